@@ -1,0 +1,166 @@
+"""The one reader of params.yaml: a number that a person may change has one home, and a typo in its name is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bitface.errors import InputError
+
+Profile = Literal["quick", "default", "full"]
+PROFILES: tuple[Profile, ...] = ("quick", "default", "full")
+
+
+class Section(BaseModel):
+    """A frozen section of params.yaml; unknown keys are refused, and there are no defaults: the file says every number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    def digest(self) -> str:
+        """SHA-256 of the section as canonical JSON: the part of a stage's key that parameters are."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+class SyntheticParams(Section):
+    training_people: int = Field(ge=10)
+    gate_people: int = Field(ge=4)
+    emotions: tuple[str, ...] = Field(min_length=2)
+    frames_per_clip: int = Field(ge=3, le=64)
+    fps: float = Field(gt=0)
+    image_px: int = Field(ge=96, le=1024)
+    label_noise: float = Field(ge=0, lt=0.5)
+
+
+class SplitParams(Section):
+    train: float = Field(gt=0, lt=1)
+    validation: float = Field(gt=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> SplitParams:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("splits.train + validation + test must be 1")
+        return self
+
+
+class QualityParams(Section):
+    faces: int = Field(ge=1, le=1)
+    eye_distance_px_min: float
+    sharpness_min: float
+    brightness_min: float
+    brightness_max: float
+    yaw_deg_max: float
+    admitted_share_min: float = Field(gt=0, le=1)
+
+
+class FeatureParams(Section):
+    upscale_below_px: int = Field(ge=64)
+    pad_share: float = Field(ge=0, le=1)
+    workers: int = Field(ge=1)
+
+
+class TrainingParams(Section):
+    architecture: Literal["landmark_net"]
+    channels: int = Field(ge=32, multiple_of=32)
+    temporal_kernel: int = Field(ge=1)
+    binary_layers: int = Field(ge=1)
+    lstm_units: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    warmup_steps: int = Field(ge=0)
+    latent_clip: float = Field(gt=0)
+    distillation_temperature: float = Field(gt=0)
+    distillation_share: float = Field(ge=0, le=1)
+    augment_copies: int = Field(ge=0)
+
+
+class EvaluationParams(Section):
+    bootstrap_resamples: int = Field(ge=100)
+    confidence: float = Field(gt=0.5, lt=1)
+
+
+class ExplainParams(Section):
+    ig_steps: int = Field(ge=8)
+    samples: int = Field(ge=1)
+
+
+class GateParams(Section):
+    purpose_context: str
+    alpha: float = Field(gt=0, lt=0.5)
+    emotion_balanced_accuracy_floor: float
+    slice_accuracy_floor: float
+    binarization_loss_max: float
+    latency_budget_ms: float = Field(gt=0)
+    tests_per_model: int = Field(ge=1)
+
+
+class DriftParams(Section):
+    method: str
+    threshold: float
+    share_max: float
+
+
+class Params(Section):
+    """All of params.yaml, one profile applied."""
+
+    seed: int
+    synthetic: SyntheticParams
+    splits: SplitParams
+    quality: QualityParams
+    features: FeatureParams
+    training: TrainingParams
+    evaluation: EvaluationParams
+    explain: ExplainParams
+    gate: GateParams
+    drift: DriftParams
+
+
+def read_params(path: Path, profile: str = "default", overrides: Sequence[str] = ()) -> Params:
+    """Reads params.yaml, applies a profile and then `key.sub=value` overrides (values are YAML scalars).
+
+    Raises:
+        InputError: no such file or profile, an unknown key, a value out of its range.
+    """
+    if not path.is_file():
+        raise InputError(f"no parameters at '{path.name}'; run from the project's root or set BITFACE_PARAMS")
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    profiles = document.pop("profiles", {})
+    if profile not in profiles:
+        raise InputError(f"unknown profile '{profile}'; use one of {', '.join(profiles)}")
+    document = _merged(document, profiles[profile])
+    for override in overrides:
+        document = _merged(document, _override(override))
+    try:
+        return Params.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path.name}: {where}: {first['msg']}") from error
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise InputError(f"--set '{text}' is not key=value, for example --set training.epochs=10")
+    nested: Any = yaml.safe_load(value)
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
