@@ -1,0 +1,66 @@
+"""Reads and writes `index.csv`: one row per sample, under pseudonyms, in an order that does not depend on who wrote it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Final
+
+from bitface.dataset.files import write_atomically
+from bitface.errors import InputError
+from bitface.faces.records import Sample
+
+INDEX_NAME: Final = "index.csv"
+INDEX_COLUMNS: Final = tuple(field.name for field in fields(Sample))
+
+
+def write_index(data: Path, samples: Iterable[Sample]) -> None:
+    """Writes `index.csv`, sorted by sample id, in one rename."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for sample in sorted(samples, key=lambda sample: sample.sample_id):
+        writer.writerow(asdict(sample))
+    write_atomically(data / INDEX_NAME, text.getvalue().encode())
+
+
+def read_index(data: Path) -> tuple[Sample, ...]:
+    """All samples of the dataset.
+
+    Raises:
+        InputError: the file is missing, a column is missing or unknown, or a row does not hold a sample.
+    """
+    path = data / INDEX_NAME
+    if not path.is_file():
+        raise InputError(
+            f"no {INDEX_NAME} in the dataset folder; run `bitface data synthesize` or `bitface data import`"
+        )
+    with path.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        if tuple(reader.fieldnames or ()) != INDEX_COLUMNS:
+            raise InputError(f"{INDEX_NAME}: columns are {reader.fieldnames}; they must be {', '.join(INDEX_COLUMNS)}")
+        return tuple(_sample(row, number) for number, row in enumerate(reader, start=2))
+
+
+def _sample(row: dict[str, str], line: int) -> Sample:
+    try:
+        return Sample(
+            sample_id=row["sample_id"],
+            person=row["person"],
+            shard=row["shard"],
+            kind="clip" if row["kind"] == "clip" else "image",
+            frames=int(row["frames"]),
+            fps=float(row["fps"]),
+            label=row["label"],
+            split=row["split"],
+            source=row["source"],
+            licence_id=row["licence_id"],
+            sha256=row["sha256"],
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{INDEX_NAME} line {line}: a number is not a number; rebuild it with `bitface data`"
+        ) from error

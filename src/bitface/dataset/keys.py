@@ -1,0 +1,103 @@
+"""Keys of people's shards: destroying one makes every copy of that person's data unreadable, in caches and backups too.
+
+A real person's key is random, wrapped by the installation's master key (RFC 3394). A synthetic person's key is derived
+(HKDF, RFC 5869) from a published demo key, so that everyone gets the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+
+from bitface.dataset.files import write_atomically
+from bitface.errors import IntegrityError, RefusedError
+from bitface.faces.records import check_pseudonym
+
+DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
+SYNTHETIC_PREFIX: Final = "s"
+"""Pseudonyms of synthetic people begin with it, those of real people with `r`."""
+_KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
+
+
+def is_synthetic(person: str) -> bool:
+    """Whether a pseudonym belongs to a synthetic person, whose key is derived from the published demo key."""
+    return check_pseudonym(person).startswith(SYNTHETIC_PREFIX)
+
+
+class KeyStore:
+    """The keys under `folder` (mode 0700): `master.key` and one file per real person, named by an HMAC of the id.
+
+    Nothing is created before the first real person is enrolled.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def enrol(self, subject_id: str) -> str:
+        """The pseudonym of a subject's id; makes the person's key and entry at the first call."""
+        path = self._entry(subject_id)
+        if not path.exists():
+            person_secret = secrets.token_bytes(32)
+            pseudonym = "r" + hmac.new(person_secret, subject_id.encode(), hashlib.sha256).hexdigest()[:15]
+            wrapped = aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES))
+            sealed = self._seal().encrypt(subject_id.encode(), [b"subject-id", pseudonym.encode()])
+            entry = {"pseudonym": pseudonym, "wrapped_key": wrapped.hex(), "subject_id": sealed.hex()}
+            write_atomically(self._folder / "people" / f"{pseudonym}.json", json.dumps(entry).encode(), 0o600)
+            write_atomically(path, pseudonym.encode(), 0o600)
+        return path.read_text(encoding="utf-8")
+
+    def pseudonym_of(self, subject: str) -> str | None:
+        """The pseudonym of a subject's id, or the subject itself where it is a known pseudonym, else None."""
+        if (self._folder / "people" / f"{subject}.json").is_file() if subject.isalnum() else False:
+            return subject
+        if not (self._folder / "master.key").is_file():
+            return None
+        path = self._entry(subject)
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def key_of(self, person: str) -> bytes:
+        """The 64-byte AES-SIV key of a pseudonym.
+
+        Raises:
+            RefusedError: the key was destroyed, or never was on this installation.
+            IntegrityError: the wrapped key does not open with this master key.
+        """
+        if is_synthetic(person):
+            derive = HKDF(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=b"bitface-shard-v1", info=person.encode())
+            return derive.derive(DEMO_KEY)
+        path = self._folder / "people" / f"{person}.json"
+        if not path.is_file():
+            raise RefusedError(f"no key for person {person}: erased, or enrolled on another installation")
+        try:
+            return aes_key_unwrap(self._master(), bytes.fromhex(json.loads(path.read_text())["wrapped_key"]))
+        except InvalidUnwrap as error:
+            raise IntegrityError(
+                f"the key of person {person} does not open with this master key; restore it"
+            ) from error
+
+    def _entry(self, subject_id: str) -> Path:
+        token = hmac.new(self._master(), b"subject-index" + subject_id.encode(), hashlib.sha256).hexdigest()
+        return self._folder / "index" / token
+
+    def _seal(self) -> AESSIV:
+        return AESSIV(hashlib.sha512(b"subject-id" + self._master()).digest())
+
+    def _master(self) -> bytes:
+        path = self._folder / "master.key"
+        if not path.is_file():
+            if (self._folder / "people").is_dir():
+                raise IntegrityError("the master key is missing but people are enrolled; restore it from its backup")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            os.chmod(self._folder, 0o700)
+            write_atomically(path, secrets.token_bytes(32), 0o600)
+        return path.read_bytes()

@@ -1,0 +1,103 @@
+"""One encrypted container per person, so that erasing the person is destroying one key.
+
+A shard is a stored (uncompressed) ZIP with fixed dates: `header.json` in the clear (format version and pseudonym only),
+every other entry AES-SIV (RFC 5297) with associated data = format version, pseudonym, entry name. SIV is deterministic:
+unchanged people keep their bytes, and the dataset's version changes only where a person's data does.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from bitface.dataset.files import write_atomically
+from bitface.errors import IntegrityError
+from bitface.faces.records import SubjectRecord
+
+SHARD_FORMAT: Final = b"bitface-shard-v1"
+_ENTRY_BYTES_MAX: Final = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """The plain content of one person's shard: the record, sample id -> media container, sample id -> float32 (T, 52)
+    facial actions as .npy bytes (synthetic people only), and the consent events that came with the person."""
+
+    subject: SubjectRecord
+    samples: Mapping[str, bytes]
+    facial_actions: Mapping[str, bytes]
+    consent_receipts: Sequence[Mapping[str, Any]]
+
+
+def shard_name(person: str) -> str:
+    """The shard's path inside the dataset folder."""
+    return f"shards/{person}.shard"
+
+
+def write_shard(data: Path, shard: Shard, key: bytes) -> None:
+    """Encrypts and writes a person's shard in one rename; `key` is 64 bytes."""
+    person = shard.subject.person
+    entries = {"subject": _json(asdict(shard.subject)), "consents": _json(list(shard.consent_receipts))}
+    entries |= {f"samples/{name}": data_ for name, data_ in shard.samples.items()}
+    entries |= {f"facial_actions/{name}": data_ for name, data_ in shard.facial_actions.items()}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as container:
+        container.writestr(zipfile.ZipInfo("header.json"), _json({"format": SHARD_FORMAT.decode(), "person": person}))
+        for name in sorted(entries):
+            container.writestr(zipfile.ZipInfo(name), seal(entries[name], key, person, name))
+    write_atomically(data / shard_name(person), buffer.getvalue())
+
+
+def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard:
+    """Opens a person's shard; with `media=False` only the record and the receipts are decrypted.
+
+    Raises:
+        IntegrityError: the file is not a shard of this person, or an entry does not authenticate.
+    """
+    try:
+        with zipfile.ZipFile(data / shard_name(person)) as container:
+            names = [info.filename for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
+            plain = {
+                name: unseal(container.read(name), key, person, name)
+                for name in names
+                if name in ("subject", "consents") or (media and "/" in name)
+            }
+    except (OSError, zipfile.BadZipFile) as error:
+        raise IntegrityError(f"shard of person {person} is not readable; restore it with `dvc pull --force`") from error
+    if "subject" not in plain or "consents" not in plain:
+        raise IntegrityError(f"shard of person {person} has no subject record; restore it with `dvc pull --force`")
+    return Shard(
+        subject=SubjectRecord(**json.loads(plain["subject"])),
+        samples=_below("samples/", plain),
+        facial_actions=_below("facial_actions/", plain),
+        consent_receipts=json.loads(plain["consents"]),
+    )
+
+
+def seal(plain: bytes, key: bytes, person: str, name: str) -> bytes:
+    """AES-SIV of one entry, bound to the format, the person and the entry's name."""
+    return AESSIV(key).encrypt(plain, [SHARD_FORMAT, person.encode(), name.encode()])
+
+
+def unseal(sealed: bytes, key: bytes, person: str, name: str) -> bytes:
+    """The plain bytes of `seal`; raises IntegrityError where they do not authenticate."""
+    try:
+        return AESSIV(key).decrypt(sealed, [SHARD_FORMAT, person.encode(), name.encode()])
+    except InvalidTag as error:
+        raise IntegrityError(f"entry '{name}' of person {person} does not authenticate; restore the shard") from error
+
+
+def _below(prefix: str, entries: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name.removeprefix(prefix): data for name, data in entries.items() if name.startswith(prefix)}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

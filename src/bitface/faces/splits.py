@@ -1,0 +1,54 @@
+"""Splits faces so that no person is in two splits: a face seen in training makes a test score a lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from bitface.errors import InputError
+from bitface.faces.records import Sample
+
+
+def split_by_person(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> tuple[Sample, ...]:
+    """Gives every sample without a split that of its person; a split named by the source is honoured.
+
+    People are ordered by a hash of (seed, pseudonym), so that one more person moves few others; `shares` (split -> share,
+    adding up to 1) cuts that order. A person with some samples named and others not takes the named split.
+
+    Raises:
+        InputError: a person is named in two splits.
+    """
+    named = named_splits(samples)
+    people = _hash_order({sample.person for sample in samples} - set(named), seed)
+    assigned: dict[str, str] = {}
+    start, share_so_far = 0, 0.0
+    for split, share in shares.items():
+        share_so_far += share
+        stop = round(share_so_far * len(people))
+        assigned |= dict.fromkeys(people[start:stop], split)
+        start = stop
+    splits = assigned | named
+    return tuple(replace(sample, split=splits[sample.person]) for sample in samples)
+
+
+def named_splits(samples: Iterable[Sample]) -> dict[str, str]:
+    """The split that the source names for each person; raises InputError where it names two for one person."""
+    named: dict[str, set[str]] = {}
+    for sample in samples:
+        if sample.split:
+            named.setdefault(sample.person, set()).add(sample.split)
+    torn = sorted(person for person, splits in named.items() if len(splits) > 1)
+    if torn:
+        both = " and ".join(sorted(named[torn[0]]))
+        raise InputError(f"{len(torn)} people are in two splits (person {torn[0]}: {both}); split by person")
+    return {person: next(iter(splits)) for person, splits in named.items()}
+
+
+def fold_of_people(people: Iterable[str], folds: int, seed: int) -> dict[str, int]:
+    """A fold 0 to folds - 1 for each person, sizes differing by one at most, for cross-fitting."""
+    return {person: position % folds for position, person in enumerate(_hash_order(set(people), seed))}
+
+
+def _hash_order(people: Iterable[str], seed: int) -> list[str]:
+    return sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
