@@ -1,0 +1,46 @@
+# Each target installs what it needs, once. Python 3.11 or newer, make, git and a pip that reaches a package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+ARGS ?=
+
+.PHONY: retrain test check ui bench evidence clean
+
+retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile quick")
+	$(BIN)/bitface retrain $(ARGS)
+
+test: $(VENV)/.test ## all tests (ARGS="-k gate")
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.check ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: $(VENV)/.main ## MLflow's UI on 127.0.0.1
+	$(BIN)/bitface ui
+
+clean: ## what can be made again; data and .bitface stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/.venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bitface needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.main: $(VENV)/.venv pyproject.toml constraints.txt
+	@echo "Installing what the main job needs into $(VENV) (once, about four minutes) ..."
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.main
+	@echo "Installing what the tests need ..."
+	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@echo "Installing what the checks need ..."
+	$(PIP) -e '.[test,check]'
+	touch $@

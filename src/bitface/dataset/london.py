@@ -1,0 +1,105 @@
+"""Reads the Face Research Lab London Set (DeBruine & Jones 2017, CC BY 4.0) in its published layout or as a reduced copy.
+
+Published: folders `neutral_front/` (`001_03.jpg`) and `smiling_front/` (`001_08.jpg`) beside `london_faces_info.csv`
+with face_id, face_age, face_sex (or face_gender), face_eth. Reduced: `images/` beside `manifest.csv` with subject, file,
+label, age, gender, ethnicity and ita (individual typology angle in degrees, measured on the picture).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from bitface.dataset.import_rows import ImportRow, QuarantinedRow, ancestry_of, contained_path, gender_of
+from bitface.errors import InputError
+from bitface.faces.emotions import emotion_of
+from bitface.faces.records import age_band_of
+
+_EMOTION_OF_FOLDER: Final = {"neutral_front": "neutral", "smiling_front": "smiling"}
+_UNKNOWN: Final = ("", "NA", "NaN")
+_ITA_BOUNDS: Final = (55.0, 48.0, 41.0, 34.5, 28.0, 19.0, 10.0, -10.0, -30.0)
+"""Lower ends of the Monk tones 1 to 9 in degrees: the six classes of Chardon et al. 1991 (55, 41, 28, 10, -30), three of
+them halved. An approximation: the angle depends on the light of the picture, so the record is not self-reported."""
+
+
+def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The rows of the London Set below `source`, and those that could not be taken.
+
+    Raises:
+        InputError: neither layout is there.
+    """
+    if (source / "manifest.csv").is_file():
+        entries = _reduced(source)
+    elif (source / "london_faces_info.csv").is_file():
+        entries = _published(source)
+    else:
+        raise InputError("neither manifest.csv nor london_faces_info.csv in the source folder; is this the London Set?")
+    usable: list[ImportRow] = []
+    rejected: list[QuarantinedRow] = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            usable.append(_row(number, entry, source))
+        except InputError as error:
+            rejected.append(QuarantinedRow(row=number, reason=str(error)))
+    return tuple(usable), tuple(rejected)
+
+
+def monk_of_ita(ita_deg: float) -> int:
+    """The Monk tone, 1 to 10, that stands nearest to an individual typology angle in degrees."""
+    return 1 + sum(ita_deg <= bound for bound in _ITA_BOUNDS)
+
+
+def _row(number: int, entry: Mapping[str, str], source: Path) -> ImportRow:
+    try:
+        age = float(entry["age"]) if entry.get("age", "NA") not in _UNKNOWN else None
+        tone = monk_of_ita(float(entry["ita"])) if entry.get("ita", "NA") not in _UNKNOWN else None
+    except ValueError as error:
+        raise InputError("age or ita is not a number") from error
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", entry["subject"]):
+        raise InputError("the subject id is not 1 to 64 of [A-Za-z0-9_-]")
+    return ImportRow(
+        row=number,
+        path=contained_path(entry["file"], source),
+        subject_id=f"london-{entry['subject']}",
+        label=emotion_of(entry["label"]),
+        age_band=age_band_of(age),
+        gender=gender_of(entry.get("gender", "")),
+        skin_tone=tone,
+        ancestry=ancestry_of(entry.get("ethnicity", "")),
+        clip="",
+        frame=0,
+        split="",
+    )
+
+
+def _reduced(source: Path) -> Iterator[dict[str, str]]:
+    for row in _csv(source / "manifest.csv", ("subject", "file", "label")):
+        yield {**row, "file": f"images/{row['file']}"}
+
+
+def _published(source: Path) -> Iterator[dict[str, str]]:
+    people = {row["face_id"].zfill(3): row for row in _csv(source / "london_faces_info.csv", ("face_id",))}
+    for folder, label in _EMOTION_OF_FOLDER.items():
+        for path in sorted((source / folder).glob("*.jpg")):
+            subject = path.name.partition("_")[0].removeprefix("X").zfill(3)
+            facts = people.get(subject, {})
+            yield {
+                "subject": subject,
+                "file": f"{folder}/{path.name}",
+                "label": label,
+                "age": facts.get("face_age", ""),
+                "gender": facts.get("face_sex", facts.get("face_gender", "")),
+                "ethnicity": facts.get("face_eth", ""),
+            }
+
+
+def _csv(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        missing = [column for column in needed if column not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(f"{path.name}: column '{missing[0]}' is missing; needed: {', '.join(needed)}")
+        return [{key: value or "" for key, value in row.items() if key} for row in reader]
