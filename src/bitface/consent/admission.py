@@ -1,0 +1,151 @@
+"""Decides whether a person's data may be used at a moment; asked when a dataset is built and at promotion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bitface.consent.events import ConsentEvent, canonical_json
+from bitface.consent.vocabulary import ADMITTING_STATES, ADULT_BANDS, CONTEXTS, PURPOSES
+from bitface.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """The answer of the rule. `reason` is a fixed phrase without ids; the event is the one that decided, if any.
+
+    `on_record` says whether any event of the person was recorded by then, whatever it speaks of.
+    """
+
+    admitted: bool
+    reason: str
+    event_id: str | None = None
+    event_sha256: str | None = None
+    on_record: bool = False
+
+
+def admit(
+    events: Iterable[ConsentEvent],
+    person: str,
+    purpose: str,
+    context: str,
+    at: datetime,
+    known_notices: Collection[str],
+    record_id: str | None = None,
+) -> Admission:
+    """Applies the admission rule to one person, or to one consent record of that person.
+
+    Admitted if and only if the latest event of the record and purpose by (event time, recorded at), among those
+    recorded by `at`, is given or reaffirmed (events that tie must all admit, so a withdrawal wins a tie),
+    valid_from <= at < valid_to, the purpose is listed, the subject is an adult, the context is allowed,
+    delete-by > at, and the notice's SHA-256 is in `known_notices`. A person with several records is admitted only if
+    each record that speaks of the purpose admits: which record an asset came in under is not known here.
+
+    Raises:
+        InputError: `at` has no zone.
+    """
+    if at.tzinfo is None:
+        raise InputError("the moment of admission has no zone; pass a UTC time")
+    if purpose not in PURPOSES:
+        return Admission(admitted=False, reason="unknown purpose")
+    if context not in CONTEXTS:
+        return Admission(admitted=False, reason="unknown context")
+    recorded = [event for event in events if event.subject == person and event.recorded_at <= at]
+    latest = _latest_of_each_record(recorded, purpose, record_id)
+    if not latest:
+        return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(recorded))
+    answers = [_judge(event, purpose, context, at, known_notices) for event in latest]
+    return next((answer for answer in answers if not answer.admitted), answers[-1])
+
+
+def admit_people(
+    events: Iterable[ConsentEvent],
+    people: Iterable[str],
+    purpose: str,
+    context: str,
+    at: datetime,
+    known_notices: Collection[str],
+) -> dict[str, Admission]:
+    """`admit` for many people in one pass over the events: pseudonym -> admission, in the order of `people`."""
+    by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
+    for event in events:
+        if event.subject in by_person:
+            by_person[event.subject].append(event)
+    return {
+        person: admit(own_events, person, purpose, context, at, known_notices)
+        for person, own_events in by_person.items()
+    }
+
+
+def consent_snapshot_sha256(admissions: Mapping[str, Admission]) -> str:
+    """One digest of who was admitted by which event; keys are pseudonyms, rejected people do not enter it."""
+    rows = sorted(
+        (person, answer.event_id or "", answer.event_sha256 or "")
+        for person, answer in admissions.items()
+        if answer.admitted
+    )
+    return hashlib.sha256(canonical_json(rows).encode()).hexdigest()
+
+
+def expiring(events: Sequence[ConsentEvent], at: datetime, until: datetime) -> tuple[ConsentEvent, ...]:
+    """Events in force at `at` whose validity or retention ends by `until`, soonest first; superseded ones left out."""
+    recorded: dict[str, list[ConsentEvent]] = {}
+    for event in events:
+        if event.recorded_at <= at:
+            recorded.setdefault(event.subject, []).append(event)
+    ending = {
+        event.event_id: event
+        for own_events in recorded.values()
+        for purpose in PURPOSES
+        for event in _latest_of_each_record(own_events, purpose, None)
+        if event.state in ADMITTING_STATES and at < _end(event) <= until
+    }
+    return tuple(sorted(ending.values(), key=lambda event: (_end(event), event.event_id)))
+
+
+def _end(event: ConsentEvent) -> datetime:
+    return min(event.valid_to, event.delete_by)
+
+
+def _latest_of_each_record(recorded: Iterable[ConsentEvent], purpose: str, record_id: str | None) -> list[ConsentEvent]:
+    latest: dict[str, list[ConsentEvent]] = {}
+    for event in recorded:
+        if not event.concerns(purpose) or record_id not in (None, event.record_id):
+            continue
+        rivals = latest.setdefault(event.record_id, [])
+        if not rivals or _times(event) == _times(rivals[0]):
+            rivals.append(event)
+        elif _times(event) > _times(rivals[0]):
+            latest[event.record_id] = [event]
+    return sorted((event for tied in latest.values() for event in tied), key=_reading_order)
+
+
+def _times(event: ConsentEvent) -> tuple[datetime, datetime]:
+    return event.event_time, event.recorded_at
+
+
+def _reading_order(event: ConsentEvent) -> tuple[bool, datetime, datetime, str]:
+    return event.state != "withdrawn", *_times(event), event.event_id
+
+
+def _judge(event: ConsentEvent, purpose: str, context: str, at: datetime, known_notices: Collection[str]) -> Admission:
+    checks = (
+        (event.state in ADMITTING_STATES, f"consent is {event.state}"),
+        (event.valid_from <= at, "consent is not yet valid"),
+        (at < event.valid_to, "consent has expired"),
+        (purpose in event.purposes, f"purpose {purpose} is not listed"),
+        (event.age_band in ADULT_BANDS, "the subject is not shown to be an adult"),
+        (context in event.contexts, f"context {context} is not allowed"),
+        (event.delete_by > at, "the retention period has ended"),
+        (event.notice_sha256 in known_notices, "the notice is unknown"),
+    )
+    reason = next((reason for holds, reason in checks if not holds), None)
+    return Admission(
+        admitted=reason is None,
+        reason=reason or f"consent {event.state}",
+        event_id=event.event_id,
+        event_sha256=event.sha256,
+        on_record=True,
+    )

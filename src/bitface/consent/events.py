@@ -1,0 +1,256 @@
+"""One consent event as it is stored and hashed, so that nobody can say later that something else was agreed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from bitface.consent.vocabulary import OPENING_STATES, AgeBand, Context, DataKind, Purpose, State
+from bitface.errors import InputError
+
+SCHEMA_VERSION: Final = "bitface-consent-1"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def utc_text(moment: datetime) -> str:
+    """`2026-01-31T12:00:00.000000Z`: fixed width, so that text order is time order. Raises InputError if naive."""
+    if moment.tzinfo is None:
+        raise InputError(f"time {moment.isoformat()} has no zone; write it as 2026-01-31T12:00:00Z")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def utc_time(text: str) -> datetime:
+    """The moment that an ISO 8601 text with a zone names, in UTC. Raises InputError otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError("a time is not ISO 8601; write it as 2026-01-31T12:00:00Z") from error
+    if moment.tzinfo is None:
+        raise InputError("a time has no zone; write it as 2026-01-31T12:00:00Z")
+    return moment.astimezone(UTC)
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if not isinstance(value, str):
+        raise ValueError("a time must be ISO 8601 text with a zone, such as 2026-01-31T12:00:00Z")
+    try:
+        return utc_time(value)
+    except (InputError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("a word stands twice")
+    return tuple(sorted(values))
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment), PlainSerializer(utc_text, return_type=str)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Pseudonym = Annotated[str, Field(pattern=r"^[a-z0-9]{16}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Distinct = AfterValidator(_distinct)
+
+
+class ConsentEvent(BaseModel):
+    """One thing that happened to one consent record (ISO/IEC TS 27560:2023; GDPR Art. 6, 7, 9; BIPA last interaction).
+
+    `subject` is a pseudonym. A closing event (withdrawn, refused, ...) without purposes speaks of every purpose.
+    All times are UTC; validity is half open: `valid_from <= t < valid_to`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
+
+    event_id: Identifier
+    record_id: Identifier
+    schema_version: Literal["bitface-consent-1"]
+    subject: Pseudonym
+    state: State
+    given_by: Literal["explicit", "guardian"]
+    lawful_basis: Literal["6(1)(a)", "6(1)(b)", "6(1)(c)", "6(1)(d)", "6(1)(e)", "6(1)(f)", "none"]
+    special_category_condition: Literal["9(2)(a)", "9(2)(h)", "9(2)(i)", "9(2)(j)", "none"]
+    purposes: Annotated[tuple[Purpose, ...], Distinct]
+    contexts: Annotated[tuple[Context, ...], Distinct]
+    data_kinds: Annotated[tuple[DataKind, ...], Distinct]
+    controller: Text
+    recipients: tuple[Text, ...]
+    storage: Text
+    jurisdiction: Text
+    notice_id: Identifier
+    notice_sha256: Sha256
+    notice_language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    withdrawal_method: Text
+    evidence_sha256: Sha256
+    age_band: AgeBand
+    event_time: Moment
+    valid_from: Moment
+    valid_to: Moment
+    delete_by: Moment
+    last_interaction: Moment
+    recorded_at: Moment
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.state in OPENING_STATES and not self.purposes:
+            raise ValueError(f"purposes: an event with state '{self.state}' must list at least one")
+        if self.valid_to <= self.valid_from:
+            raise ValueError("valid_to: must be later than valid_from")
+        if self.recorded_at < self.event_time:
+            raise ValueError("recorded_at: an event is recorded after it happened, not before")
+        return self
+
+    def concerns(self, purpose: str) -> bool:
+        """Whether the event speaks of a purpose: it lists it, or it closes the record without naming any."""
+        return purpose in self.purposes or (not self.purposes and self.state not in OPENING_STATES)
+
+    def canonical(self) -> str:
+        """The event as canonical JSON, the text that is stored and hashed."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of `canonical()`, 64 hexadecimal digits."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def says_the_same_as(self, other: ConsentEvent) -> bool:
+        """Whether two events differ at most in when they were recorded: the second is then a repetition."""
+        return self.model_copy(update={"recorded_at": other.recorded_at}) == other
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedLine:
+    """A line that holds no event: its number from 1, the field at fault, and why. Never what the line says."""
+
+    line: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        """`line 3: state: ...`, for a report."""
+        return f"line {self.line}: {self.field}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedEvents:
+    """The events of a JSONL text, without those of anybody who has an unreadable line, and the lines at fault."""
+
+    events: tuple[ConsentEvent, ...]
+    rejected: tuple[RejectedLine, ...]
+    withheld: int
+    """Readable events left out because another line of the same subject is unreadable: it may be the withdrawal."""
+
+
+def parse_events(
+    text: str,
+    *,
+    pseudonym_of: Callable[[str], str] | None = None,
+    recorded_at: datetime | None = None,
+) -> ParsedEvents:
+    """Reads consent events, one JSON object a line; empty lines are skipped.
+
+    `pseudonym_of` turns the subject's id of a source into the pseudonym that is stored. `recorded_at`, where given, is
+    stamped on every event, so that a source cannot date its own recording back.
+
+    Raises:
+        InputError: a faulty line does not even say whose it is, so that no event of the file can be trusted.
+    """
+    events: list[ConsentEvent] = []
+    rejected: list[RejectedLine] = []
+    barred: set[str] = set()
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        if not line.strip():
+            continue
+        document = _document(line, number)
+        try:
+            events.append(_event(document, pseudonym_of, recorded_at))
+        except ValidationError as error:
+            rejected.append(_rejected(number, error))
+            barred.add(_subject(document, pseudonym_of))
+        except InputError:
+            rejected.append(RejectedLine(line=number, field="subject", reason="not an id that can be stored"))
+    kept = tuple(event for event in events if event.subject not in barred)
+    return ParsedEvents(events=kept, rejected=tuple(rejected), withheld=len(events) - len(kept))
+
+
+def read_events(text: str) -> tuple[ConsentEvent, ...]:
+    """All events of a JSONL text of ours; raises InputError naming line and field when any line is at fault."""
+    parsed = parse_events(text)
+    if parsed.rejected:
+        more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
+        raise InputError(f"consent events {parsed.rejected[0]}{more}; correct the line and record the file again")
+    return parsed.events
+
+
+def event_from(document: Mapping[str, Any]) -> ConsentEvent:
+    """One event from a JSON object; raises InputError naming the field, never a value."""
+    try:
+        return ConsentEvent.model_validate(document)
+    except ValidationError as error:
+        rejected = _rejected(1, error)
+        raise InputError(f"consent event: {rejected.field}: {rejected.reason}") from error
+
+
+def _document(line: str, number: int) -> dict[str, Any]:
+    try:
+        document = json.loads(line, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"consent events line {number}: not one JSON object with each field once; nothing was recorded"
+        ) from error
+    if not isinstance(document, dict) or not isinstance(document.get("subject"), str):
+        raise InputError(f"consent events line {number}: subject: missing or not text; nothing was recorded, add it")
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a field stands twice")
+    return dict(pairs)
+
+
+def _event(
+    document: Mapping[str, Any], pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None
+) -> ConsentEvent:
+    stamped = dict(document, subject=_subject(document, pseudonym_of))
+    if recorded_at is not None:
+        stamped["recorded_at"] = recorded_at
+    return ConsentEvent.model_validate(stamped)
+
+
+def _subject(document: Mapping[str, Any], pseudonym_of: Callable[[str], str] | None) -> str:
+    subject: str = document["subject"]
+    return subject if pseudonym_of is None else pseudonym_of(subject)
+
+
+def _rejected(number: int, error: ValidationError) -> RejectedLine:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "event"
+    reason = first["msg"].removeprefix("Value error, ")
+    if field == "event" and ": " in reason:
+        field, _, reason = reason.partition(": ")
+    if first["type"] == "extra_forbidden":
+        # The name of an unknown field is the source's own text, and may be anything.
+        field, reason = "an unknown field", "only the fields of the schema are stored"
+    return RejectedLine(line=number, field=field, reason=reason)

@@ -1,0 +1,178 @@
+"""What no consent can override: prohibited contexts, licences of sources, and where a synthetic champion may speak.
+
+An engineering reading of EU AI Act Art. 5(1)(f), not legal advice: inferring emotions at work or in education is
+prohibited save for medical or safety reasons, so both contexts are refused without an approved record of such a reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from bitface.consent.admission import Admission
+from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
+from bitface.errors import InputError, RefusedError
+
+PROHIBITED_CONTEXTS: Final = frozenset({"workplace", "education"})
+TRAINING_PURPOSES: Final = ("train", "benchmark")
+PREDICTION_PURPOSES: Final = ("evaluate", "fairness_test", "infer", "demo", "benchmark")
+SYNTHETIC_PREDICTION_CONTEXTS: Final = ("research",)
+SYNTHETIC_PREDICTION_PURPOSES: Final = ("demo", "evaluate")
+EVIDENCE: Final = ("synthetic", "real", "mixed")
+
+
+class ContextApproval(BaseModel):
+    """An approved record of the medical or safety reason for which a prohibited context is used after all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    approval_id: Identifier
+    context: Literal["workplace", "education"]
+    reason: Literal["medical", "safety"]
+    approved_by: Text
+    record_sha256: Sha256
+    valid_from: Moment
+    valid_to: Moment
+
+    def covers(self, context: str, at: datetime) -> bool:
+        """Whether the approval is for this context and in force at `at`."""
+        return self.context == context and self.valid_from <= at < self.valid_to
+
+
+class LicenceRecord(BaseModel):
+    """What the licence of a source allows; `text` or `address` says where it reads. No contexts named means all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    id: Identifier
+    name: Text
+    text: str = ""
+    address: str = ""
+    purposes: Annotated[tuple[Purpose, ...], Distinct, Field(min_length=1)]
+    contexts: Annotated[tuple[Context, ...], Distinct] = CONTEXTS
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        if not (self.text or self.address):
+            raise ValueError("text: a licence record needs its text or its address")
+        return self
+
+
+def parse_licences(text: str) -> dict[str, LicenceRecord]:
+    """Licence id -> record, from the text of `licences.json` (a list of records).
+
+    Raises:
+        InputError: not JSON, a record at fault (position and field named), or an id that stands twice.
+    """
+    try:
+        records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(json.loads(text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "list"
+        raise InputError(f"licences.json: record {where}: {first['msg']}; correct the record") from error
+    except ValueError as error:
+        raise InputError("licences.json is not JSON; write a list of licence records") from error
+    by_id = {record.id: record for record in records}
+    if len(by_id) != len(records):
+        raise InputError("licences.json: a licence id stands twice; keep one record per source")
+    return by_id
+
+
+def render_licences(records: Iterable[LicenceRecord]) -> str:
+    """The text of `licences.json`, sorted by id, so that equal records give equal bytes."""
+    documents = [record.model_dump(mode="json") for record in sorted(records, key=lambda record: record.id)]
+    return json.dumps(documents, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def check_context(context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
+    """Raises RefusedError for an unknown context, and for a prohibited one without an approval in force at `at`."""
+    if context not in CONTEXTS:
+        raise RefusedError(f"unknown context '{context[:40]}'; use one of {', '.join(CONTEXTS)}")
+    if context in PROHIBITED_CONTEXTS and not any(approval.covers(context, at) for approval in approvals):
+        raise RefusedError(
+            f"context '{context}' is refused: inferring emotions there is prohibited save for medical or safety "
+            "reasons (EU AI Act Art. 5(1)(f)); record an approved medical or safety reason first"
+        )
+
+
+def check_training(purpose: str, context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
+    """Raises RefusedError unless a model may be trained for this purpose (train, benchmark) in this context at `at`."""
+    _check_purpose(purpose, TRAINING_PURPOSES, "a retrain")
+    check_context(context, at, approvals)
+
+
+def check_prediction(
+    purpose: str, context: str, evidence: str, at: datetime, approvals: Sequence[ContextApproval] = ()
+) -> None:
+    """Raises RefusedError unless a model with this evidence may predict for this purpose in this context at `at`.
+
+    A model that was judged on synthetic people alone predicts in research, for demo or evaluate, and nowhere else.
+    """
+    _check_purpose(purpose, PREDICTION_PURPOSES, "a prediction")
+    check_context(context, at, approvals)
+    if evidence not in EVIDENCE:
+        raise RefusedError(
+            f"the model's evidence '{evidence[:40]}' is not one of {', '.join(EVIDENCE)}; register it again"
+        )
+    allowed = context in SYNTHETIC_PREDICTION_CONTEXTS and purpose in SYNTHETIC_PREDICTION_PURPOSES
+    if evidence == "synthetic" and not allowed:
+        raise RefusedError(
+            f"this model's evidence is synthetic: it predicts in context research for demo or evaluate "
+            f"only, not in context {context} for {purpose}; retrain on real people who consented"
+        )
+
+
+def check_promotable(purpose: str) -> None:
+    """Raises RefusedError for a model that was trained for benchmark: licence alone put people into it."""
+    if purpose != "train":
+        raise RefusedError(
+            f"a model trained for purpose '{purpose[:40]}' can never be promoted; retrain with --purpose train"
+        )
+
+
+def under_licence(licence: LicenceRecord | None, consent: Admission, purpose: str, context: str) -> Admission:
+    """The admission of a sample, from its person's consent and the licence record of its source.
+
+    The licence must allow purpose and context. Then consent decides; only where the person has no consent event at all
+    does a licence that allows `benchmark` admit for that purpose without one: whoever spoke for themselves is heard.
+    """
+    if licence is None:
+        return Admission(admitted=False, reason="no licence record for the source")
+    if purpose not in licence.purposes:
+        return _refused(consent, f"the licence does not allow purpose {purpose}")
+    if context not in licence.contexts:
+        return _refused(consent, f"the licence does not allow context {context}")
+    if purpose == "benchmark" and not consent.on_record:
+        return Admission(admitted=True, reason="benchmark under the licence, without personal consent")
+    return consent
+
+
+def _refused(consent: Admission, reason: str) -> Admission:
+    return Admission(
+        admitted=False,
+        reason=reason,
+        event_id=consent.event_id,
+        event_sha256=consent.event_sha256,
+        on_record=consent.on_record,
+    )
+
+
+def _check_purpose(purpose: str, allowed: Sequence[str], what: str) -> None:
+    if purpose not in PURPOSES:
+        raise RefusedError(f"unknown purpose '{purpose[:40]}'; use one of {', '.join(allowed)}")
+    if purpose not in allowed:
+        raise RefusedError(f"purpose '{purpose}' is not one {what} can have; use one of {', '.join(allowed)}")
+
+
+def count_reasons(admissions: Mapping[str, Admission]) -> dict[str, int]:
+    """How many people were rejected for each reason, most frequent first: the summary of a quarantine report."""
+    counts: dict[str, int] = {}
+    for answer in admissions.values():
+        if not answer.admitted:
+            counts[answer.reason] = counts.get(answer.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,22 @@
+"""The closed words of consent, so that a purpose nobody thought about is refused instead of slipping through."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+State = Literal["requested", "given", "reaffirmed", "refused", "withdrawn", "expired", "invalidated", "terminated"]
+"""Consent states of ISO/IEC TS 27560:2023 as the W3C Data Privacy Vocabulary names them."""
+Purpose = Literal["train", "evaluate", "fairness_test", "infer", "demo", "benchmark", "publish_image"]
+Context = Literal["research", "medical", "safety", "consumer", "workplace", "education"]
+DataKind = Literal["image", "video", "landmarks", "embedding"]
+AgeBand = Literal["under_18", "18_29", "30_44", "45_59", "60_plus", "adult", "unknown"]
+"""`adult` is a source's word that somebody is 18 or over where it gives no age; `unknown` is never admitted."""
+Evidence = Literal["synthetic", "real", "mixed"]
+
+PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
+CONTEXTS: Final[tuple[Context, ...]] = get_args(Context)
+DATA_KINDS: Final[tuple[DataKind, ...]] = get_args(DataKind)
+ADMITTING_STATES: Final = frozenset({"given", "reaffirmed"})
+OPENING_STATES: Final = frozenset({"requested", "given", "reaffirmed"})
+"""States that must name their purposes; any other state without purposes speaks of all of them."""
+ADULT_BANDS: Final = frozenset({"18_29", "30_44", "45_59", "60_plus", "adult"})
