@@ -1,0 +1,103 @@
+"""Says whether a face can be read in a sample, and if not, why: a bad picture must not become a bad label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.errors import InputError
+from bitface.faces.alignment import eye_distance, yaw_deg
+from bitface.params import QualityParams
+
+QUALITY_COLUMNS: Final = ("faces", "eye_distance_px", "sharpness", "brightness", "yaw_deg")
+"""Faces found, eye distance in pixels of the original image, variance of the Laplacian of the crop (8-bit grey levels
+squared), mean grey level of the crop (0 to 255), and head turn in degrees (0 faces the camera)."""
+
+_MID_GREY: Final = 127.5
+
+
+def frame_quality(faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Measures T frames.
+
+    Args:
+        faces: int64 (T,), faces found in each frame.
+        raw: float32 (T, 478, 3), landmarks in pixels of the original image, zeros where no face was found.
+        crops: uint8 (T, 64, 64), aligned grey crops.
+
+    Returns:
+        float32 (T, 5), columns as QUALITY_COLUMNS.
+    """
+    return np.stack(
+        [
+            faces.astype(np.float32),
+            eye_distance(raw),
+            sharpness(crops),
+            crops.mean(axis=(-2, -1), dtype=np.float64).astype(np.float32),
+            yaw_deg(raw),
+        ],
+        axis=-1,
+    )
+
+
+def sharpness(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Variance of the 4-neighbour Laplacian (Pech-Pacheco et al., 2000) of grey crops (..., H, W), float32 (...,)."""
+    grey = crops.astype(np.float32)
+    around = grey[..., :-2, 1:-1] + grey[..., 2:, 1:-1] + grey[..., 1:-1, :-2] + grey[..., 1:-1, 2:]
+    return np.asarray((around - 4 * grey[..., 1:-1, 1:-1]).var(axis=(-2, -1)), dtype=np.float32)
+
+
+def worst_frame(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The worst value of each column over T frames, (T, 5) -> (5,): one bad frame spoils a clip.
+
+    Worst is: no face before too many; the least eye distance and sharpness; the brightness farthest from mid-grey; the
+    largest turn, sign kept.
+
+    Raises:
+        InputError: there is no frame, or a row does not have the columns of QUALITY_COLUMNS.
+    """
+    if rows.ndim != 2 or rows.shape[1] != len(QUALITY_COLUMNS) or not len(rows):
+        raise InputError(f"quality rows of shape {rows.shape} are not (at least 1, {len(QUALITY_COLUMNS)})")
+    faces, distance, sharp, brightness, yaw = rows.T
+    return np.array(
+        [
+            faces.min() if faces.min() < 1 else faces.max(),
+            distance.min(),
+            sharp.min(),
+            brightness[np.abs(brightness - _MID_GREY).argmax()],
+            yaw[np.abs(yaw).argmax()],
+        ],
+        dtype=np.float32,
+    )
+
+
+def quality_reasons(row: Sequence[float] | NDArray[np.float32], params: QualityParams) -> tuple[str, ...]:
+    """Why a sample cannot be used, in words with the value and the limit; empty when it can.
+
+    Args:
+        row: five values, columns as QUALITY_COLUMNS, of a frame or of a sample's worst frame.
+        params: the limits; a value on a limit is admitted, and NaN never is.
+
+    Raises:
+        InputError: the row does not have the columns of QUALITY_COLUMNS.
+    """
+    if len(row) != len(QUALITY_COLUMNS):
+        raise InputError(f"a quality row has {len(row)} values; it must have {len(QUALITY_COLUMNS)}")
+    faces, distance, sharp, brightness, yaw = (float(value) for value in row)
+    if not faces >= 1:
+        # The other columns of a frame without a face measure nothing; naming them would only confuse.
+        return ("no face found",)
+    checks = (
+        (faces == params.faces, f"{faces:.0f} faces found, exactly {params.faces} is needed"),
+        (
+            distance >= params.eye_distance_px_min,
+            f"eye distance {distance:.1f} px under {params.eye_distance_px_min:g}",
+        ),
+        (sharp >= params.sharpness_min, f"sharpness {sharp:.1f} under {params.sharpness_min:g}"),
+        (brightness >= params.brightness_min, f"brightness {brightness:.0f} under {params.brightness_min:g}"),
+        (brightness <= params.brightness_max, f"brightness {brightness:.0f} over {params.brightness_max:g}"),
+        (abs(yaw) <= params.yaw_deg_max, f"head turned {abs(yaw):.0f} degrees, over {params.yaw_deg_max:g}"),
+    )
+    return tuple(reason for holds, reason in checks if not holds)
