@@ -1,0 +1,178 @@
+"""Turns image files into pixels and clips into bytes, and believes nothing that a file says about itself."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from bitface.errors import InputError
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP")
+PIXELS_MAX: Final = 25_000_000
+"""Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""
+FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+FRAMES_MAX: Final = 512
+CLIP_PIXELS_MAX: Final = 64_000_000
+"""Of all frames of a clip: 192 MB as RGB."""
+
+_JPEG_QUALITY: Final = 92
+# 8 bits a channel; wider modes would be clipped silently on their way to RGB.
+_MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+# All that Pillow's decoders were seen to raise on damaged files.
+_DECODER_ERRORS: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+# Fixed, because a clip's digest must not depend on when it was written; zip knows nothing before 1980.
+_DATE: Final = (1980, 1, 1, 0, 0, 0)
+
+
+def read_image(path: Path, name: str | None = None) -> NDArray[np.uint8]:
+    """The pixels of a JPEG, PNG or WEBP file, upright; the first frame of an animated one.
+
+    Args:
+        path: a file that the caller has already found to lie where it may.
+        name: what an error may call it, such as its name in the manifest; the file's own name when None.
+
+    Returns:
+        uint8 (H, W, 3) RGB. EXIF orientation is applied, and all metadata is dropped.
+
+    Raises:
+        InputError: not such a file, damaged, over 64 MiB or 25 megapixels, or more than 8 bits a channel.
+    """
+    label = name or path.name
+    try:
+        size = path.stat().st_size
+        if size > FILE_BYTES_MAX:
+            raise InputError(f"'{label}' has {size} bytes, over {FILE_BYTES_MAX}; make it smaller")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"'{label}' cannot be read ({error.strerror}); check that it is there") from error
+    return decode_image(data, label)
+
+
+def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
+    """As `read_image`, from bytes; `name` is what an error calls them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check_header(image, name)
+                upright = ImageOps.exif_transpose(image)
+                return np.array(upright.convert("RGB"), dtype=np.uint8)
+    except _DECODER_ERRORS as error:
+        remedy = f"export it again as {', '.join(FORMATS)} of at most {PIXELS_MAX // 10**6} megapixels"
+        raise InputError(f"'{name}' is not a readable image; {remedy}") from error
+
+
+def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lossless: bool) -> bytes:
+    """Packs the frames of one sample into bytes that are the same each time.
+
+    Args:
+        frames: T arrays uint8 (H, W, 3) RGB of one size, or one array (T, H, W, 3).
+        lossless: PNG for pictures of people, whose pixels are evidence; else JPEG, quality 92, 4:4:4.
+
+    Raises:
+        InputError: no frame, too many frames or pixels, or frames of different sizes or another type.
+    """
+    shapes = {frame.shape for frame in frames}
+    if len(shapes) != 1:
+        raise InputError(f"a sample has {len(frames)} frames of {len(shapes)} sizes; give frames of one size")
+    shape = next(iter(shapes))
+    if len(shape) != 3 or shape[2] != 3 or any(frame.dtype != np.uint8 for frame in frames):
+        raise InputError(f"frames of shape {shape} are not uint8 (height, width, 3)")
+    _check_clip(len(frames), len(frames) * shape[0] * shape[1])
+    container = io.BytesIO()
+    with zipfile.ZipFile(container, "w", zipfile.ZIP_STORED) as archive:
+        for number, frame in enumerate(frames):
+            entry = zipfile.ZipInfo(_entry_name(number, lossless), _DATE)
+            # Which system wrote an entry is a byte of the archive too.
+            entry.create_system = 3
+            archive.writestr(entry, _encoded(frame, lossless))
+    return container.getvalue()
+
+
+def decode_frames(data: bytes) -> NDArray[np.uint8]:
+    """The frames that `encode_frames` packed, uint8 (T, H, W, 3).
+
+    Raises:
+        InputError: not such bytes, or more than 512 frames or 64 megapixels in all.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            _check_entries(entries)
+            encoded = [archive.read(entry) for entry in entries]
+    except (zipfile.BadZipFile, *_DECODER_ERRORS, NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            "a sample's bytes are not a container of frames; restore the dataset with `dvc pull`"
+        ) from error
+    frames: list[NDArray[np.uint8]] = []
+    pixels = 0
+    for number, part in enumerate(encoded):
+        frame = decode_image(part, f"frame {number}")
+        pixels += frame.shape[0] * frame.shape[1]
+        _check_clip(len(entries), pixels)
+        frames.append(frame)
+    if len({frame.shape for frame in frames}) != 1:
+        raise InputError("a sample's frames are of different sizes; import it again")
+    return np.stack(frames)
+
+
+def _check_header(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > PIXELS_MAX:
+        raise InputError(f"'{name}' has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
+    if image.mode not in _MODES:
+        raise InputError(f"'{name}' has pixels of mode {image.mode}; export it with 8 bits a channel")
+
+
+def _check_clip(frames: int, pixels: int) -> None:
+    if frames > FRAMES_MAX or pixels > CLIP_PIXELS_MAX:
+        limit = f"{FRAMES_MAX} frames and {CLIP_PIXELS_MAX} pixels"
+        raise InputError(f"a sample of {frames} frames and {pixels} pixels is over {limit}; cut or shrink it")
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
+    """Before anything is read: a container of ours is stored, in order, and no larger than it says."""
+    names = [entry.filename for entry in entries]
+    ours = [[_entry_name(number, lossless) for number in range(len(names))] for lossless in (True, False)]
+    if not names or len(names) > FRAMES_MAX or names not in ours:
+        raise zipfile.BadZipFile("entries are not numbered frames")
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.file_size > FILE_BYTES_MAX for entry in entries):
+        raise zipfile.BadZipFile("an entry is compressed or too large")
+
+
+def _entry_name(number: int, lossless: bool) -> str:
+    return f"{number:04d}.{'png' if lossless else 'jpg'}"
+
+
+def _encoded(frame: NDArray[np.uint8], lossless: bool) -> bytes:
+    # From the array and not from a file: what an image file carried besides its pixels ends here.
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    file = io.BytesIO()
+    if lossless:
+        image.save(file, "PNG", compress_level=6)
+    else:
+        image.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return file.getvalue()

@@ -1,0 +1,204 @@
+"""Sees faces with MediaPipe's FaceLandmarker: 478 points and 52 blendshapes of each face, as our own arrays."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bitface.errors import InputError
+from bitface.faces.alignment import aligned_crop, eye_distance, normalise_landmarks
+from bitface.faces.features import BLENDSHAPES, LANDMARKS
+from bitface.faces.quality import frame_quality
+from bitface.faces.seen import NOTHING_SEEN, SeenFace, SeenFaces
+from bitface.params import FeatureParams
+
+if TYPE_CHECKING:
+    from mediapipe.tasks.python.vision import FaceLandmarker
+
+# What the native library says at every start whatever the input, and no environment variable turns off.
+_START_UP_CHATTER: Final = (
+    b"Logging before InitGoogle",
+    b"FaceBlendshapesGraph acceleration to xnnpack",
+    b"Created TensorFlow Lite XNNPACK delegate",
+    b"Feedback manager requires a model with a single signature",
+)
+# Descriptor 2 belongs to the process: two threads that swap it at once would lose it.
+_DESCRIPTOR_LOCK: Final = threading.Lock()
+
+
+class FaceLandmarks:
+    """A landmarker in image mode: each frame is judged alone, so a frame's numbers do not depend on its neighbours.
+
+    Open one per thread, and close it (it is a context manager): left to the garbage collector it can hang at exit.
+    """
+
+    def __init__(self, model: Path, faces_max: int = 2) -> None:
+        """Opens the landmarker.
+
+        Args:
+            model: the file `face_landmarker.task`, already checked (`model_assets`).
+            faces_max: faces looked for in a picture; 2 are enough to see that there is more than one.
+
+        Raises:
+            InputError: the file is missing, or MediaPipe cannot load it.
+        """
+        if not model.is_file():
+            raise InputError(f"no face model at '{model.name}'; run `bitface doctor`")
+        self._landmarker = _open_landmarker(model, faces_max)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the native threads; the object cannot be used afterwards. Idempotent."""
+        landmarker, self._landmarker = self._landmarker, None
+        if landmarker is not None:
+            landmarker.close()
+
+    def see(self, frames: NDArray[np.uint8], params: FeatureParams) -> SeenFaces:
+        """The largest face of each frame.
+
+        Args:
+            frames: uint8 (T, H, W, 3) RGB, T at least 1.
+            params: how small images are enlarged and padded before detection.
+
+        Raises:
+            InputError: the frames have another shape or type, or there is none.
+        """
+        if frames.ndim != 4 or not len(frames):
+            raise InputError(f"frames of shape {frames.shape} are not (at least 1, height, width, 3)")
+        found = [self.see_all(frame, params) for frame in frames]
+        largest = [faces[0] if faces else NOTHING_SEEN for faces in found]
+        return SeenFaces(
+            faces=np.array([len(faces) for faces in found], np.int64),
+            landmarks=np.stack([face.landmarks for face in largest]),
+            blendshapes=np.stack([face.blendshapes for face in largest]),
+            normalised=np.stack([face.normalised for face in largest]),
+            crops=np.stack([face.crop for face in largest]),
+            quality=np.stack([face.quality for face in largest]),
+        )
+
+    def see_all(self, image: NDArray[np.uint8], params: FeatureParams) -> tuple[SeenFace, ...]:
+        """All faces of a picture, uint8 (H, W, 3) RGB, largest first, `faces_max` at most.
+
+        Raises:
+            InputError: the picture has another shape or type.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise InputError(f"a picture of {image.dtype} {image.shape} is not uint8 (height, width, 3)")
+        found = self._detect(image, params)
+        found.sort(key=lambda face: -float(eye_distance(face[0])))
+        return tuple(_face(image, landmarks, blendshapes, len(found)) for landmarks, blendshapes in found)
+
+    def _detect(
+        self, image: NDArray[np.uint8], params: FeatureParams
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        from mediapipe import Image as MediaPipeImage
+        from mediapipe import ImageFormat
+
+        if self._landmarker is None:
+            raise InputError("the face landmarker is closed; open a new one")
+        prepared, scale, border = _prepared(image, params)
+        result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
+        height, width = prepared.shape[:2]
+        # z is in widths of the prepared image, like x; the border shifts x and y, and no border lies in depth.
+        unit, shift = np.array([width, height, width]), np.array([border, border, 0])
+        return [
+            (((_points(points) * unit - shift) / scale).astype(np.float32), _scores(scores))
+            for points, scores in zip(result.face_landmarks, result.face_blendshapes, strict=True)
+        ]
+
+
+def _open_landmarker(model: Path, faces_max: int) -> FaceLandmarker | None:
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        # As bytes, so that an odd path is never interpreted by native code.
+        base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+        num_faces=faces_max,
+        output_face_blendshapes=True,
+    )
+    try:
+        with _without_start_up_chatter():
+            return vision.FaceLandmarker.create_from_options(options)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"MediaPipe cannot load '{model.name}'; delete it and run `bitface doctor`") from error
+
+
+@contextmanager
+def _without_start_up_chatter() -> Iterator[None]:
+    """Holds back the process's standard error for a moment, and gives back every line that is not known chatter."""
+    with _DESCRIPTOR_LOCK, tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        original = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            held.seek(0)
+            kept = [line for line in held if not any(words in line for words in _START_UP_CHATTER)]
+            os.write(original, b"".join(kept))
+            os.close(original)
+
+
+def _prepared(image: NDArray[np.uint8], params: FeatureParams) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
+    """The image enlarged and padded for the detector, which misses faces that fill their picture.
+
+    Returns the prepared image, its scale per axis (x, y, z) and its border in prepared pixels.
+    """
+    height, width = image.shape[:2]
+    wanted = max(1.0, params.upscale_below_px / max(height, width))
+    size = (round(width * wanted), round(height * wanted))
+    if wanted > 1:
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    border = round(params.pad_share * max(size))
+    padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
+    scale = np.array([size[0] / width, size[1] / height, size[0] / width])
+    return np.ascontiguousarray(padded), scale, border
+
+
+def _points(points: list[Any]) -> NDArray[np.float64]:
+    array = np.array([(point.x, point.y, point.z) for point in points], np.float64)
+    if array.shape != (LANDMARKS, 3):
+        raise InputError(f"the face model gives {len(array)} points, not {LANDMARKS}; use face_landmarker.task")
+    return array
+
+
+def _scores(categories: list[Any]) -> NDArray[np.float32]:
+    array = np.array([category.score for category in categories], np.float32)
+    if array.shape != (BLENDSHAPES,):
+        raise InputError(f"the face model gives {len(array)} blendshapes, not {BLENDSHAPES}; use face_landmarker.task")
+    return array
+
+
+def _face(
+    image: NDArray[np.uint8], landmarks: NDArray[np.float32], blendshapes: NDArray[np.float32], faces: int
+) -> SeenFace:
+    height, width = image.shape[:2]
+    crop = aligned_crop(image, landmarks)
+    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+    return SeenFace(
+        box=np.clip(np.concatenate([low, high]), 0, [width, height, width, height]).astype(np.float32),
+        landmarks=landmarks,
+        blendshapes=blendshapes,
+        normalised=normalise_landmarks(landmarks),
+        crop=crop,
+        quality=frame_quality(np.array([faces]), landmarks[None], crop[None])[0],
+    )
