@@ -41,6 +41,8 @@ class SplitParams(Section):
     train: float = Field(gt=0, lt=1)
     validation: float = Field(gt=0, lt=1)
     test: float = Field(gt=0, lt=1)
+    cross_fit_below_people: int = Field(ge=0)
+    folds: int = Field(ge=3)
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> SplitParams:
@@ -62,6 +64,9 @@ class QualityParams(Section):
 class FeatureParams(Section):
     upscale_below_px: int = Field(ge=64)
     pad_share: float = Field(ge=0, le=1)
+    augmented_copies_clip: int = Field(ge=0)
+    augmented_copies_image: int = Field(ge=0)
+    people_per_task: int = Field(ge=1)
     workers: int = Field(ge=1)
 
 

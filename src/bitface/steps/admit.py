@@ -1,0 +1,110 @@
+"""Decides sample by sample what a run may use: consent and licence first, then the splits by person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bitface.consent.admission import Admission, admit_people, consent_snapshot_sha256
+from bitface.consent.events import ConsentEvent
+from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.errors import RefusedError
+from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.splits import fold_of_people, named_splits, split_by_person
+from bitface.params import SplitParams
+
+FOLD = "fold"
+"""The split of everybody in a small set: each person is judged by models that never saw that person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """A sample that a run may not use, and why, in words without ids of subjects."""
+
+    sample_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """The samples that a run uses, each with its split, and the admission of each person.
+
+    `folds` is empty unless the set is small; then every sample's split is `fold` and it maps person -> fold.
+    """
+
+    samples: tuple[Sample, ...]
+    admissions: Mapping[str, Admission]
+    consent_snapshot_sha256: str
+    quarantined: tuple[Quarantined, ...]
+    folds: Mapping[str, int]
+
+
+def admit_members(
+    samples: Sequence[Sample],
+    events: Sequence[ConsentEvent],
+    licences: Mapping[str, LicenceRecord],
+    known_notices: Collection[str],
+    purpose: str,
+    context: str,
+    at: datetime,
+) -> tuple[dict[str, Admission], tuple[Quarantined, ...]]:
+    """Sample id -> admission of the admitted ones, and the rest with reasons; their counts add up to `samples`."""
+    consents = admit_people(events, {sample.person for sample in samples}, purpose, context, at, known_notices)
+    admitted: dict[str, Admission] = {}
+    refused: list[Quarantined] = []
+    for sample in samples:
+        answer = under_licence(licences.get(sample.licence_id), consents[sample.person], purpose, context)
+        if answer.admitted:
+            admitted[sample.sample_id] = answer
+        else:
+            refused.append(Quarantined(sample_id=sample.sample_id, reason=answer.reason))
+    return admitted, tuple(refused)
+
+
+def choose_members(
+    samples: Sequence[Sample],
+    admissions: Mapping[str, Admission],
+    refused: Sequence[Quarantined],
+    params: SplitParams,
+    seed: int,
+) -> Members:
+    """The members of a run with their splits.
+
+    Raises:
+        RefusedError: nobody is admitted; the message names the most frequent reason.
+        InputError: a person is in two splits.
+    """
+    kept = [sample for sample in samples if sample.sample_id in admissions]
+    if not kept:
+        reasons = Counter(row.reason for row in refused)
+        most = reasons.most_common(1)[0][0] if reasons else "the dataset is empty"
+        raise RefusedError(f"none of {len(samples)} samples may be used: {most}; see `bitface data validate`")
+    people = {sample.person for sample in kept}
+    named = named_splits(kept)
+    folds: dict[str, int] = {}
+    if not named and len(people) < params.cross_fit_below_people:
+        folds = fold_of_people(people, params.folds, seed)
+        split = tuple(replace(sample, split=FOLD) for sample in kept)
+    else:
+        split = split_by_person(kept, _shares(params, named), seed)
+    by_person = {sample.person: admissions[sample.sample_id] for sample in kept}
+    return Members(
+        samples=tuple(sorted(split, key=lambda sample: sample.sample_id)),
+        admissions=by_person,
+        consent_snapshot_sha256=consent_snapshot_sha256(by_person),
+        quarantined=tuple(refused),
+        folds=folds,
+    )
+
+
+def slices_of(records: Mapping[str, SubjectRecord], attribute: str) -> dict[str, str]:
+    """Person -> value of a slice attribute."""
+    return {person: record.slices()[attribute] for person, record in records.items()}
+
+
+def _shares(params: SplitParams, named: Mapping[str, str]) -> dict[str, float]:
+    """The shares of splits; without gate people of the source, the test people are the gate people."""
+    held_out = "test" if "gate" in named.values() else "gate"
+    return {"train": params.train, "validation": params.validation, held_out: params.test}

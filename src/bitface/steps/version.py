@@ -1,0 +1,83 @@
+"""Finds the dataset that a run speaks of: present, pulled, or rendered, always checked, always under a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bitface.dataset.files import write_atomically
+from bitface.dataset.index import INDEX_NAME
+from bitface.dataset.manifest import verify_manifest
+from bitface.ports import DatasetStore
+
+Origin = Literal["present", "pulled", "synthesised"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRef:
+    """A dataset as a run uses it. `version` is DVC's digest, `manifest_sha256` ours; `note` says where it came from."""
+
+    version: str
+    manifest_sha256: str
+    origin: Origin
+    note: str
+    warning: str | None
+
+
+def find_dataset(
+    data: Path, store: DatasetStore, synthesise: Callable[[], None], made_for: str, marker: Path
+) -> DatasetRef:
+    """Uses `data` where it is, else pulls the pinned version, else renders it; the pin file is never written here.
+
+    A dataset that an earlier retrain rendered for a smaller profile is rendered again (`made_for` names the profile,
+    `marker` remembers which version was rendered for which).
+
+    Raises:
+        IntegrityError: a file is not what the manifest says.
+    """
+    origin = _obtain(data, store, synthesise, made_for, marker)
+    manifest = verify_manifest(data)
+    pinned = store.pinned()
+    version = store.version()
+    warning = None
+    if origin == "synthesised":
+        write_atomically(marker, json.dumps({"version": version, "profile": made_for}).encode())
+    if origin != "pulled" and version != pinned:
+        store.keep()
+    if pinned is not None and version != pinned:
+        warning = (
+            f"the dataset here is {version[:12]}, data.dvc pins {pinned[:12]}: this run uses and records the one here, "
+            "and leaves data.dvc alone"
+        )
+    return DatasetRef(
+        version=version, manifest_sha256=manifest, origin=origin, note=_note(origin, version, pinned), warning=warning
+    )
+
+
+def _obtain(data: Path, store: DatasetStore, synthesise: Callable[[], None], made_for: str, marker: Path) -> Origin:
+    if (data / INDEX_NAME).is_file() and not _is_outgrown(store, made_for, marker):
+        return "present"
+    if store.pinned() is not None and store.pull():
+        return "pulled"
+    synthesise()
+    return "synthesised"
+
+
+def _is_outgrown(store: DatasetStore, made_for: str, marker: Path) -> bool:
+    if made_for == "quick" or not marker.is_file():
+        return False
+    made: Mapping[str, str] = json.loads(marker.read_text(encoding="utf-8"))
+    return made["profile"] == "quick" and made["version"] == store.version()
+
+
+def _note(origin: Origin, version: str, pinned: str | None) -> str:
+    where = {
+        "present": "found in the dataset folder",
+        "pulled": "pulled from the DVC remote",
+        "synthesised": "rendered now: synthetic adults, no real person",
+    }
+    same = "the version that data.dvc pins" if version == pinned else "not the pinned version"
+    return f"{where[origin]} ({same if pinned else 'nothing is pinned'})"
