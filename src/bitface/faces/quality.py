@@ -13,10 +13,14 @@ from bitface.faces.alignment import eye_distance, yaw_deg
 from bitface.params import QualityParams
 
 QUALITY_COLUMNS: Final = ("faces", "eye_distance_px", "sharpness", "brightness", "yaw_deg")
-"""Faces found, eye distance in pixels of the original image, variance of the Laplacian of the crop (8-bit grey levels
-squared), mean grey level of the crop (0 to 255), and head turn in degrees (0 faces the camera)."""
+"""Faces found; eye distance in pixels of the original image; sharpness, see `sharpness`; mean grey level of the inner
+face (0 to 255); and head turn in degrees (0 faces the camera)."""
 
 _MID_GREY: Final = 127.5
+# Of an aligned crop, from the brows to the chin: what lies behind a person must not make the face bright or sharp.
+_INNER_FACE: Final = (..., slice(8, 58), slice(10, 54))
+# Least grey variance to divide by: a flat crop has no edge to be sharp, and its rounding noise must not look like one.
+_FLAT: Final = 1.0
 
 
 def frame_quality(faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -35,7 +39,7 @@ def frame_quality(faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDA
             faces.astype(np.float32),
             eye_distance(raw),
             sharpness(crops),
-            crops.mean(axis=(-2, -1), dtype=np.float64).astype(np.float32),
+            crops[_INNER_FACE].mean(axis=(-2, -1), dtype=np.float64).astype(np.float32),
             yaw_deg(raw),
         ],
         axis=-1,
@@ -43,10 +47,19 @@ def frame_quality(faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDA
 
 
 def sharpness(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Variance of the 4-neighbour Laplacian (Pech-Pacheco et al., 2000) of grey crops (..., H, W), float32 (...,)."""
-    grey = crops.astype(np.float32)
-    around = grey[..., :-2, 1:-1] + grey[..., 2:, 1:-1] + grey[..., 1:-1, :-2] + grey[..., 1:-1, 2:]
-    return np.asarray((around - 4 * grey[..., 1:-1, 1:-1]).var(axis=(-2, -1)), dtype=np.float32)
+    """Variance of the 4-neighbour Laplacian over variance of the grey level, in the inner face; float32 (...,).
+
+    Args:
+        crops: uint8 (..., 64, 64), aligned grey crops.
+
+    The variance of the Laplacian (Pech-Pacheco et al., 2000) grows with the square of contrast, so that alone it calls
+    dim pictures and dark skin blurred; the ratio does not change when light or skin scales all grey levels alike. About
+    0.6 to 0.8 for a sharp portrait, 0.2 when blurred by 3 % of the eye distance, 0.1 by 5 %; 0 for a flat crop.
+    """
+    face = crops[_INNER_FACE].astype(np.float64)
+    around = face[..., :-2, 1:-1] + face[..., 2:, 1:-1] + face[..., 1:-1, :-2] + face[..., 1:-1, 2:]
+    edges = (around - 4 * face[..., 1:-1, 1:-1]).var(axis=(-2, -1))
+    return np.asarray(edges / np.maximum(face.var(axis=(-2, -1)), _FLAT), dtype=np.float32)
 
 
 def worst_frame(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -95,7 +108,7 @@ def quality_reasons(row: Sequence[float] | NDArray[np.float32], params: QualityP
             distance >= params.eye_distance_px_min,
             f"eye distance {distance:.1f} px under {params.eye_distance_px_min:g}",
         ),
-        (sharp >= params.sharpness_min, f"sharpness {sharp:.1f} under {params.sharpness_min:g}"),
+        (sharp >= params.sharpness_min, f"sharpness {sharp:.3f} under {params.sharpness_min:g}"),
         (brightness >= params.brightness_min, f"brightness {brightness:.0f} under {params.brightness_min:g}"),
         (brightness <= params.brightness_max, f"brightness {brightness:.0f} over {params.brightness_max:g}"),
         (abs(yaw) <= params.yaw_deg_max, f"head turned {abs(yaw):.0f} degrees, over {params.yaw_deg_max:g}"),
