@@ -1,0 +1,124 @@
+"""The hash chain over the log: an edit, a deletion or a swap of entries or of rows they wrote does not stay unseen.
+
+A cut of the end, or a rewrite from some entry on, leaves a chain that holds; only a checkpoint kept elsewhere shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Table, insert, select
+
+from bitface.consent.events import canonical_json, utc_text
+from bitface.ledger import tables
+from bitface.ledger.entries import ChainProblem, ChainReport, Checkpoint
+
+GENESIS: Final = "0" * 64
+"""The predecessor of the first entry."""
+Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
+
+
+def append(connection: Connection, kind: str, facts: Mapping[str, Any], rows: Rows, at: datetime) -> int:
+    """Writes rows and the log entry that covers them, in the caller's transaction; returns the entry's number.
+
+    `facts` says in public words what happened (digests, counts, pseudonyms never). The entry's digest is SHA-256 over
+    number, time, kind, payload and the predecessor's digest; the payload holds a digest of each table's rows.
+    """
+    head = checkpoint(connection)
+    seq, moment = head.size + 1, utc_text(at)
+    digests = {table.name: {"count": len(new), "sha256": rows_sha256(new)} for table, new in rows.items()}
+    payload = canonical_json({"facts": dict(facts), "rows": digests})
+    entry = {"seq": seq, "at": moment, "kind": kind, "payload": payload, "previous_sha256": head.head_sha256}
+    connection.execute(insert(tables.log), {**entry, "sha256": entry_sha256(entry)})
+    for table, new in rows.items():
+        if new:
+            connection.execute(insert(table), [{**row, "log_seq": seq} for row in new])
+    return seq
+
+
+def checkpoint(connection: Connection) -> Checkpoint:
+    """Where the log ends now."""
+    newest_first = select(tables.log.c.seq, tables.log.c.sha256).order_by(tables.log.c.seq.desc())
+    last = connection.execute(newest_first.limit(1)).first()
+    return Checkpoint(size=last.seq, head_sha256=last.sha256) if last else Checkpoint(size=0, head_sha256=GENESIS)
+
+
+def entry_sha256(entry: Mapping[str, Any]) -> str:
+    """The digest of a log entry, its own `sha256` left out."""
+    covered = [entry[name] for name in ("seq", "at", "kind", "payload", "previous_sha256")]
+    return hashlib.sha256(canonical_json(covered).encode()).hexdigest()
+
+
+def rows_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
+    """One digest of a set of rows, whatever their order; the number of the log entry stays out of it."""
+    texts = sorted(canonical_json({name: value for name, value in row.items() if name != "log_seq"}) for row in rows)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def verify(connection: Connection, kept: Checkpoint | None = None) -> ChainReport:
+    """Walks the whole log and every row it covers. `kept`: a checkpoint from elsewhere that the log must still hold."""
+    entries = connection.execute(select(tables.log).order_by(tables.log.c.seq)).all()
+    problems = [*_links(entries), *_rows(connection, entries), *_aliases(connection)]
+    if kept is not None:
+        problems += _against(kept, entries)
+    return ChainReport(checkpoint=checkpoint(connection), problems=tuple(problems))
+
+
+def _links(entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
+    previous = GENESIS
+    for position, entry in enumerate(entries, start=1):
+        if entry.seq != position:
+            yield ChainProblem(seq=entry.seq, what=f"entry {position} is missing before it")
+            return
+        if entry.previous_sha256 != previous:
+            yield ChainProblem(seq=entry.seq, what="does not follow from the entry before it")
+        if entry_sha256(entry._asdict()) != entry.sha256:
+            yield ChainProblem(seq=entry.seq, what="was edited: its digest is not that of its content")
+        previous = entry.sha256
+
+
+def _rows(connection: Connection, entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
+    stated = {entry.seq: _stated_rows(entry.payload) for entry in entries}
+    for table in tables.CHAINED:
+        found: dict[int, list[Mapping[str, Any]]] = {}
+        for row in connection.execute(select(table)):
+            found.setdefault(row.log_seq, []).append(row._asdict())
+        for seq in sorted(found.keys() | {seq for seq, names in stated.items() if table.name in names}):
+            digest = stated.get(seq, {}).get(table.name)
+            if digest is None:
+                yield ChainProblem(seq=seq, what=f"rows of {table.name} that it never wrote")
+            elif digest != rows_sha256(found.get(seq, ())):
+                yield ChainProblem(seq=seq, what=f"its rows of {table.name} were edited, added or deleted")
+
+
+def _stated_rows(payload: str) -> dict[str, str]:
+    try:
+        return {name: stated["sha256"] for name, stated in json.loads(payload)["rows"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # An edited payload; `_links` reports it, and its rows are then reported as never written.
+        return {}
+
+
+def _aliases(connection: Connection) -> Iterator[ChainProblem]:
+    moves = connection.execute(select(tables.promotions).order_by(tables.promotions.c.log_seq)).all()
+    expected: dict[tuple[str, str], tuple[int, int]] = {}
+    for move in moves:
+        expected[move.name, move.alias] = (move.to_version, move.log_seq)
+        if move.alias == "champion" and move.from_version is not None:
+            expected[move.name, "previous"] = (move.from_version, move.log_seq)
+    actual = {(row.name, row.alias): row.version for row in connection.execute(select(tables.aliases))}
+    for key in sorted(expected.keys() | actual.keys()):
+        version, seq = expected.get(key, (None, 0))
+        if actual.get(key) != version:
+            yield ChainProblem(seq=seq, what=f"alias {key[1]} points to {actual.get(key)}, the log says {version}")
+
+
+def _against(kept: Checkpoint, entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
+    if kept.size > len(entries):
+        yield ChainProblem(seq=0, what=f"the log was cut: {len(entries)} entries, the checkpoint says {kept.size}")
+    elif kept.size and entries[kept.size - 1].sha256 != kept.head_sha256:
+        yield ChainProblem(seq=kept.size, what="the log was rewritten: its digest is not the checkpoint's")

@@ -1,0 +1,128 @@
+"""Opens the ledger's database so that a commit is on disk when it returns, and a busy writer is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+
+from bitface.errors import InputError
+from bitface.ledger import tables
+
+BUSY_TIMEOUT_S: Final = 30
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a ledger in one SQLite file."""
+    return f"sqlite:///{path.resolve()}"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on a ledger, whose tables are created where it is new.
+
+    Raises:
+        InputError: the URL cannot be read, the file is no database, or its schema is another version's.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InputError("the ledger's URL is not one; write it as sqlite:////folder/ledger.sqlite") from error
+    if parsed.get_backend_name() != "sqlite":
+        engine = create_engine(parsed, isolation_level="REPEATABLE READ")
+    else:
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    try:
+        _create_or_check(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that holds the only right to append: the log's next number can be read and used.
+
+    Raises:
+        InputError: another process held that right for too long.
+    """
+    with _write_begun(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE log IN EXCLUSIVE MODE"))
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that reads one state of the ledger and hinders no writer."""
+    with engine.connect() as connection, _locks_explained(), connection.begin():
+        yield connection
+
+
+@contextmanager
+def _write_begun(engine: Engine) -> Iterator[Connection]:
+    with engine.connect().execution_options(bitface_writes=True) as connection, _locks_explained(), connection.begin():
+        yield connection
+
+
+@contextmanager
+def _locks_explained() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "locked" in str(error.orig) or "busy" in str(error.orig):
+            raise InputError(
+                f"the ledger is locked by another process for over {BUSY_TIMEOUT_S} s; end it or wait, then run again"
+            ) from error
+        raise
+
+
+def _configure_sqlite(dbapi_connection: Any, _record: Any) -> None:
+    # Autocommit in the driver: it would otherwise begin late, and a writer could read a log number that is then taken.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("bitface_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _create_or_check(engine: Engine) -> None:
+    try:
+        with reading(engine) as connection:
+            is_there = inspect(connection).has_table(tables.schema.name)
+        if not is_there:
+            _create(engine)
+        with reading(engine) as connection:
+            found = connection.execute(select(tables.schema.c.version)).scalar_one()
+    except OperationalError as error:
+        raise InputError(
+            f"the ledger cannot be opened ({error.orig}); check the folder, the disk and the URL"
+        ) from error
+    except DatabaseError as error:
+        raise InputError(f"the ledger's file is no database ({error.orig}); restore it from a backup") from error
+    if found != tables.SCHEMA_VERSION:
+        raise InputError(
+            f"the ledger has schema {found}, this version reads {tables.SCHEMA_VERSION}; use the matching bitface"
+        )
+
+
+def _create(engine: Engine) -> None:
+    with _write_begun(engine) as connection:
+        # Under the write lock: of two processes that found no ledger, the second finds the first one's.
+        tables.metadata.create_all(connection)
+        if connection.execute(select(tables.schema.c.version)).first() is None:
+            connection.execute(insert(tables.schema), {"version": tables.SCHEMA_VERSION})

@@ -1,0 +1,276 @@
+"""The one door to the ledger: every write appends to the chain in its own transaction, and none is ever done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, func, select
+
+from bitface.consent.events import ConsentEvent, utc_text
+from bitface.consent.known_sources import Notice
+from bitface.errors import InputError, IntegrityError
+from bitface.ledger import chain, promotion, tables
+from bitface.ledger.engine import open_engine, reading, writing
+from bitface.ledger.entries import (
+    MODEL_NAME,
+    Alias,
+    ChainReport,
+    Checkpoint,
+    DatasetEntry,
+    DecisionEntry,
+    MemberEntry,
+    ModelEntry,
+    Promotion,
+    RunEntry,
+)
+from bitface.ledger.rows import (
+    check_members,
+    consent_of,
+    consent_row,
+    decision_of,
+    decision_row,
+    is_new,
+    recorded_consents,
+    recorded_digests,
+    values_of,
+)
+
+
+def utc_now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """A ledger behind an SQLAlchemy URL; opened at first use, closed by `close()` or at the end of a `with` block.
+
+    `clock` says when things are written down. Every `record_...` returns whether it wrote anything: telling the ledger
+    the same thing again is no error and leaves no trace, telling it something else under the same key is an
+    IntegrityError.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
+        """Only remembers the URL; nothing is opened or created before the first use."""
+        self._url = url
+        self._clock = clock
+        self._opened: Engine | None = None
+
+    def __enter__(self) -> Self:
+        """The ledger itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the ledger."""
+        self.close()
+
+    def close(self) -> None:
+        """Gives every connection back; the next use opens the ledger again."""
+        if self._opened is not None:
+            self._opened.dispose()
+            self._opened = None
+
+    @property
+    def _engine(self) -> Engine:
+        if self._opened is None:
+            self._opened = open_engine(self._url)
+        return self._opened
+
+    def record_notice(self, notice: Notice) -> bool:
+        """Makes a notice known: only consents given under a known notice admit anybody."""
+        row = {"sha256": notice.sha256, "notice_id": notice.notice_id, "language": notice.language, "body": notice.text}
+        return self._record_once("notice", tables.notices, row, stamp="recorded_at")
+
+    def record_consents(self, events: Iterable[ConsentEvent]) -> int:
+        """Appends the events that are not there yet, in one transaction; returns how many were new.
+
+        Raises:
+            IntegrityError: an event id is there already and says something else.
+        """
+        offered: dict[str, ConsentEvent] = {}
+        for event in events:
+            if not offered.setdefault(event.event_id, event).says_the_same_as(event):
+                raise IntegrityError("two consent events have one id and differ; give every event its own id")
+        with writing(self._engine) as connection:
+            known = recorded_consents(connection, offered.keys())
+            if any(not event.says_the_same_as(offered[key]) for key, event in known.items()):
+                raise IntegrityError("a consent event is on record with another content; record a new event instead")
+            rows = [consent_row(event) for key, event in offered.items() if key not in known]
+            if rows:
+                chain.append(
+                    connection, "consents", {"events": len(rows)}, {tables.consent_events: rows}, self._clock()
+                )
+        return len(rows)
+
+    def consents_as_of(self, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
+        """Every consent event that was recorded by `at`, oldest first; of one pseudonym, where it is given."""
+        events = tables.consent_events
+        query = select(events.c.body).where(events.c.recorded_at <= utc_text(at))
+        if subject is not None:
+            query = query.where(events.c.subject == subject)
+        query = query.order_by(events.c.recorded_at, events.c.event_time, events.c.event_id)
+        with reading(self._engine) as connection:
+            return tuple(consent_of(body) for body in connection.execute(query).scalars())
+
+    def known_notices(self) -> frozenset[str]:
+        """SHA-256 of every notice on record."""
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(select(tables.notices.c.sha256)).scalars())
+
+    def record_dataset(self, dataset: DatasetEntry, members: Sequence[MemberEntry]) -> bool:
+        """Freezes a dataset version and its members, each with the consent event that admitted it.
+
+        Raises:
+            InputError: the counts are not those of the members, or a consent event is not on record.
+            IntegrityError: the version is there already with other content.
+        """
+        new = [{"dataset_version": dataset.version, **asdict(member)} for member in members]
+        row = asdict(dataset) | {"members_sha256": chain.rows_sha256(new)}
+        with writing(self._engine) as connection:
+            used = {member.consent_event_id for member in members if member.consent_event_id is not None}
+            check_members(dataset, members, recorded_digests(connection, used))
+            if not is_new(connection, tables.dataset_versions, row):
+                return False
+            stamped = row | {"created_at": utc_text(self._clock())}
+            rows = {tables.dataset_versions: [stamped], tables.dataset_members: new}
+            chain.append(connection, "dataset", row, rows, self._clock())
+        return True
+
+    def dataset(self, version: str) -> DatasetEntry | None:
+        """The dataset version of this name, if it was recorded."""
+        row = self._row(tables.dataset_versions, tables.dataset_versions.c.version == version)
+        return DatasetEntry(**values_of(row, DatasetEntry)) if row else None
+
+    def members(self, version: str) -> tuple[MemberEntry, ...]:
+        """The members of a dataset version, by sample id; empty where it was never recorded."""
+        table = tables.dataset_members
+        found = self._rows(select(table).where(table.c.dataset_version == version).order_by(table.c.sample_id))
+        return tuple(MemberEntry(**values_of(row, MemberEntry)) for row in found)
+
+    def datasets_of(self, person: str) -> tuple[str, ...]:
+        """The dataset versions that hold a pseudonym, oldest first."""
+        table = tables.dataset_members
+        query = select(table.c.dataset_version, table.c.log_seq).where(table.c.person == person).distinct()
+        return tuple(row["dataset_version"] for row in self._rows(query.order_by(table.c.log_seq)))
+
+    def record_run(self, run: RunEntry) -> bool:
+        """Records a retrain when it starts. Raises InputError where its dataset version is not on record."""
+        if self.dataset(run.dataset_version) is None:
+            raise InputError(f"run {run.run_id}: its dataset version is not on record; record the dataset first")
+        return self._record_once("run", tables.runs, asdict(run), stamp="recorded_at")
+
+    def run(self, run_id: str) -> RunEntry | None:
+        """The run of this id, if it was recorded."""
+        row = self._row(tables.runs, tables.runs.c.run_id == run_id)
+        return RunEntry(**values_of(row, RunEntry)) if row else None
+
+    def record_model(self, model: ModelEntry) -> ModelEntry:
+        """Registers a bundle and gives it the next version of its name; a known bundle keeps the version it has.
+
+        Raises:
+            InputError: its run is not on record.
+        """
+        if self.run(model.run_id) is None:
+            raise InputError(f"model of run {model.run_id}: the run is not on record; record the run first")
+        table = tables.models
+        with writing(self._engine) as connection:
+            same = (table.c.name == model.name) & (table.c.bundle_sha256 == model.bundle_sha256)
+            known = connection.execute(select(table).where(same)).mappings().first()
+            if known:
+                return ModelEntry(**values_of(known, ModelEntry))
+            last = connection.execute(select(func.max(table.c.version)).where(table.c.name == model.name)).scalar()
+            entry = replace(model, version=(last or 0) + 1)
+            row = asdict(entry) | {"recorded_at": utc_text(self._clock())}
+            chain.append(connection, "model", asdict(entry), {table: [row]}, self._clock())
+        return entry
+
+    def model(self, version: int, name: str = MODEL_NAME) -> ModelEntry | None:
+        """The registered model of this version, if there is one."""
+        row = self._row(tables.models, and_(tables.models.c.name == name, tables.models.c.version == version))
+        return ModelEntry(**values_of(row, ModelEntry)) if row else None
+
+    def models(self, name: str = MODEL_NAME) -> tuple[ModelEntry, ...]:
+        """Every registered version of a name, oldest first."""
+        table = tables.models
+        found = self._rows(select(table).where(table.c.name == name).order_by(table.c.version))
+        return tuple(ModelEntry(**values_of(row, ModelEntry)) for row in found)
+
+    def record_decision(self, decision: DecisionEntry) -> bool:
+        """Records what the gate said of a bundle, under the digest of the gate's replayable bundle."""
+        if self.run(decision.run_id) is None:
+            raise InputError(f"decision of run {decision.run_id}: the run is not on record; record the run first")
+        return self._record_once("decision", tables.decisions, decision_row(decision), stamp="recorded_at")
+
+    def decisions(self, bundle_sha256: str) -> tuple[DecisionEntry, ...]:
+        """Every decision on a bundle, oldest first."""
+        table = tables.decisions
+        found = self._rows(select(table).where(table.c.bundle_sha256 == bundle_sha256).order_by(table.c.log_seq))
+        return tuple(decision_of(row) for row in found)
+
+    def promote(
+        self,
+        to_version: int,
+        *,
+        expected_previous: int | None,
+        decision_sha256: str | None,
+        actor: str,
+        kind: Literal["promote", "rollback"] = "promote",
+        alias: Alias = "champion",
+        name: str = MODEL_NAME,
+    ) -> Promotion:
+        """Moves an alias from `expected_previous` (None: it points nowhere) to `to_version`, in one transaction.
+
+        A repeated call returns the first one's record. Raises what `promotion.move_alias` raises.
+        """
+        move = promotion.Move(
+            name=name,
+            alias=alias,
+            to_version=to_version,
+            expected_previous=expected_previous,
+            kind=kind,
+            decision_sha256=decision_sha256,
+            actor=actor,
+        )
+        with writing(self._engine) as connection:
+            return promotion.move_alias(connection, move, self._clock())
+
+    def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
+        """The version that an alias (champion, unless told) points to, if any."""
+        with reading(self._engine) as connection:
+            version = promotion.current_version(connection, name, alias)
+        return None if version is None else self.model(version, name)
+
+    def promotions(self, alias: Alias = "champion", name: str = MODEL_NAME) -> tuple[Promotion, ...]:
+        """Every move of an alias, oldest first: who moved it, when, from where, on which decision."""
+        with reading(self._engine) as connection:
+            return promotion.promotions(connection, name, alias)
+
+    def checkpoint(self) -> Checkpoint:
+        """Where the log ends now; kept elsewhere, it lets `verify_chain` find a cut or a rewrite."""
+        with reading(self._engine) as connection:
+            return chain.checkpoint(connection)
+
+    def verify_chain(self, kept: Checkpoint | None = None) -> ChainReport:
+        """Recomputes every digest of the log and of the rows it covers, and compares with a kept checkpoint."""
+        with reading(self._engine) as connection:
+            return chain.verify(connection, kept)
+
+    def _record_once(self, kind: str, table: Table, row: Mapping[str, Any], stamp: str) -> bool:
+        with writing(self._engine) as connection:
+            if not is_new(connection, table, row):
+                return False
+            stamped = {**row, stamp: utc_text(self._clock())}
+            chain.append(connection, kind, row, {table: [stamped]}, self._clock())
+        return True
+
+    def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        with reading(self._engine) as connection:
+            return connection.execute(query).mappings().all()
+
+    def _row(self, table: Table, condition: ColumnElement[bool]) -> RowMapping | None:
+        return next(iter(self._rows(select(table).where(condition))), None)

@@ -1,0 +1,133 @@
+"""Moves an alias in one transaction or not at all, and only from where the decision thought it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert, select, update
+
+from bitface.consent.events import utc_text, utc_time
+from bitface.consent.policy import check_promotable
+from bitface.errors import GateError, InputError, RefusedError
+from bitface.ledger import chain, tables
+from bitface.ledger.entries import Alias, Promotion, StalePromotionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """An alias that shall point to `to_version`, provided that it points to `expected_previous` (None: nowhere) now.
+
+    A promotion rests on a recorded decision `promote` for the version's bundle, a rollback on an earlier promotion.
+    """
+
+    name: str
+    alias: Alias
+    to_version: int
+    expected_previous: int | None
+    kind: Literal["promote", "rollback"]
+    decision_sha256: str | None
+    actor: str
+
+
+def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
+    """Checks, compares, swaps and appends, in the caller's transaction. A repeated move returns the first one's record.
+
+    Raises:
+        InputError: no such version or decision.
+        RefusedError: the version was trained for benchmark, or a rollback goes where the alias never was.
+        GateError: the decision is not `promote`.
+        StalePromotionError: the alias points elsewhere than expected.
+    """
+    _check_grounds(connection, move)
+    current = current_version(connection, move.name, move.alias)
+    if current == move.to_version:
+        return promotions(connection, move.name, move.alias)[-1]
+    if current != move.expected_previous or not _swap(connection, move):
+        raise StalePromotionError(
+            f"{move.alias} of '{move.name}' is {_named(current)}, not {_named(move.expected_previous)} as the decision "
+            "assumed; compare with it and decide again"
+        )
+    if move.alias == "champion" and current is not None:
+        _point(connection, move.name, "previous", current)
+    return _append(connection, move, at)
+
+
+def current_version(connection: Connection, name: str, alias: Alias) -> int | None:
+    """The version that an alias points to now."""
+    table = tables.aliases
+    query = select(table.c.version).where(table.c.name == name, table.c.alias == alias)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def promotions(connection: Connection, name: str, alias: Alias) -> tuple[Promotion, ...]:
+    """Every move of an alias, oldest first."""
+    table = tables.promotions
+    query = select(table).where(table.c.name == name, table.c.alias == alias).order_by(table.c.log_seq)
+    return tuple(_promotion(row) for row in connection.execute(query).mappings())
+
+
+def _check_grounds(connection: Connection, move: Move) -> None:
+    models, decisions = tables.models, tables.decisions
+    wanted = (models.c.name == move.name) & (models.c.version == move.to_version)
+    model = connection.execute(select(models).where(wanted)).first()
+    if model is None:
+        raise InputError(f"'{move.name}' has no version {move.to_version}; register it first")
+    check_promotable(model.purpose)
+    if move.kind == "rollback":
+        if all(past.to_version != move.to_version for past in promotions(connection, move.name, move.alias)):
+            raise RefusedError(f"version {move.to_version} was never {move.alias}; roll back to one that was")
+        return
+    named = (decisions.c.decision_sha256 == move.decision_sha256) & (decisions.c.bundle_sha256 == model.bundle_sha256)
+    decision = connection.execute(select(decisions.c.decision).where(named)).scalar_one_or_none()
+    if decision is None:
+        raise InputError(
+            f"no decision on record for the bundle of version {move.to_version}; let the gate decide first"
+        )
+    if decision != "promote":
+        raise GateError(f"the gate said {decision} of version {move.to_version}; only promote lets it go live")
+
+
+def _swap(connection: Connection, move: Move) -> bool:
+    if move.expected_previous is None:
+        connection.execute(insert(tables.aliases), _alias_row(move.name, move.alias, move.to_version))
+        return True
+    table = tables.aliases
+    held = (table.c.name == move.name) & (table.c.alias == move.alias) & (table.c.version == move.expected_previous)
+    return connection.execute(update(table).where(held).values(version=move.to_version)).rowcount == 1
+
+
+def _point(connection: Connection, name: str, alias: Alias, version: int) -> None:
+    table = tables.aliases
+    moved = update(table).where(table.c.name == name, table.c.alias == alias).values(version=version)
+    if connection.execute(moved).rowcount == 0:
+        connection.execute(insert(table), _alias_row(name, alias, version))
+
+
+def _append(connection: Connection, move: Move, at: datetime) -> Promotion:
+    row = {
+        "name": move.name,
+        "alias": move.alias,
+        "from_version": move.expected_previous,
+        "to_version": move.to_version,
+        "kind": move.kind,
+        "decision_sha256": move.decision_sha256,
+        "actor": move.actor,
+        "promoted_at": utc_text(at),
+    }
+    seq = chain.append(connection, "promotion", row, {tables.promotions: [row]}, at)
+    return _promotion({**row, "log_seq": seq})
+
+
+def _alias_row(name: str, alias: Alias, version: int) -> dict[str, Any]:
+    return {"name": name, "alias": alias, "version": version}
+
+
+def _promotion(row: Mapping[Any, Any]) -> Promotion:
+    return Promotion(**{**row, "promoted_at": utc_time(row["promoted_at"])})
+
+
+def _named(version: int | None) -> str:
+    return "nowhere" if version is None else f"version {version}"

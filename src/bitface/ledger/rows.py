@@ -1,0 +1,117 @@
+"""Turns values into rows and back, and tells a repetition from a contradiction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, and_, select
+
+from bitface.consent.events import ConsentEvent, event_from, utc_text
+from bitface.errors import InputError, IntegrityError
+from bitface.ledger import tables
+from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry
+
+_KEYS_PER_QUERY: Final = 500  # databases bound the number of parameters of one statement
+
+
+def values_of(row: Mapping[Any, Any], kind: type[Any]) -> dict[str, Any]:
+    """The columns of a row that are fields of a dataclass."""
+    return {field.name: row[field.name] for field in fields(kind)}
+
+
+def consent_row(event: ConsentEvent) -> dict[str, str]:
+    """A consent event as its row: the canonical text, and the columns that are searched."""
+    return {
+        "event_id": event.event_id,
+        "sha256": event.sha256,
+        "record_id": event.record_id,
+        "subject": event.subject,
+        "state": event.state,
+        "event_time": utc_text(event.event_time),
+        "recorded_at": utc_text(event.recorded_at),
+        "body": event.canonical(),
+    }
+
+
+def consent_of(body: str) -> ConsentEvent:
+    """The event of a stored text; raises IntegrityError where it is none any more."""
+    try:
+        return event_from(json.loads(body))
+    except (InputError, ValueError) as error:
+        raise IntegrityError("a stored consent event cannot be read; run `bitface audit log`") from error
+
+
+def recorded_consents(connection: Connection, event_ids: Collection[str]) -> dict[str, ConsentEvent]:
+    """Those of the named consent events that are on record."""
+    events = tables.consent_events
+    known: dict[str, ConsentEvent] = {}
+    for chunk in _chunks(sorted(event_ids)):
+        for body in connection.execute(select(events.c.body).where(events.c.event_id.in_(chunk))).scalars():
+            event = consent_of(body)
+            known[event.event_id] = event
+    return known
+
+
+def recorded_digests(connection: Connection, event_ids: Collection[str]) -> dict[str, str]:
+    """Event id -> SHA-256 of those of the named consent events that are on record."""
+    events = tables.consent_events
+    digests: dict[str, str] = {}
+    for chunk in _chunks(sorted(event_ids)):
+        found = connection.execute(select(events.c.event_id, events.c.sha256).where(events.c.event_id.in_(chunk)))
+        digests |= {row.event_id: row.sha256 for row in found}
+    return digests
+
+
+def is_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Whether no row has this row's key; raises IntegrityError where one has and differs in a column given here."""
+    key = and_(*(column == row[column.name] for column in table.primary_key))
+    known = connection.execute(select(table).where(key)).mappings().first()
+    if known is None:
+        return True
+    differing = [name for name, value in row.items() if known[name] != value]
+    if differing:
+        name = ", ".join(str(row[column.name]) for column in table.primary_key)
+        raise IntegrityError(
+            f"{table.name} '{name}' is on record with another {differing[0]}; what is written is never changed, "
+            "give the new one its own name"
+        )
+    return False
+
+
+def decision_row(decision: DecisionEntry) -> dict[str, Any]:
+    """A decision as its row."""
+    return asdict(decision) | {"reasons": json.dumps(decision.reasons)}
+
+
+def decision_of(row: Mapping[Any, Any]) -> DecisionEntry:
+    """The decision of a row."""
+    return DecisionEntry(**values_of(row, DecisionEntry) | {"reasons": tuple(json.loads(row["reasons"]))})
+
+
+def check_members(dataset: DatasetEntry, members: Sequence[MemberEntry], digests: Mapping[str, str]) -> None:
+    """Raises InputError where counts or sample ids do not agree, or a consent event is not the recorded one."""
+    people = len({member.person for member in members})
+    if (dataset.people, dataset.samples) != (people, len(members)):
+        raise InputError(
+            f"dataset '{dataset.version}' states {dataset.people} people and {dataset.samples} samples, "
+            f"its members are {people} and {len(members)}; count again"
+        )
+    if len({member.sample_id for member in members}) != len(members):
+        raise InputError(f"dataset '{dataset.version}': a sample id stands twice; give every sample its own")
+    for member in members:
+        if member.consent_event_id is None and dataset.purpose != "benchmark":
+            raise InputError(f"sample {member.sample_id}: no consent event admitted it; only benchmark does without")
+        if member.consent_event_id is not None and member.consent_event_sha256 != digests.get(member.consent_event_id):
+            raise InputError(
+                f"sample {member.sample_id}: its consent event is not on record as stated; record it first"
+            )
+
+
+def _chunks(keys: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while chunk := list(islice(rest, _KEYS_PER_QUERY)):
+        yield chunk

@@ -1,0 +1,159 @@
+"""The ledger's tables. Every row names the log entry that wrote it, so that the chain covers rows too."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+SCHEMA_VERSION: Final = 1
+metadata: Final = MetaData()
+
+
+def _text(name: str, *, key: bool = False, optional: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=optional)
+
+
+def _log_seq() -> Column[int]:
+    return Column("log_seq", Integer, ForeignKey("log.seq"), nullable=False, index=True)
+
+
+schema = Table("ledger_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+log = Table(
+    "log",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    _text("at"),
+    _text("kind"),
+    _text("payload"),
+    _text("previous_sha256"),
+    _text("sha256"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    _text("sha256", key=True),
+    _text("notice_id"),
+    _text("language"),
+    _text("body"),
+    _text("recorded_at"),
+    _log_seq(),
+)
+
+consent_events = Table(
+    "consent_events",
+    metadata,
+    _text("event_id", key=True),
+    _text("sha256"),
+    _text("record_id"),
+    _text("subject"),
+    _text("state"),
+    _text("event_time"),
+    _text("recorded_at"),
+    _text("body"),
+    _log_seq(),
+    Index("consent_events_by_subject", "subject"),
+    Index("consent_events_by_recorded_at", "recorded_at"),
+)
+
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    _text("version", key=True),
+    _text("manifest_sha256"),
+    _text("consent_snapshot_sha256"),
+    _text("purpose"),
+    _text("context"),
+    _text("evidence"),
+    Column("people", Integer, nullable=False),
+    Column("samples", Integer, nullable=False),
+    _text("members_sha256"),
+    _text("created_at"),
+    _log_seq(),
+)
+
+dataset_members = Table(
+    "dataset_members",
+    metadata,
+    Column("dataset_version", Text, ForeignKey("dataset_versions.version"), primary_key=True),
+    _text("sample_id", key=True),
+    _text("person"),
+    _text("sample_sha256"),
+    _text("split"),
+    _text("licence_id"),
+    Column("consent_event_id", Text, ForeignKey("consent_events.event_id"), nullable=True),
+    _text("consent_event_sha256", optional=True),
+    _log_seq(),
+    Index("dataset_members_by_person", "person"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _text("run_id", key=True),
+    Column("dataset_version", Text, ForeignKey("dataset_versions.version"), nullable=False, index=True),
+    _text("purpose"),
+    _text("context"),
+    _text("code_commit"),
+    _text("params_sha256"),
+    _text("constraints_sha256"),
+    _text("recorded_at"),
+    _log_seq(),
+)
+
+models = Table(
+    "models",
+    metadata,
+    _text("name", key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    _text("bundle_sha256"),
+    _text("weights_sha256"),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False, index=True),
+    _text("evidence"),
+    _text("purpose"),
+    _text("recorded_at"),
+    _log_seq(),
+    UniqueConstraint("name", "bundle_sha256"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _text("decision_sha256", key=True),
+    _text("bundle_sha256"),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False, index=True),
+    _text("decision"),
+    _text("reasons"),
+    _text("recorded_at"),
+    _log_seq(),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("log_seq", Integer, ForeignKey("log.seq"), primary_key=True, autoincrement=False),
+    _text("name"),
+    _text("alias"),
+    Column("from_version", Integer, nullable=True),
+    Column("to_version", Integer, nullable=False),
+    _text("kind"),
+    Column("decision_sha256", Text, ForeignKey("decisions.decision_sha256"), nullable=True),
+    _text("actor"),
+    _text("promoted_at"),
+    ForeignKeyConstraint(["name", "to_version"], ["models.name", "models.version"]),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    _text("name", key=True),
+    _text("alias", key=True),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["models.name", "models.version"]),
+)
+"""Where each alias points now: derived from `promotions`, kept so that one UPDATE can compare and swap."""
+
+CHAINED: Final = (notices, consent_events, dataset_versions, dataset_members, runs, models, decisions, promotions)
+"""The tables whose rows the chain covers."""
