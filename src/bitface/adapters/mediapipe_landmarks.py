@@ -33,6 +33,8 @@ _START_UP_CHATTER: Final = (
     b"Created TensorFlow Lite XNNPACK delegate",
     b"Feedback manager requires a model with a single signature",
 )
+# The detector itself sees 128 px: more than this only costs memory, 190 MB for a padded picture of 25 megapixels.
+_SIDE_PX_MAX: Final = 2048
 # Descriptor 2 belongs to the process: two threads that swap it at once would lose it.
 _DESCRIPTOR_LOCK: Final = threading.Lock()
 
@@ -97,24 +99,27 @@ class FaceLandmarks:
     def see_all(self, image: NDArray[np.uint8], params: FeatureParams) -> tuple[SeenFace, ...]:
         """All faces of a picture, uint8 (H, W, 3) RGB, largest first, `faces_max` at most.
 
+        A face is found when its head is about a fifth of the picture's longer side, or larger: cut larger scenes first.
+
         Raises:
             InputError: the picture has another shape or type.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise InputError(f"a picture of {image.dtype} {image.shape} is not uint8 (height, width, 3)")
-        found = self._detect(image, params)
+        # Padding finds faces that fill their picture and loses those under a quarter of it: these get a second look.
+        found = self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
         found.sort(key=lambda face: -float(eye_distance(face[0])))
         return tuple(_face(image, landmarks, blendshapes, len(found)) for landmarks, blendshapes in found)
 
     def _detect(
-        self, image: NDArray[np.uint8], params: FeatureParams
+        self, image: NDArray[np.uint8], params: FeatureParams, pad_share: float
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         from mediapipe import Image as MediaPipeImage
         from mediapipe import ImageFormat
 
         if self._landmarker is None:
             raise InputError("the face landmarker is closed; open a new one")
-        prepared, scale, border = _prepared(image, params)
+        prepared, scale, border = _prepared(image, params.upscale_below_px, pad_share)
         result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
         height, width = prepared.shape[:2]
         # z is in widths of the prepared image, like x; the border shifts x and y, and no border lies in depth.
@@ -158,17 +163,20 @@ def _without_start_up_chatter() -> Iterator[None]:
             os.close(original)
 
 
-def _prepared(image: NDArray[np.uint8], params: FeatureParams) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
-    """The image enlarged and padded for the detector, which misses faces that fill their picture.
+def _prepared(
+    image: NDArray[np.uint8], upscale_below_px: int, pad_share: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], int]:
+    """The image brought to a fit size and padded for the detector, which misses faces that fill their picture.
 
     Returns the prepared image, its scale per axis (x, y, z) and its border in prepared pixels.
     """
     height, width = image.shape[:2]
-    wanted = max(1.0, params.upscale_below_px / max(height, width))
-    size = (round(width * wanted), round(height * wanted))
-    if wanted > 1:
+    longest = max(height, width)
+    wanted = max(1.0, upscale_below_px / longest) * min(1.0, _SIDE_PX_MAX / longest)
+    size = (max(1, round(width * wanted)), max(1, round(height * wanted)))
+    if size != (width, height):
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-    border = round(params.pad_share * max(size))
+    border = round(pad_share * max(size))
     padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
     scale = np.array([size[0] / width, size[1] / height, size[0] / width])
     return np.ascontiguousarray(padded), scale, border
