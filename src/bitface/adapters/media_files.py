@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +45,8 @@ _DECODER_ERRORS: Final = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+# Warning filters belong to the process: two threads that swap them at once could leave ours in place.
+_WARNINGS_LOCK: Final = threading.Lock()
 # Fixed, because a clip's digest must not depend on when it was written; zip knows nothing before 1980.
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -64,25 +68,22 @@ def read_image(path: Path, name: str | None = None) -> NDArray[np.uint8]:
     try:
         size = path.stat().st_size
         if size > FILE_BYTES_MAX:
-            raise InputError(f"'{label}' has {size} bytes, over {FILE_BYTES_MAX}; make it smaller")
+            raise InputError(f"{label!r} has {size} bytes, over {FILE_BYTES_MAX}; make it smaller")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"'{label}' cannot be read ({error.strerror}); check that it is there") from error
+        raise InputError(f"{label!r} cannot be read ({error.strerror}); check that it is there") from error
     return decode_image(data, label)
 
 
 def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     """As `read_image`, from bytes; `name` is what an error calls them."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_header(image, name)
-                upright = ImageOps.exif_transpose(image)
-                return np.array(upright.convert("RGB"), dtype=np.uint8)
+        with _strict_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_header(image, name)
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
     except _DECODER_ERRORS as error:
         remedy = f"export it again as {', '.join(FORMATS)} of at most {PIXELS_MAX // 10**6} megapixels"
-        raise InputError(f"'{name}' is not a readable image; {remedy}") from error
+        raise InputError(f"{name!r} is not a readable image; {remedy}") from error
 
 
 def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lossless: bool) -> bytes:
@@ -139,12 +140,21 @@ def decode_frames(data: bytes) -> NDArray[np.uint8]:
     return np.stack(frames)
 
 
+@contextmanager
+def _strict_warnings() -> Iterator[None]:
+    """A bomb is an error; grumbling about metadata is not heard, because metadata is dropped."""
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
 def _check_header(image: Image.Image, name: str) -> None:
     width, height = image.size
     if width * height > PIXELS_MAX:
-        raise InputError(f"'{name}' has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
+        raise InputError(f"{name!r} has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
     if image.mode not in _MODES:
-        raise InputError(f"'{name}' has pixels of mode {image.mode}; export it with 8 bits a channel")
+        raise InputError(f"{name!r} has pixels of mode {image.mode}; export it with 8 bits a channel")
 
 
 def _check_clip(frames: int, pixels: int) -> None:
