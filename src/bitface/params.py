@@ -35,6 +35,19 @@ class SyntheticParams(Section):
     fps: float = Field(gt=0)
     image_px: int = Field(ge=96, le=1024)
     label_noise: float = Field(ge=0, lt=0.5)
+    intensity_min: float = Field(gt=0, le=1)
+    weak_share: float = Field(ge=0, le=1)
+    missing_unit_share: float = Field(ge=0, lt=1)
+    blend_share: float = Field(ge=0, le=1)
+    speech_share: float = Field(ge=0, le=1)
+    asymmetry: float = Field(ge=0, le=0.5)
+    habit: float = Field(ge=0, le=0.5)
+    shape_spread: float = Field(ge=0, le=1)
+    yaw_deg: float = Field(ge=0, le=45)
+    pitch_deg: float = Field(ge=0, le=30)
+    roll_deg: float = Field(ge=0, le=30)
+    glasses_share: float = Field(ge=0, le=0.6)
+    sensor_noise: float = Field(ge=0, le=0.2)
 
 
 class SplitParams(Section):
@@ -159,8 +172,6 @@ def _override(text: str) -> dict[str, Any]:
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)
-
-
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

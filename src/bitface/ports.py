@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
-from bitface.params import FeatureParams, SyntheticParams
+from bitface.params import FeatureParams, QualityParams, SyntheticParams
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Frames = NDArray[np.uint8]
 """uint8 (T, H, W, 3), RGB."""
@@ -87,3 +90,24 @@ class RenderPeople(Protocol):
     def __call__(
         self, params: SyntheticParams, seed: int, workers: int
     ) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]: ...
+
+
+class ChecksReport(Protocol):
+    """The outcome of the suites: what failed, in words; how many expectations ran; where their report lies."""
+
+    @property
+    def failures(self) -> tuple[str, ...]: ...
+
+    @property
+    def expectations(self) -> int: ...
+
+    @property
+    def docs_index(self) -> Path: ...
+
+
+class TableChecks(Protocol):
+    """Runs the suites over the tables index, subjects, consents, quality, and keeps their report under `docs_folder`."""
+
+    def __call__(
+        self, tables: Mapping[str, pd.DataFrame], params: QualityParams, docs_folder: Path
+    ) -> ChecksReport: ...

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,10 +92,15 @@ class DvcStore:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         from dvc.repo import Repo
 
+        # DVC greets on standard output, which is kept for our own JSON.
+        with redirect_stdout(sys.stderr):
+            yield from self._opened(Repo)
+
+    def _opened(self, opener: type[Repo]) -> Iterator[Repo]:
         if not (self._root / ".dvc").is_dir():
-            Repo.init(str(self._root), no_scm=not self._inside).close()
+            opener.init(str(self._root), no_scm=not self._inside).close()
         (self._home / "dvc-site").mkdir(parents=True, exist_ok=True, mode=0o700)
-        repo = Repo(str(self._root), config=self._config())
+        repo = opener(str(self._root), config=self._config())
         try:
             yield repo
         finally:

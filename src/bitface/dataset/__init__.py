@@ -1,1 +1,1 @@
-"""The dataset folder on disk: an index without names, licences, one encrypted shard per person, and a manifest of digests."""
+"""The dataset folder on disk: an index without names, licences, one encrypted shard per person, a manifest."""

@@ -1,4 +1,4 @@
-"""Reads an import manifest row by row: what is wrong with a row is its own reason, and no row is ever dropped in silence."""
+"""Reads an import manifest row by row: a faulty row is quarantined with its reason, and none is dropped in silence."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def _check_splits(rows: Iterable[ImportRow]) -> None:
 
 
 def grouped(rows: Sequence[ImportRow]) -> dict[str, dict[str, list[ImportRow]]]:
-    """Subject id -> sample key -> its rows in the order of their frames; a row without a clip is a sample of its own."""
+    """Subject id -> sample key -> its rows in the order of their frames; a row without a clip is its own sample."""
     people: dict[str, dict[str, list[ImportRow]]] = {}
     for row in sorted(rows, key=lambda row: (row.subject_id, row.clip, row.frame, row.row)):
         key = f"clip:{row.clip}" if row.clip else f"row:{row.row:07d}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -98,6 +97,6 @@ class KeyStore:
             if (self._folder / "people").is_dir():
                 raise IntegrityError("the master key is missing but people are enrolled; restore it from its backup")
             self._folder.mkdir(parents=True, exist_ok=True)
-            os.chmod(self._folder, 0o700)
+            self._folder.chmod(0o700)
             write_atomically(path, secrets.token_bytes(32), 0o600)
         return path.read_bytes()

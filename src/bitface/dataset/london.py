@@ -1,8 +1,8 @@
 """Reads the Face Research Lab London Set (DeBruine & Jones 2017, CC BY 4.0) in its published layout or as a reduced copy.
 
 Published: folders `neutral_front/` (`001_03.jpg`) and `smiling_front/` (`001_08.jpg`) beside `london_faces_info.csv`
-with face_id, face_age, face_sex (or face_gender), face_eth. Reduced: `images/` beside `manifest.csv` with subject, file,
-label, age, gender, ethnicity and ita (individual typology angle in degrees, measured on the picture).
+with face_id, face_age, face_sex (or face_gender), face_eth. Reduced: `images/` beside `manifest.csv` with subject,
+file, label, age, gender, ethnicity and ita (individual typology angle in degrees, measured on the picture).
 """
 
 from __future__ import annotations

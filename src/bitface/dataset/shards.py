@@ -29,7 +29,8 @@ _ENTRY_BYTES_MAX: Final = 512 * 1024 * 1024
 @dataclass(frozen=True, kw_only=True)
 class Shard:
     """The plain content of one person's shard: the record, sample id -> media container, sample id -> float32 (T, 52)
-    facial actions as .npy bytes (synthetic people only), and the consent events that came with the person."""
+    facial actions as .npy bytes (synthetic people only), and the consent events that came with the person.
+    """
 
     subject: SubjectRecord
     samples: Mapping[str, bytes]

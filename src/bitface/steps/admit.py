@@ -15,9 +15,6 @@ from bitface.faces.records import Sample, SubjectRecord
 from bitface.faces.splits import fold_of_people, named_splits, split_by_person
 from bitface.params import SplitParams
 
-FOLD = "fold"
-"""The split of everybody in a small set: each person is judged by models that never saw that person."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Quarantined:
@@ -31,7 +28,8 @@ class Quarantined:
 class Members:
     """The samples that a run uses, each with its split, and the admission of each person.
 
-    `folds` is empty unless the set is small; then every sample's split is `fold` and it maps person -> fold.
+    `folds` is empty unless the set is small: then it maps person -> fold, everybody's split is `train`, and each person
+    is judged by models that never saw that person.
     """
 
     samples: tuple[Sample, ...]
@@ -86,7 +84,7 @@ def choose_members(
     folds: dict[str, int] = {}
     if not named and len(people) < params.cross_fit_below_people:
         folds = fold_of_people(people, params.folds, seed)
-        split = tuple(replace(sample, split=FOLD) for sample in kept)
+        split = tuple(replace(sample, split="train") for sample in kept)
     else:
         split = split_by_person(kept, _shares(params, named), seed)
     by_person = {sample.person: admissions[sample.sample_id] for sample in kept}

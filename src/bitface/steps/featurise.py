@@ -111,7 +111,7 @@ def _featurise(samples: Sequence[Sample], path: Path, tools: Featuriser, landmar
 
 
 def _copies(sample: Sample, params: FeatureParams) -> int:
-    if sample.split not in ("train", "fold"):
+    if sample.split != "train":
         return 0
     return params.augmented_copies_clip if sample.kind == "clip" else params.augmented_copies_image
 

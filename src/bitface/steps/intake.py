@@ -53,8 +53,8 @@ class Intake:
     rejected: Sequence[QuarantinedRow]
     licence: LicenceRecord
     source: str
-    consents: Callable[[Mapping[str, str]], tuple[ConsentEvent, ...]]
-    """Given pseudonym -> age band, the consent events of those people."""
+    consents: Callable[[Mapping[str, str], Mapping[str, str]], tuple[ConsentEvent, ...]]
+    """Given subject id -> pseudonym and pseudonym -> age band, the consent events of those people."""
     known_notices: frozenset[str]
 
 
@@ -110,7 +110,7 @@ def import_people(
     rejected += undecodable
     pseudonyms = {subject: _provisional(subject) if dry_run else keys.enrol(subject) for subject in decoded}
     bands = {pseudonyms[subject]: _rows(samples)[0].age_band for subject, samples in decoded.items()}
-    events = intake.consents(bands)
+    events = intake.consents(pseudonyms, bands)
     usable: dict[str, dict[str, tuple[list[ImportRow], bytes]]] = {}
     for subject, samples in decoded.items():
         refusal = _refusal(events, pseudonyms[subject], intake, at)

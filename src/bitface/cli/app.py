@@ -1,0 +1,25 @@
+"""Puts the command groups together; imports only what parsing needs, so that --help answers at once."""
+
+from __future__ import annotations
+
+import typer
+
+from bitface.cli.data import data_app
+from bitface.cli.doctor import doctor
+from bitface.cli.predict import predict
+from bitface.cli.retrain import gate_app, retrain, ui
+
+app = typer.Typer(
+    name="bitface",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Retrains one-bit, explainable facial-expression models; promotes one only when consent, accuracy, fairness, "
+    "drift and explanation all hold.",
+)
+app.add_typer(data_app, name="data")
+app.add_typer(gate_app, name="gate")
+app.command()(doctor)
+app.command()(retrain)
+app.command()(predict)
+app.command()(ui)

@@ -1,0 +1,140 @@
+"""`bitface data ...`: people go in, and what is there is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+from bitface.errors import GateError, InputError
+
+if TYPE_CHECKING:
+    from bitface.steps.intake import IntakeReport
+
+data_app = typer.Typer(no_args_is_help=True, help="Datasets: synthesize, import, validate, status.")
+
+FORMATS = ("folder", "london")
+
+
+@data_app.command()
+def synthesize(
+    people: Annotated[int | None, typer.Option(help="Training people, clips onset-apex-offset.")] = None,
+    gate_people: Annotated[int | None, typer.Option(help="Gate-only people, apex stills.")] = None,
+    clips: Annotated[int | None, typer.Option(help="Clips per training person and emotion.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every draw; params.yaml's by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write there instead of into the dataset folder, unpinned.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes a dataset of synthetic adults and pins it in data.dvc."""
+    from bitface.steps.intake import write_synthetic_dataset
+    from flows.wiring import open_tools, renderer
+
+    wanted = {"training_people": people, "gate_people": gate_people, "clips_per_emotion": clips}
+    sets = [f"synthetic.{name}={value}" for name, value in wanted.items() if value is not None]
+    tools = open_tools(overrides=sets + ([] if seed is None else [f"seed={seed}"]))
+    target = out.absolute() if out else tools.workspace.data
+    if out and target.exists():
+        raise InputError(f"--out '{out.name}' is there already; name a new folder")
+    params = tools.params
+    with tools.progress as report:
+        done = write_synthetic_dataset(
+            target, params.synthetic, params.seed, params.features.workers, renderer(tools), tools.encode, report
+        )
+    version = None if out else tools.store.pin()
+    text = f"{done.people} synthetic adults, {done.samples} samples in {target.name}/"
+    emit(
+        {**asdict(done), "version": version},
+        text + (f", pinned as {version} in {tools.store.pin_file.name}" if version else ", not pinned"),
+        as_json,
+    )
+
+
+@data_app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The folder that holds the pictures.")],
+    format_: Annotated[str, typer.Option("--format", help=f"Layout of the source: {', '.join(FORMATS)}.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV with path, subject_id, label; SOURCE/manifest.csv.")
+    ] = None,
+    consents: Annotated[Path | None, typer.Option(help="Consent events, JSONL; SOURCE/consents.jsonl.")] = None,
+    licence: Annotated[Path | None, typer.Option(help="Licence record, JSON; SOURCE/licence.json.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Takes real people in: hardened decoding, consent first, encrypted at once."""
+    from bitface.steps.intake import import_people
+    from bitface.steps.sources import folder_source, london_source
+    from flows.wiring import open_tools
+
+    if format_ not in FORMATS:
+        raise InputError(f"unknown --format '{format_}'; use one of {', '.join(FORMATS)}")
+    if not source.is_dir():
+        raise InputError(f"no folder '{source.name}'; name the folder that holds the pictures")
+    tools = open_tools()
+    at = tools.now()
+    with tools.ledger as ledger, tools.progress as report:
+        brought = (
+            london_source(source, at)
+            if format_ == "london"
+            else folder_source(source, manifest, consents, licence, at, ledger.known_notices())
+        )
+        done, events = import_people(
+            tools.workspace.data, brought.intake, tools.keys, tools.read_image, tools.encode, at, dry_run, report
+        )
+        if not dry_run:
+            for notice in brought.notices:
+                ledger.record_notice(notice)
+            ledger.record_consents(events)
+    version = None if dry_run else tools.store.pin()
+    emit({**asdict(done), "version": version, "dry_run": dry_run}, _import_text(done, version), as_json)
+
+
+@data_app.command()
+def validate(
+    purpose: Annotated[str, typer.Option(help="train or benchmark.")] = "train",
+    context: Annotated[str | None, typer.Option(help="Context; params.yaml's by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Great Expectations and consent report of the dataset; exit 3 when the data gate fails."""
+    from flows.wiring import open_tools, validation
+
+    tools = open_tools()
+    with tools.progress:
+        report = validation(tools, purpose, context or tools.params.gate.context)
+    lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
+    lines += [
+        f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
+    ]
+    lines += [f"  failed: {failure}" for failure in report.failures] + [f"Data Docs: {report.docs_index}"]
+    emit(asdict(report), "\n".join(lines), as_json)
+    if report.failures:
+        raise GateError(f"the data gate failed: {report.failures[0]}; see the Data Docs")
+
+
+@data_app.command()
+def status(as_json: AsJson = False) -> None:
+    """Dataset version, people, samples and slices, and what changed since the champion."""
+    from bitface.steps.status import dataset_status
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        document = dataset_status(tools.workspace.data, tools.store, tools.keys, ledger)
+    emit(document, _status_text(document), as_json)
+
+
+def _import_text(done: IntakeReport, version: str | None) -> str:
+    lines = [
+        f"{done.people} people, {done.samples} samples: {done.admitted} rows admitted, {len(done.quarantined)} quarantined"
+    ]
+    lines += [f"  row {row.row}: {row.reason}" for row in done.quarantined[:20]]
+    lines += [f"  ... and {len(done.quarantined) - 20} more; --json lists all"] if len(done.quarantined) > 20 else []
+    return "\n".join([*lines, f"pinned as {version}" if version else "dry run: nothing was written"])
+
+
+def _status_text(document: dict[str, object]) -> str:
+    return "\n".join(f"{key:>24}  {value}" for key, value in document.items())

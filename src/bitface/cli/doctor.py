@@ -1,0 +1,28 @@
+"""`bitface doctor`: says what is missing before a run finds out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+
+_SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Checks versions, model assets, disk, keys and stores; each row says ok, warn or fail, and the remedy."""
+    from bitface.steps.diagnose import diagnose
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    rows = diagnose(tools.workspace, tools.store, tools.ledger)
+    width = max(len(row.what) for row in rows)
+    lines = [f"{_SIGNS[row.state]}  {row.what:<{width}}  {row.found}" for row in rows]
+    lines = [
+        f"{line}\n      remedy: {row.remedy}" if row.remedy else line for line, row in zip(lines, rows, strict=True)
+    ]
+    emit([asdict(row) for row in rows], "\n".join(lines), as_json)
+    if any(row.state == "fail" for row in rows):
+        raise typer.Exit(2)

@@ -1,0 +1,30 @@
+"""One way to speak: a JSON document on standard output with --json, text for a person otherwise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def emit(document: Any, text: str, as_json: bool) -> None:
+    """Prints the document as JSON, or the text."""
+    sys.stdout.write((json.dumps(document, indent=2, default=_plain) if as_json else text) + "\n")
+
+
+def warn(text: str) -> None:
+    """A warning, one line on standard error."""
+    sys.stderr.write(f"warning: {text}\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,161 @@
+"""Looks at everything a run will need, and says what to do about each thing that is not there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bitface.dataset.index import INDEX_NAME
+from bitface.dataset.manifest import verify_manifest
+from bitface.errors import BitfaceError
+from bitface.ledger.ledger import Ledger
+from bitface.ports import DatasetStore
+from bitface.workspace import Workspace
+
+PACKAGES: Final = (
+    "prefect",
+    "fastapi",
+    "mlflow",
+    "dvc",
+    "torch",
+    "torchvision",
+    "captum",
+    "mediapipe",
+    "great-expectations",
+    "evidently",
+    "openvino",
+    "anny",
+)
+_GIB: Final = 1024**3
+_DISK_NEEDED_GIB: Final = 2.0  # a default run leaves about 1 GiB in .bitface, data and caches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One row of the report; `remedy` is empty where nothing is to be done."""
+
+    what: str
+    state: Literal["ok", "warn", "fail"]
+    found: str
+    remedy: str = ""
+
+
+def diagnose(place: Workspace, store: DatasetStore, ledger: Ledger) -> tuple[Finding, ...]:
+    """All findings, in the order in which a run would meet them."""
+    return (
+        _python(),
+        *_packages(place.root / "constraints.txt"),
+        _processor(),
+        _disk(place.home),
+        _asset(place.cache),
+        _dataset(place.data, store),
+        _keys(place.keys),
+        _ledger(ledger),
+    )
+
+
+def _python() -> Finding:
+    found = platform.python_version()
+    if sys.version_info < (3, 11):
+        return Finding(what="python", state="fail", found=found, remedy="use Python 3.11 or newer")
+    return Finding(what="python", state="ok", found=found)
+
+
+def _packages(constraints: Path) -> Iterator[Finding]:
+    pins = {}
+    if constraints.is_file():
+        lines = (line.split("==") for line in constraints.read_text().splitlines() if "==" in line)
+        pins = {name.strip().lower().replace("_", "-"): version.strip() for name, version in lines}
+    for name in PACKAGES:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(what=name, state="fail", found="not installed", remedy="make retrain installs it")
+            continue
+        wanted = pins.get(name, found)
+        if found.partition("+")[0] == wanted:
+            yield Finding(what=name, state="ok", found=found)
+        else:
+            remedy = f"pip install -c constraints.txt {name}=={wanted}"
+            yield Finding(what=name, state="warn", found=f"{found}, pinned {wanted}", remedy=remedy)
+
+
+def _processor() -> Finding:
+    cores = os.cpu_count() or 1
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        flags = ""
+    fast = "AVX-512 VPOPCNTDQ" if "avx512_vpopcntdq" in flags else "AVX2" if "avx2" in flags else "no AVX2 seen"
+    return Finding(what="processor", state="ok", found=f"{platform.machine()}, {cores} cores, {fast}")
+
+
+def _disk(home: Path) -> Finding:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free / _GIB
+    if free < _DISK_NEEDED_GIB:
+        remedy = f"free {_DISK_NEEDED_GIB:g} GiB, or move BITFACE_HOME"
+        return Finding(what="disk", state="fail", found=f"{free:.1f} GiB free", remedy=remedy)
+    return Finding(what="disk", state="ok", found=f"{free:.0f} GiB free")
+
+
+def _asset(cache: Path) -> Finding:
+    configured = os.environ.get("BITFACE_FACE_LANDMARKER")
+    path = Path(configured) if configured else cache / "models" / "face_landmarker.task"
+    if path.is_file():
+        return Finding(
+            what="face landmarker", state="ok", found=f"{path.stat().st_size} bytes, checked when it is opened"
+        )
+    remedy = "the first run fetches it; without a network set BITFACE_FACE_LANDMARKER"
+    return Finding(what="face landmarker", state="warn", found="not here yet", remedy=remedy)
+
+
+def _dataset(data: Path, store: DatasetStore) -> Finding:
+    if not (data / INDEX_NAME).is_file():
+        remedy = "make retrain pulls or renders one; `bitface data import` takes real people in"
+        return Finding(what="dataset", state="warn", found="none yet", remedy=remedy)
+    try:
+        verify_manifest(data)
+    except BitfaceError as error:
+        return Finding(what="dataset", state="fail", found=str(error), remedy="restore it with `dvc pull --force`")
+    version, pinned = store.version(), store.pinned()
+    if pinned is not None and version != pinned:
+        remedy = "dvc checkout restores the pinned one; `bitface data synthesize` or `import` pins a new one"
+        return Finding(what="dataset", state="warn", found=f"{version[:12]}, pinned {pinned[:12]}", remedy=remedy)
+    return Finding(what="dataset", state="ok", found=f"{version[:12]}, every file as recorded")
+
+
+def _keys(keys: Path) -> Finding:
+    master = keys / "master.key"
+    if not master.is_file():
+        return Finding(what="keys", state="ok", found="none needed: no real person is enrolled")
+    if stat.S_IMODE(master.stat().st_mode) != 0o600 or stat.S_IMODE(keys.stat().st_mode) != 0o700:
+        remedy = f"chmod 700 {keys.name} and chmod 600 {keys.name}/master.key"
+        return Finding(what="keys", state="fail", found="others may read the master key", remedy=remedy)
+    people = sum(1 for _ in (keys / "people").glob("*.json"))
+    return Finding(what="keys", state="ok", found=f"master key and {people} people's keys, owner only")
+
+
+def _ledger(ledger: Ledger) -> Finding:
+    try:
+        report = ledger.verify_chain()
+    except SQLAlchemyError as error:
+        return Finding(
+            what="ledger", state="fail", found=type(error).__name__, remedy="check BITFACE_LEDGER_URL and its server"
+        )
+    if not report.intact:
+        found = f"entry {report.problems[0].seq}: {report.problems[0].what}"
+        return Finding(
+            what="ledger", state="fail", found=found, remedy="restore it from its backup and compare checkpoints"
+        )
+    return Finding(what="ledger", state="ok", found=f"{report.checkpoint.size} entries, chain intact")

@@ -1,0 +1,103 @@
+"""What each import format brings: rows, licence and consents, read from the layout that its owners use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bitface.consent.events import ConsentEvent, parse_events
+from bitface.consent.known_sources import LONDON_LICENCE, Notice, london_consents, packaged_notice
+from bitface.consent.policy import LicenceRecord, parse_licences
+from bitface.dataset.files import sha256_of
+from bitface.dataset.import_rows import read_manifest
+from bitface.dataset.london import read_london
+from bitface.errors import InputError
+from bitface.steps.intake import Intake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An intake and the notices that its people were shown, to be recorded before their consents are judged."""
+
+    intake: Intake
+    notices: tuple[Notice, ...]
+
+
+def london_source(folder: Path, at: datetime) -> Source:
+    """The London Set: consents and licence come from the terms that its makers state (see `consent.known_sources`)."""
+    rows, rejected = read_london(folder)
+    notice = packaged_notice("london-1")
+    statements = [
+        folder / name for name in ("SOURCE_README.md", "LICENSE.md", "README.md") if (folder / name).is_file()
+    ]
+    evidence = sha256_of(statements[0]) if statements else notice.sha256
+
+    def consents(_: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
+        return london_consents(bands, evidence_sha256=evidence, recorded_at=at)  # type: ignore[arg-type]  # checked words
+
+    intake = Intake(
+        rows=rows,
+        rejected=rejected,
+        licence=LONDON_LICENCE,
+        source="london",
+        consents=consents,
+        known_notices=frozenset({notice.sha256}),
+    )
+    return Source(intake=intake, notices=(notice,))
+
+
+def folder_source(
+    folder: Path,
+    manifest: Path | None,
+    consents_file: Path | None,
+    licence_file: Path | None,
+    at: datetime,
+    known_notices: frozenset[str],
+) -> Source:
+    """A folder of pictures with `manifest.csv`, `consents.jsonl`, `licence.json` and the notices shown in `notices/`.
+
+    Raises:
+        InputError: a part is missing or cannot be read; the message names it and the option that names another.
+    """
+    rows, rejected = read_manifest(manifest or folder / "manifest.csv", folder)
+    notices = _notices(folder / "notices")
+    text = _text(consents_file or folder / "consents.jsonl", "--consents", "one consent event a line")
+    licence = _licence(licence_file or folder / "licence.json")
+
+    def consents(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
+        parsed = parse_events(text, pseudonym_of=lambda subject: pseudonyms.get(subject, "0" * 16), recorded_at=at)
+        return tuple(event for event in parsed.events if event.subject in bands)
+
+    intake = Intake(
+        rows=rows,
+        rejected=rejected,
+        licence=licence,
+        source=folder.name[:40],
+        consents=consents,
+        known_notices=known_notices | {notice.sha256 for notice in notices},
+    )
+    return Source(intake=intake, notices=notices)
+
+
+def _notices(folder: Path) -> tuple[Notice, ...]:
+    files = sorted(path for path in folder.glob("*") if path.suffix in (".md", ".txt")) if folder.is_dir() else []
+    return tuple(Notice(notice_id=path.stem, language="en", text=path.read_text(encoding="utf-8")) for path in files)
+
+
+def _licence(path: Path) -> LicenceRecord:
+    text = _text(path, "--licence", "a licence record with id, name, text or address, and purposes")
+    records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]")
+    if len(records) != 1:
+        raise InputError(f"{path.name} holds {len(records)} licence records; an import has one licence")
+    return next(iter(records.values()))
+
+
+def _text(path: Path, option: str, content: str) -> str:
+    if not path.is_file():
+        raise InputError(f"no '{path.name}': an import needs {content}; name the file with {option}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path.name}' is not UTF-8 text; save it as UTF-8") from error

@@ -1,0 +1,169 @@
+"""The dataset folder keeps people apart, unreadable without their key, and notices every changed byte."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitface.dataset.files import write_atomically
+from bitface.dataset.index import read_index, write_index
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.manifest import verify_manifest, write_manifest
+from bitface.dataset.shards import Shard, read_shard, seal, shard_name, unseal, write_shard
+from bitface.errors import InputError, IntegrityError, RefusedError
+from bitface.faces.records import Sample, SubjectRecord
+
+SYNTHETIC = "s0123456789abcde"
+
+
+def subject(person: str = SYNTHETIC) -> SubjectRecord:
+    return SubjectRecord(
+        person=person,
+        age_band="30_44",
+        gender="female",
+        skin_tone=7,
+        ancestry="mixed",
+        self_reported=False,
+        evidence="synthetic",
+    )
+
+
+def sample(sample_id: str = "a-1", person: str = SYNTHETIC, **changes: object) -> Sample:
+    base = Sample(
+        sample_id=sample_id,
+        person=person,
+        shard=shard_name(person),
+        kind="image",
+        frames=1,
+        fps=0.0,
+        label="fear",
+        split="",
+        source="synthetic",
+        licence_id="synthetic",
+        sha256="0" * 64,
+    )
+    return replace(base, **changes)
+
+
+def shard(media: bytes = b"pixels") -> Shard:
+    return Shard(subject=subject(), samples={"a-1": media}, facial_actions={"a-1": b"npy"}, consent_receipts=[{"x": 1}])
+
+
+def test_a_shard_gives_back_what_was_put_in(tmp_path: Path) -> None:
+    key = KeyStore(tmp_path / "keys").key_of(SYNTHETIC)
+    write_shard(tmp_path, shard(), key)
+    assert read_shard(tmp_path, SYNTHETIC, key) == shard()
+
+
+def test_a_shard_of_unchanged_content_keeps_its_bytes(tmp_path: Path) -> None:
+    """Otherwise every dataset version would change for everybody."""
+    key = KeyStore(tmp_path / "keys").key_of(SYNTHETIC)
+    write_shard(tmp_path / "one", shard(), key)
+    write_shard(tmp_path / "two", shard(), key)
+    assert (tmp_path / "one" / shard_name(SYNTHETIC)).read_bytes() == (tmp_path / "two" / shard_name(SYNTHETIC)).read_bytes()
+
+
+def test_a_shard_shows_nothing_of_the_person_in_the_clear(tmp_path: Path) -> None:
+    write_shard(tmp_path, shard(b"a face, in plain bytes"), KeyStore(tmp_path / "keys").key_of(SYNTHETIC))
+    stored = (tmp_path / shard_name(SYNTHETIC)).read_bytes()
+    assert b"a face" not in stored
+    assert b"female" not in stored
+
+
+@pytest.mark.parametrize("position", range(0, 900, 97))
+def test_a_flipped_byte_in_a_shard_is_never_read_as_data(tmp_path: Path, position: int) -> None:
+    key = KeyStore(tmp_path / "keys").key_of(SYNTHETIC)
+    write_shard(tmp_path, shard(), key)
+    path = tmp_path / shard_name(SYNTHETIC)
+    data = bytearray(path.read_bytes())
+    data[position % len(data)] ^= 1
+    path.write_bytes(bytes(data))
+    try:
+        found = read_shard(tmp_path, SYNTHETIC, key)
+    except IntegrityError:
+        return
+    assert found == shard()
+
+
+@given(st.binary(max_size=200))
+def test_an_entry_does_not_open_under_another_name_or_person(plain: bytes) -> None:
+    """Swapping two people's entries, or two samples of one person, is refused."""
+    key = bytes(range(64))
+    sealed = seal(plain, key, SYNTHETIC, "samples/a")
+    assert unseal(sealed, key, SYNTHETIC, "samples/a") == plain
+    for person, name in ((SYNTHETIC, "samples/b"), ("s" + "f" * 15, "samples/a")):
+        with pytest.raises(IntegrityError):
+            unseal(sealed, key, person, name)
+
+
+def test_a_real_person_keeps_one_pseudonym_and_key(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "keys")
+    pseudonym = keys.enrol("Alice_01")
+    again = KeyStore(tmp_path / "keys")
+    assert again.enrol("Alice_01") == pseudonym == again.pseudonym_of("Alice_01") == again.pseudonym_of(pseudonym)
+    assert again.key_of(pseudonym) == keys.key_of(pseudonym)
+    assert keys.enrol("Bob") != pseudonym
+
+
+def test_keys_and_the_map_of_ids_are_unreadable_to_others_and_hold_no_id(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "keys")
+    keys.enrol("Alice_01")
+    files = [path for path in (tmp_path / "keys").rglob("*") if path.is_file()]
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
+    assert not any(b"Alice" in path.read_bytes() or "Alice" in path.name for path in files)
+
+
+def test_a_person_without_a_key_is_refused_and_a_lost_master_key_is_not_replaced(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "keys")
+    with pytest.raises(RefusedError, match="no key for person"):
+        keys.key_of("r" + "0" * 15)
+    pseudonym = keys.enrol("Alice")
+    (tmp_path / "keys" / "master.key").unlink()
+    with pytest.raises(IntegrityError, match="master key is missing"):
+        keys.key_of(pseudonym)
+
+
+def test_the_index_is_a_round_trip_in_one_order(tmp_path: Path) -> None:
+    samples = (sample("b-2", kind="clip", frames=6, fps=12.5), sample("a-1"))
+    write_index(tmp_path, samples)
+    assert read_index(tmp_path) == tuple(sorted(samples, key=lambda row: row.sample_id))
+
+
+def test_an_index_with_another_column_is_refused(tmp_path: Path) -> None:
+    write_index(tmp_path, [sample()])
+    text = (tmp_path / "index.csv").read_text()
+    (tmp_path / "index.csv").write_text(text.replace("sample_id", "Sample_ID", 1))
+    with pytest.raises(InputError, match="columns are"):
+        read_index(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "add"])
+def test_the_manifest_finds_every_kind_of_damage(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "shards").mkdir()
+    target = tmp_path / "shards" / "x.shard"
+    target.write_bytes(b"0123456789")
+    digest = write_manifest(tmp_path)
+    assert verify_manifest(tmp_path) == digest
+    {
+        "flip": lambda: target.write_bytes(b"0123456788"),
+        "truncate": lambda: target.write_bytes(b"012345678"),
+        "remove": target.unlink,
+        "add": lambda: (tmp_path / "extra").write_bytes(b""),
+    }[damage]()
+    with pytest.raises(IntegrityError):
+        verify_manifest(tmp_path)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    with pytest.raises(TypeError):
+        write_atomically(path, "text")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

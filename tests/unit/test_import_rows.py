@@ -1,0 +1,120 @@
+"""Every row of a manifest is either usable or quarantined with its number and reason; counts add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bitface.dataset.import_rows import ancestry_of, contained_path, grouped, read_manifest
+from bitface.dataset.london import monk_of_ita, read_london
+from bitface.errors import InputError
+
+HEADER = "path,subject_id,label,age,gender,skin_tone,ethnicity,clip,frame,split\n"
+
+
+def source(tmp_path: Path, rows: str, header: str = HEADER) -> Path:
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "b.png").write_bytes(b"y")
+    (tmp_path / "manifest.csv").write_text(header + rows)
+    return tmp_path / "manifest.csv"
+
+
+def test_a_usable_row_becomes_our_vocabulary(tmp_path: Path) -> None:
+    (row,), rejected = read_manifest(source(tmp_path, "a.png,p1,Happy,31,F,4,White,,,\n"), tmp_path)
+    assert not rejected
+    assert (row.label, row.age_band, row.gender, row.skin_tone, row.ancestry) == ("happiness", "30_44", "female", 4, "white")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("../a.png,p1,fear,,,,,,,", "leaves the folder"),
+        ("/etc/passwd,p1,fear,,,,,,,", "absolute"),
+        ("sub/../../a.png,p1,fear,,,,,,,", "leaves the folder"),
+        ("gone.png,p1,fear,,,,,,,", "missing"),
+        ("a.png,p1,joyful,,,,,,,", "unknown label"),
+        ("a.png,p 1;drop,fear,,,,,,,", "subject id"),
+        ("a.png,p1,fear,17,,,,,,", "under 18"),
+        ("a.png,p1,fear,old,,,,,,", "not a number"),
+        ("a.png,p1,fear,,,11,,,,", "Monk"),
+        ("a.png,p1,fear,,,,,,,holdout", "split"),
+        ("a.png,p1,fear,,robot,,,,,", "gender"),
+    ],
+)
+def test_a_faulty_row_is_quarantined_with_its_number_and_reason(tmp_path: Path, row: str, reason: str) -> None:
+    usable, rejected = read_manifest(source(tmp_path, f"b.png,p0,neutral,,,,,,,\n{row}\n"), tmp_path)
+    assert len(usable) == 1
+    assert [(bad.row, reason in bad.reason) for bad in rejected] == [(2, True)]
+
+
+def test_a_duplicate_is_quarantined_and_its_first_row_kept(tmp_path: Path) -> None:
+    usable, rejected = read_manifest(source(tmp_path, "a.png,p1,fear,,,,,,,\n" * 2), tmp_path)
+    assert ([row.row for row in usable], [row.row for row in rejected]) == ([1], [2])
+
+
+def test_a_missing_column_is_one_line_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="column 'label' is missing"):
+        read_manifest(source(tmp_path, "a.png,p1\n", "path,subject_id\n"), tmp_path)
+
+
+def test_a_person_in_two_splits_is_refused_by_row_numbers(tmp_path: Path) -> None:
+    rows = "a.png,p1,fear,,,,,,,train\nb.png,p1,fear,,,,,,,test\n"
+    with pytest.raises(InputError, match="rows 1 and 2 .* split by person"):
+        read_manifest(source(tmp_path, rows), tmp_path)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.png").write_bytes(b"x")
+    (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
+    with pytest.raises(InputError, match="symbolic link"):
+        contained_path("link.png", tmp_path)
+
+
+@given(st.text(max_size=40))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_path_escapes(tmp_path: Path, text: str) -> None:
+    """Whatever a manifest names, what is returned lies below the folder."""
+    try:
+        path = contained_path(text, tmp_path)
+    except (InputError, ValueError):
+        return
+    assert path.resolve().is_relative_to(tmp_path.resolve())
+
+
+def test_frames_of_a_clip_stand_together_in_their_order(tmp_path: Path) -> None:
+    rows = "b.png,p1,fear,,,,,c,2,\na.png,p1,fear,,,,,c,1,\n"
+    usable, _ = read_manifest(source(tmp_path, rows), tmp_path)
+    (clip,) = grouped(usable)["p1"].values()
+    assert [row.path.name for row in clip] == ["a.png", "b.png"]
+
+
+def test_two_ethnicities_are_mixed_and_none_is_unknown() -> None:
+    assert (ancestry_of("East Asian/White"), ancestry_of(""), ancestry_of("Black")) == ("mixed", "unknown", "black")
+
+
+def test_the_typology_angle_falls_over_the_monk_scale() -> None:
+    assert [monk_of_ita(angle) for angle in (60, 50, 45, 38, 30, 25, 15, 0, -20, -60)] == list(range(1, 11))
+
+
+def test_the_published_london_layout_is_read(tmp_path: Path) -> None:
+    (tmp_path / "neutral_front").mkdir()
+    (tmp_path / "smiling_front").mkdir()
+    (tmp_path / "neutral_front" / "001_03.jpg").write_bytes(b"x")
+    (tmp_path / "smiling_front" / "001_08.jpg").write_bytes(b"x")
+    (tmp_path / "london_faces_info.csv").write_text("face_id,face_age,face_sex,face_eth\nX001,24,female,white\n")
+    people = (tmp_path / "london_faces_info.csv").read_text().replace("X001", "001")
+    (tmp_path / "london_faces_info.csv").write_text(people)
+    rows, rejected = read_london(tmp_path)
+    assert not rejected
+    assert {(row.subject_id, row.label, row.age_band) for row in rows} == {
+        ("london-001", "neutral", "18_29"),
+        ("london-001", "happiness", "18_29"),
+    }
+
+
+def test_the_reduced_london_set_is_read_whole(london: Path) -> None:
+    rows, rejected = read_london(london)
+    assert (len(rows), len({row.subject_id for row in rows}), len(rejected)) == (204, 102, 0)
