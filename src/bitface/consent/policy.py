@@ -47,7 +47,7 @@ class ContextApproval(BaseModel):
 class LicenceRecord(BaseModel):
     """What the licence of a source allows; `text` or `address` says where it reads. No contexts named means all."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
     id: Identifier
     name: Text
