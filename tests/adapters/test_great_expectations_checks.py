@@ -1,0 +1,237 @@
+"""Each suite of the data gate lets good tables through, and fails for every kind of damage that it is there for."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from bitface.adapters.great_expectations_checks import CONSENT_COLUMNS, check_tables, judged
+from bitface.errors import InputError
+from bitface.faces.quality import QUALITY_COLUMNS
+from bitface.faces.records import Sample, SubjectRecord
+from bitface.params import read_params
+
+# Great Expectations imports it when it is imported itself.
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_constants' is deprecated:DeprecationWarning")
+
+PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").quality
+PEOPLE = ["a" * 16, "b" * 16, "c" * 16]
+
+
+def good_tables():
+    index = pd.DataFrame(
+        {
+            "sample_id": ["s1", "s2", "s3"],
+            "person": PEOPLE,
+            "shard": [f"shards/{person}.shard" for person in PEOPLE],
+            "kind": ["clip", "image", "image"],
+            "frames": [6, 1, 1],
+            "fps": [12.5, 0.0, 0.0],
+            "label": ["fear", "neutral", "happiness"],
+            "split": ["train", "test", "gate"],
+            "source": ["synthetic"] * 3,
+            "licence_id": ["cc0"] * 3,
+            "sha256": [digit * 64 for digit in "123"],
+        }
+    )
+    subjects = pd.DataFrame(
+        {
+            "person": PEOPLE,
+            "age_band": ["18_29", "60_plus", "unknown"],
+            "gender": ["female", "male", "other"],
+            "skin_tone": [1, None, 10],
+            "ancestry": ["african", "asian", "unknown"],
+            "self_reported": [True, False, True],
+            "evidence": ["synthetic", "synthetic", "real"],
+        }
+    )
+    consents = pd.DataFrame(
+        {
+            "person": PEOPLE,
+            "event_id": ["e1", "e2", "e3"],
+            "state": ["given", "reaffirmed", "given"],
+            "purpose": ["train"] * 3,
+            "context": ["research"] * 3,
+            "valid_from": ["2026-01-01T00:00:00Z"] * 3,
+            "valid_to": ["2027-01-01T00:00:00Z"] * 3,
+            "notice_sha256": ["f" * 64] * 3,
+        }
+    )
+    quality = pd.DataFrame([(1, 60, 0.7, 120, -5)] * 3, columns=list(QUALITY_COLUMNS), dtype="float32")
+    quality.insert(0, "sample_id", ["s1", "s2", "s3"])
+    return {"index": index, "subjects": subjects, "consents": consents, "quality": quality}
+
+
+@pytest.fixture(scope="module")
+def good_report(tmp_path_factory):
+    return check_tables(good_tables(), PARAMS, tmp_path_factory.mktemp("docs"))
+
+
+def failures_of(table, frame, folder):
+    report = check_tables(good_tables() | {table: frame}, PARAMS, folder)
+    assert report.success is (not report.failures)
+    assert all(failure.startswith(f"{table}:") for failure in report.failures)
+    return report.failures
+
+
+def test_fixture_has_the_columns_of_the_records():
+    tables = good_tables()
+    assert list(tables["index"]) == [field.name for field in fields(Sample)]
+    assert list(tables["subjects"]) == [field.name for field in fields(SubjectRecord)]
+    assert tuple(tables["consents"]) == CONSENT_COLUMNS
+
+
+def test_good_tables_pass_and_leave_a_report(good_report):
+    assert good_report.failures == ()
+    assert good_report.success
+    assert good_report.expectations > 50
+    assert good_report.docs_index.is_file()
+    assert len(list(good_report.docs_index.parent.rglob("validations/**/*.html"))) == 4
+
+
+@pytest.mark.parametrize("table", ["index", "subjects", "consents", "quality"])
+def test_empty_table_fails(table, tmp_path):
+    """Rules on columns all hold of a table without rows: the row count is what fails."""
+    failures = failures_of(table, good_tables()[table].iloc[:0], tmp_path)
+    assert any("row count" in failure for failure in failures)
+
+
+@pytest.mark.parametrize("table", ["index", "subjects", "consents", "quality"])
+def test_missing_column_fails_and_its_rules_are_not_forgotten(table, tmp_path):
+    frame = good_tables()[table]
+    last = frame.columns[-1]
+    failures = failures_of(table, frame.drop(columns=last), tmp_path)
+    assert any("columns must match set" in failure for failure in failures)
+    assert any(f"'{last}'" in failure and "could not be checked" in failure for failure in failures)
+
+
+@pytest.mark.parametrize("table", ["index", "subjects", "consents", "quality"])
+def test_extra_column_fails(table, tmp_path):
+    """A column that nobody expects may be the name of a person."""
+    (failure,) = failures_of(table, good_tables()[table].assign(subject_id="Jane"), tmp_path)
+    assert "columns must match set" in failure
+
+
+BAD_VALUES = {
+    "index": [
+        ("sample_id", "s1", "be unique"),
+        ("person", "Jane Doe", "match regex"),
+        ("shard", None, "not be null"),
+        ("kind", "video", "be in set"),
+        ("frames", 0, "be between"),
+        ("fps", -1.0, "be between"),
+        ("label", "joy", "be in set"),
+        ("split", "", "be in set"),
+        ("source", None, "not be null"),
+        ("licence_id", None, "not be null"),
+        ("sha256", "F" * 64, "match regex"),
+    ],
+    "subjects": [
+        ("person", "a" * 16, "be unique"),
+        ("age_band", "12_17", "be in set"),
+        ("gender", "F", "be in set"),
+        ("skin_tone", 11, "be between"),
+        ("ancestry", None, "not be null"),
+        ("self_reported", "yes", "be in set"),
+        ("evidence", "mixed", "be in set"),
+    ],
+    "consents": [
+        ("person", "Jane Doe", "match regex"),
+        ("event_id", "e1", "be unique"),
+        ("state", "withdrawn", "be in set"),
+        ("purpose", "", "be in set"),
+        ("context", "other", "be in set"),
+        ("valid_from", "2026-01-01", "match regex"),
+        ("valid_to", "2025-12-31T00:00:00Z", "be greater than"),
+        ("notice_sha256", "unknown", "match regex"),
+    ],
+    "quality": [("sample_id", "s1", "be unique"), *((column, None, "not be null") for column in QUALITY_COLUMNS)],
+}
+
+
+@pytest.mark.parametrize("table", BAD_VALUES)
+def test_one_bad_value_in_any_column_fails_by_the_rule_meant_for_it(table, tmp_path):
+    """Every column has one bad value among good ones: each fails once, and nothing else does."""
+    frame = good_tables()[table].astype(object)
+    for column, value, _ in BAD_VALUES[table]:
+        frame.loc[1, column] = value
+    expected = [(column, rule) for column, _, rule in BAD_VALUES[table]]
+    failures = list(failures_of(table, frame, tmp_path))
+    assert len(failures) == len(expected)
+    for column, rule in expected:
+        (failure,) = [text for text in failures if f"'{column}'" in text]
+        assert f"must {rule}" in failure
+        assert re.search(r"\([12] of 3 rows are not so\)", failure)
+
+
+def test_second_sample_with_the_same_bytes_fails(tmp_path):
+    """The same picture twice would let a test score copy what training has seen."""
+    frame = good_tables()["index"].assign(sha256=["1" * 64, "1" * 64, "2" * 64])
+    (failure,) = failures_of("index", frame, tmp_path)
+    assert "'sha256': values must be unique (2 of 3 rows" in failure
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        {"faces": 2, "eye_distance_px": 5, "sharpness": 0.001, "brightness": 1, "yaw_deg": 80},
+        {"faces": 0, "eye_distance_px": 5, "sharpness": 0.001, "brightness": 254, "yaw_deg": -80},
+    ],
+)
+def test_quality_range_fails_only_when_too_many_rows_are_outside(outside, tmp_path):
+    """Of 10 rows 2 may be outside, for they are quarantined one by one; 3 are too many."""
+    rows = pd.concat([good_tables()["quality"]] * 4, ignore_index=True).iloc[:10]
+    rows["sample_id"] = [f"s{number}" for number in range(10)]
+    rows.loc[:1, list(outside)] = list(outside.values())
+    assert failures_of("quality", rows, tmp_path / "two") == ()
+    rows.loc[2, list(outside)] = list(outside.values())
+    assert set(failures_of("quality", rows, tmp_path / "three")) == {
+        f"quality: column '{column}': values must be between (3 of 10 rows are not so)" for column in outside
+    }
+
+
+def test_report_holds_no_value_of_a_row(tmp_path):
+    """The bad value is the very thing that must not be shown: here somebody's real name in place of a pseudonym."""
+    tables = good_tables()
+    tables["index"].loc[1, ["person", "label"]] = ["Jane Doe", "JaneDoeSmile"]
+    report = check_tables(tables, PARAMS, tmp_path)
+    assert len(report.failures) == 2
+    shown = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")) + "".join(report.failures)
+    assert "Jane" not in shown
+    assert not any(person in shown for person in PEOPLE)
+
+
+@pytest.mark.parametrize("table", ["index", "subjects", "quality"])
+def test_table_that_is_not_there_is_refused(table, tmp_path):
+    tables = good_tables()
+    del tables[table]
+    with pytest.raises(InputError, match=table):
+        check_tables(tables, PARAMS, tmp_path)
+
+
+def test_unknown_table_is_refused(tmp_path):
+    with pytest.raises(InputError, match="extra"):
+        check_tables(good_tables() | {"extra": pd.DataFrame()}, PARAMS, tmp_path)
+
+
+def test_run_on_licences_alone_shows_no_consents(tmp_path, good_report):
+    tables = good_tables()
+    del tables["consents"]
+    report = check_tables(tables, PARAMS, tmp_path)
+    assert report.success
+    assert report.expectations < good_report.expectations
+
+
+def result(success):
+    config = SimpleNamespace(type="expect_column_values_to_be_unique", kwargs={"column": "c"})
+    return SimpleNamespace(success=success, expectation_config=config, result={}, exception_info={})
+
+
+@pytest.mark.parametrize(
+    ("results", "failures"), [([True, True], 0), ([True], 1), ([], 1), ([True, None], 1), ([True] * 3, 1)]
+)
+def test_a_check_that_gave_no_result_is_a_failure(results, failures):
+    assert len(judged("t", 2, [result(success) for success in results])) == failures
