@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -111,3 +113,109 @@ class TableChecks(Protocol):
     def __call__(
         self, tables: Mapping[str, pd.DataFrame], params: QualityParams, docs_folder: Path
     ) -> ChecksReport: ...
+
+
+class Runtime(Protocol):
+    """A verified bundle, loaded: landmarks in, one-vs-rest probabilities out."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def emotions(self) -> tuple[str, ...]: ...
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]: ...
+
+    def scores(self, landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedRun:
+    """What a reviewer sees of a retrain from its first moment. `run_id` is ours; `params` are values by dotted name."""
+
+    run_id: str
+    started_at: datetime
+    purpose: str
+    context: str
+    evidence: str
+    dataset_version: str
+    manifest_sha256: str
+    consent_snapshot_sha256: str
+    code_commit: str
+    params_sha256: str
+    people: int
+    samples: int
+    params: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedModel:
+    """One trained model of a run. `metrics` by name; `curves` are values per epoch, from epoch 0."""
+
+    name: str
+    variant: str
+    precision: str
+    metrics: Mapping[str, float]
+    params: Mapping[str, str | int | float] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedOutcome:
+    """How a retrain ended. `headline` are the few facts, in reading order, that say it in ten seconds (name -> words).
+
+    `figures` are picture files; `reports` are files or folders by the name that they shall have.
+    """
+
+    decision: str
+    reasons: Sequence[str]
+    headline: Mapping[str, str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    figures: Sequence[Path] = ()
+    reports: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedVersion:
+    """A version of the ledger as the registry shall show it. `bundle` is a folder of plain files."""
+
+    name: str
+    version: int
+    run_id: str
+    bundle: Path
+    bundle_sha256: str
+    weights_sha256: str
+    decision: str
+    decision_sha256: str
+    reasons: Sequence[str]
+    evidence: str
+    purpose: str
+    context: str
+    dataset_version: str
+    consent_snapshot_sha256: str
+    headline: Mapping[str, str]
+
+
+class Tracking(Protocol):
+    """What a reviewer looks at: a view of the ledger, written again without harm, never read to decide anything."""
+
+    def start(self, run: TrackedRun) -> str: ...
+
+    def log_model(self, run_id: str, model: TrackedModel) -> str: ...
+
+    def finish(self, run_id: str, outcome: TrackedOutcome) -> None: ...
+
+    def fail(self, run_id: str, reason: str) -> None: ...
+
+    def register(self, version: TrackedVersion) -> int: ...
+
+    def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]: ...
+
+    def resolve(self, reference: str, name: str) -> Path: ...

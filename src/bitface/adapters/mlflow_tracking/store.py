@@ -1,0 +1,158 @@
+"""Opens MLflow's SQLite store without telemetry, and writes to it in batches that leave no double on repetition."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from bitface.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+EXPERIMENT: Final = "bitface retrain"
+_METRICS_AT_ONCE: Final = 1000  # MLflow's own limits of one request
+_PARAMS_AT_ONCE: Final = 100
+_PARAM_CHARACTERS: Final = 6000
+_SETTINGS: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+T = TypeVar("T")
+
+
+class MlflowStore:
+    """MLflow's database and artefact folder below `home`; nothing is opened or created before the first use."""
+
+    def __init__(self, home: Path) -> None:
+        """Only remembers the folder."""
+        self._home = home.resolve()
+
+    @property
+    def uri(self) -> str:
+        """What `mlflow server --backend-store-uri` takes."""
+        return f"sqlite:///{self._home / 'mlflow.db'}"
+
+    @property
+    def artefacts(self) -> Path:
+        """The folder that holds every run's files."""
+        return self._home / "artefacts"
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client on this store; creates the store where it is new (about 2 s)."""
+        # Read by MLflow when it is imported, which is why the import stands here.
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+
+        self.artefacts.mkdir(parents=True, exist_ok=True)
+        with _migrations_unheard():
+            client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            client.search_experiments(max_results=1)
+        with closing(sqlite3.connect(self._home / "mlflow.db")) as connection:
+            # Kept in the file: a reader in the browser does not hinder a running retrain.
+            connection.execute("PRAGMA journal_mode=WAL")
+        return client
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """The one experiment of all retrains."""
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            return str(self.client.create_experiment(EXPERIMENT, artifact_location=self.artefacts.as_uri()))
+        except MlflowException as error:
+            found = self.client.get_experiment_by_name(EXPERIMENT)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+                raise
+            return str(found.experiment_id)
+
+    def find(self, tag: str, value: str) -> Run | None:
+        """The run that has this tag, if there is one."""
+        clause = f"tags.`{tag}` = '{quotable(value)}'"
+        found = self.client.search_runs([self.experiment_id], clause, max_results=1)
+        return found[0] if found else None
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, Sequence[float]], at: datetime) -> None:
+        """Logs each metric's values as steps 0, 1, ...; all dated `at`, so that a repetition adds no second point.
+
+        Raises:
+            InputError: a value is not finite; absence is said by leaving the metric out.
+        """
+        from mlflow.entities import Metric
+
+        broken = sorted(name for name, values in metrics.items() if not all(map(math.isfinite, values)))
+        if broken:
+            raise InputError(f"metric '{broken[0]}' is not finite; leave a figure out that could not be measured")
+        points = (
+            Metric(name, float(value), millis(at), step)
+            for name, values in metrics.items()
+            for step, value in enumerate(values)
+        )
+        for batch in _batches(points, _METRICS_AT_ONCE):
+            self.client.log_batch(run_id, metrics=batch)
+
+    def log_params(self, run_id: str, params: Mapping[str, str | int | float]) -> None:
+        """Logs parameters; the same value again is no error."""
+        from mlflow.entities import Param
+
+        entries = (Param(name, str(value)[:_PARAM_CHARACTERS]) for name, value in params.items())
+        for batch in _batches(entries, _PARAMS_AT_ONCE):
+            self.client.log_batch(run_id, params=batch)
+
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Sets tags of a run."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def log_path(self, run_id: str, path: Path, place: str) -> None:
+        """Copies a file into the folder `place` of a run's files, or a folder's content as that folder."""
+        if path.is_dir():
+            self.client.log_artifacts(run_id, str(path), place)
+        elif path.is_file():
+            self.client.log_artifact(run_id, str(path), place)
+        else:
+            raise InputError(f"nothing to log for {place}: '{path.name}' was not written; run the step before again")
+
+
+def millis(moment: datetime) -> int:
+    """Milliseconds since 1970, as MLflow counts."""
+    return round(moment.timestamp() * 1000)
+
+
+def quotable(text: str) -> str:
+    """The text, if it may stand between quotes in MLflow's search; raises InputError otherwise."""
+    if "'" in text or "\\" in text or "`" in text:
+        raise InputError("a name or id holds a quote, and cannot be looked up; use letters, digits, '-', '_' and '.'")
+    return text
+
+
+@contextmanager
+def _migrations_unheard() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("mlflow.store.db.utils", "alembic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(values)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,160 @@
+"""Shows a retrain as one parent run with a child per trained model, in names that reviewers compare versions by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bitface.adapters.mlflow_tracking.notes import run_note
+from bitface.adapters.mlflow_tracking.registry import MlflowRegistry
+from bitface.adapters.mlflow_tracking.store import MlflowStore, millis
+from bitface.errors import InputError
+from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+RUN_TAG: Final = "bitface.run_id"
+MODEL_TAG: Final = "bitface.model"
+_DIGEST_CHARACTERS: Final = 36  # MLflow's limit
+
+
+class MlflowTracking:
+    """Runs, versions and aliases below `home`. Every method may be called again with the same values, without harm."""
+
+    def __init__(self, home: Path) -> None:
+        """Only remembers the folder; MLflow is imported and its store created at the first use."""
+        self._store = MlflowStore(home)
+        self._registry = MlflowRegistry(self._store)
+
+    @property
+    def store_uri(self) -> str:
+        """What `mlflow server --backend-store-uri` takes."""
+        return self._store.uri
+
+    @property
+    def artefacts(self) -> Path:
+        """The folder that holds every run's files."""
+        return self._store.artefacts
+
+    def start(self, run: TrackedRun) -> str:
+        """Opens the parent run of a retrain, or the one that it has already; returns MLflow's id of it."""
+        found = self._store.find(RUN_TAG, run.run_id)
+        if found is None:
+            found = self._store.client.create_run(
+                self._store.experiment_id, start_time=millis(run.started_at), tags=_run_tags(run), run_name=run.run_id
+            )
+        else:
+            self._store.client.update_run(found.info.run_id, status="RUNNING")
+        self._store.log_params(found.info.run_id, run.params)
+        self._log_dataset(found.info.run_id, run)
+        return str(found.info.run_id)
+
+    def log_model(self, run_id: str, model: TrackedModel) -> str:
+        """Records one trained model as a finished child of the retrain `run_id` (ours); returns MLflow's id of it.
+
+        Raises:
+            InputError: the retrain was not started, or a metric is not finite.
+        """
+        parent = self._parent(run_id)
+        tags = {
+            MODEL_TAG: f"{run_id}/{model.name}",
+            "mlflow.parentRunId": parent.info.run_id,
+            "mlflow.source.name": "bitface retrain",
+            "mlflow.source.type": "JOB",
+            "model.variant": model.variant,
+            "model.precision": model.precision,
+            "evidence": parent.data.tags["evidence"],
+        }
+        child = self._store.find(MODEL_TAG, tags[MODEL_TAG]) or self._store.client.create_run(
+            self._store.experiment_id, start_time=parent.info.start_time, tags=tags, run_name=model.name
+        )
+        self._store.log_params(child.info.run_id, model.params)
+        points = {**{name: (value,) for name, value in model.metrics.items()}, **model.curves}
+        self._store.log_metrics(child.info.run_id, points, _started_at(parent))
+        self._store.client.set_terminated(child.info.run_id, "FINISHED")
+        return str(child.info.run_id)
+
+    def finish(self, run_id: str, outcome: TrackedOutcome) -> None:
+        """Adds what a retrain found, puts its few facts on top of the run's page, and closes it.
+
+        Raises:
+            InputError: the retrain was not started, a metric is not finite, or a file is missing.
+        """
+        run = self._parent(run_id)
+        points = {name: (value,) for name, value in outcome.metrics.items()}
+        self._store.log_metrics(run.info.run_id, points, _started_at(run))
+        for figure in outcome.figures:
+            self._store.log_path(run.info.run_id, figure, "figures")
+        for name, report in outcome.reports.items():
+            self._store.log_path(run.info.run_id, report, f"reports/{name}" if report.is_dir() else "reports")
+        tags = {
+            "gate.decision": outcome.decision,
+            "gate.reasons": "; ".join(outcome.reasons) or "none",
+            "mlflow.note.content": run_note(run.data.tags, outcome),
+        }
+        self._store.log_tags(run.info.run_id, tags)
+        self._store.client.set_terminated(run.info.run_id, "FINISHED")
+
+    def fail(self, run_id: str, reason: str) -> None:
+        """Closes a started retrain as failed, with one line on why."""
+        run = self._parent(run_id)
+        self._store.log_tags(run.info.run_id, {"mlflow.note.content": f"**Failed.** {reason}"})
+        self._store.client.set_terminated(run.info.run_id, "FAILED")
+
+    def register(self, version: TrackedVersion) -> int:
+        """Makes the registry show a version of the ledger; see `MlflowRegistry.register`."""
+        return self._registry.register(version, self._parent(version.run_id).info.run_id)
+
+    def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]:
+        """Sets aliases to versions of the ledger; see `MlflowRegistry.point_aliases`."""
+        return self._registry.point_aliases(name, aliases)
+
+    def resolve(self, reference: str, name: str = "bitface") -> Path:
+        """The bundle's folder that a reference names; see `MlflowRegistry.resolve`."""
+        return self._registry.resolve(reference, name)
+
+    def _parent(self, run_id: str) -> Run:
+        found = self._store.find(RUN_TAG, run_id)
+        if found is None:
+            raise InputError(f"run '{run_id}' was not started in the tracking store; start it first")
+        return found
+
+    def _log_dataset(self, mlflow_run_id: str, run: TrackedRun) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(
+            name="bitface",
+            digest=run.manifest_sha256[:_DIGEST_CHARACTERS],
+            source_type="dvc",
+            source=json.dumps({"version": run.dataset_version}),
+            profile=json.dumps({"people": run.people, "samples": run.samples}),
+        )
+        tags = [InputTag("mlflow.data.context", run.purpose)]
+        self._store.client.log_inputs(mlflow_run_id, datasets=[DatasetInput(dataset, tags)])
+
+
+def _started_at(run: Run) -> datetime:
+    return datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+
+
+def _run_tags(run: TrackedRun) -> dict[str, str]:
+    return {
+        RUN_TAG: run.run_id,
+        "dataset.version": run.dataset_version,
+        "dataset.manifest_sha256": run.manifest_sha256,
+        "dataset.people": str(run.people),
+        "dataset.samples": str(run.samples),
+        "consent.snapshot_sha256": run.consent_snapshot_sha256,
+        "code.commit": run.code_commit,
+        "params.sha256": run.params_sha256,
+        "purpose": run.purpose,
+        "context": run.context,
+        "evidence": run.evidence,
+        "mlflow.source.name": "bitface retrain",
+        "mlflow.source.type": "JOB",
+        "mlflow.source.git.commit": run.code_commit,
+    }
