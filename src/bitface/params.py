@@ -36,6 +36,7 @@ class SyntheticParams(Section):
     image_px: int = Field(ge=96, le=1024)
     label_noise: float = Field(ge=0, lt=0.5)
     intensity_min: float = Field(gt=0, le=1)
+    action_gain: float = Field(ge=0.5, le=2)
     weak_share: float = Field(ge=0, le=1)
     missing_unit_share: float = Field(ge=0, lt=1)
     blend_share: float = Field(ge=0, le=1)
@@ -83,6 +84,18 @@ class FeatureParams(Section):
     workers: int = Field(ge=1)
 
 
+class LandmarkAugmentation(Section):
+    still_share: float = Field(ge=0, le=1)
+    frame_dropout: float = Field(ge=0, lt=1)
+    mirror_share: float = Field(ge=0, le=1)
+    identity_share: float = Field(ge=0, le=1)
+    yaw_deg: float = Field(ge=0, le=45)
+    pitch_deg: float = Field(ge=0, le=45)
+    roll_deg: float = Field(ge=0, le=45)
+    scale: float = Field(ge=0, lt=0.5)
+    jitter: float = Field(ge=0, le=0.2)
+
+
 class TrainingParams(Section):
     architecture: Literal["landmark_net"]
     channels: int = Field(ge=32, multiple_of=32)
@@ -97,7 +110,11 @@ class TrainingParams(Section):
     latent_clip: float = Field(gt=0)
     distillation_temperature: float = Field(gt=0)
     distillation_share: float = Field(ge=0, le=1)
-    augment_copies: int = Field(ge=0)
+    augment_copies: int = Field(ge=1)
+    steps_per_epoch_min: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    threads: int = Field(ge=1)
+    augmentation: LandmarkAugmentation
 
 
 class EvaluationParams(Section):

