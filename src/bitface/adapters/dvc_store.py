@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,14 +93,11 @@ class DvcStore:
         from dvc.repo import Repo
 
         # DVC greets on standard output, which is kept for our own JSON.
-        with redirect_stdout(sys.stderr):
-            yield from self._opened(Repo)
-
-    def _opened(self, opener: type[Repo]) -> Iterator[Repo]:
+        logging.getLogger("dvc").setLevel(logging.WARNING)
         if not (self._root / ".dvc").is_dir():
-            opener.init(str(self._root), no_scm=not self._inside).close()
+            Repo.init(str(self._root), no_scm=not self._inside).close()
         (self._home / "dvc-site").mkdir(parents=True, exist_ok=True, mode=0o700)
-        repo = opener(str(self._root), config=self._config())
+        repo = Repo(str(self._root), config=self._config())
         try:
             yield repo
         finally:

@@ -232,8 +232,8 @@ def _existing(data: Path, partial: Path) -> tuple[tuple[Sample, ...], list[Licen
 
 
 def _joined(old: Shard, new: Shard) -> Shard:
-    receipts = list(old.consent_receipts)
-    receipts += [receipt for receipt in new.consent_receipts if receipt not in receipts]
+    known = {receipt["event_id"] for receipt in old.consent_receipts}
+    receipts = [*old.consent_receipts, *(one for one in new.consent_receipts if one["event_id"] not in known)]
     return replace(new, samples={**old.samples, **new.samples}, consent_receipts=receipts)
 
 

@@ -1,0 +1,70 @@
+"""`bitface retrain`, `bitface gate ...` and `bitface ui`: start the main flow, look at what it decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit, warn
+from bitface.errors import InputError
+
+gate_app = typer.Typer(no_args_is_help=True, help="Decisions: show one, replay one.")
+
+
+def retrain(
+    profile: Annotated[str, typer.Option(help="quick, default or full.")] = "default",
+    purpose: Annotated[str, typer.Option(help="train, or benchmark (licence instead of consent; never promoted).")] = "train",
+    context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
+    from bitface.steps.summary import summary_text
+    from flows.wiring import quieten
+
+    quieten()
+    from flows.retrain import RetrainRequest, retrain
+
+    request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
+    summary = retrain(request)
+    for line in summary["warnings"]:
+        warn(line)
+    emit(summary, summary_text(summary), as_json)
+    if summary["exit_code"]:
+        raise typer.Exit(summary["exit_code"])
+
+
+@gate_app.command()
+def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
+    """The decision of a run, cell by cell."""
+    from bitface.steps.gate import decision_text, read_decision
+    from flows.wiring import workspace
+
+    folder = workspace().runs / run
+    if not run.isalnum() or not (folder / "gate").is_dir():
+        raise InputError(f"no decision of run '{run[:40]}'; `bitface retrain` prints the run's id")
+    decision = read_decision(folder / "gate")
+    emit(decision, decision_text(decision), as_json)
+
+
+@gate_app.command()
+def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle.")], as_json: AsJson = False) -> None:
+    """Re-derives a decision from its bundle, bit for bit, with no access to faces; exit 2 when it differs."""
+    from bitface.steps.gate import replay_bundle
+
+    outcome = replay_bundle(bundle)
+    said = "identical to what was recorded" if outcome["identical"] else "NOT what was recorded"
+    emit(outcome, f"{outcome['decision']}: {said}", as_json)
+    if not outcome["identical"]:
+        raise typer.Exit(2)
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+) -> None:
+    """MLflow's UI on 127.0.0.1; stop it with Ctrl-C."""
+    from flows.wiring import serve_ui
+
+    serve_ui(port)

@@ -1,0 +1,183 @@
+"""Fixes what a run is before anything is computed: which people, which consent, which code; equal inputs give one run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bitface.consent.events import ConsentEvent, event_from
+from bitface.consent.known_sources import packaged_notice
+from bitface.consent.policy import check_training, parse_licences
+from bitface.dataset.files import sha256_of
+from bitface.dataset.index import read_index
+from bitface.dataset.keys import KeyStore, is_synthetic
+from bitface.dataset.shards import read_shard
+from bitface.faces.records import SubjectRecord
+from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
+from bitface.ledger.ledger import Ledger
+from bitface.params import Params
+from bitface.steps.admit import Members, admit_members, choose_members
+from bitface.steps.intake import LICENCES_NAME
+from bitface.steps.stages import code_digest, key_of
+from bitface.steps.status import evidence_of, subjects_of
+from bitface.steps.version import DatasetRef
+from bitface.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One retrain, named by a digest of everything that goes into it. `folder` is where its results lie."""
+
+    run_id: str
+    folder: Path
+    profile: str
+    purpose: str
+    context: str
+    dataset: DatasetRef
+    members: Members
+    subjects: Mapping[str, SubjectRecord]
+    events: tuple[ConsentEvent, ...]
+    evidence: str
+    params: Params
+    code_commit: str
+    code_sha256: str
+    constraints_sha256: str
+    started_at: datetime
+
+    @property
+    def summary_path(self) -> Path:
+        """The summary, written last: where it is, the run is finished."""
+        return self.folder / "summary.json"
+
+    def slices(self) -> dict[str, dict[str, str]]:
+        """Person -> slice attribute -> value."""
+        return {person: record.slices() for person, record in self.subjects.items()}
+
+
+def plan_run(
+    dataset: DatasetRef,
+    place: Workspace,
+    params: Params,
+    profile: str,
+    purpose: str,
+    context: str,
+    keys: KeyStore,
+    ledger: Ledger,
+    at: datetime,
+) -> Run:
+    """Admits the members, records the dataset version and the run in the ledger, and makes the run's folder.
+
+    Raises:
+        RefusedError: the policy refuses purpose or context, or nobody is admitted.
+        InputError, IntegrityError: the dataset cannot be read.
+    """
+    check_training(purpose, context, at)
+    samples = read_index(place.data)
+    _learn_published_consents(place.data, {sample.person for sample in samples}, keys, ledger)
+    events = ledger.consents_as_of(at)
+    licences = parse_licences((place.data / LICENCES_NAME).read_text(encoding="utf-8"))
+    admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
+    members = choose_members(samples, admitted, refused, params.splits, params.seed)
+    subjects = subjects_of(place.data, set(members.admissions), keys)
+    constraints = place.root / "constraints.txt"
+    constraints_sha256 = sha256_of(constraints) if constraints.is_file() else "0" * 64
+    snapshot = members.consent_snapshot_sha256
+    code = code_digest()
+    run_id = key_of(dataset.manifest_sha256, snapshot, params.digest(), purpose, context, code, constraints_sha256)[:16]
+    run = Run(
+        run_id=run_id,
+        folder=place.runs / run_id,
+        profile=profile,
+        purpose=purpose,
+        context=context,
+        dataset=dataset,
+        members=members,
+        subjects=subjects,
+        events=events,
+        evidence=evidence_of(subjects),
+        params=params,
+        code_commit=code_commit(place.root),
+        code_sha256=code,
+        constraints_sha256=constraints_sha256,
+        started_at=at,
+    )
+    _record(run, ledger)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def code_commit(root: Path) -> str:
+    """The commit that is checked out, with `+changes` where tracked files differ from it; `unknown` without git."""
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+changes" if changes else "")
+
+
+def dataset_entry_version(run: Run) -> str:
+    """The dataset version as the ledger names it: the content, and who was admitted for what."""
+    key = key_of(
+        run.members.consent_snapshot_sha256, run.purpose, run.context, run.params.splits.digest(), run.params.seed
+    )
+    return f"{run.dataset.version.removesuffix('.dir')}-{key[:12]}"
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True, timeout=30)  # noqa: S603, S607 - constant words
+    return done.stdout.strip()
+
+
+def _learn_published_consents(data: Path, people: set[str], keys: KeyStore, ledger: Ledger) -> None:
+    """Synthetic people carry their consent in the shard, so that a pulled dataset is complete; real people's events
+    come into the ledger at intake only, where somebody answers for them."""
+    ledger.record_notice(packaged_notice("synthetic-1"))
+    known = {event.subject for event in ledger.consents_as_of(_END_OF_TIME)}
+    new = sorted(person for person in people if is_synthetic(person) and person not in known)
+    receipts = (read_shard(data, person, keys.key_of(person), media=False).consent_receipts for person in new)
+    ledger.record_consents(event_from(receipt) for own in receipts for receipt in own)
+
+
+def _record(run: Run, ledger: Ledger) -> None:
+    admissions = run.members.admissions
+    entry = DatasetEntry(
+        version=dataset_entry_version(run),
+        manifest_sha256=run.dataset.manifest_sha256,
+        consent_snapshot_sha256=run.members.consent_snapshot_sha256,
+        purpose=run.purpose,
+        context=run.context,
+        evidence=run.evidence,
+        people=len(admissions),
+        samples=len(run.members.samples),
+    )
+    members = [
+        MemberEntry(
+            sample_id=sample.sample_id,
+            person=sample.person,
+            sample_sha256=sample.sha256,
+            split=sample.split,
+            licence_id=sample.licence_id,
+            consent_event_id=admissions[sample.person].event_id,
+            consent_event_sha256=admissions[sample.person].event_sha256,
+        )
+        for sample in run.members.samples
+    ]
+    ledger.record_dataset(entry, members)
+    ledger.record_run(
+        RunEntry(
+            run_id=run.run_id,
+            dataset_version=entry.version,
+            purpose=run.purpose,
+            context=run.context,
+            code_commit=run.code_sha256,
+            params_sha256=run.params.digest(),
+            constraints_sha256=run.constraints_sha256,
+        )
+    )
+
+
+_END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")

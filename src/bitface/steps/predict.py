@@ -1,0 +1,122 @@
+"""Reads expressions off faces with a verified bundle: every face of every image, timed part by part."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bitface.dataset.files import write_atomically
+from bitface.errors import InputError
+from bitface.faces.seen import SeenFace
+from bitface.params import FeatureParams
+from bitface.ports import Landmarker, ReadImage, Report, Runtime
+
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def images_below(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The image files that the paths name, folders searched; raises InputError for a path that is not there, or none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.is_symlink())
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"no image or folder '{path.name}'; name one that exists")
+    if not found:
+        raise InputError(f"no image found; use files that end in {', '.join(SUFFIXES)}")
+    return tuple(found)
+
+
+def predict_paths(
+    paths: Iterable[Path],
+    runtime: Runtime,
+    open_landmarker: Callable[[], Landmarker],
+    params: FeatureParams,
+    read: ReadImage,
+    report: Report,
+) -> list[dict[str, Any]]:
+    """One record per image: its faces, largest first, each with one-vs-rest probabilities, set and timings in ms.
+
+    Raises:
+        InputError: a path is missing or not an image; an image without a face is no error, its list of faces is empty.
+    """
+    images = images_below(paths)
+    rows = []
+    with open_landmarker() as landmarker:
+        for done, path in enumerate(images, start=1):
+            rows.append(_predict(path, runtime, landmarker, params, read))
+            report("predicting", done, len(images))
+    return rows
+
+
+def _predict(
+    path: Path, runtime: Runtime, landmarker: Landmarker, params: FeatureParams, read: ReadImage
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    image = read(path, path.name)
+    decoded = time.perf_counter()
+    seen = landmarker.see_all(image, params)
+    found = time.perf_counter()
+    shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, found)}
+    return {
+        "path": str(path),
+        "frame": 0,
+        "faces": [_face(face, runtime, shared) for face in seen],
+        "model": {"name": runtime.name, "version": runtime.version, "digest": runtime.digest},
+    }
+
+
+def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float]) -> dict[str, Any]:
+    start = time.perf_counter()
+    (scores,) = runtime.scores(face.normalised[None, None], np.ones(1, dtype=np.int64))
+    timings = {**shared, "model": _ms(start, time.perf_counter()), "explain": 0.0}
+    chosen = [name for name, p, limit in zip(runtime.emotions, scores, runtime.thresholds, strict=True) if p >= limit]
+    return {
+        "box": [round(float(value), 1) for value in face.box],
+        "emotions": {name: round(float(p), 6) for name, p in zip(runtime.emotions, scores, strict=True)},
+        "set": chosen,
+        "abstained": not chosen,
+        "timings_ms": timings,
+        "regions": {},
+    }
+
+
+def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """One row per face: path, face number, box, every emotion, the set."""
+    emotions = sorted({name for row in rows for face in row["faces"] for name in face["emotions"]})
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "face", "x0", "y0", "x1", "y1", *emotions, "set"])
+    for row in rows:
+        for number, face in enumerate(row["faces"]):
+            values = [face["emotions"].get(name, "") for name in emotions]
+            writer.writerow([row["path"], number, *face["box"], *values, " ".join(face["set"])])
+    write_atomically(path, text.getvalue().encode())
+
+
+def predictions_text(rows: Sequence[dict[str, Any]]) -> str:
+    """A line per face for a person."""
+    lines = []
+    for row in rows:
+        name = Path(row["path"]).name
+        if not row["faces"]:
+            lines.append(f"{name}: no face found")
+        for face in row["faces"]:
+            ranked = sorted(face["emotions"].items(), key=lambda item: -item[1])[:3]
+            best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
+            said = " or ".join(face["set"]) if face["set"] else "nothing above its threshold"
+            lines.append(f"{name}: {said}  ({best}; {face['timings_ms']['model']:.2f} ms)")
+    model = rows[0]["model"]
+    return "\n".join([*lines, f"model {model['name']}/{model['version']}: a reading of a face, not of a mind"])
+
+
+def _ms(start: float, stop: float) -> float:
+    return round(1000 * (stop - start), 3)

@@ -1,0 +1,122 @@
+"""Trains the one-bit model and its float twin; a small set is also judged out of fold, by models that never saw the person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.dataset.keys import KeyStore
+from bitface.errors import InputError
+from bitface.faces.features import ClipTable
+from bitface.ports import Report
+from bitface.steps.featurise import FeatureRef, originals, read_features
+from bitface.steps.plan import Run
+from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.validate import Validation, usable_rows
+
+PRECISIONS = ("one-bit", "float")
+OUT_OF_FOLD = "out_of_fold.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Where the trained pair lies: `folder/one-bit`, `folder/float`, and `out_of_fold.npz` for a small set."""
+
+    folder: Path
+    key: str
+    reused: bool
+
+
+def run_table(run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore) -> ClipTable:
+    """The usable rows of a run, augmented copies included."""
+    return usable_rows(read_features(features, keys), validation.kept, run.params.quality)
+
+
+def train_models(
+    run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, stages: Path, report: Report
+) -> Trained:
+    """Trains, or reuses what the same features, parameters, seed and code gave before."""
+    key = key_of(
+        [reference.sha256 for reference in features],
+        sorted(validation.kept),
+        sorted(run.members.folds.items()),
+        run.params.training.digest(),
+        run.params.seed,
+        code_digest("faces", "binarize", "models", "training"),
+    )
+    folder = stages / "train" / key
+
+    def make(partial: Path) -> None:
+        table = run_table(run, features, validation, keys)
+        if run.members.folds:
+            _out_of_fold(table, run, partial, report)
+            table = with_folds(table, run.members.folds, judged=None, validation=0)
+        _train_and_save(table, run, partial, report)
+
+    reused = reuse_or_make(folder, make)
+    return Trained(folder=folder, key=key, reused=reused)
+
+
+def with_folds(table: ClipTable, folds: Mapping[str, int], judged: int | None, validation: int) -> ClipTable:
+    """The table with splits by fold: the judged fold is `gate`, one is validation, the others are train."""
+    of_row = np.array([folds[str(person)] for person in table.persons])
+    splits = np.where(of_row == validation, "validation", "train")
+    return replace(table, splits=splits if judged is None else np.where(of_row == judged, "gate", splits))
+
+
+def centred(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores moved in logits so that each threshold becomes 0.5: folds with thresholds of their own can be pooled."""
+    clipped, limit = np.clip(scores, 1e-9, 1 - 1e-9), np.clip(thresholds, 1e-9, 1 - 1e-9)
+    logits = np.log(clipped / (1 - clipped)) - np.log(limit / (1 - limit))
+    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+
+
+def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) -> None:
+    from bitface.training.loop import save_model, train_pair
+
+    def on_epoch(which: str, epoch: int, _: float) -> None:
+        report(f"training {which}", epoch, run.params.training.epochs)
+
+    pair = train_pair(table.of_split("train", "validation"), run.params.training, run.params.seed, on_epoch)
+    for name, model in zip(PRECISIONS, pair, strict=True):
+        save_model(model, folder / name)
+
+
+def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> None:
+    from bitface.training.loop import predict_scores, train_pair
+
+    count = run.params.splits.folds
+    names: list[NDArray[np.str_]] = []
+    columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PRECISIONS}
+    emotions: set[tuple[str, ...]] = set()
+    for fold in range(count):
+
+        def on_epoch(which: str, epoch: int, _: float, fold: int = fold) -> None:
+            report(f"fold {fold + 1} of {count}: {which}", epoch, run.params.training.epochs)
+
+        part = with_folds(table, run.members.folds, judged=fold, validation=(fold + 1) % count)
+        pair = train_pair(part.of_split("train", "validation"), run.params.training, run.params.seed + fold, on_epoch)
+        judged = originals(part.of_split("gate"))
+        names.append(judged.sample_ids)
+        emotions |= {model.emotions for model in pair}
+        for name, model in zip(PRECISIONS, pair, strict=True):
+            columns[name].append(centred(predict_scores(model, judged), model.thresholds))
+    if len(emotions) != 1:
+        raise InputError("the folds do not hold the same emotions; bring more people per emotion")
+    np.savez(
+        folder / OUT_OF_FOLD,
+        sample_ids=np.concatenate(names),
+        emotions=np.array(next(iter(emotions))),
+        **{name.replace("-", "_"): np.concatenate(parts) for name, parts in columns.items()},
+    )
+
+
+def model_facts(folder: Path) -> dict[str, object]:
+    """`spec.json` of a saved model."""
+    document: dict[str, object] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    return document

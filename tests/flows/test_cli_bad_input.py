@@ -1,0 +1,192 @@
+"""Bad input is one clear line and the right exit code, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bitface.cli import main
+from bitface.consent.events import SCHEMA_VERSION
+from bitface.consent.known_sources import Notice
+
+NOTICE = Notice(notice_id="n1", language="en", text="We train a model on your picture, for research.")
+
+
+def bitface(*words: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
+    """Runs the command line in this process; returns exit code, standard output, last line of standard error."""
+    monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words)])
+    capsys.readouterr()
+    try:
+        main()
+        code = 0
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    streams = capsys.readouterr()
+    return code, streams.out, (streams.err.strip().splitlines() or [""])[-1]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path):
+    return lambda *words: bitface(*words, capsys=capsys, monkeypatch=monkeypatch)
+
+
+def consent(subject: str, **changes: object) -> dict[str, object]:
+    now = datetime.now(UTC)
+    moment = (now - timedelta(days=10)).isoformat()
+    return {
+        "event_id": f"e-{subject}",
+        "record_id": f"r-{subject}",
+        "schema_version": SCHEMA_VERSION,
+        "subject": subject,
+        "state": "given",
+        "given_by": "explicit",
+        "lawful_basis": "6(1)(a)",
+        "special_category_condition": "9(2)(a)",
+        "purposes": ["train", "evaluate"],
+        "contexts": ["research"],
+        "data_kinds": ["image"],
+        "controller": "us",
+        "recipients": ["nobody"],
+        "storage": "here",
+        "jurisdiction": "EU",
+        "notice_id": NOTICE.notice_id,
+        "notice_sha256": NOTICE.sha256,
+        "notice_language": "en",
+        "withdrawal_method": "write to us",
+        "evidence_sha256": "0" * 64,
+        "age_band": "30_44",
+        "event_time": moment,
+        "valid_from": moment,
+        "valid_to": (now + timedelta(days=100)).isoformat(),
+        "delete_by": (now + timedelta(days=100)).isoformat(),
+        "last_interaction": moment,
+        "recorded_at": moment,
+    } | changes
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two people with a picture each, a licence, a notice and consents."""
+    folder = tmp_path / "source"
+    (folder / "notices").mkdir(parents=True)
+    (folder / "notices" / "n1.md").write_text(NOTICE.text)
+    rng = np.random.default_rng(1)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "manifest.csv").write_text("path,subject_id,label\na.png,p1,fear\nb.png,p2,neutral\n")
+    licence = {"id": "own", "name": "our own pictures", "text": "for training", "purposes": ["train", "evaluate"]}
+    (folder / "licence.json").write_text(json.dumps(licence))
+    write_consents(folder, consent("p1"), consent("p2"))
+    return folder
+
+
+def write_consents(folder: Path, *events: dict[str, object]) -> None:
+    (folder / "consents.jsonl").write_text("\n".join(map(json.dumps, events)))
+
+
+def import_json(run, source: Path) -> dict:
+    code, out, error = run("data", "import", source, "--format", "folder", "--json")
+    assert code == 0, error
+    return json.loads(out)
+
+
+def nothing_written(project: Path) -> bool:
+    return not (project / "data").exists() and not (project / "data.dvc").exists()
+
+
+def test_a_good_folder_goes_in_and_counts_add_up(run, source: Path, project: Path) -> None:
+    done = import_json(run, source)
+    assert (done["people"], done["samples"], done["admitted"], done["quarantined"]) == (2, 2, 2, [])
+    assert (project / "data" / "manifest.json").is_file()
+    assert not list(project.glob("data.*/"))
+
+
+def test_a_second_import_of_the_same_folder_changes_nothing(run, source: Path) -> None:
+    first = import_json(run, source)
+    assert import_json(run, source)["version"] == first["version"]
+
+
+def test_a_dry_run_writes_nothing(run, source: Path, project: Path) -> None:
+    code, _, _ = run("data", "import", source, "--format", "folder", "--dry-run")
+    assert code == 0
+    assert nothing_written(project)
+    assert not (project / "home" / "keys").exists()
+
+
+def test_a_missing_column_is_named_and_exits_2(run, source: Path, project: Path) -> None:
+    (source / "manifest.csv").write_text("path,subject_id\na.png,p1\n")
+    code, out, error = run("data", "import", source, "--format", "folder")
+    assert (code, out) == (2, "")
+    assert "column 'label' is missing" in error
+    assert nothing_written(project)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ("path,subject_id,label\na.png,p1,joyful\n", "unknown label"),
+        ("path,subject_id,label\n../a.png,p1,fear\n", "leaves the folder"),
+        ("path,subject_id,label\nnotes.jpg,p1,fear\n", "row 1"),
+        ("path,subject_id,label,split\na.png,p1,fear,train\nb.png,p1,fear,test\n", "two splits"),
+    ],
+)
+def test_nothing_usable_is_one_line_and_exits_2(run, source: Path, project: Path, manifest: str, words: str) -> None:
+    (source / "notes.jpg").write_text("this is no picture")
+    (source / "manifest.csv").write_text(manifest)
+    code, _, error = run("data", "import", source, "--format", "folder")
+    assert code == 2
+    assert words in error
+    assert nothing_written(project)
+
+
+def test_a_bad_row_is_quarantined_and_the_good_one_taken(run, source: Path) -> None:
+    (source / "notes.jpg").write_text("this is no picture")
+    (source / "manifest.csv").write_text("path,subject_id,label\na.png,p1,fear\nnotes.jpg,p2,neutral\n")
+    done = import_json(run, source)
+    assert (done["admitted"], [row["row"] for row in done["quarantined"]]) == (1, [2])
+
+
+def test_an_expired_consent_is_refused_with_exit_4(run, source: Path, project: Path) -> None:
+    past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    write_consents(source, consent("p1", valid_to=past), consent("p2", valid_to=past))
+    code, _, error = run("data", "import", source, "--format", "folder")
+    assert code == 4
+    assert "expired" in error
+    assert nothing_written(project)
+
+
+def test_a_person_without_consent_is_quarantined(run, source: Path) -> None:
+    write_consents(source, consent("p2"))
+    done = import_json(run, source)
+    assert done["admitted"] == 1
+    assert "no usable consent" in done["quarantined"][0]["reason"]
+
+
+def test_no_subject_id_is_left_in_the_dataset_or_ledger(run, source: Path, project: Path) -> None:
+    (source / "manifest.csv").write_text("path,subject_id,label\na.png,Xq7subjectXq7,fear\n")
+    write_consents(source, consent("Xq7subjectXq7", event_id="e1", record_id="r1"))
+    import_json(run, source)
+    files = [path for folder in ("data", "home") for path in (project / folder).rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"Xq7subjectXq7" in path.read_bytes() or "Xq7" in path.name]
+
+
+def test_unknown_words_are_usage_errors(run, source: Path) -> None:
+    assert run("data", "import", source, "--format", "zip")[0] == 2
+    assert run("data", "import", source / "nowhere", "--format", "folder")[0] == 2
+    assert run("data", "status")[0] == 2
+    assert run("no-such-command")[0] == 2
+
+
+def test_status_tells_version_people_and_slices(run, source: Path) -> None:
+    import_json(run, source)
+    code, out, _ = run("data", "status", "--json")
+    status = json.loads(out)
+    assert code == 0
+    assert (status["people"], status["samples"], status["is_pinned"], status["evidence"]) == (2, 2, True, "real")
