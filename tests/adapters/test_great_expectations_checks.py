@@ -14,8 +14,8 @@ from bitface.faces.quality import QUALITY_COLUMNS
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.params import read_params
 
-# Great Expectations imports it when it is imported itself.
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_constants' is deprecated:DeprecationWarning")
+# Great Expectations imports them when it is imported itself.
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_(constants|parse)' is deprecated:DeprecationWarning")
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").quality
 PEOPLE = ["a" * 16, "b" * 16, "c" * 16]

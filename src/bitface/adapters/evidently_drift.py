@@ -1,0 +1,112 @@
+"""Draws the drift report with Evidently and hands on its numbers; whether they mean drift is decided by our own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from bitface.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS: Final = ("ks", "cramer_von_mises", "mannw", "wasserstein", "psi", "jensenshannon")
+"""Evidently's names: three tests, whose figure is a p-value, and three distances, whose figure is large where there is
+drift."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftFigures:
+    """What Evidently measured: `columns` name -> p-value or distance, uncorrected for the number of columns.
+
+    `share_drifted` is the share of columns beyond `threshold` (p-value at or below it, distance at or above it);
+    `n_reference` and `n_current` are the rows behind it.
+    """
+
+    method: str
+    threshold: float
+    columns: Mapping[str, float]
+    share_drifted: float
+    n_reference: int
+    n_current: int
+
+
+def drift_report(
+    reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float, html: Path
+) -> DriftFigures:
+    """Compares each column by one test and keeps the report, which shows distributions and no rows.
+
+    Args:
+        reference: rows to compare with, numerical columns only, such as scores or features of the champion's data.
+        current: the rows in question, the same columns.
+        method: the test by name, for example `ks` (two-sample Kolmogorov-Smirnov). It is never left to the tool, whose
+            own choice changes at 1,000 rows.
+        threshold: of the p-value or the distance, for a single column.
+        html: receives the report, 4 MB, readable without a network.
+
+    Raises:
+        InputError: an unknown method; no rows; columns that differ, are not numbers, or hold values that are not finite.
+    """
+    if method not in METHODS:
+        raise InputError(f"unknown drift method '{method}'; use one of {', '.join(METHODS)}")
+    _check(reference, current)
+    snapshot = _snapshot(reference, current[list(reference.columns)], method, threshold)
+    document = snapshot.dict()
+    html.parent.mkdir(parents=True, exist_ok=True)
+    snapshot.save_html(str(html))
+    return DriftFigures(
+        method=method,
+        threshold=threshold,
+        columns=_figures(document, list(reference.columns)),
+        share_drifted=_share(document),
+        n_reference=len(reference),
+        n_current=len(current),
+    )
+
+
+def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
+    if reference.empty or current.empty:
+        raise InputError(
+            f"drift of {len(current)} rows against {len(reference)}: both need at least one row and column"
+        )
+    if set(reference.columns) != set(current.columns) or not reference.columns.is_unique:
+        apart = sorted(set(map(str, reference.columns)) ^ set(map(str, current.columns)))
+        raise InputError(f"columns {', '.join(apart) or 'are doubled'}: reference and current must have the same ones")
+    for frame in (reference, current):
+        for name in frame.columns:
+            kind = frame[name].dtype.kind
+            if kind not in "fiu" or not np.isfinite(frame[name].to_numpy(dtype=np.float64)).all():
+                raise InputError(f"column '{name}' does not hold finite numbers only; drift of it cannot be measured")
+
+
+def _snapshot(reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float) -> Any:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    definition = DataDefinition(numerical_columns=list(reference.columns))
+    datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference)]
+    # Both thresholds: the report's own count of drifted columns otherwise falls back to a default.
+    report = Report([DataDriftPreset(method=method, threshold=threshold, num_threshold=threshold)])
+    return report.run(*datasets)
+
+
+def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float]:
+    """One figure for each column; that one is missing means that the report was not made as asked."""
+    found = {
+        metric["config"]["column"]: float(metric["value"])
+        for metric in document["metrics"]
+        if metric["config"]["type"].endswith(":ValueDrift")
+    }
+    missing = [name for name in columns if not np.isfinite(found.get(name, np.nan))]
+    if missing:
+        raise InputError(f"no drift figure for {', '.join(missing)}; give more rows, or use another drift.method")
+    return {name: found[name] for name in columns}
+
+
+def _share(document: Mapping[str, Any]) -> float:
+    (count,) = (m for m in document["metrics"] if m["config"]["type"].endswith(":DriftedColumnsCount"))
+    return float(count["value"]["share"])
