@@ -232,7 +232,7 @@ def draw_apex(emotion: str, style: ExpressionStyle, habit: FloatArray, rng: np.r
     actions = _expression(emotion, style, rng)
     if rng.random() < style.speech_share:
         actions = _spoken(actions[None], rng)[0]
-    return _finished(actions[None] + habit, rng)[0]
+    return np.asarray(_finished(actions[None] + habit, rng)[0])
 
 
 def draw_clip(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from bitface.adapters.synthetic_faces.figure import Figure
 from bitface.adapters.synthetic_faces.head_mesh import LOCAL_CHANGES, HeadMesh, load_head_mesh
@@ -80,12 +80,12 @@ class Studio:
     """One process's mesh and painter. Use it from one thread."""
 
     def __init__(self, params: SyntheticParams, cache: Path) -> None:
-        from bitface.adapters.synthetic_faces import appearance, shading
+        from bitface.adapters.synthetic_faces import painting, shading
 
         shading.start(cache)
         self._params = params
         self._mesh: HeadMesh = load_head_mesh(cache)
-        self._canvas = appearance.make_canvas(self._mesh)
+        self._canvas = painting.make_canvas(self._mesh)
         self._gain = action_gain(params.action_gain)
         self._style = ExpressionStyle(
             intensity_min=params.intensity_min,
@@ -99,12 +99,12 @@ class Studio:
 
     def samples(self, person: SyntheticPerson) -> tuple[SyntheticSample, ...]:
         """One sample per emotion of one person, drawn from the person's seed alone."""
-        from bitface.adapters.synthetic_faces import appearance, figure, shading
+        from bitface.adapters.synthetic_faces import figure, looks, shading
 
         # The sums of a matrix product depend on the number of threads; one thread keeps bytes equal everywhere.
         with threadpool_limits(1):
             rng = np.random.default_rng(person.seed)
-            look = appearance.draw_look(person, self._params.glasses_share, rng)
+            look = looks.draw_look(person, self._params.glasses_share, rng)
             body = figure.make_figure(self._mesh, self._canvas, look, self._resting(person, rng), rng)
             painter = shading.Painter(body.surface, self._params.image_px)
             habit = draw_habit(self._style, rng)

@@ -308,8 +308,8 @@ def _inner_parts(data: Path, part: IntArray, centre: FloatArray) -> IntArray:
 
 
 def _mask_at(path: Path, uv: FloatArray) -> FloatArray:
-    mask = np.asarray(Image.open(path).convert("L"), dtype=np.float32) / 255
-    return mask[_rows(uv[:, 1], len(mask)), _columns(uv[:, 0], mask.shape[1])]
+    mask = np.asarray(Image.open(path).convert("L"))
+    return np.float32(1 / 255) * mask[_rows(uv[:, 1], len(mask)), _columns(uv[:, 0], mask.shape[1])]
 
 
 def _columns(u: FloatArray, width: int) -> NDArray[np.int64]:

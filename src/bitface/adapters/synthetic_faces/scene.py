@@ -55,7 +55,7 @@ class Scene:
         toned = np.maximum(light, 0.0)
         toned = np.where(toned > 0.7, 0.7 + 0.3 * np.tanh((toned - 0.7) / 0.3), toned)
         encoded = toned ** (self.contrast / 2.2)
-        return np.rint(np.clip(encoded, 0.0, 1.0) * 255).astype(np.uint8)
+        return np.asarray(np.rint(np.clip(encoded, 0.0, 1.0) * 255), dtype=np.uint8)
 
 
 def draw_scene(frames: int, params: SyntheticParams, skin_luma: float, rng: np.random.Generator) -> Scene:
