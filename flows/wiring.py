@@ -104,3 +104,8 @@ def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
 
     asset = face_landmarker(tools.workspace.cache, os.environ)
     return partial(FaceLandmarks, asset.path), asset.sha256
+
+
+def worker_threads() -> int:
+    """Threads that map over people: as many as cores, four at most."""
+    return min(4, os.cpu_count() or 1)

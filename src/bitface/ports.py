@@ -219,3 +219,18 @@ class Tracking(Protocol):
     def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]: ...
 
     def resolve(self, reference: str, name: str) -> Path: ...
+
+
+class DriftFigures(Protocol):
+    """What a drift report measured: column -> p-value, not corrected for the number of columns."""
+
+    @property
+    def columns(self) -> Mapping[str, float]: ...
+
+
+class MeasureDrift(Protocol):
+    """Compares columns of two tables by a named test, and keeps an HTML report."""
+
+    def __call__(
+        self, reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float, html: Path
+    ) -> DriftFigures: ...

@@ -1,0 +1,118 @@
+"""What a run leaves to read: one JSON document, and ten seconds of text with where to look next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bitface.dataset.files import write_atomically
+from bitface.ledger.ledger import Ledger
+from bitface.steps.plan import Run
+
+EXIT_CODES: Final = {"promote": 0, "hold": 3, "block": 3}
+_SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
+
+
+def is_finished(run: Run) -> bool:
+    """Whether this very run (same data, consent, parameters and code) was finished before."""
+    return run.summary_path.is_file()
+
+
+def reuse(run: Run, ledger: Ledger) -> dict[str, Any]:
+    """The summary of the earlier, identical run, marked as reused; its alias as it stands now."""
+    summary: dict[str, Any] = json.loads(run.summary_path.read_text(encoding="utf-8"))
+    champion = ledger.champion()
+    is_champion = champion is not None and champion.version == summary["version"]
+    alias = "champion" if is_champion else None
+    return {**summary, "alias": alias, "reused": ["everything"], "seconds": {}, "warnings": _warnings(run)}
+
+
+def write_summary(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the summary, the last file of a run, and returns it."""
+    document = dict(summary)
+    write_atomically(run.summary_path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+    return document
+
+
+def first_part(run: Run) -> dict[str, Any]:
+    """What is known of a run from its plan."""
+    return {
+        "run_id": run.run_id,
+        "profile": run.profile,
+        "purpose": run.purpose,
+        "context": run.context,
+        "evidence": run.evidence,
+        "warnings": _warnings(run),
+    }
+
+
+def _warnings(run: Run) -> list[str]:
+    return [run.dataset.warning] if run.dataset.warning else []
+
+
+def exit_code_of(decision: str, purpose: str) -> int:
+    """0 when promoted, or when a benchmark's cells pass (it is never promoted); 3 for hold and block."""
+    return EXIT_CODES[decision] if decision != "promote" or purpose in ("train", "benchmark") else 3
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """Ten seconds of reading: the decision, then one line per question an adopter asks."""
+    lines = [_headline(summary), ""]
+    lines += [f"  {name:<12} {words}" for name, words in _rows(summary)]
+    return "\n".join(lines)
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    decision = summary["gate"]["decision"]
+    if summary["reused"] == ["everything"]:
+        state = "and is champion" if summary["alias"] else "and is not the champion now"
+        return f"NOTHING CHANGED: same data, consent, parameters and code as run {summary['run_id']}, which was {_SAID[decision].lower()} {state}"
+    where = f"bitface/{summary['version']}"
+    if summary["alias"] == "champion":
+        limits = " (evidence is synthetic: for demo and evaluation in research only)" if summary["evidence"] == "synthetic" else ""
+        return f"PROMOTED: {where} is the champion{limits}"
+    if decision == "promote":
+        return f"PASSED: {where} passes its gate; trained for {summary['purpose']}, it can never be promoted"
+    return f"{_SAID[decision]}: {where} is registered without an alias: {'; '.join(summary['gate']['reasons'][:2])}"
+
+
+def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    data, gate, sizes = summary["dataset"], summary["gate"], summary["size_bytes"]
+    cells = gate["cells"]
+    rows = [
+        ("data", f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}"),
+        *((f"{model['precision']}", _model_words(model, summary["judged_on"])) for model in summary["models"]),
+    ]
+    if summary["not_trained"]:
+        rows.append(("not trained", f"{', '.join(summary['not_trained'])}: the dataset lacks them"))
+    rows += [
+        ("fairness", summary["fairness"]),
+        ("speed", _speed_words(summary["latency"])),
+        ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit against {sizes['float'] / 1000:.0f} kB float"),
+        ("explanation", summary["explanation"]),
+        ("gate", ", ".join(f"{cells[state]} {state.replace('_', ' ')}" for state in ("pass", "fail", "insufficient", "not_run"))),
+        ("look", "make ui, then the run " + summary["run_id"] + f"; decision: bitface gate show {summary['run_id']}"),
+        ("took", _time_words(summary)),
+    ]
+    return rows
+
+
+def _model_words(model: Mapping[str, Any], judged_on: str) -> str:
+    auc = model["macro_auc"]
+    return (
+        f"macro AUC {auc:.3f}, balanced accuracy {model['macro_balanced_accuracy']:.3f}, accuracy {model['accuracy']:.3f} "
+        f"on {judged_on}"
+    )
+
+
+def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
+    return ", ".join(f"{name} {figures['p50_ms']:.3f} ms" for name, figures in latency.items()) + " a face (median, one thread)"
+
+
+def _time_words(summary: Mapping[str, Any]) -> str:
+    seconds = summary["seconds"]
+    longest = sorted(seconds.items(), key=lambda item: -item[1])[:4]
+    parts = ", ".join(f"{name} {value:.0f} s" for name, value in longest)
+    reused = f"; reused {', '.join(summary['reused'])}" if summary["reused"] else ""
+    return f"{sum(seconds.values()):.0f} s ({parts}{reused})" if seconds else "nothing had to be computed"

@@ -1,0 +1,52 @@
+"""The shape of the house: flows stay thin, importing does nothing, nothing is ever unpickled, help answers at once."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOWS = sorted(path for path in (ROOT / "flows").glob("*.py") if path.name not in ("__init__.py", "wiring.py"))
+SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "flows").glob("*.py")])
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.name)
+def test_a_flow_is_thin(path: Path) -> None:
+    """No loops, no try, under 80 lines: what a flow does is an order, and errors rise."""
+    tree = ast.parse(path.read_text())
+    kinds = {type(node).__name__ for node in ast.walk(tree)}
+    assert not kinds & {"For", "While", "Try", "TryStar", "AsyncFor", "ListComp", "DictComp", "SetComp"}
+    assert len(path.read_text().splitlines()) < 80
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_unpickled_and_no_module_says_nothing(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"\btorch\.load\b|\bpickle\b|\bjoblib\b|mlflow\.pyfunc|allow_pickle=True", text)
+    assert ast.get_docstring(ast.parse(text)), "the first line of a module says why it exists"
+    assert path.stem not in ("utils", "util", "helpers", "common", "misc", "manager")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`--help` answers at once because parsing knows no tool."""
+    code = (
+        "import sys; from bitface.cli.app import app; "
+        "heavy = {'torch', 'mlflow', 'prefect', 'mediapipe', 'great_expectations', 'evidently', 'dvc', 'numpy', 'pandas', 'sqlalchemy'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_requirement_is_pinned() -> None:
+    """What pyproject.toml names, constraints.txt pins exactly."""
+    wanted = re.findall(r'^  "([A-Za-z0-9_-]+)', (ROOT / "pyproject.toml").read_text().partition("[project.optional")[0], re.M)
+    lines = (ROOT / "constraints.txt").read_text().lower().replace("_", "-").splitlines()
+    pins = {line.split("==")[0] for line in lines if "==" in line}
+    assert wanted
+    assert not [name for name in wanted if name.lower().replace("_", "-") not in pins]
