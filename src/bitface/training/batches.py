@@ -1,0 +1,104 @@
+"""Draws training batches of stills and sub-clips, each around the frame in which the face says most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.faces.features import ClipTable
+from bitface.params import TrainingParams
+from bitface.training.augmentation import People, augmented
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """`landmarks` float32 (N, T, 478, 3), `lengths` int64 (N,), `targets` float32 (N, E) of 0 and 1."""
+
+    landmarks: NDArray[np.float32]
+    lengths: NDArray[np.int64]
+    targets: NDArray[np.float32]
+
+
+def expressiveness(table: ClipTable) -> NDArray[np.float64]:
+    """How far each frame's shape is from the mean of its clip's first and last frame, float64 (N, T); -1 for padding.
+
+    An expression grows from rest and returns to it, so the farthest frame is near the apex. In a clip that starts at
+    the apex it is the other end: a label of the whole clip then still holds for it.
+    """
+    landmarks, rows = table.landmarks, np.arange(len(table))
+    ends = (landmarks[:, 0] + landmarks[rows, table.lengths - 1]) / 2
+    distance = np.sqrt(((landmarks - ends[:, None]) ** 2).mean(axis=(2, 3), dtype=np.float64))
+    distance[np.arange(landmarks.shape[1]) >= table.lengths[:, None]] = -1
+    return np.asarray(distance, dtype=np.float64)
+
+
+def apex_stills(table: ClipTable) -> ClipTable:
+    """Each clip's most expressive frame as a still."""
+    apex = expressiveness(table).argmax(axis=1)[:, None]
+    return _of_frames(table, apex, np.ones(len(table), np.int64))
+
+
+def epoch_batches(
+    table: ClipTable, targets: NDArray[np.float32], people: People, params: TrainingParams, rng: np.random.Generator
+) -> Iterator[Batch]:
+    """The batches of one epoch: each sample `augment_copies` times, or more often until there are enough steps."""
+    rows = np.concatenate([rng.permutation(len(table)) for _ in range(_draws(len(table), params))])
+    weights = expressiveness(table)
+    for start in range(0, len(rows) - params.batch + 1, params.batch) if len(rows) >= params.batch else (0,):
+        chosen = rows[start : start + params.batch]
+        frames, lengths = _picks(weights[chosen], table.lengths[chosen], params, rng)
+        clips = table.landmarks[chosen[:, None], frames]
+        changed = augmented(clips, people.of_sample[chosen], people, params.augmentation, rng)
+        yield Batch(landmarks=changed, lengths=lengths, targets=targets[chosen])
+
+
+def steps_per_epoch(samples: int, params: TrainingParams) -> int:
+    """How many batches `epoch_batches` yields; the last one of an epoch is dropped unless it is full or the only one."""
+    return max(1, samples * _draws(samples, params) // params.batch)
+
+
+def _draws(samples: int, params: TrainingParams) -> int:
+    return max(params.augment_copies, -(-params.steps_per_epoch_min * params.batch // samples))
+
+
+def _picks(
+    weights: NDArray[np.float64], lengths: NDArray[np.int64], params: TrainingParams, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Frame indices int64 (N, T), the last one repeated as padding, and how many of them are meant."""
+    is_still = rng.uniform(0, 1, len(lengths)) < params.augmentation.still_share
+    picks = [
+        _still(weight[:length], rng) if still else _sub_clip(weight[:length], params.augmentation.frame_dropout, rng)
+        for weight, length, still in zip(weights, lengths, is_still, strict=True)
+    ]
+    counts = np.array([len(pick) for pick in picks], np.int64)
+    padded = np.stack([np.pad(pick, (0, counts.max() - len(pick)), "edge") for pick in picks])
+    return padded, counts
+
+
+def _still(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """One frame among those at least two thirds as expressive as the apex."""
+    expressive = np.flatnonzero(weights >= weights.max() * 2 / 3)
+    return rng.choice(expressive, 1).astype(np.int64)
+
+
+def _sub_clip(weights: NDArray[np.float64], dropout: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A run of frames that holds the apex, some of its other frames dropped."""
+    apex, length = int(weights.argmax()), len(weights)
+    first, last = rng.integers(0, apex + 1), rng.integers(apex, length)
+    kept = np.arange(first, last + 1)
+    stays = (rng.uniform(0, 1, len(kept)) >= dropout) | (kept == apex)
+    return kept[stays].astype(np.int64)
+
+
+def _of_frames(table: ClipTable, picks: NDArray[np.int64], lengths: NDArray[np.int64]) -> ClipTable:
+    rows = np.arange(len(table))[:, None]
+    return replace(
+        table,
+        landmarks=table.landmarks[rows, picks],
+        blendshapes=table.blendshapes[rows, picks],
+        crops=table.crops[rows, picks],
+        lengths=lengths,
+    )

@@ -1,0 +1,255 @@
+"""Trains a one-bit model and the float twin that teaches it; only people of the splits train and validation are read.
+
+The recipe: one stage, one-bit from the first step; distillation from the twin; AdamW with warm-up and a cosine to 0; no
+weight decay on latent weights, which are clipped; the epoch with the best macro AUC on validation people is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from bitface.binarize.layers import BinaryTemporalConv
+from bitface.errors import InputError
+from bitface.faces.features import ClipTable, concatenate
+from bitface.models.landmark_codes import CodeScale, encode, scale_of, without_repeats
+from bitface.models.landmark_net import LandmarkNet, NetSpec, Precision
+from bitface.params import TrainingParams
+from bitface.training.augmentation import People, augmented, people_of
+from bitface.training.batches import Batch, apex_stills, epoch_batches, steps_per_epoch
+from bitface.training.choice import best_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.objectives import distillation_loss, one_vs_rest_loss
+from bitface.training.seeds import repeatable, seed_of
+from bitface.training.trained import EpochRecord, TrainedModel, load_model, save_model
+from bitface.training.whitening import bake_stem, whiten_stem
+
+__all__ = ["OnEpoch", "TrainedModel", "load_model", "predict_scores", "save_model", "train_pair"]
+
+OnEpoch = Callable[[str, int, float], None]
+"""Told the precision, the epoch from 1 on, and its macro AUC on validation people."""
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lesson:
+    """What both networks of a pair learn from."""
+
+    train: ClipTable
+    validation: ClipTable
+    emotions: tuple[str, ...]
+    untrained: tuple[tuple[str, str], ...]
+    targets: NDArray[np.float32]
+    validation_targets: NDArray[np.float32]
+    people: People
+    scale: CodeScale
+
+
+def train_pair(
+    table: ClipTable, params: TrainingParams, seed: int, on_epoch: OnEpoch
+) -> tuple[TrainedModel, TrainedModel]:
+    """The one-bit model and its float twin.
+
+    The same table, parameters, seed and kind of processor give the same weights: torch is held to `params.threads`.
+
+    Args:
+        table: splits `train` and `validation` are used, all other rows are not looked at.
+        params: the section `training`.
+        seed: every draw descends from it.
+        on_epoch: told of progress.
+
+    Raises:
+        InputError: a split is empty or shares people with the other, no emotion can be learned, or landmarks are not
+            finite.
+    """
+    lesson = _lesson(table)
+    twin = _train("float", lesson, params, seed, on_epoch, teacher=None)
+    one_bit = _train("one-bit", lesson, params, seed, on_epoch, teacher=twin.network)
+    return one_bit, twin
+
+
+def predict_scores(model: TrainedModel, table: ClipTable) -> NDArray[np.float64]:
+    """One-vs-rest probabilities, float64 (N, E), columns in the order of `model.emotions`. Frames that repeat are dropped."""
+    return _scores(model.network, table)
+
+
+def _lesson(table: ClipTable) -> _Lesson:
+    train, validation = table.of_split("train"), table.of_split("validation")
+    emotions, untrained = trainable_emotions(train, validation)
+    if not np.isfinite(table.landmarks).all():
+        raise InputError("landmarks hold a value that is not finite; quarantine that sample before training")
+    is_frame = np.arange(train.landmarks.shape[1]) < train.lengths[:, None]
+    # Stills are scored as well as clips, so the epoch is chosen on both.
+    validation = concatenate([validation, apex_stills(validation).where(validation.lengths > 1)])
+    return _Lesson(
+        train=train,
+        validation=validation,
+        emotions=emotions,
+        untrained=untrained,
+        targets=targets_of(train, emotions),
+        validation_targets=targets_of(validation, emotions),
+        people=people_of(train),
+        scale=scale_of(train.landmarks[is_frame]),
+    )
+
+
+def _train(
+    precision: Precision,
+    lesson: _Lesson,
+    params: TrainingParams,
+    seed: int,
+    on_epoch: OnEpoch,
+    teacher: LandmarkNet | None,
+) -> TrainedModel:
+    start = time.perf_counter()
+    with repeatable(seed_of(seed, precision, "weights"), params.threads):
+        network = LandmarkNet(_spec(precision, params, len(lesson.emotions)), lesson.scale)
+        rng = np.random.default_rng(seed_of(seed, precision, "batches"))
+        whiten_stem(network, _augmented_codes(network, lesson, params, rng), params.stem_components)
+        history, best_epoch = _fit(network, lesson, params, rng, on_epoch, teacher)
+        bake_stem(network)
+        scores = _scores(network, lesson.validation)
+    return TrainedModel(
+        network=network,
+        variant="T-EMO",
+        precision=precision,
+        emotions=lesson.emotions,
+        thresholds=best_thresholds(lesson.validation_targets, scores),
+        untrained=lesson.untrained,
+        history=history,
+        best_epoch=best_epoch,
+        train_s=time.perf_counter() - start,
+    )
+
+
+@torch.no_grad()
+def _augmented_codes(
+    network: LandmarkNet, lesson: _Lesson, params: TrainingParams, rng: np.random.Generator
+) -> Tensor:
+    """Codes of every training frame once, changed as in training, float32 (M, 1434)."""
+    train = lesson.train
+    changed = augmented(train.landmarks, lesson.people.of_sample, lesson.people, params.augmentation, rng)
+    is_frame = np.arange(changed.shape[1]) < train.lengths[:, None]
+    return network.codes(torch.from_numpy(changed))[torch.from_numpy(is_frame)]
+
+
+def _spec(precision: Precision, params: TrainingParams, outputs: int) -> NetSpec:
+    return NetSpec(
+        precision=precision,
+        channels=params.channels,
+        temporal_kernel=params.temporal_kernel,
+        binary_layers=params.binary_layers,
+        lstm_units=params.lstm_units,
+        outputs=outputs,
+        latent_clip=params.latent_clip,
+        dropout=params.dropout,
+    )
+
+
+def _fit(
+    network: LandmarkNet,
+    lesson: _Lesson,
+    params: TrainingParams,
+    rng: np.random.Generator,
+    on_epoch: OnEpoch,
+    teacher: LandmarkNet | None,
+) -> tuple[tuple[EpochRecord, ...], int]:
+    """Trains in place and leaves the weights of the best epoch; of equal ones, that of the lower validation loss."""
+    optimiser = _optimiser(network, params)
+    schedule = _schedule(optimiser, params, params.epochs * steps_per_epoch(len(lesson.train), params))
+    history: list[EpochRecord] = []
+    best, kept = (-math.inf, -math.inf, 0), network.state_dict()
+    for epoch in range(1, params.epochs + 1):
+        network.train()
+        losses = []
+        for batch in epoch_batches(lesson.train, lesson.targets, lesson.people, params, rng):
+            losses.append(_step(network, batch, params, optimiser, teacher))
+            schedule.step()
+        scores = _scores(network, lesson.validation)
+        record = EpochRecord(
+            epoch=epoch,
+            loss=float(np.mean(losses)),
+            validation_auc=macro_auc(lesson.validation_targets, scores),
+            validation_loss=_mean_loss(lesson.validation_targets, scores),
+        )
+        history.append(record)
+        if (rank := (record.validation_auc, -record.validation_loss, epoch)) > best:
+            best, kept = rank, copy.deepcopy(network.state_dict())
+        on_epoch(network.spec.precision, epoch, record.validation_auc)
+    network.load_state_dict(kept)
+    network.eval()
+    return tuple(history), best[2]
+
+
+def _step(
+    network: LandmarkNet,
+    batch: Batch,
+    params: TrainingParams,
+    optimiser: torch.optim.Optimizer,
+    teacher: LandmarkNet | None,
+) -> float:
+    landmarks, lengths, targets = map(torch.from_numpy, (batch.landmarks, batch.lengths, batch.targets))
+    with parametrize.cached():
+        logits = network(landmarks, lengths)
+    loss = one_vs_rest_loss(logits, targets)
+    if teacher is not None:
+        with torch.no_grad():
+            believed = teacher(landmarks, lengths)
+        share, temperature = params.distillation_share, params.distillation_temperature
+        loss = (1 - share) * loss + share * distillation_loss(logits, believed, temperature)
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    network.clip_latents()
+    return float(loss.detach())
+
+
+def _optimiser(network: LandmarkNet, params: TrainingParams) -> torch.optim.AdamW:
+    """AdamW that decays matrices only: a decayed latent weight would drift to 0 and flip for no reason."""
+    latent = {id(layer.weight) for layer in network.modules() if isinstance(layer, BinaryTemporalConv)}
+    decays: list[nn.Parameter] = []
+    rests: list[nn.Parameter] = []
+    for parameter in network.parameters():
+        (rests if parameter.ndim < 2 or id(parameter) in latent else decays).append(parameter)
+    groups = [{"params": decays, "weight_decay": params.weight_decay}, {"params": rests, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=params.learning_rate)
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, params: TrainingParams, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    warmup = min(params.warmup_steps, steps // 2)
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+
+
+@torch.no_grad()
+def _scores(network: LandmarkNet, table: ClipTable) -> NDArray[np.float64]:
+    network.eval()
+    scale = CodeScale(centre=network.centre.numpy(), inverse_step=network.inverse_step.numpy())
+    parts = [np.zeros((0, network.spec.outputs))]
+    for start in range(0, len(table), _ROWS_AT_ONCE):
+        landmarks = table.landmarks[start : start + _ROWS_AT_ONCE]
+        picks, lengths = without_repeats(encode(landmarks, scale), table.lengths[start : start + _ROWS_AT_ONCE])
+        kept = landmarks[np.arange(len(landmarks))[:, None], picks]
+        logits: Tensor = network(torch.from_numpy(kept), torch.from_numpy(lengths))
+        parts.append(logits.double().sigmoid().numpy())
+    return np.concatenate(parts)
+
+
+def _mean_loss(targets: NDArray[np.float32], scores: NDArray[np.float64]) -> float:
+    likely = np.clip(np.where(targets > 0, scores, 1 - scores), 1e-12, 1)
+    return float(-np.log(likely).mean())

@@ -1,0 +1,113 @@
+"""A trained model as a value, and on disk as safetensors and JSON: formats that hold numbers and cannot run code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from bitface.errors import IntegrityError
+from bitface.models.landmark_codes import COORDINATES, CodeScale
+from bitface.models.landmark_net import LandmarkNet, NetSpec, Precision
+
+FORMAT: Final = 1
+WEIGHTS: Final = "weights.safetensors"
+SPEC: Final = "spec.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """Mean training loss of an epoch, and macro AUC and one-vs-rest loss on validation people (clips and apex stills)."""
+
+    epoch: int
+    loss: float
+    validation_auc: float
+    validation_loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """A network with what is needed to decide by it.
+
+    `network` a LandmarkNet in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at
+    or above which an emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one
+    whose weights these are; `train_s` wall seconds.
+    """
+
+    network: LandmarkNet
+    variant: Literal["T-EMO"]
+    precision: Precision
+    emotions: tuple[str, ...]
+    thresholds: NDArray[np.float64]
+    untrained: tuple[tuple[str, str], ...]
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    train_s: float
+
+
+def save_model(model: TrainedModel, folder: Path) -> str:
+    """Writes `weights.safetensors` and `spec.json`; returns the SHA-256 of the weights, which the spec repeats."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = save({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()})
+    digest = hashlib.sha256(weights).hexdigest()
+    document = {
+        "format": FORMAT,
+        "net": asdict(model.network.spec),
+        "variant": model.variant,
+        "precision": model.precision,
+        "emotions": model.emotions,
+        "thresholds": model.thresholds.tolist(),
+        "untrained": model.untrained,
+        "history": [asdict(record) for record in model.history],
+        "best_epoch": model.best_epoch,
+        "train_s": model.train_s,
+        "weights_sha256": digest,
+    }
+    (folder / WEIGHTS).write_bytes(weights)
+    (folder / SPEC).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return digest
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """The model that `save_model` wrote.
+
+    Raises:
+        IntegrityError: a file is missing or unreadable, the weights are not those of the spec, or do not fit the network.
+    """
+    try:
+        document: dict[str, Any] = json.loads((folder / SPEC).read_text(encoding="utf-8"))
+        weights = (folder / WEIGHTS).read_bytes()
+        if document["format"] != FORMAT:
+            raise IntegrityError(f"model format {document['format']} is not {FORMAT}; train it again")
+        if hashlib.sha256(weights).hexdigest() != document["weights_sha256"]:
+            raise IntegrityError(f"{WEIGHTS} is not the file that {SPEC} describes; train it again")
+        network = _network(NetSpec(**document["net"]), load(weights))
+        return TrainedModel(
+            network=network,
+            variant=document["variant"],
+            precision=document["precision"],
+            emotions=tuple(document["emotions"]),
+            thresholds=np.array(document["thresholds"], dtype=np.float64),
+            untrained=tuple((emotion, reason) for emotion, reason in document["untrained"]),
+            history=tuple(EpochRecord(**record) for record in document["history"]),
+            best_epoch=document["best_epoch"],
+            train_s=document["train_s"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise IntegrityError(f"the model in '{folder.name}' cannot be read ({type(error).__name__}); train it again") from error
+
+
+def _network(spec: NetSpec, weights: dict[str, torch.Tensor]) -> LandmarkNet:
+    nothing = np.ones(COORDINATES, np.float32)
+    with torch.random.fork_rng(devices=[]):
+        network = LandmarkNet(spec, CodeScale(centre=nothing, inverse_step=nothing))
+    network.load_state_dict(weights, strict=True)
+    return network.eval()
