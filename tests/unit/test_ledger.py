@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
@@ -26,6 +28,7 @@ from bitface.ledger.entries import (
     StalePromotionError,
 )
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.tables import metadata
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]
@@ -386,6 +389,26 @@ def test_a_locked_ledger_is_one_line(ledger: Ledger, tmp_path: Path, monkeypatch
         assert ledger.run("run-1") == RUN
     finally:
         other.close()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(ledger: Ledger) -> None:
+    """The write fails as a whole; what was there stays, and with room again the same write succeeds."""
+    before = ledger.checkpoint()
+    with engine.reading(ledger._engine) as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    many = synthetic_consents([f"s{number:015d}" for number in range(100, 400)])
+    with pytest.raises(InputError, match="disk is full"):
+        ledger.record_consents(many)
+    assert ledger.checkpoint() == before and ledger.verify_chain().intact
+    ledger.close()
+    assert ledger.record_consents(many) == 300
+
+
+def test_the_tables_can_be_made_on_postgresql() -> None:
+    """Their definitions compile for it; a server is not needed to see that."""
+    statements = [str(CreateTable(table).compile(dialect=postgresql.dialect())) for table in metadata.sorted_tables]
+    assert len(statements) == 11
 
 
 def test_another_schema_is_refused(ledger: Ledger, url: str, tmp_path: Path) -> None:

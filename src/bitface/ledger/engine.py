@@ -15,6 +15,7 @@ from bitface.errors import InputError
 from bitface.ledger import tables
 
 BUSY_TIMEOUT_S: Final = 30
+_STORAGE_TROUBLE: Final = ("disk is full", "disk I/O error", "readonly database", "unable to open")
 
 
 def sqlite_url(path: Path) -> str:
@@ -64,24 +65,33 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that reads one state of the ledger and hinders no writer."""
-    with engine.connect() as connection, _locks_explained(), connection.begin():
+    with engine.connect() as connection, _trouble_explained(), connection.begin():
         yield connection
 
 
 @contextmanager
 def _write_begun(engine: Engine) -> Iterator[Connection]:
-    with engine.connect().execution_options(bitface_writes=True) as connection, _locks_explained(), connection.begin():
+    with (
+        engine.connect().execution_options(bitface_writes=True) as connection,
+        _trouble_explained(),
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
-def _locks_explained() -> Iterator[None]:
+def _trouble_explained() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if "locked" in str(error.orig) or "busy" in str(error.orig):
+        said = str(error.orig)
+        if "locked" in said or "busy" in said:
             raise InputError(
                 f"the ledger is locked by another process for over {BUSY_TIMEOUT_S} s; end it or wait, then run again"
+            ) from error
+        if any(word in said for word in _STORAGE_TROUBLE):
+            raise InputError(
+                f"the ledger could not be used ({said}) and nothing was recorded; check the disk and the file's mode"
             ) from error
         raise
 

@@ -8,9 +8,9 @@ from typing import Final
 from bitface.ports import TrackedOutcome, TrackedVersion
 
 _VERDICTS: Final = {
-    "promote": "✅ **Promote**: every required cell of the gate passes.",
-    "hold": "⏸️ **Hold**: the gate cannot say yes yet.",
-    "block": "⛔ **Block**: the gate says no.",
+    "promote": "PROMOTE: every required cell of the gate passes.",
+    "hold": "HOLD: the gate cannot say yes yet.",
+    "block": "BLOCK: the gate says no.",
 }
 _EVIDENCE: Final = {
     "synthetic": "Judged on **synthetic people only**: predicts in research, for demo or evaluate, and nowhere else.",
@@ -35,7 +35,7 @@ def run_note(tags: Mapping[str, str], outcome: TrackedOutcome) -> str:
     look = "**Where to look:** `figures/`, `reports/` under Artifacts; one child run per trained model."
     return _joined(
         _verdict(outcome.decision, outcome.reasons),
-        _table(outcome.headline),
+        _facts(outcome.headline),
         _EVIDENCE.get(tags["evidence"], ""),
         data,
         look,
@@ -50,28 +50,25 @@ def version_note(version: TrackedVersion) -> str:
     )
     return _joined(
         _verdict(version.decision, version.reasons),
-        _table(version.headline),
+        _facts(version.headline),
         _EVIDENCE.get(version.evidence, ""),
         origin,
     )
 
 
 def _verdict(decision: str, reasons: Sequence[str]) -> str:
-    lines = [_VERDICTS.get(decision, f"**{decision}**")]
-    if decision != "promote":
-        lines += [f"* {_plain(reason)}" for reason in reasons]
-    return "\n".join(lines)
+    # No Markdown at the start: lists of versions show the first words as they are written.
+    why = "" if decision == "promote" else " " + "; ".join(_plain(reason) for reason in reasons)
+    return _VERDICTS.get(decision, f"{decision.upper()}.") + why
 
 
-def _table(facts: Mapping[str, str]) -> str:
-    if not facts:
-        return ""
-    rows = [f"| {_plain(name)} | {_plain(value)} |" for name, value in facts.items()]
-    return "\n".join(["| | |", "|---|---|", *rows])
+def _facts(facts: Mapping[str, str]) -> str:
+    # One paragraph and no table: a run's page folds its description after a few lines.
+    return " · ".join(f"**{_plain(name)}** {_plain(value)}" for name, value in facts.items())
 
 
 def _plain(text: str) -> str:
-    return text.replace("|", "/").replace("\n", " ")
+    return text.replace("\n", " ").replace("*", "")
 
 
 def _joined(*paragraphs: str) -> str:

@@ -149,15 +149,15 @@ class MlflowRegistry:
 
 def _tags(version: TrackedVersion) -> dict[str, str]:
     return {
-        VERSION_TAG: str(version.version),
-        BUNDLE_TAG: version.bundle_sha256,
-        "weights.sha256": version.weights_sha256,
         "gate.decision": version.decision,
-        "gate.decision_sha256": version.decision_sha256,
-        "gate.reasons": "; ".join(version.reasons) or "none",
         "evidence": version.evidence,
         "purpose": version.purpose,
         "context": version.context,
+        "gate.reasons": "; ".join(version.reasons) or "none",
+        VERSION_TAG: str(version.version),
+        BUNDLE_TAG: version.bundle_sha256,
+        "weights.sha256": version.weights_sha256,
+        "gate.decision_sha256": version.decision_sha256,
         "dataset.version": version.dataset_version,
         "consent.snapshot_sha256": version.consent_snapshot_sha256,
     }

@@ -25,6 +25,10 @@ _METRICS_AT_ONCE: Final = 1000  # MLflow's own limits of one request
 _PARAMS_AT_ONCE: Final = 100
 _PARAM_CHARACTERS: Final = 6000
 _SETTINGS: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+_EXPERIMENT_TAGS: Final = {
+    "mlflow.experimentKind": "custom_model_development",  # opens the pages for training, not those for chat models
+    "mlflow.note.content": "One row per retrain, a child row per trained model. The decision stands in the row's name.",
+}
 T = TypeVar("T")
 
 
@@ -71,7 +75,8 @@ class MlflowStore:
         if found is not None:
             return str(found.experiment_id)
         try:
-            return str(self.client.create_experiment(EXPERIMENT, artifact_location=self.artefacts.as_uri()))
+            place = self.artefacts.as_uri()
+            return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=_EXPERIMENT_TAGS))
         except MlflowException as error:
             found = self.client.get_experiment_by_name(EXPERIMENT)
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:

@@ -40,6 +40,11 @@ class MlflowTracking:
         """The folder that holds every run's files."""
         return self._store.artefacts
 
+    @property
+    def page(self) -> str:
+        """What follows a server's address to reach the list of retrains, in the pages for training."""
+        return f"/#/experiments/{self._store.experiment_id}/runs?workflowType=machine_learning"
+
     def start(self, run: TrackedRun) -> str:
         """Opens the parent run of a retrain, or the one that it has already; returns MLflow's id of it."""
         found = self._store.find(RUN_TAG, run.run_id)
@@ -97,6 +102,8 @@ class MlflowTracking:
             "mlflow.note.content": run_note(run.data.tags, outcome),
         }
         self._store.log_tags(run.info.run_id, tags)
+        # The list of runs then tells the decisions without a click.
+        self._store.client.update_run(run.info.run_id, name=f"{outcome.decision} · {run_id}")
         self._store.client.set_terminated(run.info.run_id, "FINISHED")
 
     def fail(self, run_id: str, reason: str) -> None:

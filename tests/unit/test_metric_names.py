@@ -1,0 +1,15 @@
+"""Logged figures have the names of the contract, and no character that a tracking store refuses."""
+
+from bitface.metric_names import metric_name, slice_metric, with_interval
+
+
+def test_names_are_those_of_the_contract() -> None:
+    """`<emotion>/<metric>`, `slice/<attribute>:<value>/<metric>`, and `.lo` `.hi` for the ends of an interval."""
+    assert metric_name("happiness", "auc") == "happiness/auc"
+    assert slice_metric("skin_tone", "monk_1_4", "accuracy") == "slice/skin_tone:monk_1_4/accuracy"
+    assert with_interval("fear/f1", 0.5, 0.4, 0.6) == {"fear/f1": 0.5, "fear/f1.lo": 0.4, "fear/f1.hi": 0.6}
+
+
+def test_a_source_s_own_words_cannot_break_a_name() -> None:
+    """An ancestry may be any word of a source; a slash in it would open another level."""
+    assert slice_metric("ancestry", "a/b (c)", "accuracy") == "slice/ancestry:a_b _c_/accuracy"
