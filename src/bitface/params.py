@@ -102,6 +102,7 @@ class TrainingParams(Section):
     temporal_kernel: int = Field(ge=1)
     binary_layers: int = Field(ge=1)
     lstm_units: int = Field(ge=1)
+    stem_components: int = Field(ge=2)
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
@@ -120,6 +121,8 @@ class TrainingParams(Section):
 class EvaluationParams(Section):
     bootstrap_resamples: int = Field(ge=100)
     confidence: float = Field(gt=0.5, lt=1)
+    intraclass_correlation: float = Field(ge=0, le=1)
+    reliability_bins: int = Field(ge=2, le=50)
 
 
 class ExplainParams(Section):
@@ -127,14 +130,28 @@ class ExplainParams(Section):
     samples: int = Field(ge=1)
 
 
+GateKind = Literal["emotion", "slice", "binarization", "latency", "explanation", "consent", "drift", "champion"]
+
+
 class GateParams(Section):
-    purpose_context: str
+    context: str
+    confidence: float = Field(gt=0.5, lt=1)
     alpha: float = Field(gt=0, lt=0.5)
-    emotion_balanced_accuracy_floor: float
-    slice_accuracy_floor: float
-    binarization_loss_max: float
-    latency_budget_ms: float = Field(gt=0)
-    tests_per_model: int = Field(ge=1)
+    bootstrap_resamples: int = Field(ge=200)
+    permutations: int = Field(ge=999)
+    intraclass_correlation: float = Field(ge=0, le=1)
+    required: tuple[GateKind, ...] = Field(min_length=1)
+    required_attributes: tuple[str, ...] = Field(min_length=1)
+    emotion_balanced_accuracy_floor: float = Field(gt=0, lt=1)
+    slice_accuracy_floor: float = Field(gt=0, lt=1)
+    binarization_loss_max: float = Field(gt=0, lt=1)
+    champion_margin: float = Field(gt=0, lt=1)
+    champion_slice_margin: float = Field(gt=0, lt=1)
+    latency_p50_budget_ms: float = Field(gt=0)
+    latency_p95_budget_ms: float = Field(gt=0)
+    latency_samples_min: int = Field(ge=20)
+    explanation_gap_max: float = Field(gt=0, lt=1)
+    drift_share_max: float = Field(ge=0, le=1)
 
 
 class DriftParams(Section):
