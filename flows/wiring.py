@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_image
@@ -23,9 +26,9 @@ QUIET = {
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "OPENVINO_TELEMETRY_OPT_OUT": "1",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "GLOG_minloglevel": "2",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 """No tool reports home, and none talks over the summary, unless the environment says otherwise."""
@@ -42,7 +45,7 @@ class Tools:
     keys: KeyStore
     ledger: Ledger
     progress: TerminalProgress
-    now: Callable[[], datetime]
+    now: Callable[[], datetime] = utc_now
     encode: EncodeFrames = encode_frames
     decode: DecodeFrames = decode_frames
     read_image: ReadImage = read_image
@@ -59,10 +62,16 @@ def workspace() -> Workspace:
     return open_workspace(os.environ, project_root())
 
 
+def quieten() -> None:
+    """Sets what tools read from the environment, before they are imported; what is set already stays."""
+    home = workspace().home
+    for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect")}.items():
+        os.environ.setdefault(name, value)
+
+
 def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: bool = False) -> Tools:
     """The tools of the environment's workspace; nothing is written before the first use."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    quieten()
     place = workspace()
     return Tools(
         workspace=place,
@@ -72,7 +81,6 @@ def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: b
         keys=KeyStore(place.keys),
         ledger=open_ledger(place),
         progress=TerminalProgress(quiet),
-        now=utc_now,
     )
 
 
@@ -80,6 +88,11 @@ def open_ledger(place: Workspace) -> Ledger:
     """The ledger: SQLite in the workspace, or the SQLAlchemy URL in BITFACE_LEDGER_URL."""
     place.home.mkdir(parents=True, exist_ok=True)
     return Ledger(os.environ.get("BITFACE_LEDGER_URL") or place.ledger_url)
+
+
+def worker_threads() -> int:
+    """Threads that map over people: as many as cores, four at most."""
+    return min(4, os.cpu_count() or 1)
 
 
 def render_people(
@@ -97,6 +110,22 @@ def renderer(tools: Tools) -> Callable[..., Iterator[tuple[PlannedPerson, Sequen
     return partial(render_people, tools.workspace.cache)
 
 
+def synthesise(tools: Tools) -> None:
+    """Renders the default dataset into the dataset folder; pins nothing."""
+    from bitface.steps.intake import write_synthetic_dataset
+
+    params = tools.params
+    write_synthetic_dataset(
+        tools.workspace.data,
+        params.synthetic,
+        params.seed,
+        params.features.workers,
+        renderer(tools),
+        tools.encode,
+        tools.progress,
+    )
+
+
 def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
     """Opens landmarkers, and the SHA-256 of the model they use."""
     from bitface.adapters.mediapipe_landmarks import FaceLandmarks
@@ -106,6 +135,20 @@ def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
     return partial(FaceLandmarks, asset.path), asset.sha256
 
 
-def worker_threads() -> int:
-    """Threads that map over people: as many as cores, four at most."""
-    return min(4, os.cpu_count() or 1)
+def featuriser(tools: Tools) -> Any:
+    """What the featurise step works with."""
+    from bitface.steps.featurise import Featuriser
+    from bitface.training.image_augmentation import augmented
+
+    make, sha256 = landmarker(tools)
+    return Featuriser(
+        data=tools.workspace.data,
+        features=tools.workspace.stages / "features",
+        keys=tools.keys,
+        params=tools.params.features,
+        seed=tools.params.seed,
+        decode=tools.decode,
+        augment=augmented,
+        landmarker=make,
+        asset_sha256=sha256,
+    )

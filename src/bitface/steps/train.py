@@ -112,7 +112,8 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
         folder / OUT_OF_FOLD,
         sample_ids=np.concatenate(names),
         emotions=np.array(next(iter(emotions))),
-        **{name.replace("-", "_"): np.concatenate(parts) for name, parts in columns.items()},
+        one_bit=np.concatenate(columns["one-bit"]),
+        float=np.concatenate(columns["float"]),
     )
 
 

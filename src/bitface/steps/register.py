@@ -1,0 +1,290 @@
+"""Makes a decision count: ledger first, in transactions; then MLflow, as a view that can be projected again; then the summary."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bitface.consent.admission import admit_people
+from bitface.errors import RefusedError
+from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.metric_names import metric_name, with_interval
+from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
+from bitface.steps.evaluate import Evaluated
+from bitface.steps.explain import Explained
+from bitface.steps.export import Exported
+from bitface.steps.gate import Decided
+from bitface.steps.plan import Run, dataset_entry_version
+from bitface.steps.summary import exit_code_of, first_part, write_summary
+from bitface.steps.train import PRECISIONS, Trained, model_facts
+from bitface.steps.validate import Validation
+
+
+def start_tracking(run: Run, tracking: Tracking) -> None:
+    """Opens the run's page, so that a run that fails later is there to be seen."""
+    params = run.params.model_dump(mode="json")
+    tracking.start(
+        TrackedRun(
+            run_id=run.run_id,
+            started_at=run.started_at,
+            purpose=run.purpose,
+            context=run.context,
+            evidence=run.evidence,
+            dataset_version=run.dataset.version,
+            manifest_sha256=run.dataset.manifest_sha256,
+            consent_snapshot_sha256=run.members.consent_snapshot_sha256,
+            code_commit=run.code_commit,
+            params_sha256=run.params.digest(),
+            people=len(run.members.admissions),
+            samples=len(run.members.samples),
+            params=dict(_flat("", {**params, "profile": run.profile, "processor": platform.machine()})),
+        )
+    )
+
+
+def register_model(
+    run: Run,
+    validation: Validation,
+    models: Trained,
+    bundle: Exported,
+    evaluation: Evaluated,
+    explanation: Explained,
+    decision: Decided,
+    figures: Sequence[Path],
+    reports: Mapping[str, Path],
+    ledger: Ledger,
+    tracking: Tracking,
+    at: datetime,
+) -> tuple[int, str | None]:
+    """Records model and decision, promotes where the decision allows it, and shows it all; returns version and alias.
+
+    Raises:
+        RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
+        StalePromotionError: another champion was promoted meanwhile.
+    """
+    before = ledger.champion()
+    entry = ledger.record_model(
+        ModelEntry(
+            bundle_sha256=bundle.bundle_sha256,
+            weights_sha256=bundle.weights_sha256,
+            run_id=run.run_id,
+            evidence=run.evidence,
+            purpose=run.purpose,
+        )
+    )
+    ledger.record_decision(
+        DecisionEntry(
+            decision_sha256=decision.sha256,
+            bundle_sha256=bundle.bundle_sha256,
+            run_id=run.run_id,
+            decision=decision.decision,
+            reasons=decision.reasons,
+        )
+    )
+    headline = _headline(run, evaluation, bundle, decision)
+    _show(run, models, evaluation, bundle, explanation, decision, figures, reports, headline, tracking)
+    tracking.register(_version(run, bundle, decision, entry.version, headline))
+    if decision.decision == "promote" and run.purpose == "train":
+        check_consent_now(run, ledger, at)
+        ledger.promote(
+            entry.version,
+            expected_previous=None if before is None else before.version,
+            decision_sha256=decision.sha256,
+            actor="retrain: no approval is required by params.yaml",
+        )
+    tracking.point_aliases(MODEL_NAME, aliases_of(ledger))
+    champion = ledger.champion()
+    return entry.version, "champion" if champion is not None and champion.version == entry.version else None
+
+
+def aliases_of(ledger: Ledger) -> dict[str, int | None]:
+    """Where the ledger says that each alias points."""
+    entries = {"champion": ledger.champion("champion"), "previous": ledger.champion("previous")}
+    return {alias: entry.version if entry else None for alias, entry in entries.items()}
+
+
+def check_consent_now(run: Run, ledger: Ledger, at: datetime) -> None:
+    """Applies the admission rule to every member again; raises RefusedError when somebody is no longer admitted."""
+    members = [person for person, answer in run.members.admissions.items() if answer.event_id is not None]
+    answers = admit_people(ledger.consents_as_of(at), members, run.purpose, run.context, at, ledger.known_notices())
+    gone = [person for person, answer in answers.items() if not answer.admitted]
+    if gone:
+        reason = answers[gone[0]].reason
+        raise RefusedError(f"{len(gone)} of {len(members)} people are no longer admitted ({reason}); retrain without them")
+
+
+def summarise(
+    run: Run,
+    validation: Validation,
+    models: Trained,
+    bundle: Exported,
+    evaluation: Evaluated,
+    explanation: Explained,
+    decision: Decided,
+    version: int,
+    alias: str | None,
+    reused: Sequence[str],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Writes and returns the summary of a finished run (docs: INTERFACE `retrain --json`)."""
+    document = first_part(run) | {
+        "dataset": {
+            "version": run.dataset.version,
+            "people": len(run.members.admissions),
+            "samples": validation.samples,
+            "admitted": validation.admitted,
+            "quarantined": len(validation.quarantined),
+            "note": run.dataset.note,
+        },
+        "models": [_model(name, models, evaluation) for name in PRECISIONS],
+        "not_trained": _not_trained(models),
+        "judged_on": evaluation.judged_on,
+        "latency": {name: {"p50_ms": p50, "p95_ms": p95} for name, (p50, p95) in bundle.latency_ms.items()},
+        "size_bytes": {"one_bit": bundle.one_bit_bytes, "float": bundle.float_bytes},
+        "explain": dict(explanation.figures),
+        "explanation": explanation.sentence,
+        "fairness": evaluation.fairness_sentence,
+        "gate": {
+            "decision": decision.decision,
+            "reasons": list(decision.reasons),
+            "bundle": str(decision.folder),
+            "cells": dict(decision.counts),
+        },
+        "version": version,
+        "alias": alias,
+        "reused": list(reused),
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "exit_code": exit_code_of(decision.decision, run.purpose),
+    }
+    return write_summary(run, document)
+
+
+def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
+    facts = model_facts(models.folder / name)
+    scored = evaluation.models[name]
+    emotions = {
+        emotion: {metric: round(figure.value, 4) for metric, figure in figures.items()}
+        for emotion, figures in scored.emotions.items()
+    }
+    return {
+        "name": f"landmark_net {name}",
+        "variant": facts["variant"],
+        "precision": name,
+        "emotions": emotions,
+        "macro_auc": round(scored.macro["auc"].value, 4),
+        "macro_balanced_accuracy": round(scored.macro["balanced_accuracy"].value, 4),
+        "accuracy": round(scored.macro["accuracy"].value, 4),
+        "train_s": round(float(facts["train_s"]), 2),
+    }
+
+
+def _not_trained(models: Trained) -> list[str]:
+    return [str(emotion) for emotion, _ in model_facts(models.folder / "one-bit")["untrained"] if emotion != "contempt"]
+
+
+def _headline(run: Run, evaluation: Evaluated, bundle: Exported, decision: Decided) -> dict[str, str]:
+    one_bit, twin = (evaluation.models[name].macro for name in PRECISIONS)
+    p50 = {name: figures[0] for name, figures in bundle.latency_ms.items()}
+    return {
+        "evidence": f"{run.evidence}, judged on {evaluation.judged_on}",
+        "macro AUC": f"{one_bit['auc'].value:.3f} one-bit, {twin['auc'].value:.3f} float twin",
+        "balanced accuracy": f"{one_bit['balanced_accuracy'].value:.3f} one-bit, {twin['balanced_accuracy'].value:.3f} float twin",
+        "latency": ", ".join(f"{value:.3f} ms {name}" for name, value in p50.items()),
+        "gate": ", ".join(f"{count} {state}" for state, count in decision.counts.items()),
+    }
+
+
+def _show(
+    run: Run,
+    models: Trained,
+    evaluation: Evaluated,
+    bundle: Exported,
+    explanation: Explained,
+    decision: Decided,
+    figures: Sequence[Path],
+    reports: Mapping[str, Path],
+    headline: Mapping[str, str],
+    tracking: Tracking,
+) -> None:
+    start_tracking(run, tracking)
+    for name in PRECISIONS:
+        facts = model_facts(models.folder / name)
+        tracking.log_model(
+            run.run_id,
+            TrackedModel(
+                name=f"landmark_net {name}",
+                variant=str(facts["variant"]),
+                precision=name,
+                metrics=_metrics(evaluation, name) | {"train_s": float(facts["train_s"])},
+                params={"best_epoch": int(facts["best_epoch"])},
+                curves={
+                    "loss": [record["loss"] for record in facts["history"]],
+                    "validation_auc": [record["validation_auc"] for record in facts["history"]],
+                },
+            ),
+        )
+    metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
+    metrics |= {metric_name("explain", name): value for name, value in explanation.figures.items()}
+    for name, (p50, p95) in bundle.latency_ms.items():
+        metrics |= {metric_name("latency", name, "p50_ms"): p50, metric_name("latency", name, "p95_ms"): p95}
+    metrics |= {"size/one_bit_bytes": float(bundle.one_bit_bytes), "size/float_bytes": float(bundle.float_bytes)}
+    outcome = TrackedOutcome(
+        decision=decision.decision,
+        reasons=decision.reasons,
+        headline=headline,
+        metrics=metrics,
+        figures=figures,
+        reports=reports,
+    )
+    tracking.finish(run.run_id, outcome)
+
+
+def _metrics(evaluation: Evaluated, name: str) -> dict[str, float]:
+    scored = evaluation.models[name]
+    metrics: dict[str, float] = {}
+    for emotion, figures in {**scored.emotions, "macro": scored.macro}.items():
+        for metric, figure in figures.items():
+            metrics |= with_interval(metric_name(emotion, metric), figure.value, figure.lo, figure.hi)
+    return metrics
+
+
+def _slice_metrics(evaluation: Evaluated) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for row in evaluation.slices:
+        name = metric_name("slice", f"{row.attribute}:{row.slice}", row.metric)
+        metrics |= with_interval(name, row.figure.value, row.figure.lo, row.figure.hi)
+    return metrics
+
+
+def _version(run: Run, bundle: Exported, decision: Decided, version: int, headline: Mapping[str, str]) -> TrackedVersion:
+    return TrackedVersion(
+        name=MODEL_NAME,
+        version=version,
+        run_id=run.run_id,
+        bundle=bundle.folder,
+        bundle_sha256=bundle.bundle_sha256,
+        weights_sha256=bundle.weights_sha256,
+        decision=decision.decision,
+        decision_sha256=decision.sha256,
+        reasons=decision.reasons,
+        evidence=run.evidence,
+        purpose=run.purpose,
+        context=run.context,
+        dataset_version=dataset_entry_version(run),
+        consent_snapshot_sha256=run.members.consent_snapshot_sha256,
+        headline=headline,
+    )
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, str | int | float]]:
+    if isinstance(value, Mapping):
+        return [item for key, inner in value.items() for item in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
+    if isinstance(value, (list, tuple)):
+        return [(prefix, ", ".join(map(str, value)))]
+    return [(prefix, value if isinstance(value, (int, float, str)) else str(value))]
+
+
