@@ -17,6 +17,15 @@ from bitface.training.image_augmentation import augmented
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 
 
+@pytest.fixture(autouse=True)
+def one_core():
+    """As in a worker of the flow: several threads of torch on busy cores only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def clip(frames=3, height=96, width=80):
     rows, columns = np.mgrid[:height, :width]
     base = np.stack([rows * 2, columns * 3, 255 - rows - columns], axis=-1).clip(0, 255)
