@@ -260,6 +260,8 @@ def draw_habit(style: ExpressionStyle, rng: np.random.Generator) -> FloatArray:
     """A person's resting face (52,): slight, lasting actions such as a brow held low or lip corners that hang."""
     units = (1, 2, 4, 5, 7, 12, 15, 17, 24)
     strengths = np.maximum(rng.normal(0.0, style.habit, size=len(units)), 0.0)
+    # Real resting lips are shut a little more firmly than a sculpted template's, by an amount that differs from face to face.
+    strengths[-2:] += 4.0 * style.habit * rng.random(2)
     return units_to_actions(dict(zip(units, strengths.tolist(), strict=True)))
 
 

