@@ -125,6 +125,11 @@ class EvaluationParams(Section):
     reliability_bins: int = Field(ge=2, le=50)
 
 
+class LatencyParams(Section):
+    rounds: int = Field(ge=1)
+    warmup: int = Field(ge=0)
+
+
 class ExplainParams(Section):
     ig_steps: int = Field(ge=8)
     samples: int = Field(ge=1)
@@ -151,7 +156,6 @@ class GateParams(Section):
     latency_p95_budget_ms: float = Field(gt=0)
     latency_samples_min: int = Field(ge=20)
     explanation_gap_max: float = Field(gt=0, lt=1)
-    drift_share_max: float = Field(ge=0, le=1)
 
 
 class DriftParams(Section):
@@ -170,6 +174,7 @@ class Params(Section):
     features: FeatureParams
     training: TrainingParams
     evaluation: EvaluationParams
+    latency: LatencyParams
     explain: ExplainParams
     gate: GateParams
     drift: DriftParams

@@ -1,0 +1,1 @@
+"""Figures of models: scores, by group, calibration, latency."""

@@ -1,0 +1,173 @@
+"""How well a model tells emotions apart, each figure with an interval over people: ten faces of one person are not ten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.errors import InputError
+from bitface.evaluation.intervals import (
+    Interval,
+    effective_n,
+    mean_of_two,
+    percentile_interval,
+    person_weights,
+    proportion_interval,
+    seed_for,
+    widened,
+    wilson,
+)
+from bitface.evaluation.predictions import Predictions, check_predictions
+from bitface.params import EvaluationParams
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmotionScores:
+    """One-vs-rest figures of an emotion; balanced accuracy and F1 at the model's threshold."""
+
+    positives: int
+    auc: Interval
+    balanced_accuracy: Interval
+    f1: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelScores:
+    """Figures of a model. `unjudged` names emotions without both a positive and a negative sample: no figure exists."""
+
+    emotions: Mapping[str, EmotionScores]
+    unjudged: tuple[str, ...]
+    accuracy: Interval
+    macro_auc: Interval
+    macro_balanced_accuracy: Interval
+    macro_f1: Interval
+
+
+def score_model(predictions: Predictions, params: EvaluationParams, seed: int) -> ModelScores:
+    """All figures of a model, with percentile intervals over resampled people.
+
+    AUC: Mann-Whitney, ties count half. Balanced accuracy: mean of sensitivity and specificity. `accuracy`: the highest
+    score is the label. Macro figures are plain means over the judged emotions. A resample without a positive or without
+    a negative sample has no figure and widens the interval.
+
+    Raises:
+        InputError: predictions that are not sound, or in which no emotion can be judged.
+    """
+    check_predictions(predictions)
+    truth, decided = predictions.truth(), predictions.decisions()
+    judged = [e for e in range(truth.shape[1]) if 0 < truth[:, e].sum() < len(truth)]
+    if not judged:
+        raise InputError("no emotion has both positive and negative samples; bring faces of at least two emotions")
+    weights = person_weights(predictions.persons, params.bootstrap_resamples, seed_for(seed, "scores"))
+    truth, decided, scores = truth[:, judged], decided[:, judged], predictions.scores[:, judged]
+    figures = {
+        "auc": (auc_of(truth, scores, None)[0], auc_of(truth, scores, weights)),
+        "balanced_accuracy": (
+            balanced_accuracy_of(truth, decided, None)[0],
+            balanced_accuracy_of(truth, decided, weights),
+        ),
+        "f1": (f1_of(truth, decided, None)[0], f1_of(truth, decided, weights)),
+    }
+    n, people = len(truth), len(np.unique(predictions.persons))
+
+    def interval(name: str, column: int | None) -> Interval:
+        value, draws = figures[name]
+        if column is None:
+            return percentile_interval(float(value.mean()), draws.mean(axis=1), params.confidence, n, people)
+        return percentile_interval(float(value[column]), draws[:, column], params.confidence, n, people)
+
+    names = predictions.emotions
+    return ModelScores(
+        emotions={
+            names[e]: EmotionScores(
+                positives=int(truth[:, column].sum()),
+                auc=interval("auc", column),
+                balanced_accuracy=interval("balanced_accuracy", column),
+                f1=interval("f1", column),
+            )
+            for column, e in enumerate(judged)
+        },
+        unjudged=tuple(name for e, name in enumerate(names) if e not in judged),
+        accuracy=proportion_interval(
+            predictions.correct(), predictions.persons, weights, params.confidence, params.intraclass_correlation
+        ),
+        macro_auc=interval("auc", None),
+        macro_balanced_accuracy=interval("balanced_accuracy", None),
+        macro_f1=interval("f1", None),
+    )
+
+
+def auc_of(truth: Bools, scores: Floats, weights: Floats | None) -> Floats:
+    """Area under the ROC curve, float64 (R, E), NaN where there is no positive or no negative weight.
+
+    `truth` bool (n, E), `scores` float64 (n, E), `weights` (R, n) whole numbers, or None for one row of ones.
+    """
+    rows = _weights(weights, len(truth))
+    return np.stack([_auc(truth[:, e], scores[:, e], rows) for e in range(truth.shape[1])], axis=1)
+
+
+def balanced_accuracy_of(truth: Bools, decided: Bools, weights: Floats | None) -> Floats:
+    """Mean of sensitivity and specificity, float64 (R, E), NaN where one does not exist. Arguments: bool (n, E), (R, n)."""
+    sensitivity, specificity = rates_of(truth, decided, weights)
+    return (sensitivity + specificity) / 2
+
+
+def rates_of(truth: Bools, decided: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
+    """Sensitivity and specificity, each float64 (R, E), NaN where there is no such sample."""
+    rows = _weights(weights, len(truth))
+    return _ratio(rows @ (truth & decided), rows @ truth), _ratio(rows @ (~truth & ~decided), rows @ ~truth)
+
+
+def f1_of(truth: Bools, decided: Bools, weights: Floats | None) -> Floats:
+    """Harmonic mean of precision and recall, float64 (R, E), NaN where there is no positive sample."""
+    rows = _weights(weights, len(truth))
+    figure = _ratio(2 * (rows @ (truth & decided)), rows @ truth + rows @ decided)
+    return np.where(rows @ truth > 0, figure, np.nan)
+
+
+def balanced_accuracy_interval(
+    truth: Bools, decided: Bools, persons: NDArray[np.str_], weights: Floats, confidence: float, correlation: float
+) -> Interval:
+    """Balanced accuracy of one decision with the wider of bootstrap and MOVER of two Wilson intervals at effective n.
+
+    `truth` and `decided` bool (n,), `persons` str (n,), `weights` (R, n); `correlation` within a person counts where it
+    cannot be estimated, see `effective_n`.
+
+    Raises:
+        InputError: no positive or no negative sample.
+    """
+    if not 0 < truth.sum() < len(truth):
+        raise InputError(f"{int(truth.sum())} of {len(truth)} samples are positive; balanced accuracy needs both kinds")
+    value = float(balanced_accuracy_of(truth[:, None], decided[:, None], None)[0, 0])
+    draws = balanced_accuracy_of(truth[:, None], decided[:, None], weights)[:, 0]
+    drawn = percentile_interval(value, draws, confidence, len(truth), len(np.unique(persons)))
+    parts = []
+    for kind, right in ((truth, decided), (~truth, ~decided)):
+        share = float(right[kind].mean())
+        parts.append((share, *wilson(share, effective_n(right[kind], persons[kind], correlation), confidence)))
+    low, high = mean_of_two(parts[0], parts[1])
+    return widened(drawn, max(0.0, low), min(1.0, high))
+
+
+def _auc(truth: Bools, scores: Floats, weights: Floats) -> Floats:
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
+    ordered = weights[:, order]
+    positive = np.add.reduceat(ordered * truth[order], starts, axis=1)
+    negative = np.add.reduceat(ordered * ~truth[order], starts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative / 2
+    return _ratio((positive * below).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def _weights(weights: Floats | None, n: int) -> Floats:
+    return np.ones((1, n)) if weights is None else weights
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0))

@@ -1,0 +1,153 @@
+"""One judged figure of a gate: its four states keep "too few faces to know" apart from both yes and no."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from bitface.evaluation.intervals import Interval
+from bitface.params import GateKind
+
+Bound = Literal["at least", "at most"]
+_ON_THE_LIMIT: Final = 1e-3
+_DECIMALS: Final = 10
+"""Figures are kept to ten decimals, so that a processor that adds in another order gives the same document."""
+
+
+class State(StrEnum):
+    """PASS and FAIL are shown; INSUFFICIENT: neither is; NOT-RUN: nothing could be judged."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    FAIL = "FAIL"
+    INSUFFICIENT = "INSUFFICIENT"
+    NOT_RUN = "NOT-RUN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One emotion x metric x slice, judged. `emotion`, `attribute` and `slice` are "" where all are meant.
+
+    `limit` and `bound` say what was asked; `n_needed` and `persons_needed` estimate, for INSUFFICIENT, how many samples
+    and people would decide, and are None where the figure lies on the limit, so that none would.
+    """
+
+    name: str
+    kind: GateKind
+    metric: str
+    required: bool
+    state: State
+    reason: str
+    emotion: str = ""
+    attribute: str = ""
+    slice: str = ""
+    n: int = 0
+    persons: int = 0
+    value: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    limit: float | None = None
+    bound: Bound | None = None
+    p_value: float | None = None
+    n_needed: int | None = None
+    persons_needed: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The cell as plain JSON values."""
+        return {name: value.value if isinstance(value, State) else value for name, value in self.__dict__.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a cell asks, before it is answered."""
+
+    name: str
+    kind: GateKind
+    metric: str
+    required: bool
+    emotion: str = ""
+    attribute: str = ""
+    slice: str = ""
+
+
+def judged(question: Question, interval: Interval, limit: float, bound: Bound) -> Cell:
+    """PASS when the whole interval is on the right side of the limit, FAIL when none of it is, else INSUFFICIENT."""
+    passed = interval.lo >= limit if bound == "at least" else interval.hi <= limit
+    failed = interval.hi < limit if bound == "at least" else interval.lo > limit
+    state = State.PASS if passed else State.FAIL if failed else State.INSUFFICIENT
+    return stated(question, interval, limit, bound, state)
+
+
+def stated(
+    question: Question,
+    interval: Interval,
+    limit: float,
+    bound: Bound,
+    state: State,
+    *,
+    p_value: float | None = None,
+    sentence: str = "",
+    note: str = "",
+) -> Cell:
+    """A cell whose state another rule has decided, with its figures and what would be needed where they are too few."""
+    needed = _needed(interval, limit) if state is State.INSUFFICIENT else None
+    persons_needed = math.ceil(needed * interval.persons / interval.n) if needed and interval.n else None
+    return Cell(
+        **question.__dict__,
+        state=state,
+        reason=(sentence or _sentence(interval, limit, bound, state, needed, persons_needed)) + note,
+        n=interval.n,
+        persons=interval.persons,
+        value=_rounded(interval.value),
+        lo=_rounded(interval.lo),
+        hi=_rounded(interval.hi),
+        limit=limit,
+        bound=bound,
+        p_value=None if p_value is None else _rounded(p_value),
+        n_needed=needed,
+        persons_needed=persons_needed,
+    )
+
+
+def not_run(question: Question, why: str) -> Cell:
+    """A cell that could not be judged, and why."""
+    return Cell(**question.__dict__, state=State.NOT_RUN, reason=f"not judged: {why}")
+
+
+def too_few(question: Question, why: str) -> Cell:
+    """A cell without enough data for any figure."""
+    return Cell(**question.__dict__, state=State.INSUFFICIENT, reason=why)
+
+
+def _needed(interval: Interval, limit: float) -> int | None:
+    distance = abs(interval.value - limit)
+    if distance < _ON_THE_LIMIT:
+        return None
+    half = interval.value - interval.lo if interval.value > limit else interval.hi - interval.value
+    # Widths shrink with the square root of n.
+    return max(interval.n + 1, math.ceil(interval.n * (half / distance) ** 2))
+
+
+def _sentence(
+    interval: Interval, limit: float, bound: Bound, state: State, needed: int | None, persons_needed: int | None
+) -> str:
+    figure = f"{_said(interval.value)} ({_said(interval.lo)} to {_said(interval.hi)})"
+    of = f" of {interval.n} samples" + (f" of {interval.persons} people" if interval.persons else "")
+    asked = f"{bound} {_said(limit)} is asked"
+    if state is not State.INSUFFICIENT:
+        return f"{figure}{of}; {asked}."
+    if needed is None:
+        return f"{figure}{of}; {asked}, and the figure lies on that limit: more samples alone will not decide it."
+    return f"{figure}{of} leaves it open; {asked}, and about {needed} samples of {persons_needed} people would decide."
+
+
+def _said(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _rounded(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"a figure of the gate is {value}, not a number")
+    # Adding 0.0 turns -0.0 into 0.0, which JSON would keep apart.
+    return round(float(value), _DECIMALS) + 0.0

@@ -1,0 +1,66 @@
+"""What a gate is given: predictions on people who trained nothing, and facts; missing evidence is None, never a default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.evaluation.predictions import Predictions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationEvidence:
+    """Completeness of one kind of attribution map.
+
+    `gaps` float64 (n,): per sample the relative gap between the sum of the map and the change of the logit; `additive`:
+    whether the method claims to add up, so that a gap is a defect and not a property.
+    """
+
+    method: str
+    baseline: str
+    additive: bool
+    gaps: NDArray[np.float64]
+    persons: NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentEvidence:
+    """Of `members` samples that the model was trained or judged on, `admitted` may be used for it now."""
+
+    members: int
+    admitted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftEvidence:
+    """Of `features` compared, the share that drifted between training data and the latest window, and what is tolerated."""
+
+    share: float
+    share_max: float
+    features: int
+    n_reference: int
+    n_current: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateEvidence:
+    """All that the gate may look at.
+
+    `one_bit`, `twin` and `champion` speak of the same samples in the same order. `slices`: person -> attribute -> value.
+    `latency_ms`: runtime -> float64 (rounds,) milliseconds a face; the one named `one-bit` is judged. `champion_version`
+    says that there is a champion: its predictions are then owed.
+    """
+
+    emotions: tuple[str, ...]
+    one_bit: Predictions | None
+    twin: Predictions | None
+    champion_version: str | None
+    champion: Predictions | None
+    slices: Mapping[str, Mapping[str, str]]
+    latency_ms: Mapping[str, NDArray[np.float64]]
+    explanations: tuple[ExplanationEvidence, ...]
+    consent: ConsentEvidence | None
+    drift: DriftEvidence | None

@@ -1,0 +1,125 @@
+"""The cells that are measured or counted and not predicted: speed, completeness of maps, consent as of now, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.errors import InputError
+from bitface.evaluation.intervals import Interval, quantile_interval
+from bitface.gate.cells import Cell, Question, State, judged, stated
+from bitface.gate.evidence import ExplanationEvidence, GateEvidence
+from bitface.params import GateParams
+
+JUDGED_RUNTIME: Final = "one-bit"
+
+
+def latency_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
+    """Median and 95th percentile of the one-bit runtime against the budget."""
+    samples = evidence.latency_ms.get(JUDGED_RUNTIME)
+    if samples is None or not len(samples):
+        raise InputError(f"no latency of the runtime '{JUDGED_RUNTIME}' was measured")
+    if not np.isfinite(samples).all() or samples.min() <= 0:
+        raise InputError("a latency is not a positive number of milliseconds")
+    for name, share, budget in (
+        ("p50", 0.5, params.latency_p50_budget_ms),
+        ("p95", 0.95, params.latency_p95_budget_ms),
+    ):
+        interval = quantile_interval(samples, share, params.confidence)
+        question = latency_question(name, params)
+        if len(samples) < params.latency_samples_min:
+            note = f" At least {params.latency_samples_min} rounds are needed."
+            yield stated(question, interval, budget, "at most", State.INSUFFICIENT, note=note)
+        else:
+            yield judged(question, interval, budget, "at most")
+
+
+def latency_question(name: str, params: GateParams) -> Question:
+    """The cell of a quantile of the latency."""
+    return Question(name=f"latency/{name}", kind="latency", metric=f"{name}_ms", required="latency" in params.required)
+
+
+def explanation_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
+    """The largest gap of maps that claim to add up, which is asked; the median gap of approximate maps, which advises."""
+    if not any(map_.additive for map_ in evidence.explanations) and "explanation" in params.required:
+        raise InputError("no attribution that adds up was made; an approximate one cannot vouch for itself")
+    for map_ in evidence.explanations:
+        yield _explanation_cell(map_, params)
+
+
+def explanation_question(method: str, additive: bool, params: GateParams) -> Question:
+    """The cell of a kind of map; only one that claims to add up is required to."""
+    return Question(
+        name=f"explanation/{method}",
+        kind="explanation",
+        metric="completeness_gap_max" if additive else "completeness_gap_median",
+        required=additive and "explanation" in params.required,
+    )
+
+
+def consent_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
+    """Whether every sample that the model was trained or judged on may be used now."""
+    consent = evidence.consent
+    if consent is None or consent.members < 1 or not 0 <= consent.admitted <= consent.members:
+        raise InputError("consents were not looked up for the members of the dataset")
+    share = consent.admitted / consent.members
+    missing = consent.members - consent.admitted
+    reason = (
+        f"Consent admits all {consent.members} samples now."
+        if not missing
+        else f"Consent no longer admits {missing} of {consent.members} samples; retrain without them."
+    )
+    interval = _point(share, consent.members, 0)
+    state = State.FAIL if missing else State.PASS
+    yield stated(consent_question(params), interval, 1.0, "at least", state, sentence=reason)
+
+
+def consent_question(params: GateParams) -> Question:
+    """The cell of consent as of now."""
+    return Question(
+        name="consent/admitted", kind="consent", metric="admitted_share", required="consent" in params.required
+    )
+
+
+def drift_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
+    """The share of features that drifted between the training data and the latest window, where one was looked at."""
+    drift = evidence.drift
+    if drift is None or drift.features < 1 or not np.isfinite([drift.share, drift.share_max]).all():
+        raise InputError("drift was not measured")
+    reason = (
+        f"{drift.share:.0%} of {drift.features} features drifted ({drift.n_current} rows against {drift.n_reference}); "
+        f"at most {drift.share_max:.0%} is asked."
+    )
+    state = State.PASS if drift.share <= drift.share_max else State.FAIL
+    interval = _point(drift.share, drift.n_current, 0)
+    yield stated(drift_question(params), interval, drift.share_max, "at most", state, sentence=reason)
+
+
+def drift_question(params: GateParams) -> Question:
+    """The cell of drift."""
+    return Question(name="drift/share", kind="drift", metric="drifted_share", required="drift" in params.required)
+
+
+def _explanation_cell(map_: ExplanationEvidence, params: GateParams) -> Cell:
+    gaps: NDArray[np.float64] = map_.gaps
+    if not len(gaps) or not np.isfinite(gaps).all() or gaps.min() < 0 or gaps.shape != map_.persons.shape:
+        raise InputError(f"the gaps of '{map_.method}' are missing or not numbers")
+    question = explanation_question(map_.method, map_.additive, params)
+    people = len(np.unique(map_.persons))
+    value = float(gaps.max() if map_.additive else np.median(gaps))
+    state = State.PASS if value <= params.explanation_gap_max else State.FAIL
+    what = "The largest" if map_.additive else "The median"
+    reason = (
+        f"{what} gap of {len(gaps)} maps of {people} people is {value:.2%} of the logit's change (baseline: "
+        f"{map_.baseline}); at most {params.explanation_gap_max:.0%} is asked."
+    )
+    note = "" if map_.additive else " Approximate, not additive."
+    interval = _point(value, len(gaps), people)
+    return stated(question, interval, params.explanation_gap_max, "at most", state, sentence=reason + note)
+
+
+def _point(value: float, n: int, persons: int) -> Interval:
+    return Interval(value=value, lo=value, hi=value, n=n, persons=persons)

@@ -1,0 +1,55 @@
+"""Tests of two models on the same people: whose signs could as well be flipped, and how far one may lie behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SAME: Final = 1e-12
+"""Sums that differ by less are one sum: floating-point addition must not break a tie."""
+
+
+def by_person_sums(differences: NDArray[np.float64], persons: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Sums of per-sample differences, float64 (n, cells), over each person: float64 (people, cells)."""
+    names, codes = np.unique(persons, return_inverse=True)
+    sums = np.zeros((len(names), differences.shape[1]))
+    np.add.at(sums, codes, differences)
+    return sums
+
+
+def sign_flip_p_values(sums: NDArray[np.float64], permutations: int, seed: int) -> NDArray[np.float64]:
+    """One-sided p-values, float64 (cells,), that the candidate is worse: by-person sign-flip permutation test.
+
+    If both models were equally good, a person's difference could as well have the other sign. All cells share the flips,
+    and the observed signs count as one of them (Phipson & Smyth, 2010), so that p is never 0.
+
+    `sums` float64 (people, cells): candidate minus champion, summed over each person's samples.
+    """
+    rng = np.random.default_rng(seed)
+    signs = rng.choice(np.array([-1.0, 1.0]), size=(permutations, len(sums)))
+    observed = sums.sum(axis=0)
+    as_low = (signs @ sums <= observed[None] + _SAME).sum(axis=0)
+    return np.asarray((1 + as_low) / (1 + permutations))
+
+
+def mcnemar_p_value(only_candidate: int, only_champion: int) -> float:
+    """Exact one-sided p-value that the candidate is worse, from the samples that one model alone got right.
+
+    Source: McNemar, 1947, with the binomial distribution; for cells in which each person has one sample.
+    """
+    discordant = only_candidate + only_champion
+    return float(sum(math.comb(discordant, wins) for wins in range(only_candidate + 1)) / 2**discordant)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values in the order given: family-wise error over all of them is held. Source: Holm, 1979."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted

@@ -1,0 +1,212 @@
+"""The cells that every model must pass, champion or not: emotions, slices, cost of binarization, speed, maps, consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.errors import InputError
+from bitface.evaluation.intervals import (
+    percentile_interval,
+    person_weights,
+    proportion_interval,
+    seed_for,
+    widened,
+    wilson,
+)
+from bitface.evaluation.predictions import Predictions, problem_with
+from bitface.evaluation.scores import balanced_accuracy_interval, balanced_accuracy_of
+from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.gate.cells import Cell, Question, judged, not_run, too_few
+from bitface.gate.evidence import GateEvidence
+from bitface.params import GateParams
+
+UNKNOWN: Final = "unknown"
+
+
+def emotion_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
+    """Balanced accuracy of each one-vs-rest decision over all gate people, against the floor."""
+    predictions = sound(evidence.one_bit, evidence.emotions)
+    weights = person_weights(predictions.persons, params.bootstrap_resamples, seed_for(seed, "emotion"))
+    truth, decided = predictions.truth(), predictions.decisions()
+    for column, emotion in enumerate(evidence.emotions):
+        question = emotion_question(emotion, params)
+        if not 0 < truth[:, column].sum() < len(truth):
+            yield not_run(question, f"{int(truth[:, column].sum())} of {len(truth)} gate samples show {emotion}")
+            continue
+        interval = balanced_accuracy_interval(
+            truth[:, column],
+            decided[:, column],
+            predictions.persons,
+            weights,
+            params.confidence,
+            params.intraclass_correlation,
+        )
+        yield judged(question, interval, params.emotion_balanced_accuracy_floor, "at least")
+
+
+def emotion_question(emotion: str, params: GateParams) -> Question:
+    """The cell of an emotion over all gate people."""
+    return Question(
+        name=f"emotion/{emotion}",
+        kind="emotion",
+        metric="balanced_accuracy",
+        emotion=emotion,
+        required="emotion" in params.required,
+    )
+
+
+def slice_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
+    """Top-1 accuracy of each slice, then balanced accuracy of each emotion within it, which only advises.
+
+    People of value `unknown` are shown and never required; an attribute that some people lack altogether is NOT-RUN.
+
+    Raises:
+        InputError: predictions that are not sound.
+    """
+    predictions = sound(evidence.one_bit, evidence.emotions)
+    for attribute in judged_attributes(params):
+        question = attribute_question(attribute, params)
+        try:
+            values = slice_values(predictions, evidence, attribute)
+        except InputError as error:
+            yield not_run(question, str(error))
+            continue
+        found = np.unique(values).tolist()
+        if found == [UNKNOWN]:
+            yield too_few(question, f"The {attribute} of none of the gate people is known; bring people whose is.")
+        for value in found:
+            asked = question.required and value != UNKNOWN
+            yield from _cells_of_slice(predictions.where(values == value), attribute, value, asked, params, seed)
+
+
+def judged_attributes(params: GateParams) -> tuple[str, ...]:
+    """The attributes that are required, then those that advise."""
+    return tuple(dict.fromkeys((*params.required_attributes, *SLICE_ATTRIBUTES)))
+
+
+def attribute_question(attribute: str, params: GateParams) -> Question:
+    """The cell that stands for an attribute that cannot be looked into."""
+    return Question(
+        name=f"slice/{attribute}",
+        kind="slice",
+        metric="accuracy",
+        attribute=attribute,
+        required="slice" in params.required and attribute in params.required_attributes,
+    )
+
+
+def slice_values(predictions: Predictions, evidence: GateEvidence, attribute: str) -> NDArray[np.str_]:
+    """The value of an attribute for each sample, str (N,). Raises InputError where a person has none."""
+    found = [evidence.slices.get(person, {}).get(attribute) for person in predictions.persons.tolist()]
+    missing = sum(value is None or value == "" for value in found)
+    if missing:
+        raise InputError(f"{missing} of {len(found)} gate samples have no value of '{attribute}'; `unknown` is a value")
+    return np.array(found, dtype=np.str_)
+
+
+def binarization_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
+    """Macro balanced accuracy that one bit costs against the float twin, paired by person, against what is tolerated."""
+    one_bit, twin = paired(evidence.one_bit, evidence.twin, "the float twin")
+    sound(twin, one_bit.emotions)
+    truth = one_bit.truth()
+    if not ((truth.sum(axis=0) > 0) & (truth.sum(axis=0) < len(truth))).all():
+        raise InputError(
+            "an emotion has no positive or no negative gate sample; macro balanced accuracy does not exist"
+        )
+    weights = person_weights(one_bit.persons, params.bootstrap_resamples, seed_for(seed, "binarization"))
+
+    def loss(rows: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        lost = balanced_accuracy_of(truth, twin.decisions(), rows) - balanced_accuracy_of(
+            truth, one_bit.decisions(), rows
+        )
+        return np.asarray(lost.mean(axis=1))
+
+    people = len(np.unique(one_bit.persons))
+    drawn = percentile_interval(
+        float(loss(None)[0]), loss(weights), params.confidence, len(truth), people, least=-1.0, most=1.0
+    )
+    least = unseen_discordance(len(truth), people, params)
+    interval = widened(drawn, drawn.value - least, drawn.value + least)
+    yield judged(binarization_question(params), interval, params.binarization_loss_max, "at most")
+
+
+def binarization_question(params: GateParams) -> Question:
+    """The cell of the tolerated accuracy loss."""
+    return Question(
+        name="binarization/loss",
+        kind="binarization",
+        metric="macro_balanced_accuracy_loss",
+        required="binarization" in params.required,
+    )
+
+
+def unseen_discordance(n: int, persons: int, params: GateParams) -> float:
+    """Half-width that a paired difference keeps even when two models agree on all n samples: Wilson's bound of none seen.
+
+    Samples of a person count as correlated by `intraclass_correlation`, because agreement everywhere cannot show it.
+    """
+    independent = n / max(1.0, 1 + (n / persons - 1) * params.intraclass_correlation)
+    return wilson(0.0, independent, params.confidence)[1]
+
+
+def sound(predictions: Predictions | None, emotions: tuple[str, ...] | None = None) -> Predictions:
+    """The predictions; raises InputError where they are missing, not sound, or of other emotions than agreed."""
+    if predictions is None:
+        raise InputError("its predictions are missing; run the evaluation again")
+    problem = problem_with(predictions)
+    if problem or emotions not in (None, predictions.emotions):
+        raise InputError(problem or f"emotions {predictions.emotions} are not the agreed {emotions}")
+    return predictions
+
+
+def paired(one: Predictions | None, other: Predictions | None, name: str) -> tuple[Predictions, Predictions]:
+    """Both predictions, sound and of the same samples in the same order; raises InputError otherwise."""
+    first, second = sound(one), sound(other)
+    same = all(
+        np.array_equal(getattr(first, column), getattr(second, column))
+        for column in ("sample_ids", "persons", "labels")
+    )
+    if not same:
+        raise InputError(f"{name} was not judged on the same samples in the same order; evaluate both again")
+    return first, second
+
+
+def _cells_of_slice(
+    part: Predictions, attribute: str, value: str, required: bool, params: GateParams, seed: int
+) -> Iterator[Cell]:
+    name = f"slice/{attribute}:{value}"
+    weights = person_weights(part.persons, params.bootstrap_resamples, seed_for(seed, name))
+    pooled = proportion_interval(
+        part.correct(), part.persons, weights, params.confidence, params.intraclass_correlation
+    )
+    question = Question(name=name, kind="slice", metric="accuracy", attribute=attribute, slice=value, required=required)
+    yield judged(question, pooled, params.slice_accuracy_floor, "at least")
+    truth, decided = part.truth(), part.decisions()
+    for column, emotion in enumerate(part.emotions):
+        question = Question(
+            name=f"{name}/{emotion}",
+            kind="slice",
+            metric="balanced_accuracy",
+            emotion=emotion,
+            attribute=attribute,
+            slice=value,
+            required=False,
+        )
+        if not 0 < truth[:, column].sum() < len(truth):
+            yield too_few(
+                question, f"{int(truth[:, column].sum())} of {len(truth)} samples of the slice show {emotion}."
+            )
+            continue
+        interval = balanced_accuracy_interval(
+            truth[:, column],
+            decided[:, column],
+            part.persons,
+            weights,
+            params.confidence,
+            params.intraclass_correlation,
+        )
+        yield judged(question, interval, params.emotion_balanced_accuracy_floor, "at least")
