@@ -1,0 +1,258 @@
+"""Attributes a score to landmarks by Integrated Gradients, and measures how much of the score the map leaves unexplained.
+
+    IG_i(x) = (x_i - b_i) * integral over a in 0..1 of df(b + a (x - b)) / dx_i     (Sundararajan et al., arXiv 1703.01365)
+
+A differentiable f gives sum_i IG_i = f(x) - f(b). A one-bit network has no gradient to integrate: its straight-through
+stand-in gives a map that nothing forces to add up, so such a map says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bitface.errors import InputError
+from bitface.faces.features import LANDMARKS
+from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_emotion, share_of_landmarks
+from bitface.models.landmark_net import LandmarkNet
+
+Gradient = Literal["exact", "straight-through"]
+LABELS: Final = {"exact": "additive up to its gap", "straight-through": "approximate, not additive"}
+"""What a reader must know of a map, by the gradient it was made with."""
+DIFFERENCE_FLOOR: Final = 1e-3
+"""Logits. Where score and baseline differ by less, the gap is measured against this, not against nearly nothing."""
+_ROWS_AT_ONCE: Final = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The face that explanations compare with. `landmarks` float32 (478, 3), normalised; `name` says whose it is."""
+
+    name: str
+    landmarks: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.landmarks.shape != (LANDMARKS, 3) or not np.isfinite(self.landmarks).all():
+            raise InputError(f"baseline '{self.name}' is not {LANDMARKS} finite points of 3 coordinates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Maps of N samples for E emotions.
+
+    `values` float64 (N, E, 478), in logits, summed over coordinates and frames; `differences` float64 (N, E),
+    f(x) - f(baseline); `gaps` float64 (N, E), |sum of values - difference| / max(|difference|, 0.001).
+    """
+
+    method: str
+    gradient: Gradient
+    steps: int
+    baseline: str
+    emotions: tuple[str, ...]
+    values: NDArray[np.float64]
+    differences: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+
+    @property
+    def label(self) -> str:
+        """What a reader must know of the maps: whether they add up."""
+        return LABELS[self.gradient]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionSummary:
+    """Maps of many samples, one row an emotion in the order of `emotions`, one column a region in that of REGIONS.
+
+    `gap_median`, `gap_max` over samples and emotions; `mean_absolute` float64 (E, 478), in logits; `ranking` int64
+    (E, 478), landmarks from the most to the least important; `region_share` float64 (E, 9), shares of an emotion's mass;
+    `expected_mass`: the share that lies on the regions of the emotion's action units, and `expected_area`: the share of
+    landmarks there, which a map without preference would reach. Both are None for neutral, which moves nothing.
+    """
+
+    method: str
+    label: str
+    steps: int
+    baseline: str
+    samples: int
+    emotions: tuple[str, ...]
+    gap_median: float
+    gap_max: float
+    mean_absolute: NDArray[np.float64]
+    ranking: NDArray[np.int64]
+    region_share: NDArray[np.float64]
+    expected_mass: tuple[float | None, ...]
+    expected_area: tuple[float | None, ...]
+
+
+def mean_face(landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> Baseline:
+    """The mean landmarks of training people, each sample weighing the same.
+
+    Args:
+        landmarks: float32 (N, T, 478, 3), normalised, of training people only.
+        lengths: int64 (N,), true frames, 1 to T; frames beyond them do not count.
+
+    Raises:
+        InputError: there is no sample.
+    """
+    if not len(landmarks):
+        raise InputError("0 training samples; the mean face needs at least 1")
+    is_frame = (np.arange(landmarks.shape[1]) < lengths[:, None])[..., None, None]
+    of_sample = np.where(is_frame, landmarks, 0).sum(axis=1, dtype=np.float64) / lengths[:, None, None]
+    return Baseline(name="mean landmarks of training people", landmarks=of_sample.mean(axis=0).astype(np.float32))
+
+
+def gradient_of(network: LandmarkNet) -> Gradient:
+    """How the network's gradient comes about: `straight-through` for one-bit, `exact` for its float twin."""
+    return "straight-through" if network.spec.precision == "one-bit" else "exact"
+
+
+def integrated_gradients(
+    network: nn.Module,
+    landmarks: NDArray[np.float32],
+    lengths: NDArray[np.int64],
+    *,
+    emotions: Sequence[str],
+    baseline: Baseline,
+    steps: int,
+    gradient: Gradient,
+) -> Attribution:
+    """Integrated Gradients of every sample and emotion (Captum, Gauss-Legendre points between baseline and sample).
+
+    Args:
+        network: `forward(float32 (N, T, 478, 3), int64 (N,))` gives logits (N, E). It is run in evaluation mode and left
+            in the mode that it came in; its parameters stay as they are.
+        landmarks: float32 (N, T, 478, 3), normalised.
+        lengths: int64 (N,), true frames, 1 to T.
+        emotions: names of the E outputs.
+        baseline: shown in every frame.
+        steps: points of the integral, 8 or more.
+        gradient: `straight-through` where the network has sign() in it, see `gradient_of`.
+
+    Raises:
+        InputError: no sample, shapes that do not agree, or outputs other than the emotions.
+    """
+    _check(landmarks, lengths)
+    was_training = network.training
+    needed_gradients = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    try:
+        network.eval()
+        for parameter in needed_gradients:
+            parameter.requires_grad_(False)
+        values, differences = _in_chunks(network, landmarks, lengths, len(emotions), baseline, steps)
+    finally:
+        network.train(was_training)
+        for parameter in needed_gradients:
+            parameter.requires_grad_(True)
+    return Attribution(
+        method="integrated gradients",
+        gradient=gradient,
+        steps=steps,
+        baseline=baseline.name,
+        emotions=tuple(emotions),
+        values=values,
+        differences=differences,
+        gaps=completeness_gaps(values, differences),
+    )
+
+
+def completeness_gaps(values: NDArray[np.float64], differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|sum of values - difference| / max(|difference|, 0.001), float64 (...): 0 is a map that explains all of a score.
+
+    Args:
+        values: float64 (..., 478).
+        differences: float64 (...), f(x) - f(baseline).
+    """
+    unexplained = np.abs(values.sum(axis=-1) - differences)
+    return np.asarray(unexplained / np.maximum(np.abs(differences), DIFFERENCE_FLOOR))
+
+
+def summarise(attribution: Attribution) -> AttributionSummary:
+    """The ranking of landmarks per emotion over all samples, the mass of each region, and the gap of the maps.
+
+    Aggregating absolute values over a dataset follows Di Luzio et al. (arXiv 2407.14865). An emotion whose maps are all
+    zero prefers no landmark, and its mass lies as the landmarks do.
+    """
+    mean_absolute = np.abs(attribution.values).mean(axis=0)
+    region_mass = np.zeros((len(attribution.emotions), len(REGIONS)))
+    np.add.at(region_mass.T, region_of_landmark(), mean_absolute.T)
+    total = region_mass.sum(axis=1, keepdims=True)
+    region_share = np.where(total > 0, region_mass / np.where(total > 0, total, 1), share_of_landmarks())
+    expected = [_of_expected_regions(emotion) for emotion in attribution.emotions]
+    return AttributionSummary(
+        method=attribution.method,
+        label=attribution.label,
+        steps=attribution.steps,
+        baseline=attribution.baseline,
+        samples=len(attribution.values),
+        emotions=attribution.emotions,
+        gap_median=float(np.median(attribution.gaps)),
+        gap_max=float(attribution.gaps.max()),
+        mean_absolute=mean_absolute,
+        ranking=np.argsort(-mean_absolute, axis=1, kind="stable"),
+        region_share=region_share,
+        expected_mass=tuple(
+            float(s[is_in].sum()) if is_in.any() else None for s, is_in in zip(region_share, expected, strict=True)
+        ),
+        expected_area=tuple(float(share_of_landmarks()[is_in].sum()) if is_in.any() else None for is_in in expected),
+    )
+
+
+def _of_expected_regions(emotion: str) -> NDArray[np.bool_]:
+    return np.isin(list(REGIONS), regions_of_emotion(emotion))
+
+
+def _check(landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> None:
+    if landmarks.ndim != 4 or landmarks.shape[2:] != (LANDMARKS, 3) or not len(landmarks):
+        raise InputError(f"landmarks of shape {landmarks.shape} are not (N, T, {LANDMARKS}, 3) with N of 1 or more")
+    if lengths.shape != landmarks.shape[:1] or lengths.min() < 1 or lengths.max() > landmarks.shape[1]:
+        raise InputError(f"lengths must be {len(landmarks)} whole numbers between 1 and {landmarks.shape[1]}")
+
+
+def _in_chunks(
+    network: nn.Module,
+    landmarks: NDArray[np.float32],
+    lengths: NDArray[np.int64],
+    outputs: int,
+    baseline: Baseline,
+    steps: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values (N, E, 478) and differences (N, E). Samples of one length go together, so that no padding is computed."""
+    values = np.zeros((len(landmarks), outputs, LANDMARKS))
+    differences = np.zeros((len(landmarks), outputs))
+    for frames in np.unique(lengths):
+        rows = np.flatnonzero(lengths == frames)
+        at_once = max(1, _ROWS_AT_ONCE // (steps * int(frames)))
+        for start in range(0, len(rows), at_once):
+            chunk = rows[start : start + at_once]
+            inputs = torch.from_numpy(np.ascontiguousarray(landmarks[chunk, :frames], dtype=np.float32))
+            values[chunk], differences[chunk] = _attribute(
+                network, inputs, torch.from_numpy(lengths[chunk]), outputs, baseline, steps
+            )
+    return values, differences
+
+
+def _attribute(
+    network: nn.Module, inputs: Tensor, lengths: Tensor, outputs: int, baseline: Baseline, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # Captum takes seconds to import: only who explains pays for it.
+    from captum.attr import IntegratedGradients
+
+    base = torch.from_numpy(baseline.landmarks).expand(inputs.shape)
+    with torch.no_grad():
+        difference = network(inputs, lengths).double() - network(base, lengths).double()
+    if difference.shape[1] != outputs:
+        raise InputError(f"the network has {difference.shape[1]} outputs for {outputs} emotions; name each output once")
+    explainer = IntegratedGradients(network)
+    maps = [
+        explainer.attribute(inputs, base, target=output, additional_forward_args=lengths, n_steps=steps)
+        .double()
+        .sum(dim=(1, 3))
+        for output in range(outputs)
+    ]
+    return torch.stack(maps, dim=1).numpy(), difference.numpy()

@@ -1,0 +1,231 @@
+"""Attributions: exact on linear models, complete on smooth ones, and honest about the gap where a sign is inside."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bitface.binarize.sign import approx_sign
+from bitface.errors import InputError
+from bitface.explain.attributions import (
+    Attribution,
+    Baseline,
+    completeness_gaps,
+    gradient_of,
+    integrated_gradients,
+    mean_face,
+    summarise,
+)
+from bitface.faces.regions import REGIONS
+from bitface.models.landmark_codes import CodeScale
+from bitface.models.landmark_net import LandmarkNet, NetSpec
+
+EMOTIONS = ("happiness", "neutral")
+
+
+class Linear(nn.Module):
+    """f_e = sum over true frames of w_e . x."""
+
+    def __init__(self, seed=0):
+        super().__init__()
+        weight = np.random.default_rng(seed).normal(size=(2, 478, 3)).astype(np.float32)
+        self.weight = nn.Parameter(torch.from_numpy(weight))
+
+    def forward(self, landmarks, lengths):
+        is_frame = (torch.arange(landmarks.shape[1])[None] < lengths[:, None]).float()
+        return torch.einsum("ntpc,epc,nt->ne", landmarks, self.weight, is_frame)
+
+
+class Smooth(Linear):
+    def forward(self, landmarks, lengths):
+        return torch.tanh(0.05 * super().forward(landmarks, lengths))
+
+
+class Signed(Linear):
+    def forward(self, landmarks, lengths):
+        return approx_sign(0.05 * super().forward(landmarks, lengths) - 0.5)
+
+
+def faces(samples=3, frames=2, seed=1):
+    drawn = np.random.default_rng(seed).normal(size=(samples, frames, 478, 3))
+    return drawn.astype(np.float32), np.full(samples, frames, np.int64)
+
+
+def flat_baseline(value=0.0):
+    return Baseline(name="flat", landmarks=np.full((478, 3), value, np.float32))
+
+
+def explained(network, landmarks, lengths, baseline=None, steps=50, gradient="exact"):
+    return integrated_gradients(
+        network,
+        landmarks,
+        lengths,
+        emotions=EMOTIONS,
+        baseline=baseline or flat_baseline(),
+        steps=steps,
+        gradient=gradient,
+    )
+
+
+def attribution_of(values, differences, emotions=EMOTIONS, gradient="exact"):
+    return Attribution(
+        method="by hand",
+        gradient=gradient,
+        steps=50,
+        baseline="flat",
+        emotions=emotions,
+        values=values,
+        differences=differences,
+        gaps=completeness_gaps(values, differences),
+    )
+
+
+def test_a_linear_model_is_attributed_weight_times_change():
+    """w * (x - b), summed over coordinates and frames: the known answer."""
+    network, (landmarks, lengths) = Linear(), faces()
+    result = explained(network, landmarks, lengths, flat_baseline(0.25))
+    weight = network.weight.detach().numpy()
+    expected = np.einsum("ntpc,epc->nep", landmarks - 0.25, weight)
+    np.testing.assert_allclose(result.values, expected, atol=2e-5)
+    assert result.gaps.max() < 1e-4
+
+
+def test_maps_of_a_smooth_model_add_up_better_with_more_steps():
+    """The gap is an error of the integral, so steps close it."""
+    landmarks, lengths = faces()
+    few = explained(Smooth(), 5 * landmarks, lengths, steps=8).gaps.max()
+    many = explained(Smooth(), 5 * landmarks, lengths, steps=300).gaps.max()
+    assert many < 0.01 < few
+
+
+def test_maps_through_a_sign_do_not_add_up_and_say_so():
+    """f changes by 0 or 2, whatever the stand-in's integral is."""
+    landmarks, lengths = faces(samples=8)
+    result = explained(Signed(), landmarks, lengths, gradient="straight-through")
+    assert np.median(result.gaps) > 0.05
+    assert result.label == "approximate, not additive"
+    assert summarise(result).label == "approximate, not additive"
+
+
+def test_frames_beyond_a_clip_s_length_get_nothing():
+    """Padding is not evidence: what stands there cannot change a map."""
+    landmarks, _ = faces(samples=2, frames=3)
+    lengths = np.array([2, 3])
+    changed = landmarks.copy()
+    changed[0, 2] = 99.0
+    first, second = (explained(Linear(), each, lengths).values for each in (landmarks, changed))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_sample_is_explained_alike_alone_and_in_company():
+    """Batching is for speed only."""
+    landmarks, _ = faces(samples=5, frames=2)
+    lengths = np.array([2, 1, 2, 1, 2])
+    together = explained(Smooth(), landmarks, lengths).values
+    alone = explained(Smooth(), landmarks[3:4], lengths[3:4]).values
+    np.testing.assert_allclose(together[3:4], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["one-bit", "float"])
+def test_a_landmark_net_is_explained_and_left_as_it_was(precision):
+    """The network keeps its mode and its parameters their gradients; the label follows the precision."""
+    spec = NetSpec(
+        precision=precision,
+        channels=32,
+        temporal_kernel=3,
+        binary_layers=2,
+        lstm_units=4,
+        outputs=2,
+        latent_clip=1.5,
+        dropout=0.2,
+    )
+    step = np.full(1434, 31.75, np.float32)
+    network = LandmarkNet(spec, CodeScale(centre=np.zeros(1434, np.float32), inverse_step=step)).train()
+    landmarks, lengths = faces()
+    result = explained(network, landmarks, lengths, gradient=gradient_of(network))
+    assert result.label == ("approximate, not additive" if precision == "one-bit" else "additive up to its gap")
+    assert network.training
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
+    assert np.isfinite(result.values).all()
+    assert result.values.any()
+
+
+def test_the_gap_is_the_share_of_a_score_left_unexplained():
+    """Sum 3 of a change of 4 leaves a quarter; a change of nearly nothing is measured against 0.001."""
+    values = np.zeros((2, 1, 478))
+    values[0, 0, :3] = 1.0
+    values[1, 0, 0] = 0.001
+    np.testing.assert_allclose(completeness_gaps(values, np.array([[4.0], [0.0]])), [[0.25], [1.0]])
+
+
+def test_a_summary_ranks_landmarks_and_weighs_regions():
+    """Mean of |values| over samples: 3 on a mouth corner, 1 on the forehead, whatever the sign."""
+    values = np.zeros((2, 1, 478))
+    values[0, 0, 61], values[1, 0, 61] = 4.0, -2.0
+    values[:, 0, 10] = 1.0
+    summary = summarise(attribution_of(values, np.ones((2, 1)), emotions=("happiness",)))
+    assert list(summary.ranking[0, :2]) == [61, 10]
+    shares = dict(zip(REGIONS, summary.region_share[0], strict=True))
+    assert shares["mouth"] == pytest.approx(0.75)
+    assert shares["forehead"] == pytest.approx(0.25)
+    assert summary.expected_mass[0] == pytest.approx(0.75)
+    assert 0 < summary.expected_area[0] < 1
+
+
+def test_a_map_without_preference_reaches_just_the_area():
+    """So a mass above the area is what counts; neutral expects nothing, and is not scored."""
+    summary = summarise(attribution_of(np.ones((3, 2, 478)), np.full((3, 2), 478.0)))
+    assert summary.expected_mass[0] == pytest.approx(summary.expected_area[0])
+    assert summary.expected_mass[1] is None and summary.expected_area[1] is None
+    assert summary.gap_max == 0
+
+
+def test_a_map_of_zeros_prefers_no_landmark():
+    """No share of nothing is invented: the mass lies as the landmarks do."""
+    summary = summarise(attribution_of(np.zeros((1, 2, 478)), np.zeros((1, 2))))
+    np.testing.assert_allclose(summary.region_share.sum(axis=1), 1.0)
+    assert summary.expected_mass[0] == pytest.approx(summary.expected_area[0])
+
+
+def test_the_mean_face_gives_each_sample_one_vote_and_padding_none():
+    """One sample of two frames at 1 and 3, one of one frame at 6 with padding at 100: (2 + 6) / 2."""
+    landmarks = np.zeros((2, 2, 478, 3), np.float32)
+    landmarks[0, 0], landmarks[0, 1], landmarks[1, 0], landmarks[1, 1] = 1, 3, 6, 100
+    baseline = mean_face(landmarks, np.array([2, 1]))
+    np.testing.assert_allclose(baseline.landmarks, 4.0)
+    assert "training people" in baseline.name
+
+
+@pytest.mark.parametrize(
+    ("landmarks", "lengths"),
+    [
+        (np.zeros((0, 1, 478, 3), np.float32), np.zeros(0, np.int64)),
+        (np.zeros((1, 1, 468, 3), np.float32), np.ones(1, np.int64)),
+        (np.zeros((1, 1, 478, 3), np.float32), np.full(1, 2)),
+    ],
+)
+def test_input_of_another_shape_is_refused(landmarks, lengths):
+    """No sample, the older mesh, more frames than there are."""
+    with pytest.raises(InputError):
+        explained(Linear(), landmarks, lengths)
+
+
+def test_outputs_without_a_name_are_refused():
+    """A column explained under another emotion's name would be worse than none."""
+    landmarks, lengths = faces()
+    with pytest.raises(InputError, match="2 outputs for 1 emotions"):
+        integrated_gradients(
+            Linear(),
+            landmarks,
+            lengths,
+            emotions=("happiness",),
+            baseline=flat_baseline(),
+            steps=8,
+            gradient="exact",
+        )
+
+
+def test_no_training_people_give_no_baseline():
+    """A mean of nothing is not a face."""
+    with pytest.raises(InputError, match="0 training samples"):
+        mean_face(np.zeros((0, 1, 478, 3), np.float32), np.zeros(0, np.int64))
