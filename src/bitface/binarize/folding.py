@@ -1,4 +1,4 @@
-"""Turns BatchNorm and sign into one integer comparison, so that a one-bit layer is the same numbers on every machine."""
+"""Turns BatchNorm and sign into one integer comparison, so that a one-bit layer is the same everywhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FoldedNorm:
 
     @property
     def is_flipped(self) -> NDArray[np.bool_]:
-        """bool (C,): channels whose filter is negated on export, because their slope is negative."""
+        """Channels, bool (C,), whose filter is negated on export, because their slope is negative."""
         return self.slopes < 0
 
 

@@ -1,4 +1,4 @@
-"""Layers whose forward pass is integer arithmetic in float32, so that what is trained is bit for bit what is shipped."""
+"""Layers whose forward pass is integer arithmetic in float32, so that what is trained is what is shipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODE_MAX: Final = 127
 
 
 class Int8Linear(nn.Module):
-    """A linear layer with int8 weights on int8 codes: the higher-precision first layer. Source: XNOR-Net, arXiv 1603.05279.
+    """A linear layer with int8 weights on int8 codes: a first layer of higher precision (XNOR-Net, arXiv 1603.05279).
 
     Weights are quantised per output channel; the step is widened where 127 * sum|w| would reach `COUNT_LIMIT`, so that
     float32 adds the products exactly in any order.
@@ -62,7 +62,7 @@ class TemporalWindow(nn.Module):
         return self.weight
 
     def forward(self, frames: Tensor, neighbours: Tensor) -> Tensor:
-        """(M, outputs) of packed frames (M, inputs), with `neighbours` int64 (M, kernel) rows of each frame's window."""
+        """(M, outputs) of packed frames (M, inputs); `neighbours` int64 (M, kernel) are the rows of their windows."""
         windows = frames[neighbours].flatten(1)
         return windows @ self.effective_weight().transpose(1, 2).flatten(1).T
 
@@ -110,9 +110,7 @@ class BinaryActivation(nn.Module):
             )
             if values is not None
         )
-        return fold_norm(
-            gamma=gamma, beta=beta, mean=mean, variance=variance, epsilon=self.norm.eps, count_scale=scale
-        )
+        return fold_norm(gamma=gamma, beta=beta, mean=mean, variance=variance, epsilon=self.norm.eps, count_scale=scale)
 
     def forward(self, counts: Tensor, count_scale: Tensor) -> Tensor:
         """+-1, float32 (M, C), of counts (M, C)."""

@@ -11,7 +11,7 @@ from bitface.errors import InputError
 def pack_signs(signs: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Bits of a +-1 array in C order, +1 as 1; the first weight is the lowest bit of the first byte.
 
-    Returns uint8 (ceil(size / 8),), the unused bits of the last byte 0. Little-endian bits are what OpenVINO's `u1` reads.
+    Returns uint8 (ceil(size / 8),), unused bits of the last byte 0. Little-endian bits are what OpenVINO's `u1` reads.
 
     Raises:
         InputError: a value is neither +1 nor -1.

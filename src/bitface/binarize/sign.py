@@ -30,10 +30,11 @@ class _ApproxSign(torch.autograd.Function):
         return sign(x)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return gradient * (2 - 2 * x.abs()).clamp_min(0)
+        passed: Tensor = gradient * (2 - 2 * x.abs()).clamp_min(0)
+        return passed
 
 
 class _ClippedSign(torch.autograd.Function):
@@ -43,7 +44,7 @@ class _ClippedSign(torch.autograd.Function):
         return sign(x)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (inside,) = ctx.saved_tensors
         return gradient * inside, None

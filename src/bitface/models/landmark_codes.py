@@ -52,7 +52,7 @@ def scale_of(frames: NDArray[np.float32]) -> CodeScale:
 
 
 def encode(landmarks: NDArray[np.float32], scale: CodeScale) -> NDArray[np.int8]:
-    """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3). A coordinate that is not a number raises InputError."""
+    """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3). Raises InputError where one is not a number."""
     flat = landmarks.reshape(landmarks.shape[0], landmarks.shape[1], COORDINATES)
     real = (flat - scale.centre) * scale.inverse_step
     np.rint(real, out=real)
@@ -64,9 +64,7 @@ def encode(landmarks: NDArray[np.float32], scale: CodeScale) -> NDArray[np.int8]
     return real.astype(np.int8)
 
 
-def without_repeats(
-    codes: NDArray[np.int8], lengths: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def without_repeats(codes: NDArray[np.int8], lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which frames are left when a frame that repeats the one before it is dropped.
 
     A repeated frame (a still turned into a clip, a low frame rate stored as a high one, padding) says nothing new, and

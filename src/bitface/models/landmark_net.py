@@ -1,7 +1,7 @@
-"""The network from landmarks to one-vs-rest logits, one-bit or as its float twin: one topology, so that only bits differ.
+"""The network from landmarks to one-vs-rest logits, one-bit or as its float twin: one topology, so only bits differ.
 
-    landmarks -> int8 codes -> int8 stem -> sign -> binary temporal convolution -> sign -> ... -> integer counts of every
-    binary layer, concatenated -> float affine, hard tanh -> LSTM over the frames -> one linear head per emotion
+    landmarks -> int8 codes -> int8 stem -> sign -> binary temporal convolution -> sign -> ... -> integer counts of
+    every binary layer, concatenated -> float affine, hard tanh -> LSTM over the frames -> one linear head per emotion
 
 The trunk is shared and the heads are one-vs-rest: seven nets would cost seven times as much. First and last layers keep
 higher precision (XNOR-Net, arXiv 1603.05279). The twin has real weights and PReLU in place of sign.
@@ -59,7 +59,7 @@ class RealActivation(nn.Module):
 
 
 class LandmarkNet(nn.Module):
-    """One-vs-rest logits of clips; `spec.precision` picks one-bit or float. Differentiable with respect to landmarks."""
+    """One-vs-rest logits of clips, one-bit or float by `spec.precision`; differentiable with respect to landmarks."""
 
     centre: Tensor
     inverse_step: Tensor
@@ -92,7 +92,7 @@ class LandmarkNet(nn.Module):
         return self.logits_of_counts(self.counts(self.codes(landmarks)[is_frame], lengths), is_frame, lengths)
 
     def codes(self, landmarks: Tensor) -> Tensor:
-        """Codes float32 (N, T, 1434): whole numbers in -127..127 when one-bit, the same without rounding for the twin."""
+        """Codes float32 (N, T, 1434): whole numbers in -127..127 when one-bit, real for the twin."""
         real = (landmarks.flatten(2) - self.centre) * self.inverse_step
         if self.spec.precision == "one-bit":
             return straight_round(real).clamp(-CODE_MAX, CODE_MAX)
@@ -113,7 +113,7 @@ class LandmarkNet(nn.Module):
         return torch.cat(layers, dim=1)
 
     def logits_of_counts(self, counts: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (N, outputs): affine and hard tanh of packed counts (M, features), the LSTM to each last frame, heads."""
+        """Logits (N, outputs): affine and hard tanh of packed counts (M, features), LSTM, heads."""
         features = functional.dropout(functional.hardtanh(self.affine(counts)), self.spec.dropout, self.training)
         if is_frame.shape[1] > 1:
             padded = features.new_zeros((*is_frame.shape, features.shape[1]))

@@ -1,1 +1,1 @@
-"""Training: `loop` is the recipe; `batches` and `augmentation` make what it sees, `choice` picks the epoch and thresholds."""
+"""Training: `loop` is the recipe; `batches` and `augmentation` make what it sees, `choice` decides on it."""

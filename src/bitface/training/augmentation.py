@@ -55,7 +55,7 @@ def augmented(
     is_mirrored = rng.uniform(0, 1, samples) < params.mirror_share
     changed[is_mirrored] = mirrored(changed[is_mirrored])
     turns = _turns(params, samples, rng) * rng.uniform(1 - params.scale, 1 + params.scale, (samples, 1, 1))
-    changed = np.matmul(changed, turns.transpose(0, 2, 1)[:, None].astype(np.float32))
+    changed = np.asarray(changed @ turns.transpose(0, 2, 1)[:, None].astype(np.float32), dtype=np.float32)
     changed += rng.standard_normal(changed.shape, dtype=np.float32) * np.float32(params.jitter)
     return changed
 
@@ -64,7 +64,7 @@ def _turns(params: LandmarkAugmentation, samples: int, rng: np.random.Generator)
     """Rotation matrices (N, 3, 3): yaw about y, then pitch about x, then roll about z, uniform within the limits."""
     limits = np.radians([params.yaw_deg, params.pitch_deg, params.roll_deg])
     yaw, pitch, roll = (rng.uniform(-1, 1, (samples, 3)) * limits).T
-    return _about(2, roll) @ _about(0, pitch) @ _about(1, yaw)
+    return np.asarray(_about(2, roll) @ _about(0, pitch) @ _about(1, yaw), dtype=np.float64)
 
 
 def _about(axis: int, angle: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -56,7 +56,7 @@ def epoch_batches(
 
 
 def steps_per_epoch(samples: int, params: TrainingParams) -> int:
-    """How many batches `epoch_batches` yields; the last one of an epoch is dropped unless it is full or the only one."""
+    """How many batches `epoch_batches` yields; a last one that is not full is dropped, unless it is the only one."""
     return max(1, samples * _draws(samples, params) // params.batch)
 
 
@@ -90,7 +90,7 @@ def _sub_clip(weights: NDArray[np.float64], dropout: float, rng: np.random.Gener
     first, last = rng.integers(0, apex + 1), rng.integers(apex, length)
     kept = np.arange(first, last + 1)
     stays = (rng.uniform(0, 1, len(kept)) >= dropout) | (kept == apex)
-    return kept[stays].astype(np.int64)
+    return np.asarray(kept[stays], dtype=np.int64)
 
 
 def _of_frames(table: ClipTable, picks: NDArray[np.int64], lengths: NDArray[np.int64]) -> ClipTable:

@@ -1,4 +1,4 @@
-"""Chooses emotions, epoch and decision thresholds on people outside training: chosen on training people they would flatter."""
+"""Chooses emotions, epoch and decision thresholds on people outside training, whom no weight has seen."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _obstacle(label: int, train: ClipTable, validation: ClipTable) -> str:
 def targets_of(table: ClipTable, emotions: tuple[str, ...]) -> NDArray[np.float32]:
     """One-vs-rest targets, float32 (N, E): 1 where the sample's label is the emotion."""
     columns = np.array([EMOTIONS.index(emotion) for emotion in emotions])
-    return (table.labels[:, None] == columns).astype(np.float32)
+    return np.asarray(table.labels[:, None] == columns, dtype=np.float32)
 
 
 def macro_auc(targets: NDArray[np.float32], scores: NDArray[np.float64]) -> float:

@@ -77,7 +77,7 @@ def train_pair(
 
 
 def predict_scores(model: TrainedModel, table: ClipTable) -> NDArray[np.float64]:
-    """One-vs-rest probabilities, float64 (N, E), columns in the order of `model.emotions`. Frames that repeat are dropped."""
+    """One-vs-rest probabilities, float64 (N, E), in the order of `model.emotions`; repeated frames are dropped."""
     return _scores(model.network, table)
 
 
@@ -131,9 +131,7 @@ def _train(
 
 
 @torch.no_grad()
-def _augmented_codes(
-    network: LandmarkNet, lesson: _Lesson, params: TrainingParams, rng: np.random.Generator
-) -> Tensor:
+def _augmented_codes(network: LandmarkNet, lesson: _Lesson, params: TrainingParams, rng: np.random.Generator) -> Tensor:
     """Codes of every training frame once, changed as in training, float32 (M, 1434)."""
     train = lesson.train
     changed = augmented(train.landmarks, lesson.people.of_sample, lesson.people, params.augmentation, rng)

@@ -1,6 +1,6 @@
 """Which landmark is which in a mirror: MediaPipe's mesh is symmetric, its numbering is not.
 
-Made once from the mean of 204 real faces: the one-to-one assignment of its points to their reflection at least distance.
+Made once from the mean of 204 real faces: the one-to-one assignment of points to reflected points at least distance.
 The assignment is its own inverse, and maps 1,316 of the mesh's 1,322 edges onto edges (six diagonals lie otherwise).
 """
 

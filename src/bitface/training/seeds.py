@@ -21,7 +21,7 @@ def repeatable(seed: int, threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(threads)
-        torch.random.default_generator.manual_seed(seed)
+        torch.manual_seed(seed)
         try:
             yield
         finally:

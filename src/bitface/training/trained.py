@@ -25,7 +25,7 @@ SPEC: Final = "spec.json"
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """Mean training loss of an epoch, and macro AUC and one-vs-rest loss on validation people (clips and apex stills)."""
+    """Mean training loss of an epoch; macro AUC and one-vs-rest loss on validation people (clips and apex stills)."""
 
     epoch: int
     loss: float
@@ -37,9 +37,9 @@ class EpochRecord:
 class TrainedModel:
     """A network with what is needed to decide by it.
 
-    `network` a LandmarkNet in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at
-    or above which an emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one
-    whose weights these are; `train_s` wall seconds.
+    `network` a LandmarkNet in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability
+    at or above which an emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the
+    one whose weights these are; `train_s` wall seconds.
     """
 
     network: LandmarkNet
@@ -80,7 +80,7 @@ def load_model(folder: Path) -> TrainedModel:
     """The model that `save_model` wrote.
 
     Raises:
-        IntegrityError: a file is missing or unreadable, the weights are not those of the spec, or do not fit the network.
+        IntegrityError: a file is missing or unreadable, or the weights are not those of the spec or do not fit it.
     """
     try:
         document: dict[str, Any] = json.loads((folder / SPEC).read_text(encoding="utf-8"))
@@ -102,7 +102,9 @@ def load_model(folder: Path) -> TrainedModel:
             train_s=document["train_s"],
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise IntegrityError(f"the model in '{folder.name}' cannot be read ({type(error).__name__}); train it again") from error
+        raise IntegrityError(
+            f"the model in '{folder.name}' cannot be read ({type(error).__name__}); train it again"
+        ) from error
 
 
 def _network(spec: NetSpec, weights: dict[str, torch.Tensor]) -> LandmarkNet:

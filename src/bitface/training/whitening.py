@@ -27,12 +27,13 @@ class Whitened(nn.Module):
         self.register_buffer("basis", basis)
 
     def forward(self, mix: Tensor) -> Tensor:
-        return mix @ self.basis
+        return torch.matmul(mix, self.basis)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Random mixes of variance 1 / components, for any weight: the stem starts afresh in its new coordinates."""
         components = self.basis.shape[0]
-        return nn.init.normal_(weight.new_empty(weight.shape[0], components), std=1 / math.sqrt(components))
+        mix: Tensor = nn.init.normal_(weight.new_empty(weight.shape[0], components), std=1 / math.sqrt(components))
+        return mix
 
 
 def whitening_basis(frames: Tensor, components: int) -> Tensor:
@@ -44,7 +45,8 @@ def whitening_basis(frames: Tensor, components: int) -> Tensor:
     values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
     kept = min(components, int((values > values[-1] * 1e-6).sum()))
     first = slice(len(values) - kept, None)
-    return (vectors[:, first] / values[first].sqrt()).T.float().contiguous()
+    basis: Tensor = (vectors[:, first] / values[first].sqrt()).T.float().contiguous()
+    return basis
 
 
 def whiten_stem(network: LandmarkNet, frames: Tensor, components: int) -> None:

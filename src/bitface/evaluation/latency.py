@@ -1,0 +1,57 @@
+"""Times runtimes in turn, so that a busy moment of the machine slows all of them and not the one it fell on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitface.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Median and 95th percentile of wall milliseconds over so many rounds."""
+
+    p50_ms: float
+    p95_ms: float
+    rounds: int
+
+
+def interleaved_latency(
+    runs: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warmup: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Latency]:
+    """Calls every run once per round, and starts each round with another one, after `warmup` rounds that do not count.
+
+    Args:
+        runs: by name; each call is one unit of work, for example one face at batch 1.
+        rounds: timed rounds, at least 1.
+        warmup: rounds before them, 0 or more.
+        clock: seconds, growing.
+
+    Raises:
+        InputError: nothing to run, or a number of rounds out of range.
+    """
+    if not runs or rounds < 1 or warmup < 0:
+        raise InputError(f"{len(runs)} runs, {rounds} rounds, {warmup} to warm up; at least 1, 1 and 0 are needed")
+    names = list(runs)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(-warmup, rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            start = clock()
+            runs[name]()
+            elapsed = clock() - start
+            if turn >= 0:
+                seconds[name].append(elapsed)
+    return {name: _latency(taken) for name, taken in seconds.items()}
+
+
+def _latency(seconds: list[float]) -> Latency:
+    median, high = np.percentile(np.array(seconds) * 1000, [50, 95])
+    return Latency(p50_ms=float(median), p95_ms=float(high), rounds=len(seconds))

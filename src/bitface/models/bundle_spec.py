@@ -1,0 +1,137 @@
+"""What a model bundle consists of, and the checks between its bytes and their use: digests, sizes, names, shapes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from bitface.errors import IntegrityError
+
+FORMAT: Final = 1
+GRAPH: Final = "model.xml"
+WEIGHTS: Final = "model.bin"
+HEADS: Final = "heads.safetensors"
+SPEC: Final = "spec.json"
+SELFTEST: Final = "selftest.safetensors"
+FILES: Final = (GRAPH, WEIGHTS, HEADS, SPEC, SELFTEST)
+DIGESTS: Final = "digests.json"
+_FILE_BYTES_MAX: Final = 64 * 2**20
+_HEADER_BYTES_MAX: Final = 64 * 2**10
+_DTYPES: Final = {"F32": "float32", "I64": "int64", "I32": "int32", "I8": "int8"}
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleSpec:
+    """`spec.json`. `arrays`: per safetensors file, per name, dtype and shape. `logit_tolerance`: of the self-test."""
+
+    format: int
+    variant: str
+    precision: str
+    emotions: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    channels: int
+    temporal_kernel: int
+    binary_layers: int
+    lstm_units: int
+    arrays: Mapping[str, Mapping[str, tuple[str, tuple[int, ...]]]]
+    logit_tolerance: float
+    openvino: str
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical(asdict(self))
+
+
+def canonical(document: object) -> bytes:
+    """JSON with sorted keys and one ending newline: the same document is always the same bytes."""
+    return (json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()
+
+
+def digests_of(files: Mapping[str, bytes]) -> bytes:
+    """The bytes of `digests.json`: the SHA-256 of each file by name."""
+    return canonical({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+
+
+def read_verified(folder: Path) -> tuple[dict[str, bytes], str]:
+    """The bytes of every file of a bundle, once they match `digests.json`, and the SHA-256 of that file itself.
+
+    The bytes are read once and used from memory, so what was checked is what is loaded.
+
+    Raises:
+        IntegrityError: a file is missing, too large, or not the one recorded.
+    """
+    recorded = _bounded(folder / DIGESTS)
+    files = {name: _bounded(folder / name) for name in FILES}
+    if digests_of(files) != recorded:
+        raise IntegrityError(f"the bundle's files do not match {DIGESTS}; fetch the bundle again")
+    return files, hashlib.sha256(recorded).hexdigest()
+
+
+def parse_spec(content: bytes) -> BundleSpec:
+    """The spec; raises IntegrityError when it is of another format or lacks a field."""
+    try:
+        document = json.loads(content)
+        if document["format"] != FORMAT:
+            raise IntegrityError(f"bundle format {document['format']} is not {FORMAT}; export the model again")
+        arrays = {
+            file: {name: (str(dtype), tuple(map(int, shape))) for name, (dtype, shape) in entries.items()}
+            for file, entries in document.pop("arrays").items()
+        }
+        emotions, thresholds = tuple(document.pop("emotions")), tuple(map(float, document.pop("thresholds")))
+        spec = BundleSpec(arrays=arrays, emotions=emotions, thresholds=thresholds, **document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"{SPEC} cannot be read ({type(error).__name__}); export the model again") from error
+    if len(spec.emotions) != len(spec.thresholds) or not spec.emotions:
+        raise IntegrityError(f"{SPEC} has {len(spec.thresholds)} thresholds for {len(spec.emotions)} emotions")
+    return spec
+
+
+def described(arrays: Arrays) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype and shape of each array, as the spec records them."""
+    return {name: (str(array.dtype), tuple(array.shape)) for name, array in arrays.items()}
+
+
+def parse_arrays(file: str, content: bytes, spec: BundleSpec) -> Arrays:
+    """The arrays of a safetensors file, exactly those that the spec names, finite, of its dtypes and shapes.
+
+    The header is judged before anything of its claimed size is made.
+
+    Raises:
+        IntegrityError: the header is too long or says something else than the spec, or a value is not finite.
+    """
+    length = int.from_bytes(content[:8], "little") if len(content) >= 8 else _HEADER_BYTES_MAX + 1
+    if length > _HEADER_BYTES_MAX or 8 + length > len(content):
+        raise IntegrityError(f"{file} claims a header of {length} bytes; at most {_HEADER_BYTES_MAX} are read")
+    try:
+        header = json.loads(content[8 : 8 + length])
+        header.pop("__metadata__", None)
+        claimed = {name: (_DTYPES[entry["dtype"]], tuple(entry["shape"])) for name, entry in header.items()}
+        if claimed != spec.arrays.get(file):
+            raise IntegrityError(f"arrays of {file} are not those that {SPEC} names; export the model again")
+        arrays: Arrays = load(content)
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise IntegrityError(f"{file} cannot be read ({type(error).__name__}); export the model again") from error
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise IntegrityError(f"{file} holds a value that is not finite; train the model again")
+    return arrays
+
+
+def _bounded(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        raise IntegrityError(f"the bundle has no file '{path.name}'; fetch the bundle again")
+    with path.open("rb") as stream:
+        content = stream.read(_FILE_BYTES_MAX + 1)
+    if len(content) > _FILE_BYTES_MAX:
+        raise IntegrityError(f"'{path.name}' is larger than {_FILE_BYTES_MAX} bytes; it is not one of ours")
+    return content

@@ -1,0 +1,79 @@
+"""What is left of a one-bit network when it only has to answer: integer arrays and a small float head, in numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerTrunk:
+    """The integer part. Every comparison reads `count > threshold`; filters whose comparison was turned are negated.
+
+    `stem` int8 (C, 1434); `thresholds` float32 (C,) per binary layer, halves between integers; `filters` int8 +-1
+    (C, C, K) per binary layer.
+    """
+
+    stem: NDArray[np.int8]
+    thresholds: tuple[NDArray[np.float32], ...]
+    filters: tuple[NDArray[np.int8], ...]
+
+    def __post_init__(self) -> None:
+        channels = len(self.stem)
+        if len(self.thresholds) != len(self.filters) or not self.filters:
+            raise InputError(f"{len(self.filters)} binary layers have {len(self.thresholds)} thresholds; export again")
+        for limits, signs in zip(self.thresholds, self.filters, strict=True):
+            if limits.shape != (channels,) or signs.shape[:2] != (channels, channels):
+                raise InputError(f"a binary layer does not have {channels} channels; export again")
+            if (limits == np.rint(limits)).any():
+                raise InputError("a threshold is a whole number, so a tie could fall either way; export again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatHead:
+    """The float part: affine and hard tanh of counts, an LSTM to the last frame, one linear head per emotion.
+
+    float32: `multiply`, `add` (F,); `from_input` (F, 4H), `from_state` (H, 4H), `bias` (4H,) with gates in the order
+    input, forget, cell, output; `heads` (H, E), `head_bias` (E,). `orientation` int8 (F,): -1 where the exported count
+    is the negative of the trained one (`multiply` has it included).
+    """
+
+    multiply: NDArray[np.float32]
+    add: NDArray[np.float32]
+    from_input: NDArray[np.float32]
+    from_state: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    heads: NDArray[np.float32]
+    head_bias: NDArray[np.float32]
+    orientation: NDArray[np.int8]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Its arrays by name, for a file."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits float32 (N, E) of counts (N, T, F), all of T true frames. A still is one step."""
+        features = counts * self.multiply
+        features += self.add
+        np.minimum(features, 1, out=features)
+        np.maximum(features, -1, out=features)
+        units = len(self.from_state)
+        gates = features[:, 0] @ self.from_input + self.bias
+        cell = _sigmoid(gates[:, :units]) * np.tanh(gates[:, 2 * units : 3 * units])
+        state = _sigmoid(gates[:, 3 * units :]) * np.tanh(cell)
+        for frame in range(1, counts.shape[1]):
+            gates = features[:, frame] @ self.from_input + state @ self.from_state + self.bias
+            opened = _sigmoid(gates)
+            cell = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(gates[:, 2 * units : 3 * units])
+            state = opened[:, 3 * units :] * np.tanh(cell)
+        return np.asarray(state @ self.heads + self.head_bias, dtype=np.float32)
+
+
+def _sigmoid(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    # By tanh, which cannot overflow.
+    return np.asarray(np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5), dtype=np.float32)

@@ -1,0 +1,39 @@
+"""Inputs that every load of a bundle is checked with: shapes that nobody has, so that a bundle holds nobody's face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bitface.errors import InputError
+from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, ClipTable
+from bitface.models.landmark_codes import CodeScale
+
+SPLIT = "selftest"
+
+
+def selftest_table(scale: CodeScale, seed: int, samples: int = 12, frames: int = 4) -> ClipTable:
+    """Clips of 1 to `frames` frames: the training people's mean shape, each point moved at random.
+
+    The moves are normal, up to twice the deviation of the codes' scale, so that codes reach their limits too.
+    """
+    rng = np.random.default_rng(seed)
+    unit = (127 / 4) / scale.inverse_step
+    strength = rng.uniform(0.2, 2.0, (samples, frames, 1))
+    moved = scale.centre + unit * strength * rng.standard_normal((samples, frames, LANDMARKS * 3))
+    return ClipTable(
+        landmarks=moved.reshape(samples, frames, LANDMARKS, 3).astype(np.float32),
+        blendshapes=np.zeros((samples, frames, BLENDSHAPES), np.float32),
+        crops=np.zeros((samples, frames, CROP_PX, CROP_PX), np.uint8),
+        lengths=np.arange(samples, dtype=np.int64) % frames + 1,
+        labels=np.zeros(samples, np.int64),
+        persons=np.full(samples, ""),
+        sample_ids=np.array([f"{SPLIT}-{row}" for row in range(samples)]),
+        splits=np.full(samples, SPLIT),
+        quality=np.zeros((samples, 5), np.float32),
+    )
+
+
+def check_nobody(table: ClipTable) -> None:
+    """Raises InputError when a row belongs to a person or was not made for the self-test."""
+    if not len(table) or (table.persons != "").any() or (table.splits != SPLIT).any():
+        raise InputError("a bundle's self-test must hold nobody's landmarks; make its inputs with selftest_table()")

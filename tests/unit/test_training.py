@@ -1,0 +1,244 @@
+"""Claims about training: what it learns, what it may look at, what it refuses, and that it repeats to the last bit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bitface.errors import InputError, IntegrityError
+from bitface.faces.emotions import EMOTIONS
+from bitface.faces.features import ClipTable
+from bitface.params import read_params
+from bitface.training.augmentation import augmented, people_of
+from bitface.training.batches import apex_stills, epoch_batches, expressiveness, steps_per_epoch
+from bitface.training.choice import best_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.loop import load_model, predict_scores, save_model, train_pair
+from bitface.training.mirror import mirror_order, mirrored
+from bitface.training.objectives import distillation_loss
+from bitface.training.seeds import repeatable, seed_of
+
+SHIPPED = read_params(Path(__file__).parents[2] / "params.yaml").training
+PARAMS = SHIPPED.model_copy(
+    update={"channels": 32, "epochs": 3, "batch": 16, "steps_per_epoch_min": 12, "stem_components": 12, "warmup_steps": 4}
+)
+LABELS = ("happiness", "sadness", "neutral")
+
+
+def toy(people=16, frames=3, seed=0):
+    """People with shapes of their own whose happiness lifts, and whose sadness lowers, a patch of points mid-clip."""
+    rng = np.random.default_rng(seed)
+    rows = [(person, label) for person in range(people) for label in LABELS]
+    n = len(rows)
+    base = np.random.default_rng(99).normal(0, 0.5, (478, 3))
+    shapes = base + rng.normal(0, 0.05, (people, 478, 3))
+    landmarks = shapes[[person for person, _ in rows]][:, None] + rng.normal(0, 0.005, (n, frames, 478, 3))
+    rise = np.sin(np.linspace(0, np.pi, frames + 2))[1:-1]
+    for row, (_, label) in enumerate(rows):
+        landmarks[row, :, 60:90, 1] += {"happiness": -0.3, "sadness": 0.3, "neutral": 0.0}[label] * rise[:, None]
+    splits = np.array(["train" if p < people // 2 else "validation" if p < people * 3 // 4 else "gate" for p, _ in rows])
+    return ClipTable(
+        landmarks=landmarks.astype(np.float32),
+        blendshapes=np.zeros((n, frames, 52), np.float32),
+        crops=np.zeros((n, frames, 64, 64), np.uint8),
+        lengths=np.full(n, frames, np.int64),
+        labels=np.array([EMOTIONS.index(label) for _, label in rows], np.int64),
+        persons=np.array([f"{person:016d}" for person, _ in rows]),
+        sample_ids=np.array([f"s{row}" for row in range(n)]),
+        splits=splits,
+        quality=np.zeros((n, 5), np.float32),
+    )
+
+
+def silent(*_):
+    """Progress that nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return train_pair(toy(), PARAMS, 7, silent)
+
+
+def test_both_nets_recognise_people_they_never_saw(pair):
+    """As clips and as single apex frames."""
+    for table in (toy().of_split("gate"), apex_stills(toy().of_split("gate"))):
+        for model in pair:
+            assert macro_auc(targets_of(table, model.emotions), predict_scores(model, table)) > 0.9
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_callers_threads(pair, tmp_path):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        again = train_pair(toy(), PARAMS, 7, silent)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    for name, first, second in zip("ab", pair, again, strict=True):
+        assert save_model(first, tmp_path / name) == save_model(second, tmp_path / (name * 2))
+
+
+def test_another_seed_gives_another_model(pair, tmp_path):
+    other, _ = train_pair(toy(), PARAMS.model_copy(update={"epochs": 1}), 8, silent)
+    assert save_model(other, tmp_path / "a") != save_model(pair[0], tmp_path / "b")
+
+
+def test_rows_outside_train_and_validation_change_nothing(pair, tmp_path):
+    table = toy()
+    noise = table.landmarks.copy()
+    noise[table.splits == "gate"] = 5.0
+    model, _ = train_pair(replace(table, landmarks=noise), PARAMS, 7, silent)
+    assert save_model(model, tmp_path / "a") == save_model(pair[0], tmp_path / "b")
+
+
+def test_a_saved_model_answers_the_same_after_loading(pair, tmp_path):
+    for name, model in zip(("one-bit", "float"), pair, strict=True):
+        save_model(model, tmp_path / name)
+        loaded = load_model(tmp_path / name)
+        assert np.array_equal(predict_scores(loaded, toy()), predict_scores(model, toy()))
+        assert (loaded.emotions, loaded.untrained, loaded.history) == (model.emotions, model.untrained, model.history)
+        assert np.array_equal(loaded.thresholds, model.thresholds)
+
+
+def test_altered_weights_are_refused(pair, tmp_path):
+    save_model(pair[0], tmp_path)
+    content = bytearray((tmp_path / "weights.safetensors").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "weights.safetensors").write_bytes(content)
+    with pytest.raises(IntegrityError, match="is not the file"):
+        load_model(tmp_path)
+
+
+def test_a_still_is_scored_as_a_constant_clip(pair):
+    still = apex_stills(toy().of_split("gate"))
+    constant = replace(still, lengths=np.full(len(still), still.landmarks.shape[1]))
+    for model in pair:
+        assert np.array_equal(predict_scores(model, still), predict_scores(model, constant))
+
+
+def test_the_kept_epoch_is_the_best_on_validation(pair):
+    for model in pair:
+        assert model.history[model.best_epoch - 1].validation_auc == max(e.validation_auc for e in model.history)
+
+
+def test_emotions_without_samples_are_not_trained_and_say_why(pair):
+    assert pair[0].emotions == LABELS
+    assert dict(pair[0].untrained)["anger"] == "no sample of it in train"
+
+
+def test_an_emotion_that_validation_lacks_is_not_trained():
+    table = toy()
+    lacking = table.where((table.splits != "validation") | (table.labels != EMOTIONS.index("sadness")))
+    emotions, untrained = trainable_emotions(lacking.of_split("train"), lacking.of_split("validation"))
+    assert emotions == ("happiness", "neutral") and dict(untrained)["sadness"] == "no sample of it in validation"
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_an_empty_split_is_refused(split):
+    table = toy()
+    with pytest.raises(InputError, match=f"no sample in split '{split}'"):
+        train_pair(table.where(table.splits != split), PARAMS, 0, silent)
+
+
+def test_people_in_both_splits_are_refused():
+    table = toy()
+    with pytest.raises(InputError, match="split by person"):
+        train_pair(replace(table, persons=np.full(len(table), "0" * 16)), PARAMS, 0, silent)
+
+
+def test_landmarks_that_are_not_finite_are_refused():
+    table = toy()
+    table.landmarks[0, 0, 0, 0] = np.inf
+    with pytest.raises(InputError, match="not finite"):
+        train_pair(table, PARAMS, 0, silent)
+
+
+def test_mirroring_twice_changes_nothing_and_swaps_known_points():
+    order = mirror_order()
+    assert np.array_equal(order[order], np.arange(478))
+    for right, left in ((33, 263), (133, 362), (61, 291), (159, 386), (105, 334), (234, 454), (468, 473)):
+        assert order[right] == left
+    assert (order[[1, 4, 10, 13, 14, 152, 168]] == [1, 4, 10, 13, 14, 152, 168]).all()
+    face = np.random.default_rng(0).normal(size=(2, 478, 3)).astype(np.float32)
+    assert np.array_equal(mirrored(mirrored(face)), face)
+
+
+def test_augmentation_without_any_change_is_the_identity():
+    nothing = SHIPPED.augmentation.model_copy(
+        update=dict.fromkeys(type(SHIPPED.augmentation).model_fields, 0.0)
+    )
+    table = toy()
+    people = people_of(table)
+    changed = augmented(table.landmarks, people.of_sample, people, nothing, np.random.default_rng(0))
+    assert np.allclose(changed, table.landmarks, atol=1e-6)
+
+
+def test_turning_a_head_keeps_every_distance():
+    turns = SHIPPED.augmentation.model_copy(
+        update={"identity_share": 0.0, "mirror_share": 0.0, "scale": 0.0, "jitter": 0.0, "yaw_deg": 30.0}
+    )
+    table = toy()
+    people = people_of(table)
+    changed = augmented(table.landmarks, people.of_sample, people, turns, np.random.default_rng(0))
+    before, after = (np.linalg.norm(x[..., 1:, :] - x[..., :-1, :], axis=-1) for x in (table.landmarks, changed))
+    assert np.allclose(before, after, atol=1e-5) and not np.allclose(changed, table.landmarks, atol=0.01)
+
+
+def test_a_persons_mean_shape_does_not_carry_the_only_expression_known_of_them():
+    """Half of the people only smile, the others only rest; all have the same face."""
+    table = toy(people=4)
+    face = table.landmarks[0:1].repeat(len(table), axis=0)
+    labels = np.array([EMOTIONS.index("happiness" if int(person) < 2 else "neutral") for person in table.persons])
+    face[labels == EMOTIONS.index("happiness"), :, 60:90, 1] -= 0.3
+    assert np.abs(people_of(replace(table, landmarks=face, labels=labels)).shapes).max() < 1e-6
+
+
+def test_the_apex_is_the_frame_farthest_from_both_ends():
+    table = toy(frames=5)
+    expressive = expressiveness(table)[table.labels != EMOTIONS.index("neutral")]
+    assert (expressive.argmax(axis=1) == 2).all()
+
+
+def test_padding_is_never_the_apex():
+    table = toy(frames=5)
+    short = replace(table, lengths=np.full(len(table), 2))
+    assert (expressiveness(short)[:, 2:] == -1).all() and (expressiveness(short)[:, :2] >= 0).all()
+
+
+def test_batches_hold_the_apex_and_are_as_many_as_promised():
+    table = toy(frames=5).of_split("train")
+    nothing = SHIPPED.augmentation.model_copy(
+        update=dict.fromkeys(type(SHIPPED.augmentation).model_fields, 0.0) | {"frame_dropout": 0.9}
+    )
+    params = PARAMS.model_copy(update={"augmentation": nothing})
+    people, targets = people_of(table), targets_of(table, ("happiness",))
+    batches = list(epoch_batches(table, targets, people, params, np.random.default_rng(0)))
+    assert len(batches) == steps_per_epoch(len(table), params) >= params.steps_per_epoch_min
+    apexes = table.landmarks[np.arange(len(table)), expressiveness(table).argmax(axis=1)]
+    for batch in batches:
+        distance = np.abs(batch.landmarks[:, :, None] - apexes[None, None]).max(axis=(3, 4)).min(axis=(1, 2))
+        assert (distance < 1e-5).all()
+
+
+def test_distillation_is_nothing_where_student_and_teacher_agree():
+    logits = torch.tensor([[1.0, -3.0]])
+    assert distillation_loss(logits, logits, 2.0).item() == pytest.approx(0, abs=1e-7)
+    assert distillation_loss(logits + 1, logits, 2.0).item() > 0
+
+
+def test_areas_and_thresholds_are_those_found_by_hand():
+    truth = np.array([[0], [1], [0], [1]], np.float32)
+    scores = np.array([[0.1], [0.4], [0.4], [0.9]])
+    assert macro_auc(truth, scores) == pytest.approx(3.5 / 4)
+    assert best_thresholds(truth, scores).tolist() == pytest.approx([0.65])
+
+
+def test_seeds_differ_by_purpose_and_the_global_state_comes_back():
+    assert seed_of(1, "a") != seed_of(1, "b") != seed_of(2, "b") and seed_of(1, "a") == seed_of(1, "a")
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    with repeatable(0, 1):
+        torch.rand(5)
+    assert torch.equal(torch.rand(2), expected)
