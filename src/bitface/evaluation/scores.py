@@ -158,11 +158,11 @@ def balanced_accuracy_interval(
 def _auc(truth: Bools, scores: Floats, weights: Floats) -> Floats:
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-    ordered = weights[:, order]
-    positive = np.add.reduceat(ordered * truth[order], starts, axis=1)
-    negative = np.add.reduceat(ordered * ~truth[order], starts, axis=1)
+    positive, negative = weights[:, order] * truth[order], weights[:, order] * ~truth[order]
+    if len(starts) < len(scores):
+        positive, negative = (np.add.reduceat(kind, starts, axis=1) for kind in (positive, negative))
     below = np.cumsum(negative, axis=1) - negative / 2
-    return _ratio((positive * below).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
+    return _ratio(np.einsum("rn,rn->r", positive, below), positive.sum(axis=1) * negative.sum(axis=1))
 
 
 def _weights(weights: Floats | None, n: int) -> Floats:
