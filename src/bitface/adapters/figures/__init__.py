@@ -1,0 +1,29 @@
+"""Matplotlib: every picture that a reviewer sees, drawn with one style and nobody's face. Start at `style.py`."""
+
+from bitface.adapters.figures.evaluation import (
+    ForestRow,
+    LatencyRow,
+    confusion_figure,
+    latency_figure,
+    reliability_figure,
+    roc_figure,
+    slice_figure,
+)
+from bitface.adapters.figures.explanation import Mesh, attribution_figure, landmark_ranking_figure
+from bitface.adapters.figures.overview import overview_figure
+from bitface.adapters.figures.style import caption_of
+
+__all__ = [
+    "ForestRow",
+    "LatencyRow",
+    "Mesh",
+    "attribution_figure",
+    "caption_of",
+    "confusion_figure",
+    "landmark_ranking_figure",
+    "latency_figure",
+    "overview_figure",
+    "reliability_figure",
+    "roc_figure",
+    "slice_figure",
+]

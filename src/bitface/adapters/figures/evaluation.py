@@ -1,0 +1,253 @@
+"""Draws how well a model does, for whom, and how fast, with an interval wherever one exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from bitface.adapters.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    STATE_MARKS,
+    draw_page,
+    light_grid,
+    panel_grid,
+)
+from bitface.evaluation.curves import Reliability, RocCurve
+from bitface.evaluation.intervals import Interval
+
+_COLUMNS: Final = 3
+_PANEL_IN: Final = 1.75
+_ROW_IN: Final = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForestRow:
+    """One figure of a slice. `group` is its heading; `state` one of PASS, FAIL, INSUFFICIENT, NOT-RUN, or "" if unjudged."""
+
+    group: str
+    label: str
+    value: float
+    lo: float
+    hi: float
+    n: int
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyRow:
+    """Milliseconds of one face at batch 1 and one thread, and the bytes of the network on disk."""
+
+    name: str
+    p50_ms: float
+    p95_ms: float
+    size_bytes: int
+    is_ours: bool
+
+
+def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: Path) -> Path:
+    """Row shares of a confusion matrix of counts int64 (E, E), label by row, emotion with the highest score by column."""
+    caption = (
+        f"Rows: what the label says, with its number of samples; columns: the emotion with the highest score. Percent of "
+        f"the row, {int(counts.sum())} samples."
+    )
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        totals = counts.sum(axis=1)
+        shares = counts / np.maximum(totals, 1)[:, None]
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(*counts.shape):
+            share = shares[row, column]
+            words = f"{100 * share:.0f}" if totals[row] else "-"
+            axes.text(column, row, words, ha="center", va="center", color="white" if share > 0.5 else INK)
+        places = np.arange(len(emotions))
+        axes.set_xticks(places, emotions, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(places, [f"{emotion} ({n})" for emotion, n in zip(emotions, totals, strict=True)])
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+
+    return draw_page("Which emotion is taken for which", caption, 4.6, draw, path)
+
+
+def reliability_figure(curves: Mapping[str, Reliability], path: Path) -> Path:
+    """Small multiples of mean score against the share of positives, with Wilson limits and the calibration error."""
+    caption = (
+        "Share of samples that show the emotion (with its interval) by mean score; on the dashed line a score is a "
+        "probability. ECE: expected calibration error, the mean distance from it. Larger dots hold more samples."
+    )
+
+    def draw(figure: Figure) -> None:
+        axes = panel_grid(figure, len(curves), _COLUMNS)
+        for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
+            _unit_panel(panel, emotion, f"ECE {curve.expected_calibration_error:.2f}", (0.04, 0.96), "top")
+            panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+            panel.vlines(curve.mean_score, curve.lo, curve.hi, color=BLUE, linewidth=1.2, alpha=0.6)
+            sizes = 10 + 50 * np.sqrt(curve.samples / curve.samples.max())
+            panel.plot(curve.mean_score, curve.share, color=BLUE, linewidth=1)
+            panel.scatter(
+                curve.mean_score, curve.share, s=sizes, color=BLUE, zorder=3, edgecolor="white", linewidth=0.6
+            )
+        figure.supxlabel("mean score", fontsize=10)
+        figure.supylabel("share that shows it", fontsize=10)
+
+    return draw_page("Is a score a probability?", caption, _grid_height(len(curves)), draw, path)
+
+
+def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], path: Path) -> Path:
+    """Small multiples of ROC curves with the area under each, its interval, and the point of the model's threshold."""
+    caption = (
+        "One-vs-rest. AUC with its interval over people; the dot is the model's threshold, the dashed line is guessing. "
+        f"{max((area.n for area in areas.values()), default=0)} samples of "
+        f"{max((area.persons for area in areas.values()), default=0)} people."
+    )
+
+    def draw(figure: Figure) -> None:
+        axes = panel_grid(figure, len(curves), _COLUMNS)
+        for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
+            area = areas[emotion]
+            words = f"AUC {area.value:.2f}\n{area.lo:.2f} to {area.hi:.2f}"
+            _unit_panel(panel, emotion, words, (0.97, 0.05), "bottom")
+            panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+            panel.fill_between(curve.false_positive_rate, curve.true_positive_rate, color=BLUE, alpha=0.08, linewidth=0)
+            panel.plot(curve.false_positive_rate, curve.true_positive_rate, color=BLUE)
+            panel.plot(*curve.at_threshold, "o", color=ORANGE, markersize=6, markeredgecolor="white", clip_on=False)
+        figure.supxlabel("false alarms", fontsize=10)
+        figure.supylabel("found", fontsize=10)
+
+    return draw_page("How well each emotion is told from the rest", caption, _grid_height(len(curves)), draw, path)
+
+
+def slice_figure(rows: Sequence[ForestRow], floor: float | None, metric: str, path: Path) -> Path:
+    """A forest plot: one line a slice with its value, interval and n, grouped by attribute, and the floor that the gate asks."""
+    limit = "" if floor is None else f" The orange line is the floor of the gate, {floor:.2f}."
+    caption = (
+        f"{metric} of the one-bit model per slice, with its interval over people.{limit} A wide line means few people."
+    )
+
+    def draw(figure: Figure) -> None:
+        draw_forest(figure.subplots(), rows, floor, metric)
+
+    headings = len({row.group for row in rows})
+    return draw_page("Does it work for everyone?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+
+
+def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metric: str) -> None:
+    """The forest plot's axes: headings in bold, n at the right edge, a marker shape per state."""
+    labels, heights, at, group = [], [], 0.0, None
+    for row in rows:
+        if row.group != group:
+            group = row.group
+            axes.text(0, at, group, transform=axes.get_yaxis_transform(), weight="bold", va="center")
+            at += 1
+        colour, marker = STATE_MARKS[row.state]
+        axes.hlines(at, row.lo, row.hi, color=colour, linewidth=2.2)
+        axes.plot(row.value, at, marker=marker, color=colour, markersize=7, markeredgecolor="white", linestyle="none")
+        words = f" n={row.n}"
+        axes.text(1.0, at, words, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9.5)
+        labels.append(row.label)
+        heights.append(at)
+        at += 1
+    if floor is not None:
+        axes.axvline(floor, color=ORANGE, linewidth=1.4, zorder=0)
+    ends = [row.lo for row in rows] + ([] if floor is None else [floor])
+    axes.set_xlim(max(0.0, np.floor(10 * min(ends) - 0.5) / 10), 1.0)
+    axes.set_ylim(at - 0.4, -0.6)
+    axes.set_yticks(heights, labels)
+    axes.set_xlabel(metric)
+    light_grid(axes, "x")
+    axes.spines["left"].set_visible(False)
+    states = [state for state in STATE_MARKS if state and any(row.state == state for row in rows)]
+    if states:
+        keys = [
+            Line2D([], [], color=STATE_MARKS[s][0], marker=STATE_MARKS[s][1], label=s, linestyle="none") for s in states
+        ]
+        axes.legend(
+            handles=keys,
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=len(keys),
+            handletextpad=0.1,
+            columnspacing=1.0,
+            borderaxespad=0.2,
+            fontsize=9.5,
+        )
+
+
+def latency_figure(rows: Sequence[LatencyRow], budget_ms: float | None, path: Path) -> Path:
+    """Median to 95th percentile of each network, sorted as given, and its size; ours in blue with a filled dot."""
+    asked = "" if budget_ms is None else f" The orange line is the gate's budget for the median, {budget_ms:g} ms."
+    caption = (
+        "Time of the network alone for one face, one thread, runs interleaved: dot = median, bar to the 95th percentile. "
+        f"The landmark detector is not in it.{asked}"
+    )
+
+    def draw(figure: Figure) -> None:
+        draw_latency(figure.subplots(), rows, budget_ms)
+
+    return draw_page("How fast, and how large", caption, 0.62 * len(rows) + 0.75, draw, path)
+
+
+def draw_latency(axes: Axes, rows: Sequence[LatencyRow], budget_ms: float | None) -> None:
+    """The latency axes: name and size at the left, the figures beside each bar."""
+    most = max([row.p95_ms for row in rows] + ([] if budget_ms is None else [budget_ms]))
+    for at, row in enumerate(rows):
+        colour = BLUE if row.is_ours else MUTED
+        axes.hlines(at, row.p50_ms, row.p95_ms, color=colour, linewidth=7, alpha=0.35)
+        face = colour if row.is_ours else "white"
+        axes.plot(row.p50_ms, at, "o", color=colour, markersize=9, markerfacecolor=face, markeredgewidth=1.8)
+        words = f"{row.p50_ms:.2f} (95 %: {row.p95_ms:.2f})"
+        right = row.p95_ms < 0.55 * most
+        axes.annotate(
+            words,
+            (row.p95_ms if right else row.p50_ms, at),
+            (8 if right else -9, 0),
+            textcoords="offset points",
+            va="center",
+            ha="left" if right else "right",
+            color=INK,
+        )
+    if budget_ms is not None:
+        axes.axvline(budget_ms, color=ORANGE, linewidth=1.4, zorder=0)
+    axes.set_yticks(range(len(rows)), [f"{row.name}\n{_size(row.size_bytes)}" for row in rows])
+    axes.set_ylim(len(rows) - 0.45, -0.55)
+    axes.set_xlim(0, 1.06 * most)
+    axes.set_xlabel("milliseconds")
+    light_grid(axes, "x")
+    axes.spines["left"].set_visible(False)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"
+
+
+def _grid_height(panels: int) -> float:
+    return _PANEL_IN * -(-panels // _COLUMNS) + 0.45
+
+
+def _unit_panel(panel: Axes, title: str, words: str, place: tuple[float, float], side: str) -> None:
+    panel.set_title(title)
+    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
+    panel.set_xticklabels(("0", "0.5", "1"))
+    panel.set_yticklabels(("0", "0.5", "1"))
+    light_grid(panel)
+    panel.text(
+        *place,
+        words,
+        transform=panel.transAxes,
+        va=side,
+        ha="left" if side == "top" else "right",
+        fontsize=9.5,
+        bbox={"facecolor": "white", "edgecolor": RULE, "linewidth": 0.5, "alpha": 0.85, "boxstyle": "round,pad=0.15"},
+    )
