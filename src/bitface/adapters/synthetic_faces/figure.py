@@ -24,7 +24,7 @@ _MATERIAL = {
     "tongue": kernels.MOUTH,
     "lash": kernels.LASH,
 }
-_SHELL_DM = {"short": (0.03, 0.12), "full": (0.14, 0.26), "curly": (0.15, 0.5), "tied": (0.02, 0.06),
+_SHELL_DM = {"short": (0.03, 0.12), "full": (0.14, 0.26), "curly": (0.12, 0.38), "tied": (0.02, 0.06),
              "bob": (0.08, 0.18), "long": (0.06, 0.18)}  # fmt: skip
 """Least and most height of the hair over the scalp."""
 
@@ -103,13 +103,13 @@ def _head(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray) -> _P
     coordinates = canvas.coordinates.copy()
     coordinates[eyes] = canvas.eye[eyes]
     material = np.array([_MATERIAL[part] for part in PARTS], dtype=np.int32)[mesh.part]
-    length = np.where(mesh.template[:, 1:2] > 7.284, look.lash, 0.3 * look.lash)
+    length = np.where(mesh.template[:, 1:2] > 7.284, look.lash, 0.15 * look.lash)
     roots = neutral[canvas.lash_root]
     return _Piece(
         vertices=roots
         + (neutral - roots) * np.where(canvas.lash_root[:, None] == np.arange(count)[:, None], 1.0, length),
         triangles=mesh.triangles,
-        follows=np.arange(count, dtype=np.int32),
+        follows=canvas.lash_root.astype(np.int32),
         material=material,
         coordinates=coordinates,
         attributes=attributes,
@@ -128,7 +128,7 @@ def _hair_shell(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray,
     share = np.clip(inside[rows] / (0.35 if look.style != "curly" else 0.22), 0, 1)
     share = share * share * (3 - 2 * share)
     top = np.clip((mesh.template[rows, 1] - 7.7) / 0.6, 0, 1)
-    rough = 0.25 if look.style == "curly" else 0.10
+    rough = 0.16 if look.style == "curly" else 0.10
     lift = depth * share * (0.8 + 0.5 * top) * (1 + rough * rng.standard_normal(len(rows))) - 0.025 * (1 - share)
     normals = shading.vertex_normals(neutral, mesh.triangles)[rows]
     attributes = np.ones((len(rows), 4), dtype=np.float32)

@@ -105,7 +105,7 @@ def draw_look(person: SyntheticPerson, glasses_share: float, rng: np.random.Gene
         lash=float(rng.uniform(0.35, 0.55) + 0.35 * make_up if female else rng.uniform(0.2, 0.4)),
         wrinkles=float(np.clip((age - 25) / 50 + rng.normal(0, 0.1), 0, 1)),
         freckles=float(max(rng.normal(-0.1, 0.35), 0.0)) if tone <= 6 else 0.0,
-        blush=float(rng.uniform(0.15, 0.8)),
+        blush=float(rng.uniform(0.15, 0.8) * (1.0 if tone < 6 else 0.5)),
         make_up=make_up,
     )
 

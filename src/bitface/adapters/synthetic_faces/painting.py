@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
+from scipy.ndimage import distance_transform_edt, zoom
 from scipy.spatial import cKDTree
 
 from bitface.adapters.synthetic_faces import shading
@@ -29,7 +29,8 @@ _HALF_TURN: Final = 1.95
 class Canvas:
     """What painting needs to know of the template, the same for everybody.
 
-    `place` (H, W, 3) the template's position at each texel, NaN where there is no skin; `coordinates` (V, 2) of every vertex;
+    `place` (H, W, 3) the template's position at each texel, that of the nearest skin where
+    there is none; `coordinates` (V, 2) of every vertex;
     `eye` (V, 2) the place on the eyeball, in radii; `lash_root` (V,) the skin's row that a
     lash grows from, elsewhere the row itself; `openness` (V,);
     `strands` see `hair_strands`.
@@ -55,6 +56,8 @@ def make_canvas(mesh: HeadMesh) -> Canvas:
     flat = np.concatenate([coordinates * (width, height), np.hypot(x, z - _AXIS_Z_DM)[:, None] + 1.0], axis=1)
     near_seam = (np.abs(turn[mesh.triangles]).max(axis=1) > 2.4) | ~skin
     place = shading.unrolled(flat.astype(np.float32), mesh.triangles[~near_seam], mesh.template, TEXTURE_SHAPE)
+    nearest = distance_transform_edt(np.isnan(place[..., 0]), return_distances=False, return_indices=True)
+    place = place[tuple(nearest)]
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(96, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -94,14 +97,16 @@ def hair_field(place: FloatArray, raised_dm: float) -> FloatArray:
     The line runs over the forehead, down the temples to the sideburns, over the ears and down to the nape.
     """
     x, y, z = np.moveaxis(place, -1, 0)
-    line = np.interp(z, [-0.2, 0.2, 0.42, 0.66, 0.78, 0.95, 1.15, 1.35], [6.45, 6.75, 7.28, 7.12, 7.3, 7.72, 7.93, 8.0])
+    line = np.interp(
+        z, [-0.2, 0.15, 0.3, 0.6, 0.7, 0.8, 0.95, 1.15, 1.35], [6.45, 6.75, 7.37, 7.39, 7.12, 7.32, 7.72, 7.93, 8.0]
+    )
     forehead = np.clip((z - 0.8) / 0.4, 0, 1)
     return np.asarray(y - line - forehead * (raised_dm - 0.25 * np.maximum(np.abs(x) - 0.45, 0.0)), dtype=np.float32)
 
 
 def paint(canvas: Canvas, look: Look, rng: np.random.Generator) -> FloatArray:
     """The skin texture (H, W, 4): linear albedo and gloss, with brows, beard, stubble of the scalp, blemishes and clothes."""
-    place = np.nan_to_num(canvas.place, nan=-9.0)
+    place = canvas.place
     x, y, z = np.moveaxis(place, -1, 0)
     side, front = np.abs(x), z > 0.5
     patch, grain = _noise(rng, 14), _noise(rng, 150)
@@ -189,7 +194,7 @@ def _scalp(place: FloatArray, look: Look, rng: np.random.Generator) -> FloatArra
         return np.zeros(place.shape[:2], dtype=np.float32)
     ragged = hair_field(place, look.hairline_dm) + 0.035 * _noise(rng, 120) + 0.02 * _noise(rng, 30)
     share = np.clip(ragged / 0.08, 0, 1) * (0.62 if look.style == "shaved" else 0.95)
-    return np.asarray(share * np.isfinite(place[..., 0]) * (place[..., 1] > 6.3), dtype=np.float32)
+    return np.asarray(share * (place[..., 1] > 6.3), dtype=np.float32)
 
 
 def _wrinkles(side: FloatArray, y: FloatArray, rng: np.random.Generator) -> FloatArray:
