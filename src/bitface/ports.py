@@ -18,6 +18,8 @@ from bitface.params import FeatureParams, QualityParams, SyntheticParams
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bitface.training.trained import TrainedModel
+
 Frames = NDArray[np.uint8]
 """uint8 (T, H, W, 3), RGB."""
 DecodeFrames = Callable[[bytes], Frames]
@@ -234,3 +236,13 @@ class MeasureDrift(Protocol):
     def __call__(
         self, reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float, html: Path
     ) -> DriftFigures: ...
+
+
+class ExportBundle(Protocol):
+    """Writes a one-bit model as a bundle of plain files."""
+
+    def __call__(self, model: TrainedModel, folder: Path) -> object: ...
+
+
+LoadRuntime = Callable[[Path], Runtime]
+"""Loads a bundle after its digests, header and self-test hold; IntegrityError otherwise."""

@@ -134,7 +134,8 @@ def _git(root: Path, *words: str) -> str:
 
 def _learn_published_consents(data: Path, people: set[str], keys: KeyStore, ledger: Ledger) -> None:
     """Synthetic people carry their consent in the shard, so that a pulled dataset is complete; real people's events
-    come into the ledger at intake only, where somebody answers for them."""
+    come into the ledger at intake only, where somebody answers for them.
+    """
     ledger.record_notice(packaged_notice("synthetic-1"))
     known = {event.subject for event in ledger.consents_as_of(_END_OF_TIME)}
     new = sorted(person for person in people if is_synthetic(person) and person not in known)

@@ -1,0 +1,5 @@
+"""`python -m bitface.cli` is `bitface`."""
+
+from bitface.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""Turns the one-bit model into the bundle that is deployed, loads it back through its own checks, and measures both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.dataset.files import sha256_of
+from bitface.evaluation.timing import interleaved_ms
+from bitface.faces.features import LANDMARKS
+from bitface.ports import ExportBundle, LoadRuntime
+from bitface.steps.plan import Run
+from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.train import Trained
+
+if TYPE_CHECKING:
+    from bitface.training.trained import TrainedModel
+
+LATENCY = "latency.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """The bundle, and what was measured of it and of the float twin on one still, one thread.
+
+    `latency_ms` runtime -> float64 (rounds,) milliseconds of landmarks to probabilities, interleaved.
+    """
+
+    folder: Path
+    bundle_sha256: str
+    weights_sha256: str
+    one_bit_bytes: int
+    float_bytes: int
+    latency_ms: Mapping[str, NDArray[np.float64]]
+    reused: bool
+
+    def quantiles(self) -> dict[str, dict[str, float]]:
+        """Runtime -> p50_ms and p95_ms."""
+        return {
+            name: {"p50_ms": round(float(np.median(times)), 4), "p95_ms": round(float(np.quantile(times, 0.95)), 4)}
+            for name, times in self.latency_ms.items()
+        }
+
+
+def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
+    """Exports, or reuses the export of the same weights by the same code; every call loads and self-tests the bundle."""
+    code = code_digest("adapters/openvino_runtime", "adapters/openvino_runtime.py", "models", "binarize")
+    folder = stages / "export" / key_of(models.key, code, run.params.latency.digest())
+
+    def make(partial: Path) -> None:
+        from bitface.training.loop import load_model
+
+        export(load_model(models.folder / "one-bit"), partial / "bundle")
+        times = _measure(load(partial / "bundle").scores, load_model(models.folder / "float"), run)
+        np.savez(partial / LATENCY, allow_pickle=False, **times)
+
+    reused = reuse_or_make(folder, make)
+    runtime = load(folder / "bundle")
+    with np.load(folder / LATENCY, allow_pickle=False) as arrays:
+        times = {name: arrays[name] for name in arrays.files}
+    return Exported(
+        folder=folder / "bundle",
+        bundle_sha256=runtime.digest,
+        weights_sha256=sha256_of(models.folder / "one-bit" / "weights.safetensors"),
+        one_bit_bytes=_bytes(folder / "bundle", ("model.bin", "model.xml", "heads.safetensors")),
+        float_bytes=_bytes(models.folder / "float", ("weights.safetensors",)),
+        latency_ms=times,
+        reused=reused,
+    )
+
+
+def _measure(
+    one_bit: Callable[[NDArray[np.float32], NDArray[np.int64]], object], twin: TrainedModel, run: Run
+) -> dict[str, NDArray[np.float64]]:
+    """One still, one thread, in turn: what a reading costs after the landmarker."""
+    import torch
+
+    still = np.random.default_rng(run.params.seed).normal(size=(1, 1, LANDMARKS, 3)).astype(np.float32)
+    length = np.ones(1, dtype=np.int64)
+    tensors = torch.from_numpy(still), torch.from_numpy(length)
+    twin.network.eval()
+
+    def float_twin() -> object:
+        with torch.inference_mode():
+            return twin.network(*tensors).sigmoid().numpy()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        params = run.params.latency
+        runs = {"one-bit": lambda: one_bit(still, length), "float": float_twin}
+        return interleaved_ms(runs, params.rounds, params.warmup)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _bytes(folder: Path, names: tuple[str, ...]) -> int:
+    return sum((folder / name).stat().st_size for name in names)
