@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ from bitface.evaluation.intervals import Interval
 _COLUMNS: Final = 3
 _PANEL_IN: Final = 1.75
 _ROW_IN: Final = 0.3
+_LABEL_CHARACTERS: Final = 44
+_PLATE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def reliability_figure(curves: Mapping[str, Reliability], path: Path) -> Path:
     )
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(curves), _COLUMNS)
+        axes = panel_grid(figure, len(curves), _COLUMNS, "mean score", "share showing it")
         for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
             _unit_panel(panel, emotion, f"ECE {curve.expected_calibration_error:.2f}", (0.04, 0.96), "top")
             panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
@@ -99,8 +102,6 @@ def reliability_figure(curves: Mapping[str, Reliability], path: Path) -> Path:
             panel.scatter(
                 curve.mean_score, curve.share, s=sizes, color=BLUE, zorder=3, edgecolor="white", linewidth=0.6
             )
-        figure.supxlabel("mean score", fontsize=10)
-        figure.supylabel("share that shows it", fontsize=10)
 
     return draw_page("Is a score a probability?", caption, _grid_height(len(curves)), draw, path)
 
@@ -114,7 +115,7 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
     )
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(curves), _COLUMNS)
+        axes = panel_grid(figure, len(curves), _COLUMNS, "false alarms", "found")
         for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
             area = areas[emotion]
             words = f"AUC {area.value:.2f}\n{area.lo:.2f} to {area.hi:.2f}"
@@ -123,8 +124,6 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
             panel.fill_between(curve.false_positive_rate, curve.true_positive_rate, color=BLUE, alpha=0.08, linewidth=0)
             panel.plot(curve.false_positive_rate, curve.true_positive_rate, color=BLUE)
             panel.plot(*curve.at_threshold, "o", color=ORANGE, markersize=6, markeredgecolor="white", clip_on=False)
-        figure.supxlabel("false alarms", fontsize=10)
-        figure.supylabel("found", fontsize=10)
 
     return draw_page("How well each emotion is told from the rest", caption, _grid_height(len(curves)), draw, path)
 
@@ -149,7 +148,7 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
     for row in rows:
         if row.group != group:
             group = row.group
-            axes.text(0, at, group, transform=axes.get_yaxis_transform(), weight="bold", va="center")
+            axes.text(0, at, group, transform=axes.get_yaxis_transform(), weight="bold", va="center", bbox=_PLATE)
             at += 1
         colour, marker = STATE_MARKS[row.state]
         axes.hlines(at, row.lo, row.hi, color=colour, linewidth=2.2)
@@ -165,7 +164,7 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
     axes.set_xlim(max(0.0, np.floor(10 * min(ends) - 0.5) / 10), 1.0)
     axes.set_ylim(at - 0.4, -0.6)
     axes.set_yticks(heights, labels)
-    axes.set_xlabel(metric)
+    axes.set_xlabel(textwrap.fill(metric, _LABEL_CHARACTERS))
     light_grid(axes, "x")
     axes.spines["left"].set_visible(False)
     states = [state for state in STATE_MARKS if state and any(row.state == state for row in rows)]
@@ -207,7 +206,7 @@ def draw_latency(axes: Axes, rows: Sequence[LatencyRow], budget_ms: float | None
         axes.hlines(at, row.p50_ms, row.p95_ms, color=colour, linewidth=7, alpha=0.35)
         face = colour if row.is_ours else "white"
         axes.plot(row.p50_ms, at, "o", color=colour, markersize=9, markerfacecolor=face, markeredgewidth=1.8)
-        words = f"{row.p50_ms:.2f} (95 %: {row.p95_ms:.2f})"
+        words = f"{row.p50_ms:.2f} ms (p95 {row.p95_ms:.2f})"
         right = row.p95_ms < 0.55 * most
         axes.annotate(
             words,
@@ -233,7 +232,7 @@ def _size(size_bytes: int) -> str:
 
 
 def _grid_height(panels: int) -> float:
-    return _PANEL_IN * -(-panels // _COLUMNS) + 0.45
+    return _PANEL_IN * -(-panels // _COLUMNS) + 0.5
 
 
 def _unit_panel(panel: Axes, title: str, words: str, place: tuple[float, float], side: str) -> None:

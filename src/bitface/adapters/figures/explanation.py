@@ -102,13 +102,20 @@ def draw_map(axes: Axes, values: NDArray[np.float64], mesh: Mesh, norm: Normaliz
     triangles = mesh.triangles[order]
     plane = mesh.vertices[:, :2]
     faces = PolyCollection(
-        plane[triangles], array=values[triangles].mean(axis=1), cmap=MAP_COLOURS, norm=norm, linewidths=0.25
+        list(plane[triangles]), array=values[triangles].mean(axis=1), cmap=MAP_COLOURS, norm=norm, linewidths=0.25
     )
     faces.set_edgecolor("face")
     axes.add_collection(faces)
     for iris in _IRISES:
         axes.scatter(
-            *plane[iris][0], c=[values[iris].mean()], cmap=MAP_COLOURS, norm=norm, s=16, edgecolor=INK, linewidth=0.5
+            plane[iris][0, 0],
+            plane[iris][0, 1],
+            c=[values[iris].mean()],
+            cmap=MAP_COLOURS,
+            norm=norm,
+            s=16,
+            edgecolor=INK,
+            linewidth=0.5,
         )
     _outline(axes, mesh)
 
@@ -142,20 +149,28 @@ def _colour_bar(figure: Figure, axes: list[Axes], norm: Normalize) -> None:
         extend="max",
         label="% of the emotion's attribution per landmark",
     )
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
 
 
 def _draw_tiers(axes: Axes, overall: NDArray[np.float64], mesh: Mesh) -> None:
     plane = mesh.vertices[:, :2]
-    edges = PolyCollection(plane[mesh.triangles], facecolors="#f6f7f9", edgecolors=RULE, linewidths=0.4)
+    edges = PolyCollection(list(plane[mesh.triangles]), facecolors="#f6f7f9", edgecolors=RULE, linewidths=0.4)
     axes.add_collection(edges)
     _outline(axes, mesh)
     order = np.argsort(-overall, kind="stable")
     first, keys = 0, []
     for rank, (last, colour) in enumerate(_TIERS):
         chosen = order[first:last]
-        axes.scatter(*plane[chosen].T, s=34 - 9 * rank, color=colour, edgecolor="white", linewidth=0.4, zorder=6 - rank)
+        axes.scatter(
+            plane[chosen, 0],
+            plane[chosen, 1],
+            s=34 - 9 * rank,
+            color=colour,
+            edgecolor="white",
+            linewidth=0.4,
+            zorder=6 - rank,
+        )
         words = f"first {last}" if not first else f"to {last}"
         keys.append(Line2D([], [], marker="o", linestyle="none", color=colour, label=words))
         first = last

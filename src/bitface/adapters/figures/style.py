@@ -64,7 +64,7 @@ _CAPTION_PT: Final = 9.5
 _LINE_SPACING: Final = 1.3
 _MARGIN_IN: Final = 0.12
 # DejaVu Sans sets a mean character of prose in about 0.54 em, bold in 0.62.
-_CAPTION_EM, _TITLE_EM = 0.54, 0.62
+_CAPTION_EM, _TITLE_EM = 0.54, 0.60
 
 
 def draw_page(title: str, caption: str, body_in: float, draw: Callable[[Figure], None], path: Path) -> Path:
@@ -80,31 +80,17 @@ def draw_page(title: str, caption: str, body_in: float, draw: Callable[[Figure],
     height_in = head_in + body_in + foot_in
     # A whole number of pixels, so that a test can say how large a picture is.
     height_in = round(height_in * DPI) / DPI
-    with rc_context(dict(STYLE)):
+    with rc_context(dict(STYLE)):  # type: ignore[arg-type]
         figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
         left = _MARGIN_IN / WIDTH_IN
         body = (left, foot_in / height_in, 1 - 2 * left, body_in / height_in)
         figure.get_layout_engine().set(rect=body)  # type: ignore[union-attr, call-arg]
         draw(figure)
-        text = {"ha": "left", "linespacing": _LINE_SPACING}
-        figure.text(
-            left,
-            1 - _MARGIN_IN / height_in,
-            "\n".join(title_lines),
-            va="top",
-            fontsize=_TITLE_PT,
-            weight="bold",
-            **text,
-        )
-        figure.text(
-            left,
-            _MARGIN_IN / height_in,
-            "\n".join(caption_lines),
-            va="bottom",
-            fontsize=_CAPTION_PT,
-            color=MUTED,
-            **text,
-        )
+        top, bottom = 1 - _MARGIN_IN / height_in, _MARGIN_IN / height_in
+        head = figure.text(left, top, "\n".join(title_lines), va="top", fontsize=_TITLE_PT, weight="bold")
+        foot = figure.text(left, bottom, "\n".join(caption_lines), va="bottom", fontsize=_CAPTION_PT, color=MUTED)
+        for text in (head, foot):
+            text.set_linespacing(_LINE_SPACING)
         path.parent.mkdir(parents=True, exist_ok=True)
         # No program version in the file: the same figures give the same bytes.
         figure.savefig(path, format="png", metadata={"Software": None, "Title": title, "Description": caption})
@@ -123,14 +109,17 @@ def light_grid(axes: Axes, axis: str = "both") -> None:
     axes.tick_params(length=0)
 
 
-def panel_grid(figure: Figure, panels: int, columns: int) -> list[Axes]:
-    """`panels` axes in rows of `columns`, with shared scales; the places left over stay empty."""
+def panel_grid(figure: Figure, panels: int, columns: int, x_label: str = "", y_label: str = "") -> list[Axes]:
+    """`panels` axes in rows of `columns`, with shared scales and labels at the edges; places left over stay empty."""
     rows = -(-panels // columns)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel().tolist()
     for position, spare in enumerate(axes[panels:], start=panels):
         spare.remove()
         if position >= columns:
             axes[position - columns].tick_params(labelbottom=True)
+    for position, panel in enumerate(axes[:panels]):
+        panel.set_xlabel(x_label if position + columns >= panels else "")
+        panel.set_ylabel("" if position % columns else y_label)
     return list(axes[:panels])
 
 

@@ -1,0 +1,169 @@
+"""Writes the gate report and the model card with Jinja: pages that stand alone, print well, and believe no text they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bitface.errors import InputError
+
+Evidence = Literal["synthetic", "real", "mixed"]
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "FAIL": ("&#10005;", "shown not to hold"),
+    "INSUFFICIENT": ("?", "too few faces to know"),
+    "NOT-RUN": ("&ndash;", "could not be judged"),
+    "PASS": ("&#10003;", "shown to hold"),
+}
+"""Sign and meaning of each state, worst first: a reader meets what needs them before what does not."""
+DECISIONS: Final[Mapping[str, str]] = {
+    "promote": "The model may go live: every required cell passes.",
+    "hold": "The model waits: nothing required fails, and not everything required is shown.",
+    "block": "The model is blocked: a required cell fails.",
+}
+EVIDENCE_SENTENCES: Final[Mapping[str, str]] = {
+    "synthetic": "All figures come from synthetic faces. They say that the method works, not that it works on people.",
+    "real": "All figures come from faces of real people who consented to this use.",
+    "mixed": "Figures come from synthetic and real faces together; read the slices before believing an average.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateReport:
+    """What the page of a gate shows. `facts` are a few lines of name -> words; `cells` as the gate records them.
+
+    A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
+    limit that was asked as `limit` or `floor`; figures may be None.
+    """
+
+    title: str
+    decision: str
+    reasons: Sequence[str]
+    evidence: Evidence
+    facts: Mapping[str, str]
+    cells: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardMetric:
+    """One figure with its interval: `group` is a heading (emotions, macro, a slice attribute), `name` the line."""
+
+    group: str
+    name: str
+    metric: str
+    value: float
+    lo: float
+    hi: float
+    n: int
+    persons: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """The facts of a model card (Mitchell et al., 2019, arXiv 1810.03993). Lists are sentences; `data` is name -> words."""
+
+    name: str
+    version: str
+    digest: str
+    evidence: Evidence
+    summary: str
+    intended_use: Sequence[str]
+    prohibited_contexts: Sequence[str]
+    data: Mapping[str, str]
+    training: Mapping[str, str]
+    metrics: Sequence[CardMetric]
+    slices: Sequence[CardMetric]
+    explanation: Sequence[str]
+    limits: Sequence[str]
+
+
+def write_gate_report(report: GateReport, path: Path) -> Path:
+    """The report as one HTML file without outside resources; returns `path`.
+
+    Raises:
+        InputError: a decision, a state or a kind of evidence that is unknown: it must not be shown as if it were fine.
+    """
+    _known(report.decision, DECISIONS, "decision")
+    _known(report.evidence, EVIDENCE_SENTENCES, "evidence")
+    for cell in report.cells:
+        _known(str(cell["state"]), STATES, "state of a cell")
+    counts = {state: sum(str(cell["state"]) == state for cell in report.cells) for state in STATES}
+    values = {
+        "report": report,
+        "sentence": DECISIONS[report.decision],
+        "evidence_sentence": EVIDENCE_SENTENCES[report.evidence],
+        "states": STATES,
+        "counts": counts,
+        "groups": _by_kind(report.cells),
+        "open_cells": [cell for cell in report.cells if str(cell["state"]) == "INSUFFICIENT"],
+    }
+    return _written(_render("gate_report.html.jinja", values), path)
+
+
+def write_model_card(facts: CardFacts, html: Path, markdown: Path) -> tuple[Path, Path]:
+    """The model card as HTML and as Markdown of the same facts; returns both paths.
+
+    Raises:
+        InputError: a kind of evidence that is unknown, or a card that prohibits nothing or admits no limit.
+    """
+    _known(facts.evidence, EVIDENCE_SENTENCES, "evidence")
+    if not facts.prohibited_contexts or not facts.limits:
+        raise InputError("a model card needs at least one prohibited context and one limit; say what it must not do")
+    values: dict[str, object] = {"card": facts, "evidence_sentence": EVIDENCE_SENTENCES[facts.evidence]}
+    page = _written(_render("model_card.html.jinja", values), html)
+    return page, _written(_render("model_card.md.jinja", values), markdown)
+
+
+def _by_kind(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    kinds = dict.fromkeys(str(cell["kind"]) for cell in cells)
+    worst_first = list(STATES)
+    return {
+        kind: sorted(
+            (cell for cell in cells if cell["kind"] == kind),
+            key=lambda cell: (not cell["required"], worst_first.index(str(cell["state"]))),
+        )
+        for kind in kinds
+    }
+
+
+def _known(word: str, words: Mapping[str, str] | Mapping[str, tuple[str, str]], what: str) -> None:
+    if word not in words:
+        raise InputError(f"{what} '{word}' is not one of {', '.join(words)}")
+
+
+def _render(template: str, values: Mapping[str, object]) -> str:
+    # Markdown has no escaping of its own that Jinja knows: HTML's is valid inside it, so both are escaped.
+    environment = Environment(
+        loader=PackageLoader("bitface.adapters", "report_templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"figure": _figure, "interval": _interval, "one_line": _one_line}
+    return environment.get_template(template).render(values)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(cell: Mapping[str, Any] | CardMetric) -> str:
+    lo, hi = (cell.lo, cell.hi) if isinstance(cell, CardMetric) else (cell.get("lo"), cell.get("hi"))
+    return "-" if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
+
+
+def _one_line(text: str) -> str:
+    """Text that cannot start a line or a table cell of its own in Markdown."""
+    marks = {ord(mark): f"\\{mark}" for mark in "\\`*_[]|#"}
+    return " ".join(str(text).split()).translate(marks)
+
+
+def _written(document: str, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(document, encoding="utf-8")
+    return path

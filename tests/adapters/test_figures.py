@@ -1,0 +1,168 @@
+"""Figures: whole files of the stated size whose captions say what a reader must know; nothing global is changed."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from bitface.adapters import figures
+from bitface.adapters.canonical_mesh import read_canonical_mesh
+from bitface.adapters.figures.explanation import landmark_shares
+from bitface.evaluation.curves import Reliability, RocCurve
+from bitface.evaluation.intervals import Interval
+from bitface.explain.attributions import Attribution, completeness_gaps, summarise
+
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+BINS = np.linspace(0.1, 0.9, 5)
+ROWS = tuple(
+    figures.ForestRow(group=group, label=label, value=0.7, lo=0.6, hi=0.8, n=40, state=state)
+    for group, label, state in (("age", "18-29", "PASS"), ("age", "30-44", "FAIL"), ("gender", "other", "INSUFFICIENT"))
+)
+TIMES = (
+    figures.LatencyRow(name="one-bit", p50_ms=0.3, p95_ms=0.4, size_bytes=92_000, is_ours=True),
+    figures.LatencyRow(name="float twin", p50_ms=0.9, p95_ms=1.4, size_bytes=1_140_000, is_ours=False),
+)
+
+
+@pytest.fixture(scope="module")
+def mesh(landmarker_file):
+    return read_canonical_mesh(landmarker_file)
+
+
+@pytest.fixture(scope="module")
+def summary():
+    values = np.random.default_rng(0).normal(size=(4, 7, 478))
+    differences = values.sum(axis=2) * 2
+    return summarise(
+        Attribution(
+            method="integrated gradients",
+            gradient="straight-through",
+            steps=50,
+            baseline="mean landmarks of training people",
+            emotions=EMOTIONS,
+            values=values,
+            differences=differences,
+            gaps=completeness_gaps(values, differences),
+        )
+    )
+
+
+def confusion(path):
+    return figures.confusion_figure(np.eye(7, dtype=np.int64) * 9, EMOTIONS, path)
+
+
+def reliability(path):
+    curve = Reliability(
+        mean_score=BINS,
+        share=BINS,
+        lo=BINS - 0.1,
+        hi=BINS + 0.1,
+        samples=np.full(5, 10),
+        expected_calibration_error=0.03,
+    )
+    return figures.reliability_figure(dict.fromkeys(EMOTIONS, curve), path)
+
+
+def roc(path):
+    curve = RocCurve(false_positive_rate=BINS, true_positive_rate=np.sqrt(BINS), at_threshold=(0.1, 0.6))
+    area = Interval(value=0.9, lo=0.85, hi=0.94, n=840, persons=120)
+    return figures.roc_figure(dict.fromkeys(EMOTIONS, curve), dict.fromkeys(EMOTIONS, area), path)
+
+
+def slices(path):
+    return figures.slice_figure(ROWS, 0.6, "Accuracy", path)
+
+
+def latency(path):
+    return figures.latency_figure(TIMES, 2.0, path)
+
+
+def assert_is_a_whole_picture(path):
+    with Image.open(path) as image:
+        image.load()
+        assert image.format == "PNG"
+        assert image.width == 1080
+        assert 500 < image.height < 2400
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.min() < 60 < 200 < pixels.max()
+    # Nothing is cut off: a frame of the page stays white.
+    edge = np.concatenate([pixels[:6].ravel(), pixels[-6:].ravel(), pixels[:, :6].ravel(), pixels[:, -6:].ravel()])
+    assert edge.min() == 255
+
+
+@pytest.mark.parametrize("draw", [confusion, reliability, roc, slices, latency])
+def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
+    """1,080 pixels wide, with dark and light in it, a white margin, a title and a caption."""
+    path = draw(tmp_path / "folder" / "figure.png")
+    assert_is_a_whole_picture(path)
+    title, caption = figures.caption_of(path)
+    assert title
+    assert len(caption) > 40
+
+
+def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh, summary):
+    """Method, steps, baseline, gap and, for straight-through maps, that they do not add up: under each picture of a map."""
+    drawn = [
+        figures.attribution_figure(summary, mesh, tmp_path / "maps.png"),
+        figures.landmark_ranking_figure(summary, mesh, tmp_path / "ranking.png"),
+        figures.overview_figure(
+            "A title", ROWS, 0.6, "accuracy", TIMES, summary, ("happiness", "fear"), mesh, tmp_path / "overview.png"
+        ),
+    ]
+    for path in drawn:
+        assert_is_a_whole_picture(path)
+        caption = figures.caption_of(path)[1].lower()
+        for words in (
+            "integrated gradients, 50 steps",
+            "baseline: mean landmarks of training people",
+            "median 50.0%",
+            "approximate, not additive",
+        ):
+            assert words in caption, path.name
+
+
+def test_the_same_figures_give_the_same_bytes(tmp_path):
+    """No time, no program version: a picture can be compared by its digest."""
+    first, second = (slices(tmp_path / f"{name}.png").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def test_the_style_stays_inside_the_figure(tmp_path):
+    """Another program's settings are not ours to change."""
+    before = dict(mpl.rcParams)
+    confusion(tmp_path / "figure.png")
+    assert dict(mpl.rcParams) == before
+
+
+def test_an_emotion_without_samples_has_no_percentages(tmp_path):
+    """0 of 0 is not 0 percent, and no division warns."""
+    counts = np.zeros((7, 7), dtype=np.int64)
+    counts[0, 0] = 3
+    assert_is_a_whole_picture(figures.confusion_figure(counts, EMOTIONS, tmp_path / "figure.png"))
+
+
+def test_the_caption_names_the_floor_of_the_gate(tmp_path):
+    """A line without a name would be a guess."""
+    assert "0.60" in figures.caption_of(slices(tmp_path / "figure.png"))[1]
+
+
+def test_shares_of_a_map_add_up_to_a_hundred_percent():
+    """3 of 4 parts on one landmark is 75 %; a map of zeros stays one of zeros."""
+    values = np.zeros((2, 478))
+    values[0, 1], values[0, 2] = 3.0, 1.0
+    shares = landmark_shares(values)
+    assert shares[0, 1] == pytest.approx(75)
+    assert shares[0].sum() == pytest.approx(100)
+    assert not shares[1].any()
+
+
+def test_words_of_any_length_stay_on_the_page(tmp_path):
+    """Long titles wrap; the page grows, and the edge stays white."""
+    rows = (
+        figures.ForestRow(
+            group="a rather long heading", label="a rather long label", value=0.5, lo=0.2, hi=1.0, n=123456
+        ),
+    )
+    assert_is_a_whole_picture(
+        figures.slice_figure(rows, None, "Some metric with a rather long name " * 3, tmp_path / "f.png")
+    )
