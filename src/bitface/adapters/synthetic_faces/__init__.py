@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from bitface.adapters.synthetic_faces.figure import Figure
-from bitface.adapters.synthetic_faces.head_mesh import LOCAL_CHANGES, HeadMesh, load_head_mesh
+from bitface.adapters.synthetic_faces.head_mesh import HeadMesh, load_head_mesh
+from bitface.adapters.synthetic_faces.head_shapes import LOCAL_CHANGES
 from bitface.adapters.synthetic_faces.shading import Painter
 from bitface.errors import InputError
-from bitface.faces.action_units import FACIAL_ACTIONS, ExpressionStyle, draw_apex, draw_clip, draw_habit
+from bitface.faces.action_units import FACIAL_ACTIONS
 from bitface.faces.emotions import emotion_of
+from bitface.faces.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
 from bitface.faces.records import Kind
 from bitface.faces.synthetic_people import SyntheticPerson
 from bitface.params import SyntheticParams

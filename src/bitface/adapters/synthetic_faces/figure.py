@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.adapters.synthetic_faces import kernels, shading
+from bitface.adapters.synthetic_faces import lighting, shading
 from bitface.adapters.synthetic_faces.head_mesh import PARTS, HeadMesh, vertex_rows
 from bitface.adapters.synthetic_faces.looks import Look
 from bitface.adapters.synthetic_faces.painting import Canvas, hair_field, paint
@@ -16,13 +16,13 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
 _MATERIAL = {
-    "skin": kernels.SKIN,
-    "mouth": kernels.MOUTH,
-    "socket": kernels.SOCKET,
-    "eye": kernels.EYE,
-    "teeth": kernels.TEETH,
-    "tongue": kernels.MOUTH,
-    "lash": kernels.LASH,
+    "skin": lighting.SKIN,
+    "mouth": lighting.MOUTH,
+    "socket": lighting.SOCKET,
+    "eye": lighting.EYE,
+    "teeth": lighting.TEETH,
+    "tongue": lighting.MOUTH,
+    "lash": lighting.LASH,
 }
 _SHELL_DM = {"short": (0.03, 0.12), "full": (0.14, 0.26), "curly": (0.12, 0.38), "tied": (0.02, 0.06),
              "bob": (0.08, 0.18), "long": (0.06, 0.18)}  # fmt: skip
@@ -140,7 +140,7 @@ def _hair_shell(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray,
         vertices=neutral[rows] + normals * lift[:, None],
         triangles=new[chosen],
         follows=rows.astype(np.int32),
-        material=np.full(len(chosen), kernels.HAIR, dtype=np.int32),
+        material=np.full(len(chosen), lighting.HAIR, dtype=np.int32),
         coordinates=canvas.coordinates[rows],
         attributes=attributes,
     )
@@ -167,7 +167,7 @@ def _hanging_hair(look: Look, neutral: FloatArray, rng: np.random.Generator) -> 
     attributes[:, 0] = np.broadcast_to(0.85 - 0.2 * down, (rows, columns)).ravel()
     attributes[:, 2] = rng.uniform(0.8, 1.15, size=len(vertices))
     coordinates = np.stack(np.broadcast_arrays(around / (2 * np.pi), down), axis=-1).reshape(-1, 2).astype(np.float32)
-    return _sheet(vertices, rows, columns, coordinates, attributes, kernels.HAIR)
+    return _sheet(vertices, rows, columns, coordinates, attributes, lighting.HAIR)
 
 
 def _knot(neutral: FloatArray, look: Look) -> _Piece:
@@ -182,7 +182,7 @@ def _knot(neutral: FloatArray, look: Look) -> _Piece:
     vertices = (crown + [0.0, 0.12, -0.25] + radius * sphere).reshape(-1, 3).astype(np.float32)
     attributes = np.full((len(vertices), 4), 0.9, dtype=np.float32)
     coordinates = np.stack(np.broadcast_arrays(around / 6.28, up / 3.14), axis=-1).reshape(-1, 2).astype(np.float32)
-    return _sheet(vertices, rows, columns, coordinates, attributes, kernels.HAIR)
+    return _sheet(vertices, rows, columns, coordinates, attributes, lighting.HAIR)
 
 
 def _glasses(left: FloatArray, right: FloatArray, neutral: FloatArray, rng: np.random.Generator) -> _Piece:
@@ -212,7 +212,7 @@ def _glasses(left: FloatArray, right: FloatArray, neutral: FloatArray, rng: np.r
     for low, high in bands:
         vertices = np.concatenate([low, high]).astype(np.float32)
         plain = np.zeros((len(vertices), 2), dtype=np.float32)
-        sheets.append(_sheet(vertices, 2, len(low), plain, np.ones((len(vertices), 4), np.float32), kernels.FRAME))
+        sheets.append(_sheet(vertices, 2, len(low), plain, np.ones((len(vertices), 4), np.float32), lighting.FRAME))
     return _joined(sheets)
 
 

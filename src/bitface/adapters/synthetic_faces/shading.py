@@ -10,7 +10,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from bitface.adapters.synthetic_faces import kernels
+from bitface.adapters.synthetic_faces import kernels, lighting
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
@@ -51,7 +51,8 @@ class Surface:
 def start(cache: Path) -> None:
     """Starts warp quietly with its kernel cache under `cache`."""
     wp.config.kernel_cache_dir = str(cache / "warp")
-    wp.config.quiet = True
+    # Standard output belongs to the command line, which may be printing one JSON document.
+    wp.config.log_level = wp.LOG_ERROR
     wp.init()
 
 
@@ -174,7 +175,7 @@ class Painter:
             light.ground_colour,
         ]
         _launch(
-            kernels.shade,
+            lighting.shade,
             (side // 2, side // 2),
             [
                 on_screen,
@@ -218,6 +219,6 @@ class Painter:
         _launch(
             kernels.nearest,
             1,
-            [in_light, self._triangles, self._material, kernels.LASH, self._shadow, self._shadow_seen],
+            [in_light, self._triangles, self._material, lighting.LASH, self._shadow, self._shadow_seen],
         )
         return in_light, 0.05
