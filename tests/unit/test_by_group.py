@@ -7,7 +7,7 @@ import pytest
 from fairlearn.metrics import MetricFrame, equalized_odds_difference, selection_rate, true_positive_rate
 
 from bitface.errors import InputError
-from bitface.evaluation.by_group import by_group
+from bitface.evaluation.by_group import group_report
 from bitface.evaluation.predictions import Predictions
 from bitface.params import EvaluationParams
 
@@ -41,7 +41,7 @@ def made(people=24, seed=0) -> tuple[Predictions, dict[str, dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def report():
-    return by_group(*made(), PARAMS, seed=0)
+    return group_report(*made(), PARAMS, seed=0)
 
 
 def test_the_figures_are_fairlearns(report) -> None:
@@ -87,7 +87,7 @@ def test_a_slice_without_a_smile_has_no_rate_of_found_smiles() -> None:
     p, slices = made()
     alone = {**slices, "p00": {**slices["p00"], "ancestry": "b"}}
     mask = (p.persons != "p00") | (p.labels == "anger")
-    report = by_group(p.where(mask), alone, PARAMS, seed=0)
+    report = group_report(p.where(mask), alone, PARAMS, seed=0)
     row = next(r for r in report.slices if (r.value, r.emotion) == ("b", "happiness"))
     assert row.true_positive_rate is None and row.balanced_accuracy is None and row.auc is None
     assert 0 <= row.selection_rate.lo <= row.selection_rate.hi <= 1
@@ -97,4 +97,4 @@ def test_a_person_without_a_record_is_refused() -> None:
     p, slices = made()
     del slices["p03"]
     with pytest.raises(InputError, match=r"4 of 96 samples have no 'age_band'"):
-        by_group(p, slices, PARAMS, seed=0)
+        group_report(p, slices, PARAMS, seed=0)

@@ -57,7 +57,7 @@ class GroupReport:
     equalized_odds_difference: Mapping[tuple[str, str], float]
 
 
-def by_group(
+def group_report(
     predictions: Predictions, slices: Mapping[str, Mapping[str, str]], params: EvaluationParams, seed: int
 ) -> GroupReport:
     """Figures of every slice of the known attributes.

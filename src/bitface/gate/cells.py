@@ -91,6 +91,7 @@ def stated(
     note: str = "",
 ) -> Cell:
     """A cell whose state another rule has decided, with its figures and what would be needed where they are too few."""
+    value, lo, hi = _rounded(interval.value), _rounded(interval.lo), _rounded(interval.hi)
     needed = _needed(interval, limit) if state is State.INSUFFICIENT else None
     persons_needed = math.ceil(needed * interval.persons / interval.n) if needed and interval.n else None
     return Cell(
@@ -99,9 +100,9 @@ def stated(
         reason=(sentence or _sentence(interval, limit, bound, state, needed, persons_needed)) + note,
         n=interval.n,
         persons=interval.persons,
-        value=_rounded(interval.value),
-        lo=_rounded(interval.lo),
-        hi=_rounded(interval.hi),
+        value=value,
+        lo=lo,
+        hi=hi,
         limit=limit,
         bound=bound,
         p_value=None if p_value is None else _rounded(p_value),

@@ -1,0 +1,84 @@
+"""Made-up evidence for the gate: sound by default, so that a test changes one thing and sees one cell change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitface.evaluation.predictions import Predictions
+from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
+from bitface.params import GateParams, read_params
+
+EMOTIONS = ("anger", "happiness", "neutral")
+STILLS = 2 * len(EMOTIONS)
+
+
+def _predictions(people: int = 60, errors: float = 0.1, seed: int = 0) -> Predictions:
+    """`people` with two stills of each emotion; a share of stills is taken for the next emotion."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile(np.repeat(EMOTIONS, 2), people)
+    index = np.tile(np.repeat(np.arange(3), 2), people)
+    said = np.where(rng.random(len(labels)) < errors, (index + 1) % 3, index)
+    return Predictions(
+        sample_ids=np.array([f"s{row:04d}" for row in range(len(labels))]),
+        persons=np.repeat([f"person{number:010d}" for number in range(people)], STILLS),
+        labels=labels,
+        emotions=EMOTIONS,
+        scores=np.where(said[:, None] == np.arange(3), 0.8, 0.1),
+        thresholds=np.full(3, 0.5),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_predictions() -> Callable[..., Predictions]:
+    return _predictions
+
+
+@pytest.fixture(scope="session")
+def evidence() -> GateEvidence:
+    """A first model that passes: 60 people, 10 % of stills wrong, no champion."""
+    model = _predictions()
+    return GateEvidence(
+        emotions=EMOTIONS,
+        one_bit=model,
+        twin=model,
+        champion_version=None,
+        champion=None,
+        slices={
+            person: {
+                "age_band": ("18_29", "30_44")[number % 2],
+                "gender": ("female", "male")[number // 2 % 2],
+                "skin_tone": ("monk_1_4", "monk_8_10")[number // 4 % 2],
+                "ancestry": "a" if number < 50 else "b",
+            }
+            for number, person in enumerate(np.unique(model.persons).tolist())
+        },
+        latency_ms={"one-bit": np.linspace(0.2, 0.4, 300), "float": np.linspace(0.3, 0.6, 300)},
+        explanations=(
+            ExplanationEvidence(
+                method="exact", baseline="mean face", additive=True, gaps=np.full(20, 1e-4), persons=model.persons[:20]
+            ),
+            ExplanationEvidence(
+                method="rough", baseline="mean face", additive=False, gaps=np.full(20, 0.9), persons=model.persons[:20]
+            ),
+        ),
+        consent=ConsentEvidence(members=500, admitted=500),
+        drift=DriftEvidence(share=0.1, share_max=0.5, features=20, n_reference=300, n_current=300),
+    )
+
+
+@pytest.fixture(scope="session")
+def with_champion(evidence: GateEvidence) -> GateEvidence:
+    """The same model once more: a champion that is right and wrong where the candidate is."""
+    return replace(evidence, champion_version="7", champion=evidence.one_bit)
+
+
+@pytest.fixture(scope="session")
+def gate_params() -> GateParams:
+    """The project's own, with fewer draws."""
+    params = read_params(Path(__file__).resolve().parents[2] / "params.yaml").gate
+    return params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
