@@ -109,10 +109,10 @@ def test_a_gate_report_says_its_decision_first(tmp_path):
 
 
 def test_what_would_decide_an_open_cell_is_said(tmp_path):
-    """120 samples now, about 610 needed; where none would decide, it says that."""
-    page = written(report(cell(), cell(name="slice/x", n_needed=None)), tmp_path)
-    assert "about 610" in page
-    assert "not by more samples alone" in page
+    """120 samples now, about 610 needed; a figure on its limit and a cell without a figure are told apart from it."""
+    page = written(report(cell(), cell(n_needed=None), cell(n_needed=None, value=None)), tmp_path)
+    needed = re.findall(r'<td class="number">(about 610|not by more samples alone|unknown)</td>', page)
+    assert needed == ["about 610", "not by more samples alone", "unknown"]
 
 
 @pytest.mark.parametrize("state", ["PASS", "FAIL", "INSUFFICIENT", "NOT-RUN"])

@@ -26,7 +26,7 @@ DECISIONS: Final[Mapping[str, str]] = {
 }
 EVIDENCE_SENTENCES: Final[Mapping[str, str]] = {
     "synthetic": "All figures come from synthetic faces. They say that the method works, not that it works on people.",
-    "real": "All figures come from faces of real people who consented to this use.",
+    "real": "All figures come from faces of real people.",
     "mixed": "Figures come from synthetic and real faces together; read the slices before believing an average.",
 }
 

@@ -159,7 +159,7 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
         heights.append(at)
         at += 1
     if floor is not None:
-        axes.axvline(floor, color=ORANGE, linewidth=1.4, zorder=0)
+        axes.axvline(floor, color=ORANGE, linewidth=1.4, zorder=1)
     ends = [row.lo for row in rows] + ([] if floor is None else [floor])
     axes.set_xlim(max(0.0, np.floor(10 * min(ends) - 0.5) / 10), 1.0)
     axes.set_ylim(at - 0.4, -0.6)
@@ -218,7 +218,7 @@ def draw_latency(axes: Axes, rows: Sequence[LatencyRow], budget_ms: float | None
             color=INK,
         )
     if budget_ms is not None:
-        axes.axvline(budget_ms, color=ORANGE, linewidth=1.4, zorder=0)
+        axes.axvline(budget_ms, color=ORANGE, linewidth=1.4, zorder=1)
     axes.set_yticks(range(len(rows)), [f"{row.name}\n{_size(row.size_bytes)}" for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlim(0, 1.06 * most)
