@@ -1,6 +1,6 @@
 """The main job: from a dataset to a model that is promoted, held or blocked, with the reasons on record.
 
-Read it downwards; each task names the step that does the work.
+Read it downwards; each task names the stage that does the work (`flows/stages.py`), and that names its step.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from bitface.steps import drift, evaluate, explain, export, featurise, gate, plan, register, summary, train, validate, version
-from flows import wiring
+from bitface.steps.summary import is_finished
+from flows.stages import wire
+from flows.wiring import worker_threads
 
 
 class RetrainRequest(BaseModel):
-    """What a person or a schedule asks for."""
+    """What a person or a schedule asks for; the context is params.yaml's where None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,28 +28,26 @@ class RetrainRequest(BaseModel):
     overrides: tuple[str, ...] = ()
 
 
-def step(function: Any, name: str) -> Any:
-    """A plain function as a task; our own content keys decide what is reused, so Prefect caches nothing."""
-    return task(function, name=name, cache_policy=NO_CACHE, persist_result=False)
+def step(function: Any) -> Any:
+    """A plain function as a task; our own content keys decide what is reused, so Prefect caches and pickles nothing."""
+    return task(function, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
 
 
-@flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=wiring.worker_threads()), validate_parameters=True)
+@flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
 def retrain(request: RetrainRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the summary, which names the decision and where to look."""
-    stages = wiring.wire(request.profile, request.overrides, request.purpose, request.context)
+    stages = wire(request.profile, request.overrides, request.purpose, request.context)
     with stages.running():
-        dataset = step(stages.version, "version")()
-        run = step(stages.plan, "plan")(dataset)
-        if summary.is_finished(run):
-            return step(stages.reuse, "reuse")(run)
-        features = step(stages.featurise, "featurise").map(stages.groups(run), unmapped(run))
-        validation = step(stages.validate, "validate")(run, features)
-        models = step(stages.train, "train")(run, features, validation)
-        bundle = step(stages.export, "export")(run, models, features, validation)
-        evaluation = step(stages.evaluate, "evaluate")(run, models, bundle, features, validation)
-        explanation = step(stages.explain, "explain")(run, models, bundle, features, validation)
-        drifted = step(stages.drift, "drift")(run, features, validation)
-        decision = step(stages.gate, "gate")(run, validation, bundle, evaluation, explanation, drifted)
-        return step(stages.register, "register")(
-            run, validation, models, bundle, evaluation, explanation, drifted, decision
-        )
+        dataset = step(stages.version)()
+        run = step(stages.plan)(dataset)
+        if is_finished(run):
+            return dict(step(stages.reuse)(run))
+        features = step(stages.featurise).map(stages.groups(run), unmapped(run)).result()
+        validation = step(stages.validate)(run, features)
+        models = step(stages.train)(run, features, validation)
+        bundle = step(stages.export)(run, models)
+        evaluation = step(stages.evaluate)(run, models, bundle, features, validation)
+        explanation = step(stages.explain)(run, models, features, validation)
+        drifted = step(stages.drift)(run, features, validation)
+        decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, features)
+        return dict(step(stages.register)(run, validation, models, bundle, evaluation, explanation, drifted, decision))

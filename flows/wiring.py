@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_image
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
+from bitface.errors import IntegrityError
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.params import Params, SyntheticParams, read_params
-from bitface.ports import DecodeFrames, EncodeFrames, Landmarker, PlannedPerson, ReadImage, RenderedSample
+from bitface.ports import (
+    DecodeFrames,
+    EncodeFrames,
+    ExportBundle,
+    Landmarker,
+    MeasureDrift,
+    PlannedPerson,
+    ReadImage,
+    RenderedSample,
+    Runtime,
+    TableChecks,
+)
 from bitface.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from bitface.adapters.mlflow_tracking import MlflowTracking
+    from bitface.training.trained import TrainedModel
 
 QUIET = {
     "DO_NOT_TRACK": "true",
@@ -152,3 +166,102 @@ def featuriser(tools: Tools) -> Any:
         landmarker=make,
         asset_sha256=sha256,
     )
+
+
+def table_checks() -> TableChecks:
+    """The suites, by Great Expectations."""
+    from bitface.adapters.great_expectations_checks import check_tables
+
+    return check_tables
+
+
+def measure_drift() -> MeasureDrift:
+    """The drift report, by Evidently."""
+    from bitface.adapters.evidently_drift import drift_report
+
+    return drift_report
+
+
+def export_bundle(seed: int) -> ExportBundle:
+    """The bundle of a one-bit model, by OpenVINO; its self-test is drawn around the mean shape, nobody's face."""
+    from bitface.adapters.openvino_runtime import export_bundle as export
+    from bitface.models.extraction import code_scale
+    from bitface.models.selftest import selftest_table
+
+    def write(model: TrainedModel, folder: Path) -> object:
+        folder.mkdir(parents=True, exist_ok=True)
+        return export(model, selftest_table(code_scale(model.network), seed), folder)
+
+    return write
+
+
+def load_runtime(folder: Path) -> Runtime:
+    """The bundle in a folder, verified and self-tested."""
+    from bitface.adapters.openvino_runtime import OneBitRuntime
+
+    return OneBitRuntime.load(folder)
+
+
+def tracking(place: Workspace) -> MlflowTracking:
+    """What reviewers look at: MLflow."""
+    from bitface.adapters.mlflow_tracking import MlflowTracking
+
+    return MlflowTracking(place.home)
+
+
+def pictures(place: Workspace) -> tuple[Any, Any, Any]:
+    """The figures adapter, the canonical mesh, and the report adapter."""
+    from bitface.adapters import figures, report_html
+    from bitface.adapters.canonical_mesh import read_canonical_mesh
+    from bitface.adapters.model_assets import face_landmarker
+
+    return figures, read_canonical_mesh(face_landmarker(place.cache, os.environ).path), report_html
+
+
+def champion_runtime(tools: Tools) -> Runtime:
+    """The champion's bundle, verified."""
+    return load_runtime(tracking(tools.workspace).resolve("champion", "bitface"))
+
+
+def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Runtime:
+    """A model for prediction, where policy lets it predict; it must be the one that the ledger registered.
+
+    Raises:
+        RefusedError: purpose or context are refused, or the model's evidence does not carry them.
+        InputError: no such model. IntegrityError: its files are not the registered ones.
+    """
+    from bitface.adapters.openvino_runtime import OneBitRuntime
+    from bitface.consent.policy import check_context, check_prediction
+
+    check_context(context, tools.now())
+    folder = tracking(tools.workspace).resolve(reference, "bitface")
+    runtime = OneBitRuntime.load(folder)
+    with tools.ledger as ledger:
+        entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
+    if entry is None:
+        raise IntegrityError(
+            f"the bundle of '{reference}' is not one that the ledger registered; restore it or retrain"
+        )
+    check_prediction(purpose, context, entry.evidence, tools.now())
+    return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
+
+
+def serve_ui(port: int) -> None:
+    """Serves MLflow's UI on 127.0.0.1 until it is stopped, and ends every process of it."""
+    import signal
+    import subprocess
+    import sys
+
+    shown = tracking(workspace())
+    words = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    words += ["--backend-store-uri", shown.store_uri, "--artifacts-destination", shown.artefacts.as_uri()]
+    sys.stdout.write(f"MLflow: http://127.0.0.1:{port}{shown.page}  (Ctrl-C ends it)\n")
+    sys.stdout.flush()
+    server = subprocess.Popen([sys.executable, *words], start_new_session=True)  # noqa: S603 - our own interpreter
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        sys.stdout.write("stopped\n")
+    finally:
+        # MLflow leaves children behind when only its parent is ended.
+        os.killpg(server.pid, signal.SIGTERM)

@@ -103,6 +103,7 @@ class TrainingParams(Section):
     binary_layers: int = Field(ge=1)
     lstm_units: int = Field(ge=1)
     stem_components: int = Field(ge=2)
+    examples_per_component: float = Field(gt=0)
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)

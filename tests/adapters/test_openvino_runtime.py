@@ -67,7 +67,8 @@ def bundle(exported, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seed", "channels", "kernel", "layers"), [(1, 32, 3, 2), (2, 64, 1, 1), (3, 96, 5, 3), (4, 128, 3, 2), (5, 32, 4, 2)]
+    ("seed", "channels", "kernel", "layers"),
+    [(1, 32, 3, 2), (2, 64, 1, 1), (3, 96, 5, 3), (4, 128, 3, 2), (5, 32, 4, 2)],
 )
 def test_the_runtime_counts_every_integer_of_the_training_graph(tmp_path, seed, channels, kernel, layers):
     """Random nets, clips of 1 to 7 frames, first and last frames included; logits to 1e-4."""

@@ -155,9 +155,7 @@ def test_latent_weights_are_clipped():
 
 def test_costs_of_a_small_net_are_those_counted_by_hand():
     """4 inputs, 2 channels, kernel 3, one binary layer, 1 LSTM unit, 2 outputs."""
-    one_bit, twin = landmark_net_cost(
-        inputs=4, channels=2, temporal_kernel=3, binary_layers=1, lstm_units=1, outputs=2
-    )
+    one_bit, twin = landmark_net_cost(inputs=4, channels=2, temporal_kernel=3, binary_layers=1, lstm_units=1, outputs=2)
     recurrent, heads = (2 + 1) * 4, 2
     assert (one_bit.one_bit_weights, one_bit.int8_weights) == (12, 8)
     assert one_bit.float_weights == recurrent + heads + (4 + 4 + 2 + 8) + 2

@@ -155,7 +155,9 @@ def test_a_float_twin_has_no_integer_form():
 def test_a_threshold_that_allows_a_tie_is_refused():
     trunk, _ = extract(net())
     with pytest.raises(InputError, match="tie"):
-        IntegerTrunk(stem=trunk.stem, thresholds=(trunk.thresholds[0] + 0.5, trunk.thresholds[1]), filters=trunk.filters)
+        IntegerTrunk(
+            stem=trunk.stem, thresholds=(trunk.thresholds[0] + 0.5, trunk.thresholds[1]), filters=trunk.filters
+        )
 
 
 def test_a_selftest_of_somebodys_landmarks_is_refused():

@@ -22,7 +22,7 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
 DECISIONS: Final[Mapping[str, str]] = {
     "promote": "The model may go live: every required cell passes.",
     "hold": "The model waits: nothing required fails, and not everything required is shown.",
-    "block": "The model is blocked: a required cell fails.",
+    "block": "The model is blocked: a required cell fails or could not be judged, or no cell was required.",
 }
 EVIDENCE_SENTENCES: Final[Mapping[str, str]] = {
     "synthetic": "All figures come from synthetic faces. They say that the method works, not that it works on people.",

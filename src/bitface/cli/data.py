@@ -100,17 +100,19 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Great Expectations and consent report of the dataset; exit 3 when the data gate fails."""
-    from flows.wiring import open_tools, validation
+    from flows.wiring import quieten
 
-    tools = open_tools()
-    with tools.progress:
-        report = validation(tools, purpose, context or tools.params.gate.context)
+    quieten()
+    from flows.stages import validate_dataset
+
+    report = validate_dataset(purpose, context)
     lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
     lines += [
         f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
     ]
     lines += [f"  failed: {failure}" for failure in report.failures] + [f"Data Docs: {report.docs_index}"]
-    emit(asdict(report), "\n".join(lines), as_json)
+    document = asdict(report) | {"kept": len(report.kept)}
+    emit(document, "\n".join(lines), as_json)
     if report.failures:
         raise GateError(f"the data gate failed: {report.failures[0]}; see the Data Docs")
 

@@ -15,9 +15,13 @@ gate_app = typer.Typer(no_args_is_help=True, help="Decisions: show one, replay o
 
 def retrain(
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "default",
-    purpose: Annotated[str, typer.Option(help="train, or benchmark (licence instead of consent; never promoted).")] = "train",
+    purpose: Annotated[
+        str, typer.Option(help="train, or benchmark (licence instead of consent; never promoted).")
+    ] = "train",
     context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
@@ -39,13 +43,13 @@ def retrain(
 @gate_app.command()
 def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
     """The decision of a run, cell by cell."""
-    from bitface.steps.gate import decision_text, read_decision
+    from bitface.steps.gate import BUNDLE_NAME, decision_text, recorded_decision
     from flows.wiring import workspace
 
-    folder = workspace().runs / run
-    if not run.isalnum() or not (folder / "gate").is_dir():
+    path = workspace().runs / run / BUNDLE_NAME
+    if not run.isalnum() or not path.is_file():
         raise InputError(f"no decision of run '{run[:40]}'; `bitface retrain` prints the run's id")
-    decision = read_decision(folder / "gate")
+    decision = recorded_decision(path)
     emit(decision, decision_text(decision), as_json)
 
 

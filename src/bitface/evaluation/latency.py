@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitface.errors import InputError
 
@@ -26,7 +27,19 @@ def interleaved_latency(
     warmup: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Latency]:
+    """Median and 95th percentile of `interleaved_ms`."""
+    return {name: latency_of(taken) for name, taken in interleaved_ms(runs, rounds, warmup, clock).items()}
+
+
+def interleaved_ms(
+    runs: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warmup: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, NDArray[np.float64]]:
     """Calls every run once per round, and starts each round with another one, after `warmup` rounds that do not count.
+
+    Milliseconds of every call, float64 (rounds,) by name.
 
     Args:
         runs: by name; each call is one unit of work, for example one face at batch 1.
@@ -49,9 +62,10 @@ def interleaved_latency(
             elapsed = clock() - start
             if turn >= 0:
                 seconds[name].append(elapsed)
-    return {name: _latency(taken) for name, taken in seconds.items()}
+    return {name: 1000 * np.array(taken) for name, taken in seconds.items()}
 
 
-def _latency(seconds: list[float]) -> Latency:
-    median, high = np.percentile(np.array(seconds) * 1000, [50, 95])
-    return Latency(p50_ms=float(median), p95_ms=float(high), rounds=len(seconds))
+def latency_of(milliseconds: NDArray[np.float64]) -> Latency:
+    """Median and 95th percentile of measured times (rounds,)."""
+    median, high = np.percentile(milliseconds, [50, 95])
+    return Latency(p50_ms=float(median), p95_ms=float(high), rounds=len(milliseconds))

@@ -84,7 +84,9 @@ class Sample:
 def check_pseudonym(pseudonym: str) -> str:
     """Returns the pseudonym, 16 of [a-z0-9]; raises InputError otherwise (it becomes a file name)."""
     if not _PSEUDONYM.fullmatch(pseudonym):
-        raise InputError("a pseudonym is 16 characters of [a-z0-9]; this one is not, rebuild the dataset with `bitface data`")
+        raise InputError(
+            "a pseudonym is 16 characters of [a-z0-9]; this one is not, rebuild the dataset with `bitface data`"
+        )
     return pseudonym
 
 

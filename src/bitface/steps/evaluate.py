@@ -92,7 +92,10 @@ def _out_of_fold(table: ClipTable, path: Path) -> dict[str, Predictions]:
 
 
 def _predictions(
-    rows: ClipTable, emotions: tuple[str, ...], scores: np.typing.NDArray[np.float64], thresholds: np.typing.NDArray[np.float64]
+    rows: ClipTable,
+    emotions: tuple[str, ...],
+    scores: np.typing.NDArray[np.float64],
+    thresholds: np.typing.NDArray[np.float64],
 ) -> Predictions:
     return Predictions(
         sample_ids=rows.sample_ids,

@@ -75,7 +75,9 @@ def explain_models(
     table = originals(run_table(run, features, validation, keys))
     if run.members.folds:
         table = with_folds(table, run.members.folds, judged=None, validation=0)
-    shown = spread_over_labels(table.of_split("validation" if run.members.folds else "gate"), run.params.explain.samples)
+    shown = spread_over_labels(
+        table.of_split("validation" if run.members.folds else "gate"), run.params.explain.samples
+    )
     taught = table.of_split("train")
     baseline = mean_face(taught.landmarks, taught.lengths)
     attributions = {}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import sha256_of
-from bitface.evaluation.timing import interleaved_ms
+from bitface.evaluation.latency import Latency, interleaved_ms, latency_of
 from bitface.faces.features import LANDMARKS
 from bitface.ports import ExportBundle, LoadRuntime
 from bitface.steps.plan import Run
@@ -39,12 +39,9 @@ class Exported:
     latency_ms: Mapping[str, NDArray[np.float64]]
     reused: bool
 
-    def quantiles(self) -> dict[str, dict[str, float]]:
-        """Runtime -> p50_ms and p95_ms."""
-        return {
-            name: {"p50_ms": round(float(np.median(times)), 4), "p95_ms": round(float(np.quantile(times, 0.95)), 4)}
-            for name, times in self.latency_ms.items()
-        }
+    def latency(self) -> dict[str, Latency]:
+        """Runtime -> median and 95th percentile."""
+        return {name: latency_of(times) for name, times in self.latency_ms.items()}
 
 
 def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:

@@ -11,14 +11,134 @@ from typing import Any
 import numpy as np
 
 from bitface.consent.admission import admit_people
-from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.evaluation.predictions import Predictions
+from bitface.explain.attributions import LABELS
 from bitface.gate.bundle import read_bundle, replay, write_bundle
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
 from bitface.ledger.ledger import Ledger
-from bitface.evaluation.predictions import Predictions
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
-from bitface.steps.plan import Run
+from bitface.steps.plan import Run, dataset_entry_version
+from bitface.steps.train import PRECISIONS
+
+BUNDLE_NAME = "gate.zip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """The decision, the bundle that holds it with its evidence, and the bundle's digest."""
+
+    decision: GateDecision
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """The champion that a candidate is compared with: its version, and what it says of the same samples, if it can."""
+
+    version: str
+    predictions: Predictions | None
+
+
+def decide_run(
+    run: Run,
+    bundle: Exported,
+    evaluation: Evaluated,
+    explanation: Explained,
+    drifted: Drifted,
+    rival: Rival | None,
+    ledger: Ledger,
+    at: datetime,
+) -> Decided:
+    """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good."""
+    judged = evaluation.predictions["one-bit"]
+    people = {str(person) for person in judged.persons}
+    evidence = GateEvidence(
+        emotions=judged.emotions,
+        one_bit=judged,
+        twin=evaluation.predictions["float"],
+        champion_version=rival.version if rival else None,
+        champion=rival.predictions if rival else None,
+        slices={person: values for person, values in run.slices().items() if person in people},
+        latency_ms=bundle.latency_ms,
+        explanations=tuple(_explanation(explanation, precision) for precision in PRECISIONS),
+        consent=consent_evidence(run, ledger, at),
+        drift=DriftEvidence(
+            share=drifted.share,
+            share_max=run.params.drift.share_max,
+            features=len(drifted.columns),
+            n_reference=drifted.people_reference,
+            n_current=drifted.people_current,
+        ),
+    )
+    decision = evaluate_gate(evidence, run.params.gate, run.params.seed)
+    path = run.folder / BUNDLE_NAME
+    sha256 = write_bundle(path, evidence, run.params.gate, run.params.seed, decision, _digests(run, bundle))
+    return Decided(decision=decision, path=path, sha256=sha256)
+
+
+def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
+    """How many of the run's samples consent still admits; samples admitted by licence alone stay admitted."""
+    own = {person for person, answer in run.members.admissions.items() if answer.event_id is not None}
+    events, notices = ledger.consents_as_of(at), ledger.known_notices()
+    answers = admit_people(events, own, run.purpose, run.context, at, notices)
+    gone = {person for person, answer in answers.items() if not answer.admitted}
+    members = len(run.members.samples)
+    return ConsentEvidence(
+        members=members, admitted=members - sum(sample.person in gone for sample in run.members.samples)
+    )
+
+
+def replay_bundle(path: Path) -> dict[str, Any]:
+    """Derives the decision again from its bundle; JSON of INTERFACE `gate replay`."""
+    outcome = replay(read_bundle(path))
+    return {
+        "decision": outcome.decision.verdict,
+        "identical": outcome.identical,
+        "cells": [cell.document() for cell in outcome.decision.cells],
+    }
+
+
+def recorded_decision(path: Path) -> dict[str, Any]:
+    """The decision as it was recorded in a bundle, with its cells."""
+    outcome = replay(read_bundle(path))
+    return outcome.decision.document()
+
+
+def decision_text(document: Mapping[str, Any]) -> str:
+    """The decision for a person: required cells first, worst first."""
+    order = {"FAIL": 0, "NOT-RUN": 1, "INSUFFICIENT": 2, "PASS": 3}
+    cells = sorted(document["cells"], key=lambda cell: (not cell["required"], order[cell["state"]], cell["name"]))
+    lines = [f"decision: {document['decision']}", *(f"  because {reason}" for reason in document["reasons"])]
+    for cell in cells:
+        role = "required" if cell["required"] else "advisory"
+        lines.append(f"{cell['state']:<12} {role}  {cell['name']:<32} {cell['reason']}")
+    return "\n".join(lines)
+
+
+def _explanation(explained: Explained, precision: str) -> ExplanationEvidence:
+    made = explained.attributions[precision]
+    return ExplanationEvidence(
+        method=f"{made.method}, {precision}",
+        baseline=made.baseline,
+        additive=made.label == LABELS["exact"],
+        gaps=explained.gaps(precision),
+        persons=np.asarray(explained.persons),
+    )
+
+
+def _digests(run: Run, bundle: Exported) -> dict[str, str]:
+    return {
+        "run": run.run_id,
+        "model": bundle.bundle_sha256,
+        "weights": bundle.weights_sha256,
+        "dataset": dataset_entry_version(run),
+        "manifest": run.dataset.manifest_sha256,
+        "consent_snapshot": run.members.consent_snapshot_sha256,
+        "code": run.code_sha256,
+        "constraints": run.constraints_sha256,
+    }

@@ -25,7 +25,9 @@ def images_below(paths: Iterable[Path]) -> tuple[Path, ...]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.is_symlink())
+            found += sorted(
+                file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.is_symlink()
+            )
         elif path.is_file():
             found.append(path)
         else:

@@ -10,16 +10,17 @@ from typing import Any
 
 from bitface.consent.admission import admit_people
 from bitface.errors import RefusedError
+from bitface.evaluation.intervals import Interval
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
-from bitface.metric_names import metric_name, with_interval
+from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
 from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
-from bitface.steps.summary import exit_code_of, first_part, write_summary
+from bitface.steps.summary import EXIT_CODES, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Trained, model_facts
 from bitface.steps.validate import Validation
 
@@ -48,7 +49,6 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
 
 def register_model(
     run: Run,
-    validation: Validation,
     models: Trained,
     bundle: Exported,
     evaluation: Evaluated,
@@ -81,14 +81,14 @@ def register_model(
             decision_sha256=decision.sha256,
             bundle_sha256=bundle.bundle_sha256,
             run_id=run.run_id,
-            decision=decision.decision,
-            reasons=decision.reasons,
+            decision=decision.decision.verdict,
+            reasons=decision.decision.reasons,
         )
     )
     headline = _headline(run, evaluation, bundle, decision)
     _show(run, models, evaluation, bundle, explanation, decision, figures, reports, headline, tracking)
     tracking.register(_version(run, bundle, decision, entry.version, headline))
-    if decision.decision == "promote" and run.purpose == "train":
+    if decision.decision.verdict == "promote" and run.purpose == "train":
         check_consent_now(run, ledger, at)
         ledger.promote(
             entry.version,
@@ -114,7 +114,9 @@ def check_consent_now(run: Run, ledger: Ledger, at: datetime) -> None:
     gone = [person for person, answer in answers.items() if not answer.admitted]
     if gone:
         reason = answers[gone[0]].reason
-        raise RefusedError(f"{len(gone)} of {len(members)} people are no longer admitted ({reason}); retrain without them")
+        raise RefusedError(
+            f"{len(gone)} of {len(members)} people are no longer admitted ({reason}); retrain without them"
+        )
 
 
 def summarise(
@@ -129,9 +131,12 @@ def summarise(
     alias: str | None,
     reused: Sequence[str],
     seconds: Mapping[str, float],
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Writes and returns the summary of a finished run (docs: INTERFACE `retrain --json`)."""
-    document = first_part(run) | {
+    begun = first_part(run)
+    document = begun | {
+        "warnings": [*begun["warnings"], *warnings],
         "dataset": {
             "version": run.dataset.version,
             "people": len(run.members.admissions),
@@ -143,22 +148,25 @@ def summarise(
         "models": [_model(name, models, evaluation) for name in PRECISIONS],
         "not_trained": _not_trained(models),
         "judged_on": evaluation.judged_on,
-        "latency": {name: {"p50_ms": p50, "p95_ms": p95} for name, (p50, p95) in bundle.latency_ms.items()},
+        "latency": {
+            name: {"p50_ms": round(found.p50_ms, 4), "p95_ms": round(found.p95_ms, 4)}
+            for name, found in bundle.latency().items()
+        },
         "size_bytes": {"one_bit": bundle.one_bit_bytes, "float": bundle.float_bytes},
-        "explain": dict(explanation.figures),
-        "explanation": explanation.sentence,
-        "fairness": evaluation.fairness_sentence,
+        "explain": explanation.figures(),
+        "explanation": explanation.sentence(),
+        "fairness": fairness_sentence(evaluation),
         "gate": {
-            "decision": decision.decision,
-            "reasons": list(decision.reasons),
-            "bundle": str(decision.folder),
-            "cells": dict(decision.counts),
+            "decision": decision.decision.verdict,
+            "reasons": list(decision.decision.reasons),
+            "bundle": str(decision.path),
+            "cells": decision.decision.counts(),
         },
         "version": version,
         "alias": alias,
         "reused": list(reused),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
-        "exit_code": exit_code_of(decision.decision, run.purpose),
+        "exit_code": EXIT_CODES[decision.decision.verdict],
     }
     return write_summary(run, document)
 
@@ -167,17 +175,21 @@ def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
     facts = model_facts(models.folder / name)
     scored = evaluation.models[name]
     emotions = {
-        emotion: {metric: round(figure.value, 4) for metric, figure in figures.items()}
-        for emotion, figures in scored.emotions.items()
+        emotion: {
+            "auc": round(own.auc.value, 4),
+            "balanced_accuracy": round(own.balanced_accuracy.value, 4),
+            "f1": round(own.f1.value, 4),
+        }
+        for emotion, own in scored.emotions.items()
     }
     return {
         "name": f"landmark_net {name}",
         "variant": facts["variant"],
         "precision": name,
         "emotions": emotions,
-        "macro_auc": round(scored.macro["auc"].value, 4),
-        "macro_balanced_accuracy": round(scored.macro["balanced_accuracy"].value, 4),
-        "accuracy": round(scored.macro["accuracy"].value, 4),
+        "macro_auc": round(scored.macro_auc.value, 4),
+        "macro_balanced_accuracy": round(scored.macro_balanced_accuracy.value, 4),
+        "accuracy": round(scored.accuracy.value, 4),
         "train_s": round(float(facts["train_s"]), 2),
     }
 
@@ -187,15 +199,28 @@ def _not_trained(models: Trained) -> list[str]:
 
 
 def _headline(run: Run, evaluation: Evaluated, bundle: Exported, decision: Decided) -> dict[str, str]:
-    one_bit, twin = (evaluation.models[name].macro for name in PRECISIONS)
-    p50 = {name: figures[0] for name, figures in bundle.latency_ms.items()}
+    one_bit, twin = (evaluation.models[name] for name in PRECISIONS)
+    macro, other = one_bit.macro_balanced_accuracy, twin.macro_balanced_accuracy
     return {
         "evidence": f"{run.evidence}, judged on {evaluation.judged_on}",
-        "macro AUC": f"{one_bit['auc'].value:.3f} one-bit, {twin['auc'].value:.3f} float twin",
-        "balanced accuracy": f"{one_bit['balanced_accuracy'].value:.3f} one-bit, {twin['balanced_accuracy'].value:.3f} float twin",
-        "latency": ", ".join(f"{value:.3f} ms {name}" for name, value in p50.items()),
-        "gate": ", ".join(f"{count} {state}" for state, count in decision.counts.items()),
+        "macro AUC": f"{one_bit.macro_auc.value:.3f} one-bit, {twin.macro_auc.value:.3f} float twin",
+        "balanced accuracy": f"{macro.value:.3f} ({macro.lo:.3f} to {macro.hi:.3f}) one-bit, {other.value:.3f} float twin",
+        "latency": ", ".join(f"{found.p50_ms:.3f} ms {name}" for name, found in bundle.latency().items()),
+        "gate": ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in decision.decision.counts().items()),
     }
+
+
+def fairness_sentence(evaluation: Evaluated) -> str:
+    """The worst and the best served group, of those known, in a line."""
+    known = {key: figure for key, figure in evaluation.groups.accuracy.items() if key[1] != "unknown"}
+    if len(known) < 2:
+        return "no two groups are known; nothing can be said"
+    worst, best = min(known, key=lambda key: known[key].value), max(known, key=lambda key: known[key].value)
+    low, high = known[worst], known[best]
+    return (
+        f"accuracy by group from {low.value:.3f} ({worst[0]} {worst[1]}, {low.persons} people, {low.lo:.3f} to {low.hi:.3f}) "
+        f"to {high.value:.3f} ({best[0]} {best[1]})"
+    )
 
 
 def _show(
@@ -228,13 +253,16 @@ def _show(
             ),
         )
     metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
-    metrics |= {metric_name("explain", name): value for name, value in explanation.figures.items()}
-    for name, (p50, p95) in bundle.latency_ms.items():
-        metrics |= {metric_name("latency", name, "p50_ms"): p50, metric_name("latency", name, "p95_ms"): p95}
+    metrics |= {metric_name("explain", name): value for name, value in explanation.figures().items()}
+    for name, found in bundle.latency().items():
+        metrics |= {
+            metric_name("latency", name, "p50_ms"): found.p50_ms,
+            metric_name("latency", name, "p95_ms"): found.p95_ms,
+        }
     metrics |= {"size/one_bit_bytes": float(bundle.one_bit_bytes), "size/float_bytes": float(bundle.float_bytes)}
     outcome = TrackedOutcome(
-        decision=decision.decision,
-        reasons=decision.reasons,
+        decision=decision.decision.verdict,
+        reasons=decision.decision.reasons,
         headline=headline,
         metrics=metrics,
         figures=figures,
@@ -245,22 +273,41 @@ def _show(
 
 def _metrics(evaluation: Evaluated, name: str) -> dict[str, float]:
     scored = evaluation.models[name]
-    metrics: dict[str, float] = {}
-    for emotion, figures in {**scored.emotions, "macro": scored.macro}.items():
-        for metric, figure in figures.items():
-            metrics |= with_interval(metric_name(emotion, metric), figure.value, figure.lo, figure.hi)
-    return metrics
+    figures = {
+        metric_name(emotion, metric): getattr(own, metric)
+        for emotion, own in scored.emotions.items()
+        for metric in ("auc", "balanced_accuracy", "f1")
+    }
+    figures |= {
+        metric_name("macro", "auc"): scored.macro_auc,
+        metric_name("macro", "balanced_accuracy"): scored.macro_balanced_accuracy,
+        metric_name("macro", "f1"): scored.macro_f1,
+        metric_name("macro", "accuracy"): scored.accuracy,
+    }
+    return _with_intervals(figures)
 
 
 def _slice_metrics(evaluation: Evaluated) -> dict[str, float]:
+    figures = {
+        slice_metric(attribute, value, "accuracy"): figure
+        for (attribute, value), figure in evaluation.groups.accuracy.items()
+    }
+    for row in evaluation.groups.slices:
+        if row.balanced_accuracy is not None:
+            figures[slice_metric(row.attribute, row.value, f"{row.emotion}_balanced_accuracy")] = row.balanced_accuracy
+    return _with_intervals(figures)
+
+
+def _with_intervals(figures: Mapping[str, Interval]) -> dict[str, float]:
     metrics: dict[str, float] = {}
-    for row in evaluation.slices:
-        name = metric_name("slice", f"{row.attribute}:{row.slice}", row.metric)
-        metrics |= with_interval(name, row.figure.value, row.figure.lo, row.figure.hi)
+    for name, figure in figures.items():
+        metrics |= with_interval(name, figure.value, figure.lo, figure.hi)
     return metrics
 
 
-def _version(run: Run, bundle: Exported, decision: Decided, version: int, headline: Mapping[str, str]) -> TrackedVersion:
+def _version(
+    run: Run, bundle: Exported, decision: Decided, version: int, headline: Mapping[str, str]
+) -> TrackedVersion:
     return TrackedVersion(
         name=MODEL_NAME,
         version=version,
@@ -268,9 +315,9 @@ def _version(run: Run, bundle: Exported, decision: Decided, version: int, headli
         bundle=bundle.folder,
         bundle_sha256=bundle.bundle_sha256,
         weights_sha256=bundle.weights_sha256,
-        decision=decision.decision,
+        decision=decision.decision.verdict,
         decision_sha256=decision.sha256,
-        reasons=decision.reasons,
+        reasons=decision.decision.reasons,
         evidence=run.evidence,
         purpose=run.purpose,
         context=run.context,
@@ -282,9 +329,9 @@ def _version(run: Run, bundle: Exported, decision: Decided, version: int, headli
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, str | int | float]]:
     if isinstance(value, Mapping):
-        return [item for key, inner in value.items() for item in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
+        return [
+            item for key, inner in value.items() for item in _flat(f"{prefix}.{key}" if prefix else str(key), inner)
+        ]
     if isinstance(value, (list, tuple)):
         return [(prefix, ", ".join(map(str, value)))]
     return [(prefix, value if isinstance(value, (int, float, str)) else str(value))]
-
-

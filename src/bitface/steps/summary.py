@@ -51,11 +51,6 @@ def _warnings(run: Run) -> list[str]:
     return [run.dataset.warning] if run.dataset.warning else []
 
 
-def exit_code_of(decision: str, purpose: str) -> int:
-    """0 when promoted, or when a benchmark's cells pass (it is never promoted); 3 for hold and block."""
-    return EXIT_CODES[decision] if decision != "promote" or purpose in ("train", "benchmark") else 3
-
-
 def summary_text(summary: Mapping[str, Any]) -> str:
     """Ten seconds of reading: the decision, then one line per question an adopter asks."""
     lines = [_headline(summary), ""]
@@ -67,10 +62,15 @@ def _headline(summary: Mapping[str, Any]) -> str:
     decision = summary["gate"]["decision"]
     if summary["reused"] == ["everything"]:
         state = "and is champion" if summary["alias"] else "and is not the champion now"
-        return f"NOTHING CHANGED: same data, consent, parameters and code as run {summary['run_id']}, which was {_SAID[decision].lower()} {state}"
+        same = f"same data, consent, parameters and code as run {summary['run_id']}"
+        return f"NOTHING CHANGED: {same}, which was {_SAID[decision].lower()} {state}"
     where = f"bitface/{summary['version']}"
     if summary["alias"] == "champion":
-        limits = " (evidence is synthetic: for demo and evaluation in research only)" if summary["evidence"] == "synthetic" else ""
+        limits = (
+            " (evidence is synthetic: for demo and evaluation in research only)"
+            if summary["evidence"] == "synthetic"
+            else ""
+        )
         return f"PROMOTED: {where} is the champion{limits}"
     if decision == "promote":
         return f"PASSED: {where} passes its gate; trained for {summary['purpose']}, it can never be promoted"
@@ -81,7 +81,10 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     data, gate, sizes = summary["dataset"], summary["gate"], summary["size_bytes"]
     cells = gate["cells"]
     rows = [
-        ("data", f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}"),
+        (
+            "data",
+            f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}",
+        ),
         *((f"{model['precision']}", _model_words(model, summary["judged_on"])) for model in summary["models"]),
     ]
     if summary["not_trained"]:
@@ -91,7 +94,12 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("speed", _speed_words(summary["latency"])),
         ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit against {sizes['float'] / 1000:.0f} kB float"),
         ("explanation", summary["explanation"]),
-        ("gate", ", ".join(f"{cells[state]} {state.replace('_', ' ')}" for state in ("pass", "fail", "insufficient", "not_run"))),
+        (
+            "gate",
+            ", ".join(
+                f"{cells[state]} {state.replace('_', ' ')}" for state in ("pass", "fail", "insufficient", "not_run")
+            ),
+        ),
         ("look", "make ui, then the run " + summary["run_id"] + f"; decision: bitface gate show {summary['run_id']}"),
         ("took", _time_words(summary)),
     ]
@@ -107,7 +115,10 @@ def _model_words(model: Mapping[str, Any], judged_on: str) -> str:
 
 
 def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
-    return ", ".join(f"{name} {figures['p50_ms']:.3f} ms" for name, figures in latency.items()) + " a face (median, one thread)"
+    return (
+        ", ".join(f"{name} {figures['p50_ms']:.3f} ms" for name, figures in latency.items())
+        + " a face (median, one thread)"
+    )
 
 
 def _time_words(summary: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
     )
 
 
-def model_facts(folder: Path) -> dict[str, object]:
+def model_facts(folder: Path) -> dict[str, Any]:
     """`spec.json` of a saved model."""
-    document: dict[str, object] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    document: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     return document

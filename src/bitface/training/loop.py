@@ -113,7 +113,7 @@ def _train(
     with repeatable(seed_of(seed, precision, "weights"), params.threads):
         network = LandmarkNet(_spec(precision, params, len(lesson.emotions)), lesson.scale)
         rng = np.random.default_rng(seed_of(seed, precision, "batches"))
-        whiten_stem(network, _augmented_codes(network, lesson, params, rng), params.stem_components)
+        whiten_stem(network, _augmented_codes(network, lesson, params, rng), _components(lesson.train, params))
         history, best_epoch = _fit(network, lesson, params, rng, on_epoch, teacher)
         bake_stem(network)
         scores = _scores(network, lesson.validation)
@@ -137,6 +137,15 @@ def _augmented_codes(network: LandmarkNet, lesson: _Lesson, params: TrainingPara
     changed = augmented(train.landmarks, lesson.people.of_sample, lesson.people, params.augmentation, rng)
     is_frame = np.arange(changed.shape[1]) < train.lengths[:, None]
     return network.codes(torch.from_numpy(changed))[torch.from_numpy(is_frame)]
+
+
+def _components(train: ClipTable, params: TrainingParams) -> int:
+    """How many components the examples can bear: copies and frames of one person's one expression are one example.
+
+    Four more are for what augmentation adds to any set: three turns of the head, and scale.
+    """
+    examples = len(set(zip(train.persons.tolist(), train.labels.tolist(), strict=True)))
+    return min(params.stem_components, 4 + int(examples / params.examples_per_component))
 
 
 def _spec(precision: Precision, params: TrainingParams, outputs: int) -> NetSpec:

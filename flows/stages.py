@@ -1,0 +1,257 @@
+"""The stages of the main job with their tools bound: what `retrain` puts in order, and the command line runs one of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from bitface.dataset.index import read_index
+from bitface.faces.records import Sample
+from bitface.steps.drift import Drifted, measure_drift
+from bitface.steps.evaluate import Evaluated, evaluate_models
+from bitface.steps.explain import Explained, explain_models
+from bitface.steps.export import Exported, export_model
+from bitface.steps.featurise import FeatureRef, featurise_people, groups_of_people, originals, read_features
+from bitface.steps.gate import Decided, decide_run
+from bitface.steps.pictures import draw_figures, write_reports
+from bitface.steps.plan import Run, plan_run
+from bitface.steps.register import register_model, start_tracking, summarise
+from bitface.steps.rival import find_rival
+from bitface.steps.summary import reuse
+from bitface.steps.train import Trained, train_models
+from bitface.steps.validate import Validation, validate_samples
+from bitface.steps.version import DatasetRef, find_dataset
+from flows import wiring
+
+Features = Sequence[Sequence[FeatureRef]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """Each method is one stage. `seconds` and `reused` say afterwards how long each took and what was not repeated."""
+
+    tools: wiring.Tools
+    purpose: str
+    context: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    reused: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Opens progress and the ledger for a run, and closes both."""
+        with self.tools.progress, self.tools.ledger:
+            yield
+
+    def version(self) -> DatasetRef:
+        """Finds, pulls or renders the dataset."""
+        tools = self.tools
+        marker = tools.workspace.home / "rendered.json"
+        with self._timed("dataset"):
+            found = find_dataset(
+                tools.workspace.data, tools.store, partial(wiring.synthesise, tools), tools.profile, marker
+            )
+        self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
+        return found
+
+    def present(self) -> DatasetRef:
+        """The dataset that is there; raises InputError where there is none."""
+        read_index(self.tools.workspace.data)
+        return self.version()
+
+    def plan(self, dataset: DatasetRef) -> Run:
+        """Admits members and fixes the run."""
+        tools = self.tools
+        with self._timed("plan"):
+            return plan_run(
+                dataset,
+                tools.workspace,
+                tools.params,
+                tools.profile,
+                self.purpose,
+                self.context,
+                tools.keys,
+                tools.ledger,
+                tools.now(),
+            )
+
+    def reuse(self, run: Run) -> dict[str, Any]:
+        """The summary of the identical run."""
+        return reuse(run, self.tools.ledger)
+
+    def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
+        """Groups of people, one mapped task each; says on the run's page that it has begun."""
+        start_tracking(run, wiring.tracking(self.tools.workspace))
+        return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
+
+    def featurise(self, people: Sequence[Sequence[Sample]], run: Run) -> tuple[FeatureRef, ...]:
+        """Landmarks, crops and quality of a group of people."""
+        with self._timed("features"):
+            found = featurise_people(people, wiring.featuriser(self.tools))
+        self.seconds["people done"] = self.seconds.get("people done", 0) + len(people)
+        self.tools.progress("seeing faces", int(self.seconds["people done"]), len(run.members.admissions))
+        return found
+
+    def validate(self, run: Run, features: Features) -> Validation:
+        """The data gate: rises where it does not hold."""
+        found = self.checked(run, features)
+        found.check()
+        return found
+
+    def checked(self, run: Run, features: Features) -> Validation:
+        """Suites and quality rule, and what they found."""
+        if all(one.reused for group in features for one in group):
+            self.reused.append("features")
+        with self._timed("validate"):
+            found = validate_samples(
+                run.members,
+                run.subjects,
+                run.events,
+                originals(read_features(_flat(features), self.tools.keys)),
+                run.params.quality,
+                run.purpose,
+                run.context,
+                wiring.table_checks(),
+                run.folder / "data_docs",
+            )
+        return found
+
+    def train(self, run: Run, features: Features, validation: Validation) -> Trained:
+        """The one-bit model and its twin."""
+        tools = self.tools
+        with self._timed("train"):
+            found = train_models(run, _flat(features), validation, tools.keys, tools.workspace.stages, tools.progress)
+        self.reused.extend(["models"] if found.reused else [])
+        return found
+
+    def export(self, run: Run, models: Trained) -> Exported:
+        """The deployed bundle, and both latencies."""
+        with self._timed("export"):
+            export = wiring.export_bundle(run.params.seed)
+            return export_model(run, models, self.tools.workspace.stages, export, wiring.load_runtime)
+
+    def evaluate(
+        self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation
+    ) -> Evaluated:
+        """Figures on people who trained nothing."""
+        with self._timed("evaluate"):
+            return evaluate_models(
+                run, models, bundle, _flat(features), validation, self.tools.keys, wiring.load_runtime
+            )
+
+    def explain(self, run: Run, models: Trained, features: Features, validation: Validation) -> Explained:
+        """Attributions of both models."""
+        tools = self.tools
+        with self._timed("explain"):
+            return explain_models(run, models, _flat(features), validation, tools.keys, tools.progress)
+
+    def drift(self, run: Run, features: Features, validation: Validation) -> Drifted:
+        """Training people against held-out people."""
+        with self._timed("drift"):
+            return measure_drift(run, _flat(features), validation, self.tools.keys, wiring.measure_drift())
+
+    def gate(
+        self,
+        run: Run,
+        bundle: Exported,
+        evaluation: Evaluated,
+        explanation: Explained,
+        drifted: Drifted,
+        features: Features,
+    ) -> Decided:
+        """Promote, hold or block, as a bundle that can be replayed."""
+        tools = self.tools
+        with self._timed("gate"):
+            table = originals(read_features(_flat(features), tools.keys))
+            rival, warning = find_rival(
+                run,
+                evaluation.predictions["one-bit"],
+                table,
+                tools.ledger,
+                tools.workspace.runs,
+                partial(wiring.champion_runtime, tools),
+            )
+            self.warnings.extend([warning] if warning else [])
+            return decide_run(run, bundle, evaluation, explanation, drifted, rival, tools.ledger, tools.now())
+
+    def register(
+        self,
+        run: Run,
+        validation: Validation,
+        models: Trained,
+        bundle: Exported,
+        evaluation: Evaluated,
+        explanation: Explained,
+        drifted: Drifted,
+        decision: Decided,
+    ) -> dict[str, Any]:
+        """Pictures, reports, ledger, MLflow, summary."""
+        tools = self.tools
+        with self._timed("register"):
+            draw, mesh, report = wiring.pictures(tools.workspace)
+            figures = draw_figures(run, bundle, evaluation, explanation, decision, draw, mesh)
+            reports = write_reports(run, validation, bundle, evaluation, explanation, drifted, decision, report)
+            version, alias = register_model(
+                run,
+                models,
+                bundle,
+                evaluation,
+                explanation,
+                decision,
+                figures,
+                reports,
+                tools.ledger,
+                wiring.tracking(tools.workspace),
+                tools.now(),
+            )
+        self.seconds.pop("people done", None)
+        return summarise(
+            run,
+            validation,
+            models,
+            bundle,
+            evaluation,
+            explanation,
+            decision,
+            version,
+            alias,
+            self.reused,
+            self.seconds,
+            self.warnings,
+        )
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
+
+
+def validate_dataset(purpose: str, context: str | None) -> Validation:
+    """Admission, suites and quality of the dataset that is there, as a retrain would judge it; renders nothing.
+
+    Raises:
+        InputError: there is no dataset.
+    """
+    stages = wire("default", (), purpose, context)
+    with stages.running():
+        run = stages.plan(stages.present())
+        groups = groups_of_people(run.members.samples, stages.tools.params.features.people_per_task)
+        features = [stages.featurise(group, run) for group in groups]
+        return stages.checked(run, features)
+
+
+def wire(profile: str, overrides: Sequence[str], purpose: str, context: str | None) -> Stages:
+    """The stages for one request; nothing is written yet."""
+    tools = wiring.open_tools(profile, overrides)
+    return Stages(tools=tools, purpose=purpose, context=context or tools.params.gate.context)
+
+
+def _flat(features: Features) -> list[FeatureRef]:
+    return [reference for group in features for reference in group]

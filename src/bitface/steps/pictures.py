@@ -1,0 +1,233 @@
+"""Draws and writes what a reviewer opens: figures on the canonical mesh, the gate's report, the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bitface.evaluation.curves import confusion, reliability, roc_curves
+from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.steps.drift import Drifted
+from bitface.steps.evaluate import Evaluated
+from bitface.steps.explain import Explained
+from bitface.steps.export import Exported
+from bitface.steps.gate import Decided
+from bitface.steps.plan import Run
+from bitface.steps.train import PRECISIONS
+from bitface.steps.validate import Validation
+
+PROHIBITED = (
+    "Workplace and education, save for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
+    "Any decision about a person without a human who looks: an expression is not a feeling.",
+    "People under 18: never admitted.",
+)
+LIMITS = (
+    "It reads posed or rendered expressions of seven kinds at most; everyday faces are subtler and mixed.",
+    "Maps of the one-bit model are approximate and do not add up; only the float twin's do, up to their gap.",
+    "Groups that the data lack were not judged; see the slices with few people.",
+)
+
+
+def draw_figures(
+    run: Run, bundle: Exported, evaluation: Evaluated, explanation: Explained, decision: Decided, draw: Any, mesh: Any
+) -> list[Path]:
+    """All figures of a run as PNG files; `draw` is the figures adapter, `mesh` the canonical face."""
+    folder = run.folder / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    judged, scored, params = evaluation.predictions["one-bit"], evaluation.models["one-bit"], run.params.evaluation
+    areas = {emotion: own.auc for emotion, own in scored.emotions.items()}
+    curves = {emotion: curve for emotion, curve in roc_curves(judged).items() if emotion in areas}
+    rows = forest_rows(evaluation, decision, draw)
+    floor = run.params.gate.slice_accuracy_floor
+    latencies = latency_rows(bundle, draw)
+    drawn = [
+        draw.confusion_figure(confusion(judged), judged.emotions, folder / "confusion.png"),
+        draw.reliability_figure(
+            reliability(judged, params.reliability_bins, params.confidence), folder / "reliability.png"
+        ),
+        draw.roc_figure(curves, areas, folder / "roc.png"),
+        draw.slice_figure(rows, floor, "accuracy", folder / "slices.png"),
+        draw.latency_figure(latencies, run.params.gate.latency_p50_budget_ms, folder / "latency.png"),
+    ]
+    shape = draw.Mesh(vertices=mesh.vertices, triangles=mesh.triangles)
+    for precision in PRECISIONS:
+        summary, name = explanation.summaries[precision], precision.replace("-", "_")
+        drawn.append(draw.attribution_figure(summary, shape, folder / f"attribution_{name}.png"))
+        drawn.append(draw.landmark_ranking_figure(summary, shape, folder / f"landmark_ranking_{name}.png"))
+    title = f"bitface: {decision.decision.verdict}, on {run.evidence} evidence"
+    shown = [name for name in ("happiness", "surprise", "anger") if name in judged.emotions] or list(
+        judged.emotions[:2]
+    )
+    summary = explanation.summaries["float"]
+    drawn.append(
+        draw.overview_figure(
+            title,
+            rows,
+            floor,
+            "accuracy",
+            latencies,
+            summary,
+            shown or judged.emotions[:2],
+            shape,
+            folder / "overview.png",
+        )
+    )
+    return drawn
+
+
+def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any]:
+    """Accuracy of every slice with the state that the gate gave it, grouped by attribute."""
+    states = {
+        (cell.attribute, cell.slice): cell.state.value for cell in decision.decision.cells if cell.kind == "slice"
+    }
+    rows = []
+    for attribute in SLICE_ATTRIBUTES:
+        for (own, value), figure in evaluation.groups.accuracy.items():
+            if own == attribute:
+                state = states.get((own, value), "")
+                rows.append(
+                    draw.ForestRow(
+                        group=attribute.replace("_", " "),
+                        label=value.replace("_", " "),
+                        value=figure.value,
+                        lo=figure.lo,
+                        hi=figure.hi,
+                        n=figure.n,
+                        state=state,
+                    )
+                )
+    return rows
+
+
+def latency_rows(bundle: Exported, draw: Any) -> list[Any]:
+    """The deployed model and its twin with their bytes."""
+    sizes = {"one-bit": bundle.one_bit_bytes, "float": bundle.float_bytes}
+    words = {"one-bit": "one-bit (OpenVINO)", "float": "float twin (torch)"}
+    return [
+        draw.LatencyRow(
+            name=words[name],
+            p50_ms=found.p50_ms,
+            p95_ms=found.p95_ms,
+            size_bytes=sizes[name],
+            is_ours=name == "one-bit",
+        )
+        for name, found in bundle.latency().items()
+    ]
+
+
+def write_reports(
+    run: Run,
+    validation: Validation,
+    bundle: Exported,
+    evaluation: Evaluated,
+    explanation: Explained,
+    drifted: Drifted,
+    decision: Decided,
+    report: Any,
+) -> dict[str, Path]:
+    """Gate report and model card beside what the other stages wrote; name -> file or folder. `report` is the adapter."""
+    folder = run.folder / "reports"
+    facts = _facts(run, validation, evaluation, decision)
+    cells = [_with_slice(cell.document()) for cell in decision.decision.cells]
+    gate = report.GateReport(
+        title=f"Gate of run {run.run_id}",
+        decision=decision.decision.verdict,
+        reasons=decision.decision.reasons,
+        evidence=run.evidence,
+        facts=facts,
+        cells=cells,
+    )
+    card = _card(run, bundle, evaluation, explanation, facts, report)
+    html, markdown = report.write_model_card(card, folder / "model_card.html", folder / "model_card.md")
+    return {
+        "gate.html": report.write_gate_report(gate, folder / "gate.html"),
+        "gate.zip": decision.path,
+        "model_card.html": html,
+        "model_card.md": markdown,
+        "drift.html": drifted.report,
+        "explain.json": folder / "explain.json",
+        "data_docs": validation.docs_index.parent,
+    }
+
+
+def _facts(run: Run, validation: Validation, evaluation: Evaluated, decision: Decided) -> dict[str, str]:
+    return {
+        "run": run.run_id,
+        "dataset": run.dataset.version,
+        "people": str(len(run.members.admissions)),
+        "samples": f"{validation.admitted} admitted, {len(validation.quarantined)} quarantined",
+        "judged on": evaluation.judged_on,
+        "purpose and context": f"{run.purpose}, {run.context}",
+        "code": run.code_commit,
+        "gate bundle": decision.sha256,
+    }
+
+
+def _with_slice(cell: dict[str, Any]) -> dict[str, Any]:
+    named = f"{cell['attribute']}: {cell['slice']}" if cell["slice"] else ""
+    return {**cell, "slice": named}
+
+
+def _card(
+    run: Run, bundle: Exported, evaluation: Evaluated, explanation: Explained, facts: Mapping[str, str], report: Any
+) -> Any:
+    scored = evaluation.models["one-bit"]
+
+    def metric(group: str, name: str, metric_: str, figure: Any) -> Any:
+        return report.CardMetric(
+            group=group,
+            name=name,
+            metric=metric_,
+            value=figure.value,
+            lo=figure.lo,
+            hi=figure.hi,
+            n=figure.n,
+            persons=figure.persons,
+        )
+
+    metrics = [
+        metric("emotions", emotion, "balanced accuracy", own.balanced_accuracy)
+        for emotion, own in scored.emotions.items()
+    ]
+    metrics += [
+        metric("macro", "mean of emotions", "AUC", scored.macro_auc),
+        metric("macro", "mean of emotions", "balanced accuracy", scored.macro_balanced_accuracy),
+        metric("macro", "top emotion", "accuracy", scored.accuracy),
+    ]
+    slices = [
+        metric(attribute, value, "accuracy", figure)
+        for (attribute, value), figure in evaluation.groups.accuracy.items()
+    ]
+    return report.CardFacts(
+        name="bitface landmark_net, one-bit",
+        version=run.run_id,
+        digest=bundle.bundle_sha256,
+        evidence=run.evidence,
+        summary="One-vs-rest expressions from 478 face landmarks: binarized temporal convolutions, an LSTM, one head each.",
+        intended_use=(f"Context {run.context}; purposes that each person's consent names.",),
+        prohibited_contexts=PROHIBITED,
+        data=facts,
+        training={
+            "networks": "a one-bit model and the float twin that taught it",
+            "epochs": str(run.params.training.epochs),
+            "seed": str(run.params.seed),
+            "bytes": f"{bundle.one_bit_bytes} one-bit, {bundle.float_bytes} float",
+        },
+        metrics=metrics,
+        slices=slices,
+        explanation=(explanation.sentence(), _regions_sentence(explanation)),
+        limits=LIMITS,
+    )
+
+
+def _regions_sentence(explanation: Explained) -> str:
+    summary = explanation.summaries["float"]
+    pairs = [
+        f"{emotion} {mass / area:.1f}"
+        for emotion, mass, area in zip(summary.emotions, summary.expected_mass, summary.expected_area, strict=True)
+        if mass is not None and area and np.isfinite(mass)
+    ]
+    return f"Mass on the regions of an emotion's action units over their share of landmarks: {', '.join(pairs)}."

@@ -1,0 +1,71 @@
+"""What the champion says of the judged samples, fairly: of people it learned from, only what it said out of fold counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.evaluation.predictions import Predictions
+from bitface.faces.features import ClipTable
+from bitface.gate.bundle import read_bundle
+from bitface.ledger.entries import ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.ports import Runtime
+from bitface.steps.evaluate import runtime_predictions
+from bitface.steps.gate import BUNDLE_NAME, Rival
+from bitface.steps.plan import Run
+from bitface.steps.train import centred
+
+
+def find_rival(
+    run: Run, judged: Predictions, table: ClipTable, ledger: Ledger, runs: Path, champion: Callable[[], Runtime]
+) -> tuple[Rival | None, str | None]:
+    """The champion to compare with, and a sentence where there is one that is not compared with.
+
+    A champion of other evidence (synthetic against real people) is no rival. One that cannot speak of every judged
+    sample has no predictions: its cells are then NOT-RUN, and block.
+    """
+    entry = ledger.champion()
+    if entry is None:
+        return None, None
+    if entry.evidence != run.evidence:
+        return (
+            None,
+            f"champion {entry.version} rests on {entry.evidence} evidence, this run on {run.evidence}: not compared",
+        )
+    rows = {str(name): row for row, name in enumerate(table.sample_ids)}
+    own = table.where(np.array([rows[str(name)] for name in judged.sample_ids], dtype=np.int64))
+    live = runtime_predictions(own, champion())
+    learned_from = np.isin(judged.persons, sorted(_people_learned_from(entry, ledger)))[:, None]
+    scores = np.where(
+        learned_from, _recorded(entry, judged, live.emotions, runs), centred(live.scores, live.thresholds)
+    )
+    if not np.isfinite(scores).all():
+        return Rival(version=str(entry.version), predictions=None), None
+    limits = np.full(len(live.emotions), 0.5)
+    return Rival(version=str(entry.version), predictions=replace(live, scores=scores, thresholds=limits)), None
+
+
+def _people_learned_from(entry: ModelEntry, ledger: Ledger) -> set[str]:
+    run = ledger.run(entry.run_id)
+    members = ledger.members(run.dataset_version) if run else ()
+    return {member.person for member in members if member.split in ("train", "validation")}
+
+
+def _recorded(entry: ModelEntry, judged: Predictions, emotions: tuple[str, ...], runs: Path) -> NDArray[np.float64]:
+    """What the champion's own gate recorded of the judged samples, centred; NaN where it recorded nothing."""
+    scores = np.full((len(judged), len(emotions)), np.nan)
+    path = runs / entry.run_id / BUNDLE_NAME
+    recorded = read_bundle(path).evidence.one_bit if path.is_file() else None
+    if recorded is None or recorded.emotions != emotions:
+        return scores
+    found = centred(recorded.scores, recorded.thresholds)
+    row_of = {str(name): row for row, name in enumerate(recorded.sample_ids)}
+    for row, name in enumerate(judged.sample_ids):
+        if str(name) in row_of:
+            scores[row] = found[row_of[str(name)]]
+    return scores
