@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bitface.adapters.figures.style import BLUE, INK, MUTED, RULE, draw_page, light_grid, panel_grid
+from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, share_of_landmarks
 
 if TYPE_CHECKING:  # torch comes with it, and a picture needs none
@@ -50,7 +51,10 @@ class Mesh(Protocol):
 
 def attribution_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> Path:
     """Small multiples: an emotion's share of attribution at each landmark, on the canonical mesh, one scale for all."""
-    caption = f"Percent of an emotion's attribution at a landmark, whatever its sign. {provenance(summary)}"
+    caption = (
+        "Percent of an emotion's attribution at a landmark, whatever its sign; the line on the scale is what a map without "
+        f"preference would have everywhere. {provenance(summary)}"
+    )
     shares = landmark_shares(summary.mean_absolute)
 
     def draw(figure: Figure) -> None:
@@ -151,6 +155,7 @@ def _colour_bar(figure: Figure, axes: list[Axes], norm: Normalize) -> None:
     )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
+    bar.ax.axvline(100 / LANDMARKS, color=INK, linewidth=1.4)
 
 
 def _draw_tiers(axes: Axes, overall: NDArray[np.float64], mesh: Mesh) -> None:
