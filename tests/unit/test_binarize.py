@@ -73,7 +73,7 @@ def test_bytes_that_are_not_packed_weights_are_refused(packed):
 @settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_the_fold_says_what_batch_norm_says_for_every_count(seed):
-    """Counts -300..300, gammas of both signs: equal to the float64 BatchNorm, except where that is a rounding from 0."""
+    """Counts -300..300, gammas of both signs: as the float64 BatchNorm, but for what it rounds around 0."""
     rng = np.random.default_rng(seed)
     gamma, beta, mean = rng.normal(size=(3, 20))
     variance, scale = rng.uniform(0.01, 4, (2, 20))
