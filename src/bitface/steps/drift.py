@@ -71,7 +71,7 @@ def person_rows(table: ClipTable) -> pd.DataFrame:
     for column, name in enumerate(QUALITY_COLUMNS):
         if column != _FACES:
             values[f"quality_{name}"] = table.quality[:, column]
-    return values.groupby(table.persons).mean().astype(np.float64)
+    return values.groupby(table.persons).mean().astype(np.float64).reset_index(drop=True)
 
 
 def holm_rejected(p_values: dict[str, float], alpha: float) -> tuple[str, ...]:

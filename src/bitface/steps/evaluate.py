@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,20 @@ from bitface.ports import LoadRuntime, Runtime
 from bitface.steps.export import Exported
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
-from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Trained, run_table
+from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Trained, centred, run_table
 from bitface.steps.validate import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """Predictions and figures of both models on the same judged samples; `judged_on` says who was judged, in words."""
+    """Predictions and figures of both models on the same judged samples; `judged_on` says who was judged, in words.
+
+    `predictions` are moved in logits so that each threshold is 0.5: the top emotion is then the one farthest above its
+    threshold, for every model alike. `probabilities` are the one-bit model's scores as it gives them.
+    """
 
     predictions: Mapping[str, Predictions]
+    probabilities: Predictions
     models: Mapping[str, ModelScores]
     groups: GroupReport
     judged_on: str
@@ -52,14 +57,24 @@ def evaluate_models(
         predictions = _out_of_fold(table, models.folder / OUT_OF_FOLD)
     else:
         predictions = held_out_predictions(table.of_split("gate"), models.folder, load(bundle.folder))
-    for one in predictions.values():
-        check_predictions(one)
+    given = predictions["one-bit"]
+    predictions = {name: with_centred_scores(check_predictions(one)) for name, one in predictions.items()}
     params, seed = run.params.evaluation, run.params.seed
     return Evaluated(
         predictions=predictions,
+        probabilities=given,
         models={name: score_model(one, params, seed) for name, one in predictions.items()},
         groups=group_report(predictions["one-bit"], run.slices(), params, seed),
         judged_on=_who(predictions["one-bit"], run),
+    )
+
+
+def with_centred_scores(predictions: Predictions) -> Predictions:
+    """The same decisions with every threshold at 0.5, see `train.centred`."""
+    return replace(
+        predictions,
+        scores=centred(predictions.scores, predictions.thresholds),
+        thresholds=np.full(len(predictions.emotions), 0.5),
     )
 
 

@@ -19,6 +19,7 @@ from bitface.steps.plan import Run
 from bitface.steps.train import PRECISIONS
 from bitface.steps.validate import Validation
 
+_SHOWN = ("happiness", "surprise", "anger")
 PROHIBITED = (
     "Workplace and education, save for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
     "Any decision about a person without a human who looks: an expression is not a feeling.",
@@ -46,21 +47,19 @@ def draw_figures(
     drawn = [
         draw.confusion_figure(confusion(judged), judged.emotions, folder / "confusion.png"),
         draw.reliability_figure(
-            reliability(judged, params.reliability_bins, params.confidence), folder / "reliability.png"
+            reliability(evaluation.probabilities, params.reliability_bins, params.confidence),
+            folder / "reliability.png",
         ),
         draw.roc_figure(curves, areas, folder / "roc.png"),
         draw.slice_figure(rows, floor, "accuracy", folder / "slices.png"),
         draw.latency_figure(latencies, run.params.gate.latency_p50_budget_ms, folder / "latency.png"),
     ]
-    shape = draw.Mesh(vertices=mesh.vertices, triangles=mesh.triangles)
     for precision in PRECISIONS:
         summary, name = explanation.summaries[precision], precision.replace("-", "_")
-        drawn.append(draw.attribution_figure(summary, shape, folder / f"attribution_{name}.png"))
-        drawn.append(draw.landmark_ranking_figure(summary, shape, folder / f"landmark_ranking_{name}.png"))
+        drawn.append(draw.attribution_figure(summary, mesh, folder / f"attribution_{name}.png"))
+        drawn.append(draw.landmark_ranking_figure(summary, mesh, folder / f"landmark_ranking_{name}.png"))
     title = f"bitface: {decision.decision.verdict}, on {run.evidence} evidence"
-    shown = [name for name in ("happiness", "surprise", "anger") if name in judged.emotions] or list(
-        judged.emotions[:2]
-    )
+    shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
     drawn.append(
         draw.overview_figure(
@@ -71,7 +70,7 @@ def draw_figures(
             latencies,
             summary,
             shown or judged.emotions[:2],
-            shape,
+            mesh,
             folder / "overview.png",
         )
     )

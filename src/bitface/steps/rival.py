@@ -15,10 +15,9 @@ from bitface.gate.bundle import read_bundle
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ports import Runtime
-from bitface.steps.evaluate import runtime_predictions
+from bitface.steps.evaluate import runtime_predictions, with_centred_scores
 from bitface.steps.gate import BUNDLE_NAME, Rival
 from bitface.steps.plan import Run
-from bitface.steps.train import centred
 
 
 def find_rival(
@@ -39,15 +38,12 @@ def find_rival(
         )
     rows = {str(name): row for row, name in enumerate(table.sample_ids)}
     own = table.where(np.array([rows[str(name)] for name in judged.sample_ids], dtype=np.int64))
-    live = runtime_predictions(own, champion())
+    live = with_centred_scores(runtime_predictions(own, champion()))
     learned_from = np.isin(judged.persons, sorted(_people_learned_from(entry, ledger)))[:, None]
-    scores = np.where(
-        learned_from, _recorded(entry, judged, live.emotions, runs), centred(live.scores, live.thresholds)
-    )
+    scores = np.where(learned_from, _recorded(entry, judged, live.emotions, runs), live.scores)
     if not np.isfinite(scores).all():
         return Rival(version=str(entry.version), predictions=None), None
-    limits = np.full(len(live.emotions), 0.5)
-    return Rival(version=str(entry.version), predictions=replace(live, scores=scores, thresholds=limits)), None
+    return Rival(version=str(entry.version), predictions=replace(live, scores=scores)), None
 
 
 def _people_learned_from(entry: ModelEntry, ledger: Ledger) -> set[str]:
@@ -63,7 +59,7 @@ def _recorded(entry: ModelEntry, judged: Predictions, emotions: tuple[str, ...],
     recorded = read_bundle(path).evidence.one_bit if path.is_file() else None
     if recorded is None or recorded.emotions != emotions:
         return scores
-    found = centred(recorded.scores, recorded.thresholds)
+    found = with_centred_scores(recorded).scores
     row_of = {str(name): row for row, name in enumerate(recorded.sample_ids)}
     for row, name in enumerate(judged.sample_ids):
         if str(name) in row_of:
