@@ -79,6 +79,7 @@ def workspace() -> Workspace:
 def quieten() -> None:
     """Sets what tools read from the environment, before they are imported; what is set already stays."""
     home = workspace().home
+    home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, and not the one above it
     for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect")}.items():
         os.environ.setdefault(name, value)
 

@@ -45,7 +45,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_every_requirement_is_pinned() -> None:
     """What pyproject.toml names, constraints.txt pins exactly."""
-    wanted = re.findall(r'^  "([A-Za-z0-9_-]+)', (ROOT / "pyproject.toml").read_text().partition("[project.optional")[0], re.M)
+    wanted = re.findall(
+        r'^  "([A-Za-z0-9_-]+)', (ROOT / "pyproject.toml").read_text().partition("[project.optional")[0], re.M
+    )
     lines = (ROOT / "constraints.txt").read_text().lower().replace("_", "-").splitlines()
     pins = {line.split("==")[0] for line in lines if "==" in line}
     assert wanted

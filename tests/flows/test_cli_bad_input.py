@@ -18,7 +18,9 @@ from bitface.consent.known_sources import Notice
 NOTICE = Notice(notice_id="n1", language="en", text="We train a model on your picture, for research.")
 
 
-def bitface(*words: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
+def bitface(
+    *words: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str, str]:
     """Runs the command line in this process; returns exit code, standard output, last line of standard error."""
     monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words)])
     capsys.readouterr()

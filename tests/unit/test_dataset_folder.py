@@ -65,7 +65,9 @@ def test_a_shard_of_unchanged_content_keeps_its_bytes(tmp_path: Path) -> None:
     key = KeyStore(tmp_path / "keys").key_of(SYNTHETIC)
     write_shard(tmp_path / "one", shard(), key)
     write_shard(tmp_path / "two", shard(), key)
-    assert (tmp_path / "one" / shard_name(SYNTHETIC)).read_bytes() == (tmp_path / "two" / shard_name(SYNTHETIC)).read_bytes()
+    assert (tmp_path / "one" / shard_name(SYNTHETIC)).read_bytes() == (
+        tmp_path / "two" / shard_name(SYNTHETIC)
+    ).read_bytes()
 
 
 def test_a_shard_shows_nothing_of_the_person_in_the_clear(tmp_path: Path) -> None:

@@ -25,7 +25,13 @@ def source(tmp_path: Path, rows: str, header: str = HEADER) -> Path:
 def test_a_usable_row_becomes_our_vocabulary(tmp_path: Path) -> None:
     (row,), rejected = read_manifest(source(tmp_path, "a.png,p1,Happy,31,F,4,White,,,\n"), tmp_path)
     assert not rejected
-    assert (row.label, row.age_band, row.gender, row.skin_tone, row.ancestry) == ("happiness", "30_44", "female", 4, "white")
+    assert (row.label, row.age_band, row.gender, row.skin_tone, row.ancestry) == (
+        "happiness",
+        "30_44",
+        "female",
+        4,
+        "white",
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,7 @@ def test_a_missing_column_is_one_line_that_names_it(tmp_path: Path) -> None:
 
 def test_a_person_in_two_splits_is_refused_by_row_numbers(tmp_path: Path) -> None:
     rows = "a.png,p1,fear,,,,,,,train\nb.png,p1,fear,,,,,,,test\n"
-    with pytest.raises(InputError, match="rows 1 and 2 .* split by person"):
+    with pytest.raises(InputError, match=r"rows 1 and 2 .* split by person"):
         read_manifest(source(tmp_path, rows), tmp_path)
 
 

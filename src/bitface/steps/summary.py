@@ -25,7 +25,14 @@ def reuse(run: Run, ledger: Ledger) -> dict[str, Any]:
     champion = ledger.champion()
     is_champion = champion is not None and champion.version == summary["version"]
     alias = "champion" if is_champion else None
-    return {**summary, "alias": alias, "reused": ["everything"], "seconds": {}, "warnings": _warnings(run)}
+    return {
+        **summary,
+        "alias": alias,
+        "reused": ["everything"],
+        "seconds": {},
+        "warnings": _warnings(run),
+        "exit_code": 0,
+    }
 
 
 def write_summary(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:

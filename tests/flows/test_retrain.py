@@ -1,0 +1,192 @@
+"""The main job, whole: real tools on a small synthetic set, from nothing to a decision on record."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitface.dataset.index import read_index, write_index
+from bitface.dataset.manifest import write_manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.xdist_group("retrain"), pytest.mark.timeout(900)]
+SMALL = (
+    "synthetic.training_people=30",
+    "synthetic.gate_people=14",
+    "synthetic.frames_per_clip=3",
+    "synthetic.image_px=144",
+    "training.epochs=6",
+    "explain.samples=14",
+    "latency.rounds=100",
+)
+KEYS = {
+    "run_id",
+    "dataset",
+    "models",
+    "latency",
+    "size_bytes",
+    "explain",
+    "gate",
+    "version",
+    "alias",
+    "seconds",
+}
+
+
+def bitface(project: Path, *words: str, sets: tuple[str, ...] = SMALL) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"BITFACE_HOME": str(project / "home"), "BITFACE_DATA": str(project / "data")}
+    options = [word for one in sets for word in ("--set", one)] if words[0] == "retrain" else []
+    command = [sys.executable, "-m", "bitface.cli", *words, *options]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=800)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, int]:
+    """A project after one retrain: its folder, the summary, the exit code."""
+    project = tmp_path_factory.mktemp("project")
+    run = bitface(project, "retrain", "--json")
+    assert run.returncode in (0, 3), run.stderr[-3000:]
+    return project, json.loads(run.stdout), run.returncode
+
+
+def test_a_retrain_from_nothing_leaves_the_summary_of_the_contract(done) -> None:
+    _, summary, code = done
+    assert set(summary) >= KEYS
+    assert set(summary["dataset"]) >= {"version", "people", "samples", "admitted", "quarantined"}
+    assert summary["dataset"]["admitted"] + summary["dataset"]["quarantined"] == summary["dataset"]["samples"]
+    assert {model["precision"] for model in summary["models"]} == {"one-bit", "float"}
+    assert set(summary["models"][0]) >= {
+        "name",
+        "variant",
+        "emotions",
+        "macro_auc",
+        "macro_balanced_accuracy",
+        "train_s",
+    }
+    assert set(summary["gate"]) >= {"decision", "bundle", "cells"}
+    assert code == (0 if summary["gate"]["decision"] == "promote" else 3)
+    assert (summary["alias"] == "champion") == (summary["gate"]["decision"] == "promote")
+
+
+def test_the_decision_replays_bit_for_bit(done) -> None:
+    project, summary, _ = done
+    run = bitface(project, "gate", "replay", summary["gate"]["bundle"], "--json")
+    assert run.returncode == 0, run.stderr[-2000:]
+    replayed = json.loads(run.stdout)
+    assert replayed["identical"] is True
+    assert replayed["decision"] == summary["gate"]["decision"]
+    assert not [cell for cell in replayed["cells"] if cell["state"] == "NOT-RUN" and cell["required"]]
+
+
+def test_the_second_run_with_nothing_changed_computes_nothing(done) -> None:
+    project, summary, _ = done
+    run = bitface(project, "retrain", "--json")
+    assert run.returncode == 0, run.stderr[-2000:]
+    again = json.loads(run.stdout)
+    assert again["reused"] == ["everything"]
+    assert again["run_id"] == summary["run_id"]
+    assert again["version"] == summary["version"]
+
+
+def test_the_ledger_holds_run_members_decision_and_an_unbroken_chain(done) -> None:
+    project, summary, _ = done
+    with sqlite3.connect(project / "home" / "ledger.db") as ledger:
+        count = {
+            table: ledger.execute(f"select count(*) from {table}").fetchone()[0]  # noqa: S608 - constant names
+            for table in ("runs", "dataset_members", "models", "decisions", "promotions")
+        }
+    assert count["runs"] == count["models"] == count["decisions"] == 1
+    assert count["dataset_members"] == summary["dataset"]["samples"]
+    assert count["promotions"] == int(summary["gate"]["decision"] == "promote")
+    doctor = bitface(project, "doctor", "--json")
+    rows = {row["what"]: row["state"] for row in json.loads(doctor.stdout)}
+    assert rows["ledger"] == rows["dataset"] == "ok" or rows["dataset"] == "warn"
+
+
+def test_mlflow_shows_the_run_its_models_figures_and_the_version(done) -> None:
+    project, summary, _ = done
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project / 'home' / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'bitface retrain'")
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert (len(parents), len(runs)) == (1, 3)
+    tags, metrics = parents[0].data.tags, parents[0].data.metrics
+    assert tags["gate.decision"] == summary["gate"]["decision"]
+    assert {
+        "dataset.version",
+        "dataset.manifest_sha256",
+        "consent.snapshot_sha256",
+        "code.commit",
+        "params.sha256",
+    } <= set(tags)
+    assert {"happiness/auc", "happiness/auc.lo", "slice/gender:female/accuracy", "latency/one-bit/p50_ms"} <= set(
+        metrics
+    )
+    figures = {Path(file.path).name for file in client.list_artifacts(parents[0].info.run_id, "figures")}
+    assert {"confusion.png", "roc.png", "slices.png", "attribution_one_bit.png", "overview.png"} <= figures
+    (version,) = client.search_model_versions("name='bitface'")
+    assert version.tags["gate.decision"] == summary["gate"]["decision"]
+
+
+def test_nothing_in_the_clear_holds_landmarks_or_pictures_of_people(done) -> None:
+    """Outside the encrypted shards and features there is no array of landmarks, crop or frame."""
+    project, _, _ = done
+    arrays = [path for path in (project / "home").rglob("*") if path.suffix in (".npy", ".jpg", ".jpeg")]
+    assert not arrays
+    for path in (project / "home" / "runs").rglob("*.zip"):
+        assert path.stat().st_size < 5_000_000
+
+
+def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path) -> None:
+    """Labels that say nothing must not get through, and the refusal is exit code 3."""
+    import shutil
+
+    project, _, _ = done
+    shutil.copytree(project / "data", tmp_path / "data")
+    samples = read_index(tmp_path / "data")
+    labels = np.random.default_rng(5).permutation([sample.label for sample in samples])
+    write_index(tmp_path / "data", [replace(s, label=str(new)) for s, new in zip(samples, labels, strict=True)])
+    write_manifest(tmp_path / "data")
+    run = bitface(tmp_path, "retrain", "--json")
+    assert run.returncode == 3, run.stderr[-2000:]
+    summary = json.loads(run.stdout)
+    assert summary["gate"]["decision"] == "block"
+    assert summary["alias"] is None
+
+
+def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: Path) -> None:
+    project, summary, _ = done
+    from PIL import Image
+
+    from bitface.adapters.media_files import decode_frames
+    from bitface.dataset.keys import KeyStore
+    from bitface.dataset.shards import read_shard
+
+    sample = next(row for row in read_index(project / "data") if row.split == "gate" and row.label == "happiness")
+    shard = read_shard(project / "data", sample.person, KeyStore(project / "none").key_of(sample.person))
+    picture = tmp_path / "face.png"
+    Image.fromarray(decode_frames(shard.samples[sample.sample_id])[0]).save(picture)
+    model = ("--model", f"bitface/{summary['version']}")
+    refused = bitface(project, "predict", str(picture), *model, "--purpose", "infer", "--context", "workplace")
+    assert refused.returncode == 4
+    assert "prohibited" in refused.stderr
+    synthetic = bitface(project, "predict", str(picture), *model, "--purpose", "infer", "--context", "consumer")
+    assert synthetic.returncode == 4
+    table = tmp_path / "out.csv"
+    words = ("--purpose", "demo", "--context", "research", "--json", "--csv", str(table))
+    allowed = bitface(project, "predict", str(picture), *model, *words)
+    assert allowed.returncode == 0, allowed.stderr[-2000:]
+    ((face,),) = [row["faces"] for row in json.loads(allowed.stdout)]
+    assert set(face) >= {"box", "emotions", "set", "abstained", "timings_ms", "regions"}
+    assert all(0 <= p <= 1 for p in face["emotions"].values())
+    assert len(table.read_text().splitlines()) == 2
