@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: retrain test check ui bench evidence clean
+.PHONY: retrain test check ui clean
 
 retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile quick")
 	$(BIN)/bitface retrain $(ARGS)

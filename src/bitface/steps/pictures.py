@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ def draw_figures(
 def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any]:
     """Accuracy of every slice with the state that the gate gave it, grouped by attribute."""
     states = {
-        (cell.attribute, cell.slice): cell.state.value for cell in decision.decision.cells if cell.kind == "slice"
+        (cell.attribute, cell.slice): cell.state.value
+        for cell in decision.decision.cells
+        if cell.kind == "slice" and not cell.emotion
     }
     rows = []
     for attribute in SLICE_ATTRIBUTES:
@@ -90,7 +93,7 @@ def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any
                 rows.append(
                     draw.ForestRow(
                         group=attribute.replace("_", " "),
-                        label=value.replace("_", " "),
+                        label=slice_label(value),
                         value=figure.value,
                         lo=figure.lo,
                         hi=figure.hi,
@@ -99,6 +102,11 @@ def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any
                     )
                 )
     return rows
+
+
+def slice_label(value: str) -> str:
+    """A slice's value for a reader: `monk_5_7` is monk 5-7, `60_plus` is 60+, `east_asian` is east asian."""
+    return re.sub(r"(?<=\d)_(?=\d)", "-", value.replace("_plus", "+")).replace("_", " ")
 
 
 def latency_rows(bundle: Exported, draw: Any) -> list[Any]:
