@@ -15,7 +15,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.ports import Report
-from bitface.steps.featurise import FeatureRef, originals, read_features
+from bitface.steps.featurise import AUGMENTED, FeatureRef, originals, read_features
 from bitface.steps.plan import Run
 from bitface.steps.stages import code_digest, key_of, reuse_or_make
 from bitface.steps.validate import Validation, usable_rows
@@ -64,10 +64,15 @@ def train_models(
 
 
 def with_folds(table: ClipTable, folds: Mapping[str, int], judged: int | None, validation: int) -> ClipTable:
-    """The table with splits by fold: the judged fold is `gate`, one is validation, the others are train."""
+    """The table with splits by fold: the judged fold is `gate`, one is validation, the others are train.
+
+    Augmented copies are left out of what is judged or chosen by.
+    """
     of_row = np.array([folds[str(person)] for person in table.persons])
     splits = np.where(of_row == validation, "validation", "train")
-    return replace(table, splits=splits if judged is None else np.where(of_row == judged, "gate", splits))
+    splits = splits if judged is None else np.where(of_row == judged, "gate", splits)
+    is_copy = np.char.find(table.sample_ids, AUGMENTED) >= 0
+    return replace(table, splits=splits).where((splits == "train") | ~is_copy)
 
 
 def centred(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
