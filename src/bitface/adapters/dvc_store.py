@@ -92,8 +92,9 @@ class DvcStore:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         from dvc.repo import Repo
 
-        # DVC greets on standard output, which is kept for our own JSON.
-        logging.getLogger("dvc").setLevel(logging.WARNING)
+        # DVC greets on standard output, which is kept for our own JSON; what it warns of, we raise or answer.
+        for name in ("dvc", "dvc_data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         if not (self._root / ".dvc").is_dir():
             Repo.init(str(self._root), no_scm=not self._inside).close()
         (self._home / "dvc-site").mkdir(parents=True, exist_ok=True, mode=0o700)
