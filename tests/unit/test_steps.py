@@ -42,7 +42,7 @@ def samples(people: int, licence: str = "synthetic", split: str = "") -> tuple[S
             split=split,
             source="x",
             licence_id=licence,
-            sha256="0" * 64,
+            sha256=f"{p:032d}{i:032d}",
         )
         for p in range(people)
         for i, label in enumerate(("happiness", "neutral"))

@@ -13,14 +13,15 @@ from bitface.faces.records import Sample
 def split_by_person(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> tuple[Sample, ...]:
     """Gives every sample without a split that of its person; a split named by the source is honoured.
 
-    People are ordered by a hash of (seed, pseudonym), so that one more person moves few others; `shares` (split -> share,
-    adding up to 1) cuts that order. A person with some samples named and others not takes the named split.
+    People are ordered by a hash of the seed and their pictures, so that one more person moves few others and everybody
+    who holds the same pictures gets the same splits; `shares` (split -> share, adding up to 1) cuts that order. A person
+    with some samples named and others not takes the named split.
 
     Raises:
         InputError: a person is named in two splits.
     """
     named = named_splits(samples)
-    people = _hash_order({sample.person for sample in samples} - set(named), seed)
+    people = [person for person in _hash_order(samples, seed) if person not in named]
     assigned: dict[str, str] = {}
     start, share_so_far = 0, 0.0
     for split, share in shares.items():
@@ -45,10 +46,29 @@ def named_splits(samples: Iterable[Sample]) -> dict[str, str]:
     return {person: next(iter(splits)) for person, splits in named.items()}
 
 
-def fold_of_people(people: Iterable[str], folds: int, seed: int) -> dict[str, int]:
+def fold_of_people(samples: Iterable[Sample], folds: int, seed: int) -> dict[str, int]:
     """A fold 0 to folds - 1 for each person, sizes differing by one at most, for cross-fitting."""
-    return {person: position % folds for position, person in enumerate(_hash_order(set(people), seed))}
+    return {person: position % folds for position, person in enumerate(_hash_order(samples, seed))}
 
 
-def _hash_order(people: Iterable[str], seed: int) -> list[str]:
-    return sorted(people, key=lambda person: hashlib.sha256(f"{seed}:{person}".encode()).digest())
+def people_by_content(samples: Iterable[Sample]) -> tuple[str, ...]:
+    """The people in an order that depends on their pictures alone.
+
+    Pseudonyms of real people are random on every installation: an order by them would be another run everywhere.
+    """
+    first = _first_digests(samples)
+    return tuple(sorted(first, key=lambda person: first[person]))
+
+
+def _hash_order(samples: Iterable[Sample], seed: int) -> list[str]:
+    first = _first_digests(samples)
+    return sorted(first, key=lambda person: hashlib.sha256(f"{seed}:{first[person][0]}".encode()).digest())
+
+
+def _first_digests(samples: Iterable[Sample]) -> dict[str, tuple[str, str]]:
+    """Person -> the smallest digest of a sample; the pseudonym only tells people with the same pictures apart."""
+    first: dict[str, tuple[str, str]] = {}
+    for sample in samples:
+        mine = (sample.sha256, sample.person)
+        first[sample.person] = min(first.get(sample.person, mine), mine)
+    return first

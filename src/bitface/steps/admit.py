@@ -83,7 +83,7 @@ def choose_members(
     named = named_splits(kept)
     folds: dict[str, int] = {}
     if not named and len(people) < params.cross_fit_below_people:
-        folds = fold_of_people(people, params.folds, seed)
+        folds = fold_of_people(kept, params.folds, seed)
         split = tuple(replace(sample, split="train") for sample in kept)
     else:
         split = split_by_person(kept, _shares(params, named), seed)

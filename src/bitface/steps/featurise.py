@@ -20,6 +20,7 @@ from bitface.faces.features import ClipTable, concatenate
 from bitface.faces.quality import worst_frame
 from bitface.faces.records import Sample
 from bitface.faces.seen import SeenFaces
+from bitface.faces.splits import people_by_content
 from bitface.params import FeatureParams
 from bitface.ports import Augment, DecodeFrames, Landmarker
 from bitface.steps.stages import code_digest, key_of
@@ -54,11 +55,11 @@ class Featuriser:
 
 
 def groups_of_people(samples: Sequence[Sample], size: int) -> list[tuple[tuple[Sample, ...], ...]]:
-    """The samples by person, in groups of `size` people: one group is one mapped task."""
+    """The samples by person, in an order of their content, in groups of `size` people: one group is one mapped task."""
     by_person: dict[str, list[Sample]] = {}
     for sample in samples:
         by_person.setdefault(sample.person, []).append(sample)
-    people = [tuple(by_person[person]) for person in sorted(by_person)]
+    people = [tuple(by_person[person]) for person in people_by_content(samples)]
     return [tuple(people[start : start + size]) for start in range(0, len(people), size)]
 
 
@@ -103,7 +104,7 @@ def _featurise(samples: Sequence[Sample], path: Path, tools: Featuriser, landmar
         frames = tools.decode(shard.samples[sample.sample_id])
         rows.append((sample, sample.sample_id, landmarker.see(frames, tools.params)))
         for copy in range(_copies(sample, tools.params)):
-            seed = int(key_of(tools.seed, sample.sample_id, copy)[:8], 16)
+            seed = int(key_of(tools.seed, sample.sha256, copy)[:8], 16)
             copied = tools.augment(frames, seed)
             rows.append((sample, f"{sample.sample_id}{AUGMENTED}{copy}", landmarker.see(copied, tools.params)))
     write_atomically(path, seal(_packed(_table(rows)), key, person, "features"))

@@ -88,9 +88,18 @@ def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) ->
     def on_epoch(which: str, epoch: int, _: float) -> None:
         report(f"training {which}", epoch, run.params.training.epochs)
 
-    pair = train_pair(table.of_split("train", "validation"), run.params.training, run.params.seed, on_epoch)
+    pair = train_pair(
+        _without_pseudonyms(table.of_split("train", "validation")), run.params.training, run.params.seed, on_epoch
+    )
     for name, model in zip(PRECISIONS, pair, strict=True):
         save_model(model, folder / name)
+
+
+def _without_pseudonyms(table: ClipTable) -> ClipTable:
+    """Numbers people in the order in which they stand: random pseudonyms must not reach what is drawn in training."""
+    _, first, of_row = np.unique(table.persons, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return replace(table, persons=np.array([f"{number:06d}" for number in rank[of_row]]))
 
 
 def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> None:
@@ -106,7 +115,12 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
             report(f"fold {fold + 1} of {count}: {which}", epoch, run.params.training.epochs)
 
         part = with_folds(table, run.members.folds, judged=fold, validation=(fold + 1) % count)
-        pair = train_pair(part.of_split("train", "validation"), run.params.training, run.params.seed + fold, on_epoch)
+        pair = train_pair(
+            _without_pseudonyms(part.of_split("train", "validation")),
+            run.params.training,
+            run.params.seed + fold,
+            on_epoch,
+        )
         judged = originals(part.of_split("gate"))
         names.append(judged.sample_ids)
         emotions |= {model.emotions for model in pair}
