@@ -31,6 +31,7 @@ class SyntheticParams(Section):
     training_people: int = Field(ge=10)
     gate_people: int = Field(ge=4)
     emotions: tuple[str, ...] = Field(min_length=2)
+    clips_per_emotion: int = Field(ge=1, le=10)
     frames_per_clip: int = Field(ge=3, le=64)
     fps: float = Field(gt=0)
     image_px: int = Field(ge=96, le=1024)

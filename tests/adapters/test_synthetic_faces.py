@@ -83,6 +83,18 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(
             assert np.array_equal(one.facial_actions, other.facial_actions)
 
 
+def test_a_second_take_adds_clips_of_training_people_and_changes_none_before(
+    people: tuple[SyntheticPerson, ...],
+    params: SyntheticParams,
+    drawn: dict[SyntheticPerson, tuple[SyntheticSample, ...]],
+) -> None:
+    more = dict(render_people(people[:2], params.model_copy(update={"clips_per_emotion": 2}), CACHE, workers=1))
+    assert [len(more[person]) for person in people[:2]] == [2 * len(params.emotions), len(params.emotions)]
+    pictures = [sample.frames.tobytes() for sample in more[people[0]]]
+    assert pictures[: len(params.emotions)] == [sample.frames.tobytes() for sample in drawn[people[0]]]
+    assert len(set(pictures)) == len(pictures)
+
+
 def test_people_emotions_and_frames_all_look_different(
     drawn: dict[SyntheticPerson, tuple[SyntheticSample, ...]],
 ) -> None:

@@ -179,6 +179,16 @@ def test_no_subject_id_is_left_in_the_dataset_or_ledger(run, source: Path, proje
     assert not [path for path in files if b"Xq7subjectXq7" in path.read_bytes() or "Xq7" in path.name]
 
 
+def test_pictures_without_a_face_are_quarantined_and_fail_the_data_gate(run, source: Path) -> None:
+    """The source's pictures are noise: they decode, nobody is in them, and nothing is left to train on."""
+    import_json(run, source)
+    code, out, error = run("data", "validate", "--json")
+    report = json.loads(out)
+    assert code == 3 and "data gate failed" in error
+    assert (report["kept"], len(report["quarantined"])) == (0, 2)
+    assert all("face" in row["reason"] for row in report["quarantined"])
+
+
 def test_unknown_words_are_usage_errors(run, source: Path) -> None:
     assert run("data", "import", source, "--format", "zip")[0] == 2
     assert run("data", "import", source / "nowhere", "--format", "folder")[0] == 2

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +13,8 @@ import pytest
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.xdist_group("retrain"), pytest.mark.timeout(900)]
-SMALL = (
+SETS = (
     "synthetic.training_people=30",
     "synthetic.gate_people=14",
     "synthetic.frames_per_clip=3",
@@ -27,6 +23,7 @@ SMALL = (
     "explain.samples=14",
     "latency.rounds=100",
 )
+SMALL = [word for one in SETS for word in ("--set", one)]
 KEYS = {
     "run_id",
     "dataset",
@@ -41,18 +38,11 @@ KEYS = {
 }
 
 
-def bitface(project: Path, *words: str, sets: tuple[str, ...] = SMALL) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"BITFACE_HOME": str(project / "home"), "BITFACE_DATA": str(project / "data")}
-    options = [word for one in sets for word in ("--set", one)] if words[0] == "retrain" else []
-    command = [sys.executable, "-m", "bitface.cli", *words, *options]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=800)
-
-
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, int]:
+def done(tmp_path_factory: pytest.TempPathFactory, bitface) -> tuple[Path, dict, int]:
     """A project after one retrain: its folder, the summary, the exit code."""
     project = tmp_path_factory.mktemp("project")
-    run = bitface(project, "retrain", "--json")
+    run = bitface(project, "retrain", "--json", *SMALL)
     assert run.returncode in (0, 3), run.stderr[-3000:]
     return project, json.loads(run.stdout), run.returncode
 
@@ -76,7 +66,7 @@ def test_a_retrain_from_nothing_leaves_the_summary_of_the_contract(done) -> None
     assert (summary["alias"] == "champion") == (summary["gate"]["decision"] == "promote")
 
 
-def test_the_decision_replays_bit_for_bit(done) -> None:
+def test_the_decision_replays_bit_for_bit(done, bitface) -> None:
     project, summary, _ = done
     run = bitface(project, "gate", "replay", summary["gate"]["bundle"], "--json")
     assert run.returncode == 0, run.stderr[-2000:]
@@ -86,9 +76,9 @@ def test_the_decision_replays_bit_for_bit(done) -> None:
     assert not [cell for cell in replayed["cells"] if cell["state"] == "NOT-RUN" and cell["required"]]
 
 
-def test_the_second_run_with_nothing_changed_computes_nothing(done) -> None:
+def test_the_second_run_with_nothing_changed_computes_nothing(done, bitface) -> None:
     project, summary, _ = done
-    run = bitface(project, "retrain", "--json")
+    run = bitface(project, "retrain", "--json", *SMALL)
     assert run.returncode == 0, run.stderr[-2000:]
     again = json.loads(run.stdout)
     assert again["reused"] == ["everything"]
@@ -96,7 +86,7 @@ def test_the_second_run_with_nothing_changed_computes_nothing(done) -> None:
     assert again["version"] == summary["version"]
 
 
-def test_the_ledger_holds_run_members_decision_and_an_unbroken_chain(done) -> None:
+def test_the_ledger_holds_run_members_decision_and_an_unbroken_chain(done, bitface) -> None:
     project, summary, _ = done
     with sqlite3.connect(project / "home" / "ledger.db") as ledger:
         count = {
@@ -147,7 +137,7 @@ def test_nothing_in_the_clear_holds_landmarks_or_pictures_of_people(done) -> Non
         assert path.stat().st_size < 5_000_000
 
 
-def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path) -> None:
+def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) -> None:
     """Labels that say nothing must not get through, and the refusal is exit code 3."""
     import shutil
 
@@ -157,14 +147,14 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path) -> None:
     labels = np.random.default_rng(5).permutation([sample.label for sample in samples])
     write_index(tmp_path / "data", [replace(s, label=str(new)) for s, new in zip(samples, labels, strict=True)])
     write_manifest(tmp_path / "data")
-    run = bitface(tmp_path, "retrain", "--json")
+    run = bitface(tmp_path, "retrain", "--json", *SMALL)
     assert run.returncode == 3, run.stderr[-2000:]
     summary = json.loads(run.stdout)
     assert summary["gate"]["decision"] == "block"
     assert summary["alias"] is None
 
 
-def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: Path) -> None:
+def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: Path, bitface) -> None:
     project, summary, _ = done
     from PIL import Image
 

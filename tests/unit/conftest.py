@@ -30,6 +30,7 @@ def _predictions(people: int = 60, errors: float = 0.1, seed: int = 0) -> Predic
         emotions=EMOTIONS,
         scores=np.where(said[:, None] == np.arange(3), 0.8, 0.1),
         thresholds=np.full(3, 0.5),
+        folds=np.zeros(len(labels), dtype=np.int64),
     )
 
 

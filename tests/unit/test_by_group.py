@@ -26,6 +26,7 @@ def made(people=24, seed=0) -> tuple[Predictions, dict[str, dict[str, str]]]:
         emotions=EMOTIONS,
         scores=1 / (1 + np.exp(-rng.normal(size=truth.shape) - 2 * truth + 1)),
         thresholds=np.array([0.5, 0.5]),
+        folds=np.zeros(len(labels), dtype=np.int64),
     )
     slices = {
         f"p{i:02d}": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
@@ -22,6 +24,7 @@ from bitface.evaluation.predictions import Predictions, problem_with
 from bitface.evaluation.scores import auc_of, balanced_accuracy_interval, balanced_accuracy_of, f1_of, score_model
 from bitface.params import EvaluationParams
 
+ONE_FOLD = np.zeros(400, dtype=np.int64)
 PARAMS = EvaluationParams(bootstrap_resamples=300, confidence=0.95, intraclass_correlation=0.3, reliability_bins=10)
 
 
@@ -35,6 +38,7 @@ def predictions(labels, scores, persons=None, emotions=("anger", "happiness"), t
         emotions=emotions,
         scores=np.array(scores, dtype=np.float64),
         thresholds=np.array(thresholds),
+        folds=np.zeros(len(labels), dtype=np.int64),
     )
 
 
@@ -73,7 +77,24 @@ def test_auc_is_the_share_of_pairs_in_order() -> None:
     """Positives 0.9 and 0.4, negatives 0.5, 0.4 and 0.1: of 6 pairs 4 are in order and 1 is tied, so 4.5 / 6."""
     truth = np.array([[True], [True], [False], [False], [False]])
     scores = np.array([[0.9], [0.4], [0.5], [0.4], [0.1]])
-    assert auc_of(truth, scores, None)[0, 0] == pytest.approx(4.5 / 6)
+    assert auc_of(truth, scores, None, ONE_FOLD[:5])[0, 0] == pytest.approx(4.5 / 6)
+
+
+def test_only_scores_of_one_fold_are_ranked_against_each_other() -> None:
+    """Two folds on different scales: 2 of 2 pairs are in order in the first, 1 of 2 in the second; pooled, 6 of 8."""
+    truth = np.array([[True], [False], [False], [True], [True], [False]])
+    scores = np.array([[0.3], [0.2], [0.1], [0.9], [0.6], [0.8]])
+    folds = np.array([0, 0, 0, 1, 1, 1])
+    assert auc_of(truth, scores, None, folds)[0, 0] == pytest.approx(3 / 4)
+    assert auc_of(truth, scores + 5 * folds[:, None], None, folds) == auc_of(truth, scores, None, folds)
+    assert np.isnan(auc_of(truth[:2], scores[:2], None, np.array([0, 1])))[0, 0]
+
+
+def test_an_emotion_that_no_fold_can_judge_has_no_figure() -> None:
+    p = predictions(["anger", "happiness", "anger", "neutral"], [[0.9, 0.1], [0.2, 0.8], [0.8, 0.3], [0.1, 0.2]])
+    apart = replace(p, folds=np.array([0, 1, 0, 0]))
+    assert score_model(apart, PARAMS, seed=0).unjudged == ("happiness",)
+    assert list(roc_curves(apart)) == ["anger"]
 
 
 def test_balanced_accuracy_and_f1_by_hand() -> None:
@@ -101,7 +122,11 @@ def test_a_weight_is_a_repeated_sample() -> None:
     weights = np.random.default_rng(3).integers(0, 3, size=(1, len(p))).astype(float)
     rows = np.repeat(np.arange(len(p)), weights[0].astype(int))
     truth, decided = p.truth(), p.decisions()
-    for figure, columns in ((auc_of, p.scores), (balanced_accuracy_of, decided), (f1_of, decided)):
+
+    def ranked(truth, scores, weights):
+        return auc_of(truth, scores, weights, ONE_FOLD[: len(truth)])
+
+    for figure, columns in ((ranked, p.scores), (balanced_accuracy_of, decided), (f1_of, decided)):
         assert figure(truth, columns, weights) == pytest.approx(figure(truth[rows], columns[rows], None))
 
 
@@ -213,11 +238,13 @@ def test_confusion_counts_who_is_taken_for_whom() -> None:
     assert confusion(p).tolist() == [[1, 1], [0, 1]]
 
 
-def test_the_area_under_the_roc_points_is_the_auc() -> None:
+@pytest.mark.parametrize("folds", [1, 2, 5])
+def test_the_area_under_the_roc_points_is_the_auc(folds) -> None:
     p = drawn()
+    p = replace(p, folds=np.arange(len(p)) * 7 % 11 % folds)
     for column, (emotion, curve) in enumerate(roc_curves(p).items()):
         area = np.trapezoid(curve.true_positive_rate, curve.false_positive_rate)
-        assert area == pytest.approx(auc_of(p.truth(), p.scores, None)[0, column]), emotion
+        assert area == pytest.approx(auc_of(p.truth(), p.scores, None, p.folds)[0, column]), emotion
         assert (curve.false_positive_rate[-1], curve.true_positive_rate[-1]) == (1.0, 1.0)
 
 

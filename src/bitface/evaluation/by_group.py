@@ -112,13 +112,13 @@ def _fairlearn(predictions: Predictions, values: NDArray[np.str_]) -> dict[tuple
     from fairlearn.metrics import MetricFrame
 
     E = len(predictions.emotions)
-    decided = {"decided": predictions.decisions().ravel()}
+    columns = {"decided": predictions.decisions().ravel(), "folds": np.repeat(predictions.folds, E)}
     metrics = {
-        "selection_rate": lambda _, __, decided: _mean(decided),
-        "true_positive_rate": lambda y_true, _, decided: _mean(decided[y_true]),
-        "false_positive_rate": lambda y_true, _, decided: _mean(decided[~y_true]),
-        "balanced_accuracy": lambda y_true, _, decided: (_mean(decided[y_true]) + _mean(~decided[~y_true])) / 2,
-        "auc": lambda y_true, y_pred, _: float(auc_of(y_true[:, None], y_pred[:, None], None)[0, 0]),
+        "selection_rate": lambda _, __, decided, ___: _mean(decided),
+        "true_positive_rate": lambda y_true, _, decided, __: _mean(decided[y_true]),
+        "false_positive_rate": lambda y_true, _, decided, __: _mean(decided[~y_true]),
+        "balanced_accuracy": lambda y_true, _, decided, __: (_mean(decided[y_true]) + _mean(~decided[~y_true])) / 2,
+        "auc": lambda y_true, y_pred, _, folds: float(auc_of(y_true[:, None], y_pred[:, None], None, folds)[0, 0]),
     }
     frame = MetricFrame(
         metrics={name: _of_arrays(metric) for name, metric in metrics.items()},
@@ -126,16 +126,16 @@ def _fairlearn(predictions: Predictions, values: NDArray[np.str_]) -> dict[tuple
         y_pred=predictions.scores.ravel(),
         sensitive_features=np.repeat(values, E),
         control_features=np.tile(np.array(predictions.emotions), len(values)),
-        sample_params=dict.fromkeys(metrics, decided),
+        sample_params=dict.fromkeys(metrics, columns),
     )
     points: dict[tuple[str, str], dict[str, float]] = frame.by_group.T.to_dict()
     return points
 
 
 def _of_arrays(metric: Callable[..., float]) -> Callable[..., float]:
-    def of_columns(y_true: Any, y_pred: Any, decided: Any) -> float:
+    def of_columns(y_true: Any, y_pred: Any, decided: Any, folds: Any) -> float:
         truth, called = np.asarray(y_true, dtype=np.bool_), np.asarray(decided, dtype=np.bool_)
-        return metric(truth, np.asarray(y_pred, dtype=np.float64), called)
+        return metric(truth, np.asarray(y_pred, dtype=np.float64), called, np.asarray(folds, dtype=np.int64))
 
     return of_columns
 
@@ -161,8 +161,7 @@ def _figures(
         hit = proportion_interval(decided[truth], persons[truth], weights[:, truth], confidence, correlation)
     if both:
         balanced = balanced_accuracy_interval(truth, decided, persons, weights, confidence, correlation)
-        draws = auc_of(truth[:, None], scores[:, None], weights)[:, 0]
-        ranked = percentile_interval(points["auc"], draws, confidence, len(truth), len(np.unique(persons)))
+        ranked = _ranked(points["auc"], auc_of(truth[:, None], scores[:, None], weights, part.folds), part, confidence)
     return SliceFigures(
         attribute=slice_[0],
         value=slice_[1],
@@ -175,6 +174,13 @@ def _figures(
         balanced_accuracy=_at(balanced, points["balanced_accuracy"]) if balanced else None,
         auc=ranked,
     )
+
+
+def _ranked(value: float, draws: NDArray[np.float64], part: Predictions, confidence: float) -> Interval | None:
+    """The interval of an AUC; None where no fold holds both a positive and a negative sample."""
+    if np.isnan(value):
+        return None
+    return percentile_interval(value, draws[:, 0], confidence, len(part), len(np.unique(part.persons)))
 
 
 def _at(interval: Interval, value: float) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class RocCurve:
-    """Points of a ROC curve, float64 (P,), from (0, 0) to (1, 1), and the point of the model's own threshold."""
+    """Points of a ROC curve, float64 (P,), from (0, 0) to (1, 1), and the point of the model's own threshold.
+
+    Over folds it is the mean curve at each false positive rate (Fawcett, 2006, section 8.1), weighted by a fold's pairs,
+    so that the area under it is the AUC of `scores.auc_of`.
+    """
 
     false_positive_rate: Floats
     true_positive_rate: Floats
@@ -53,14 +58,21 @@ def confusion(predictions: Predictions) -> NDArray[np.int64]:
 
 
 def roc_curves(predictions: Predictions) -> dict[str, RocCurve]:
-    """The ROC curve of each emotion that has both positive and negative samples. Raises InputError if not sound."""
+    """The ROC curve of each emotion with positive and negative samples in one fold. Raises InputError if not sound."""
     check_predictions(predictions)
     truth, decided = predictions.truth(), predictions.decisions()
-    return {
-        emotion: _roc(truth[:, column], decided[:, column], predictions.scores[:, column])
-        for column, emotion in enumerate(predictions.emotions)
-        if 0 < truth[:, column].sum() < len(truth)
-    }
+    parts = [predictions.folds == fold for fold in np.unique(predictions.folds)]
+    found: dict[str, RocCurve] = {}
+    for column, emotion in enumerate(predictions.emotions):
+        yes, called = truth[:, column], decided[:, column]
+        if both := [part for part in parts if 0 < yes[part].sum() < part.sum()]:
+            mistaken, hit = _mean_curve([(yes[part], predictions.scores[part, column]) for part in both])
+            found[emotion] = RocCurve(
+                false_positive_rate=mistaken,
+                true_positive_rate=hit,
+                at_threshold=(float(called[~yes].mean()), float(called[yes].mean())),
+            )
+    return found
 
 
 def reliability(predictions: Predictions, bins: int, confidence: float) -> dict[str, Reliability]:
@@ -73,16 +85,35 @@ def reliability(predictions: Predictions, bins: int, confidence: float) -> dict[
     }
 
 
-def _roc(truth: NDArray[np.bool_], decided: NDArray[np.bool_], scores: Floats) -> RocCurve:
+def _mean_curve(folds: Sequence[tuple[NDArray[np.bool_], Floats]]) -> tuple[Floats, Floats]:
+    """False and true positive rates of the mean of the folds' curves, each given as truth and scores."""
+    curves = [_roc(truth, scores) for truth, scores in folds]
+    if len(curves) == 1:
+        return curves[0]
+    pairs = [float(truth.sum() * (~truth).sum()) for truth, _ in folds]
+    grid = np.unique(np.concatenate([mistaken for mistaken, _ in curves]))
+    ends = [np.stack([_height(curve, grid, top) for top in (False, True)], axis=1).ravel() for curve in curves]
+    return np.repeat(grid, 2), np.average(ends, axis=0, weights=pairs)
+
+
+def _height(curve: tuple[Floats, Floats], grid: Floats, top: bool) -> Floats:
+    """True positive rate at each false positive rate of `grid`; the upper or lower end where the curve goes straight up."""
+    mistaken, found = curve
+    if not top:
+        return 1 - _height((1 - mistaken[::-1], 1 - found[::-1]), (1 - grid)[::-1], top=True)[::-1]
+    last = np.searchsorted(mistaken, grid, side="right") - 1
+    following = np.minimum(last + 1, len(mistaken) - 1)
+    run = mistaken[following] - mistaken[last]
+    share = np.divide(grid - mistaken[last], run, out=np.zeros(len(grid)), where=run > 0)
+    return np.asarray(found[last] + share * (found[following] - found[last]))
+
+
+def _roc(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
     order = np.argsort(-scores, kind="stable")
     last_of_ties = np.flatnonzero(np.r_[np.diff(-scores[order]) > 0, True])
     found = np.cumsum(truth[order])[last_of_ties] / truth.sum()
     mistaken = np.cumsum(~truth[order])[last_of_ties] / (~truth).sum()
-    return RocCurve(
-        false_positive_rate=np.r_[0.0, mistaken],
-        true_positive_rate=np.r_[0.0, found],
-        at_threshold=(float(decided[~truth].mean()), float(decided[truth].mean())),
-    )
+    return np.r_[0.0, mistaken], np.r_[0.0, found]
 
 
 def _reliability(truth: NDArray[np.bool_], scores: Floats, bins: int, confidence: float) -> Reliability:

@@ -19,7 +19,9 @@ class Predictions:
 
     `sample_ids`, `persons` (pseudonyms) and `labels` are str (N,); `emotions` names the columns of `scores`, float64
     (N, E) in 0..1; an emotion is called present at or above its threshold, `thresholds` float64 (E,). A label outside
-    `emotions` is a face that the model can only get wrong.
+    `emotions` is a face that the model can only get wrong. `folds` int64 (N,) numbers the networks that gave the scores:
+    0 throughout for one model, the fold where a small set is judged out of fold. Scores of two networks are not ranked
+    against each other.
     """
 
     sample_ids: NDArray[np.str_]
@@ -28,6 +30,7 @@ class Predictions:
     emotions: tuple[str, ...]
     scores: NDArray[np.float64]
     thresholds: NDArray[np.float64]
+    folds: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,6 +55,7 @@ class Predictions:
             persons=self.persons[mask],
             labels=self.labels[mask],
             scores=self.scores[mask],
+            folds=self.folds[mask],
         )
 
 
@@ -60,8 +64,8 @@ def problem_with(predictions: Predictions) -> str | None:
     n, E = len(predictions.labels), len(predictions.emotions)
     if n == 0 or E == 0:
         return f"{n} samples and {E} emotions: there is nothing to judge"
-    shapes = (predictions.sample_ids.shape, predictions.persons.shape, predictions.scores.shape)
-    if shapes != ((n,), (n,), (n, E)) or predictions.thresholds.shape != (E,):
+    columns = (predictions.sample_ids, predictions.persons, predictions.folds, predictions.scores)
+    if [column.shape for column in columns] != [(n,), (n,), (n,), (n, E)] or predictions.thresholds.shape != (E,):
         return f"columns do not agree: {n} labels, {E} emotions, scores of shape {predictions.scores.shape}"
     if not np.isfinite(predictions.scores).all() or not np.isfinite(predictions.thresholds).all():
         return "a score or a threshold is not a finite number"

@@ -21,10 +21,10 @@ from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
 from bitface.params import GateParams
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 DOCUMENT: Final = "gate.json"
 _ROLES: Final = ("one_bit", "twin", "champion")
-_COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds")
+_COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
 _BYTES_MAX: Final = 512 * 1024 * 1024
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 Arrays = Mapping[str, NDArray[Any]]

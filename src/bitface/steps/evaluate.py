@@ -102,8 +102,8 @@ def _out_of_fold(table: ClipTable, path: Path) -> dict[str, Predictions]:
         rows = table.where(np.array([row_of[str(name)] for name in arrays["sample_ids"]], dtype=np.int64))
         emotions = tuple(map(str, arrays["emotions"]))
         limits = np.full(len(emotions), 0.5)
-        found = {name: arrays[name.replace("-", "_")] for name in PRECISIONS}
-    return {name: _predictions(rows, emotions, scores, limits) for name, scores in found.items()}
+        folds, found = arrays["folds"], {name: arrays[name.replace("-", "_")] for name in PRECISIONS}
+    return {name: replace(_predictions(rows, emotions, scores, limits), folds=folds) for name, scores in found.items()}
 
 
 def _predictions(
@@ -119,6 +119,7 @@ def _predictions(
         emotions=emotions,
         scores=scores,
         thresholds=thresholds,
+        folds=np.zeros(len(rows), dtype=np.int64),
     )
 
 

@@ -107,6 +107,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
 
     count = run.params.splits.folds
     names: list[NDArray[np.str_]] = []
+    folds: list[NDArray[np.int64]] = []
     columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PRECISIONS}
     emotions: set[tuple[str, ...]] = set()
     for fold in range(count):
@@ -123,6 +124,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
         )
         judged = originals(part.of_split("gate"))
         names.append(judged.sample_ids)
+        folds.append(np.full(len(judged), fold, dtype=np.int64))
         emotions |= {model.emotions for model in pair}
         for name, model in zip(PRECISIONS, pair, strict=True):
             columns[name].append(centred(predict_scores(model, judged), model.thresholds))
@@ -131,6 +133,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
     np.savez(
         folder / OUT_OF_FOLD,
         sample_ids=np.concatenate(names),
+        folds=np.concatenate(folds),
         emotions=np.array(next(iter(emotions))),
         one_bit=np.concatenate(columns["one-bit"]),
         float=np.concatenate(columns["float"]),

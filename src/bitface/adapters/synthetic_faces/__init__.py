@@ -46,9 +46,9 @@ PersonSamples = tuple[SyntheticPerson, tuple[SyntheticSample, ...]]
 def render_people(
     people: Sequence[SyntheticPerson], params: SyntheticParams, cache: Path, workers: int
 ) -> Iterator[PersonSamples]:
-    """Yields every person with one sample per emotion, in the order given, the same bytes whatever `workers` is.
+    """Yields every person with their samples, emotion by emotion, in the order given, the same bytes whatever `workers` is.
 
-    Training people get clips (onset - apex - offset), gate people one still at the apex. The head mesh and the compiled
+    Training people get `clips_per_emotion` clips (onset - apex - offset), gate people one still at the apex. The head mesh and the compiled
     kernels are kept under `cache`; the first call ever fills it.
 
     Raises:
@@ -100,7 +100,7 @@ class Studio:
         )
 
     def samples(self, person: SyntheticPerson) -> tuple[SyntheticSample, ...]:
-        """One sample per emotion of one person, drawn from the person's seed alone."""
+        """All samples of one person, drawn from the person's seed alone; a further take changes none of those before."""
         from bitface.adapters.synthetic_faces import figure, looks, shading
 
         # The sums of a matrix product depend on the number of threads; one thread keeps bytes equal everywhere.
@@ -113,8 +113,11 @@ class Studio:
             luma = float(look.skin @ np.array([0.2126, 0.7152, 0.0722]))
             return tuple(
                 self._sample(person, emotion, body, painter, habit, luma, np.random.default_rng([person.seed, row]))
-                for row, emotion in enumerate(self._params.emotions)
+                for row, emotion in enumerate(self._params.emotions * self._takes(person))
             )
+
+    def _takes(self, person: SyntheticPerson) -> int:
+        return 1 if person.role == "gate" else self._params.clips_per_emotion
 
     def _resting(self, person: SyntheticPerson, rng: np.random.Generator) -> NDArray[np.float32]:
         african, asian, caucasian = person.ancestry_mix
