@@ -28,9 +28,8 @@ def test_smiles_of_real_people_are_found_out_of_fold(retrained) -> None:
     """AUC of happiness at least 0.93 over five folds by person, none of whom the judging model had seen."""
     _, summary = retrained
     assert "102 people out of fold (5 folds by person, 204 samples)" in summary["judged_on"]
-    one_bit, twin = (model["emotions"]["happiness"]["auc"] for model in summary["models"])
-    print(f"happiness AUC out of fold, 102 people: {one_bit} one-bit, {twin} float")
-    assert one_bit >= 0.93
+    areas = {model["precision"]: model["emotions"]["happiness"]["auc"] for model in summary["models"]}
+    assert areas["one-bit"] >= 0.93, areas
 
 
 def test_emotions_that_the_set_lacks_are_named_and_not_trained(retrained) -> None:
@@ -48,12 +47,15 @@ def test_every_slice_has_its_figure_and_interval(retrained) -> None:
     runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     metrics = parent.data.metrics
-    for slice_ in ("age_band:18_29", "gender:female", "gender:male", "skin_tone:monk_1_4", "ancestry:asian"):
-        low, value, high = (metrics[f"slice/{slice_}/accuracy{end}"] for end in (".lo", "", ".hi"))
-        assert 0 < low <= value <= high <= 1, slice_
+    slices = [name.removesuffix("/accuracy.lo") for name in metrics if name.endswith("/accuracy.lo")]
+    assert {name.split("/")[1].split(":")[0] for name in slices} == {"age_band", "gender", "skin_tone", "ancestry"}
+    assert {"slice/age_band:18_29", "slice/age_band:45_59", "slice/gender:female", "slice/gender:male"} <= set(slices)
+    for name in slices:
+        low, value, high = (metrics[f"{name}/accuracy{end}"] for end in (".lo", "", ".hi"))
+        assert 0 < low <= value <= high <= 1, name
 
 
-def test_the_run_is_held_for_the_group_that_is_too_small(retrained, bitface) -> None:
-    project, summary = retrained
+def test_the_run_is_held_for_the_group_that_is_too_small(retrained) -> None:
+    _, summary = retrained
     assert summary["gate"]["decision"] == "hold"
     assert any("45_59" in reason for reason in summary["gate"]["reasons"]), summary["gate"]["reasons"]

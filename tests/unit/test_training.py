@@ -13,7 +13,7 @@ from bitface.faces.features import ClipTable
 from bitface.params import read_params
 from bitface.training.augmentation import augmented, people_of
 from bitface.training.batches import apex_stills, epoch_batches, expressiveness, steps_per_epoch
-from bitface.training.choice import best_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
 from bitface.training.loop import load_model, predict_scores, save_model, train_pair
 from bitface.training.mirror import mirror_order, mirrored
 from bitface.training.objectives import distillation_loss
@@ -260,7 +260,16 @@ def test_areas_and_thresholds_are_those_found_by_hand():
     truth = np.array([[0], [1], [0], [1]], np.float32)
     scores = np.array([[0.1], [0.4], [0.4], [0.9]])
     assert macro_auc(truth, scores) == pytest.approx(3.5 / 4)
-    assert best_thresholds(truth, scores).tolist() == pytest.approx([0.65])
+    # Odds of 1/9 and 2/3 against 2/3 and 9: the middle of the mean logits is at odds of (1/9 * 2/3 * 2/3 * 9) ** (1/4).
+    odds = (4 / 9) ** 0.25
+    assert balanced_thresholds(truth, scores).tolist() == pytest.approx([odds / (1 + odds)])
+
+
+def test_a_threshold_does_not_depend_on_how_many_negatives_there_are():
+    truth, scores = np.array([[0], [1]], np.float32), np.array([[0.2], [0.7]])
+    rows = [0, 0, 0, 0, 1]
+    assert balanced_thresholds(truth[rows], scores[rows]) == pytest.approx(balanced_thresholds(truth, scores))
+    assert balanced_thresholds(truth, np.array([[0.0], [1.0]])) == pytest.approx([0.5])
 
 
 def test_seeds_differ_by_purpose_and_the_global_state_comes_back():

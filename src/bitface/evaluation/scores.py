@@ -52,9 +52,9 @@ class ModelScores:
 def score_model(predictions: Predictions, params: EvaluationParams, seed: int) -> ModelScores:
     """All figures of a model, with percentile intervals over resampled people.
 
-    AUC: Mann-Whitney, ties count half, over pairs of the same fold, see `auc_of`. Balanced accuracy: mean of sensitivity and specificity. `accuracy`: the highest
-    score is the label. Macro figures are plain means over the judged emotions. A resample without a positive or without
-    a negative sample has no figure and widens the interval.
+    AUC: Mann-Whitney, ties count half, over pairs of the same fold, see `auc_of`. Balanced accuracy: mean of sensitivity and
+    specificity. `accuracy`: the highest score is the label. Macro figures are plain means over the judged emotions. A
+    resample without a positive or without a negative sample has no figure and widens the interval.
 
     Raises:
         InputError: predictions that are not sound, or in which no emotion can be judged.

@@ -26,7 +26,7 @@ from bitface.models.landmark_net import LandmarkNet, NetSpec, Precision
 from bitface.params import TrainingParams
 from bitface.training.augmentation import People, augmented, people_of
 from bitface.training.batches import Batch, apex_stills, epoch_batches, steps_per_epoch
-from bitface.training.choice import best_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
 from bitface.training.objectives import distillation_loss, one_vs_rest_loss
 from bitface.training.seeds import repeatable, seed_of
 from bitface.training.trained import EpochRecord, TrainedModel, load_model, save_model
@@ -122,7 +122,7 @@ def _train(
         variant="T-EMO",
         precision=precision,
         emotions=lesson.emotions,
-        thresholds=best_thresholds(lesson.validation_targets, scores),
+        thresholds=balanced_thresholds(lesson.validation_targets, scores),
         untrained=lesson.untrained,
         history=history,
         best_epoch=best_epoch,
