@@ -47,7 +47,12 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         models = step(stages.train)(run, features, validation)
         bundle = step(stages.export)(run, models)
         evaluation = step(stages.evaluate)(run, models, bundle, features, validation)
+        transferred = step(stages.transfer)(run, bundle)
         explanation = step(stages.explain)(run, models, features, validation)
         drifted = step(stages.drift)(run, features, validation)
         decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, features)
-        return dict(step(stages.register)(run, validation, models, bundle, evaluation, explanation, drifted, decision))
+        return dict(
+            step(stages.register)(
+                run, validation, models, bundle, evaluation, explanation, drifted, decision, transferred
+            )
+        )

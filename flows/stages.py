@@ -21,8 +21,10 @@ from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, plan_run
 from bitface.steps.register import register_model, start_tracking, summarise
 from bitface.steps.rival import find_rival
+from bitface.steps.sources import london_source
 from bitface.steps.summary import reuse
 from bitface.steps.train import Trained, train_models
+from bitface.steps.transfer import Transferred, judge_on_real_people, london_folder
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
 from flows import wiring
@@ -143,6 +145,21 @@ class Stages:
                 run, models, bundle, _flat(features), validation, self.tools.keys, wiring.load_runtime
             )
 
+    def transfer(self, run: Run, bundle: Exported) -> Transferred | None:
+        """The deployed model on real people, where a folder of them is configured and it learned from synthetic ones."""
+        tools = self.tools
+        folder = london_folder(tools.workspace.root, run.params.transfer.london)
+        if folder is None:
+            return None
+        if run.evidence != "synthetic":
+            self.warnings.append("not judged on the London Set: this run learned from real people, who may be the same")
+            return None
+        with self._timed("transfer"):
+            source, (look, _) = london_source(folder, tools.now()), wiring.landmarker(tools)
+            return judge_on_real_people(
+                run, bundle, source, look, tools.read_image, wiring.load_runtime, tools.now(), tools.progress
+            )
+
     def explain(self, run: Run, models: Trained, features: Features, validation: Validation) -> Explained:
         """Attributions of both models."""
         tools = self.tools
@@ -188,6 +205,7 @@ class Stages:
         explanation: Explained,
         drifted: Drifted,
         decision: Decided,
+        transferred: Transferred | None,
     ) -> dict[str, Any]:
         """Pictures, reports, ledger, MLflow, summary."""
         tools = self.tools
@@ -202,6 +220,7 @@ class Stages:
                 evaluation,
                 explanation,
                 decision,
+                transferred,
                 figures,
                 reports,
                 tools.ledger,
@@ -217,6 +236,7 @@ class Stages:
             evaluation,
             explanation,
             decision,
+            transferred,
             version,
             alias,
             self.reused,

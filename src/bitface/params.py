@@ -127,6 +127,10 @@ class EvaluationParams(Section):
     reliability_bins: int = Field(ge=2, le=50)
 
 
+class TransferParams(Section):
+    london: str | None
+
+
 class LatencyParams(Section):
     rounds: int = Field(ge=1)
     warmup: int = Field(ge=0)
@@ -176,6 +180,7 @@ class Params(Section):
     features: FeatureParams
     training: TrainingParams
     evaluation: EvaluationParams
+    transfer: TransferParams
     latency: LatencyParams
     explain: ExplainParams
     gate: GateParams

@@ -22,6 +22,7 @@ from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.summary import EXIT_CODES, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Trained, model_facts
+from bitface.steps.transfer import Transferred
 from bitface.steps.validate import Validation
 
 
@@ -54,6 +55,7 @@ def register_model(
     evaluation: Evaluated,
     explanation: Explained,
     decision: Decided,
+    transferred: Transferred | None,
     figures: Sequence[Path],
     reports: Mapping[str, Path],
     ledger: Ledger,
@@ -86,7 +88,8 @@ def register_model(
         )
     )
     headline = _headline(run, evaluation, bundle, decision)
-    _show(run, models, evaluation, bundle, explanation, decision, figures, reports, headline, tracking)
+    metrics = _run_metrics(evaluation, bundle, explanation, transferred)
+    _show(run, models, evaluation, decision, metrics, figures, reports, headline, tracking)
     tracking.register(_version(run, bundle, decision, entry.version, headline))
     if decision.decision.verdict == "promote" and run.purpose == "train":
         check_consent_now(run, ledger, at)
@@ -127,6 +130,7 @@ def summarise(
     evaluation: Evaluated,
     explanation: Explained,
     decision: Decided,
+    transferred: Transferred | None,
     version: int,
     alias: str | None,
     reused: Sequence[str],
@@ -156,6 +160,7 @@ def summarise(
         "explain": explanation.figures(),
         "explanation": explanation.sentence(),
         "fairness": fairness_sentence(evaluation),
+        "transfer": transferred.document() if transferred else None,
         "gate": {
             "decision": decision.decision.verdict,
             "reasons": list(decision.decision.reasons),
@@ -227,9 +232,8 @@ def _show(
     run: Run,
     models: Trained,
     evaluation: Evaluated,
-    bundle: Exported,
-    explanation: Explained,
     decision: Decided,
+    metrics: Mapping[str, float],
     figures: Sequence[Path],
     reports: Mapping[str, Path],
     headline: Mapping[str, str],
@@ -252,14 +256,6 @@ def _show(
                 },
             ),
         )
-    metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
-    metrics |= {metric_name("explain", name): value for name, value in explanation.figures().items()}
-    for name, found in bundle.latency().items():
-        metrics |= {
-            metric_name("latency", name, "p50_ms"): found.p50_ms,
-            metric_name("latency", name, "p95_ms"): found.p95_ms,
-        }
-    metrics |= {"size/one_bit_bytes": float(bundle.one_bit_bytes), "size/float_bytes": float(bundle.float_bytes)}
     outcome = TrackedOutcome(
         decision=decision.decision.verdict,
         reasons=decision.decision.reasons,
@@ -269,6 +265,28 @@ def _show(
         reports=reports,
     )
     tracking.finish(run.run_id, outcome)
+
+
+def _run_metrics(
+    evaluation: Evaluated, bundle: Exported, explanation: Explained, transferred: Transferred | None
+) -> dict[str, float]:
+    metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
+    metrics |= {metric_name("explain", name): value for name, value in explanation.figures().items()}
+    for name, found in bundle.latency().items():
+        metrics |= {
+            metric_name("latency", name, "p50_ms"): found.p50_ms,
+            metric_name("latency", name, "p95_ms"): found.p95_ms,
+        }
+    metrics |= {"size/one_bit_bytes": float(bundle.one_bit_bytes), "size/float_bytes": float(bundle.float_bytes)}
+    if transferred is not None:
+        metrics |= _with_intervals(
+            {
+                metric_name("transfer", transferred.source, emotion, metric): getattr(own, metric)
+                for emotion, own in transferred.scores.emotions.items()
+                for metric in ("auc", "balanced_accuracy")
+            }
+        )
+    return metrics
 
 
 def _metrics(evaluation: Evaluated, name: str) -> dict[str, float]:

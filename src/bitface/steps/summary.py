@@ -99,6 +99,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("not trained", f"{', '.join(summary['not_trained'])}: the dataset lacks them"))
     rows += [
         ("fairness", summary["fairness"]),
+        *([("real people", summary["transfer"]["sentence"])] if summary["transfer"] else []),
         ("speed", _speed_words(summary["latency"])),
         ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit against {sizes['float'] / 1000:.0f} kB float"),
         ("explanation", summary["explanation"]),

@@ -1,0 +1,145 @@
+"""Asks a model that learned from synthetic people about real ones: rendered faces prove nothing by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bitface.consent.admission import admit_people
+from bitface.consent.policy import under_licence
+from bitface.dataset.import_rows import ImportRow
+from bitface.errors import InputError, RefusedError
+from bitface.evaluation.scores import ModelScores, score_model
+from bitface.faces.emotions import EMOTIONS
+from bitface.faces.features import ClipTable
+from bitface.faces.seen import SeenFaces
+from bitface.ports import Landmarker, LoadRuntime, ReadImage, Report
+from bitface.steps.evaluate import runtime_predictions
+from bitface.steps.export import Exported
+from bitface.steps.plan import Run
+from bitface.steps.sources import Source
+
+PURPOSE = "evaluate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transferred:
+    """How the deployed model does on people of another kind than it learned from. `skipped`: pictures without one face."""
+
+    source: str
+    people: int
+    samples: int
+    skipped: int
+    scores: ModelScores
+
+    def sentence(self) -> str:
+        """One line for the summary."""
+        figures = ", ".join(
+            f"{emotion} AUC {own.auc.value:.3f} ({own.auc.lo:.3f} to {own.auc.hi:.3f})"
+            for emotion, own in self.scores.emotions.items()
+        )
+        return f"{figures} on {self.people} people of {self.source}, whom it never saw ({self.samples} samples)"
+
+    def document(self) -> dict[str, Any]:
+        """The figures for the run's summary."""
+        return {
+            "source": self.source,
+            "people": self.people,
+            "samples": self.samples,
+            "skipped": self.skipped,
+            "emotions": {emotion: {"auc": round(own.auc.value, 4)} for emotion, own in self.scores.emotions.items()},
+            "sentence": self.sentence(),
+        }
+
+
+def judge_on_real_people(
+    run: Run,
+    bundle: Exported,
+    source: Source,
+    landmarker: Callable[[], Landmarker],
+    read: ReadImage,
+    load: LoadRuntime,
+    at: datetime,
+    report: Report,
+) -> Transferred:
+    """Scores the deployed model on the pictures of a source, in memory: nothing of these people is kept but figures.
+
+    Raises:
+        RefusedError: a person's consent or the licence does not allow this use.
+        InputError: the run learned from real people, who could be the same; or no picture shows exactly one face.
+    """
+    if run.evidence != "synthetic":
+        raise InputError(f"evidence of this run is {run.evidence}: its people may be those of '{source.intake.source}'")
+    _check_consents(source, run.context, at)
+    table, skipped = _seen(source.intake.rows, run, landmarker, read, report)
+    predictions = runtime_predictions(table, load(bundle.folder))
+    return Transferred(
+        source=source.intake.source,
+        people=len(np.unique(table.persons)),
+        samples=len(table),
+        skipped=skipped,
+        scores=score_model(predictions, run.params.evaluation, run.params.seed),
+    )
+
+
+def _numbered(rows: Sequence[ImportRow]) -> dict[str, str]:
+    """Owner's id -> a number in the order of appearance: ids stay where they are."""
+    return {subject: f"t{number:015d}" for number, subject in enumerate(dict.fromkeys(row.subject_id for row in rows))}
+
+
+def _check_consents(source: Source, context: str, at: datetime) -> None:
+    intake, names = source.intake, _numbered(source.intake.rows)
+    bands = {names[row.subject_id]: row.age_band for row in intake.rows}
+    events = intake.consents(names, bands)
+    answers = admit_people(events, list(bands), PURPOSE, context, at, intake.known_notices)
+    judged = [under_licence(intake.licence, answer, PURPOSE, context) for answer in answers.values()]
+    refused = [answer.reason for answer in judged if not answer.admitted]
+    if refused:
+        raise RefusedError(
+            f"{len(refused)} of {len(bands)} people of '{intake.source}' may not be judged: {refused[0]}"
+        )
+
+
+def _seen(
+    rows: Sequence[ImportRow], run: Run, landmarker: Callable[[], Landmarker], read: ReadImage, report: Report
+) -> tuple[ClipTable, int]:
+    names, usable = _numbered(rows), list[tuple[ImportRow, SeenFaces]]()
+    with landmarker() as looking:
+        for done, row in enumerate(rows, start=1):
+            seen = looking.see(read(row.path, f"row {row.row}")[None], run.params.features)
+            usable += [(row, seen)] if seen.faces[0] == 1 else []
+            report("judging on real people", done, len(rows))
+    if not usable:
+        raise InputError(f"none of {len(rows)} pictures shows exactly one face; is this the right folder?")
+    return _table(usable, names), len(rows) - len(usable)
+
+
+def _table(usable: Sequence[tuple[ImportRow, SeenFaces]], names: dict[str, str]) -> ClipTable:
+    return ClipTable(
+        landmarks=np.stack([seen.normalised for _, seen in usable]),
+        blendshapes=np.stack([seen.blendshapes for _, seen in usable]),
+        crops=np.stack([seen.crops for _, seen in usable]),
+        lengths=np.ones(len(usable), dtype=np.int64),
+        labels=np.array([EMOTIONS.index(row.label) for row, _ in usable], dtype=np.int64),
+        persons=np.array([names[row.subject_id] for row, _ in usable]),
+        sample_ids=np.array([f"row-{row.row}" for row, _ in usable]),
+        splits=np.full(len(usable), "gate"),
+        quality=np.stack([seen.quality[0] for _, seen in usable]),
+    )
+
+
+def london_folder(root: Path, configured: str | None) -> Path | None:
+    """The configured folder, from the project's root; raises InputError where it is not there."""
+    if configured is None:
+        return None
+    folder = root / configured
+    if not folder.is_dir():
+        raise InputError(
+            f"transfer.london names '{folder.name}', which is not there; name the folder or set it to null"
+        )
+    return folder
