@@ -13,7 +13,7 @@ import pytest
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
 
-pytestmark = [pytest.mark.xdist_group("retrain"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 SETS = (
     "synthetic.training_people=30",
     "synthetic.gate_people=14",
