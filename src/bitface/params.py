@@ -99,6 +99,7 @@ class LandmarkAugmentation(Section):
 
 class TrainingParams(Section):
     architecture: Literal["landmark_net"]
+    variant: Literal["T-EMO"]
     channels: int = Field(ge=32, multiple_of=32)
     temporal_kernel: int = Field(ge=1)
     binary_layers: int = Field(ge=1)
@@ -125,6 +126,25 @@ class EvaluationParams(Section):
     confidence: float = Field(gt=0.5, lt=1)
     intraclass_correlation: float = Field(ge=0, le=1)
     reliability_bins: int = Field(ge=2, le=50)
+
+
+class StudyParams(Section):
+    """`variants`: name -> changes of the section training; `fused`: name -> variants whose logits are averaged."""
+
+    folds: int = Field(ge=3)
+    seeds: int = Field(ge=1)
+    random_draws: int = Field(ge=1)
+    workers: int = Field(ge=1)
+    reference: str
+    variants: Mapping[str, Mapping[str, Any]]
+    fused: Mapping[str, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> StudyParams:
+        unknown = {name for parts in self.fused.values() for name in parts} | {self.reference}
+        if unknown := unknown - set(self.variants):
+            raise ValueError(f"study names '{sorted(unknown)[0]}', which is not one of its variants")
+        return self
 
 
 class TransferParams(Section):
@@ -181,6 +201,7 @@ class Params(Section):
     training: TrainingParams
     evaluation: EvaluationParams
     transfer: TransferParams
+    study: StudyParams
     latency: LatencyParams
     explain: ExplainParams
     gate: GateParams

@@ -47,8 +47,8 @@ class Predictions:
         """Whether the emotion with the highest score is the label, bool (N,)."""
         return np.asarray(np.array(self.emotions, dtype=np.str_)[self.scores.argmax(axis=1)] == self.labels)
 
-    def where(self, mask: NDArray[np.bool_]) -> Predictions:
-        """The samples that a mask picks."""
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Predictions:
+        """The samples that a mask or an index picks."""
         return replace(
             self,
             sample_ids=self.sample_ids[mask],

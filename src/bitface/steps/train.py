@@ -89,13 +89,13 @@ def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) ->
         report(f"training {which}", epoch, run.params.training.epochs)
 
     pair = train_pair(
-        _without_pseudonyms(table.of_split("train", "validation")), run.params.training, run.params.seed, on_epoch
+        without_pseudonyms(table.of_split("train", "validation")), run.params.training, run.params.seed, on_epoch
     )
     for name, model in zip(PRECISIONS, pair, strict=True):
         save_model(model, folder / name)
 
 
-def _without_pseudonyms(table: ClipTable) -> ClipTable:
+def without_pseudonyms(table: ClipTable) -> ClipTable:
     """Numbers people in the order in which they stand: random pseudonyms must not reach what is drawn in training."""
     _, first, of_row = np.unique(table.persons, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
@@ -117,7 +117,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
 
         part = with_folds(table, run.members.folds, judged=fold, validation=(fold + 1) % count)
         pair = train_pair(
-            _without_pseudonyms(part.of_split("train", "validation")),
+            without_pseudonyms(part.of_split("train", "validation")),
             run.params.training,
             run.params.seed + fold,
             on_epoch,
