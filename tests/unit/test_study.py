@@ -120,7 +120,8 @@ def test_a_study_judges_everybody_once_per_training_and_goes_on_where_it_stopped
         assert len(one.trainings) == 2
         assert all(sorted(each.sample_ids) == sorted(table.sample_ids) for each in one.trainings)
         assert (one.difference is None) == (one.variant == "base")
-    assert set(found.one_bit_cost) == {"base", "narrow", "both"}
+    assert set(found.one_bit_gain) == {"base", "narrow", "both"}
+    assert all(found.one_bit_bound[name] >= gain.lo for name, gain in found.one_bit_gain.items())
     monkeypatch.setattr(study_step, "_train_and_judge", lambda *_: pytest.fail("trained again"))
     assert run_jobs(jobs, table, folds, tmp_path, "data", 1, lambda *_: None) == placed
 

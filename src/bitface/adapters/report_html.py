@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,37 @@ class CardFacts:
     slices: Sequence[CardMetric]
     explanation: Sequence[str]
     limits: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTable:
+    """A table of words; the first column names the row, the others stand right-aligned."""
+
+    heading: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPage:
+    """What the page of a study shows; `figure` is a PNG that is put into the page."""
+
+    title: str
+    lead: str
+    evidence: Evidence
+    figure: Path | None
+    figure_alt: str
+    tables: Sequence[ReportTable]
+    notes: Sequence[str]
+
+
+def write_study_report(page: StudyPage, path: Path) -> Path:
+    """The study as one HTML file without outside resources; returns `path`. Raises InputError for an unknown evidence."""
+    _known(page.evidence, EVIDENCE_SENTENCES, "evidence")
+    figure = base64.b64encode(page.figure.read_bytes()).decode("ascii") if page.figure else ""
+    values = {"page": page, "figure": figure, "evidence_sentence": EVIDENCE_SENTENCES[page.evidence]}
+    return _written(_render("study.html.jinja", values), path)
 
 
 def write_gate_report(report: GateReport, path: Path) -> Path:

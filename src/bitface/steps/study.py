@@ -56,14 +56,19 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What a study found. `one_bit_cost` is one-bit minus float of each variant, on the same people."""
+    """What a study found. `one_bit_gain` is one-bit minus float of each variant, on the same people.
+
+    `one_bit_bound` is the lower end that holds with `confidence` from one side.
+    """
 
     reference: str
     people: int
     samples: int
     folds: int
     outcomes: tuple[Outcome, ...]
-    one_bit_cost: Mapping[str, Interval]
+    one_bit_gain: Mapping[str, Interval]
+    one_bit_bound: Mapping[str, float]
+    confidence: float
 
 
 def plan_jobs(study: StudyParams, training: TrainingParams, seed: int) -> tuple[Job, ...]:
@@ -135,8 +140,8 @@ def compare(
             found[name, precision] = tuple(fused(each) for each in trainings)
         seconds[name] = sum(seconds[part] for part in parts)
 
-    def difference(one: tuple[str, str], other: tuple[str, str]) -> Interval:
-        return mean_difference(found[one], found[other], params.bootstrap_resamples, params.confidence, seed)
+    def difference(one: tuple[str, str], other: tuple[str, str], confidence: float = params.confidence) -> Interval:
+        return mean_difference(found[one], found[other], params.bootstrap_resamples, confidence, seed)
 
     outcomes = tuple(
         Outcome(
@@ -149,16 +154,19 @@ def compare(
         )
         for (name, precision), trainings in found.items()
     )
-    first = next(iter(found.values()))[0]
+    first, names = next(iter(found.values()))[0], tuple(dict.fromkeys(name for name, _ in found))
     return Study(
         reference=study.reference,
         people=len(np.unique(first.persons)),
         samples=len(first),
         folds=study.folds,
         outcomes=outcomes,
-        one_bit_cost={
-            name: difference((name, "one-bit"), (name, "float")) for name in dict.fromkeys(n for n, _ in found)
+        one_bit_gain={name: difference((name, "one-bit"), (name, "float")) for name in names},
+        # Both ends of an interval at 2c - 1 hold, each from its side, with confidence c.
+        one_bit_bound={
+            name: difference((name, "one-bit"), (name, "float"), 2 * params.confidence - 1).lo for name in names
         },
+        confidence=params.confidence,
     )
 
 

@@ -11,12 +11,14 @@ from bitface.adapters.figures.evaluation import (
 )
 from bitface.adapters.figures.explanation import Mesh, attribution_figure, landmark_ranking_figure
 from bitface.adapters.figures.overview import overview_figure
+from bitface.adapters.figures.study import StudyRow, study_figure
 from bitface.adapters.figures.style import caption_of
 
 __all__ = [
     "ForestRow",
     "LatencyRow",
     "Mesh",
+    "StudyRow",
     "attribution_figure",
     "caption_of",
     "confusion_figure",
@@ -26,4 +28,5 @@ __all__ = [
     "reliability_figure",
     "roc_figure",
     "slice_figure",
+    "study_figure",
 ]
