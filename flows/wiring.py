@@ -184,14 +184,13 @@ def measure_drift() -> MeasureDrift:
 
 
 def export_bundle(seed: int) -> ExportBundle:
-    """The bundle of a one-bit model, by OpenVINO; its self-test is drawn around the mean shape, nobody's face."""
+    """The bundle of a one-bit model, by OpenVINO; its self-test is drawn at random, nobody's face."""
     from bitface.adapters.openvino_runtime import export_bundle as export
-    from bitface.models.extraction import code_scale
-    from bitface.models.selftest import selftest_table
+    from bitface.models.extraction import selftest_of
 
     def write(model: TrainedModel, folder: Path) -> object:
         folder.mkdir(parents=True, exist_ok=True)
-        return export(model, selftest_table(code_scale(model.network), seed), folder)
+        return export(model, selftest_of(model.network, seed), folder)
 
     return write
 

@@ -97,8 +97,35 @@ class LandmarkAugmentation(Section):
     jitter: float = Field(ge=0, le=0.2)
 
 
+class FaceAugmentation(Section):
+    still_share: float = Field(ge=0, le=1)
+    frame_dropout: float = Field(ge=0, lt=1)
+    mirror_share: float = Field(ge=0, le=1)
+    rotation_deg: float = Field(ge=0, le=45)
+    scale: float = Field(ge=0, lt=0.5)
+    shift: float = Field(ge=0, lt=0.5)
+    brightness: float = Field(ge=0, lt=1)
+    contrast: float = Field(ge=0, lt=1)
+    blur_px: float = Field(ge=0, le=4)
+    noise: float = Field(ge=0, lt=0.5)
+
+
+class FaceNetParams(Section):
+    channels: int = Field(ge=32, multiple_of=32)
+    stages: int = Field(ge=1, le=4)
+    blocks: int = Field(ge=1)
+    lstm_units: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    augment_copies: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    augmentation: FaceAugmentation
+
+
 class TrainingParams(Section):
-    architecture: Literal["landmark_net"]
+    architecture: Literal["landmark_net", "face_net"]
     variant: Literal["T-EMO"]
     channels: int = Field(ge=32, multiple_of=32)
     temporal_kernel: int = Field(ge=1)
@@ -119,6 +146,14 @@ class TrainingParams(Section):
     dropout: float = Field(ge=0, lt=1)
     threads: int = Field(ge=1)
     augmentation: LandmarkAugmentation
+    face_net: FaceNetParams
+
+    def recipe(self) -> TrainingParams:
+        """The numbers that hold for the chosen architecture: a face net's own in place of the shared ones."""
+        if self.architecture == "landmark_net":
+            return self
+        own = type(self.face_net).model_fields.keys() & type(self).model_fields.keys() - {"augmentation"}
+        return self.model_copy(update={name: getattr(self.face_net, name) for name in own})
 
 
 class EvaluationParams(Section):
@@ -159,6 +194,7 @@ class LatencyParams(Section):
 class ExplainParams(Section):
     ig_steps: int = Field(ge=8)
     samples: int = Field(ge=1)
+    crop_samples: int = Field(ge=1)
 
 
 GateKind = Literal["emotion", "slice", "binarization", "latency", "explanation", "consent", "drift", "champion"]

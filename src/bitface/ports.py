@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.faces.features import Reads
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
 from bitface.params import FeatureParams, QualityParams, SyntheticParams
@@ -118,7 +119,10 @@ class TableChecks(Protocol):
 
 
 class Runtime(Protocol):
-    """A verified bundle, loaded: landmarks in, one-vs-rest probabilities out."""
+    """A verified bundle, loaded: what it reads of a face in, one-vs-rest probabilities out."""
+
+    @property
+    def reads(self) -> Reads: ...
 
     @property
     def name(self) -> str: ...
@@ -135,7 +139,7 @@ class Runtime(Protocol):
     @property
     def thresholds(self) -> NDArray[np.float64]: ...
 
-    def scores(self, landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float64]: ...
+    def scores(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from bitface.faces.alignment import (
     CROP_EYE_LINE_PX,
     aligned_crop,
     eye_distance,
+    nearest_landmarks,
     normalise_landmarks,
     yaw_deg,
 )
@@ -145,3 +146,20 @@ def test_crop_beyond_the_image_is_black_there():
     crop = aligned_crop(np.full((240, 240, 3), 200, np.uint8), points)
     assert not crop[: int(CROP_EYE_LINE_PX) - 1].any()
     assert (crop[int(CROP_EYE_LINE_PX) + 1 :, 8:56] == 200).all()
+
+
+@pytest.mark.parametrize("number", [61, 199])
+def test_a_spot_painted_at_a_landmark_is_nearest_to_that_landmark_in_the_crop(number):
+    """Whatever the roll of the head: crop and landmarks share one frame."""
+    points = face(seed=2)
+    points[number] = (120, 150, 0)
+    points = turned(points, roll_deg=20)
+    x, y = points[number, :2]
+    away = np.linalg.norm(points[:, :2] - points[number, :2], axis=1)
+    points[(away > 0) & (away < 8)] += (200, 0, 0)
+    image = np.zeros((240, 240, 3), np.uint8)
+    rows, columns = np.mgrid[0:240, 0:240]
+    image[(columns - x) ** 2 + (rows - y) ** 2 < 9] = 255
+    crop = aligned_crop(image, points)
+    row, column = np.unravel_index(crop.argmax(), crop.shape)
+    assert nearest_landmarks(normalise_landmarks(points))[row, column] == number

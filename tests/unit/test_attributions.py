@@ -52,7 +52,7 @@ def faces(samples=3, frames=2, seed=1):
 
 
 def flat_baseline(value=0.0):
-    return Baseline(name="flat", landmarks=np.full((478, 3), value, np.float32))
+    return Baseline(name="flat", face=np.full((478, 3), value, np.float32))
 
 
 def explained(network, landmarks, lengths, baseline=None, steps=50, gradient="exact"):
@@ -192,7 +192,7 @@ def test_the_mean_face_gives_each_sample_one_vote_and_padding_none():
     landmarks = np.zeros((2, 2, 478, 3), np.float32)
     landmarks[0, 0], landmarks[0, 1], landmarks[1, 0], landmarks[1, 1] = 1, 3, 6, 100
     baseline = mean_face(landmarks, np.array([2, 1]))
-    np.testing.assert_allclose(baseline.landmarks, 4.0)
+    np.testing.assert_allclose(baseline.face, 4.0)
     assert "training people" in baseline.name
 
 
@@ -229,3 +229,46 @@ def test_no_training_people_give_no_baseline():
     """A mean of nothing is not a face."""
     with pytest.raises(InputError, match="0 training samples"):
         mean_face(np.zeros((0, 1, 478, 3), np.float32), np.zeros(0, np.int64))
+
+
+class LinearPixels(nn.Module):
+    """f_e = sum over true frames of w_e . x, of crops."""
+
+    def __init__(self):
+        super().__init__()
+        weight = np.random.default_rng(3).normal(size=(2, 64, 64)).astype(np.float32)
+        self.weight = nn.Parameter(torch.from_numpy(weight))
+
+    def forward(self, crops, lengths):
+        is_frame = (torch.arange(crops.shape[1])[None] < lengths[:, None]).float()
+        return torch.einsum("nthw,ehw,nt->ne", crops, self.weight, is_frame)
+
+
+def test_pixels_are_counted_to_their_landmark_and_sums_stay():
+    """The left half of each crop belongs to landmark 7, the right half to 9: by hand, w * (x - b) of each half."""
+    crops = np.random.default_rng(4).integers(0, 256, (3, 2, 64, 64), dtype=np.uint8)
+    owners = np.broadcast_to(np.where(np.arange(64) < 32, 7, 9), crops.shape).astype(np.int64)
+    network, baseline = LinearPixels(), Baseline(name="grey", face=np.full((64, 64), 128, np.float32))
+    result = integrated_gradients(
+        network,
+        crops,
+        np.full(3, 2),
+        emotions=EMOTIONS,
+        baseline=baseline,
+        steps=8,
+        gradient="exact",
+        owners=owners,
+    )
+    pixels = np.einsum("nthw,ehw->nehw", crops - 128.0, network.weight.detach().numpy().astype(np.float64))
+    np.testing.assert_allclose(result.values[..., 7], pixels[..., :32].sum((2, 3)), rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(result.values[..., 9], pixels[..., 32:].sum((2, 3)), rtol=1e-3, atol=0.1)
+    assert np.count_nonzero(result.values.any(axis=(0, 1))) == 2
+
+
+def test_crops_without_owners_and_landmarks_with_them_are_refused():
+    crops, lengths = np.zeros((1, 1, 64, 64), np.uint8), np.ones(1, np.int64)
+    baseline = Baseline(name="grey", face=np.zeros((64, 64), np.float32))
+    with pytest.raises(InputError, match="counted to"):
+        integrated_gradients(
+            LinearPixels(), crops, lengths, emotions=EMOTIONS, baseline=baseline, steps=8, gradient="exact"
+        )

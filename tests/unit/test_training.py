@@ -12,8 +12,9 @@ from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.params import read_params
 from bitface.training.augmentation import augmented, people_of
-from bitface.training.batches import apex_stills, epoch_batches, expressiveness, steps_per_epoch
+from bitface.training.batches import apex_stills, expressiveness, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.landmark_domain import LandmarkDomain
 from bitface.training.loop import load_model, predict_scores, save_model, train_pair
 from bitface.training.mirror import mirror_order, mirrored
 from bitface.training.objectives import distillation_loss
@@ -241,12 +242,12 @@ def test_batches_hold_the_apex_and_are_as_many_as_promised():
         update=dict.fromkeys(type(SHIPPED.augmentation).model_fields, 0.0) | {"frame_dropout": 0.9}
     )
     params = PARAMS.model_copy(update={"augmentation": nothing})
-    people, targets = people_of(table), targets_of(table, ("happiness",))
-    batches = list(epoch_batches(table, targets, people, params, np.random.default_rng(0)))
+    domain = LandmarkDomain.of(table, params)
+    batches = list(domain.batches(targets_of(table, ("happiness",)), np.random.default_rng(0)))
     assert len(batches) == steps_per_epoch(len(table), params) >= params.steps_per_epoch_min
     apexes = table.landmarks[np.arange(len(table)), expressiveness(table).argmax(axis=1)]
     for batch in batches:
-        distance = np.abs(batch.landmarks[:, :, None] - apexes[None, None]).max(axis=(3, 4)).min(axis=(1, 2))
+        distance = np.abs(batch.inputs[:, :, None] - apexes[None, None]).max(axis=(3, 4)).min(axis=(1, 2))
         assert (distance < 1e-5).all()
 
 

@@ -84,7 +84,9 @@ def load(_: Path):
         smile = landmarks[:, 0, 0, 0].astype(float)
         return np.stack([smile * 0.8 + 0.1, 0.9 - smile * 0.8, np.full(len(smile), 0.1)], axis=1)
 
-    return SimpleNamespace(emotions=("happiness", "neutral", "anger"), thresholds=np.full(3, 0.5), scores=scores)
+    return SimpleNamespace(
+        reads="landmarks", emotions=("happiness", "neutral", "anger"), thresholds=np.full(3, 0.5), scores=scores
+    )
 
 
 def judge(run=RUN, source=source()):  # noqa: B008 - frozen

@@ -67,7 +67,19 @@ class TemporalWindow(nn.Module):
         return windows @ self.effective_weight().transpose(1, 2).flatten(1).T
 
 
-class BinaryTemporalConv(TemporalWindow):
+class LatentSigns(nn.Module):
+    """Base of layers whose weights are the signs of latent real ones."""
+
+    weight: nn.Parameter
+    latent_clip: float
+
+    @torch.no_grad()
+    def clip_latents(self) -> None:
+        """Keeps latent weights in -clip..clip, where the pseudo-gradient can still reach them."""
+        self.weight.clamp_(-self.latent_clip, self.latent_clip)
+
+
+class BinaryTemporalConv(TemporalWindow, LatentSigns):
     """A temporal convolution with weights +-1 on activations +-1: its counts are integers, at most inputs * kernel."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, latent_clip: float) -> None:
@@ -84,18 +96,16 @@ class BinaryTemporalConv(TemporalWindow):
         outputs, inputs, kernel = self.weight.shape
         return torch.full((outputs,), 1 / math.sqrt(inputs * kernel))
 
-    @torch.no_grad()
-    def clip_latents(self) -> None:
-        """Keeps latent weights in -clip..clip, where the pseudo-gradient can still reach them."""
-        self.weight.clamp_(-self.latent_clip, self.latent_clip)
-
 
 class BinaryActivation(nn.Module):
-    """BatchNorm and sign of integer counts; evaluated as the folded integer comparison, trained with ApproxSign."""
+    """BatchNorm and sign of integer counts; evaluated as the folded integer comparison, trained with ApproxSign.
 
-    def __init__(self, channels: int) -> None:
+    BatchNorm's shift is the learned activation shift (RSign of ReActNet, arXiv 2003.03488).
+    """
+
+    def __init__(self, channels: int, *, is_spatial: bool = False) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(channels)
+        self.norm: nn.BatchNorm1d | nn.BatchNorm2d = (nn.BatchNorm2d if is_spatial else nn.BatchNorm1d)(channels)
 
     def folded(self, count_scale: Tensor) -> FoldedNorm:
         """The integer form for counts of this scale, (C,)."""
@@ -113,13 +123,14 @@ class BinaryActivation(nn.Module):
         return fold_norm(gamma=gamma, beta=beta, mean=mean, variance=variance, epsilon=self.norm.eps, count_scale=scale)
 
     def forward(self, counts: Tensor, count_scale: Tensor) -> Tensor:
-        """+-1, float32 (M, C), of counts (M, C)."""
+        """+-1, float32 of the shape of counts (M, C) or (M, C, H, W); `count_scale` is (C,)."""
+        over_channels = (-1, *(1,) * (counts.ndim - 2))
         if self.training:
-            return approx_sign(self.norm(counts * count_scale))
+            return approx_sign(self.norm(counts * count_scale.view(over_channels)))
         folded = self.folded(count_scale)
-        thresholds = torch.from_numpy(folded.thresholds).to(counts)
+        thresholds = torch.from_numpy(folded.thresholds).to(counts).view(over_channels)
         # A slope of 0 keeps its direction: the comparison alone decides, as in the exported model.
         tiny = 1e-30
         slopes = torch.from_numpy(folded.slopes).to(counts)
         slopes = torch.where(slopes.abs() < tiny, torch.where(slopes < 0, -tiny, tiny), slopes)
-        return approx_sign((counts - thresholds) * slopes)
+        return approx_sign((counts - thresholds) * slopes.view(over_channels))

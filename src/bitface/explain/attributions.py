@@ -3,7 +3,8 @@
     IG_i(x) = (x_i - b_i) * integral over a in 0..1 of df(b + a (x - b)) / dx_i     (Sundararajan et al., arXiv 1703.01365)
 
 A differentiable f gives sum_i IG_i = f(x) - f(b). A one-bit network has no gradient to integrate: its straight-through
-stand-in gives a map that nothing forces to add up, so such a map says so.
+stand-in gives a map that nothing forces to add up, so such a map says so. What a net of pixels rests on is counted to the
+landmark nearest to each pixel: sums stay what they are, and no map shows anybody's face.
 """
 
 from __future__ import annotations
@@ -18,28 +19,31 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitface.errors import InputError
-from bitface.faces.features import LANDMARKS
+from bitface.faces.features import CROP_PX, LANDMARKS
 from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_emotion, share_of_landmarks
-from bitface.models.landmark_net import LandmarkNet
+from bitface.models.clip_net import ClipNet
 
 Gradient = Literal["exact", "straight-through"]
 LABELS: Final = {"exact": "additive up to its gap", "straight-through": "approximate, not additive"}
 """What a reader must know of a map, by the gradient it was made with."""
 DIFFERENCE_FLOOR: Final = 1e-3
 """Logits. Where score and baseline differ by less, the gap is measured against this, not against nearly nothing."""
-_ROWS_AT_ONCE: Final = 1024
+_VALUES_AT_ONCE: Final = 2**20
+_SHAPES: Final = ((LANDMARKS, 3), (CROP_PX, CROP_PX))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The face that explanations compare with. `landmarks` float32 (478, 3), normalised; `name` says whose it is."""
+    """The face that explanations compare with: `face` float32, normalised landmarks (478, 3) or a crop (64, 64)."""
 
     name: str
-    landmarks: NDArray[np.float32]
+    face: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        if self.landmarks.shape != (LANDMARKS, 3) or not np.isfinite(self.landmarks).all():
-            raise InputError(f"baseline '{self.name}' is not {LANDMARKS} finite points of 3 coordinates")
+        if self.face.shape not in _SHAPES or not np.isfinite(self.face).all():
+            raise InputError(
+                f"baseline '{self.name}' is not {LANDMARKS} finite points, nor {CROP_PX} x {CROP_PX} pixels"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,61 +94,65 @@ class AttributionSummary:
     expected_area: tuple[float | None, ...]
 
 
-def mean_face(landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> Baseline:
-    """The mean landmarks of training people, each sample weighing the same.
+def mean_face(faces: NDArray[np.float32] | NDArray[np.uint8], lengths: NDArray[np.int64]) -> Baseline:
+    """The mean landmarks or the mean crop of training people, each sample weighing the same.
 
     Args:
-        landmarks: float32 (N, T, 478, 3), normalised, of training people only.
+        faces: float32 (N, T, 478, 3), normalised, or uint8 (N, T, 64, 64), of training people only.
         lengths: int64 (N,), true frames, 1 to T; frames beyond them do not count.
 
     Raises:
         InputError: there is no sample.
     """
-    if not len(landmarks):
+    if not len(faces):
         raise InputError("0 training samples; the mean face needs at least 1")
-    is_frame = (np.arange(landmarks.shape[1]) < lengths[:, None])[..., None, None]
-    of_sample = np.where(is_frame, landmarks, 0).sum(axis=1, dtype=np.float64) / lengths[:, None, None]
-    return Baseline(name="mean landmarks of training people", landmarks=of_sample.mean(axis=0).astype(np.float32))
+    is_frame = (np.arange(faces.shape[1]) < lengths[:, None])[..., None, None]
+    of_sample = np.where(is_frame, faces, 0).sum(axis=1, dtype=np.float64) / lengths[:, None, None]
+    what = "landmarks" if faces.shape[2:] == (LANDMARKS, 3) else "crop"
+    return Baseline(name=f"mean {what} of training people", face=of_sample.mean(axis=0).astype(np.float32))
 
 
-def gradient_of(network: LandmarkNet) -> Gradient:
+def gradient_of(network: ClipNet) -> Gradient:
     """How the network's gradient comes about: `straight-through` for one-bit, `exact` for its float twin."""
     return "straight-through" if network.spec.precision == "one-bit" else "exact"
 
 
 def integrated_gradients(
     network: nn.Module,
-    landmarks: NDArray[np.float32],
+    faces: NDArray[np.float32] | NDArray[np.uint8],
     lengths: NDArray[np.int64],
     *,
     emotions: Sequence[str],
     baseline: Baseline,
     steps: int,
     gradient: Gradient,
+    owners: NDArray[np.int64] | None = None,
 ) -> Attribution:
     """Integrated Gradients of every sample and emotion (Captum, Gauss-Legendre points between baseline and sample).
 
     Args:
-        network: `forward(float32 (N, T, 478, 3), int64 (N,))` gives logits (N, E). It is run in evaluation mode and left
+        network: `forward(float32 of faces' shape, int64 (N,))` gives logits (N, E). It is run in evaluation mode and left
             in the mode that it came in; its parameters stay as they are.
-        landmarks: float32 (N, T, 478, 3), normalised.
+        faces: normalised landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64).
         lengths: int64 (N,), true frames, 1 to T.
         emotions: names of the E outputs.
         baseline: shown in every frame.
         steps: points of the integral, 8 or more.
         gradient: `straight-through` where the network has sign() in it, see `gradient_of`.
+        owners: for crops, the landmark that each pixel is counted to, int64 (N, T, 64, 64), see
+            `alignment.nearest_landmarks`.
 
     Raises:
         InputError: no sample, shapes that do not agree, or outputs other than the emotions.
     """
-    _check(landmarks, lengths)
+    _check(faces, lengths, owners)
     was_training = network.training
     needed_gradients = [parameter for parameter in network.parameters() if parameter.requires_grad]
     try:
         network.eval()
         for parameter in needed_gradients:
             parameter.requires_grad_(False)
-        values, differences = _in_chunks(network, landmarks, lengths, len(emotions), baseline, steps)
+        values, differences = _in_chunks(network, faces, lengths, owners, len(emotions), baseline, steps)
     finally:
         network.train(was_training)
         for parameter in needed_gradients:
@@ -207,52 +215,67 @@ def _of_expected_regions(emotion: str) -> NDArray[np.bool_]:
     return np.isin(list(REGIONS), regions_of_emotion(emotion))
 
 
-def _check(landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> None:
-    if landmarks.ndim != 4 or landmarks.shape[2:] != (LANDMARKS, 3) or not len(landmarks):
-        raise InputError(f"landmarks of shape {landmarks.shape} are not (N, T, {LANDMARKS}, 3) with N of 1 or more")
-    if lengths.shape != landmarks.shape[:1] or lengths.min() < 1 or lengths.max() > landmarks.shape[1]:
-        raise InputError(f"lengths must be {len(landmarks)} whole numbers between 1 and {landmarks.shape[1]}")
+def _check(faces: NDArray[np.generic], lengths: NDArray[np.int64], owners: NDArray[np.int64] | None) -> None:
+    if faces.ndim != 4 or faces.shape[2:] not in _SHAPES or not len(faces):
+        raise InputError(
+            f"faces of shape {faces.shape} are not (N, T, {LANDMARKS}, 3) or (N, T, {CROP_PX}, {CROP_PX}), N of 1 or more"
+        )
+    if lengths.shape != faces.shape[:1] or lengths.min() < 1 or lengths.max() > faces.shape[1]:
+        raise InputError(f"lengths must be {len(faces)} whole numbers between 1 and {faces.shape[1]}")
+    if (faces.shape[2:] == (CROP_PX, CROP_PX)) != (owners is not None and owners.shape == faces.shape):
+        raise InputError(
+            "crops need the landmark that each pixel is counted to, and landmarks are counted to themselves"
+        )
 
 
 def _in_chunks(
     network: nn.Module,
-    landmarks: NDArray[np.float32],
+    faces: NDArray[np.float32] | NDArray[np.uint8],
     lengths: NDArray[np.int64],
+    owners: NDArray[np.int64] | None,
     outputs: int,
     baseline: Baseline,
     steps: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values (N, E, 478) and differences (N, E). Samples of one length go together, so that no padding is computed."""
-    values = np.zeros((len(landmarks), outputs, LANDMARKS))
-    differences = np.zeros((len(landmarks), outputs))
+    values = np.zeros((len(faces), outputs, LANDMARKS))
+    differences = np.zeros((len(faces), outputs))
     for frames in np.unique(lengths):
         rows = np.flatnonzero(lengths == frames)
-        at_once = max(1, _ROWS_AT_ONCE // (steps * int(frames)))
+        at_once = max(1, _VALUES_AT_ONCE // (steps * int(frames) * baseline.face.size))
         for start in range(0, len(rows), at_once):
             chunk = rows[start : start + at_once]
-            inputs = torch.from_numpy(np.ascontiguousarray(landmarks[chunk, :frames], dtype=np.float32))
-            values[chunk], differences[chunk] = _attribute(
+            inputs = torch.from_numpy(np.ascontiguousarray(faces[chunk, :frames], dtype=np.float32))
+            maps, differences[chunk] = _attribute(
                 network, inputs, torch.from_numpy(lengths[chunk]), outputs, baseline, steps
             )
+            values[chunk] = maps.sum(axis=(2, 4)) if owners is None else _counted(maps, owners[chunk, :frames])
     return values, differences
+
+
+def _counted(maps: NDArray[np.float64], owners: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Maps (N, E, T, 64, 64) summed per landmark, (N, E, 478)."""
+    counted = np.zeros((*maps.shape[:2], LANDMARKS))
+    for row, output in np.ndindex(maps.shape[:2]):
+        counted[row, output] = np.bincount(owners[row].ravel(), maps[row, output].ravel(), LANDMARKS)
+    return counted
 
 
 def _attribute(
     network: nn.Module, inputs: Tensor, lengths: Tensor, outputs: int, baseline: Baseline, steps: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Maps (N, E, T, ...) and differences (N, E)."""
     # Captum takes seconds to import: only who explains pays for it.
     from captum.attr import IntegratedGradients
 
-    base = torch.from_numpy(baseline.landmarks).expand(inputs.shape)
+    base = torch.from_numpy(baseline.face).expand(inputs.shape)
     with torch.no_grad():
         difference = network(inputs, lengths).double() - network(base, lengths).double()
     if difference.shape[1] != outputs:
         raise InputError(f"the network has {difference.shape[1]} outputs for {outputs} emotions; name each output once")
     explainer = IntegratedGradients(network)
     maps = [
-        explainer.attribute(inputs, base, target=output, additional_forward_args=lengths, n_steps=steps)
-        .double()
-        .sum(dim=(1, 3))
+        explainer.attribute(inputs, base, target=output, additional_forward_args=lengths, n_steps=steps).double()
         for output in range(outputs)
     ]
     return torch.stack(maps, dim=1).numpy(), difference.numpy()

@@ -91,6 +91,21 @@ def aligned_crop(image: NDArray[np.uint8], raw: NDArray[np.float32]) -> NDArray[
     return np.asarray(fine.reduce(oversampling), dtype=np.uint8)
 
 
+def nearest_landmarks(normalised: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The landmark nearest to each pixel of the aligned crop, int64 (..., 64, 64), of landmarks (..., 478, 3).
+
+    Args:
+        normalised: see `normalise_landmarks`; crop and landmarks share origin, eye distance and level.
+    """
+    from scipy.spatial import cKDTree
+
+    places = normalised[..., :2] * CROP_EYE_DISTANCE_PX + (CROP_PX / 2, CROP_EYE_LINE_PX)
+    y, x = np.mgrid[0:CROP_PX, 0:CROP_PX] + 0.5
+    pixels = np.stack([x.ravel(), y.ravel()], axis=1)
+    nearest = [cKDTree(face).query(pixels)[1] for face in places.reshape(-1, LANDMARKS, 2)]
+    return np.asarray(nearest, dtype=np.int64).reshape(*normalised.shape[:-2], CROP_PX, CROP_PX)
+
+
 def yaw_deg(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     """Estimated head turn in degrees, (...,) float32: 0 faces the camera, positive looks to the image's right.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ LANDMARKS: Final = 478
 """Points of MediaPipe's face mesh, the ten iris points included."""
 BLENDSHAPES: Final = 52
 CROP_PX: Final = 64
+Reads = Literal["landmarks", "crops"]
+"""The columns that a network may read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,10 @@ class ClipTable:
     def where(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> ClipTable:
         """The rows that a mask or an index picks."""
         return replace(self, **{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+
+    def column(self, reads: Reads) -> NDArray[Any]:
+        """What a network reads: landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64)."""
+        return self.landmarks if reads == "landmarks" else self.crops
 
     def of_split(self, *splits: str) -> ClipTable:
         """The rows of the named splits."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS
+from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,10 @@ class SeenFace:
     normalised: NDArray[np.float32]
     crop: NDArray[np.uint8]
     quality: NDArray[np.float32]
+
+    def column(self, reads: Reads) -> NDArray[Any]:
+        """What a network reads: normalised landmarks float32 (478, 3), or the crop uint8 (64, 64)."""
+        return self.normalised if reads == "landmarks" else self.crop
 
 
 @dataclass(frozen=True, kw_only=True)

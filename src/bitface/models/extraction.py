@@ -1,4 +1,4 @@
-"""Takes the integer trunk and the float head out of a trained one-bit network, and says what they must answer."""
+"""Takes the integer trunk and the float head out of a trained one-bit landmark net, and says what any net must answer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from bitface.binarize.layers import BinaryActivation, BinaryTemporalConv, Int8Linear
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
+from bitface.models.clip_net import ClipNet
 from bitface.models.exported import FloatHead, IntegerTrunk
-from bitface.models.landmark_codes import CodeScale, encode, without_repeats
 from bitface.models.landmark_net import LandmarkNet
-
-
-def code_scale(network: LandmarkNet) -> CodeScale:
-    """The scale of the network's landmark codes."""
-    return CodeScale(centre=network.centre.numpy().copy(), inverse_step=network.inverse_step.numpy().copy())
+from bitface.models.selftest import selftest_crops, selftest_table
 
 
 @torch.no_grad()
@@ -44,10 +40,11 @@ def extract(network: LandmarkNet) -> tuple[IntegerTrunk, FloatHead]:
         thresholds=tuple((n.thresholds * s).astype(np.float32) for n, s in zip(folded, signs, strict=True)),
         filters=tuple(f * s[:, None, None] for f, s in zip(filters, after, strict=True)),
     )
-    return trunk, _head(network, np.concatenate(after))
+    return trunk, readout(network, np.concatenate(after))
 
 
-def _head(network: LandmarkNet, orientation: NDArray[np.int8]) -> FloatHead:
+def readout(network: ClipNet, orientation: NDArray[np.int8]) -> FloatHead:
+    """What follows the counts; `orientation` int8 (F,) is -1 where an exported count is the negative of the trained one."""
     norm, gates = network.affine, dict(network.lstm.named_parameters())
     gamma, beta, mean, variance = (
         _double(values) for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
@@ -67,21 +64,19 @@ def _head(network: LandmarkNet, orientation: NDArray[np.int8]) -> FloatHead:
 
 @torch.no_grad()
 def graph_outputs(
-    network: nn.Module, table: ClipTable
+    network: ClipNet, table: ClipTable
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
-    """What the training graph answers: counts int32 (N, T, F), 0 beyond the lengths; lengths (N,); logits (N, E).
+    """What the training graph answers: counts int32 (N, T, ...), 0 beyond the lengths; lengths (N,); logits (N, E).
 
     Frames that repeat the one before are dropped first, as everywhere.
     """
-    graph = cast(LandmarkNet, network).eval()
-    picks, kept = without_repeats(encode(table.landmarks, code_scale(graph)), table.lengths)
-    landmarks = torch.from_numpy(table.landmarks[np.arange(len(table))[:, None], picks])
-    lengths = torch.from_numpy(kept)
-    is_frame = torch.arange(landmarks.shape[1])[None] < lengths[:, None]
-    packed = graph.counts(graph.codes(landmarks)[is_frame], lengths)
-    counts = torch.zeros((*is_frame.shape, packed.shape[1]), dtype=torch.int32)
+    graph = network.eval()
+    inputs, lengths = graph.inputs_of(table)
+    is_frame = torch.arange(inputs.shape[1])[None] < lengths[:, None]
+    packed = graph.counts_of(inputs, is_frame, lengths)
+    counts = torch.zeros((*is_frame.shape, *packed.shape[1:]), dtype=torch.int32)
     counts[is_frame] = packed.to(torch.int32)
-    return counts.numpy(), kept, graph(landmarks, lengths).numpy()
+    return counts.numpy(), lengths.numpy(), graph(inputs, lengths).numpy()
 
 
 def _double(values: Tensor | None) -> NDArray[np.float64]:
@@ -92,3 +87,8 @@ def _double(values: Tensor | None) -> NDArray[np.float64]:
 
 def _single(values: Tensor) -> NDArray[np.float32]:
     return np.ascontiguousarray(values.detach().numpy(), dtype=np.float32)
+
+
+def selftest_of(network: ClipNet, seed: int) -> ClipTable:
+    """Inputs of a bundle's self-test that are nobody's, for what the network reads."""
+    return selftest_table(network.scale(), seed) if isinstance(network, LandmarkNet) else selftest_crops(seed)

@@ -64,7 +64,9 @@ def encode(landmarks: NDArray[np.float32], scale: CodeScale) -> NDArray[np.int8]
     return real.astype(np.int8)
 
 
-def without_repeats(codes: NDArray[np.int8], lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def without_repeats(
+    codes: NDArray[np.int8] | NDArray[np.uint8], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which frames are left when a frame that repeats the one before it is dropped.
 
     A repeated frame (a still turned into a clip, a low frame rate stored as a high one, padding) says nothing new, and

@@ -10,17 +10,19 @@ higher precision (XNOR-Net, arXiv 1603.05279). The twin has real weights and PRe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import ClassVar, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bitface.binarize.layers import CODE_MAX, BinaryActivation, BinaryTemporalConv, Int8Linear, TemporalWindow
 from bitface.binarize.sign import straight_round
-from bitface.models.landmark_codes import COORDINATES, SPAN_DEVIATIONS, CodeScale
+from bitface.faces.features import ClipTable, Reads
+from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.landmark_codes import COORDINATES, SPAN_DEVIATIONS, CodeScale, encode, without_repeats
 
-Precision = Literal["one-bit", "float"]
 CODE_UNIT: Final = SPAN_DEVIATIONS / CODE_MAX
 """Standard deviations of a coordinate in one unit of its code."""
 
@@ -58,9 +60,12 @@ class RealActivation(nn.Module):
         return result
 
 
-class LandmarkNet(nn.Module):
+class LandmarkNet(ClipNet):
     """One-vs-rest logits of clips, one-bit or float by `spec.precision`; differentiable with respect to landmarks."""
 
+    name = "landmark_net"
+    reads: ClassVar[Reads] = "landmarks"
+    spec: NetSpec
     centre: Tensor
     inverse_step: Tensor
 
@@ -77,9 +82,7 @@ class LandmarkNet(nn.Module):
         self.convolutions = nn.ModuleList(
             BinaryTemporalConv(C, C, K, spec.latent_clip) if one_bit else TemporalWindow(C, C, K) for _ in layers
         )
-        self.affine = nn.BatchNorm1d(spec.features)
-        self.lstm = nn.LSTM(spec.features, spec.lstm_units, batch_first=True)
-        self.heads = nn.Linear(spec.lstm_units, spec.outputs)
+        self._add_readout(spec)
 
     def forward(self, landmarks: Tensor, lengths: Tensor) -> Tensor:
         """Logits, float32 (N, outputs).
@@ -89,7 +92,19 @@ class LandmarkNet(nn.Module):
             lengths: int64 (N,), true frames, 1 to T; frames beyond them are never read.
         """
         is_frame = torch.arange(landmarks.shape[1])[None] < lengths[:, None]
-        return self.logits_of_counts(self.counts(self.codes(landmarks)[is_frame], lengths), is_frame, lengths)
+        return self.logits_of_counts(self.counts_of(landmarks, is_frame, lengths), is_frame, lengths)
+
+    def frames_of(self, table: ClipTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Frames whose codes differ from those of the frame before."""
+        return without_repeats(encode(table.landmarks, self.scale()), table.lengths)
+
+    def scale(self) -> CodeScale:
+        """The scale of the landmark codes."""
+        return CodeScale(centre=self.centre.numpy().copy(), inverse_step=self.inverse_step.numpy().copy())
+
+    def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
+        """Counts, float32 (M, features), of landmarks (N, T, 478, 3)."""
+        return self.counts(self.codes(inputs)[is_frame], lengths)
 
     def codes(self, landmarks: Tensor) -> Tensor:
         """Codes float32 (N, T, 1434): whole numbers in -127..127 when one-bit, real for the twin."""
@@ -111,24 +126,6 @@ class LandmarkNet(nn.Module):
             layers.append(values)
             scale = convolution.count_scale() if isinstance(convolution, BinaryTemporalConv) else torch.tensor(1.0)
         return torch.cat(layers, dim=1)
-
-    def logits_of_counts(self, counts: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (N, outputs): affine and hard tanh of packed counts (M, features), LSTM, heads."""
-        features = functional.dropout(functional.hardtanh(self.affine(counts)), self.spec.dropout, self.training)
-        if is_frame.shape[1] > 1:
-            padded = features.new_zeros((*is_frame.shape, features.shape[1]))
-            padded[is_frame] = features
-        else:
-            padded = features[:, None]
-        states, _ = self.lstm(padded)
-        logits: Tensor = self.heads(states[torch.arange(len(lengths)), lengths - 1])
-        return logits
-
-    def clip_latents(self) -> None:
-        """Clips the latent weights of the binary layers; to be called after each step of the optimiser."""
-        for convolution in self.convolutions:
-            if isinstance(convolution, BinaryTemporalConv):
-                convolution.clip_latents()
 
 
 def window_rows(lengths: Tensor, kernel: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bitface.errors import InputError
@@ -20,11 +22,31 @@ def selftest_table(scale: CodeScale, seed: int, samples: int = 12, frames: int =
     unit = (127 / 4) / scale.inverse_step
     strength = rng.uniform(0.2, 2.0, (samples, frames, 1))
     moved = scale.centre + unit * strength * rng.standard_normal((samples, frames, LANDMARKS * 3))
-    return ClipTable(
+    return replace(
+        _nobody(samples, frames),
         landmarks=moved.reshape(samples, frames, LANDMARKS, 3).astype(np.float32),
+        lengths=np.arange(samples, dtype=np.int64) % frames + 1,
+    )
+
+
+def selftest_crops(seed: int, samples: int = 3, frames: int = 2) -> ClipTable:
+    """Clips of 1 to `frames` pictures of smooth random shades with noise on them, black and white included."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(-100, 355, (samples, frames, 8, 8)).repeat(CROP_PX // 8, axis=2).repeat(CROP_PX // 8, axis=3)
+    pictures = coarse + rng.normal(0, 20, coarse.shape)
+    return replace(
+        _nobody(samples, frames),
+        crops=np.clip(np.rint(pictures), 0, 255).astype(np.uint8),
+        lengths=np.arange(samples, dtype=np.int64) % frames + 1,
+    )
+
+
+def _nobody(samples: int, frames: int) -> ClipTable:
+    return ClipTable(
+        landmarks=np.zeros((samples, frames, LANDMARKS, 3), np.float32),
         blendshapes=np.zeros((samples, frames, BLENDSHAPES), np.float32),
         crops=np.zeros((samples, frames, CROP_PX, CROP_PX), np.uint8),
-        lengths=np.arange(samples, dtype=np.int64) % frames + 1,
+        lengths=np.full(samples, frames, np.int64),
         labels=np.zeros(samples, np.int64),
         persons=np.full(samples, ""),
         sample_ids=np.array([f"{SPLIT}-{row}" for row in range(samples)]),
@@ -36,4 +58,4 @@ def selftest_table(scale: CodeScale, seed: int, samples: int = 12, frames: int =
 def check_nobody(table: ClipTable) -> None:
     """Raises InputError when a row belongs to a person or was not made for the self-test."""
     if not len(table) or (table.persons != "").any() or (table.splits != SPLIT).any():
-        raise InputError("a bundle's self-test must hold nobody's landmarks; make its inputs with selftest_table()")
+        raise InputError("a bundle's self-test must hold nobody's face; make its inputs with selftest_of()")

@@ -92,7 +92,7 @@ def held_out_predictions(judged: ClipTable, models: Path, runtime: Runtime) -> d
 
 def runtime_predictions(judged: ClipTable, runtime: Runtime) -> Predictions:
     """What a deployed bundle says of the rows of a table."""
-    scores = runtime.scores(judged.landmarks, judged.lengths)
+    scores = runtime.scores(judged.column(runtime.reads), judged.lengths)
     return _predictions(judged, runtime.emotions, scores, runtime.thresholds)
 
 

@@ -20,6 +20,7 @@ from bitface.explain.attributions import (
     mean_face,
     summarise,
 )
+from bitface.faces.alignment import nearest_landmarks
 from bitface.faces.features import ClipTable
 from bitface.faces.regions import REGIONS
 from bitface.ports import Report
@@ -72,25 +73,30 @@ def explain_models(
     """Attributions of samples that were not trained on, compared with the mean landmarks of training people."""
     from bitface.training.loop import load_model
 
+    pair = {precision: load_model(models.folder / precision) for precision in PRECISIONS}
+    reads = pair["one-bit"].network.reads
     table = originals(run_table(run, features, validation, keys))
     if run.members.folds:
         table = with_folds(table, run.members.folds, judged=None, validation=0)
+    params = run.params.explain
     shown = spread_over_labels(
-        table.of_split("validation" if run.members.folds else "gate"), run.params.explain.samples
+        table.of_split("validation" if run.members.folds else "gate"),
+        params.samples if reads == "landmarks" else params.crop_samples,
     )
     taught = table.of_split("train")
-    baseline = mean_face(taught.landmarks, taught.lengths)
+    baseline = mean_face(taught.column(reads), taught.lengths)
+    owners = nearest_landmarks(shown.landmarks) if reads == "crops" else None
     attributions = {}
-    for done, precision in enumerate(PRECISIONS, start=1):
-        model = load_model(models.folder / precision)
+    for done, (precision, model) in enumerate(pair.items(), start=1):
         attributions[precision] = integrated_gradients(
             model.network,
-            shown.landmarks,
+            shown.column(reads),
             shown.lengths,
             emotions=model.emotions,
             baseline=baseline,
-            steps=run.params.explain.ig_steps,
+            steps=params.ig_steps,
             gradient=gradient_of(model.network),
+            owners=owners,
         )
         report("explaining", done, len(PRECISIONS))
     explained = Explained(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import sha256_of
 from bitface.evaluation.latency import Latency, interleaved_ms, latency_of
-from bitface.faces.features import LANDMARKS
-from bitface.ports import ExportBundle, LoadRuntime
+from bitface.faces.features import CROP_PX, LANDMARKS, Reads
+from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.plan import Run
 from bitface.steps.stages import code_digest, key_of, reuse_or_make
 from bitface.steps.train import Trained
@@ -28,7 +28,7 @@ LATENCY = "latency.npz"
 class Exported:
     """The bundle, and what was measured of it and of the float twin on one still, one thread.
 
-    `latency_ms` runtime -> float64 (rounds,) milliseconds of landmarks to probabilities, interleaved.
+    `latency_ms` runtime -> float64 (rounds,) milliseconds of what a network reads to probabilities, interleaved.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, 
         from bitface.training.loop import load_model
 
         export(load_model(models.folder / "one-bit"), partial / "bundle")
-        times = _measure(load(partial / "bundle").scores, load_model(models.folder / "float"), run)
+        times = _measure(load(partial / "bundle"), load_model(models.folder / "float"), run)
         np.savez(partial / LATENCY, allow_pickle=False, **times)
 
     reused = reuse_or_make(folder, make)
@@ -71,13 +71,11 @@ def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, 
     )
 
 
-def _measure(
-    one_bit: Callable[[NDArray[np.float32], NDArray[np.int64]], object], twin: TrainedModel, run: Run
-) -> dict[str, NDArray[np.float64]]:
+def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> dict[str, NDArray[np.float64]]:
     """One still, one thread, in turn: what a reading costs after the landmarker."""
     import torch
 
-    still = np.random.default_rng(run.params.seed).normal(size=(1, 1, LANDMARKS, 3)).astype(np.float32)
+    still = _random_still(one_bit.reads, run.params.seed)
     length = np.ones(1, dtype=np.int64)
     tensors = torch.from_numpy(still), torch.from_numpy(length)
     twin.network.eval()
@@ -90,10 +88,18 @@ def _measure(
     torch.set_num_threads(1)
     try:
         params = run.params.latency
-        runs = {"one-bit": lambda: one_bit(still, length), "float": float_twin}
+        runs = {"one-bit": lambda: one_bit.scores(still, length), "float": float_twin}
         return interleaved_ms(runs, params.rounds, params.warmup)
     finally:
         torch.set_num_threads(before)
+
+
+def _random_still(reads: Reads, seed: int) -> NDArray[Any]:
+    """What a network reads of one frame of nobody."""
+    rng = np.random.default_rng(seed)
+    if reads == "crops":
+        return rng.integers(0, 256, (1, 1, CROP_PX, CROP_PX), dtype=np.uint8)
+    return rng.normal(size=(1, 1, LANDMARKS, 3)).astype(np.float32)
 
 
 def _bytes(folder: Path, names: tuple[str, ...]) -> int:

@@ -20,6 +20,10 @@ from bitface.steps.plan import Run
 from bitface.steps.train import PRECISIONS
 from bitface.steps.validate import Validation
 
+_NETWORKS = {
+    "landmark_net": "One-vs-rest expressions from 478 face landmarks: binarized temporal convolutions, an LSTM, one head each.",
+    "face_net": "One-vs-rest expressions from aligned 64x64 grey faces: binarized 3x3 convolutions, an LSTM, one head each.",
+}
 _SHOWN = ("happiness", "surprise", "anger")
 PROHIBITED = (
     "Workplace and education, save for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
@@ -209,17 +213,17 @@ def _card(
         for (attribute, value), figure in evaluation.groups.accuracy.items()
     ]
     return report.CardFacts(
-        name="bitface landmark_net, one-bit",
+        name=f"bitface {run.params.training.architecture}, one-bit",
         version=run.run_id,
         digest=bundle.bundle_sha256,
         evidence=run.evidence,
-        summary="One-vs-rest expressions from 478 face landmarks: binarized temporal convolutions, an LSTM, one head each.",
+        summary=_NETWORKS[run.params.training.architecture],
         intended_use=(f"Context {run.context}; purposes that each person's consent names.",),
         prohibited_contexts=PROHIBITED,
         data=facts,
         training={
             "networks": "a one-bit model and the float twin that taught it",
-            "epochs": str(run.params.training.epochs),
+            "epochs": str(run.params.training.recipe().epochs),
             "seed": str(run.params.seed),
             "bytes": f"{bundle.one_bit_bytes} one-bit, {bundle.float_bytes} float",
         },

@@ -78,7 +78,7 @@ def _predict(
 
 def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float]) -> dict[str, Any]:
     start = time.perf_counter()
-    (scores,) = runtime.scores(face.normalised[None, None], np.ones(1, dtype=np.int64))
+    (scores,) = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
     timings = {**shared, "model": _ms(start, time.perf_counter()), "explain": 0.0}
     chosen = [name for name, p, limit in zip(runtime.emotions, scores, runtime.thresholds, strict=True) if p >= limit]
     return {

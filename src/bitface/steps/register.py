@@ -188,7 +188,7 @@ def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
         for emotion, own in scored.emotions.items()
     }
     return {
-        "name": f"landmark_net {name}",
+        "name": f"{facts['network']} {name}",
         "variant": facts["variant"],
         "precision": name,
         "emotions": emotions,
@@ -245,7 +245,7 @@ def _show(
         tracking.log_model(
             run.run_id,
             TrackedModel(
-                name=f"landmark_net {name}",
+                name=f"{facts['network']} {name}",
                 variant=str(facts["variant"]),
                 precision=name,
                 metrics=_metrics(evaluation, name) | {"train_s": float(facts["train_s"])},

@@ -10,16 +10,24 @@ from numpy.typing import NDArray
 
 from bitface.faces.features import ClipTable
 from bitface.params import TrainingParams
-from bitface.training.augmentation import People, augmented
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """`landmarks` float32 (N, T, 478, 3), `lengths` int64 (N,), `targets` float32 (N, E) of 0 and 1."""
+    """`inputs` what the network reads, (N, T, ...); `lengths` int64 (N,), `targets` float32 (N, E) of 0 and 1."""
 
-    landmarks: NDArray[np.float32]
+    inputs: NDArray[np.float32] | NDArray[np.uint8]
     lengths: NDArray[np.int64]
     targets: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Rows of a table int64 (N,), frames of each int64 (N, T), the last repeated as padding, and true lengths (N,)."""
+
+    rows: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
 
 def expressiveness(table: ClipTable) -> NDArray[np.float64]:
@@ -41,22 +49,20 @@ def apex_stills(table: ClipTable) -> ClipTable:
     return _of_frames(table, apex, np.ones(len(table), np.int64))
 
 
-def epoch_batches(
-    table: ClipTable, targets: NDArray[np.float32], people: People, params: TrainingParams, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """The batches of one epoch: each sample `augment_copies` times, or more often until there are enough steps."""
+def epoch_draws(
+    table: ClipTable, params: TrainingParams, still_share: float, frame_dropout: float, rng: np.random.Generator
+) -> Iterator[Draw]:
+    """The draws of one epoch: each sample `augment_copies` times, or more often until there are enough steps."""
     rows = np.concatenate([rng.permutation(len(table)) for _ in range(_draws(len(table), params))])
     weights = expressiveness(table)
     for start in range(0, len(rows) - params.batch + 1, params.batch) if len(rows) >= params.batch else (0,):
         chosen = rows[start : start + params.batch]
-        frames, lengths = _picks(weights[chosen], table.lengths[chosen], params, rng)
-        clips = table.landmarks[chosen[:, None], frames]
-        changed = augmented(clips, people.of_sample[chosen], people, params.augmentation, rng)
-        yield Batch(landmarks=changed, lengths=lengths, targets=targets[chosen])
+        frames, lengths = _picks(weights[chosen], table.lengths[chosen], still_share, frame_dropout, rng)
+        yield Draw(rows=chosen, frames=frames, lengths=lengths)
 
 
 def steps_per_epoch(samples: int, params: TrainingParams) -> int:
-    """How many batches `epoch_batches` yields; a last one that is not full is dropped, unless it is the only one."""
+    """How many batches `epoch_draws` yields; a last one that is not full is dropped, unless it is the only one."""
     return max(1, samples * _draws(samples, params) // params.batch)
 
 
@@ -65,12 +71,16 @@ def _draws(samples: int, params: TrainingParams) -> int:
 
 
 def _picks(
-    weights: NDArray[np.float64], lengths: NDArray[np.int64], params: TrainingParams, rng: np.random.Generator
+    weights: NDArray[np.float64],
+    lengths: NDArray[np.int64],
+    still_share: float,
+    frame_dropout: float,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Frame indices int64 (N, T), the last one repeated as padding, and how many of them are meant."""
-    is_still = rng.uniform(0, 1, len(lengths)) < params.augmentation.still_share
+    is_still = rng.uniform(0, 1, len(lengths)) < still_share
     picks = [
-        _still(weight[:length], rng) if still else _sub_clip(weight[:length], params.augmentation.frame_dropout, rng)
+        _still(weight[:length], rng) if still else _sub_clip(weight[:length], frame_dropout, rng)
         for weight, length, still in zip(weights, lengths, is_still, strict=True)
     ]
     counts = np.array([len(pick) for pick in picks], np.int64)

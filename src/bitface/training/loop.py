@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,25 +19,30 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from bitface.binarize.layers import BinaryTemporalConv
+from bitface.binarize.layers import LatentSigns
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable, concatenate
-from bitface.models.landmark_codes import CodeScale, encode, scale_of, without_repeats
-from bitface.models.landmark_net import LandmarkNet, NetSpec, Precision
+from bitface.models.clip_net import ClipNet, Precision
 from bitface.params import TrainingParams
-from bitface.training.augmentation import People, augmented, people_of
-from bitface.training.batches import Batch, apex_stills, epoch_batches, steps_per_epoch
+from bitface.training.batches import Batch, apex_stills, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.domain import Domain
+from bitface.training.face_domain import FaceDomain
+from bitface.training.landmark_domain import LandmarkDomain
 from bitface.training.objectives import distillation_loss, one_vs_rest_loss
 from bitface.training.seeds import repeatable, seed_of
 from bitface.training.trained import EpochRecord, TrainedModel, load_model, save_model
-from bitface.training.whitening import bake_stem, whiten_stem
 
 __all__ = ["OnEpoch", "TrainedModel", "load_model", "predict_scores", "save_model", "train_pair"]
 
 OnEpoch = Callable[[str, int, float], None]
 """Told the precision, the epoch from 1 on, and its macro AUC on validation people."""
-_ROWS_AT_ONCE = 256
+DOMAINS: Final[dict[str, type[LandmarkDomain] | type[FaceDomain]]] = {
+    "landmark_net": LandmarkDomain,
+    "face_net": FaceDomain,
+}
+"""What each architecture learns from."""
+_ROWS_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +55,7 @@ class _Lesson:
     untrained: tuple[tuple[str, str], ...]
     targets: NDArray[np.float32]
     validation_targets: NDArray[np.float32]
-    people: People
-    scale: CodeScale
+    domain: Domain
 
 
 def train_pair(
@@ -70,9 +75,9 @@ def train_pair(
         InputError: a split is empty or shares people with the other, no emotion can be learned, or landmarks are not
             finite.
     """
-    lesson = _lesson(table)
-    twin = _train("float", lesson, params, seed, on_epoch, teacher=None)
-    one_bit = _train("one-bit", lesson, params, seed, on_epoch, teacher=twin.network)
+    lesson, recipe = _lesson(table, params), params.recipe()
+    twin = _train("float", lesson, recipe, seed, on_epoch, teacher=None)
+    one_bit = _train("one-bit", lesson, recipe, seed, on_epoch, teacher=twin.network)
     return one_bit, twin
 
 
@@ -81,12 +86,11 @@ def predict_scores(model: TrainedModel, table: ClipTable) -> NDArray[np.float64]
     return _scores(model.network, table)
 
 
-def _lesson(table: ClipTable) -> _Lesson:
+def _lesson(table: ClipTable, params: TrainingParams) -> _Lesson:
     train, validation = table.of_split("train"), table.of_split("validation")
     emotions, untrained = trainable_emotions(train, validation)
     if not np.isfinite(table.landmarks).all():
         raise InputError("landmarks hold a value that is not finite; quarantine that sample before training")
-    is_frame = np.arange(train.landmarks.shape[1]) < train.lengths[:, None]
     # Stills are scored as well as clips, so the epoch is chosen on both.
     validation = concatenate([validation, apex_stills(validation).where(validation.lengths > 1)])
     return _Lesson(
@@ -96,8 +100,7 @@ def _lesson(table: ClipTable) -> _Lesson:
         untrained=untrained,
         targets=targets_of(train, emotions),
         validation_targets=targets_of(validation, emotions),
-        people=people_of(train),
-        scale=scale_of(train.landmarks[is_frame]),
+        domain=DOMAINS[params.architecture].of(train, params),
     )
 
 
@@ -107,15 +110,15 @@ def _train(
     params: TrainingParams,
     seed: int,
     on_epoch: OnEpoch,
-    teacher: LandmarkNet | None,
+    teacher: ClipNet | None,
 ) -> TrainedModel:
     start = time.perf_counter()
     with repeatable(seed_of(seed, precision, "weights"), params.threads):
-        network = LandmarkNet(_spec(precision, params, len(lesson.emotions)), lesson.scale)
+        network = lesson.domain.network(precision, len(lesson.emotions))
         rng = np.random.default_rng(seed_of(seed, precision, "batches"))
-        whiten_stem(network, _augmented_codes(network, lesson, params, rng), _components(lesson.train, params))
+        lesson.domain.begin(network, rng)
         history, best_epoch = _fit(network, lesson, params, rng, on_epoch, teacher)
-        bake_stem(network)
+        lesson.domain.end(network)
         scores = _scores(network, lesson.validation)
     return TrainedModel(
         network=network,
@@ -130,44 +133,13 @@ def _train(
     )
 
 
-@torch.no_grad()
-def _augmented_codes(network: LandmarkNet, lesson: _Lesson, params: TrainingParams, rng: np.random.Generator) -> Tensor:
-    """Codes of every training frame once, changed as in training, float32 (M, 1434)."""
-    train = lesson.train
-    changed = augmented(train.landmarks, lesson.people.of_sample, lesson.people, params.augmentation, rng)
-    is_frame = np.arange(changed.shape[1]) < train.lengths[:, None]
-    return network.codes(torch.from_numpy(changed))[torch.from_numpy(is_frame)]
-
-
-def _components(train: ClipTable, params: TrainingParams) -> int:
-    """How many components the examples can bear: copies and frames of one person's one expression are one example.
-
-    Four more are for what augmentation adds to any set: three turns of the head, and scale.
-    """
-    examples = len(set(zip(train.persons.tolist(), train.labels.tolist(), strict=True)))
-    return min(params.stem_components, 4 + int(examples / params.examples_per_component))
-
-
-def _spec(precision: Precision, params: TrainingParams, outputs: int) -> NetSpec:
-    return NetSpec(
-        precision=precision,
-        channels=params.channels,
-        temporal_kernel=params.temporal_kernel,
-        binary_layers=params.binary_layers,
-        lstm_units=params.lstm_units,
-        outputs=outputs,
-        latent_clip=params.latent_clip,
-        dropout=params.dropout,
-    )
-
-
 def _fit(
-    network: LandmarkNet,
+    network: ClipNet,
     lesson: _Lesson,
     params: TrainingParams,
     rng: np.random.Generator,
     on_epoch: OnEpoch,
-    teacher: LandmarkNet | None,
+    teacher: ClipNet | None,
 ) -> tuple[tuple[EpochRecord, ...], int]:
     """Trains in place and leaves the weights of the best epoch; of equal ones, that of the lower validation loss."""
     optimiser = _optimiser(network, params)
@@ -177,7 +149,7 @@ def _fit(
     for epoch in range(1, params.epochs + 1):
         network.train()
         losses = []
-        for batch in epoch_batches(lesson.train, lesson.targets, lesson.people, params, rng):
+        for batch in lesson.domain.batches(lesson.targets, rng):
             losses.append(_step(network, batch, params, optimiser, teacher))
             schedule.step()
         scores = _scores(network, lesson.validation)
@@ -197,19 +169,19 @@ def _fit(
 
 
 def _step(
-    network: LandmarkNet,
+    network: ClipNet,
     batch: Batch,
     params: TrainingParams,
     optimiser: torch.optim.Optimizer,
-    teacher: LandmarkNet | None,
+    teacher: ClipNet | None,
 ) -> float:
-    landmarks, lengths, targets = map(torch.from_numpy, (batch.landmarks, batch.lengths, batch.targets))
+    inputs, lengths, targets = map(torch.from_numpy, (batch.inputs, batch.lengths, batch.targets))
     with parametrize.cached():
-        logits = network(landmarks, lengths)
+        logits = network(inputs, lengths)
     loss = one_vs_rest_loss(logits, targets)
     if teacher is not None:
         with torch.no_grad():
-            believed = teacher(landmarks, lengths)
+            believed = teacher(inputs, lengths)
         share, temperature = params.distillation_share, params.distillation_temperature
         loss = (1 - share) * loss + share * distillation_loss(logits, believed, temperature)
     optimiser.zero_grad()
@@ -219,9 +191,9 @@ def _step(
     return float(loss.detach())
 
 
-def _optimiser(network: LandmarkNet, params: TrainingParams) -> torch.optim.AdamW:
+def _optimiser(network: ClipNet, params: TrainingParams) -> torch.optim.AdamW:
     """AdamW that decays matrices only: a decayed latent weight would drift to 0 and flip for no reason."""
-    latent = {id(layer.weight) for layer in network.modules() if isinstance(layer, BinaryTemporalConv)}
+    latent = {id(layer.weight) for layer in network.modules() if isinstance(layer, LatentSigns)}
     decays: list[nn.Parameter] = []
     rests: list[nn.Parameter] = []
     for parameter in network.parameters():
@@ -244,15 +216,12 @@ def _schedule(
 
 
 @torch.no_grad()
-def _scores(network: LandmarkNet, table: ClipTable) -> NDArray[np.float64]:
+def _scores(network: ClipNet, table: ClipTable) -> NDArray[np.float64]:
     network.eval()
-    scale = CodeScale(centre=network.centre.numpy(), inverse_step=network.inverse_step.numpy())
     parts = [np.zeros((0, network.spec.outputs))]
     for start in range(0, len(table), _ROWS_AT_ONCE):
-        landmarks = table.landmarks[start : start + _ROWS_AT_ONCE]
-        picks, lengths = without_repeats(encode(landmarks, scale), table.lengths[start : start + _ROWS_AT_ONCE])
-        kept = landmarks[np.arange(len(landmarks))[:, None], picks]
-        logits: Tensor = network(torch.from_numpy(kept), torch.from_numpy(lengths))
+        rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(table)))
+        logits: Tensor = network(*network.inputs_of(table.where(rows)))
         parts.append(logits.double().sigmoid().numpy())
     return np.concatenate(parts)
 

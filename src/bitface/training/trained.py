@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,10 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from bitface.errors import IntegrityError
+from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.landmark_codes import COORDINATES, CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec, Precision
+from bitface.models.landmark_net import LandmarkNet, NetSpec
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 WEIGHTS: Final = "weights.safetensors"
 SPEC: Final = "spec.json"
 
@@ -37,12 +40,12 @@ class EpochRecord:
 class TrainedModel:
     """A network with what is needed to decide by it.
 
-    `network` a LandmarkNet in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability
+    `network` a LandmarkNet or a FaceNet in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability
     at or above which an emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the
     one whose weights these are; `train_s` wall seconds.
     """
 
-    network: LandmarkNet
+    network: ClipNet
     variant: Literal["T-EMO"]
     precision: Precision
     emotions: tuple[str, ...]
@@ -60,6 +63,7 @@ def save_model(model: TrainedModel, folder: Path) -> str:
     digest = hashlib.sha256(weights).hexdigest()
     document = {
         "format": FORMAT,
+        "network": model.network.name,
         "net": asdict(model.network.spec),
         "variant": model.variant,
         "precision": model.precision,
@@ -89,7 +93,7 @@ def load_model(folder: Path) -> TrainedModel:
             raise IntegrityError(f"model format {document['format']} is not {FORMAT}; train it again")
         if hashlib.sha256(weights).hexdigest() != document["weights_sha256"]:
             raise IntegrityError(f"{WEIGHTS} is not the file that {SPEC} describes; train it again")
-        network = _network(NetSpec(**document["net"]), load(weights))
+        network = _network(document["network"], document["net"], load(weights))
         return TrainedModel(
             network=network,
             variant=document["variant"],
@@ -107,9 +111,20 @@ def load_model(folder: Path) -> TrainedModel:
         ) from error
 
 
-def _network(spec: NetSpec, weights: dict[str, torch.Tensor]) -> LandmarkNet:
-    nothing = np.ones(COORDINATES, np.float32)
+def _network(name: str, sizes: dict[str, Any], weights: dict[str, torch.Tensor]) -> ClipNet:
     with torch.random.fork_rng(devices=[]):
-        network = LandmarkNet(spec, CodeScale(centre=nothing, inverse_step=nothing))
+        network = EMPTY[name](sizes)
     network.load_state_dict(weights, strict=True)
     return network.eval()
+
+
+def _empty_landmark_net(sizes: dict[str, Any]) -> LandmarkNet:
+    nothing = np.ones(COORDINATES, np.float32)
+    return LandmarkNet(NetSpec(**sizes), CodeScale(centre=nothing, inverse_step=nothing))
+
+
+EMPTY: Final[dict[str, Callable[[dict[str, Any]], ClipNet]]] = {
+    LandmarkNet.name: _empty_landmark_net,
+    FaceNet.name: lambda sizes: FaceNet(FaceSpec(**sizes)),
+}
+"""A network of given sizes, by name, for weights to be loaded into."""

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bitface.adapters.openvino_runtime.graph import write_graph
+from bitface.adapters.openvino_runtime.face_graph import write_face_graph
+from bitface.adapters.openvino_runtime.landmark_graph import write_landmark_graph
 from bitface.adapters.openvino_runtime.runtime import OneBitRuntime
+from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import DIGESTS, GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
 from bitface.models.selftest import check_nobody
 
 if TYPE_CHECKING:
+    from bitface.models.clip_net import ClipNet
     from bitface.training.trained import TrainedModel
 
 _LOGIT_TOLERANCE: Final = 1e-4
@@ -36,29 +39,26 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
 
     Args:
         model: the one-bit model of a pair.
-        selftest_inputs: from `models.selftest.selftest_table`; rows of people are refused.
+        selftest_inputs: from `models.extraction.selftest_of`; rows of people are refused.
         folder: made if needed; files of an older bundle in it are replaced.
 
     Raises:
         InputError: the model is a float twin, or the inputs are somebody's.
         IntegrityError: the runtime does not answer as the training graph does.
     """
-    from bitface.models.extraction import code_scale, extract, graph_outputs
+    from bitface.models.extraction import graph_outputs
 
     check_nobody(selftest_inputs)
-    trunk, head = extract(model.network)
+    folder.mkdir(parents=True, exist_ok=True)
+    heads = _write_graph(model.network, folder)
     counts, _, logits = graph_outputs(model.network, selftest_inputs)
-    scale = code_scale(model.network)
-    heads: bundle_spec.Arrays = {**head.arrays(), "centre": scale.centre, "inverse_step": scale.inverse_step}
     selftest: bundle_spec.Arrays = {
-        "landmarks": selftest_inputs.landmarks,
+        model.network.reads: selftest_inputs.column(model.network.reads),
         "lengths": selftest_inputs.lengths,
         "counts": counts,
         "logits": logits,
     }
     spec = _spec(model, {HEADS: heads, SELFTEST: selftest})
-    folder.mkdir(parents=True, exist_ok=True)
-    write_graph(trunk, folder)
     _write(folder, {HEADS: _packed(heads), SELFTEST: _packed(selftest), SPEC: spec.to_bytes()})
     files = {name: (folder / name).read_bytes() for name in bundle_spec.FILES}
     recorded = bundle_spec.digests_of(files)
@@ -71,20 +71,36 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
     )
 
 
+def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
+    """Writes the graph of a network's integer part; returns the arrays of the rest."""
+    from bitface.models.extraction import extract
+    from bitface.models.face_extraction import extract_face
+    from bitface.models.face_net import FaceNet
+    from bitface.models.landmark_net import LandmarkNet
+
+    if isinstance(network, FaceNet):
+        face_trunk, face_head = extract_face(network)
+        write_face_graph(face_trunk, folder)
+        return face_head.arrays()
+    if not isinstance(network, LandmarkNet):
+        raise InputError(f"a {network.name} has no exported form")
+    trunk, head = extract(network)
+    write_landmark_graph(trunk, folder)
+    scale = network.scale()
+    return {**head.arrays(), "centre": scale.centre, "inverse_step": scale.inverse_step}
+
+
 def _spec(model: TrainedModel, arrays: dict[str, bundle_spec.Arrays]) -> BundleSpec:
     import openvino
 
-    net = model.network.spec
     return BundleSpec(
         format=bundle_spec.FORMAT,
         variant=model.variant,
         precision=model.precision,
         emotions=model.emotions,
         thresholds=tuple(model.thresholds.tolist()),
-        channels=net.channels,
-        temporal_kernel=net.temporal_kernel,
-        binary_layers=net.binary_layers,
-        lstm_units=net.lstm_units,
+        network=model.network.name,
+        sizes=model.network.sizes(),
         arrays={file: bundle_spec.described(entries) for file, entries in arrays.items()},
         logit_tolerance=_LOGIT_TOLERANCE,
         openvino=openvino.__version__,

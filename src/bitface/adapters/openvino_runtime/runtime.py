@@ -1,37 +1,57 @@
-"""A verified bundle that answers: int8 codes by numpy, the integer trunk by OpenVINO, the small float head by numpy."""
+"""A verified bundle that answers: the integer trunk by OpenVINO, the small float head by numpy, whatever the network reads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.adapters.openvino_runtime.graph import ROWS_AT_ONCE, Compiler
+from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE
+from bitface.adapters.openvino_runtime.face_graph import load_face_net
+from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net
 from bitface.errors import InputError, IntegrityError
-from bitface.faces.features import LANDMARKS
+from bitface.faces.features import Reads
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
-from bitface.models.exported import FloatHead
-from bitface.models.landmark_codes import CodeScale, encode, without_repeats
+from bitface.models.landmark_codes import without_repeats
+
+
+class Trunk(Protocol):
+    """The integer part of a network."""
+
+    @property
+    def reads(self) -> Reads: ...
+
+    def codes(self, inputs: NDArray[Any]) -> NDArray[Any]: ...
+
+    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]: ...
+
+
+class Head(Protocol):
+    """The float part: counts of clips of one length to logits. `orientation` turns counts to those of training."""
+
+    @property
+    def orientation(self) -> int | NDArray[np.int8]: ...
+
+    def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+LOADERS: Final[dict[str, Callable[[bytes, bytes, BundleSpec, bundle_spec.Arrays, int], tuple[Trunk, Head]]]] = {
+    "landmark_net": load_landmark_net,
+    "face_net": load_face_net,
+}
+"""Trunk and head by the network that a spec names."""
 
 
 class OneBitRuntime:
     """A verified bundle, ready to score. One thread at a time: it writes its inputs into buffers of its own."""
 
-    def __init__(
-        self,
-        *,
-        spec: BundleSpec,
-        head: FloatHead,
-        scale: CodeScale,
-        compiler: Compiler,
-        digest: str,
-        label: tuple[str, str],
-    ) -> None:
-        self._spec, self._head, self._scale, self._compiler = spec, head, scale, compiler
+    def __init__(self, *, spec: BundleSpec, trunk: Trunk, head: Head, digest: str, label: tuple[str, str]) -> None:
+        self._spec, self._trunk, self._head = spec, trunk, head
+        self.reads = trunk.reads
         self.digest = digest
         self.name, self.version = label
         self.emotions = spec.emotions
@@ -49,74 +69,78 @@ class OneBitRuntime:
         spec = bundle_spec.parse_spec(files[SPEC])
         heads = bundle_spec.parse_arrays(HEADS, files[HEADS], spec)
         selftest = bundle_spec.parse_arrays(SELFTEST, files[SELFTEST], spec)
+        if spec.network not in LOADERS:
+            raise IntegrityError(f"{SPEC} names the network '{spec.network}'; this version knows {', '.join(LOADERS)}")
         try:
-            scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"))
-            head = FloatHead(**heads)
+            trunk, head = LOADERS[spec.network](files[GRAPH], files[WEIGHTS], spec, heads, threads)
         except (TypeError, KeyError, InputError) as error:
-            raise IntegrityError(f"{HEADS} is not the head of a landmark net; export the model again") from error
-        compiler = Compiler(files[GRAPH], files[WEIGHTS], spec, threads)
-        runtime = cls(spec=spec, head=head, scale=scale, compiler=compiler, digest=digest, label=(name, version))
+            raise IntegrityError(f"{HEADS} is not the head of a {spec.network}; export the model again") from error
+        runtime = cls(spec=spec, trunk=trunk, head=head, digest=digest, label=(name, version))
         runtime._check(selftest)
         return runtime
 
-    def scores(self, landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-        """One-vs-rest probabilities, float64 (N, E), of normalised landmarks float32 (N, T, 478, 3).
+    def scores(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """One-vs-rest probabilities, float64 (N, E).
+
+        Args:
+            inputs: the column that `reads` names: normalised landmarks float32 (N, T, 478, 3), or crops uint8
+                (N, T, 64, 64).
+            lengths: int64 (N,), true frames, 1 to T.
 
         Raises:
             InputError: another shape, a length outside 1..T, or a landmark that is not a number.
         """
-        return np.asarray(1 / (1 + np.exp(-self.logits(landmarks, lengths).astype(np.float64))), dtype=np.float64)
+        return np.asarray(1 / (1 + np.exp(-self.logits(inputs, lengths).astype(np.float64))), dtype=np.float64)
 
-    def logits(self, landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    def logits(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """The logits of `scores`, float32 (N, E)."""
-        logits = np.empty((len(landmarks), len(self.emotions)), np.float32)
+        logits = np.empty((len(inputs), len(self.emotions)), np.float32)
 
         def take(rows: slice | NDArray[np.int64], counts: NDArray[np.float32]) -> None:
             logits[rows] = self._head.logits(counts)
 
-        self._run(landmarks, lengths, take)
+        self._run(inputs, lengths, take)
         return logits
 
-    def counts(self, landmarks: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The integer part, int32 (N, T', F), 0 beyond each clip: bit for bit what the training graph counts.
+    def counts(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The integer part, int32 (N, T', ...), 0 beyond each clip: bit for bit what the training graph counts.
 
         T' is the largest number of frames left after those that repeat the one before are dropped.
         """
-        counts = np.zeros((*landmarks.shape[:2], len(self._head.multiply)), np.int32)
-        longest = 1
+        parts: list[tuple[slice | NDArray[np.int64], NDArray[np.int32]]] = []
 
         def take(rows: slice | NDArray[np.int64], found: NDArray[np.float32]) -> None:
-            nonlocal longest
-            longest = max(longest, found.shape[1])
-            counts[rows, : found.shape[1]] = found.astype(np.int32) * self._head.orientation
+            parts.append((rows, found.astype(np.int32) * np.asarray(self._head.orientation, np.int32)))
 
-        self._run(landmarks, lengths, take)
-        return counts[:, :longest]
+        self._run(inputs, lengths, take)
+        longest = max((found.shape[1] for _, found in parts), default=0)
+        counts = np.zeros((len(inputs), longest, *(parts[0][1].shape[2:] if parts else ())), np.int32)
+        for rows, found in parts:
+            counts[rows, : found.shape[1]] = found
+        return counts
 
     def _run(
         self,
-        landmarks: NDArray[np.float32],
+        inputs: NDArray[Any],
         lengths: NDArray[np.int64],
         take: Callable[[slice | NDArray[np.int64], NDArray[np.float32]], None],
     ) -> None:
-        if landmarks.ndim != 4 or landmarks.shape[1] < 1 or landmarks.shape[2:] != (LANDMARKS, 3):
-            raise InputError(f"landmarks of shape {landmarks.shape} are not (clips, frames, {LANDMARKS}, 3)")
-        codes = encode(landmarks.astype(np.float32, copy=False), self._scale)
-        picks, kept = without_repeats(codes, lengths)
+        codes = self._trunk.codes(inputs)
+        picks, kept = without_repeats(codes.reshape(*codes.shape[:2], int(np.prod(codes.shape[2:]))), lengths)
         if len(codes) == 1:
-            take(slice(0, 1), self._compiler.counts(codes[:, picks[0]]))
+            take(slice(0, 1), self._trunk.counts(codes[:, picks[0]]))
             return
         for frames in np.unique(kept):
             of_length = np.flatnonzero(kept == frames)
             for start in range(0, len(of_length), ROWS_AT_ONCE):
                 rows = of_length[start : start + ROWS_AT_ONCE]
-                take(rows, self._compiler.counts(codes[rows[:, None], picks[rows, :frames]]))
+                take(rows, self._trunk.counts(codes[rows[:, None], picks[rows, :frames]]))
 
     def _check(self, selftest: bundle_spec.Arrays) -> None:
-        landmarks, lengths = selftest["landmarks"], selftest["lengths"]
-        if not np.array_equal(self.counts(landmarks, lengths), selftest["counts"]):
+        inputs, lengths = selftest[self.reads], selftest["lengths"]
+        if not np.array_equal(self.counts(inputs, lengths), selftest["counts"]):
             raise IntegrityError("the self-test counts other integers than in training; check the OpenVINO version")
-        error = float(np.abs(self.logits(landmarks, lengths) - selftest["logits"]).max())
+        error = float(np.abs(self.logits(inputs, lengths) - selftest["logits"]).max())
         if not error <= self._spec.logit_tolerance:
             raise IntegrityError(
                 f"the self-test's logits are off by {error:.1e}, more than {self._spec.logit_tolerance:.0e}; "

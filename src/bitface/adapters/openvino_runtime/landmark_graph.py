@@ -1,0 +1,92 @@
+"""A landmark net's integer trunk as an OpenVINO graph: written with explicit one-bit operations, and run.
+
+What was measured, and holds here: filters are packed with little-endian bits; a two-level FakeQuantize gives 0..1 and
+compares `x > threshold`; edge padding comes before it, on counts; binary convolutions refuse dynamic shapes, so a graph
+is compiled per shape; a `u1` tensor borrows numpy's memory, which has to outlive it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE, Compiler, save_graph
+from bitface.binarize.packing import pack_signs
+from bitface.errors import InputError
+from bitface.faces.features import LANDMARKS, Reads
+from bitface.models.bundle_spec import Arrays, BundleSpec
+from bitface.models.exported import FloatHead, IntegerTrunk
+from bitface.models.landmark_codes import COORDINATES, CodeScale, encode
+
+_OPERATIONS: Final = frozenset(
+    (
+        *("Parameter", "Constant", "Convert", "MatMul", "Transpose", "Unsqueeze", "Squeeze", "Pad"),
+        *("FakeQuantize", "BinaryConvolution", "Concat", "Result"),
+    )
+)
+
+
+def write_landmark_graph(trunk: IntegerTrunk, folder: Path) -> None:
+    """Writes `model.xml` and `model.bin`: int8 stem, then per binary layer edge padding, comparison, convolution."""
+    import openvino
+    from openvino import opset13 as op
+
+    kernel = trunk.filters[0].shape[2]
+    codes = op.parameter([-1, -1, COORDINATES], openvino.Type.i8)
+    codes.output(0).set_names({"codes"})
+    stem = op.convert(op.constant(trunk.stem), "f32")
+    counts = op.transpose(op.matmul(op.convert(codes, "f32"), stem, False, True), np.array([0, 2, 1]))
+    values, layers, borrowed = op.unsqueeze(counts, np.array([2])), [], []
+    for thresholds, filters in zip(trunk.thresholds, trunk.filters, strict=True):
+        before, after = np.array([0, 0, 0, kernel // 2]), np.array([0, 0, 0, (kernel - 1) // 2])
+        limit = op.constant(thresholds.reshape(1, -1, 1, 1))
+        zero, one = op.constant(np.float32(0)), op.constant(np.float32(1))
+        bits = op.fake_quantize(op.pad(values, before, after, "edge", zero), limit, limit, zero, one, 2)
+        packed = pack_signs(filters)
+        borrowed.append(packed)
+        shape = openvino.Shape([*filters.shape[:2], 1, kernel])
+        constant = op.constant(openvino.Tensor(packed, shape, openvino.Type.u1))
+        values = op.binary_convolution(bits, constant, [1, 1], [0, 0], [0, 0], [1, 1], "xnor-popcount", -1.0)
+        layers.append(values)
+    joined = op.squeeze(op.concat(layers, 1), np.array([2]))
+    graph = openvino.Model([op.result(op.transpose(joined, np.array([0, 2, 1])))], [codes], "landmark_trunk")
+    save_graph(graph, folder)
+    borrowed.clear()
+
+
+class LandmarkTrunk:
+    """A landmark net's integer part, loaded: landmarks to codes, codes to counts."""
+
+    reads: ClassVar[Reads] = "landmarks"
+
+    def __init__(self, compiler: Compiler, scale: CodeScale, features: int) -> None:
+        self._compiler, self._scale, self._features = compiler, scale, features
+
+    def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
+        """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
+        if inputs.ndim != 4 or inputs.shape[1] < 1 or inputs.shape[2:] != (LANDMARKS, 3):
+            raise InputError(f"landmarks of shape {inputs.shape} are not (clips, frames, {LANDMARKS}, 3)")
+        return encode(inputs.astype(np.float32, copy=False), self._scale)
+
+    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """Counts float32 (N, T, F) of at most 32 clips, all of T true frames: a view that the next call overwrites."""
+        rows, frames = codes.shape[:2]
+        # Two sizes of batch only, or every number of faces in a picture would compile a graph.
+        size = 1 if rows == 1 else ROWS_AT_ONCE
+        compiled = self._compiler.of_shape(np.int8, (size, frames, COORDINATES), (size, frames, self._features))
+        compiled.inputs[:rows] = codes
+        compiled.request.infer()
+        return compiled.counts[:rows]
+
+
+def load_landmark_net(
+    graph: bytes, weights: bytes, spec: BundleSpec, heads: Arrays, threads: int
+) -> tuple[LandmarkTrunk, FloatHead]:
+    """Trunk and head of a bundle's bytes; raises IntegrityError, KeyError, TypeError or InputError for other ones."""
+    scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"))
+    compiler = Compiler(graph, weights, _OPERATIONS, threads)
+    features = spec.sizes["channels"] * spec.sizes["binary_layers"]
+    return LandmarkTrunk(compiler, scale, features), FloatHead(**heads)

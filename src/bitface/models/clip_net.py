@@ -1,0 +1,96 @@
+"""What both networks share behind their counts: affine, LSTM over the frames, one-vs-rest heads; stills are one frame."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bitface.binarize.layers import LatentSigns
+from bitface.faces.features import ClipTable, Reads
+
+Precision = Literal["one-bit", "float"]
+
+
+class ClipSpec(Protocol):
+    """A dataclass with the sizes of what lies behind the counts."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def precision(self) -> Precision: ...
+
+    @property
+    def features(self) -> int: ...
+
+    @property
+    def lstm_units(self) -> int: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    @property
+    def dropout(self) -> float: ...
+
+
+class ClipNet(nn.Module):
+    """Base of networks that count per frame and then read a clip. A subclass calls `_add_readout` once.
+
+    `name` is the architecture in params.yaml, `reads` the column of a clip table that goes in.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[Reads]
+    spec: ClipSpec
+    affine: nn.BatchNorm1d
+    lstm: nn.LSTM
+    heads: nn.Linear
+
+    def _add_readout(self, spec: ClipSpec) -> None:
+        self.affine = nn.BatchNorm1d(spec.features)
+        self.lstm = nn.LSTM(spec.features, spec.lstm_units, batch_first=True)
+        self.heads = nn.Linear(spec.lstm_units, spec.outputs)
+        self._dropout = spec.dropout
+
+    def sizes(self) -> dict[str, int]:
+        """The whole-numbered sizes of the spec by name."""
+        return {
+            field.name: value for field in fields(self.spec) if type(value := getattr(self.spec, field.name)) is int
+        }
+
+    def frames_of(self, table: ClipTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which frames count, int64 (N, T'), and the true lengths (N,): one that repeats the one before is dropped."""
+        raise NotImplementedError
+
+    def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
+        """What the convolutions count, packed, (M, ...): whole numbers when one-bit."""
+        raise NotImplementedError
+
+    def inputs_of(self, table: ClipTable) -> tuple[Tensor, Tensor]:
+        """What `forward` reads of a table's rows: its column of the frames that count, and the true lengths."""
+        picks, lengths = self.frames_of(table)
+        kept = table.column(self.reads)[np.arange(len(table))[:, None], picks]
+        return torch.from_numpy(kept), torch.from_numpy(lengths)
+
+    def logits_of_counts(self, counts: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (N, outputs): affine and hard tanh of packed counts (M, features), LSTM, heads."""
+        features = functional.dropout(functional.hardtanh(self.affine(counts)), self._dropout, self.training)
+        if is_frame.shape[1] > 1:
+            padded = features.new_zeros((*is_frame.shape, features.shape[1]))
+            padded[is_frame] = features
+        else:
+            padded = features[:, None]
+        states, _ = self.lstm(padded)
+        logits: Tensor = self.heads(states[torch.arange(len(lengths)), lengths - 1])
+        return logits
+
+    def clip_latents(self) -> None:
+        """Clips the latent weights of the binary layers; to be called after each step of the optimiser."""
+        for layer in self.modules():
+            if isinstance(layer, LatentSigns):
+                layer.clip_latents()

@@ -1,0 +1,45 @@
+"""Takes the integer trunk and the float head out of a trained one-bit face net."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+
+from bitface.binarize.images import Int8Stem
+from bitface.errors import InputError
+from bitface.models.exported_face import BinaryLayer, FaceHead, FaceTrunk
+from bitface.models.extraction import readout
+from bitface.models.face_net import BinaryBlock, FaceNet
+
+
+@torch.no_grad()
+def extract_face(network: FaceNet) -> tuple[FaceTrunk, FaceHead]:
+    """The exported form of a one-bit face net.
+
+    Raises:
+        InputError: the network is a float twin.
+    """
+    if network.spec.precision != "one-bit":
+        raise InputError("only a one-bit network has an integer form; export the one-bit model of the pair")
+    trunk = FaceTrunk(
+        stem=cast(Int8Stem, network.stem).integer_weights().numpy().astype(np.int8),
+        layers=tuple(_layer(cast(BinaryBlock, block)) for block in network.blocks),
+    )
+    head = FaceHead(
+        position_weights=np.ascontiguousarray(network.scaled_position_weights().numpy(), dtype=np.float32),
+        readout=readout(network, np.ones(network.spec.features, np.int8)),
+    )
+    return trunk, head
+
+
+def _layer(block: BinaryBlock) -> BinaryLayer:
+    folded = block.activation.folded(block.count_scale)
+    return BinaryLayer(
+        thresholds=folded.thresholds.astype(np.float32),
+        is_flipped=folded.is_flipped,
+        filters=block.convolution.effective_weight().numpy().astype(np.int8),
+        factors=block.convolution.factors().numpy().astype(np.int32),
+        stride=block.convolution.stride,
+    )

@@ -1,0 +1,228 @@
+"""The network from aligned grey faces to one-vs-rest logits, one-bit or as its float twin: one topology, only bits differ.
+
+    8-bit pixels -> int8 3x3 stem of stride 2 -> blocks of (BatchNorm, sign, binary 3x3 convolution, times a whole number)
+    added to a residual stream of integers -> one weighted sum over the positions of each channel -> float affine, hard
+    tanh -> LSTM over the frames -> one linear head per emotion
+
+Identity shortcuts follow Bi-Real Net (arXiv 1808.00278), downsampling ReActNet (arXiv 2003.03488): sum-pool and
+duplicate, no fp 1x1 convolution. Everything up to the last stream is whole numbers below 2^23, which float32 adds exactly
+in any order, so that training graph and runtime agree bit for bit. The twin has real weights and PReLU in place of sign.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bitface.binarize.folding import COUNT_LIMIT
+from bitface.binarize.images import (
+    GAIN_MAX,
+    KERNEL,
+    PIXEL_CENTRE,
+    PIXEL_UNIT,
+    BinaryConv,
+    Int8Stem,
+    base_factor,
+    pooled_twice,
+    weight_sum_max,
+)
+from bitface.binarize.layers import BinaryActivation
+from bitface.binarize.sign import straight_round
+from bitface.errors import InputError
+from bitface.faces.features import CROP_PX, ClipTable, Reads
+from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.landmark_codes import without_repeats
+
+UNIT_MAX: Final = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceSpec:
+    """Sizes of a face net: `stages` of `blocks` each, the first with `channels`; every later stage halves the side and
+    doubles the channels. 64 channels, 3 stages of 2 blocks are 64-64, 64-64, 64-128/2, 128-128, 128-256/2, 256-256.
+    """
+
+    precision: Precision
+    channels: int
+    stages: int
+    blocks: int
+    lstm_units: int
+    outputs: int
+    latent_clip: float
+    dropout: float
+
+    def __post_init__(self) -> None:
+        if self.channels < 32 or self.channels % 32:
+            raise InputError(f"{self.channels} channels of a face net; use a multiple of 32, which packs into words")
+        if not 1 <= self.stages <= 4 or self.blocks < 1:
+            raise InputError(f"{self.stages} stages of {self.blocks} blocks; use 1 to 4 stages of at least 1 block")
+
+    @property
+    def features(self) -> int:
+        """Channels of the last stage."""
+        return self.channels << (self.stages - 1)
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of the last stream."""
+        return CROP_PX >> self.stages
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The binary convolutions in order."""
+        return tuple(
+            Layer(
+                inputs=self.channels << (stage - (block == 0 and stage > 0)),
+                outputs=self.channels << stage,
+                stride=2 if block == 0 and stage > 0 else 1,
+                stage=stage,
+            )
+            for stage in range(self.stages)
+            for block in range(self.blocks)
+        )
+
+    def unit(self) -> int:
+        """How many counts of the first stage are 1 of the twin: the largest power of two with which no sum can round.
+
+        A sum-pool counts fourfold, so the unit of stage s is 4^s as large.
+
+        Raises:
+            InputError: the net is too large for exact sums in float32.
+        """
+        for unit in (UNIT_MAX >> shift for shift in range(8)):
+            if _stream_max(self.layers(), unit) < COUNT_LIMIT:
+                return unit
+        raise InputError(f"a face net of {self.channels} channels and {self.stages} stages cannot count exactly")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One binary 3x3 convolution of a face net."""
+
+    inputs: int
+    outputs: int
+    stride: int
+    stage: int
+
+
+def _stream_max(layers: tuple[Layer, ...], unit: int) -> float:
+    """No |integer| of the residual stream exceeds it, whatever the picture and the weights."""
+    bound = weight_sum_max(unit) * PIXEL_CENTRE
+    for layer in layers:
+        factor = math.ceil(GAIN_MAX * base_factor(layer.inputs, unit << (2 * layer.stage)))
+        bound = bound * layer.stride**2 + factor * layer.inputs * KERNEL * KERNEL
+    return bound
+
+
+class RealBlock(nn.Module):
+    """The twin's block: BatchNorm, PReLU, real 3x3 convolution, added to the averaged and duplicated stream."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(layer.inputs)
+        self.rectify = nn.PReLU(layer.inputs)
+        self.convolution = nn.Conv2d(layer.inputs, layer.outputs, KERNEL, layer.stride, padding=1, bias=False)
+        nn.init.normal_(self.convolution.weight, std=1 / (KERNEL * math.sqrt(layer.inputs)))
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """The stream after the block, (N, outputs, H / stride, W / stride)."""
+        added: Tensor = self.convolution(self.rectify(self.norm(stream)))
+        if self.convolution.stride == (1, 1):
+            return stream + added
+        pooled = functional.avg_pool2d(stream, 2)
+        return torch.cat([pooled, pooled], dim=1) + added
+
+
+class BinaryBlock(nn.Module):
+    """BatchNorm and sign, binary 3x3 convolution times whole numbers, added to the summed and duplicated stream."""
+
+    count_scale: Tensor
+
+    def __init__(self, layer: Layer, unit: int, latent_clip: float) -> None:
+        super().__init__()
+        of_input, of_output = (unit << (2 * stage) for stage in (layer.stage - (layer.stride == 2), layer.stage))
+        self.activation = BinaryActivation(layer.inputs, is_spatial=True)
+        self.convolution = BinaryConv(layer.inputs, layer.outputs, layer.stride, of_output, latent_clip)
+        self.register_buffer("count_scale", torch.full((layer.inputs,), 1 / of_input), persistent=False)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """The integers of the stream after the block, float32 (N, outputs, H / stride, W / stride)."""
+        added: Tensor = self.convolution(self.activation(stream, self.count_scale))
+        return (stream if self.convolution.stride == 1 else pooled_twice(stream)) + added
+
+
+class FaceNet(ClipNet):
+    """One-vs-rest logits of clips of aligned faces, one-bit or float by `spec.precision`; differentiable in the pixels."""
+
+    name = "face_net"
+    reads: ClassVar[Reads] = "crops"
+    spec: FaceSpec
+
+    def __init__(self, spec: FaceSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        unit, layers = spec.unit(), spec.layers()
+        one_bit = spec.precision == "one-bit"
+        self.stem: nn.Module = Int8Stem(spec.channels, unit) if one_bit else _real_stem(spec.channels)
+        self.blocks = nn.ModuleList(
+            BinaryBlock(layer, unit, spec.latent_clip) if one_bit else RealBlock(layer) for layer in layers
+        )
+        self._count_scale = 1 / (unit << (2 * (spec.stages - 1))) if one_bit else 1.0
+        # A mean over positions forgets where an aligned face smiles: MobileFaceNets (arXiv 1804.07573) weigh them.
+        positions = spec.side * spec.side
+        self.position_weights = nn.Parameter(torch.ones(positions, spec.features))
+        self._add_readout(spec)
+
+    def forward(self, crops: Tensor, lengths: Tensor) -> Tensor:
+        """Logits, float32 (N, outputs).
+
+        Args:
+            crops: uint8 or float32 (N, T, 64, 64), grey levels 0 to 255, see `faces.alignment.aligned_crop`.
+            lengths: int64 (N,), true frames, 1 to T; frames beyond them are never read.
+        """
+        is_frame = torch.arange(crops.shape[1])[None] < lengths[:, None]
+        return self.logits_of_counts(self.features_of(self.counts_of(crops, is_frame, lengths)), is_frame, lengths)
+
+    def frames_of(self, table: ClipTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Frames with a pixel that differs from the frame before."""
+        return without_repeats(table.crops.reshape(*table.crops.shape[:2], -1), table.lengths)
+
+    def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - frames stand alone
+        """Counts, float32 (M, positions, features), of crops (N, T, 64, 64)."""
+        return self.counts(inputs[is_frame])
+
+    def counts(self, frames: Tensor) -> Tensor:
+        """The last residual stream, float32 (M, side * side, features), of packed frames (M, 64, 64); whole when one-bit."""
+        centred = frames[:, None] - PIXEL_CENTRE
+        stream: Tensor = self.stem(straight_round(centred) if self.spec.precision == "one-bit" else centred)
+        for block in self.blocks:
+            stream = block(stream)
+        return stream.flatten(2).transpose(1, 2)
+
+    def features_of(self, counts: Tensor) -> Tensor:
+        """One number per channel, float32 (M, features): its counts, weighted by position."""
+        return (counts * self.scaled_position_weights()).sum(1)
+
+    def scaled_position_weights(self) -> Tensor:
+        """Weights of counts rather than of units, float32 (positions, features)."""
+        return self.position_weights * (self._count_scale / len(self.position_weights))
+
+
+class RealStem(nn.Conv2d):
+    """The twin's stem: pixels in units of 64 grey levels."""
+
+    def forward(self, centred: Tensor) -> Tensor:
+        """(N, outputs, H / 2, W / 2) of centred pixels (N, 1, H, W)."""
+        return super().forward(centred / PIXEL_UNIT)
+
+
+def _real_stem(channels: int) -> RealStem:
+    stem = RealStem(1, channels, KERNEL, stride=2, padding=1, bias=False)
+    nn.init.normal_(stem.weight, std=1 / KERNEL)
+    return stem

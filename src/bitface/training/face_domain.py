@@ -1,0 +1,59 @@
+"""Aligned grey faces as a training domain: stills and sub-clips of crops, seen as other cameras might have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.faces.features import ClipTable
+from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.face_net import FaceNet, FaceSpec
+from bitface.params import TrainingParams
+from bitface.training.batches import Batch, epoch_draws
+from bitface.training.face_augmentation import augmented_crops
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceDomain:
+    """What face nets learn from: the crops of the training people."""
+
+    train: ClipTable
+    params: TrainingParams
+
+    @classmethod
+    def of(cls, train: ClipTable, params: TrainingParams) -> Self:
+        """The domain of these training rows."""
+        return cls(train=train, params=params.recipe())
+
+    def network(self, precision: Precision, outputs: int) -> FaceNet:
+        """A new face net of the sizes in the parameters."""
+        params = self.params
+        return FaceNet(
+            FaceSpec(
+                precision=precision,
+                channels=params.face_net.channels,
+                stages=params.face_net.stages,
+                blocks=params.face_net.blocks,
+                lstm_units=params.lstm_units,
+                outputs=outputs,
+                latent_clip=params.latent_clip,
+                dropout=params.dropout,
+            )
+        )
+
+    def begin(self, network: ClipNet, rng: np.random.Generator) -> None:
+        """Nothing: the mid-grey that pixels are centred on is the same for everybody."""
+
+    def batches(self, targets: NDArray[np.float32], rng: np.random.Generator) -> Iterator[Batch]:
+        """Stills and sub-clips, each changed in its own way."""
+        changes = self.params.face_net.augmentation
+        for draw in epoch_draws(self.train, self.params, changes.still_share, changes.frame_dropout, rng):
+            clips = self.train.crops[draw.rows[:, None], draw.frames]
+            yield Batch(inputs=augmented_crops(clips, changes, rng), lengths=draw.lengths, targets=targets[draw.rows])
+
+    def end(self, network: ClipNet) -> None:
+        """Nothing: all of a face net answers."""

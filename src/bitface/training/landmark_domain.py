@@ -1,0 +1,87 @@
+"""Landmarks as a training domain: codes fitted to the training people, a whitened stem, other people's shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitface.faces.features import ClipTable
+from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.landmark_codes import CodeScale, scale_of
+from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.params import TrainingParams
+from bitface.training.augmentation import People, augmented, people_of
+from bitface.training.batches import Batch, epoch_draws
+from bitface.training.whitening import bake_stem, whiten_stem
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandmarkDomain:
+    """What landmark nets learn from. `people` and `scale` are those of the training people."""
+
+    train: ClipTable
+    params: TrainingParams
+    people: People
+    scale: CodeScale
+
+    @classmethod
+    def of(cls, train: ClipTable, params: TrainingParams) -> Self:
+        """The domain of these training rows."""
+        is_frame = np.arange(train.landmarks.shape[1]) < train.lengths[:, None]
+        return cls(
+            train=train, params=params.recipe(), people=people_of(train), scale=scale_of(train.landmarks[is_frame])
+        )
+
+    def network(self, precision: Precision, outputs: int) -> LandmarkNet:
+        """A new landmark net of the sizes in the parameters."""
+        params = self.params
+        spec = NetSpec(
+            precision=precision,
+            channels=params.channels,
+            temporal_kernel=params.temporal_kernel,
+            binary_layers=params.binary_layers,
+            lstm_units=params.lstm_units,
+            outputs=outputs,
+            latent_clip=params.latent_clip,
+            dropout=params.dropout,
+        )
+        return LandmarkNet(spec, self.scale)
+
+    def begin(self, network: ClipNet, rng: np.random.Generator) -> None:
+        """Lets the stem learn in whitened coordinates."""
+        net = cast(LandmarkNet, network)
+        whiten_stem(net, self._augmented_codes(net, rng), self._components())
+
+    def batches(self, targets: NDArray[np.float32], rng: np.random.Generator) -> Iterator[Batch]:
+        """Stills and sub-clips, each changed in its own way."""
+        changes = self.params.augmentation
+        for draw in epoch_draws(self.train, self.params, changes.still_share, changes.frame_dropout, rng):
+            clips = self.train.landmarks[draw.rows[:, None], draw.frames]
+            changed = augmented(clips, self.people.of_sample[draw.rows], self.people, changes, rng)
+            yield Batch(inputs=changed, lengths=draw.lengths, targets=targets[draw.rows])
+
+    def end(self, network: ClipNet) -> None:
+        """Makes the stem's weight an ordinary one again."""
+        bake_stem(cast(LandmarkNet, network))
+
+    @torch.no_grad()
+    def _augmented_codes(self, network: LandmarkNet, rng: np.random.Generator) -> Tensor:
+        """Codes of every training frame once, changed as in training, float32 (M, 1434)."""
+        train = self.train
+        changed = augmented(train.landmarks, self.people.of_sample, self.people, self.params.augmentation, rng)
+        is_frame = np.arange(changed.shape[1]) < train.lengths[:, None]
+        return network.codes(torch.from_numpy(changed))[torch.from_numpy(is_frame)]
+
+    def _components(self) -> int:
+        """How many components the examples can bear: copies and frames of one person's one expression are one example.
+
+        Four more are for what augmentation adds to any set: three turns of the head, and scale.
+        """
+        examples = len(set(zip(self.train.persons.tolist(), self.train.labels.tolist(), strict=True)))
+        return min(self.params.stem_components, 4 + int(examples / self.params.examples_per_component))

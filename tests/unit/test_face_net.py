@@ -1,0 +1,111 @@
+"""Claims about the face net: exact integers, borders, lengths, and sizes that cannot overflow."""
+
+import numpy as np
+import pytest
+import torch
+
+from bitface.binarize.folding import COUNT_LIMIT
+from bitface.binarize.images import BinaryConv, Int8Stem, base_factor, pooled_twice
+from bitface.errors import InputError
+from bitface.models.face_net import FaceNet, FaceSpec
+
+
+def spec(precision="one-bit", channels=32, stages=2, blocks=1):
+    return FaceSpec(
+        precision=precision,
+        channels=channels,
+        stages=stages,
+        blocks=blocks,
+        lstm_units=8,
+        outputs=3,
+        latent_clip=1.5,
+        dropout=0.0,
+    )
+
+
+def net(precision="one-bit", seed=0, **sizes):
+    """A network of random weights, whose BatchNorms have run on noise and have gammas of both signs."""
+    torch.manual_seed(seed)
+    network = FaceNet(spec(precision, **sizes))
+    for name, parameter in network.named_parameters():
+        if "norm" in name or "affine" in name:
+            torch.nn.init.normal_(parameter)
+    network.train()
+    network(crops(8), torch.ones(8, dtype=torch.int64))
+    return network.eval()
+
+
+def crops(samples=4, frames=1, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (samples, frames, 64, 64), dtype=np.uint8))
+
+
+def test_the_backbone_of_64_channels_has_the_six_layers_of_the_paper():
+    layers = [(layer.inputs, layer.outputs, layer.stride) for layer in spec(channels=64, stages=3, blocks=2).layers()]
+    assert layers == [(64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1)]
+
+
+@pytest.mark.parametrize("black_or_white", [0, 255])
+def test_the_stream_is_whole_and_below_the_limit_even_for_the_worst_weights_and_pixels(black_or_white):
+    """Every weight of one sign, every gain at its largest, every activation alike."""
+    network = net(channels=64, stages=3, blocks=2)
+    with torch.no_grad():
+        network.stem.weight.fill_(-100.0 if black_or_white else 100.0)
+        for block in network.blocks:
+            block.convolution.gain.fill_(99.0)
+            block.convolution.weight.fill_(1.0)
+    largest = network.counts(torch.full((1, 64, 64), black_or_white, dtype=torch.uint8)).abs().max()
+    assert COUNT_LIMIT / 32 < largest < COUNT_LIMIT
+    counts = net().counts(crops(3)[:, 0])
+    assert torch.equal(counts, counts.round()) and counts.std() > 0
+
+
+def test_float32_counts_are_those_of_float64():
+    network = net(stages=3, blocks=2)
+    single = network.counts(crops(2)[:, 0])
+    assert torch.equal(single.double(), network.double().counts(crops(2)[:, 0].double()))
+
+
+def test_beyond_the_border_of_a_binary_map_lies_minus_one():
+    """Nine +1 weights on a map of +1: 9 inside, 3 of 9 are beyond at an edge and 5 at a corner."""
+    layer = BinaryConv(1, 1, 1, unit=3, latent_clip=1.5)
+    with torch.no_grad():
+        layer.weight.fill_(0.5)
+    assert layer.base_factor == base_factor(1, 3) == 1
+    counted = layer(torch.ones(1, 1, 3, 3))[0, 0]
+    assert counted.tolist() == [[-1, 3, -1], [3, 9, 3], [-1, 3, -1]]
+
+
+def test_beyond_the_border_of_a_picture_lies_mid_grey():
+    stem = Int8Stem(1, unit=64)
+    with torch.no_grad():
+        stem.weight.fill_(1.0)
+    assert stem(torch.ones(1, 1, 4, 4))[0, 0].tolist() == [[4, 6], [6, 9]]
+
+
+def test_the_shortcut_sums_squares_and_duplicates_channels():
+    stream = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert pooled_twice(stream)[0].tolist() == [[[10, 18], [42, 50]]] * 2
+
+
+@pytest.mark.parametrize("precision", ["one-bit", "float"])
+def test_frames_beyond_a_clips_length_are_never_read(precision):
+    pictures, lengths = crops(4, 3), torch.tensor([1, 2, 3, 1])
+    padded = pictures.clone()
+    padded[torch.arange(3)[None] >= lengths[:, None]] = 7
+    network = net(precision)
+    assert torch.equal(network(padded, lengths), network(pictures, lengths))
+
+
+@pytest.mark.parametrize("precision", ["one-bit", "float"])
+def test_logits_have_a_gradient_to_every_kind_of_weight_and_to_pixels(precision):
+    network, pictures = net(precision).train(), crops(4).float().requires_grad_()
+    network(pictures, torch.ones(4, dtype=torch.int64)).square().sum().backward()
+    assert pictures.grad.abs().sum() > 0
+    found = {name: p.grad for name, p in network.named_parameters() if name != "lstm.weight_hh_l0"}
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in found.values())
+
+
+@pytest.mark.parametrize("sizes", [{"channels": 48}, {"stages": 0}, {"stages": 5}, {"blocks": 0}])
+def test_sizes_that_do_not_pack_or_do_not_fit_a_crop_are_refused(sizes):
+    with pytest.raises(InputError):
+        spec(**sizes)
