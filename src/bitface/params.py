@@ -114,6 +114,7 @@ class FaceNetParams(Section):
     channels: int = Field(ge=32, multiple_of=32)
     stages: int = Field(ge=1, le=4)
     blocks: int = Field(ge=1)
+    features: int = Field(ge=32, multiple_of=32)
     lstm_units: int = Field(ge=1)
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)

@@ -10,6 +10,7 @@ from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.errors import InputError, IntegrityError
 from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
+from bitface.models.face_codes import encode_crops
 from bitface.models.face_extraction import extract_face
 from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.selftest import selftest_crops
@@ -24,6 +25,7 @@ def model(precision="one-bit", seed=0, stages=2, blocks=1):
         channels=32,
         stages=stages,
         blocks=blocks,
+        features=32,
         lstm_units=8,
         outputs=2,
         latent_clip=1.5,
@@ -78,7 +80,8 @@ def test_the_exported_arrays_count_what_the_graph_counts():
         return np.einsum("ckhw,ock->ohw", windows, filters.reshape(*filters.shape[:2], 9).astype(np.int64))
 
     border = ((0, 0), (1, 1), (1, 1))
-    stream = convolved(np.pad(table.crops[0].astype(np.int64) - 128, border), trunk.stem, 2)[:, :32, :32]
+    codes = encode_crops(table.crops)[0].astype(np.int64)
+    stream = convolved(np.pad(codes, border), trunk.stem, 2)[:, :32, :32]
     for layer in trunk.layers:
         signs = np.where(stream > layer.thresholds[:, None, None], 1, -1)
         signs[layer.is_flipped] *= -1
@@ -87,8 +90,12 @@ def test_the_exported_arrays_count_what_the_graph_counts():
             squares = stream.reshape(len(stream), stream.shape[1] // 2, 2, -1, 2).sum(axis=(2, 4))
             stream = np.concatenate([squares, squares])
         stream = stream + added[:, : stream.shape[1], : stream.shape[2]] * layer.factors[:, None, None]
+    read = trunk.readout
+    pooled = stream.reshape(len(stream), 4, read.pooled_side, 4, read.pooled_side).sum(axis=(2, 4))
+    signs = np.where(pooled > read.thresholds[:, None, None], 1, -1)
+    signs[read.is_flipped] *= -1
     counts, _, _ = graph_outputs(network, table)
-    assert np.array_equal(stream.reshape(len(stream), -1).T, counts[0, 0])
+    assert np.array_equal(np.einsum("chw,fchw->f", signs, read.filters.astype(np.int64)), counts[0, 0])
 
 
 def test_scores_do_not_depend_on_the_batch_and_a_still_is_a_constant_clip(exported):

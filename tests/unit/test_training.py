@@ -39,7 +39,7 @@ PARAMS = SHIPPED.model_copy(
         "augmentation": GENTLE,
         "augment_copies": 2,
         "channels": 32,
-        "epochs": 5,
+        "epochs": 10,
         "batch": 16,
         "learning_rate": 0.005,
         "weight_decay": 0.01,

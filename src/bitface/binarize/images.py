@@ -9,23 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bitface.binarize.layers import CODE_MAX, LatentSigns
+from bitface.binarize.codes import CODE_MAX, PIXEL_DEVIATION
+from bitface.binarize.layers import LatentSigns
 from bitface.binarize.sign import clipped_sign, straight_round
 
 KERNEL: Final = 3
 PAD_SIGN: Final = -1.0
 """What lies beyond the border of a +-1 map: there is no 0, and OpenVINO's own padding is -1."""
 GAIN_MAX: Final = 1.5
-PIXEL_UNIT: Final = 64.0
-"""Grey levels that count as 1: about the standard deviation of a face's pixels."""
-PIXEL_CENTRE: Final = 128.0
+READOUT_SIDE: Final = 4
+"""Rows and columns of the map that the readout weighs place by place."""
 
 
 class Int8Stem(nn.Module):
-    """A 3x3 convolution of stride 2 with int8 weights on centred 8-bit pixels (N, 1, H, W); beyond the border is mid-grey.
+    """A 3x3 convolution of stride 2 with int8 weights on int8 codes of pixels (N, 1, H, W); beyond the border is the mean.
 
     A count of `unit` is 1 of the twin's stem. A filter's sum of |weights| stays at or below `weight_sum_max(unit)`, so
-    that every count stays within 128 times that.
+    that every count stays within 127 times that.
     """
 
     def __init__(self, outputs: int, unit: int) -> None:
@@ -36,15 +36,15 @@ class Int8Stem(nn.Module):
 
     def integer_weights(self) -> Tensor:
         """Whole numbers in -127..127, float32 (outputs, 1, 3, 3), straight-through to the real weights."""
-        real = self.weight * (self.unit / PIXEL_UNIT)
+        real = self.weight * (self.unit / PIXEL_DEVIATION)
         # Rounding may add half a unit to each of the nine weights.
         budget = weight_sum_max(self.unit) - KERNEL * KERNEL / 2
         sums = real.detach().abs().sum((1, 2, 3), keepdim=True)
         return straight_round((real * (budget / sums.clamp_min(budget))).clamp(-CODE_MAX, CODE_MAX))
 
-    def forward(self, centred: Tensor) -> Tensor:
+    def forward(self, codes: Tensor) -> Tensor:
         """Integer counts, float32 (N, outputs, H / 2, W / 2)."""
-        return functional.conv2d(centred, self.integer_weights(), stride=2, padding=1)
+        return functional.conv2d(codes, self.integer_weights(), stride=2, padding=1)
 
 
 class BinaryConv(LatentSigns):
@@ -56,7 +56,7 @@ class BinaryConv(LatentSigns):
     def __init__(self, inputs: int, outputs: int, stride: int, unit: int, latent_clip: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, KERNEL, KERNEL))
-        nn.init.uniform_(self.weight, -1, 1)
+        self._start()
         self.gain = nn.Parameter(torch.ones(outputs))
         self.stride, self.latent_clip = stride, latent_clip
         self.base_factor = base_factor(inputs, unit)
@@ -76,6 +76,24 @@ class BinaryConv(LatentSigns):
         return counts * self.factors()[:, None, None]
 
 
+class BinaryReadout(LatentSigns):
+    """Weights +-1 for every place of a 4x4 map of signs: an aligned face smiles at a place, not on average."""
+
+    def __init__(self, inputs: int, outputs: int, latent_clip: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, READOUT_SIDE, READOUT_SIDE))
+        self._start()
+        self.latent_clip = latent_clip
+
+    def effective_weight(self) -> Tensor:
+        """Signs of the latent weights."""
+        return clipped_sign(self.weight, self.latent_clip)
+
+    def forward(self, signs: Tensor) -> Tensor:
+        """Counts, integers in float32 (N, outputs), of signs (N, inputs, 4, 4)."""
+        return functional.conv2d(signs, self.effective_weight())[..., 0, 0]
+
+
 def base_factor(inputs: int, unit: int) -> int:
     """What a binary count is multiplied by, so that random signs of this fan-in add about `unit` to the stream."""
     return max(1, round(unit / math.sqrt(inputs * KERNEL * KERNEL)))
@@ -86,11 +104,15 @@ def weight_sum_max(unit: int) -> float:
     return unit / 2
 
 
+def sum_pooled(stream: Tensor, side: int) -> Tensor:
+    """Squares of `side` x `side` summed, (N, C, H / side, W / side); a power of two, so that float32 stays exact."""
+    return stream if side == 1 else functional.avg_pool2d(stream, side) * (side * side)
+
+
 def pooled_twice(stream: Tensor) -> Tensor:
     """The shortcut of a block of stride 2: each 2x2 square summed, channels duplicated, (N, 2C, H / 2, W / 2).
 
     Average-pool-and-duplicate of ReActNet (arXiv 2003.03488), which needs no fp 1x1 convolution; a sum stays whole.
     """
-    # Dividing by 4 and multiplying by it are exact in float32.
-    summed = functional.avg_pool2d(stream, 2) * 4
+    summed = sum_pooled(stream, 2)
     return torch.cat([summed, summed], dim=1)

@@ -8,11 +8,9 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from bitface.binarize.codes import CODE_MAX
 from bitface.binarize.folding import COUNT_LIMIT, FoldedNorm, fold_norm
 from bitface.binarize.sign import approx_sign, clipped_sign, straight_round
-
-CODE_MAX: Final = 127
-"""Codes and weights of the stem lie in -127..127: int8 without the value that has no opposite."""
 
 
 class Int8Linear(nn.Module):
@@ -67,11 +65,19 @@ class TemporalWindow(nn.Module):
         return windows @ self.effective_weight().transpose(1, 2).flatten(1).T
 
 
+LATENT_START: Final = 0.1
+"""Latent weights start within -0.1..0.1: Adam moves a weight by its learning rate a step, and one that starts at 1 would not
+turn its sign in hundreds of steps."""
+
+
 class LatentSigns(nn.Module):
     """Base of layers whose weights are the signs of latent real ones."""
 
     weight: nn.Parameter
     latent_clip: float
+
+    def _start(self) -> None:
+        nn.init.uniform_(self.weight, -LATENT_START, LATENT_START)
 
     @torch.no_grad()
     def clip_latents(self) -> None:
@@ -84,7 +90,7 @@ class BinaryTemporalConv(TemporalWindow, LatentSigns):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, latent_clip: float) -> None:
         super().__init__(inputs, outputs, kernel)
-        nn.init.uniform_(self.weight, -1, 1)
+        self._start()
         self.latent_clip = latent_clip
 
     def effective_weight(self) -> Tensor:

@@ -16,7 +16,8 @@ from safetensors.numpy import load
 
 from bitface.errors import IntegrityError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
+"""1 and 2 had heads that read an LSTM for stills too; none was released, and they are refused."""
 GRAPH: Final = "model.xml"
 WEIGHTS: Final = "model.bin"
 HEADS: Final = "heads.safetensors"
@@ -26,7 +27,6 @@ FILES: Final = (GRAPH, WEIGHTS, HEADS, SPEC, SELFTEST)
 DIGESTS: Final = "digests.json"
 _FILE_BYTES_MAX: Final = 64 * 2**20
 _HEADER_BYTES_MAX: Final = 64 * 2**10
-_SIZES_OF_FORMAT_1: Final = ("channels", "temporal_kernel", "binary_layers", "lstm_units")
 _DTYPES: Final = {"F32": "float32", "I64": "int64", "I32": "int32", "I8": "int8", "U8": "uint8"}
 
 Arrays = dict[str, NDArray[Any]]
@@ -83,8 +83,6 @@ def parse_spec(content: bytes) -> BundleSpec:
     """The spec; raises IntegrityError when it is of another format or lacks a field."""
     try:
         document = json.loads(content)
-        if document["format"] == 1:
-            document = _of_landmarks(document)
         if document["format"] != FORMAT:
             raise IntegrityError(f"bundle format {document['format']} is not {FORMAT}; export the model again")
         arrays = {
@@ -98,12 +96,6 @@ def parse_spec(content: bytes) -> BundleSpec:
     if len(spec.emotions) != len(spec.thresholds) or not spec.emotions:
         raise IntegrityError(f"{SPEC} has {len(spec.thresholds)} thresholds for {len(spec.emotions)} emotions")
     return spec
-
-
-def _of_landmarks(document: dict[str, Any]) -> dict[str, Any]:
-    """A spec of format 1, which knew landmark nets only, as one of format 2: an old champion still answers."""
-    sizes = {name: int(document.pop(name)) for name in _SIZES_OF_FORMAT_1}
-    return {**document, "format": FORMAT, "network": "landmark_net", "sizes": sizes}
 
 
 def described(arrays: Arrays) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -1,4 +1,9 @@
-"""What both networks share behind their counts: affine, LSTM over the frames, one-vs-rest heads; stills are one frame."""
+"""What networks share behind their counts: affine, one-vs-rest heads on the frames, and for clips an LSTM that corrects them.
+
+    features = hard tanh(affine(counts));  logits = mean over frames of (W features + b)  [+ V LSTM(features), clips only]
+
+A still is one frame and skips the LSTM: its gates would squash what a linear head reads directly, at a cost.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +53,15 @@ class ClipNet(nn.Module):
     reads: ClassVar[Reads]
     spec: ClipSpec
     affine: nn.BatchNorm1d
-    lstm: nn.LSTM
     heads: nn.Linear
+    lstm: nn.LSTM
+    clip_heads: nn.Linear
 
     def _add_readout(self, spec: ClipSpec) -> None:
         self.affine = nn.BatchNorm1d(spec.features)
+        self.heads = nn.Linear(spec.features, spec.outputs)
         self.lstm = nn.LSTM(spec.features, spec.lstm_units, batch_first=True)
-        self.heads = nn.Linear(spec.lstm_units, spec.outputs)
+        self.clip_heads = nn.Linear(spec.lstm_units, spec.outputs, bias=False)
         self._dropout = spec.dropout
 
     def sizes(self) -> dict[str, int]:
@@ -78,15 +85,16 @@ class ClipNet(nn.Module):
         return torch.from_numpy(kept), torch.from_numpy(lengths)
 
     def logits_of_counts(self, counts: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (N, outputs): affine and hard tanh of packed counts (M, features), LSTM, heads."""
+        """Logits (N, outputs) of packed counts (M, features)."""
         features = functional.dropout(functional.hardtanh(self.affine(counts)), self._dropout, self.training)
-        if is_frame.shape[1] > 1:
-            padded = features.new_zeros((*is_frame.shape, features.shape[1]))
-            padded[is_frame] = features
-        else:
-            padded = features[:, None]
+        if is_frame.shape[1] == 1:
+            still: Tensor = self.heads(features)
+            return still
+        padded = features.new_zeros((*is_frame.shape, features.shape[1]))
+        padded[is_frame] = features
         states, _ = self.lstm(padded)
-        logits: Tensor = self.heads(states[torch.arange(len(lengths)), lengths - 1])
+        last = states[torch.arange(len(lengths)), lengths - 1] * (lengths > 1)[:, None]
+        logits: Tensor = self.heads(padded.sum(1) / lengths[:, None]) + self.clip_heads(last)
         return logits
 
     def clip_latents(self) -> None:

@@ -36,20 +36,21 @@ class IntegerTrunk:
 
 @dataclass(frozen=True, kw_only=True)
 class FloatHead:
-    """The float part: affine and hard tanh of counts, an LSTM to the last frame, one linear head per emotion.
+    """The float part: affine and hard tanh of counts, linear heads on the frames' mean, an LSTM that corrects clips.
 
-    float32: `multiply`, `add` (F,); `from_input` (F, 4H), `from_state` (H, 4H), `bias` (4H,) with gates in the order
-    input, forget, cell, output; `heads` (H, E), `head_bias` (E,). `orientation` int8 (F,): -1 where the exported count
-    is the negative of the trained one (`multiply` has it included).
+    float32: `multiply`, `add` (F,); `heads` (F, E), `head_bias` (E,); `from_input` (F, 4H), `from_state` (H, 4H), `bias`
+    (4H,) with gates in the order input, forget, cell, output; `clip_heads` (H, E). `orientation` int8 (F,): -1 where the
+    exported count is the negative of the trained one (`multiply` has it included).
     """
 
     multiply: NDArray[np.float32]
     add: NDArray[np.float32]
+    heads: NDArray[np.float32]
+    head_bias: NDArray[np.float32]
     from_input: NDArray[np.float32]
     from_state: NDArray[np.float32]
     bias: NDArray[np.float32]
-    heads: NDArray[np.float32]
-    head_bias: NDArray[np.float32]
+    clip_heads: NDArray[np.float32]
     orientation: NDArray[np.int8]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -57,21 +58,26 @@ class FloatHead:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits float32 (N, E) of counts (N, T, F), all of T true frames. A still is one step."""
+        """Logits float32 (N, E) of counts (N, T, F), all of T true frames. A still skips the LSTM."""
         features = counts * self.multiply
         features += self.add
         np.minimum(features, 1, out=features)
         np.maximum(features, -1, out=features)
+        if counts.shape[1] == 1:
+            return np.asarray(features[:, 0] @ self.heads + self.head_bias, dtype=np.float32)
+        still = features.mean(axis=1) @ self.heads + self.head_bias
+        return np.asarray(still + self._last_state(features) @ self.clip_heads, dtype=np.float32)
+
+    def _last_state(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The LSTM's hidden state after the last frame, (N, H)."""
         units = len(self.from_state)
-        gates = features[:, 0] @ self.from_input + self.bias
-        cell = _sigmoid(gates[:, :units]) * np.tanh(gates[:, 2 * units : 3 * units])
-        state = _sigmoid(gates[:, 3 * units :]) * np.tanh(cell)
-        for frame in range(1, counts.shape[1]):
+        state = cell = np.zeros((len(features), units), np.float32)
+        for frame in range(features.shape[1]):
             gates = features[:, frame] @ self.from_input + state @ self.from_state + self.bias
             opened = _sigmoid(gates)
             cell = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(gates[:, 2 * units : 3 * units])
             state = opened[:, 3 * units :] * np.tanh(cell)
-        return np.asarray(state @ self.heads + self.head_bias, dtype=np.float32)
+        return state
 
 
 def _sigmoid(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -1,15 +1,13 @@
-"""What is left of a one-bit face net when it only has to answer: integer arrays and a small float head, in numpy."""
+"""What is left of a one-bit face net's convolutions when it only has to answer: integer arrays, in numpy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-from bitface.models.exported import FloatHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,38 +26,38 @@ class BinaryLayer:
 
     def __post_init__(self) -> None:
         outputs, inputs = self.filters.shape[:2]
-        if self.thresholds.shape != (inputs,) or self.is_flipped.shape != (inputs,) or self.factors.shape != (outputs,):
-            raise InputError(
-                f"a binary layer of {inputs} to {outputs} channels has arrays of other lengths; export again"
-            )
-        if (self.thresholds == np.rint(self.thresholds)).any():
-            raise InputError("a threshold is a whole number, so a tie could fall either way; export again")
+        _check(self.thresholds, self.is_flipped, inputs)
+        if self.factors.shape != (outputs,):
+            raise InputError(f"a binary layer of {outputs} outputs has {len(self.factors)} factors; export again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """`counts = filters * sign` of a 4x4 map, pooled by sums of `pooled_side` x `pooled_side`; fields as in BinaryLayer.
+
+    `filters` int8 +-1 (F, I, 4, 4).
+    """
+
+    thresholds: NDArray[np.float32]
+    is_flipped: NDArray[np.bool_]
+    filters: NDArray[np.int8]
+    pooled_side: int
+
+    def __post_init__(self) -> None:
+        _check(self.thresholds, self.is_flipped, self.filters.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaceTrunk:
-    """The integer part. `stem` int8 (C, 1, 3, 3), of stride 2 on pixels minus 128; beyond the border lies 0."""
+    """The integer part. `stem` int8 (C, 1, 3, 3), of stride 2 on codes; beyond the border lies 0."""
 
     stem: NDArray[np.int8]
     layers: tuple[BinaryLayer, ...]
+    readout: Readout
 
 
-@dataclass(frozen=True, kw_only=True)
-class FaceHead:
-    """The float part: `position_weights` float32 (positions, C) make one number of each channel; `readout` does the rest."""
-
-    position_weights: NDArray[np.float32]
-    readout: FloatHead
-
-    @property
-    def orientation(self) -> int:
-        """No exported count is the negative of the trained one."""
-        return 1
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Its arrays by name, for a file."""
-        return {"position_weights": self.position_weights, **self.readout.arrays()}
-
-    def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits float32 (N, E) of counts (N, T, positions, C), all of T true frames."""
-        return self.readout.logits(np.einsum("ntpc,pc->ntc", counts, self.position_weights))
+def _check(thresholds: NDArray[np.float32], is_flipped: NDArray[np.bool_], inputs: int) -> None:
+    if thresholds.shape != (inputs,) or is_flipped.shape != (inputs,):
+        raise InputError(f"comparisons of {inputs} channels have arrays of other lengths; export again")
+    if (thresholds == np.rint(thresholds)).any():
+        raise InputError("a threshold is a whole number, so a tie could fall either way; export again")

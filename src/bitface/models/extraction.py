@@ -53,11 +53,12 @@ def readout(network: ClipNet, orientation: NDArray[np.int8]) -> FloatHead:
     return FloatHead(
         multiply=(multiply * orientation).astype(np.float32),
         add=(beta - multiply * mean).astype(np.float32),
+        heads=_single(network.heads.weight.T),
+        head_bias=_single(network.heads.bias),
         from_input=_single(gates["weight_ih_l0"].T),
         from_state=_single(gates["weight_hh_l0"].T),
         bias=_single(gates["bias_ih_l0"] + gates["bias_hh_l0"]),
-        heads=_single(network.heads.weight.T),
-        head_bias=_single(network.heads.bias),
+        clip_heads=_single(network.clip_heads.weight.T),
         orientation=orientation,
     )
 

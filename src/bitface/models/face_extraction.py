@@ -9,13 +9,14 @@ import torch
 
 from bitface.binarize.images import Int8Stem
 from bitface.errors import InputError
-from bitface.models.exported_face import BinaryLayer, FaceHead, FaceTrunk
+from bitface.models.exported import FloatHead
+from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
 from bitface.models.extraction import readout
-from bitface.models.face_net import BinaryBlock, FaceNet
+from bitface.models.face_net import BinaryBlock, FaceNet, SignReadout
 
 
 @torch.no_grad()
-def extract_face(network: FaceNet) -> tuple[FaceTrunk, FaceHead]:
+def extract_face(network: FaceNet) -> tuple[FaceTrunk, FloatHead]:
     """The exported form of a one-bit face net.
 
     Raises:
@@ -26,12 +27,19 @@ def extract_face(network: FaceNet) -> tuple[FaceTrunk, FaceHead]:
     trunk = FaceTrunk(
         stem=cast(Int8Stem, network.stem).integer_weights().numpy().astype(np.int8),
         layers=tuple(_layer(cast(BinaryBlock, block)) for block in network.blocks),
+        readout=_readout(cast(SignReadout, network.readout), network.spec.pooled_side),
     )
-    head = FaceHead(
-        position_weights=np.ascontiguousarray(network.scaled_position_weights().numpy(), dtype=np.float32),
-        readout=readout(network, np.ones(network.spec.features, np.int8)),
+    return trunk, readout(network, np.ones(network.spec.features, np.int8))
+
+
+def _readout(layer: SignReadout, pooled_side: int) -> Readout:
+    folded = layer.activation.folded(layer.count_scale)
+    return Readout(
+        thresholds=folded.thresholds.astype(np.float32),
+        is_flipped=folded.is_flipped,
+        filters=layer.convolution.effective_weight().numpy().astype(np.int8),
+        pooled_side=pooled_side,
     )
-    return trunk, head
 
 
 def _layer(block: BinaryBlock) -> BinaryLayer:

@@ -1,12 +1,14 @@
 """The network from aligned grey faces to one-vs-rest logits, one-bit or as its float twin: one topology, only bits differ.
 
-    8-bit pixels -> int8 3x3 stem of stride 2 -> blocks of (BatchNorm, sign, binary 3x3 convolution, times a whole number)
-    added to a residual stream of integers -> one weighted sum over the positions of each channel -> float affine, hard
-    tanh -> LSTM over the frames -> one linear head per emotion
+    8-bit pixels -> int8 codes, the face's own mean and contrast removed -> int8 3x3 stem of stride 2 -> blocks of
+    (BatchNorm, sign, binary 3x3 convolution, times a whole number) added to a residual stream of integers -> pooled to
+    4x4, sign, binary weights for every place -> integer counts -> float affine, hard tanh -> LSTM over the frames -> one
+    linear head per emotion
 
 Identity shortcuts follow Bi-Real Net (arXiv 1808.00278), downsampling ReActNet (arXiv 2003.03488): sum-pool and
-duplicate, no fp 1x1 convolution. Everything up to the last stream is whole numbers below 2^23, which float32 adds exactly
-in any order, so that training graph and runtime agree bit for bit. The twin has real weights and PReLU in place of sign.
+duplicate, no fp 1x1 convolution. Aligned faces are read place by place, as MobileFaceNets do (arXiv 1804.07573): a mean over
+places forgets where a face smiles. Everything up to the counts is whole numbers below 2^23, which float32 adds exactly in
+any order, so that training graph and runtime agree bit for bit. The twin has real weights and PReLU in place of sign.
 """
 
 from __future__ import annotations
@@ -21,16 +23,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bitface.binarize.codes import CODE_MAX, PIXEL_DEVIATION
 from bitface.binarize.folding import COUNT_LIMIT
 from bitface.binarize.images import (
     GAIN_MAX,
     KERNEL,
-    PIXEL_CENTRE,
-    PIXEL_UNIT,
+    READOUT_SIDE,
     BinaryConv,
+    BinaryReadout,
     Int8Stem,
     base_factor,
     pooled_twice,
+    sum_pooled,
     weight_sum_max,
 )
 from bitface.binarize.layers import BinaryActivation
@@ -38,6 +42,7 @@ from bitface.binarize.sign import straight_round
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, ClipTable, Reads
 from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.face_codes import CONTRAST_FLOOR
 from bitface.models.landmark_codes import without_repeats
 
 UNIT_MAX: Final = 1024
@@ -47,12 +52,14 @@ UNIT_MAX: Final = 1024
 class FaceSpec:
     """Sizes of a face net: `stages` of `blocks` each, the first with `channels`; every later stage halves the side and
     doubles the channels. 64 channels, 3 stages of 2 blocks are 64-64, 64-64, 64-128/2, 128-128, 128-256/2, 256-256.
+    `features`: counts that are read off the last stage.
     """
 
     precision: Precision
     channels: int
     stages: int
     blocks: int
+    features: int
     lstm_units: int
     outputs: int
     latent_clip: float
@@ -65,14 +72,14 @@ class FaceSpec:
             raise InputError(f"{self.stages} stages of {self.blocks} blocks; use 1 to 4 stages of at least 1 block")
 
     @property
-    def features(self) -> int:
+    def last_channels(self) -> int:
         """Channels of the last stage."""
         return self.channels << (self.stages - 1)
 
     @property
-    def side(self) -> int:
-        """Rows and columns of the last stream."""
-        return CROP_PX >> self.stages
+    def pooled_side(self) -> int:
+        """Rows and columns of the last stream that become one of the readout's."""
+        return (CROP_PX >> self.stages) // READOUT_SIDE
 
     def layers(self) -> tuple[Layer, ...]:
         """The binary convolutions in order."""
@@ -96,7 +103,7 @@ class FaceSpec:
             InputError: the net is too large for exact sums in float32.
         """
         for unit in (UNIT_MAX >> shift for shift in range(8)):
-            if _stream_max(self.layers(), unit) < COUNT_LIMIT:
+            if _stream_max(self.layers(), unit) * self.pooled_side**2 < COUNT_LIMIT:
                 return unit
         raise InputError(f"a face net of {self.channels} channels and {self.stages} stages cannot count exactly")
 
@@ -113,7 +120,7 @@ class Layer:
 
 def _stream_max(layers: tuple[Layer, ...], unit: int) -> float:
     """No |integer| of the residual stream exceeds it, whatever the picture and the weights."""
-    bound = weight_sum_max(unit) * PIXEL_CENTRE
+    bound = weight_sum_max(unit) * CODE_MAX
     for layer in layers:
         factor = math.ceil(GAIN_MAX * base_factor(layer.inputs, unit << (2 * layer.stage)))
         bound = bound * layer.stride**2 + factor * layer.inputs * KERNEL * KERNEL
@@ -157,6 +164,39 @@ class BinaryBlock(nn.Module):
         return (stream if self.convolution.stride == 1 else pooled_twice(stream)) + added
 
 
+class RealReadout(nn.Module):
+    """The twin's readout: BatchNorm, PReLU, real weights for every place of a 4x4 map."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(inputs)
+        self.rectify = nn.PReLU(inputs)
+        self.convolution = nn.Conv2d(inputs, outputs, READOUT_SIDE, bias=False)
+        nn.init.normal_(self.convolution.weight, std=1 / (READOUT_SIDE * math.sqrt(inputs)))
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(N, outputs) of a map (N, inputs, 4, 4)."""
+        read: Tensor = self.convolution(self.rectify(self.norm(pooled)))
+        return read[..., 0, 0]
+
+
+class SignReadout(nn.Module):
+    """BatchNorm and sign, then binary weights for every place of a 4x4 map."""
+
+    count_scale: Tensor
+
+    def __init__(self, inputs: int, outputs: int, unit: int, latent_clip: float) -> None:
+        super().__init__()
+        self.activation = BinaryActivation(inputs, is_spatial=True)
+        self.convolution = BinaryReadout(inputs, outputs, latent_clip)
+        self.register_buffer("count_scale", torch.full((inputs,), 1 / unit), persistent=False)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Integer counts, float32 (N, outputs), of a map of integers (N, inputs, 4, 4)."""
+        counts: Tensor = self.convolution(self.activation(pooled, self.count_scale))
+        return counts
+
+
 class FaceNet(ClipNet):
     """One-vs-rest logits of clips of aligned faces, one-bit or float by `spec.precision`; differentiable in the pixels."""
 
@@ -167,16 +207,17 @@ class FaceNet(ClipNet):
     def __init__(self, spec: FaceSpec) -> None:
         super().__init__()
         self.spec = spec
-        unit, layers = spec.unit(), spec.layers()
-        one_bit = spec.precision == "one-bit"
-        self.stem: nn.Module = Int8Stem(spec.channels, unit) if one_bit else _real_stem(spec.channels)
+        one_bit, unit, last = spec.precision == "one-bit", spec.unit(), spec.last_channels
+        self.stem: nn.Module = Int8Stem(spec.channels, unit) if one_bit else RealStem(spec.channels)
         self.blocks = nn.ModuleList(
-            BinaryBlock(layer, unit, spec.latent_clip) if one_bit else RealBlock(layer) for layer in layers
+            BinaryBlock(layer, unit, spec.latent_clip) if one_bit else RealBlock(layer) for layer in spec.layers()
         )
-        self._count_scale = 1 / (unit << (2 * (spec.stages - 1))) if one_bit else 1.0
-        # A mean over positions forgets where an aligned face smiles: MobileFaceNets (arXiv 1804.07573) weigh them.
-        positions = spec.side * spec.side
-        self.position_weights = nn.Parameter(torch.ones(positions, spec.features))
+        last_unit = (unit << (2 * (spec.stages - 1))) * spec.pooled_side**2
+        self.readout = (
+            SignReadout(last, spec.features, last_unit, spec.latent_clip)
+            if one_bit
+            else RealReadout(last, spec.features)
+        )
         self._add_readout(spec)
 
     def forward(self, crops: Tensor, lengths: Tensor) -> Tensor:
@@ -187,42 +228,46 @@ class FaceNet(ClipNet):
             lengths: int64 (N,), true frames, 1 to T; frames beyond them are never read.
         """
         is_frame = torch.arange(crops.shape[1])[None] < lengths[:, None]
-        return self.logits_of_counts(self.features_of(self.counts_of(crops, is_frame, lengths)), is_frame, lengths)
+        return self.logits_of_counts(self.counts_of(crops, is_frame, lengths), is_frame, lengths)
 
     def frames_of(self, table: ClipTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Frames with a pixel that differs from the frame before."""
         return without_repeats(table.crops.reshape(*table.crops.shape[:2], -1), table.lengths)
 
     def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - frames stand alone
-        """Counts, float32 (M, positions, features), of crops (N, T, 64, 64)."""
-        return self.counts(inputs[is_frame])
+        """Counts, float32 (M, features), of crops (N, T, 64, 64)."""
+        return self.counts(self.codes(inputs[is_frame]))
 
-    def counts(self, frames: Tensor) -> Tensor:
-        """The last residual stream, float32 (M, side * side, features), of packed frames (M, 64, 64); whole when one-bit."""
-        centred = frames[:, None] - PIXEL_CENTRE
-        stream: Tensor = self.stem(straight_round(centred) if self.spec.precision == "one-bit" else centred)
+    def codes(self, frames: Tensor) -> Tensor:
+        """Codes float32 (M, 64, 64) of pixels: whole numbers in -127..127 when one-bit, real for the twin."""
+        pixels, n = frames.double(), CROP_PX * CROP_PX
+        total, squares = pixels.sum((1, 2), keepdim=True), pixels.square().sum((1, 2), keepdim=True)
+        # A flat crop has no slope to its deviation; the square root's would be infinite.
+        deviation = (n * squares - total * total).clamp_min(1.0).sqrt() / n
+        real = (pixels - total / n) * PIXEL_DEVIATION / (deviation + CONTRAST_FLOOR)
+        codes = real.clamp(-CODE_MAX, CODE_MAX)
+        return (straight_round(codes) if self.spec.precision == "one-bit" else codes).float()
+
+    def counts(self, codes: Tensor) -> Tensor:
+        """What the readout counts, float32 (M, features), of codes (M, 64, 64); whole when one-bit."""
+        stream: Tensor = self.stem(codes[:, None])
         for block in self.blocks:
             stream = block(stream)
-        return stream.flatten(2).transpose(1, 2)
-
-    def features_of(self, counts: Tensor) -> Tensor:
-        """One number per channel, float32 (M, features): its counts, weighted by position."""
-        return (counts * self.scaled_position_weights()).sum(1)
-
-    def scaled_position_weights(self) -> Tensor:
-        """Weights of counts rather than of units, float32 (positions, features)."""
-        return self.position_weights * (self._count_scale / len(self.position_weights))
+        side = self.spec.pooled_side
+        if self.spec.precision == "one-bit":
+            counts: Tensor = self.readout(sum_pooled(stream, side))
+            return counts
+        real: Tensor = self.readout(functional.avg_pool2d(stream, side))
+        return real
 
 
 class RealStem(nn.Conv2d):
-    """The twin's stem: pixels in units of 64 grey levels."""
+    """The twin's stem: codes in units of a standard deviation."""
 
-    def forward(self, centred: Tensor) -> Tensor:
-        """(N, outputs, H / 2, W / 2) of centred pixels (N, 1, H, W)."""
-        return super().forward(centred / PIXEL_UNIT)
+    def __init__(self, outputs: int) -> None:
+        super().__init__(1, outputs, KERNEL, stride=2, padding=1, bias=False)
+        nn.init.normal_(self.weight, std=1 / KERNEL)
 
-
-def _real_stem(channels: int) -> RealStem:
-    stem = RealStem(1, channels, KERNEL, stride=2, padding=1, bias=False)
-    nn.init.normal_(stem.weight, std=1 / KERNEL)
-    return stem
+    def forward(self, codes: Tensor) -> Tensor:
+        """(N, outputs, H / 2, W / 2) of codes (N, 1, H, W)."""
+        return super().forward(codes / PIXEL_DEVIATION)

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bitface.binarize.layers import CODE_MAX, BinaryActivation, BinaryTemporalConv, Int8Linear, TemporalWindow
+from bitface.binarize.codes import CODE_MAX
+from bitface.binarize.layers import BinaryActivation, BinaryTemporalConv, Int8Linear, TemporalWindow
 from bitface.binarize.sign import straight_round
 from bitface.faces.features import ClipTable, Reads
 from bitface.models.clip_net import ClipNet, Precision

@@ -38,6 +38,7 @@ class FaceDomain:
                 channels=params.face_net.channels,
                 stages=params.face_net.stages,
                 blocks=params.face_net.blocks,
+                features=params.face_net.features,
                 lstm_units=params.lstm_units,
                 outputs=outputs,
                 latent_clip=params.latent_clip,
@@ -46,7 +47,7 @@ class FaceDomain:
         )
 
     def begin(self, network: ClipNet, rng: np.random.Generator) -> None:
-        """Nothing: the mid-grey that pixels are centred on is the same for everybody."""
+        """Nothing: codes of a crop come from the crop alone."""
 
     def batches(self, targets: NDArray[np.float32], rng: np.random.Generator) -> Iterator[Batch]:
         """Stills and sub-clips, each changed in its own way."""

@@ -21,7 +21,7 @@ from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.landmark_codes import COORDINATES, CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 WEIGHTS: Final = "weights.safetensors"
 SPEC: Final = "spec.json"
 
@@ -40,9 +40,9 @@ class EpochRecord:
 class TrainedModel:
     """A network with what is needed to decide by it.
 
-    `network` a LandmarkNet or a FaceNet in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability
-    at or above which an emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the
-    one whose weights these are; `train_s` wall seconds.
+    `network` in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at or above which an
+    emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one whose weights these
+    are; `train_s` wall seconds.
     """
 
     network: ClipNet

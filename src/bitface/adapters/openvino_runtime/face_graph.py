@@ -2,8 +2,7 @@
 
 What was measured, and holds here: a two-level FakeQuantize may give 1..0 in single channels, which turns a comparison;
 padding of a binary convolution is -1 after that turn; a whole factor and the residual are added by the convolution
-itself; averages of four and products with whole numbers below 2^23 are exact in float32. A Reshape behind the last
-Transpose makes the plugin forget the Transpose in some sizes: numpy reshapes instead.
+itself; averages over squares of a power of two and products with whole numbers below 2^23 are exact in float32.
 """
 
 from __future__ import annotations
@@ -20,37 +19,47 @@ from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
 from bitface.models.bundle_spec import Arrays, BundleSpec
 from bitface.models.exported import FloatHead
-from bitface.models.exported_face import BinaryLayer, FaceHead, FaceTrunk
+from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
+from bitface.models.face_codes import encode_crops
 
 _OPERATIONS: Final = frozenset(
     (
-        *("Parameter", "Constant", "Convert", "Unsqueeze", "Subtract", "Convolution", "FakeQuantize"),
-        *("BinaryConvolution", "Multiply", "Add", "AvgPool", "Concat", "Transpose", "Result"),
+        *("Parameter", "Constant", "Convert", "Unsqueeze", "Convolution", "FakeQuantize", "BinaryConvolution"),
+        *("Multiply", "Add", "AvgPool", "Concat", "Result"),
     )
 )
 
 
 def write_face_graph(trunk: FaceTrunk, folder: Path) -> None:
-    """Writes `model.xml` and `model.bin`: uint8 crops (M, 64, 64) to counts float32 (M, side, side, C)."""
+    """Writes `model.xml` and `model.bin`: int8 codes (M, 64, 64) to counts float32 (M, F, 1, 1)."""
     import openvino
     from openvino import opset13 as op
 
-    crops = op.parameter([-1, CROP_PX, CROP_PX], openvino.Type.u8)
-    crops.output(0).set_names({"crops"})
-    centred = op.subtract(op.convert(op.unsqueeze(crops, np.array([1])), "f32"), op.constant(np.float32(128)))
+    codes = op.parameter([-1, CROP_PX, CROP_PX], openvino.Type.i8)
+    codes.output(0).set_names({"codes"})
+    pixels = op.convert(op.unsqueeze(codes, np.array([1])), "f32")
     stem = op.convert(op.constant(trunk.stem), "f32")
-    stream, borrowed = op.convolution(centred, stem, [2, 2], [1, 1], [1, 1], [1, 1]), []
-    for layer in trunk.layers:
-        # A `u1` tensor borrows numpy's memory, which has to outlive it.
-        borrowed.append(pack_signs(layer.filters))
-        stream = op.add(_added(layer, stream, borrowed[-1]), stream if layer.stride == 1 else _pooled_twice(stream))
-    counts = op.transpose(stream, np.array([0, 2, 3, 1]))
-    save_graph(openvino.Model([op.result(counts)], [crops], "face_trunk"), folder)
+    # A `u1` tensor borrows numpy's memory, which has to outlive it.
+    borrowed = [pack_signs(layer.filters) for layer in trunk.layers]
+    borrowed.append(pack_signs(trunk.readout.filters))
+    stream = op.convolution(pixels, stem, [2, 2], [1, 1], [1, 1], [1, 1])
+    for layer, packed in zip(trunk.layers, borrowed, strict=False):
+        stream = op.add(_added(layer, stream, packed), stream if layer.stride == 1 else _pooled_twice(stream))
+    pooled = _pooled(stream, trunk.readout.pooled_side)
+    counts = _counted(pooled, trunk.readout, borrowed[-1], stride=1, pad=0)
+    save_graph(openvino.Model([op.result(counts)], [codes], "face_trunk"), folder)
     borrowed.clear()
 
 
 def _added(layer: BinaryLayer, stream: Any, packed: NDArray[np.uint8]) -> Any:
     """What a block adds to the stream."""
+    from openvino import opset13 as op
+
+    return op.multiply(_counted(stream, layer, packed, layer.stride, pad=1), op.constant(_by_channel(layer.factors)))
+
+
+def _counted(stream: Any, layer: BinaryLayer | Readout, packed: NDArray[np.uint8], stride: int, pad: int) -> Any:
+    """Comparison and binary convolution."""
     import openvino
     from openvino import opset13 as op
 
@@ -58,16 +67,24 @@ def _added(layer: BinaryLayer, stream: Any, packed: NDArray[np.uint8]) -> Any:
     low, high = (op.constant(_by_channel(flipped)) for flipped in (layer.is_flipped, ~layer.is_flipped))
     bits = op.fake_quantize(stream, limit, limit, low, high, 2)
     filters = op.constant(openvino.Tensor(packed, openvino.Shape(layer.filters.shape), openvino.Type.u1))
-    steps = [layer.stride, layer.stride]
-    counts = op.binary_convolution(bits, filters, steps, [1, 1], [1, 1], [1, 1], "xnor-popcount", -1.0)
-    return op.multiply(counts, op.constant(_by_channel(layer.factors)))
+    pads = [pad, pad]
+    return op.binary_convolution(bits, filters, [stride, stride], pads, pads, [1, 1], "xnor-popcount", -1.0)
+
+
+def _pooled(stream: Any, side: int) -> Any:
+    """Squares of the stream summed."""
+    from openvino import opset13 as op
+
+    if side == 1:
+        return stream
+    mean = op.avg_pool(stream, [side, side], [0, 0], [0, 0], [side, side], True)
+    return op.multiply(mean, op.constant(np.float32(side * side)))
 
 
 def _pooled_twice(stream: Any) -> Any:
     from openvino import opset13 as op
 
-    mean = op.avg_pool(stream, [2, 2], [0, 0], [0, 0], [2, 2], True)
-    summed = op.multiply(mean, op.constant(np.float32(4)))
+    summed = _pooled(stream, 2)
     return op.concat([summed, summed], 1)
 
 
@@ -76,15 +93,15 @@ def _by_channel(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 class FaceRunner:
-    """A face net's integer part, loaded: crops to counts."""
+    """A face net's integer part, loaded: crops to codes, codes to counts."""
 
     reads: ClassVar[Reads] = "crops"
 
-    def __init__(self, compiler: Compiler, side: int, features: int) -> None:
-        self._compiler, self._counted = compiler, (1, side, side, features)
+    def __init__(self, compiler: Compiler, features: int) -> None:
+        self._compiler, self._features = compiler, features
 
-    def codes(self, inputs: NDArray[Any]) -> NDArray[np.uint8]:
-        """The crops uint8 (N, T, 64, 64) as they are; raises InputError for another shape or type."""
+    def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
+        """Codes int8 (N, T, 64, 64) of crops uint8 (N, T, 64, 64); raises InputError for another shape or type."""
         if (
             inputs.ndim != 4
             or inputs.shape[1] < 1
@@ -94,31 +111,28 @@ class FaceRunner:
             raise InputError(
                 f"crops of {inputs.dtype} {inputs.shape} are not uint8 (clips, frames, {CROP_PX}, {CROP_PX})"
             )
-        return inputs
+        return encode_crops(inputs)
 
     def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
-        """Counts float32 (N, T, positions, C), all of T true frames; a still's is a view that the next call overwrites.
+        """Counts float32 (N, T, F), all of T true frames; a still's is a view that the next call overwrites.
 
         Frame by frame: a batch does not make a binary net faster.
         """
-        compiled = self._compiler.of_shape(np.uint8, (1, CROP_PX, CROP_PX), self._counted)
+        compiled = self._compiler.of_shape(np.int8, (1, CROP_PX, CROP_PX), (1, self._features, 1, 1))
         if codes.shape[:2] == (1, 1):
             compiled.inputs[:] = codes[0]
             compiled.request.infer()
-            return compiled.counts.reshape(1, 1, -1, self._counted[-1])
-        counts = np.empty((*codes.shape[:2], *self._counted[1:]), np.float32)
+            return compiled.counts.reshape(1, 1, self._features)
+        counts = np.empty((*codes.shape[:2], self._features), np.float32)
         for place in np.ndindex(codes.shape[:2]):
             compiled.inputs[:] = codes[place]
             compiled.request.infer()
-            counts[place] = compiled.counts[0]
-        return counts.reshape(*codes.shape[:2], -1, self._counted[-1])
+            counts[place] = compiled.counts[0, :, 0, 0]
+        return counts
 
 
 def load_face_net(
     graph: bytes, weights: bytes, spec: BundleSpec, heads: Arrays, threads: int
-) -> tuple[FaceRunner, FaceHead]:
+) -> tuple[FaceRunner, FloatHead]:
     """Runner and head of a bundle's bytes; raises IntegrityError, KeyError, TypeError or InputError for other ones."""
-    compiler = Compiler(graph, weights, _OPERATIONS, threads)
-    side, features = CROP_PX >> spec.sizes["stages"], spec.sizes["channels"] << (spec.sizes["stages"] - 1)
-    head = FaceHead(position_weights=heads.pop("position_weights"), readout=FloatHead(**heads))
-    return FaceRunner(compiler, side, features), head
+    return FaceRunner(Compiler(graph, weights, _OPERATIONS, threads), spec.sizes["features"]), FloatHead(**heads)
