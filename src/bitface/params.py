@@ -194,6 +194,8 @@ class LatencyParams(Section):
 
 class ExplainParams(Section):
     ig_steps: int = Field(ge=8)
+    ig_steps_max: int = Field(ge=8)
+    ig_gap: float = Field(gt=0, lt=1)
     samples: int = Field(ge=1)
     crop_samples: int = Field(ge=1)
 

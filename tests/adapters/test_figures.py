@@ -37,7 +37,7 @@ def summary():
         Attribution(
             method="integrated gradients",
             gradient="straight-through",
-            steps=50,
+            steps=np.array([50]),
             baseline="mean landmarks of training people",
             emotions=EMOTIONS,
             values=values,

@@ -14,6 +14,7 @@ from bitface.explain.attributions import (
     gradient_of,
     integrated_gradients,
     mean_face,
+    refined,
     summarise,
 )
 from bitface.faces.regions import REGIONS
@@ -71,7 +72,7 @@ def attribution_of(values, differences, emotions=EMOTIONS, gradient="exact"):
     return Attribution(
         method="by hand",
         gradient=gradient,
-        steps=50,
+        steps=np.full(len(values), 50),
         baseline="flat",
         emotions=emotions,
         values=values,
@@ -88,6 +89,35 @@ def test_a_linear_model_is_attributed_weight_times_change():
     expected = np.einsum("ntpc,epc->nep", landmarks - 0.25, weight)
     np.testing.assert_allclose(result.values, expected, atol=2e-5)
     assert result.gaps.max() < 1e-4
+
+
+def test_only_samples_whose_maps_do_not_add_up_get_more_steps():
+    """A steep sample takes more points until its gap is small; a flat one keeps the first ones, map for map."""
+    landmarks, lengths = faces(samples=3)
+    landmarks[1] *= 20
+
+    def attribute(rows, steps):
+        return explained(Smooth(), landmarks[rows], lengths[rows], steps=steps)
+
+    made = refined(attribute, 3, steps=8, steps_max=512, gap=0.001)
+    assert made.steps[0] == made.steps[2] == 8 < made.steps[1] <= 512
+    assert attribute(np.arange(3), 8).sample_gaps()[1] > 0.001 >= made.sample_gaps().max()
+    np.testing.assert_array_equal(made.values[0], attribute(np.arange(3), 8).values[0])
+    capped = refined(attribute, 3, steps=8, steps_max=31, gap=0.001)
+    assert capped.steps.tolist() == [8, 8, 8]
+    assert capped.sample_gaps()[1] > 0.001, "a gap that stays is told"
+
+
+def test_no_step_is_added_for_a_gradient_that_cannot_add_up():
+    landmarks, lengths = faces()
+    asked = []
+
+    def attribute(rows, steps):
+        asked.append(steps)
+        return explained(Signed(), landmarks[rows], lengths[rows], steps=steps, gradient="straight-through")
+
+    assert refined(attribute, 3, steps=8, steps_max=512, gap=1e-9).sample_gaps().max() > 1e-9
+    assert asked == [8]
 
 
 def test_maps_of_a_smooth_model_add_up_better_with_more_steps():

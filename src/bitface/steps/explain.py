@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from bitface.explain.attributions import (
     gradient_of,
     integrated_gradients,
     mean_face,
+    refined,
     summarise,
 )
 from bitface.faces.alignment import nearest_landmarks
@@ -29,6 +30,9 @@ from bitface.steps.plan import Run
 from bitface.steps.train import PRECISIONS, Trained, run_table, with_folds
 from bitface.steps.validate import Validation
 
+if TYPE_CHECKING:
+    from bitface.training.trained import TrainedModel
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
@@ -39,10 +43,8 @@ class Explained:
     persons: NDArray[np.str_]
 
     def gaps(self, precision: str) -> NDArray[np.float64]:
-        """Per sample, float64 (N,): what the maps of all emotions leave unexplained, over what they had to explain."""
-        made = self.attributions[precision]
-        left = np.abs(made.values.sum(axis=2) - made.differences).sum(axis=1)
-        return np.asarray(left / np.abs(made.differences).sum(axis=1))
+        """Per sample, float64 (N,), see `Attribution.sample_gaps`."""
+        return self.attributions[precision].sample_gaps()
 
     def figures(self) -> dict[str, float]:
         """Name -> figure, for the summary and the tracking store."""
@@ -60,10 +62,9 @@ class Explained:
     def sentence(self) -> str:
         """One line for the summary."""
         median = {precision: float(np.median(self.gaps(precision))) for precision in PRECISIONS}
-        steps = self.summaries["float"].steps
         return (
-            f"integrated gradients at {steps} steps leave {median['float']:.1%} of the twin's logits unexplained (median), "
-            f"{median['one-bit']:.0%} of the one-bit model's: its maps are approximate, not additive"
+            f"integrated gradients at {self.summaries['float'].steps_in_words} leave {median['float']:.1%} of the twin's "
+            f"logits unexplained (median), {median['one-bit']:.0%} of the one-bit model's: its maps are approximate, not additive"
         )
 
 
@@ -88,15 +89,21 @@ def explain_models(
     owners = nearest_landmarks(shown.landmarks) if reads == "crops" else None
     attributions = {}
     for done, (precision, model) in enumerate(pair.items(), start=1):
-        attributions[precision] = integrated_gradients(
-            model.network,
-            shown.column(reads),
-            shown.lengths,
-            emotions=model.emotions,
-            baseline=baseline,
-            steps=params.ig_steps,
-            gradient=gradient_of(model.network),
-            owners=owners,
+
+        def attribute(rows: NDArray[np.int64], steps: int, model: TrainedModel = model) -> Attribution:
+            return integrated_gradients(
+                model.network,
+                shown.column(reads)[rows],
+                shown.lengths[rows],
+                emotions=model.emotions,
+                baseline=baseline,
+                steps=steps,
+                gradient=gradient_of(model.network),
+                owners=None if owners is None else owners[rows],
+            )
+
+        attributions[precision] = refined(
+            attribute, len(shown), steps=params.ig_steps, steps_max=params.ig_steps_max, gap=params.ig_gap
         )
         report("explaining", done, len(PRECISIONS))
     explained = Explained(

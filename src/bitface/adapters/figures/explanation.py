@@ -89,7 +89,7 @@ def provenance(summary: AttributionSummary) -> str:
     """How a map was made, in the words that stand under every picture of one."""
     method = summary.method[:1].upper() + summary.method[1:]
     return (
-        f"{method}, {summary.steps} steps, {summary.samples} samples; baseline: {summary.baseline}; "
+        f"{method}, {summary.steps_in_words}, {summary.samples} samples; baseline: {summary.baseline}; "
         f"completeness gap: median {summary.gap_median:.1%}, largest {_percent(summary.gap_max)}; {summary.label}."
     )
 
