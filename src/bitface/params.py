@@ -125,9 +125,20 @@ class FaceNetParams(Section):
     augmentation: FaceAugmentation
 
 
+class RandomParams(Section):
+    head: Literal["closed_form", "lstm"]
+    landmark_kernels: int = Field(ge=32)
+    landmark_taps: int = Field(ge=2, multiple_of=2)
+    threshold_codes: int = Field(ge=1)
+    face_kernels: int = Field(ge=2, multiple_of=2)
+    face_cells: Literal[2, 4, 8, 16]
+    copies: int = Field(ge=0)
+    ridge: float = Field(gt=0)
+
+
 class TrainingParams(Section):
     architecture: Literal["landmark_net", "face_net"]
-    variant: Literal["T-EMO"]
+    variant: Literal["T-EMO", "R-EMO"]
     channels: int = Field(ge=32, multiple_of=32)
     temporal_kernel: int = Field(ge=1)
     binary_layers: int = Field(ge=1)
@@ -148,6 +159,7 @@ class TrainingParams(Section):
     threads: int = Field(ge=1)
     augmentation: LandmarkAugmentation
     face_net: FaceNetParams
+    r_emo: RandomParams
 
     def recipe(self) -> TrainingParams:
         """The numbers that hold for the chosen architecture: a face net's own in place of the shared ones."""
@@ -155,6 +167,11 @@ class TrainingParams(Section):
             return self
         own = type(self.face_net).model_fields.keys() & type(self).model_fields.keys() - {"augmentation"}
         return self.model_copy(update={name: getattr(self.face_net, name) for name in own})
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether heads are solved at once instead of trained in epochs."""
+        return self.variant == "R-EMO" and self.r_emo.head == "closed_form"
 
 
 class EvaluationParams(Section):

@@ -24,12 +24,15 @@ HEADS: Final = "heads.safetensors"
 SPEC: Final = "spec.json"
 SELFTEST: Final = "selftest.safetensors"
 FILES: Final = (GRAPH, WEIGHTS, HEADS, SPEC, SELFTEST)
+FILES_OF_A_SEED: Final = (HEADS, SPEC, SELFTEST)
+"""What a bundle of random convolutions consists of: they are made again from the seed in its spec."""
 DIGESTS: Final = "digests.json"
 _FILE_BYTES_MAX: Final = 64 * 2**20
 _HEADER_BYTES_MAX: Final = 64 * 2**10
 _DTYPES: Final = {"F32": "float32", "I64": "int64", "I32": "int32", "I8": "int8", "U8": "uint8"}
 
 Arrays = dict[str, NDArray[Any]]
+Files = Mapping[str, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,9 @@ def read_verified(folder: Path) -> tuple[dict[str, bytes], str]:
         IntegrityError: a file is missing, too large, or not the one recorded.
     """
     recorded = _bounded(folder / DIGESTS)
-    files = {name: _bounded(folder / name) for name in FILES}
+    # Whichever it names, what is read must be exactly what it records.
+    names = FILES if GRAPH.encode() in recorded else FILES_OF_A_SEED
+    files = {name: _bounded(folder / name) for name in names}
     if digests_of(files) != recorded:
         raise IntegrityError(f"the bundle's files do not match {DIGESTS}; fetch the bundle again")
     return files, hashlib.sha256(recorded).hexdigest()

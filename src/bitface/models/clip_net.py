@@ -2,7 +2,8 @@
 
     features = hard tanh(affine(counts));  logits = mean over frames of (W features + b)  [+ V LSTM(features), clips only]
 
-A still is one frame and skips the LSTM: its gates would squash what a linear head reads directly, at a cost.
+A still is one frame and skips the LSTM: its gates would squash what a linear head reads directly, at a cost. With 0 units
+there is no LSTM, and a clip is the mean of its frames.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class ClipNet(nn.Module):
     def _add_readout(self, spec: ClipSpec) -> None:
         self.affine = nn.BatchNorm1d(spec.features)
         self.heads = nn.Linear(spec.features, spec.outputs)
-        self.lstm = nn.LSTM(spec.features, spec.lstm_units, batch_first=True)
-        self.clip_heads = nn.Linear(spec.lstm_units, spec.outputs, bias=False)
+        if spec.lstm_units:
+            self.lstm = nn.LSTM(spec.features, spec.lstm_units, batch_first=True)
+            self.clip_heads = nn.Linear(spec.lstm_units, spec.outputs, bias=False)
         self._dropout = spec.dropout
 
     def sizes(self) -> dict[str, int]:
@@ -92,10 +94,13 @@ class ClipNet(nn.Module):
             return still
         padded = features.new_zeros((*is_frame.shape, features.shape[1]))
         padded[is_frame] = features
+        logits: Tensor = self.heads(padded.sum(1) / lengths[:, None])
+        if not self.spec.lstm_units:
+            return logits
         states, _ = self.lstm(padded)
         last = states[torch.arange(len(lengths)), lengths - 1] * (lengths > 1)[:, None]
-        logits: Tensor = self.heads(padded.sum(1) / lengths[:, None]) + self.clip_heads(last)
-        return logits
+        corrected: Tensor = logits + self.clip_heads(last)
+        return corrected
 
     def clip_latents(self) -> None:
         """Clips the latent weights of the binary layers; to be called after each step of the optimiser."""

@@ -39,8 +39,8 @@ class FloatHead:
     """The float part: affine and hard tanh of counts, linear heads on the frames' mean, an LSTM that corrects clips.
 
     float32: `multiply`, `add` (F,); `heads` (F, E), `head_bias` (E,); `from_input` (F, 4H), `from_state` (H, 4H), `bias`
-    (4H,) with gates in the order input, forget, cell, output; `clip_heads` (H, E). `orientation` int8 (F,): -1 where the
-    exported count is the negative of the trained one (`multiply` has it included).
+    (4H,) with gates in the order input, forget, cell, output; `clip_heads` (H, E); H is 0 without an LSTM.
+    `orientation` int8 (F,): -1 where the exported count is the negative of the trained one (`multiply` has it included).
     """
 
     multiply: NDArray[np.float32]
@@ -66,6 +66,8 @@ class FloatHead:
         if counts.shape[1] == 1:
             return np.asarray(features[:, 0] @ self.heads + self.head_bias, dtype=np.float32)
         still = features.mean(axis=1) @ self.heads + self.head_bias
+        if not len(self.from_state):
+            return np.asarray(still, dtype=np.float32)
         return np.asarray(still + self._last_state(features) @ self.clip_heads, dtype=np.float32)
 
     def _last_state(self, features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models.clip_net import ClipNet
 from bitface.models.exported import FloatHead, IntegerTrunk
+from bitface.models.landmark_clips import LandmarkClipNet
 from bitface.models.landmark_net import LandmarkNet
 from bitface.models.selftest import selftest_crops, selftest_table
 
@@ -45,7 +46,7 @@ def extract(network: LandmarkNet) -> tuple[IntegerTrunk, FloatHead]:
 
 def readout(network: ClipNet, orientation: NDArray[np.int8]) -> FloatHead:
     """What follows the counts; `orientation` int8 (F,) is -1 where an exported count is the negative of the trained one."""
-    norm, gates = network.affine, dict(network.lstm.named_parameters())
+    norm, lstm = network.affine, _lstm_arrays(network)
     gamma, beta, mean, variance = (
         _double(values) for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     )
@@ -55,12 +56,28 @@ def readout(network: ClipNet, orientation: NDArray[np.int8]) -> FloatHead:
         add=(beta - multiply * mean).astype(np.float32),
         heads=_single(network.heads.weight.T),
         head_bias=_single(network.heads.bias),
-        from_input=_single(gates["weight_ih_l0"].T),
-        from_state=_single(gates["weight_hh_l0"].T),
-        bias=_single(gates["bias_ih_l0"] + gates["bias_hh_l0"]),
-        clip_heads=_single(network.clip_heads.weight.T),
         orientation=orientation,
+        **lstm,
     )
+
+
+def _lstm_arrays(network: ClipNet) -> dict[str, NDArray[np.float32]]:
+    """The LSTM's part of a head, of no units where there is none."""
+    if not network.spec.lstm_units:
+        shapes = {
+            "from_input": (network.spec.features, 0),
+            "from_state": (0, 0),
+            "bias": (0,),
+            "clip_heads": (0, network.spec.outputs),
+        }
+        return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    gates = dict(network.lstm.named_parameters())
+    return {
+        "from_input": _single(gates["weight_ih_l0"].T),
+        "from_state": _single(gates["weight_hh_l0"].T),
+        "bias": _single(gates["bias_ih_l0"] + gates["bias_hh_l0"]),
+        "clip_heads": _single(network.clip_heads.weight.T),
+    }
 
 
 @torch.no_grad()
@@ -92,4 +109,4 @@ def _single(values: Tensor) -> NDArray[np.float32]:
 
 def selftest_of(network: ClipNet, seed: int) -> ClipTable:
     """Inputs of a bundle's self-test that are nobody's, for what the network reads."""
-    return selftest_table(network.scale(), seed) if isinstance(network, LandmarkNet) else selftest_crops(seed)
+    return selftest_table(network.scale(), seed) if isinstance(network, LandmarkClipNet) else selftest_crops(seed)

@@ -10,19 +10,16 @@ higher precision (XNOR-Net, arXiv 1603.05279). The twin has real weights and PRe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitface.binarize.codes import CODE_MAX
 from bitface.binarize.layers import BinaryActivation, BinaryTemporalConv, Int8Linear, TemporalWindow
-from bitface.binarize.sign import straight_round
-from bitface.faces.features import ClipTable, Reads
-from bitface.models.clip_net import ClipNet, Precision
-from bitface.models.landmark_codes import COORDINATES, SPAN_DEVIATIONS, CodeScale, encode, without_repeats
+from bitface.models.clip_net import Precision
+from bitface.models.landmark_clips import LandmarkClipNet
+from bitface.models.landmark_codes import COORDINATES, SPAN_DEVIATIONS, CodeScale
 
 CODE_UNIT: Final = SPAN_DEVIATIONS / CODE_MAX
 """Standard deviations of a coordinate in one unit of its code."""
@@ -61,20 +58,15 @@ class RealActivation(nn.Module):
         return result
 
 
-class LandmarkNet(ClipNet):
+class LandmarkNet(LandmarkClipNet):
     """One-vs-rest logits of clips, one-bit or float by `spec.precision`; differentiable with respect to landmarks."""
 
     name = "landmark_net"
-    reads: ClassVar[Reads] = "landmarks"
     spec: NetSpec
-    centre: Tensor
-    inverse_step: Tensor
 
     def __init__(self, spec: NetSpec, scale: CodeScale) -> None:
-        super().__init__()
+        super().__init__(scale)
         self.spec = spec
-        self.register_buffer("centre", torch.from_numpy(scale.centre.copy()))
-        self.register_buffer("inverse_step", torch.from_numpy(scale.inverse_step.copy()))
         one_bit = spec.precision == "one-bit"
         C, K = spec.channels, spec.temporal_kernel
         self.stem = Int8Linear(COORDINATES, C) if one_bit else nn.Linear(COORDINATES, C, bias=False)
@@ -84,35 +76,6 @@ class LandmarkNet(ClipNet):
             BinaryTemporalConv(C, C, K, spec.latent_clip) if one_bit else TemporalWindow(C, C, K) for _ in layers
         )
         self._add_readout(spec)
-
-    def forward(self, landmarks: Tensor, lengths: Tensor) -> Tensor:
-        """Logits, float32 (N, outputs).
-
-        Args:
-            landmarks: float32 (N, T, 478, 3), normalised.
-            lengths: int64 (N,), true frames, 1 to T; frames beyond them are never read.
-        """
-        is_frame = torch.arange(landmarks.shape[1])[None] < lengths[:, None]
-        return self.logits_of_counts(self.counts_of(landmarks, is_frame, lengths), is_frame, lengths)
-
-    def frames_of(self, table: ClipTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Frames whose codes differ from those of the frame before."""
-        return without_repeats(encode(table.landmarks, self.scale()), table.lengths)
-
-    def scale(self) -> CodeScale:
-        """The scale of the landmark codes."""
-        return CodeScale(centre=self.centre.numpy().copy(), inverse_step=self.inverse_step.numpy().copy())
-
-    def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
-        """Counts, float32 (M, features), of landmarks (N, T, 478, 3)."""
-        return self.counts(self.codes(inputs)[is_frame], lengths)
-
-    def codes(self, landmarks: Tensor) -> Tensor:
-        """Codes float32 (N, T, 1434): whole numbers in -127..127 when one-bit, real for the twin."""
-        real = (landmarks.flatten(2) - self.centre) * self.inverse_step
-        if self.spec.precision == "one-bit":
-            return straight_round(real).clamp(-CODE_MAX, CODE_MAX)
-        return real
 
     def counts(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """What the convolutions count, float32 (M, features), of packed code frames (M, 1434); M is the sum of lengths.

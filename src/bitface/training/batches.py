@@ -43,6 +43,11 @@ def expressiveness(table: ClipTable) -> NDArray[np.float64]:
     return np.asarray(distance, dtype=np.float64)
 
 
+def expressive_frames(table: ClipTable) -> list[NDArray[np.int64]]:
+    """Of each clip the frames at least two thirds as expressive as its apex: a label holds for them."""
+    return [_expressive(weights[:length]) for weights, length in zip(expressiveness(table), table.lengths, strict=True)]
+
+
 def apex_stills(table: ClipTable) -> ClipTable:
     """Each clip's most expressive frame as a still."""
     apex = expressiveness(table).argmax(axis=1)[:, None]
@@ -89,9 +94,11 @@ def _picks(
 
 
 def _still(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """One frame among those at least two thirds as expressive as the apex."""
-    expressive = np.flatnonzero(weights >= weights.max() * 2 / 3)
-    return rng.choice(expressive, 1).astype(np.int64)
+    return rng.choice(_expressive(weights), 1).astype(np.int64)
+
+
+def _expressive(weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.flatnonzero(weights >= weights.max() * 2 / 3)
 
 
 def _sub_clip(weights: NDArray[np.float64], dropout: float, rng: np.random.Generator) -> NDArray[np.int64]:

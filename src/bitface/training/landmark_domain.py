@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from bitface.faces.features import ClipTable
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.landmark_codes import CodeScale, scale_of
 from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.random_net import RandomLandmarkNet, RandomLandmarkSpec
 from bitface.params import TrainingParams
 from bitface.training.augmentation import People, augmented, people_of
 from bitface.training.batches import Batch, epoch_draws
@@ -38,9 +39,11 @@ class LandmarkDomain:
             train=train, params=params.recipe(), people=people_of(train), scale=scale_of(train.landmarks[is_frame])
         )
 
-    def network(self, precision: Precision, outputs: int) -> LandmarkNet:
-        """A new landmark net of the sizes in the parameters."""
+    def network(self, precision: Precision, outputs: int, seed: int) -> LandmarkNet | RandomLandmarkNet:
+        """A new net of the sizes in the parameters; `seed` draws the kernels of R-EMO."""
         params = self.params
+        if params.variant == "R-EMO":
+            return RandomLandmarkNet(self._random_spec(precision, outputs, seed), self.scale)
         spec = NetSpec(
             precision=precision,
             channels=params.channels,
@@ -53,10 +56,23 @@ class LandmarkDomain:
         )
         return LandmarkNet(spec, self.scale)
 
+    def _random_spec(self, precision: Precision, outputs: int, seed: int) -> RandomLandmarkSpec:
+        params = self.params
+        return RandomLandmarkSpec(
+            precision=precision,
+            seed=seed,
+            kernels=params.r_emo.landmark_kernels,
+            taps=params.r_emo.landmark_taps,
+            threshold_codes=params.r_emo.threshold_codes,
+            lstm_units=0 if params.is_closed_form else params.lstm_units,
+            outputs=outputs,
+            dropout=params.dropout,
+        )
+
     def begin(self, network: ClipNet, rng: np.random.Generator) -> None:
-        """Lets the stem learn in whitened coordinates."""
-        net = cast(LandmarkNet, network)
-        whiten_stem(net, self._augmented_codes(net, rng), self._components())
+        """Lets a trained stem learn in whitened coordinates."""
+        if isinstance(network, LandmarkNet):
+            whiten_stem(network, self._augmented_codes(network, rng), self._components())
 
     def batches(self, targets: NDArray[np.float32], rng: np.random.Generator) -> Iterator[Batch]:
         """Stills and sub-clips, each changed in its own way."""
@@ -66,9 +82,15 @@ class LandmarkDomain:
             changed = augmented(clips, self.people.of_sample[draw.rows], self.people, changes, rng)
             yield Batch(inputs=changed, lengths=draw.lengths, targets=targets[draw.rows])
 
+    def changed_alone(self, stills: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Copies of stills float32 (n, 1, 478, 3), as `batches` changes them, but on nobody else's shape."""
+        alone = People(shapes=np.zeros((1, *stills.shape[2:]), np.float32), of_sample=np.zeros(len(stills), np.int64))
+        return augmented(stills, alone.of_sample, alone, self.params.augmentation, rng)
+
     def end(self, network: ClipNet) -> None:
         """Makes the stem's weight an ordinary one again."""
-        bake_stem(cast(LandmarkNet, network))
+        if isinstance(network, LandmarkNet):
+            bake_stem(network)
 
     @torch.no_grad()
     def _augmented_codes(self, network: LandmarkNet, rng: np.random.Generator) -> Tensor:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -26,14 +26,16 @@ from bitface.models.clip_net import ClipNet, Precision
 from bitface.params import TrainingParams
 from bitface.training.batches import Batch, apex_stills, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
+from bitface.training.closed_form import RandomNet, Statistics, counts_of, set_heads, solve_twin
 from bitface.training.domain import Domain
 from bitface.training.face_domain import FaceDomain
 from bitface.training.landmark_domain import LandmarkDomain
 from bitface.training.objectives import distillation_loss, one_vs_rest_loss
+from bitface.training.own_stills import own_stills
 from bitface.training.seeds import repeatable, seed_of
 from bitface.training.trained import EpochRecord, TrainedModel, load_model, save_model
 
-__all__ = ["OnEpoch", "TrainedModel", "load_model", "predict_scores", "save_model", "train_pair"]
+__all__ = ["OnEpoch", "TrainedModel", "load_model", "own_counts", "predict_scores", "save_model", "train_pair"]
 
 OnEpoch = Callable[[str, int, float], None]
 """Told the precision, the epoch from 1 on, and its macro AUC on validation people."""
@@ -114,15 +116,21 @@ def _train(
 ) -> TrainedModel:
     start = time.perf_counter()
     with repeatable(seed_of(seed, precision, "weights"), params.threads):
-        network = lesson.domain.network(precision, len(lesson.emotions))
-        rng = np.random.default_rng(seed_of(seed, precision, "batches"))
-        lesson.domain.begin(network, rng)
-        history, best_epoch = _fit(network, lesson, params, rng, on_epoch, teacher)
-        lesson.domain.end(network)
+        network = lesson.domain.network(precision, len(lesson.emotions), seed_of(seed, "kernels"))
+        statistics = None
+        history: tuple[EpochRecord, ...] = ()
+        best_epoch = 0
+        if params.is_closed_form:
+            statistics = _solve(cast(RandomNet, network), lesson, params, seed)
+        else:
+            rng = np.random.default_rng(seed_of(seed, precision, "batches"))
+            lesson.domain.begin(network, rng)
+            history, best_epoch = _fit(network, lesson, params, rng, on_epoch, teacher)
+            lesson.domain.end(network)
         scores = _scores(network, lesson.validation)
     return TrainedModel(
         network=network,
-        variant="T-EMO",
+        variant=params.variant,
         precision=precision,
         emotions=lesson.emotions,
         thresholds=balanced_thresholds(lesson.validation_targets, scores),
@@ -130,7 +138,35 @@ def _train(
         history=history,
         best_epoch=best_epoch,
         train_s=time.perf_counter() - start,
+        statistics_sha256=statistics,
     )
+
+
+def _solve(network: RandomNet, lesson: _Lesson, params: TrainingParams, seed: int) -> str | None:
+    """Solves the heads at once; returns the digest of the whole numbers they follow from, None for a float twin."""
+    stills, rows = own_stills(lesson.domain, lesson.train, network.reads, params.r_emo.copies, seed)
+    targets = lesson.targets[rows].astype(np.int64)
+    network.eval()
+    if network.spec.precision == "float":
+        solve_twin(network, stills, targets, params.r_emo.ridge)
+        return None
+    statistics = Statistics.of(counts_of(network, stills), targets)
+    set_heads(network, *statistics.solution(params.r_emo.ridge))
+    return statistics.digest()
+
+
+def own_counts(
+    model: TrainedModel, table: ClipTable, params: TrainingParams, seed: int
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """What a closed-form one-bit model was solved from: counts int8 (M, F), and the training row of each (M,).
+
+    A row's counts follow from its own sample, the model's kernels and scale, parameters and seed, whoever else is there.
+    """
+    train, recipe = table.of_split("train"), params.recipe()
+    domain = DOMAINS[params.architecture].of(train, params)
+    with repeatable(seed_of(seed, "counts"), recipe.threads):
+        stills, rows = own_stills(domain, train, model.network.reads, recipe.r_emo.copies, seed)
+        return counts_of(cast(RandomNet, model.network), stills), rows
 
 
 def _fit(

@@ -20,6 +20,7 @@ from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.landmark_codes import COORDINATES, CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 
 FORMAT: Final = 3
 WEIGHTS: Final = "weights.safetensors"
@@ -42,11 +43,12 @@ class TrainedModel:
 
     `network` in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at or above which an
     emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one whose weights these
-    are; `train_s` wall seconds.
+    are, 0 where heads were solved at once; `train_s` wall seconds; `statistics_sha256` certifies the whole numbers that
+    they were solved from, see `training.closed_form`.
     """
 
     network: ClipNet
-    variant: Literal["T-EMO"]
+    variant: Literal["T-EMO", "R-EMO"]
     precision: Precision
     emotions: tuple[str, ...]
     thresholds: NDArray[np.float64]
@@ -54,6 +56,7 @@ class TrainedModel:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     train_s: float
+    statistics_sha256: str | None = None
 
 
 def save_model(model: TrainedModel, folder: Path) -> str:
@@ -73,6 +76,7 @@ def save_model(model: TrainedModel, folder: Path) -> str:
         "history": [asdict(record) for record in model.history],
         "best_epoch": model.best_epoch,
         "train_s": model.train_s,
+        "statistics_sha256": model.statistics_sha256,
         "weights_sha256": digest,
     }
     (folder / WEIGHTS).write_bytes(weights)
@@ -104,6 +108,7 @@ def load_model(folder: Path) -> TrainedModel:
             history=tuple(EpochRecord(**record) for record in document["history"]),
             best_epoch=document["best_epoch"],
             train_s=document["train_s"],
+            statistics_sha256=document["statistics_sha256"],
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise IntegrityError(
@@ -118,13 +123,12 @@ def _network(name: str, sizes: dict[str, Any], weights: dict[str, torch.Tensor])
     return network.eval()
 
 
-def _empty_landmark_net(sizes: dict[str, Any]) -> LandmarkNet:
-    nothing = np.ones(COORDINATES, np.float32)
-    return LandmarkNet(NetSpec(**sizes), CodeScale(centre=nothing, inverse_step=nothing))
-
+_NO_SCALE: Final = CodeScale(centre=np.ones(COORDINATES, np.float32), inverse_step=np.ones(COORDINATES, np.float32))
 
 EMPTY: Final[dict[str, Callable[[dict[str, Any]], ClipNet]]] = {
-    LandmarkNet.name: _empty_landmark_net,
+    LandmarkNet.name: lambda sizes: LandmarkNet(NetSpec(**sizes), _NO_SCALE),
     FaceNet.name: lambda sizes: FaceNet(FaceSpec(**sizes)),
+    RandomLandmarkNet.name: lambda sizes: RandomLandmarkNet(RandomLandmarkSpec(**sizes), _NO_SCALE),
+    RandomFaceNet.name: lambda sizes: RandomFaceNet(RandomFaceSpec(**sizes)),
 }
 """A network of given sizes, by name, for weights to be loaded into."""

@@ -20,6 +20,7 @@ from bitface.models.selftest import check_nobody
 
 if TYPE_CHECKING:
     from bitface.models.clip_net import ClipNet
+    from bitface.models.landmark_clips import LandmarkClipNet
     from bitface.training.trained import TrainedModel
 
 _LOGIT_TOLERANCE: Final = 1e-4
@@ -60,34 +61,46 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
     }
     spec = _spec(model, {HEADS: heads, SELFTEST: selftest})
     _write(folder, {HEADS: _packed(heads), SELFTEST: _packed(selftest), SPEC: spec.to_bytes()})
-    files = {name: (folder / name).read_bytes() for name in bundle_spec.FILES}
+    files = {name: (folder / name).read_bytes() for name in bundle_spec.FILES if (folder / name).is_file()}
     recorded = bundle_spec.digests_of(files)
     _write(folder, {DIGESTS: recorded})
     OneBitRuntime.load(folder)
     return BundleFacts(
         digest=hashlib.sha256(recorded).hexdigest(),
         digests={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-        size_bytes=sum(len(files[name]) for name in (GRAPH, WEIGHTS, HEADS)),
+        size_bytes=sum(len(files[name]) for name in (GRAPH, WEIGHTS, HEADS) if name in files),
     )
 
 
 def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
-    """Writes the graph of a network's integer part; returns the arrays of the rest."""
-    from bitface.models.extraction import extract
+    """Writes the graph of a network's integer part, unless its seed says all; returns the arrays of the rest."""
+    from bitface.models.extraction import extract, readout
     from bitface.models.face_extraction import extract_face
     from bitface.models.face_net import FaceNet
     from bitface.models.landmark_net import LandmarkNet
+    from bitface.models.random_net import RandomFaceNet, RandomLandmarkNet
 
+    if isinstance(network, RandomLandmarkNet | RandomFaceNet):
+        if network.spec.precision != "one-bit":
+            raise InputError("only a one-bit network is shipped; export the one-bit model of the pair")
+        for name in (GRAPH, WEIGHTS):
+            (folder / name).unlink(missing_ok=True)
+        head = readout(network, np.ones(network.spec.features, np.int8)).arrays()
+        return {**head, **_scale_of(network)} if isinstance(network, RandomLandmarkNet) else head
     if isinstance(network, FaceNet):
         face_trunk, face_head = extract_face(network)
         write_face_graph(face_trunk, folder)
         return face_head.arrays()
     if not isinstance(network, LandmarkNet):
         raise InputError(f"a {network.name} has no exported form")
-    trunk, head = extract(network)
+    trunk, landmark_head = extract(network)
     write_landmark_graph(trunk, folder)
+    return {**landmark_head.arrays(), **_scale_of(network)}
+
+
+def _scale_of(network: LandmarkClipNet) -> bundle_spec.Arrays:
     scale = network.scale()
-    return {**head.arrays(), "centre": scale.centre, "inverse_step": scale.inverse_step}
+    return {"centre": scale.centre, "inverse_step": scale.inverse_step}
 
 
 def _spec(model: TrainedModel, arrays: dict[str, bundle_spec.Arrays]) -> BundleSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,12 @@ def save_graph(graph: Any, folder: Path) -> None:
 class Compiler:
     """Compiles a graph per shape, the most recent ones kept: binary convolutions refuse dynamic shapes."""
 
-    def __init__(self, graph: bytes, weights: bytes, operations: frozenset[str], threads: int) -> None:
-        """Reads a graph that may hold only the named operations, one input and one output."""
+    def __init__(self, model: Any, borrowed: NDArray[np.uint8], threads: int) -> None:
+        """Of an OpenVINO model, and the memory that it borrows, which has to outlive it."""
         import openvino
 
         self._openvino, self._core = openvino, openvino.Core()
-        # The graph borrows this memory, which has to outlive it.
-        self._weights = np.frombuffer(weights, np.uint8).copy()
+        self._model, self._borrowed = model, borrowed
         self._compiled: OrderedDict[tuple[int, ...], Compiled] = OrderedDict()
         self._settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -58,15 +57,23 @@ class Compiler:
             "ENABLE_CPU_PINNING": "NO",
             "INFERENCE_NUM_THREADS": str(threads),
         }
+
+    @classmethod
+    def reading(cls, graph: bytes, weights: bytes, operations: frozenset[str], threads: int) -> Self:
+        """Of a file's bytes; the graph may hold only the named operations, one input and one output."""
+        import openvino
+
+        borrowed = np.frombuffer(weights, np.uint8).copy()
         try:
-            self._model = self._core.read_model(graph, openvino.Tensor(self._weights))
+            model = openvino.Core().read_model(graph, openvino.Tensor(borrowed))
         except RuntimeError as error:
             raise IntegrityError(
                 f"OpenVINO {openvino.__version__} cannot read {GRAPH}; export the model again"
             ) from error
-        found = {operation.get_type_name() for operation in self._model.get_ops()}
-        if not found <= operations or len(self._model.inputs) != 1 or len(self._model.outputs) != 1:
+        found = {operation.get_type_name() for operation in model.get_ops()}
+        if not found <= operations or len(model.inputs) != 1 or len(model.outputs) != 1:
             raise IntegrityError(f"{GRAPH} is not the graph of the network that the spec names; export the model again")
+        return cls(model, borrowed, threads)
 
     def of_shape(self, dtype: type[np.generic], inputs: tuple[int, ...], counts: tuple[int, ...]) -> Compiled:
         """The graph for inputs of this type and shape, whose answer must have the shape `counts`."""

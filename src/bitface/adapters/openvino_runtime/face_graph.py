@@ -17,7 +17,7 @@ from bitface.adapters.openvino_runtime.compiler import Compiler, save_graph
 from bitface.binarize.packing import pack_signs
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
-from bitface.models.bundle_spec import Arrays, BundleSpec
+from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead
 from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
 from bitface.models.face_codes import encode_crops
@@ -131,8 +131,7 @@ class FaceRunner:
         return counts
 
 
-def load_face_net(
-    graph: bytes, weights: bytes, spec: BundleSpec, heads: Arrays, threads: int
-) -> tuple[FaceRunner, FloatHead]:
+def load_face_net(files: Files, spec: BundleSpec, heads: Arrays, threads: int) -> tuple[FaceRunner, FloatHead]:
     """Runner and head of a bundle's bytes; raises IntegrityError, KeyError, TypeError or InputError for other ones."""
-    return FaceRunner(Compiler(graph, weights, _OPERATIONS, threads), spec.sizes["features"]), FloatHead(**heads)
+    compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
+    return FaceRunner(compiler, spec.sizes["features"]), FloatHead(**heads)

@@ -17,7 +17,7 @@ from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE, Compiler, s
 from bitface.binarize.packing import pack_signs
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS, Reads
-from bitface.models.bundle_spec import Arrays, BundleSpec
+from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, IntegerTrunk
 from bitface.models.landmark_codes import COORDINATES, CodeScale, encode
 
@@ -57,6 +57,13 @@ def write_landmark_graph(trunk: IntegerTrunk, folder: Path) -> None:
     borrowed.clear()
 
 
+def landmark_codes(inputs: NDArray[Any], scale: CodeScale) -> NDArray[np.int8]:
+    """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
+    if inputs.ndim != 4 or inputs.shape[1] < 1 or inputs.shape[2:] != (LANDMARKS, 3):
+        raise InputError(f"landmarks of shape {inputs.shape} are not (clips, frames, {LANDMARKS}, 3)")
+    return encode(inputs.astype(np.float32, copy=False), scale)
+
+
 class LandmarkTrunk:
     """A landmark net's integer part, loaded: landmarks to codes, codes to counts."""
 
@@ -67,9 +74,7 @@ class LandmarkTrunk:
 
     def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
         """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
-        if inputs.ndim != 4 or inputs.shape[1] < 1 or inputs.shape[2:] != (LANDMARKS, 3):
-            raise InputError(f"landmarks of shape {inputs.shape} are not (clips, frames, {LANDMARKS}, 3)")
-        return encode(inputs.astype(np.float32, copy=False), self._scale)
+        return landmark_codes(inputs, self._scale)
 
     def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Counts float32 (N, T, F) of at most 32 clips, all of T true frames: a view that the next call overwrites."""
@@ -82,11 +87,9 @@ class LandmarkTrunk:
         return compiled.counts[:rows]
 
 
-def load_landmark_net(
-    graph: bytes, weights: bytes, spec: BundleSpec, heads: Arrays, threads: int
-) -> tuple[LandmarkTrunk, FloatHead]:
+def load_landmark_net(files: Files, spec: BundleSpec, heads: Arrays, threads: int) -> tuple[LandmarkTrunk, FloatHead]:
     """Trunk and head of a bundle's bytes; raises IntegrityError, KeyError, TypeError or InputError for other ones."""
     scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"))
-    compiler = Compiler(graph, weights, _OPERATIONS, threads)
+    compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
     features = spec.sizes["channels"] * spec.sizes["binary_layers"]
     return LandmarkTrunk(compiler, scale, features), FloatHead(**heads)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE
 from bitface.adapters.openvino_runtime.face_graph import load_face_net
 from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net
+from bitface.adapters.openvino_runtime.random_nets import load_random_face_net, load_random_landmark_net
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.features import Reads
 from bitface.models import bundle_spec
-from bitface.models.bundle_spec import GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
+from bitface.models.bundle_spec import HEADS, SELFTEST, SPEC, BundleSpec
 from bitface.models.landmark_codes import without_repeats
 
 
@@ -39,9 +40,12 @@ class Head(Protocol):
     def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
-LOADERS: Final[dict[str, Callable[[bytes, bytes, BundleSpec, bundle_spec.Arrays, int], tuple[Trunk, Head]]]] = {
+Load = Callable[[bundle_spec.Files, BundleSpec, bundle_spec.Arrays, int], tuple[Trunk, Head]]
+LOADERS: Final[dict[str, Load]] = {
     "landmark_net": load_landmark_net,
     "face_net": load_face_net,
+    "random_landmark_net": load_random_landmark_net,
+    "random_face_net": load_random_face_net,
 }
 """Trunk and head by the network that a spec names."""
 
@@ -72,7 +76,7 @@ class OneBitRuntime:
         if spec.network not in LOADERS:
             raise IntegrityError(f"{SPEC} names the network '{spec.network}'; this version knows {', '.join(LOADERS)}")
         try:
-            trunk, head = LOADERS[spec.network](files[GRAPH], files[WEIGHTS], spec, heads, threads)
+            trunk, head = LOADERS[spec.network](files, spec, heads, threads)
         except (TypeError, KeyError, InputError) as error:
             raise IntegrityError(f"{HEADS} is not the head of a {spec.network}; export the model again") from error
         runtime = cls(spec=spec, trunk=trunk, head=head, digest=digest, label=(name, version))
