@@ -1,1 +1,1 @@
-"""What happens and in which order: `retrain` is the main job; `wiring` is the only place that picks tools."""
+"""What happens and in which order: `retrain` is the main job, `study` compares ways to build a model; `wiring` picks tools."""

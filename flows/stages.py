@@ -22,6 +22,8 @@ from bitface.steps.plan import Run, plan_run
 from bitface.steps.register import register_model, start_tracking, summarise
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
+from bitface.steps.study import Study
+from bitface.steps.study_models import report_study, study_models
 from bitface.steps.summary import reuse
 from bitface.steps.train import Trained, train_models
 from bitface.steps.transfer import Transferred, judge_on_real_people, london_folder
@@ -243,6 +245,21 @@ class Stages:
             self.seconds,
             self.warnings,
         )
+
+    def people(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
+        """Groups of people, for a flow that is no retrain."""
+        return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
+
+    def study(self, run: Run, features: Features, validation: Validation) -> Study:
+        """Every variant of params.yaml's section study, trained and judged out of fold."""
+        tools = self.tools
+        return study_models(run, _flat(features), validation, tools.keys, tools.workspace.stages, tools.progress)
+
+    def report_study(self, run: Run, found: Study) -> dict[str, Any]:
+        """Tables, picture and page of a study."""
+        place = self.tools.workspace
+        draw, _, report = wiring.pictures(place)
+        return report_study(run, found, draw, report, wiring.tracking(place), self.tools.now())
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

@@ -209,6 +209,27 @@ class TrackedVersion:
     headline: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrackedReport:
+    """A measurement that is no retrain, such as a study or a benchmark, with what a reviewer reads of it.
+
+    `report_id` is ours: the same id again replaces nothing and adds no second run. `headline` are the few facts, in reading
+    order; `figures` are picture files, `reports` files by the name that they shall have.
+    """
+
+    report_id: str
+    kind: str
+    title: str
+    started_at: datetime
+    evidence: str
+    code_commit: str
+    headline: Mapping[str, str]
+    params: Mapping[str, str | int | float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    figures: Sequence[Path] = ()
+    reports: Mapping[str, Path] = field(default_factory=dict)
+
+
 class Tracking(Protocol):
     """What a reviewer looks at: a view of the ledger, written again without harm, never read to decide anything."""
 
@@ -219,6 +240,8 @@ class Tracking(Protocol):
     def finish(self, run_id: str, outcome: TrackedOutcome) -> None: ...
 
     def fail(self, run_id: str, reason: str) -> None: ...
+
+    def log_report(self, report: TrackedReport) -> str: ...
 
     def register(self, version: TrackedVersion) -> int: ...
 

@@ -13,7 +13,7 @@ import pytest
 from bitface.adapters.mlflow_tracking import MlflowTracking
 from bitface.errors import InputError, IntegrityError
 from bitface.metric_names import slice_metric, with_interval
-from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion
+from bitface.ports import TrackedModel, TrackedOutcome, TrackedReport, TrackedRun, TrackedVersion
 
 # MLflow with SQLAlchemy 2.1
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -335,3 +335,34 @@ def test_files_that_are_gone_or_elsewhere_are_an_integrity_error(
 def test_the_page_opens_the_list_of_retrains(tracking: MlflowTracking) -> None:
     """The address that `make ui` prints leads to training runs, not to chat models."""
     assert tracking.page.startswith("/#/experiments/") and tracking.page.endswith("machine_learning")
+
+
+def test_a_report_is_a_run_of_its_own_and_its_repetition_adds_nothing(tracking: MlflowTracking, tmp_path: Path) -> None:
+    """It stands beside the retrains and not among them, with figures, pages and the facts on top."""
+    figure, page = tmp_path / "study.png", tmp_path / "study.html"
+    figure.write_bytes(b"png")
+    page.write_text("page")
+    report = TrackedReport(
+        report_id="study-1",
+        kind="study",
+        title="study · 12 people",
+        started_at=NOON,
+        evidence="synthetic",
+        code_commit="c0ffee",
+        headline={"Best": "landmarks T 0.90"},
+        params={"folds": 5},
+        metrics={"study/landmarks T/one-bit/macro_auc": 0.9},
+        figures=(figure,),
+        reports={"study": page},
+    )
+    first, second = tracking.log_report(report), tracking.log_report(report)
+    assert first == second
+    client = tracking._store.client
+    found = client.get_run(first)
+    assert found.info.experiment_id != tracking._store.experiment_id
+    assert (found.info.status, found.data.tags["report.kind"]) == ("FINISHED", "study")
+    assert "**Best** landmarks T 0.90" in found.data.tags["mlflow.note.content"]
+    assert "synthetic people only" in found.data.tags["mlflow.note.content"]
+    assert len(client.get_metric_history(first, "study/landmarks T/one-bit/macro_auc")) == 1
+    assert {entry.path for entry in client.list_artifacts(first)} == {"figures", "reports"}
+    assert len(client.search_runs([found.info.experiment_id], "tags.`bitface.report_id` = 'study-1'")) == 1

@@ -8,6 +8,7 @@ from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
 from bitface.cli.predict import predict
 from bitface.cli.retrain import gate_app, retrain, ui
+from bitface.cli.study import study_app
 
 app = typer.Typer(
     name="bitface",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(gate_app, name="gate")
+app.add_typer(study_app, name="study")
 app.command()(doctor)
 app.command()(retrain)
 app.command()(predict)

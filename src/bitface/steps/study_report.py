@@ -139,9 +139,24 @@ def study_text(study: Study) -> str:
     return "\n".join(lines)
 
 
+def study_headline(study: Study) -> dict[str, str]:
+    """The few facts on top of a reviewer's page."""
+    best, gain = _best(study), study.one_bit_gain[study.reference]
+    return {
+        "Best one-bit": f"{best.variant}, {METRIC} {_mean(best.scores, 'macro_balanced_accuracy')}",
+        f"One bit costs '{study.reference}'": f"{_signed(gain.value)} ({_ends(gain)})",
+        "Judged on": f"{study.people} people out of fold",
+    }
+
+
+def _best(study: Study) -> Outcome:
+    one_bit = [one for one in study.outcomes if one.precision == "one-bit"]
+    return max(one_bit, key=lambda one: float(np.mean([score.macro_balanced_accuracy.value for score in one.scores])))
+
+
 def _lead(study: Study) -> str:
     one_bit = [one for one in study.outcomes if one.precision == "one-bit"]
-    best = max(one_bit, key=lambda one: np.mean([score.macro_balanced_accuracy.value for score in one.scores]))
+    best = _best(study)
     gain = study.one_bit_gain[study.reference]
     return (
         f"{len(one_bit)} ways to build a one-bit model, judged on the same {study.people} people. Highest mean {METRIC}: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bitface.ports import TrackedOutcome, TrackedVersion
+from bitface.ports import TrackedOutcome, TrackedReport, TrackedVersion
 
 _VERDICTS: Final = {
     "promote": "PROMOTE: every required cell of the gate passes.",
@@ -16,6 +16,11 @@ _EVIDENCE: Final = {
     "synthetic": "Judged on **synthetic people only**: predicts in research, for demo or evaluate, and nowhere else.",
     "real": "Judged on real people who consented.",
     "mixed": "Judged on synthetic and on real people who consented.",
+}
+_MEASURED: Final = {
+    "synthetic": "Measured on **synthetic people only**.",
+    "real": "Measured on real people who consented.",
+    "mixed": "Measured on synthetic and on real people who consented.",
 }
 REGISTERED_MODEL_NOTE: Final = """One-bit, explainable facial-expression models.
 
@@ -40,6 +45,12 @@ def run_note(tags: Mapping[str, str], outcome: TrackedOutcome) -> str:
         data,
         look,
     )
+
+
+def report_note(report: TrackedReport) -> str:
+    """The description of a study or a benchmark, as Markdown."""
+    look = "**Where to look:** `figures/`, `reports/` under Artifacts."
+    return _joined(_facts(report.headline), _MEASURED.get(report.evidence, ""), look)
 
 
 def version_note(version: TrackedVersion) -> str:

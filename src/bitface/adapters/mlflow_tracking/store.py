@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 EXPERIMENT: Final = "bitface retrain"
+REPORTS: Final = "bitface reports"
 _METRICS_AT_ONCE: Final = 1000  # MLflow's own limits of one request
 _PARAMS_AT_ONCE: Final = 100
 _PARAM_CHARACTERS: Final = 6000
 _SETTINGS: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-_EXPERIMENT_TAGS: Final = {
-    "mlflow.experimentKind": "custom_model_development",  # opens the pages for training, not those for chat models
-    "mlflow.note.content": "One row per retrain, a child row per trained model. The decision stands in the row's name.",
+_NOTES: Final = {
+    EXPERIMENT: "One row per retrain, a child row per trained model. The decision stands in the row's name.",
+    REPORTS: "One row per study or benchmark: measurements that decide nothing by themselves.",
 }
 T = TypeVar("T")
 
@@ -69,24 +70,33 @@ class MlflowStore:
     @cached_property
     def experiment_id(self) -> str:
         """The one experiment of all retrains."""
+        return self._experiment(EXPERIMENT)
+
+    @cached_property
+    def reports_id(self) -> str:
+        """The one experiment of all studies and benchmarks."""
+        return self._experiment(REPORTS)
+
+    def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        found = self.client.get_experiment_by_name(EXPERIMENT)
+        found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
+        # The kind opens the pages for training, not those for chat models.
+        tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": _NOTES[name]}
         try:
-            place = self.artefacts.as_uri()
-            return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=_EXPERIMENT_TAGS))
+            return str(self.client.create_experiment(name, artifact_location=self.artefacts.as_uri(), tags=tags))
         except MlflowException as error:
-            found = self.client.get_experiment_by_name(EXPERIMENT)
+            found = self.client.get_experiment_by_name(name)
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
                 raise
             return str(found.experiment_id)
 
-    def find(self, tag: str, value: str) -> Run | None:
-        """The run that has this tag, if there is one."""
+    def find(self, tag: str, value: str, experiment_id: str | None = None) -> Run | None:
+        """The run that has this tag, if there is one; among retrains, unless another experiment is named."""
         clause = f"tags.`{tag}` = '{quotable(value)}'"
-        found = self.client.search_runs([self.experiment_id], clause, max_results=1)
+        found = self.client.search_runs([experiment_id or self.experiment_id], clause, max_results=1)
         return found[0] if found else None
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, Sequence[float]], at: datetime) -> None:

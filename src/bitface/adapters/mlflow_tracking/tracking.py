@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bitface.adapters.mlflow_tracking.notes import run_note
+from bitface.adapters.mlflow_tracking.notes import report_note, run_note
 from bitface.adapters.mlflow_tracking.registry import MlflowRegistry
 from bitface.adapters.mlflow_tracking.store import MlflowStore, millis
 from bitface.errors import InputError
-from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion
+from bitface.ports import TrackedModel, TrackedOutcome, TrackedReport, TrackedRun, TrackedVersion
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 RUN_TAG: Final = "bitface.run_id"
+REPORT_TAG: Final = "bitface.report_id"
 MODEL_TAG: Final = "bitface.model"
 _DIGEST_CHARACTERS: Final = 36  # MLflow's limit
 
@@ -111,6 +112,35 @@ class MlflowTracking:
         run = self._parent(run_id)
         self._store.log_tags(run.info.run_id, {"mlflow.note.content": f"**Failed.** {reason}"})
         self._store.client.set_terminated(run.info.run_id, "FAILED")
+
+    def log_report(self, report: TrackedReport) -> str:
+        """Records a study or a benchmark as a finished run beside the retrains; returns MLflow's id of it.
+
+        Raises:
+            InputError: a metric is not finite, or a file is missing.
+        """
+        store = self._store
+        tags = {
+            REPORT_TAG: report.report_id,
+            "report.kind": report.kind,
+            "code.commit": report.code_commit,
+            "evidence": report.evidence,
+            "mlflow.note.content": report_note(report),
+            "mlflow.source.name": f"bitface {report.kind}",
+            "mlflow.source.type": "JOB",
+        }
+        run = store.find(REPORT_TAG, report.report_id, store.reports_id) or store.client.create_run(
+            store.reports_id, start_time=millis(report.started_at), tags=tags, run_name=report.title
+        )
+        store.log_params(run.info.run_id, report.params)
+        points = {name: (value,) for name, value in report.metrics.items()}
+        store.log_metrics(run.info.run_id, points, _started_at(run))
+        for figure in report.figures:
+            store.log_path(run.info.run_id, figure, "figures")
+        for name, path in report.reports.items():
+            store.log_path(run.info.run_id, path, f"reports/{name}" if path.is_dir() else "reports")
+        store.client.set_terminated(run.info.run_id, "FINISHED")
+        return str(run.info.run_id)
 
     def register(self, version: TrackedVersion) -> int:
         """Makes the registry show a version of the ledger; see `MlflowRegistry.register`."""

@@ -1,0 +1,36 @@
+"""Compares ways to build a model on the people of a dataset, out of fold; decides nothing and registers nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, ConfigDict
+
+from flows.retrain import step
+from flows.stages import wire
+from flows.wiring import worker_threads
+
+
+class StudyRequest(BaseModel):
+    """What a person asks for; the context is params.yaml's where None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: str = "full"
+    context: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+@flow(name="study", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
+def study(request: StudyRequest) -> dict[str, Any]:
+    """Runs the stages in order; returns the study as plain values."""
+    stages = wire(request.profile, request.overrides, "train", request.context)
+    with stages.running():
+        dataset = step(stages.version)()
+        run = step(stages.plan)(dataset)
+        features = step(stages.featurise).map(stages.people(run), unmapped(run)).result()
+        validation = step(stages.validate)(run, features)
+        found = step(stages.study)(run, features, validation)
+        return {**step(stages.report_study)(run, found), "warnings": stages.warnings}

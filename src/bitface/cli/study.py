@@ -1,0 +1,38 @@
+"""`bitface study models`: compare ways to build a model on the same people; decides nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit, warn
+
+study_app = typer.Typer(no_args_is_help=True, help="Comparisons of ways to build a model, out of fold.")
+
+
+@study_app.callback()
+def study() -> None:
+    """Comparisons of ways to build a model, out of fold."""
+
+
+@study_app.command()
+def models(
+    profile: Annotated[str, typer.Option(help="quick, default or full.")] = "full",
+    context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """R against T, one-bit against float, landmarks against faces: several trainings of each; goes on where it stopped."""
+    from flows.wiring import quieten
+
+    quieten()
+    from flows.study import StudyRequest, study
+
+    found = study(StudyRequest(profile=profile, context=context, overrides=tuple(set_ or ())))
+    for line in found["warnings"]:
+        warn(line)
+    text = found.pop("text")
+    emit(found, f"{text}\n\n  page  {found['page']}", as_json)

@@ -1,0 +1,77 @@
+"""Runs the study of a dataset and leaves its tables, picture and page, in the run's folder and for reviewers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bitface.dataset.files import write_atomically
+from bitface.dataset.keys import KeyStore
+from bitface.errors import InputError
+from bitface.faces.splits import fold_of_people
+from bitface.ports import Report, TrackedReport, Tracking
+from bitface.steps.featurise import FeatureRef
+from bitface.steps.plan import Run
+from bitface.steps.stages import key_of
+from bitface.steps.study import Study, compare, plan_jobs, run_jobs, study_table
+from bitface.steps.study_report import draw_study, study_document, study_headline, study_metrics, study_page, study_text
+from bitface.steps.train import run_table
+from bitface.steps.validate import Validation
+
+
+def study_models(
+    run: Run,
+    features: Sequence[FeatureRef],
+    validation: Validation,
+    keys: KeyStore,
+    stages: Path,
+    report: Report,
+) -> Study:
+    """Trains and judges every variant out of fold; what an earlier study of the same people trained is used again.
+
+    Raises:
+        InputError: there are fewer people than folds.
+    """
+    params = run.params.study
+    members = [sample for sample in run.members.samples if sample.split != "gate"]
+    folds = fold_of_people(members, params.folds, run.params.seed)
+    if len(folds) < params.folds:
+        raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
+    table = study_table(run_table(run, features, validation, keys))
+    jobs = plan_jobs(params, run.params.training, run.params.seed)
+    data_key = key_of([reference.sha256 for reference in features], sorted(validation.kept))
+    placed = run_jobs(jobs, table, folds, stages, data_key, params.workers, report)
+    return compare(jobs, placed, params, run.params.evaluation, run.params.seed)
+
+
+def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Tracking, at: datetime) -> dict[str, Any]:
+    """Writes `study/` in the run's folder, and shows it to reviewers; `draw` and `report` are the picture adapters.
+
+    Returns:
+        the study as plain values, with the words for a terminal and where the page lies.
+    """
+    folder = run.folder / "study"
+    folder.mkdir(parents=True, exist_ok=True)
+    document = study_document(study)
+    write_atomically(folder / "study.json", (json.dumps(document, indent=1) + "\n").encode())
+    figure = draw_study(study, draw, folder)
+    page = study_page(study, run.evidence, figure, report, folder / "study.html")
+    tracking.log_report(
+        TrackedReport(
+            report_id=key_of(run.run_id, document),
+            kind="study",
+            title=f"study · {len(run.params.study.variants)} variants · {study.people} people",
+            started_at=at,
+            evidence=run.evidence,
+            code_commit=run.code_commit,
+            headline=study_headline(study),
+            params={"folds": study.folds, "people": study.people, "run_id": run.run_id},
+            metrics=study_metrics(study),
+            figures=(figure,),
+            reports={"study": page, "figures": folder / "study.json"},
+        )
+    )
+    return {**document, "run_id": run.run_id, "page": str(page), "text": study_text(study)}
