@@ -11,6 +11,7 @@ from typing import Any
 
 from bitface.dataset.index import read_index
 from bitface.faces.records import Sample
+from bitface.steps.calibrate import calibrate_models
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
@@ -131,6 +132,12 @@ class Stages:
             found = train_models(run, _flat(features), validation, tools.keys, tools.workspace.stages, tools.progress)
         self.reused.extend(["models"] if found.reused else [])
         return found
+
+    def calibrate(self, run: Run, models: Trained, features: Features, validation: Validation) -> Trained:
+        """The pair with calibrators, by people who neither train nor judge."""
+        tools = self.tools
+        with self._timed("calibrate"):
+            return calibrate_models(run, models, _flat(features), validation, tools.keys, tools.workspace.stages)
 
     def export(self, run: Run, models: Trained) -> Exported:
         """The deployed bundle, and both latencies."""

@@ -181,6 +181,12 @@ class EvaluationParams(Section):
     reliability_bins: int = Field(ge=2, le=50)
 
 
+class CalibrationParams(Section):
+    alpha: float = Field(gt=0, lt=0.5)
+    set_size_max: int = Field(ge=1)
+    slope_min: float = Field(gt=0, lt=1)
+
+
 class StudyParams(Section):
     """`variants`: name -> changes of the section training; `fused`: name -> variants whose logits are averaged."""
 
@@ -256,6 +262,7 @@ class Params(Section):
     features: FeatureParams
     training: TrainingParams
     evaluation: EvaluationParams
+    calibration: CalibrationParams
     transfer: TransferParams
     study: StudyParams
     latency: LatencyParams

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bitface.faces.features import Reads
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
+from bitface.models.calibrator import Calibrator
 from bitface.params import FeatureParams, QualityParams, SyntheticParams
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ class TableChecks(Protocol):
 
 
 class Runtime(Protocol):
-    """A verified bundle, loaded: what it reads of a face in, one-vs-rest probabilities out."""
+    """A verified bundle, loaded: what it reads of a face in, calibrated one-vs-rest probabilities out, and sets of these.
+
+    `thresholds` are of the calibrated scores; `logits` are those before calibration.
+    """
 
     @property
     def reads(self) -> Reads: ...
@@ -139,7 +143,14 @@ class Runtime(Protocol):
     @property
     def thresholds(self) -> NDArray[np.float64]: ...
 
+    @property
+    def calibrator(self) -> Calibrator: ...
+
+    def logits(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]: ...
+
     def scores(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]: ...
+
+    def sets(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

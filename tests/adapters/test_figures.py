@@ -1,5 +1,7 @@
 """Figures: whole files of the stated size whose captions say what a reader must know; nothing global is changed."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -60,7 +62,12 @@ def reliability(path):
         samples=np.full(5, 10),
         expected_calibration_error=0.03,
     )
-    return figures.reliability_figure(dict.fromkeys(EMOTIONS, curve), path)
+    after = replace(curve, share=curve.share**2, expected_calibration_error=0.01)
+    return figures.reliability_figure(dict.fromkeys(EMOTIONS, curve), dict.fromkeys(EMOTIONS, after), path)
+
+
+def coverage(path):
+    return figures.coverage_figure(ROWS, 0.9, "calibrated on 27 people of split test", path)
 
 
 def roc(path):
@@ -90,7 +97,7 @@ def assert_is_a_whole_picture(path):
     assert edge.min() == 255
 
 
-@pytest.mark.parametrize("draw", [confusion, reliability, roc, slices, latency])
+@pytest.mark.parametrize("draw", [confusion, reliability, coverage, roc, slices, latency])
 def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     """1,080 pixels wide, with dark and light in it, a white margin, a title and a caption."""
     path = draw(tmp_path / "folder" / "figure.png")

@@ -66,6 +66,7 @@ def card(**changes):
         training={"epochs": "30"},
         metrics=(metric,),
         slices=(),
+        probabilities=("sets at 90% hold the true emotion in 92%",),
         explanation=("approximate, not additive",),
         limits=("an expression is not a feeling",),
     )

@@ -250,8 +250,8 @@ def test_the_area_under_the_roc_points_is_the_auc(folds) -> None:
 
 def test_reliability_by_hand() -> None:
     """Scores 0.2, 0.2, 0.8, 1.0 with positives at 0.2 and at both high ones: errors 0.3 of two samples and 0.2, 0 of one."""
-    p = predictions(["anger", "happiness", "anger", "anger"], [[0.2, 0], [0.2, 0], [0.8, 0], [1.0, 0]])
-    found = reliability(p, 10, 0.95)["anger"]
+    truth, scores = np.array([True, False, True, True]), np.array([0.2, 0.2, 0.8, 1.0])
+    found = reliability(truth, scores, 10, 0.95)
     assert found.share.tolist() == [0.5, 1.0, 1.0]
     assert found.samples.tolist() == [2, 1, 1]
     assert found.expected_calibration_error == pytest.approx((2 * 0.3 + 0.2) / 4)

@@ -77,6 +77,7 @@ class CardFacts:
     training: Mapping[str, str]
     metrics: Sequence[CardMetric]
     slices: Sequence[CardMetric]
+    probabilities: Sequence[str]
     explanation: Sequence[str]
     limits: Sequence[str]
 

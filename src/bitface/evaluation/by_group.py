@@ -76,7 +76,7 @@ def group_report(
     found: list[SliceFigures] = []
     odds: dict[tuple[str, str], float] = {}
     for attribute in SLICE_ATTRIBUTES:
-        values = _values(predictions, slices, attribute)
+        values = slice_values(predictions.persons, slices, attribute)
         points = _fairlearn(predictions, values)
         for value in np.unique(values).tolist():
             part = predictions.where(values == value)
@@ -97,8 +97,11 @@ def group_report(
     return GroupReport(accuracy=accuracy, slices=tuple(found), equalized_odds_difference=odds)
 
 
-def _values(predictions: Predictions, slices: Mapping[str, Mapping[str, str]], attribute: str) -> NDArray[np.str_]:
-    values = [slices.get(person, {}).get(attribute) for person in predictions.persons.tolist()]
+def slice_values(
+    persons: NDArray[np.str_], slices: Mapping[str, Mapping[str, str]], attribute: str
+) -> NDArray[np.str_]:
+    """The value of an attribute for the person of each sample, str (N,); raises InputError where there is none."""
+    values = [slices.get(person, {}).get(attribute) for person in persons.tolist()]
     if None in values:
         raise InputError(f"{values.count(None)} of {len(values)} samples have no '{attribute}'; `unknown` is a value")
     return np.array(values, dtype=np.str_)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.errors import InputError
 from bitface.evaluation.intervals import wilson
 from bitface.evaluation.predictions import Predictions, check_predictions
 
@@ -75,14 +76,28 @@ def roc_curves(predictions: Predictions) -> dict[str, RocCurve]:
     return found
 
 
-def reliability(predictions: Predictions, bins: int, confidence: float) -> dict[str, Reliability]:
-    """Whether scores are probabilities, per emotion, over `bins` equal bins of 0..1. Raises InputError if not sound."""
-    check_predictions(predictions)
-    truth = predictions.truth()
-    return {
-        emotion: _reliability(truth[:, column], predictions.scores[:, column], bins, confidence)
-        for column, emotion in enumerate(predictions.emotions)
-    }
+def reliability(truth: NDArray[np.bool_], scores: Floats, bins: int, confidence: float) -> Reliability:
+    """Whether the scores of an emotion are probabilities, over `bins` equal bins of 0..1.
+
+    `truth` bool (n,), `scores` float64 (n,) in 0..1. Raises InputError where there is no sample.
+    """
+    if not len(scores):
+        raise InputError("no sample to tell whether a score is a probability; the table is empty")
+    of_bin = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    samples = np.bincount(of_bin, minlength=bins)
+    filled = np.flatnonzero(samples)
+    n = samples[filled]
+    share = np.bincount(of_bin, weights=truth, minlength=bins)[filled] / n
+    mean_score = np.bincount(of_bin, weights=scores, minlength=bins)[filled] / n
+    limits = np.array([wilson(float(p), int(count), confidence) for p, count in zip(share, n, strict=True)])
+    return Reliability(
+        mean_score=mean_score,
+        share=share,
+        lo=limits[:, 0],
+        hi=limits[:, 1],
+        samples=n.astype(np.int64),
+        expected_calibration_error=float((np.abs(share - mean_score) * n).sum() / n.sum()),
+    )
 
 
 def _mean_curve(folds: Sequence[tuple[NDArray[np.bool_], Floats]]) -> tuple[Floats, Floats]:
@@ -114,24 +129,6 @@ def _roc(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
     found = np.cumsum(truth[order])[last_of_ties] / truth.sum()
     mistaken = np.cumsum(~truth[order])[last_of_ties] / (~truth).sum()
     return np.r_[0.0, mistaken], np.r_[0.0, found]
-
-
-def _reliability(truth: NDArray[np.bool_], scores: Floats, bins: int, confidence: float) -> Reliability:
-    of_bin = np.minimum((scores * bins).astype(np.int64), bins - 1)
-    samples = np.bincount(of_bin, minlength=bins)
-    filled = np.flatnonzero(samples)
-    n = samples[filled]
-    share = np.bincount(of_bin, weights=truth, minlength=bins)[filled] / n
-    mean_score = np.bincount(of_bin, weights=scores, minlength=bins)[filled] / n
-    limits = np.array([wilson(float(p), int(count), confidence) for p, count in zip(share, n, strict=True)])
-    return Reliability(
-        mean_score=mean_score,
-        share=share,
-        lo=limits[:, 0],
-        hi=limits[:, 1],
-        samples=n.astype(np.int64),
-        expected_calibration_error=float((np.abs(share - mean_score) * n).sum() / n.sum()),
-    )
 
 
 def _index(emotions: tuple[str, ...], label: str) -> int:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from bitface.errors import IntegrityError
+from bitface.errors import InputError, IntegrityError
+from bitface.models.calibrator import Calibrator, calibrator_of
 
 FORMAT: Final = 3
 """1 and 2 had heads that read an LSTM for stills too; none was released, and they are refused."""
@@ -38,7 +39,7 @@ Files = Mapping[str, bytes]
 @dataclass(frozen=True, kw_only=True)
 class BundleSpec:
     """`spec.json`. `network`: the architecture, `sizes` its whole-numbered sizes by name; `arrays`: per safetensors file,
-    per name, dtype and shape; `logit_tolerance`: of the self-test.
+    per name, dtype and shape; `logit_tolerance`: of the self-test. `thresholds` are those of scores before `calibration`.
     """
 
     format: int
@@ -51,6 +52,7 @@ class BundleSpec:
     arrays: Mapping[str, Mapping[str, tuple[str, tuple[int, ...]]]]
     logit_tolerance: float
     openvino: str
+    calibration: Calibrator
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -95,11 +97,16 @@ def parse_spec(content: bytes) -> BundleSpec:
             for file, entries in document.pop("arrays").items()
         }
         emotions, thresholds = tuple(document.pop("emotions")), tuple(map(float, document.pop("thresholds")))
-        spec = BundleSpec(arrays=arrays, emotions=emotions, thresholds=thresholds, **document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        calibration = calibrator_of(document.pop("calibration"))
+        spec = BundleSpec(arrays=arrays, emotions=emotions, thresholds=thresholds, calibration=calibration, **document)
+    except IntegrityError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise IntegrityError(f"{SPEC} cannot be read ({type(error).__name__}); export the model again") from error
     if len(spec.emotions) != len(spec.thresholds) or not spec.emotions:
         raise IntegrityError(f"{SPEC} has {len(spec.thresholds)} thresholds for {len(spec.emotions)} emotions")
+    if len(spec.emotions) != len(spec.calibration.slopes):
+        raise IntegrityError(f"{SPEC} calibrates {len(spec.calibration.slopes)} of {len(spec.emotions)} emotions")
     return spec
 
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.evaluation.by_group import GroupReport, group_report
+from bitface.evaluation.coverage import CalibrationReport, SetPredictions, calibration_report
 from bitface.evaluation.predictions import Predictions, check_predictions
 from bitface.evaluation.scores import ModelScores, score_model
-from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
+from bitface.models.calibrator import Calibrator, logit_of
+from bitface.params import CalibrationParams
 from bitface.ports import LoadRuntime, Runtime
+from bitface.steps.calibrate import OutOfFold, labels_of, out_of_fold_calibrator, read_out_of_fold
 from bitface.steps.export import Exported
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
@@ -28,14 +33,23 @@ class Evaluated:
     """Predictions and figures of both models on the same judged samples; `judged_on` says who was judged, in words.
 
     `predictions` are moved in logits so that each threshold is 0.5: the top emotion is then the one farthest above its
-    threshold, for every model alike. `probabilities` are the one-bit model's scores as it gives them.
+    threshold, in calibrated logits, for every model alike. `calibration` is judged on stills, which `predict` reads.
     """
 
     predictions: Mapping[str, Predictions]
-    probabilities: Predictions
     models: Mapping[str, ModelScores]
     groups: GroupReport
+    calibration: Mapping[str, CalibrationReport]
     judged_on: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What one model says of judged people: of the samples as they are, and of their apex stills."""
+
+    predictions: Predictions
+    stills: SetPredictions
+    calibrator: Calibrator
 
 
 def evaluate_models(
@@ -54,17 +68,19 @@ def evaluate_models(
     """
     table = originals(run_table(run, features, validation, keys))
     if run.members.folds:
-        predictions = _out_of_fold(table, models.folder / OUT_OF_FOLD)
+        said = said_out_of_fold(read_out_of_fold(table, models.folder / OUT_OF_FOLD), run.params.calibration)
     else:
-        predictions = held_out_predictions(table.of_split("gate"), models.folder, load(bundle.folder))
-    given = predictions["one-bit"]
-    predictions = {name: with_centred_scores(check_predictions(one)) for name, one in predictions.items()}
-    params, seed = run.params.evaluation, run.params.seed
+        said = said_of_held_out(table.of_split("gate"), models.folder, load(bundle.folder))
+    predictions = {name: with_centred_scores(check_predictions(one.predictions)) for name, one in said.items()}
+    params, seed, slices = run.params.evaluation, run.params.seed, run.slices()
     return Evaluated(
         predictions=predictions,
-        probabilities=given,
         models={name: score_model(one, params, seed) for name, one in predictions.items()},
-        groups=group_report(predictions["one-bit"], run.slices(), params, seed),
+        groups=group_report(predictions["one-bit"], slices, params, seed),
+        calibration={
+            name: calibration_report(one.stills, one.calibrator.confidence, one.calibrator.remark, slices, params, seed)
+            for name, one in said.items()
+        },
         judged_on=_who(predictions["one-bit"], run),
     )
 
@@ -78,16 +94,30 @@ def with_centred_scores(predictions: Predictions) -> Predictions:
     )
 
 
-def held_out_predictions(judged: ClipTable, models: Path, runtime: Runtime) -> dict[str, Predictions]:
-    """The one-bit model's scores through the runtime that is deployed, and the twin's through torch."""
+def said_of_held_out(judged: ClipTable, models: Path, runtime: Runtime) -> dict[str, Said]:
+    """What the one-bit model says through the runtime that is deployed, and the twin through torch."""
+    from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model, predict_scores
 
     if not len(judged):
         raise InputError("no gate person is left after validation; bring people of split gate, or a smaller set")
-    twin = load_model(models / "float")
-    one_bit = runtime_predictions(judged, runtime)
-    scores = predict_scores(twin, judged)
-    return {"one-bit": one_bit, "float": _predictions(judged, twin.emotions, scores, twin.thresholds)}
+    stills, twin = apex_stills(judged), load_model(models / "float")
+    calibrator = twin.calibration()
+    scores = calibrator.probabilities(logit_of(predict_scores(twin, judged)))
+    twin_logits = logit_of(predict_scores(twin, stills))
+    logits = runtime.logits(stills.column(runtime.reads), stills.lengths).astype(np.float64)
+    return {
+        "one-bit": Said(
+            predictions=runtime_predictions(judged, runtime),
+            stills=_sets(stills, runtime.emotions, logits, runtime.calibrator),
+            calibrator=runtime.calibrator,
+        ),
+        "float": Said(
+            predictions=_predictions(judged, twin.emotions, scores, calibrator.thresholds(twin.thresholds)),
+            stills=_sets(stills, twin.emotions, twin_logits, calibrator),
+            calibrator=calibrator,
+        ),
+    }
 
 
 def runtime_predictions(judged: ClipTable, runtime: Runtime) -> Predictions:
@@ -96,26 +126,65 @@ def runtime_predictions(judged: ClipTable, runtime: Runtime) -> Predictions:
     return _predictions(judged, runtime.emotions, scores, runtime.thresholds)
 
 
-def _out_of_fold(table: ClipTable, path: Path) -> dict[str, Predictions]:
-    with np.load(path, allow_pickle=False) as arrays:
-        row_of = {str(name): row for row, name in enumerate(table.sample_ids)}
-        rows = table.where(np.array([row_of[str(name)] for name in arrays["sample_ids"]], dtype=np.int64))
-        emotions = tuple(map(str, arrays["emotions"]))
-        limits = np.full(len(emotions), 0.5)
-        folds, found = arrays["folds"], {name: arrays[name.replace("-", "_")] for name in PRECISIONS}
-    return {name: replace(_predictions(rows, emotions, scores, limits), folds=folds) for name, scores in found.items()}
+def said_out_of_fold(found: OutOfFold, params: CalibrationParams) -> dict[str, Said]:
+    """What the networks of each fold say of its people, calibrated by the people of the other folds."""
+    return {precision: _said_out_of_fold(found, precision, params) for precision in PRECISIONS}
+
+
+def _said_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParams) -> Said:
+    """Each fold has a threshold of its own, so predictions are relative to it: 0.5 throughout."""
+    logits, still_logits = found.logits[precision], found.still_logits[precision]
+    scores, after = np.empty_like(logits), np.empty_like(still_logits)
+    sets, abstained = np.empty(after.shape, np.bool_), np.empty(len(after), np.bool_)
+    middle = np.full(len(found.emotions), 0.5)
+    for fold in np.unique(found.folds).tolist():
+        rows = found.folds == fold
+        calibrator = out_of_fold_calibrator(found, precision, params, judged=fold)
+        scores[rows] = centred(calibrator.probabilities(logits[rows]), calibrator.thresholds(middle))
+        after[rows] = calibrator.probabilities(still_logits[rows])
+        sets[rows] = calibrator.sets(after[rows])
+        abstained[rows] = calibrator.abstains(sets[rows])
+    return Said(
+        predictions=replace(_predictions(found.rows, found.emotions, scores, middle), folds=found.folds),
+        stills=SetPredictions(
+            persons=found.rows.persons,
+            labels=labels_of(found.rows),
+            emotions=found.emotions,
+            before=found.still_scores[precision],
+            after=after,
+            sets=sets,
+            abstained=abstained,
+        ),
+        calibrator=out_of_fold_calibrator(found, precision, params),
+    )
+
+
+def _sets(
+    stills: ClipTable, emotions: tuple[str, ...], logits: NDArray[np.float64], calibrator: Calibrator
+) -> SetPredictions:
+    after = calibrator.probabilities(logits)
+    sets = calibrator.sets(after)
+    return SetPredictions(
+        persons=stills.persons,
+        labels=labels_of(stills),
+        emotions=emotions,
+        before=expit(logits),
+        after=after,
+        sets=sets,
+        abstained=calibrator.abstains(sets),
+    )
 
 
 def _predictions(
     rows: ClipTable,
     emotions: tuple[str, ...],
-    scores: np.typing.NDArray[np.float64],
-    thresholds: np.typing.NDArray[np.float64],
+    scores: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
 ) -> Predictions:
     return Predictions(
         sample_ids=rows.sample_ids,
         persons=rows.persons,
-        labels=np.array([EMOTIONS[label] for label in rows.labels]),
+        labels=labels_of(rows),
         emotions=emotions,
         scores=scores,
         thresholds=thresholds,

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bitface.evaluation.curves import confusion, reliability, roc_curves
+from bitface.evaluation.coverage import CalibrationReport
+from bitface.evaluation.curves import confusion, roc_curves
+from bitface.evaluation.intervals import Interval
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
@@ -43,7 +45,8 @@ def draw_figures(
     """All figures of a run as PNG files; `draw` is the figures adapter, `mesh` the canonical face."""
     folder = run.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    judged, scored, params = evaluation.predictions["one-bit"], evaluation.models["one-bit"], run.params.evaluation
+    judged, scored = evaluation.predictions["one-bit"], evaluation.models["one-bit"]
+    calibrated = evaluation.calibration["one-bit"]
     areas = {emotion: own.auc for emotion, own in scored.emotions.items()}
     curves = {emotion: curve for emotion, curve in roc_curves(judged).items() if emotion in areas}
     rows = forest_rows(evaluation, decision, draw)
@@ -51,9 +54,9 @@ def draw_figures(
     latencies = latency_rows(bundle, draw)
     drawn = [
         draw.confusion_figure(confusion(judged), judged.emotions, folder / "confusion.png"),
-        draw.reliability_figure(
-            reliability(evaluation.probabilities, params.reliability_bins, params.confidence),
-            folder / "reliability.png",
+        draw.reliability_figure(calibrated.before, calibrated.after, folder / "reliability.png"),
+        draw.coverage_figure(
+            coverage_rows(calibrated, draw), calibrated.confidence, calibrated.remark, folder / "coverage.png"
         ),
         draw.roc_figure(curves, areas, folder / "roc.png"),
         draw.slice_figure(rows, floor, "accuracy", folder / "slices.png"),
@@ -93,19 +96,33 @@ def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any
     for attribute in SLICE_ATTRIBUTES:
         for (own, value), figure in evaluation.groups.accuracy.items():
             if own == attribute:
-                state = states.get((own, value), "")
-                rows.append(
-                    draw.ForestRow(
-                        group=attribute.replace("_", " "),
-                        label=slice_label(value),
-                        value=figure.value,
-                        lo=figure.lo,
-                        hi=figure.hi,
-                        n=figure.n,
-                        state=state,
-                    )
-                )
+                rows.append(_forest_row(draw, attribute, value, figure, states.get((own, value), "")))
     return rows
+
+
+def coverage_rows(calibrated: CalibrationReport, draw: Any) -> list[Any]:
+    """Coverage of all samples, of each emotion, and of every slice by attribute."""
+    rows = [_forest_row(draw, "all", "any emotion", calibrated.overall)]
+    rows += [_forest_row(draw, "emotion", emotion, figure) for emotion, figure in calibrated.coverage.items()]
+    rows += [
+        _forest_row(draw, attribute, value, figure)
+        for attribute in SLICE_ATTRIBUTES
+        for (own, value), figure in calibrated.groups.items()
+        if own == attribute
+    ]
+    return rows
+
+
+def _forest_row(draw: Any, group: str, value: str, figure: Interval, state: str = "") -> Any:
+    return draw.ForestRow(
+        group=group.replace("_", " "),
+        label=slice_label(value),
+        value=figure.value,
+        lo=figure.lo,
+        hi=figure.hi,
+        n=figure.n,
+        state=state,
+    )
 
 
 def slice_label(value: str) -> str:
@@ -203,6 +220,8 @@ def _card(
         metric("emotions", emotion, "balanced accuracy", own.balanced_accuracy)
         for emotion, own in scored.emotions.items()
     ]
+    calibrated = evaluation.calibration["one-bit"]
+    metrics += [metric("emotions", emotion, "set holds it", held) for emotion, held in calibrated.coverage.items()]
     metrics += [
         metric("macro", "mean of emotions", "AUC", scored.macro_auc),
         metric("macro", "mean of emotions", "balanced accuracy", scored.macro_balanced_accuracy),
@@ -212,6 +231,7 @@ def _card(
         metric(attribute, value, "accuracy", figure)
         for (attribute, value), figure in evaluation.groups.accuracy.items()
     ]
+    slices += [metric(*group, "set holds label", figure) for group, figure in calibrated.groups.items()]
     return report.CardFacts(
         name=f"bitface {run.params.training.architecture}, one-bit",
         version=run.run_id,
@@ -229,9 +249,36 @@ def _card(
         },
         metrics=metrics,
         slices=slices,
+        probabilities=_probability_sentences(calibrated),
         explanation=(explanation.sentence(), _regions_sentence(explanation)),
         limits=LIMITS,
     )
+
+
+def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
+    own = calibrated.before.items()
+    errors = ", ".join(
+        f"{emotion} {curve.expected_calibration_error:.3f} to {calibrated.after[emotion].expected_calibration_error:.3f}"
+        for emotion, curve in own
+    )
+    promised = (
+        "Its sets promise nothing."
+        if calibrated.confidence is None
+        else f"A set is made to hold the true emotion of {calibrated.confidence:.0%} of the faces of each emotion, of people "
+        "like those who calibrated; of a group, or of other people, nothing is promised."
+    )
+    said = [
+        f"The model is {calibrated.remark}.",
+        f"{calibrated.sentence()}.",
+        f"ECE before and after: {errors}.",
+        promised,
+    ]
+    if calibrated.answered is not None:
+        said.append(f"Where it answers, the set holds the true emotion in {calibrated.answered.value:.0%}.")
+    said.append(
+        "Where emotions are more or less frequent than among those who calibrated, probabilities are too low or too high."
+    )
+    return tuple(said)
 
 
 def _regions_sentence(explanation: Explained) -> str:

@@ -47,6 +47,9 @@ def predict_paths(
 ) -> list[dict[str, Any]]:
     """One record per image: its faces, largest first, each with one-vs-rest probabilities, set and timings in ms.
 
+    `set` are the emotions that a face may show; where it is `abstained` it is no answer, being empty or too large. Of the
+    model, `confidence` is what its sets promise (None: nothing) and `calibration` says who calibrated it.
+
     Raises:
         InputError: a path is missing or not an image; an image without a face is no error, its list of faces is empty.
     """
@@ -72,35 +75,42 @@ def _predict(
         "path": str(path),
         "frame": 0,
         "faces": [_face(face, runtime, shared) for face in seen],
-        "model": {"name": runtime.name, "version": runtime.version, "digest": runtime.digest},
+        "model": {
+            "name": runtime.name,
+            "version": runtime.version,
+            "digest": runtime.digest,
+            "confidence": runtime.calibrator.confidence,
+            "calibration": runtime.calibrator.remark,
+        },
     }
 
 
 def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float]) -> dict[str, Any]:
     start = time.perf_counter()
-    (scores,) = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
+    scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
     timings = {**shared, "model": _ms(start, time.perf_counter()), "explain": 0.0}
-    chosen = [name for name, p, limit in zip(runtime.emotions, scores, runtime.thresholds, strict=True) if p >= limit]
+    sets = runtime.sets(scores)
     return {
         "box": [round(float(value), 1) for value in face.box],
-        "emotions": {name: round(float(p), 6) for name, p in zip(runtime.emotions, scores, strict=True)},
-        "set": chosen,
-        "abstained": not chosen,
+        "emotions": {name: round(float(p), 6) for name, p in zip(runtime.emotions, scores[0], strict=True)},
+        "set": [name for name, belongs in zip(runtime.emotions, sets[0], strict=True) if belongs],
+        "abstained": bool(runtime.calibrator.abstains(sets)[0]),
         "timings_ms": timings,
         "regions": {},
     }
 
 
 def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """One row per face: path, face number, box, every emotion, the set."""
+    """One row per face: path, face number, box, every emotion, the set, and `yes` where it is no answer, else `no`."""
     emotions = sorted({name for row in rows for face in row["faces"] for name in face["emotions"]})
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "face", "x0", "y0", "x1", "y1", *emotions, "set"])
+    writer.writerow(["path", "face", "x0", "y0", "x1", "y1", *emotions, "set", "abstained"])
     for row in rows:
         for number, face in enumerate(row["faces"]):
             values = [face["emotions"].get(name, "") for name in emotions]
-            writer.writerow([row["path"], number, *face["box"], *values, " ".join(face["set"])])
+            said = (" ".join(face["set"]), "yes" if face["abstained"] else "no")
+            writer.writerow([row["path"], number, *face["box"], *values, *said])
     write_atomically(path, text.getvalue().encode())
 
 
@@ -114,10 +124,23 @@ def predictions_text(rows: Sequence[dict[str, Any]]) -> str:
         for face in row["faces"]:
             ranked = sorted(face["emotions"].items(), key=lambda item: -item[1])[:3]
             best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
-            said = " or ".join(face["set"]) if face["set"] else "nothing above its threshold"
-            lines.append(f"{name}: {said}  ({best}; {face['timings_ms']['model']:.2f} ms)")
+            lines.append(f"{name}: {_set_words(face)}  ({best}; {face['timings_ms']['model']:.2f} ms)")
     model = rows[0]["model"]
-    return "\n".join([*lines, f"model {model['name']}/{model['version']}: a reading of a face, not of a mind"])
+    reading = f"model {model['name']}/{model['version']}: a reading of a face, not of a mind; {_promise(model)}"
+    return "\n".join([*lines, reading])
+
+
+def _set_words(face: dict[str, Any]) -> str:
+    words = " or ".join(face["set"])
+    if not face["abstained"]:
+        return words
+    return f"no answer, it could be {words}" if words else "no answer, no emotion is likely enough"
+
+
+def _promise(model: dict[str, Any]) -> str:
+    if model["confidence"] is None:
+        return str(model["calibration"])
+    return f"sets are made to hold the true emotion {model['confidence']:.0%} of the time ({model['calibration']})"
 
 
 def _ms(start: float, stop: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bitface.consent.admission import admit_people
 from bitface.errors import RefusedError
+from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -160,6 +161,7 @@ def summarise(
         "explain": explanation.figures(),
         "explanation": explanation.sentence(),
         "fairness": fairness_sentence(evaluation),
+        "calibration": evaluation.calibration["one-bit"].document(),
         "transfer": transferred.document() if transferred else None,
         "gate": {
             "decision": decision.decision.verdict,
@@ -178,12 +180,13 @@ def summarise(
 
 def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
     facts = model_facts(models.folder / name)
-    scored = evaluation.models[name]
+    scored, calibrated = evaluation.models[name], evaluation.calibration[name]
     emotions = {
         emotion: {
             "auc": round(own.auc.value, 4),
             "balanced_accuracy": round(own.balanced_accuracy.value, 4),
             "f1": round(own.f1.value, 4),
+            "ece": round(calibrated.after[emotion].expected_calibration_error, 4),
         }
         for emotion, own in scored.emotions.items()
     }
@@ -195,6 +198,8 @@ def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
         "macro_auc": round(scored.macro_auc.value, 4),
         "macro_balanced_accuracy": round(scored.macro_balanced_accuracy.value, 4),
         "accuracy": round(scored.accuracy.value, 4),
+        "ece_before": round(calibrated.ece_before, 4),
+        "ece": round(calibrated.ece_after, 4),
         "train_s": round(float(facts["train_s"]), 2),
     }
 
@@ -205,11 +210,13 @@ def _not_trained(models: Trained) -> list[str]:
 
 def _headline(run: Run, evaluation: Evaluated, bundle: Exported, decision: Decided) -> dict[str, str]:
     one_bit, twin = (evaluation.models[name] for name in PRECISIONS)
+    calibrated = evaluation.calibration["one-bit"]
     macro, other = one_bit.macro_balanced_accuracy, twin.macro_balanced_accuracy
     return {
         "evidence": f"{run.evidence}, judged on {evaluation.judged_on}",
         "macro AUC": f"{one_bit.macro_auc.value:.3f} one-bit, {twin.macro_auc.value:.3f} float twin",
         "balanced accuracy": f"{macro.value:.3f} ({macro.lo:.3f} to {macro.hi:.3f}) one-bit, {other.value:.3f} float twin",
+        "probabilities": calibrated.sentence(),
         "latency": ", ".join(f"{found.p50_ms:.3f} ms {name}" for name, found in bundle.latency().items()),
         "gate": ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in decision.decision.counts().items()),
     }
@@ -302,13 +309,38 @@ def _metrics(evaluation: Evaluated, name: str) -> dict[str, float]:
         metric_name("macro", "f1"): scored.macro_f1,
         metric_name("macro", "accuracy"): scored.accuracy,
     }
-    return _with_intervals(figures)
+    return _with_intervals(figures) | _calibration_metrics(evaluation.calibration[name])
+
+
+def _calibration_metrics(calibrated: CalibrationReport) -> dict[str, float]:
+    errors = {
+        metric_name(emotion, metric): curve.expected_calibration_error
+        for metric, curves in (("ece_before", calibrated.before), ("ece", calibrated.after))
+        for emotion, curve in curves.items()
+    }
+    errors |= {
+        metric_name("macro", "ece_before"): calibrated.ece_before,
+        metric_name("macro", "ece"): calibrated.ece_after,
+    }
+    figures = {metric_name(emotion, "coverage"): figure for emotion, figure in calibrated.coverage.items()}
+    figures |= {
+        metric_name("conformal", "coverage"): calibrated.overall,
+        metric_name("conformal", "mean_set_size"): calibrated.set_size,
+        metric_name("conformal", "abstained"): calibrated.abstained,
+    }
+    if calibrated.answered is not None:
+        figures[metric_name("conformal", "coverage_where_answered")] = calibrated.answered
+    return errors | _with_intervals(figures)
 
 
 def _slice_metrics(evaluation: Evaluated) -> dict[str, float]:
     figures = {
         slice_metric(attribute, value, "accuracy"): figure
         for (attribute, value), figure in evaluation.groups.accuracy.items()
+    }
+    figures |= {
+        slice_metric(attribute, value, "coverage"): figure
+        for (attribute, value), figure in evaluation.calibration["one-bit"].groups.items()
     }
     for row in evaluation.groups.slices:
         if row.balanced_accuracy is not None:

@@ -62,7 +62,7 @@ def _warnings(run: Run) -> list[str]:
 def summary_text(summary: Mapping[str, Any]) -> str:
     """Ten seconds of reading: the decision, then one line per question an adopter asks."""
     lines = [_headline(summary), ""]
-    lines += [f"  {name:<12} {words}" for name, words in _rows(summary)]
+    lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
     return "\n".join(lines)
 
 
@@ -98,6 +98,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["not_trained"]:
         rows.append(("not trained", f"{', '.join(summary['not_trained'])}: the dataset lacks them"))
     rows += [
+        ("probabilities", summary["calibration"]["sentence"]),
         ("fairness", summary["fairness"]),
         *([("real people", summary["transfer"]["sentence"])] if summary["transfer"] else []),
         ("speed", _speed_words(summary["latency"])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import seal, unseal
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.features import ClipTable
+from bitface.models.calibrator import logit_of
 from bitface.ports import Report
 from bitface.steps.featurise import AUGMENTED, FeatureRef, originals, read_features
 from bitface.steps.plan import Run
@@ -57,7 +60,7 @@ def train_models(
         sorted(run.members.folds.items()),
         run.params.training.digest(),
         run.params.seed,
-        code_digest("faces", "binarize", "models", "training"),
+        code_digest("faces", "binarize", "models", "training", "steps/train.py"),
     )
     folder = stages / "train" / key
 
@@ -88,9 +91,7 @@ def with_folds(table: ClipTable, folds: Mapping[str, int], judged: int | None, v
 
 def centred(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scores moved in logits so that each threshold becomes 0.5: folds with thresholds of their own can be pooled."""
-    clipped, limit = np.clip(scores, 1e-9, 1 - 1e-9), np.clip(thresholds, 1e-9, 1 - 1e-9)
-    logits = np.log(clipped / (1 - clipped)) - np.log(limit / (1 - limit))
-    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+    return np.asarray(expit(logit_of(scores) - logit_of(thresholds)), dtype=np.float64)
 
 
 def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) -> TrainedModel:
@@ -154,12 +155,15 @@ def without_pseudonyms(table: ClipTable) -> ClipTable:
 
 
 def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> None:
+    """Scores of each fold's people by networks that never saw them, as they are and as apex stills; `calibrate` reads them."""
+    from bitface.training.batches import apex_stills
     from bitface.training.loop import predict_scores, train_pair
+    from bitface.training.seeds import repeatable
 
     count = run.params.splits.folds
     names: list[NDArray[np.str_]] = []
     folds: list[NDArray[np.int64]] = []
-    columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in PRECISIONS}
+    columns: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     emotions: set[tuple[str, ...]] = set()
     for fold in range(count):
 
@@ -177,17 +181,21 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
         names.append(judged.sample_ids)
         folds.append(np.full(len(judged), fold, dtype=np.int64))
         emotions |= {model.emotions for model in pair}
-        for name, model in zip(PRECISIONS, pair, strict=True):
-            columns[name].append(centred(predict_scores(model, judged), model.thresholds))
+        for precision, model in zip(PRECISIONS, pair, strict=True):
+            name = precision.replace("-", "_")
+            with repeatable(run.params.seed, run.params.training.threads):
+                columns[f"{name}_scores"].append(predict_scores(model, judged))
+                columns[f"{name}_stills"].append(predict_scores(model, apex_stills(judged)))
+            columns[f"{name}_thresholds"].append(model.thresholds[None])
     if len(emotions) != 1:
         raise InputError("the folds do not hold the same emotions; bring more people per emotion")
     np.savez(
         folder / OUT_OF_FOLD,
+        allow_pickle=False,
         sample_ids=np.concatenate(names),
         folds=np.concatenate(folds),
         emotions=np.array(next(iter(emotions))),
-        one_bit=np.concatenate(columns["one-bit"]),
-        float=np.concatenate(columns["float"]),
+        **{name: np.concatenate(parts) for name, parts in columns.items()},
     )
 
 

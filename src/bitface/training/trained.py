@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from bitface.errors import IntegrityError
+from bitface.errors import InputError, IntegrityError
+from bitface.models.calibrator import Calibrator, calibrator_of, uncalibrated
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.landmark_codes import COORDINATES, CodeScale
@@ -44,7 +45,7 @@ class TrainedModel:
     `network` in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at or above which an
     emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one whose weights these
     are, 0 where heads were solved at once; `train_s` wall seconds; `statistics_sha256` certifies the whole numbers that
-    they were solved from, see `training.closed_form`.
+    they were solved from, see `training.closed_form`; `calibrator` None until people outside training have calibrated it.
     """
 
     network: ClipNet
@@ -57,6 +58,11 @@ class TrainedModel:
     best_epoch: int
     train_s: float
     statistics_sha256: str | None = None
+    calibrator: Calibrator | None = None
+
+    def calibration(self) -> Calibrator:
+        """The calibrator, or scores as they are where nobody has calibrated the model."""
+        return self.calibrator or uncalibrated(self.thresholds, "not calibrated: nobody has been asked")
 
 
 def save_model(model: TrainedModel, folder: Path) -> str:
@@ -77,6 +83,7 @@ def save_model(model: TrainedModel, folder: Path) -> str:
         "best_epoch": model.best_epoch,
         "train_s": model.train_s,
         "statistics_sha256": model.statistics_sha256,
+        "calibration": None if model.calibrator is None else asdict(model.calibrator),
         "weights_sha256": digest,
     }
     (folder / WEIGHTS).write_bytes(weights)
@@ -109,8 +116,11 @@ def load_model(folder: Path) -> TrainedModel:
             best_epoch=document["best_epoch"],
             train_s=document["train_s"],
             statistics_sha256=document["statistics_sha256"],
+            calibrator=None if document["calibration"] is None else calibrator_of(document["calibration"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except IntegrityError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, InputError, SafetensorError) as error:
         raise IntegrityError(
             f"the model in '{folder.name}' cannot be read ({type(error).__name__}); train it again"
         ) from error

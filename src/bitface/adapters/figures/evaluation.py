@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,6 +32,7 @@ _COLUMNS: Final = 3
 _PANEL_IN: Final = 1.75
 _ROW_IN: Final = 0.3
 _LABEL_CHARACTERS: Final = 44
+_HOLLOW: Final[Mapping[str, Any]] = {"markerfacecolor": "white", "markersize": 4, "linewidth": 0.8, "alpha": 0.9}
 _PLATE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 
 
@@ -84,18 +85,22 @@ def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: P
     return draw_page("Which emotion is taken for which", caption, 4.6, draw, path)
 
 
-def reliability_figure(curves: Mapping[str, Reliability], path: Path) -> Path:
-    """Small multiples of mean score against the share of positives, with Wilson limits and the calibration error."""
+def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Reliability], path: Path) -> Path:
+    """Small multiples of mean score against the share of positives, before calibration and, with Wilson limits, after it."""
     caption = (
-        "Share of samples that show the emotion (with its interval) by mean score; on the dashed line a score is a "
-        "probability. ECE: expected calibration error, the mean distance from it. Larger dots hold more samples."
+        "Share of samples that show the emotion by mean score; on the dashed line a score is a probability. Hollow orange "
+        "squares: before calibration. Blue dots: after it, with intervals; larger ones hold more samples. ECE: expected "
+        "calibration error, the mean distance from the line, before and after."
     )
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(curves), _COLUMNS, "mean score", "share showing it")
-        for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
-            _unit_panel(panel, emotion, f"ECE {curve.expected_calibration_error:.2f}", (0.04, 0.96), "top")
+        axes = panel_grid(figure, len(after), _COLUMNS, "mean score", "share showing it")
+        for panel, (emotion, curve) in zip(axes, after.items(), strict=True):
+            given = before[emotion]
+            errors = (given.expected_calibration_error, curve.expected_calibration_error)
+            _unit_panel(panel, emotion, "ECE {:.2f} → {:.2f}".format(*errors))
             panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+            panel.plot(given.mean_score, given.share, "s-", color=ORANGE, **_HOLLOW)
             panel.vlines(curve.mean_score, curve.lo, curve.hi, color=BLUE, linewidth=1.2, alpha=0.6)
             sizes = 10 + 50 * np.sqrt(curve.samples / curve.samples.max())
             panel.plot(curve.mean_score, curve.share, color=BLUE, linewidth=1)
@@ -103,7 +108,7 @@ def reliability_figure(curves: Mapping[str, Reliability], path: Path) -> Path:
                 curve.mean_score, curve.share, s=sizes, color=BLUE, zorder=3, edgecolor="white", linewidth=0.6
             )
 
-    return draw_page("Is a score a probability?", caption, _grid_height(len(curves)), draw, path)
+    return draw_page("Is a score a probability?", caption, _grid_height(len(after)), draw, path)
 
 
 def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], path: Path) -> Path:
@@ -119,7 +124,7 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
         for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
             area = areas[emotion]
             words = f"AUC {area.value:.2f}\n{area.lo:.2f} to {area.hi:.2f}"
-            _unit_panel(panel, emotion, words, (0.97, 0.05), "bottom")
+            _unit_panel(panel, emotion, words)
             panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
             panel.fill_between(curve.false_positive_rate, curve.true_positive_rate, color=BLUE, alpha=0.08, linewidth=0)
             panel.plot(curve.false_positive_rate, curve.true_positive_rate, color=BLUE)
@@ -140,6 +145,22 @@ def slice_figure(rows: Sequence[ForestRow], floor: float | None, metric: str, pa
 
     headings = len({row.group for row in rows})
     return draw_page("Does it work for everyone?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+
+
+def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark: str, path: Path) -> Path:
+    """A forest plot of the share of samples whose set holds the true emotion, per emotion and slice, and what is promised."""
+    asked = (
+        "No share is promised"
+        if confidence is None
+        else f"The orange line is what is promised of each emotion, {confidence:.2f}; of a group nothing is"
+    )
+    caption = f"Share of samples whose set holds the true emotion, with its interval over people. {asked}. The model is {remark}."
+
+    def draw(figure: Figure) -> None:
+        draw_forest(figure.subplots(), rows, confidence, "share of sets that hold the true emotion")
+
+    headings = len({row.group for row in rows})
+    return draw_page("Does a set keep its promise?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
 
 
 def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metric: str) -> None:
@@ -235,18 +256,20 @@ def _grid_height(panels: int) -> float:
     return _PANEL_IN * -(-panels // _COLUMNS) + 0.5
 
 
-def _unit_panel(panel: Axes, title: str, words: str, place: tuple[float, float], side: str) -> None:
+def _unit_panel(panel: Axes, title: str, words: str) -> None:
+    """Both curves stay clear of the lower right corner, where the words stand."""
     panel.set_title(title)
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
     panel.set_xticklabels(("0", "0.5", "1"))
     panel.set_yticklabels(("0", "0.5", "1"))
     light_grid(panel)
     panel.text(
-        *place,
+        0.97,
+        0.05,
         words,
         transform=panel.transAxes,
-        va=side,
-        ha="left" if side == "top" else "right",
+        va="bottom",
+        ha="right",
         fontsize=9.5,
         bbox={"facecolor": "white", "edgecolor": RULE, "linewidth": 0.5, "alpha": 0.85, "boxstyle": "round,pad=0.15"},
     )

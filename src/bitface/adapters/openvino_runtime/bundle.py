@@ -117,6 +117,7 @@ def _spec(model: TrainedModel, arrays: dict[str, bundle_spec.Arrays]) -> BundleS
         arrays={file: bundle_spec.described(entries) for file, entries in arrays.items()},
         logit_tolerance=_LOGIT_TOLERANCE,
         openvino=openvino.__version__,
+        calibration=model.calibration(),
     )
 
 

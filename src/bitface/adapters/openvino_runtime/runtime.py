@@ -59,7 +59,8 @@ class OneBitRuntime:
         self.digest = digest
         self.name, self.version = label
         self.emotions = spec.emotions
-        self.thresholds = np.array(spec.thresholds, np.float64)
+        self.calibrator = spec.calibration
+        self.thresholds = self.calibrator.thresholds(np.array(spec.thresholds, np.float64))
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1, name: str = "bundle", version: str = "0") -> Self:
@@ -84,7 +85,7 @@ class OneBitRuntime:
         return runtime
 
     def scores(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-        """One-vs-rest probabilities, float64 (N, E).
+        """Calibrated one-vs-rest probabilities, float64 (N, E), which `thresholds` are of too.
 
         Args:
             inputs: the column that `reads` names: normalised landmarks float32 (N, T, 478, 3), or crops uint8
@@ -94,10 +95,14 @@ class OneBitRuntime:
         Raises:
             InputError: another shape, a length outside 1..T, or a landmark that is not a number.
         """
-        return np.asarray(1 / (1 + np.exp(-self.logits(inputs, lengths).astype(np.float64))), dtype=np.float64)
+        return self.calibrator.probabilities(self.logits(inputs, lengths))
+
+    def sets(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which emotions each face may show, bool (N, E), of `scores`; `calibrator.abstains` says which sets are no answer."""
+        return self.calibrator.sets(scores)
 
     def logits(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The logits of `scores`, float32 (N, E)."""
+        """The network's logits before calibration, float32 (N, E)."""
         logits = np.empty((len(inputs), len(self.emotions)), np.float32)
 
         def take(rows: slice | NDArray[np.int64], counts: NDArray[np.float32]) -> None:

@@ -1,0 +1,122 @@
+"""Calibrates the trained pair on people who neither trained nor judge it: a score is then a probability, a set a promise."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.dataset.keys import KeyStore
+from bitface.evaluation.calibration import fit_calibrator
+from bitface.faces.emotions import EMOTIONS
+from bitface.faces.features import ClipTable
+from bitface.models.calibrator import Calibrator, logit_of, uncalibrated
+from bitface.params import CalibrationParams
+from bitface.steps.featurise import FeatureRef, originals
+from bitface.steps.plan import Run
+from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Trained, run_table
+from bitface.steps.validate import Validation
+
+if TYPE_CHECKING:
+    from bitface.training.trained import TrainedModel
+
+NOBODY = "not calibrated: the dataset has no people of split test, who neither train nor judge a model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOfFold:
+    """What networks said of people whom they never saw: `rows` of a table, and int64 (N,) the fold of each.
+
+    By precision: `logits` of the samples as they are and `still_logits` of their apex stills, float64 (N, E), all
+    relative to the thresholds of the network that gave them; `still_scores` before that, 0..1.
+    """
+
+    rows: ClipTable
+    folds: NDArray[np.int64]
+    emotions: tuple[str, ...]
+    logits: Mapping[str, NDArray[np.float64]]
+    still_logits: Mapping[str, NDArray[np.float64]]
+    still_scores: Mapping[str, NDArray[np.float64]]
+
+
+def calibrate_models(
+    run: Run, models: Trained, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, stages: Path
+) -> Trained:
+    """The same pair, each with a calibrator of its own, or reuses what the same models, parameters and code gave before.
+
+    Apex stills of people of split `test` calibrate, without augmented copies; where a small set is judged out of fold,
+    everybody's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so.
+    """
+    code = code_digest("evaluation/calibration.py", "models/calibrator.py", "training/batches.py", "steps/calibrate.py")
+    folder = stages / "calibrate" / key_of(models.key, run.params.calibration.digest(), code)
+
+    def make(partial: Path) -> None:
+        from bitface.training.loop import load_model, save_model
+        from bitface.training.seeds import repeatable
+
+        table = originals(run_table(run, features, validation, keys))
+        if run.members.folds:
+            shutil.copy2(models.folder / OUT_OF_FOLD, partial / OUT_OF_FOLD)
+        for precision in PRECISIONS:
+            model = load_model(models.folder / precision)
+            if run.members.folds:
+                found = read_out_of_fold(table, models.folder / OUT_OF_FOLD)
+                calibrator = out_of_fold_calibrator(found, precision, run.params.calibration).shifted(model.thresholds)
+            else:
+                with repeatable(run.params.seed, run.params.training.threads):
+                    calibrator = held_out_calibrator(model, table, run.params.calibration)
+            save_model(replace(model, calibrator=calibrator), partial / precision)
+
+    reused = reuse_or_make(folder, make)
+    return Trained(folder=folder, key=folder.name, reused=models.reused and reused)
+
+
+def held_out_calibrator(model: TrainedModel, table: ClipTable, params: CalibrationParams) -> Calibrator:
+    """A calibrator of a model's logits by the apex stills of the people of split `test`; of nobody where there are none."""
+    from bitface.training.batches import apex_stills
+    from bitface.training.loop import predict_scores
+
+    asked = table.of_split("test")
+    if not len(asked):
+        return uncalibrated(model.thresholds, NOBODY)
+    logits = logit_of(predict_scores(model, apex_stills(asked)))
+    return fit_calibrator(logits, labels_of(asked), asked.persons, model.emotions, params, "people of split test")
+
+
+def out_of_fold_calibrator(
+    found: OutOfFold, precision: str, params: CalibrationParams, judged: int | None = None
+) -> Calibrator:
+    """A calibrator of logits relative to their thresholds, by the people of every fold but the `judged` one."""
+    asked = found.folds != judged if judged is not None else np.full(len(found.folds), True)
+    rows = found.rows.where(asked)
+    logits = found.still_logits[precision][asked]
+    return fit_calibrator(logits, labels_of(rows), rows.persons, found.emotions, params, "people out of fold")
+
+
+def read_out_of_fold(table: ClipTable, path: Path) -> OutOfFold:
+    """What the training stage wrote to `path`; `table` holds the rows of everybody who is named in it."""
+    with np.load(path, allow_pickle=False) as arrays:
+        row_of = {str(name): row for row, name in enumerate(table.sample_ids)}
+        rows = table.where(np.array([row_of[str(name)] for name in arrays["sample_ids"]], dtype=np.int64))
+        folds = arrays["folds"]
+        prefix = {precision: precision.replace("-", "_") for precision in PRECISIONS}
+        limits = {p: logit_of(arrays[f"{name}_thresholds"])[folds] for p, name in prefix.items()}
+        return OutOfFold(
+            rows=rows,
+            folds=folds,
+            emotions=tuple(map(str, arrays["emotions"])),
+            logits={p: logit_of(arrays[f"{name}_scores"]) - limits[p] for p, name in prefix.items()},
+            still_logits={p: logit_of(arrays[f"{name}_stills"]) - limits[p] for p, name in prefix.items()},
+            still_scores={p: arrays[f"{name}_stills"] for p, name in prefix.items()},
+        )
+
+
+def labels_of(table: ClipTable) -> NDArray[np.str_]:
+    """The names of the labels, str (N,)."""
+    return np.array([EMOTIONS[label] for label in table.labels], dtype=np.str_)
