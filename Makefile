@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: retrain test check ui clean
+.PHONY: retrain test check bench ui clean
 
 retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile quick")
 	$(BIN)/bitface retrain $(ARGS)
@@ -18,6 +18,9 @@ check: $(VENV)/.check ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench ## latency and size against other runtimes (ARGS="--against fp32,int8")
+	$(BIN)/bitface bench $(ARGS)
 
 ui: $(VENV)/.main ## MLflow's UI on 127.0.0.1
 	$(BIN)/bitface ui
@@ -33,6 +36,11 @@ $(VENV)/.venv:
 $(VENV)/.main: $(VENV)/.venv pyproject.toml constraints.txt
 	@echo "Installing what the main job needs into $(VENV) (once, about four minutes) ..."
 	$(PIP) -e .
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.main
+	@echo "Installing what the benchmark needs ..."
+	$(PIP) -e '.[bench]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.main

@@ -9,8 +9,11 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from bitface.dataset.index import read_index
+from bitface.dataset.index import has_dataset, read_index
+from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
+from bitface.steps.bench import LENT_PEOPLE, Faces, bench_networks, chosen_rivals, faces_of_people, time_end_to_end
+from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
@@ -19,7 +22,7 @@ from bitface.steps.export import Exported, export_model
 from bitface.steps.featurise import FeatureRef, featurise_people, groups_of_people, originals, read_features
 from bitface.steps.gate import Decided, decide_run
 from bitface.steps.pictures import draw_figures, write_reports
-from bitface.steps.plan import Run, plan_run
+from bitface.steps.plan import Run, code_commit, plan_run
 from bitface.steps.register import register_model, start_tracking, summarise
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
@@ -268,6 +271,26 @@ class Stages:
         draw, _, report = wiring.pictures(place)
         return report_study(run, found, draw, report, wiring.tracking(place), self.tools.now())
 
+    def lent_faces(self) -> tuple[Faces, dict[str, Latency]]:
+        """Faces of the first training people that consent admits, and the times of the detector on one of their pictures."""
+        tools = self.tools
+        run = self.plan(self.present())
+        groups = groups_of_people([sample for sample in run.members.samples if sample.split == "train"], LENT_PEOPLE)
+        featuriser = wiring.featuriser(tools)
+        references = featurise_people(groups[0], featuriser)
+        table = originals(read_features(references, tools.keys))
+        params, seed = tools.params, tools.params.seed
+        whole = time_end_to_end(
+            groups[0][0][0],
+            featuriser,
+            params.training,
+            params.bench,
+            seed,
+            wiring.export_bundle(seed),
+            wiring.load_runtime,
+        )
+        return faces_of_people(table, params.bench.calibration_faces), whole
+
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         start = perf_counter()
@@ -289,6 +312,45 @@ def validate_dataset(purpose: str, context: str | None) -> Validation:
         groups = groups_of_people(run.members.samples, stages.tools.params.features.people_per_task)
         features = [stages.featurise(group, run) for group in groups]
         return stages.checked(run, features)
+
+
+def bench(against: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Times the networks in every runtime at hand; a dataset that is there lends its first training people.
+
+    Returns:
+        the benchmark as plain values, and as words for a terminal.
+
+    Raises:
+        InputError: an unknown rival, or the packages of the extra `bench` are missing.
+    """
+    rivals = chosen_rivals(against)
+    stages = wire("default", overrides, "train", None)
+    tools = stages.tools
+    with stages.running():
+        faces, whole = stages.lent_faces() if has_dataset(tools.workspace.data) else (None, {})
+        found = bench_networks(
+            tools.params.training,
+            tools.params.bench,
+            tools.params.seed,
+            rivals,
+            wiring.OtherRuntimes(),
+            wiring.export_bundle(tools.params.seed),
+            wiring.load_runtime,
+            faces,
+            whole,
+            tools.progress,
+        )
+        draw, _, _ = wiring.pictures(tools.workspace)
+        document = report_bench(
+            found,
+            rivals,
+            tools.workspace.home / "bench",
+            draw,
+            wiring.tracking(tools.workspace),
+            code_commit(tools.workspace.root),
+            tools.now(),
+        )
+        return document, bench_text(found)
 
 
 def wire(profile: str, overrides: Sequence[str], purpose: str, context: str | None) -> Stages:

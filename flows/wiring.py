@@ -32,6 +32,10 @@ from bitface.ports import (
 from bitface.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.training.trained import TrainedModel
 
@@ -200,6 +204,34 @@ def load_runtime(folder: Path) -> Runtime:
     from bitface.adapters.openvino_runtime import OneBitRuntime
 
     return OneBitRuntime.load(folder)
+
+
+@dataclass(frozen=True)
+class OtherRuntimes:
+    """ONNX Runtime and OpenVINO, as `ports.Rivals`."""
+
+    def export(self, module: nn.Module, example: NDArray[Any], path: Path) -> None:
+        """Writes a float network for both."""
+        from bitface.adapters.onnx_rivals import export_onnx
+
+        export_onnx(module, example, path)
+
+    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> None:
+        """Writes its int8 form."""
+        from bitface.adapters.onnx_rivals import quantise
+
+        quantise(path, faces, out)
+
+    def runner(
+        self, runtime: str, precision: str, path: Path, face: NDArray[Any]
+    ) -> Callable[[], NDArray[np.float32]] | None:
+        """Calls one of the two."""
+        from bitface.adapters.onnx_rivals import onnx_runner
+        from bitface.adapters.openvino_runtime.rivals import openvino_runner
+
+        if runtime == "onnxruntime":
+            return onnx_runner(path, face)
+        return openvino_runner(path, face, precision)
 
 
 def tracking(place: Workspace) -> MlflowTracking:

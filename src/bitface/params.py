@@ -215,6 +215,18 @@ class LatencyParams(Section):
     warmup: int = Field(ge=0)
 
 
+class BenchParams(Section):
+    rounds: int = Field(ge=4)
+    warmup: int = Field(ge=0)
+    calls: int = Field(ge=1)
+    channels: int = Field(ge=32, multiple_of=32)
+    calibration_faces: int = Field(ge=1)
+    faster_than_torch: float = Field(gt=0)
+    faster_than_int8: float = Field(gt=0)
+    smaller_backbone: float = Field(gt=0)
+    smaller_bundle: float = Field(gt=0)
+
+
 class ExplainParams(Section):
     ig_steps: int = Field(ge=8)
     ig_steps_max: int = Field(ge=8)
@@ -266,6 +278,7 @@ class Params(Section):
     transfer: TransferParams
     study: StudyParams
     latency: LatencyParams
+    bench: BenchParams
     explain: ExplainParams
     gate: GateParams
     drift: DriftParams

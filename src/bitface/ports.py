@@ -19,6 +19,7 @@ from bitface.params import FeatureParams, QualityParams, SyntheticParams
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
     from bitface.training.trained import TrainedModel
 
@@ -146,6 +147,8 @@ class Runtime(Protocol):
     @property
     def calibrator(self) -> Calibrator: ...
 
+    def counts_of_codes(self, codes: NDArray[np.int8]) -> NDArray[np.float32]: ...
+
     def logits(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]: ...
 
     def scores(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]: ...
@@ -259,6 +262,21 @@ class Tracking(Protocol):
     def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]: ...
 
     def resolve(self, reference: str, name: str) -> Path: ...
+
+
+class Rivals(Protocol):
+    """Other runtimes, to time ours against: each call of a runner reads one face on one thread and returns the answer.
+
+    There is no runner where a runtime cannot take the network.
+    """
+
+    def export(self, module: nn.Module, example: NDArray[Any], path: Path) -> None: ...
+
+    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> None: ...
+
+    def runner(
+        self, runtime: str, precision: str, path: Path, face: NDArray[Any]
+    ) -> Callable[[], NDArray[np.float32]] | None: ...
 
 
 class DriftFigures(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from bitface.cli.bench import bench
 from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
 from bitface.cli.predict import predict
@@ -24,4 +25,5 @@ app.add_typer(study_app, name="study")
 app.command()(doctor)
 app.command()(retrain)
 app.command()(predict)
+app.command()(bench)
 app.command()(ui)

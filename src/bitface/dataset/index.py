@@ -27,6 +27,11 @@ def write_index(data: Path, samples: Iterable[Sample]) -> None:
     write_atomically(data / INDEX_NAME, text.getvalue().encode())
 
 
+def has_dataset(data: Path) -> bool:
+    """Whether the folder holds a dataset."""
+    return (data / INDEX_NAME).is_file()
+
+
 def read_index(data: Path) -> tuple[Sample, ...]:
     """All samples of the dataset.
 

@@ -21,6 +21,15 @@ class Latency:
     rounds: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """Median and quartiles over rounds of one run's time over another's."""
+
+    median: float
+    lo: float
+    hi: float
+
+
 def interleaved_latency(
     runs: Mapping[str, Callable[[], object]],
     rounds: int,
@@ -36,33 +45,48 @@ def interleaved_ms(
     rounds: int,
     warmup: int,
     clock: Callable[[], float] = time.perf_counter,
+    calls: int = 1,
 ) -> dict[str, NDArray[np.float64]]:
-    """Calls every run once per round, and starts each round with another one, after `warmup` rounds that do not count.
+    """Calls every run in each round, and starts each round with another one, after `warmup` rounds that do not count.
 
-    Milliseconds of every call, float64 (rounds,) by name.
+    Milliseconds of every call, float64 (rounds,) by name; the median of a turn where a run is called several times.
 
     Args:
         runs: by name; each call is one unit of work, for example one face at batch 1.
         rounds: timed rounds, at least 1.
         warmup: rounds before them, 0 or more.
+        calls: of each run in its turn, one after the other, at least 1. With 1, a run finds the caches full of its rivals'
+            weights.
         clock: seconds, growing.
 
     Raises:
         InputError: nothing to run, or a number of rounds out of range.
     """
-    if not runs or rounds < 1 or warmup < 0:
-        raise InputError(f"{len(runs)} runs, {rounds} rounds, {warmup} to warm up; at least 1, 1 and 0 are needed")
+    if not runs or rounds < 1 or warmup < 0 or calls < 1:
+        raise InputError(
+            f"{len(runs)} runs, {rounds} rounds of {calls} calls, {warmup} to warm up; at least 1, 1, 1 and 0 are needed"
+        )
     names = list(runs)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(-warmup, rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            start = clock()
-            runs[name]()
-            elapsed = clock() - start
+            taken = [_seconds(runs[name], clock) for _ in range(calls)]
             if turn >= 0:
-                seconds[name].append(elapsed)
+                seconds[name].append(float(np.median(taken)))
     return {name: 1000 * np.array(taken) for name, taken in seconds.items()}
+
+
+def ratio_of(theirs: NDArray[np.float64], ours: NDArray[np.float64]) -> Ratio:
+    """How many times as long one run takes as another, from interleaved times (rounds,): median and quartiles of rounds."""
+    lo, middle, hi = np.percentile(theirs / ours, [25, 50, 75])
+    return Ratio(median=float(middle), lo=float(lo), hi=float(hi))
+
+
+def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    run()
+    return clock() - start
 
 
 def latency_of(milliseconds: NDArray[np.float64]) -> Latency:

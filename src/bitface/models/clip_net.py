@@ -102,6 +102,15 @@ class ClipNet(nn.Module):
         corrected: Tensor = logits + self.clip_heads(last)
         return corrected
 
+    def still_counts(self, inputs: Tensor) -> Tensor:
+        """Counts, float32 (N, features), of stills (N, 1, ...), by operations of fixed shapes that other runtimes take."""
+        raise NotImplementedError
+
+    def still_logits(self, inputs: Tensor) -> Tensor:
+        """Logits (N, outputs) of stills (N, 1, ...), as `forward` gives them."""
+        logits: Tensor = self.heads(functional.hardtanh(self.affine(self.still_counts(inputs))))
+        return logits
+
     def clip_latents(self) -> None:
         """Clips the latent weights of the binary layers; to be called after each step of the optimiser."""
         for layer in self.modules():

@@ -40,6 +40,10 @@ class FaceClipNet(ClipNet):
         """Counts, float32 (M, features), of crops (N, T, 64, 64)."""
         return self.counts(self.codes(inputs[is_frame]))
 
+    def still_counts(self, inputs: Tensor) -> Tensor:
+        """Counts, float32 (N, features), of crops (N, 1, 64, 64)."""
+        return self.counts(self.codes(inputs[:, 0]))
+
     def codes(self, frames: Tensor) -> Tensor:
         """Codes float32 (M, 64, 64) of pixels: whole numbers in -127..127 when one-bit, real for the twin."""
         pixels, n = frames.double(), CROP_PX * CROP_PX

@@ -50,6 +50,10 @@ class LandmarkClipNet(ClipNet):
         """Counts, float32 (M, features), of landmarks (N, T, 478, 3)."""
         return self.counts(self.codes(inputs)[is_frame], lengths)
 
+    def still_counts(self, inputs: Tensor) -> Tensor:
+        """Counts, float32 (N, features), of landmarks (N, 1, 478, 3)."""
+        return self.counts(self.codes(inputs)[:, 0], torch.ones(len(inputs), dtype=torch.int64))
+
     def codes(self, landmarks: Tensor) -> Tensor:
         """Codes float32 (N, T, 1434): whole numbers in -127..127 when one-bit, real for the twin."""
         real = (landmarks.flatten(2) - self.centre) * self.inverse_step

@@ -82,7 +82,14 @@ class LandmarkNet(LandmarkClipNet):
 
         Integers when one-bit, for each layer at most channels * kernel.
         """
-        neighbours = window_rows(lengths, self.spec.temporal_kernel)
+        return self._counts(frames, window_rows(lengths, self.spec.temporal_kernel))
+
+    def still_counts(self, inputs: Tensor) -> Tensor:
+        """Counts, float32 (N, features), of landmarks (N, 1, 478, 3): each frame is its own neighbour."""
+        own = torch.arange(len(inputs))[:, None].expand(-1, self.spec.temporal_kernel)
+        return self._counts(self.codes(inputs)[:, 0], own)
+
+    def _counts(self, frames: Tensor, neighbours: Tensor) -> Tensor:
         values, layers = self.stem(frames), []
         scale = self.stem.count_scale() if isinstance(self.stem, Int8Linear) else torch.tensor(CODE_UNIT)
         for activation, convolution in zip(self.activations, self.convolutions, strict=True):

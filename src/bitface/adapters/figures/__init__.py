@@ -1,5 +1,6 @@
 """Matplotlib: every picture that a reviewer sees, drawn with one style and nobody's face. Start at `style.py`."""
 
+from bitface.adapters.figures.bench import BenchRow, bench_figure
 from bitface.adapters.figures.evaluation import (
     ForestRow,
     LatencyRow,
@@ -16,11 +17,13 @@ from bitface.adapters.figures.study import StudyRow, study_figure
 from bitface.adapters.figures.style import caption_of
 
 __all__ = [
+    "BenchRow",
     "ForestRow",
     "LatencyRow",
     "Mesh",
     "StudyRow",
     "attribution_figure",
+    "bench_figure",
     "caption_of",
     "confusion_figure",
     "coverage_figure",

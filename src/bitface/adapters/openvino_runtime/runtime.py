@@ -111,6 +111,10 @@ class OneBitRuntime:
         self._run(inputs, lengths, take)
         return logits
 
+    def counts_of_codes(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
+        """The integer part alone, of codes of clips of one length: what `bench` times."""
+        return self._trunk.counts(codes)
+
     def counts(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
         """The integer part, int32 (N, T', ...), 0 beyond each clip: bit for bit what the training graph counts.
 

@@ -1,0 +1,72 @@
+"""Draws a benchmark: every runtime a dot on one logarithmic scale of time, ours in blue, and how many times as long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from bitface.adapters.figures.style import BLUE, MUTED, draw_page, light_grid
+
+_ROW_IN = 0.21
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRow:
+    """One network in one runtime: median and 95th percentile; `ratio` to our one-bit one, None for ours."""
+
+    network: str
+    name: str
+    milliseconds: float
+    high: float
+    ratio: float | None
+
+
+def bench_figure(rows: Sequence[BenchRow], caption: str, path: Path) -> Path:
+    """One block a network, ours first."""
+    networks = list(dict.fromkeys(row.network for row in rows))
+
+    def draw(figure: Figure) -> None:
+        _draw(figure.subplots(), rows)
+
+    return draw_page("How long one face takes", caption, _ROW_IN * (len(rows) + 1.4 * len(networks)) + 0.6, draw, path)
+
+
+def _draw(axes: Axes, rows: Sequence[BenchRow]) -> None:
+    at, network, heights, labels = 0.0, "", [], []
+    for row in rows:
+        if row.network != network:
+            network = row.network
+            at += 0.4
+            axes.text(
+                0, at, f" {network}", transform=axes.get_yaxis_transform(), weight="bold", va="center", fontsize=9
+            )
+            at += 1
+        _mark(axes, at, row)
+        heights.append(at)
+        labels.append(row.name)
+        at += 1
+    axes.set_xscale("log")
+    low, high = min(row.milliseconds for row in rows), max(row.high for row in rows)
+    axes.set_xlim(low / 1.4, high * 2.2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(heights, labels, fontsize=8.5)
+    axes.set_ylim(at - 0.4, -0.4)
+    axes.set_xlabel("milliseconds")
+    light_grid(axes, "x")
+    axes.spines["left"].set_visible(False)
+
+
+def _mark(axes: Axes, at: float, row: BenchRow) -> None:
+    colour = BLUE if row.ratio is None else MUTED
+    axes.hlines(at, row.milliseconds, row.high, color=colour, linewidth=1.6, alpha=0.6)
+    face = colour if row.ratio is None else "white"
+    axes.plot(row.milliseconds, at, "o", color=colour, markersize=6, markerfacecolor=face)
+    words = f"{row.milliseconds:.2f} ms" if row.ratio is None else f"{row.ratio:.1f} times"
+    place = (max(row.high, row.milliseconds), at)
+    axes.annotate(words, place, (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=colour)

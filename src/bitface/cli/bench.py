@@ -1,0 +1,32 @@
+"""`bitface bench`: how fast and how large one bit is, against other runtimes on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+
+
+def bench(
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: torch, torch_channels_last, fp32, int8 (ONNX Runtime), openvino_fp32, openvino_bf16, "
+            "openvino_int8; all by default."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
+    from flows.wiring import quieten
+
+    quieten()
+    from flows.stages import bench
+
+    document, text = bench(against, tuple(set_ or ()))
+    emit(document, text, as_json)

@@ -1,0 +1,440 @@
+"""Times the one-bit networks against their float twins in every runtime at hand: interleaved, one face, one thread."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.dataset.shards import read_shard
+from bitface.errors import InputError
+from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, latency_of, ratio_of
+from bitface.evaluation.machine import Processor, processor
+from bitface.faces.features import ClipTable
+from bitface.faces.records import Sample
+from bitface.faces.seen import SeenFace
+from bitface.models.face_codes import encode_crops
+from bitface.params import BenchParams, TrainingParams
+from bitface.ports import ExportBundle, LoadRuntime, Report, Rivals, Runtime
+from bitface.steps.featurise import Featuriser
+
+if TYPE_CHECKING:
+    from bitface.models.clip_net import ClipNet
+    from bitface.models.face_clips import FaceClipNet
+
+LENT_PEOPLE: Final = 10
+"""Training people of a dataset whose faces calibrate int8 rivals, at most."""
+RIVALS: Final[Mapping[str, tuple[str, str]]] = {
+    "torch": ("torch eager", "fp32"),
+    "torch_channels_last": ("torch channels_last", "fp32"),
+    "fp32": ("onnxruntime", "fp32"),
+    "int8": ("onnxruntime", "int8"),
+    "openvino_fp32": ("openvino", "fp32"),
+    "openvino_bf16": ("openvino", "bf16"),
+    "openvino_int8": ("openvino", "int8"),
+}
+"""What `--against` may name: runtime and precision."""
+READOUT: Final = ("affine", "heads", "lstm", "clip_heads")
+"""What every network has behind its counts."""
+OURS: Final = ("bitface", "one-bit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One network in one runtime. `size_bytes` on disk; `ratio` is its time over our one-bit's, None for ours."""
+
+    network: str
+    runtime: str
+    precision: str
+    latency: Latency
+    size_bytes: int
+    ratio: Ratio | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A promise of the project and what was measured of it here; `holds` None where it is not made for this machine."""
+
+    words: str
+    asked: float
+    found: float
+    holds: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What was measured. `skipped` names what a runtime could not take; `calibrated_on` whose faces calibrated int8 rivals.
+
+    `whole` are times of one picture of the dataset, see `time_end_to_end`; empty without a dataset.
+    """
+
+    processor: Processor
+    rounds: int
+    calls: int
+    rows: tuple[Row, ...]
+    skipped: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    calibrated_on: str
+    whole: Mapping[str, Latency]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A pair of networks with random weights, and the one face that they read. `is_backbone`: codes to counts alone."""
+
+    name: str
+    one_bit: ClipNet
+    twin: ClipNet
+    is_backbone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faces:
+    """Inputs of the int8 rivals' calibration by what a network reads, and whose they are in words."""
+
+    crops: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    whose: str
+
+
+def chosen_rivals(against: str | None) -> tuple[str, ...]:
+    """The rivals that a comma-separated list names, all where None.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    names = tuple(RIVALS) if against is None else tuple(word.strip() for word in against.split(",") if word.strip())
+    unknown = [name for name in names if name not in RIVALS] if names else ["nothing"]
+    if unknown:
+        raise InputError(f"'{unknown[0]}' is no rival; --against takes {', '.join(RIVALS)}")
+    return names
+
+
+def bench_networks(
+    training: TrainingParams,
+    params: BenchParams,
+    seed: int,
+    against: Sequence[str],
+    rivals: Rivals,
+    export: ExportBundle,
+    load: LoadRuntime,
+    faces: Faces | None,
+    whole: Mapping[str, Latency],
+    report: Report,
+) -> Bench:
+    """Times every pair in every runtime that is asked for.
+
+    Args:
+        training: sizes of the networks, the section `training`.
+        params: the section `bench`.
+        seed: of weights and, without `faces`, of calibrating pictures of nobody.
+        against: names of RIVALS.
+        rivals: the other runtimes.
+        export: writes our bundle.
+        load: loads it.
+        faces: to calibrate int8 rivals on.
+        whole: from `time_end_to_end`, or empty.
+        report: progress.
+
+    Raises:
+        InputError: a rival's package is not installed.
+    """
+    subjects = tuple(make_subjects(training, params, seed))
+    faces = faces or faces_of_nobody(seed, params.calibration_faces)
+    rows: list[Row] = []
+    skipped: list[str] = []
+    with TemporaryDirectory() as place, one_thread():
+        for done, subject in enumerate(subjects):
+            report("timing networks", done, len(subjects))
+            found = _rows(subject, Path(place) / str(done), against, rivals, export, load, faces, params)
+            rows += found
+            missing = {RIVALS[name] for name in against} - {(row.runtime, row.precision) for row in found}
+            skipped += [f"{' '.join(rival)} cannot take {subject.name}" for rival in sorted(missing)]
+    report("timing networks", len(subjects), len(subjects))
+    here = processor()
+    return Bench(
+        processor=here,
+        rounds=params.rounds,
+        calls=params.calls,
+        rows=tuple(rows),
+        skipped=tuple(skipped),
+        claims=claims_of(rows, here, params),
+        calibrated_on=faces.whose,
+        whole=whole,
+    )
+
+
+def time_end_to_end(
+    sample: Sample,
+    tools: Featuriser,
+    training: TrainingParams,
+    params: BenchParams,
+    seed: int,
+    export: ExportBundle,
+    load: LoadRuntime,
+) -> dict[str, Latency]:
+    """The landmark detector alone on a sample's first picture, and with the one-bit landmark net behind it."""
+    shard = read_shard(tools.data, sample.person, tools.keys.key_of(sample.person))
+    picture = tools.decode(shard.samples[sample.sample_id])[0]
+    one_bit, _ = _pair(training.model_copy(update={"architecture": "landmark_net", "variant": "T-EMO"}), seed)
+    with TemporaryDirectory() as place, tools.landmarker() as landmarker, one_thread():
+        export(_model(one_bit), Path(place))
+        runtime, length = load(Path(place)), np.ones(1, dtype=np.int64)
+
+        def detect() -> Sequence[SeenFace]:
+            return landmarker.see_all(picture, tools.params)
+
+        def answer() -> object:
+            return [runtime.scores(face.column(runtime.reads)[None, None], length) for face in detect()]
+
+        runs: dict[str, Callable[[], object]] = {
+            "detector (MediaPipe, its own threads)": detect,
+            "detector and one-bit landmark_net": answer,
+        }
+        taken = interleaved_ms(runs, max(4, params.rounds // 4), params.warmup // 4)
+    return {name: latency_of(times) for name, times in taken.items()}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch held to one thread, as every other runtime is."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> Iterator[Subject]:
+    """Pairs of the parameters' sizes with random weights whose BatchNorms have seen pictures of nobody."""
+    wide = training.face_net.model_copy(update={"channels": params.channels})
+    reference = _pair(
+        training.model_copy(update={"architecture": "face_net", "variant": "T-EMO", "face_net": wide}), seed
+    )
+    yield Subject(name=f"face backbone {params.channels}", one_bit=reference[0], twin=reference[1], is_backbone=True)
+    yield Subject(name=f"face_net {params.channels}", one_bit=reference[0], twin=reference[1])
+    for architecture in ("face_net", "landmark_net"):
+        for variant in ("T-EMO", "R-EMO"):
+            sizes = training.model_copy(update={"architecture": architecture, "variant": variant})
+            one_bit, twin = _pair(sizes, seed)
+            width = f" {training.face_net.channels}" if (architecture, variant) == ("face_net", "T-EMO") else ""
+            yield Subject(name=f"{architecture}{width} {variant}", one_bit=one_bit, twin=twin)
+
+
+def faces_of_people(table: ClipTable, count: int) -> Faces:
+    """Up to `count` apex stills of training people, spread over the table."""
+    from bitface.training.batches import apex_stills
+
+    stills = apex_stills(table.of_split("train"))
+    stills = stills.where(np.unique(np.linspace(0, len(stills) - 1, min(count, len(stills))).astype(np.int64)))
+    people = len(np.unique(stills.persons))
+    return Faces(
+        crops=stills.crops, landmarks=stills.landmarks, whose=f"{len(stills)} faces of {people} training people"
+    )
+
+
+def faces_of_nobody(seed: int, count: int) -> Faces:
+    """Smooth random pictures, and landmarks around nothing."""
+    from bitface.models.selftest import selftest_crops
+
+    rng = np.random.default_rng(seed)
+    return Faces(
+        crops=selftest_crops(seed, samples=count, frames=1).crops,
+        landmarks=rng.normal(size=(count, 1, 478, 3)).astype(np.float32),
+        whose="random pictures of nobody: there is no dataset",
+    )
+
+
+def claims_of(rows: Sequence[Row], here: Processor, params: BenchParams) -> tuple[Claim, ...]:
+    """The promises that these rows can decide; those of speed are made for processors that count bits in vectors."""
+    backbone = [row for row in rows if "backbone" in row.network]
+    net = [row for row in rows if row.network == f"face_net {params.channels}"]
+    found = [
+        _speed_claim(backbone, RIVALS["torch"], params.faster_than_torch, here),
+        _speed_claim(backbone, RIVALS["int8"], params.faster_than_int8, here),
+        _size_claim("backbone", backbone, params.smaller_backbone),
+        _size_claim("whole bundle", net, params.smaller_bundle),
+    ]
+    return tuple(claim for claim in found if claim is not None)
+
+
+def _speed_claim(rows: Sequence[Row], rival: tuple[str, str], asked: float, here: Processor) -> Claim | None:
+    row = next((row for row in rows if (row.runtime, row.precision) == rival), None)
+    if row is None or row.ratio is None:
+        return None
+    holds = row.ratio.median >= asked if here.counts_bits_in_vectors else None
+    return Claim(words=f"backbone faster than {' '.join(rival)}", asked=asked, found=row.ratio.median, holds=holds)
+
+
+def _size_claim(what: str, rows: Sequence[Row], asked: float) -> Claim | None:
+    ours = next((row for row in rows if (row.runtime, row.precision) == OURS), None)
+    floats = next((row for row in rows if row.precision == "fp32"), None)
+    if ours is None or floats is None:
+        return None
+    found = floats.size_bytes / ours.size_bytes
+    return Claim(words=f"{what} smaller than its fp32 twin", asked=asked, found=found, holds=found >= asked)
+
+
+def _pair(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
+    """A one-bit network and its twin, in evaluation mode."""
+    from bitface.models.extraction import selftest_of
+    from bitface.training.loop import DOMAINS
+    from bitface.training.seeds import repeatable
+
+    with repeatable(seed, 1):
+        domain = DOMAINS[training.architecture].of(_nobody(seed), training)
+        pair = domain.network("one-bit", 7, seed), domain.network("float", 7, seed)
+        for network in pair:
+            inputs, lengths = network.inputs_of(selftest_of(network, seed))
+            network.train()(inputs, lengths)
+            network.eval().requires_grad_(False)
+    return pair
+
+
+def _nobody(seed: int) -> Any:
+    from bitface.models.selftest import selftest_crops
+
+    table = selftest_crops(seed)
+    landmarks = np.random.default_rng(seed).normal(size=table.landmarks.shape).astype(np.float32)
+    return replace(table, landmarks=landmarks)
+
+
+def _rows(
+    subject: Subject,
+    place: Path,
+    against: Sequence[str],
+    rivals: Rivals,
+    export: ExportBundle,
+    load: LoadRuntime,
+    faces: Faces,
+    params: BenchParams,
+) -> list[Row]:
+    """Ours first, then the rivals in the order of `against`."""
+    place.mkdir()
+    bundle = place / "bundle"
+    export(_model(subject.one_bit), bundle)
+    ours, size = _our_run(subject, load(bundle), faces), _our_bytes(bundle, subject.is_backbone)
+    runs: dict[tuple[str, str], Callable[[], object]] = {OURS: ours}
+    sizes = {OURS: size}
+    for rival in (RIVALS[name] for name in against):
+        run, size = _rival(subject, rival, place, rivals, faces, params)
+        sizes[rival] = size
+        if run is not None:
+            runs[rival] = run
+    times = interleaved_ms(
+        {"/".join(key): run for key, run in runs.items()}, params.rounds, params.warmup, calls=params.calls
+    )
+    by_key = {key: times["/".join(key)] for key in runs}
+    return [
+        Row(
+            network=subject.name,
+            runtime=key[0],
+            precision=key[1],
+            latency=latency_of(taken),
+            size_bytes=sizes[key],
+            ratio=None if key == OURS else ratio_of(taken, by_key[OURS]),
+        )
+        for key, taken in by_key.items()
+    ]
+
+
+def _our_run(subject: Subject, runtime: Runtime, faces: Faces) -> Callable[[], object]:
+    if subject.is_backbone:
+        codes = encode_crops(faces.crops[:1])
+        return lambda: runtime.counts_of_codes(codes)
+    still, length = _still(subject, faces), np.ones(1, dtype=np.int64)
+    return lambda: runtime.scores(still, length)
+
+
+def _our_bytes(bundle: Path, is_backbone: bool) -> int:
+    """Of a backbone the graph and its weights, heads and self-test aside."""
+    if is_backbone:
+        return sum((bundle / name).stat().st_size for name in ("model.xml", "model.bin"))
+    return sum(path.stat().st_size for path in bundle.iterdir())
+
+
+def _rival(
+    subject: Subject, rival: tuple[str, str], place: Path, rivals: Rivals, faces: Faces, params: BenchParams
+) -> tuple[Callable[[], object] | None, int]:
+    """A call of the rival, None where it cannot take the network, and its bytes on disk."""
+    import torch
+
+    from bitface.models.stills import StillBackbone, StillNet
+
+    runtime, precision = rival
+    twin = copy.deepcopy(subject.twin)
+    module = StillBackbone(cast("FaceClipNet", twin)) if subject.is_backbone else StillNet(twin)
+    face = _rival_input(subject, faces, 0)
+    if runtime.startswith("torch"):
+        if "channels_last" in runtime:
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return _torch_run(module, face), _float_bytes(subject)
+    path = place / "twin.onnx"
+    if not path.is_file():
+        rivals.export(module, face, path)
+    if precision == "int8":
+        path, plain = place / "twin.int8.onnx", path
+        if not path.is_file():
+            count = min(len(faces.crops), params.calibration_faces)
+            rivals.quantise(plain, [_rival_input(subject, faces, row) for row in range(count)], path)
+    return rivals.runner(runtime, precision, path, face), path.stat().st_size
+
+
+def _float_bytes(subject: Subject) -> int:
+    """Of the twin's parameters; of a backbone those before the readout of clips."""
+    return 4 * sum(
+        parameter.numel()
+        for name, parameter in subject.twin.named_parameters()
+        if not (subject.is_backbone and name.split(".")[0] in READOUT)
+    )
+
+
+def _torch_run(module: Any, face: NDArray[Any]) -> Callable[[], object]:
+    import torch
+
+    tensor = torch.from_numpy(face)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return module(tensor)
+
+    return run
+
+
+def _still(subject: Subject, faces: Faces, row: int = 0) -> NDArray[Any]:
+    column = faces.crops if subject.one_bit.reads == "crops" else faces.landmarks
+    return column[row : row + 1]
+
+
+def _rival_input(subject: Subject, faces: Faces, row: int) -> NDArray[np.float32]:
+    """Float32 throughout: other runtimes have no uint8 convolution to begin with."""
+    if subject.is_backbone:
+        return encode_crops(faces.crops[row : row + 1])[:, 0].astype(np.float32)
+    return _still(subject, faces, row).astype(np.float32)
+
+
+def _model(network: ClipNet) -> Any:
+    from bitface.training.trained import TrainedModel
+
+    outputs = network.spec.outputs
+    return TrainedModel(
+        network=network,
+        variant="T-EMO",
+        precision="one-bit",
+        emotions=tuple(f"output {number}" for number in range(outputs)),
+        thresholds=np.full(outputs, 0.5),
+        untrained=(),
+        history=(),
+        best_epoch=0,
+        train_s=0.0,
+    )

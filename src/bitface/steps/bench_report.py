@@ -1,0 +1,158 @@
+"""Puts a benchmark into a table, JSON, CSV and a picture: ratios with their spread, and every claim beside what was found."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bitface.dataset.files import write_atomically
+from bitface.metric_names import metric_name
+from bitface.ports import TrackedReport, Tracking
+from bitface.steps.bench import OURS, Bench, Claim, Row
+from bitface.steps.stages import key_of
+
+_COLUMNS = ("network", "runtime", "precision", "p50_ms", "p95_ms", "bytes", "ratio_to_one_bit", "ratio_lo", "ratio_hi")
+
+
+def bench_document(bench: Bench) -> dict[str, Any]:
+    """The benchmark as plain values, for JSON."""
+    return {
+        "cpu": {
+            "model": bench.processor.model,
+            "cores": bench.processor.cores,
+            "flags": list(bench.processor.flags),
+        },
+        "batch": 1,
+        "threads": 1,
+        "rounds": bench.rounds,
+        "calls": bench.calls,
+        "weights": "random",
+        "int8_calibrated_on": bench.calibrated_on,
+        "rows": [_row(row) for row in bench.rows],
+        "skipped": list(bench.skipped),
+        "claims": [asdict(claim) for claim in bench.claims],
+        "whole": {
+            name: {"p50_ms": round(one.p50_ms, 4), "p95_ms": round(one.p95_ms, 4)} for name, one in bench.whole.items()
+        },
+    }
+
+
+def bench_text(bench: Bench) -> str:
+    """The table for a terminal."""
+    here = bench.processor
+    lines = [
+        f"{here.model}, {here.cores} cores, {' '.join(here.flags) or 'flags unknown'}",
+        f"one face, one thread, {bench.rounds} interleaved rounds of {bench.calls} calls, random weights; "
+        f"int8 calibrated on {bench.calibrated_on}",
+    ]
+    network = ""
+    for row in bench.rows:
+        if row.network != network:
+            network = row.network
+            lines += ["", network]
+        ratio = f"{row.ratio.median:6.1f}x ({row.ratio.lo:.1f} to {row.ratio.hi:.1f})" if row.ratio else "   ours"
+        lines.append(
+            f"  {row.runtime:<20} {row.precision:<8} {row.latency.p50_ms:8.3f} ms  p95 {row.latency.p95_ms:8.3f}  "
+            f"{row.size_bytes / 1000:8.0f} kB  {ratio}"
+        )
+    lines += ["", *bench.skipped, *(_claim_words(claim) for claim in bench.claims)]
+    lines += [f"{name:<32} {one.p50_ms:.2f} ms (p95 {one.p95_ms:.2f})" for name, one in bench.whole.items()]
+    return "\n".join(lines)
+
+
+def report_bench(
+    bench: Bench, against: Sequence[str], folder: Path, draw: Any, tracking: Tracking, commit: str, at: datetime
+) -> dict[str, Any]:
+    """Writes `bench.csv` and `bench.png` into `folder` and shows them to reviewers; `draw` is the figures adapter.
+
+    Returns:
+        the benchmark as plain values.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    document = bench_document(bench)
+    table = folder / "bench.csv"
+    write_atomically(table, _csv(bench).encode())
+    figure = _figure(bench, draw, folder / "bench.png")
+    tracking.log_report(
+        TrackedReport(
+            report_id=key_of(document, at.isoformat()),
+            kind="bench",
+            title=f"bench · {bench.processor.model}",
+            started_at=at,
+            evidence="none",
+            code_commit=commit,
+            headline={claim.words: _found(claim) for claim in bench.claims},
+            params={"against": ",".join(against), "rounds": bench.rounds, "flags": " ".join(bench.processor.flags)},
+            metrics=_metrics(bench),
+            figures=(figure,),
+            reports={"bench": table},
+        )
+    )
+    return document
+
+
+def _row(row: Row) -> dict[str, Any]:
+    ratio = row.ratio
+    values = (
+        row.network,
+        row.runtime,
+        row.precision,
+        round(row.latency.p50_ms, 4),
+        round(row.latency.p95_ms, 4),
+        row.size_bytes,
+        1.0 if ratio is None else round(ratio.median, 2),
+        1.0 if ratio is None else round(ratio.lo, 2),
+        1.0 if ratio is None else round(ratio.hi, 2),
+    )
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _csv(bench: Bench) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_row(row) for row in bench.rows)
+    return text.getvalue()
+
+
+def _metrics(bench: Bench) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for row in bench.rows:
+        place = metric_name("bench", row.network, f"{row.runtime}_{row.precision}")
+        metrics |= {f"{place}/p50_ms": row.latency.p50_ms, f"{place}/bytes": float(row.size_bytes)}
+        if row.ratio:
+            metrics[f"{place}/ratio"] = row.ratio.median
+    return metrics
+
+
+def _figure(bench: Bench, draw: Any, path: Path) -> Path:
+    rows = [
+        draw.BenchRow(
+            network=row.network,
+            name="one-bit" if (row.runtime, row.precision) == OURS else f"{row.runtime} {row.precision}",
+            milliseconds=row.latency.p50_ms,
+            high=row.latency.p95_ms,
+            ratio=None if row.ratio is None else row.ratio.median,
+        )
+        for row in bench.rows
+    ]
+    caption = (
+        f"{bench.processor.model}, one face, one thread, {bench.rounds} interleaved rounds: dot = median, line to the 95th "
+        "percentile, on a logarithmic scale; beside it how many times as long as one-bit. Weights are random: they do not "
+        "change the time. The landmark detector is not in it."
+    )
+    return Path(draw.bench_figure(rows, caption, path))
+
+
+def _found(claim: Claim) -> str:
+    return f"{claim.found:.1f} times, {claim.asked:g} asked"
+
+
+def _claim_words(claim: Claim) -> str:
+    said = {True: "holds", False: "DOES NOT HOLD", None: "not made for this processor"}[claim.holds]
+    return f"{claim.words:<46} {_found(claim)}: {said}"

@@ -1,0 +1,159 @@
+"""The benchmark's numbers: ratios by round, claims only where they are made, and words for what a runtime cannot take."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bitface.adapters import figures
+from bitface.errors import InputError
+from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, ratio_of
+from bitface.evaluation.machine import Processor, processor
+from bitface.params import read_params
+from bitface.steps.bench import (
+    OURS,
+    RIVALS,
+    Bench,
+    Row,
+    chosen_rivals,
+    claims_of,
+    faces_of_nobody,
+    make_subjects,
+)
+from bitface.steps.bench_report import bench_document, bench_text, report_bench
+
+PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
+FAST = Processor(model="X", cores=2, flags=("avx2", "avx512_vpopcntdq"))
+SLOW = Processor(model="Y", cores=2, flags=("avx2",))
+
+
+def row(network, key, ratio=None, size=1000):
+    return Row(
+        network=network,
+        runtime=key[0],
+        precision=key[1],
+        latency=Latency(p50_ms=0.2 * (ratio or 1), p95_ms=0.3 * (ratio or 1), rounds=10),
+        size_bytes=size,
+        ratio=None if ratio is None else Ratio(median=ratio, lo=ratio - 1, hi=ratio + 1),
+    )
+
+
+def rows(torch_ratio=18.0, int8_ratio=7.0, backbone=26, bundle=18):
+    return [
+        row("face backbone 64", OURS),
+        row("face backbone 64", RIVALS["torch"], torch_ratio, size=1000 * backbone),
+        row("face backbone 64", RIVALS["int8"], int8_ratio),
+        row("face_net 64", OURS),
+        row("face_net 64", RIVALS["torch"], 12.0, size=1000 * bundle),
+    ]
+
+
+def bench(here=FAST, **changes):
+    found = rows(**changes)
+    return Bench(
+        processor=here,
+        rounds=10,
+        calls=2,
+        rows=tuple(found),
+        skipped=("openvino int8 cannot take landmark_net",),
+        claims=claims_of(found, here, PARAMS.bench),
+        calibrated_on="random pictures of nobody",
+        whole={"detector": Latency(p50_ms=9.0, p95_ms=12.0, rounds=5)},
+    )
+
+
+def test_a_ratio_is_the_median_over_rounds_of_their_ratios():
+    """Rounds slow down together: 10/1, 40/4, 30/3, 20/2 are all 10, and the medians' ratio is 10 only by luck."""
+    ratio = ratio_of(np.array([10.0, 40, 30, 20]), np.array([1.0, 4, 3, 2]))
+    assert (ratio.median, ratio.lo, ratio.hi) == (10, 10, 10)
+    assert ratio_of(np.array([1.0, 2, 3, 4, 5]), np.ones(5)) == Ratio(median=3.0, lo=2.0, hi=4.0)
+
+
+def test_a_turn_of_several_calls_counts_their_median():
+    """Calls of 1, 5 and 2 seconds."""
+    ticks = iter(np.cumsum([0, 1, 0, 5, 0, 2]).tolist())
+    found = interleaved_ms({"a": lambda: None}, rounds=1, warmup=0, clock=lambda: next(ticks), calls=3)
+    assert found["a"].tolist() == [2000]
+    with pytest.raises(InputError, match="0 calls"):
+        interleaved_ms({"a": lambda: None}, rounds=1, warmup=0, calls=0)
+
+
+def test_claims_say_what_was_asked_and_found():
+    found = {claim.words: claim for claim in bench().claims}
+    assert found["backbone faster than torch eager fp32"].found == 18.0
+    assert [claim.holds for claim in found.values()] == [True] * 4
+    assert [claim.holds for claim in bench(torch_ratio=14.9, bundle=9).claims] == [False, True, True, False]
+
+
+def test_no_claim_of_speed_is_made_for_a_processor_that_cannot_count_bits_in_vectors():
+    assert [claim.holds for claim in bench(SLOW, torch_ratio=9.0).claims] == [None, None, True, True]
+    assert "not made for this processor" in bench_text(bench(SLOW))
+
+
+def test_what_was_not_timed_makes_no_claim():
+    assert claims_of(rows()[:1], FAST, PARAMS.bench) == ()
+
+
+def test_rivals_are_chosen_by_name_and_an_unknown_one_is_refused():
+    assert chosen_rivals("fp32, int8") == ("fp32", "int8")
+    assert chosen_rivals(None) == tuple(RIVALS)
+    for wrong in ("int4", "fp32,nope", " , "):
+        with pytest.raises(InputError, match="is no rival; --against takes torch, "):
+            chosen_rivals(wrong)
+
+
+def test_the_processor_is_read_from_what_linux_says(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor : 0\nmodel name : Some CPU\nflags : fpu avx2 avx512_vpopcntdq\n\nprocessor : 1\n")
+    here = processor(cpuinfo)
+    assert (here.model, here.flags, here.counts_bits_in_vectors) == ("Some CPU", ("avx2", "avx512_vpopcntdq"), True)
+    assert processor(tmp_path / "gone").flags == ()
+
+
+def test_the_document_has_the_keys_of_the_contract_and_the_text_every_row():
+    document = json.loads(json.dumps(bench_document(bench())))
+    assert {"cpu", "batch", "threads", "rounds", "rows"} <= set(document)
+    assert set(document["cpu"]) == {"model", "cores", "flags"}
+    wanted = {"network", "runtime", "precision", "p50_ms", "p95_ms", "bytes", "ratio_to_one_bit"}
+    assert all(wanted <= set(one) for one in document["rows"])
+    text = bench_text(bench())
+    assert "18.0x (17.0 to 19.0)" in text
+    assert "openvino int8 cannot take landmark_net" in text
+    assert "DOES NOT HOLD" in bench_text(bench(torch_ratio=10.0))
+
+
+class Shown:
+    """A reviewer's store that remembers what it was shown."""
+
+    def log_report(self, report):
+        self.report = report
+        return "1"
+
+
+def test_table_and_picture_are_kept_and_shown(tmp_path):
+    shown = Shown()
+    report_bench(bench(), ("torch", "int8"), tmp_path, figures, shown, "c0ffee", datetime(2026, 1, 1, tzinfo=UTC))
+    table = list(csv.DictReader(io.StringIO((tmp_path / "bench.csv").read_text())))
+    assert len(table) == 5
+    assert table[1]["ratio_to_one_bit"] == "18.0"
+    assert shown.report.kind == "bench"
+    assert shown.report.metrics["bench/face backbone 64/torch eager_fp32/ratio"] == 18.0
+    title, caption = figures.caption_of(shown.report.figures[0])
+    assert title == "How long one face takes"
+    assert "logarithmic" in caption
+
+
+@pytest.mark.parametrize("subject", list(make_subjects(PARAMS.training, PARAMS.bench, 1)), ids=lambda one: one.name)
+def test_stills_for_other_runtimes_are_answered_as_clips_of_one_frame(subject):
+    faces = faces_of_nobody(2, 3)
+    column = torch.from_numpy(faces.crops if subject.twin.reads == "crops" else faces.landmarks)
+    ones = torch.ones(3, dtype=torch.int64)
+    for network in (subject.twin, subject.one_bit):
+        assert torch.allclose(network.still_logits(column), network(column, ones), atol=1e-5)
