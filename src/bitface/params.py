@@ -156,6 +156,7 @@ class TrainingParams(Section):
     augment_copies: int = Field(ge=1)
     steps_per_epoch_min: int = Field(ge=1)
     dropout: float = Field(ge=0, lt=1)
+    real_weights_share: float = Field(ge=0, lt=1)
     threads: int = Field(ge=1)
     augmentation: LandmarkAugmentation
     face_net: FaceNetParams

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from bitface.binarize.codes import CODE_MAX, PIXEL_DEVIATION
 from bitface.binarize.layers import LatentSigns
-from bitface.binarize.sign import clipped_sign, straight_round
+from bitface.binarize.sign import straight_round
 
 KERNEL: Final = 3
 PAD_SIGN: Final = -1.0
@@ -61,10 +61,6 @@ class BinaryConv(LatentSigns):
         self.stride, self.latent_clip = stride, latent_clip
         self.base_factor = base_factor(inputs, unit)
 
-    def effective_weight(self) -> Tensor:
-        """Signs of the latent weights."""
-        return clipped_sign(self.weight, self.latent_clip)
-
     def factors(self) -> Tensor:
         """Whole numbers, 0 to 1.5 times the base factor, float32 (outputs,)."""
         return straight_round(self.gain.clamp(0, GAIN_MAX) * self.base_factor)
@@ -84,10 +80,6 @@ class BinaryReadout(LatentSigns):
         self.weight = nn.Parameter(torch.empty(outputs, inputs, READOUT_SIDE, READOUT_SIDE))
         self._start()
         self.latent_clip = latent_clip
-
-    def effective_weight(self) -> Tensor:
-        """Signs of the latent weights."""
-        return clipped_sign(self.weight, self.latent_clip)
 
     def forward(self, signs: Tensor) -> Tensor:
         """Counts, integers in float32 (N, outputs), of signs (N, inputs, 4, 4)."""

@@ -65,16 +65,28 @@ class TemporalWindow(nn.Module):
         return windows @ self.effective_weight().transpose(1, 2).flatten(1).T
 
 
+_LATENT_FLOOR: Final = 1e-6
 LATENT_START: Final = 0.1
 """Latent weights start within -0.1..0.1: Adam moves a weight by its learning rate a step, and one that starts at 1 would not
 turn its sign in hundreds of steps."""
 
 
 class LatentSigns(nn.Module):
-    """Base of layers whose weights are the signs of latent real ones."""
+    """Base of layers whose weights are the signs of latent real ones.
+
+    While `is_real`, the latent weights themselves multiply, scaled to the mean size of a sign: the first of two stages of
+    training (Martinez et al., arXiv 2003.11535), in which activations are binary already. No such layer is exported.
+    """
 
     weight: nn.Parameter
     latent_clip: float
+    is_real: bool = False
+
+    def effective_weight(self) -> Tensor:
+        """Signs of the latent weights."""
+        if self.is_real:
+            return self.weight / self.weight.detach().abs().mean().clamp_min(_LATENT_FLOOR)
+        return clipped_sign(self.weight, self.latent_clip)
 
     def _start(self) -> None:
         nn.init.uniform_(self.weight, -LATENT_START, LATENT_START)
@@ -85,17 +97,13 @@ class LatentSigns(nn.Module):
         self.weight.clamp_(-self.latent_clip, self.latent_clip)
 
 
-class BinaryTemporalConv(TemporalWindow, LatentSigns):
+class BinaryTemporalConv(LatentSigns, TemporalWindow):
     """A temporal convolution with weights +-1 on activations +-1: its counts are integers, at most inputs * kernel."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, latent_clip: float) -> None:
         super().__init__(inputs, outputs, kernel)
         self._start()
         self.latent_clip = latent_clip
-
-    def effective_weight(self) -> Tensor:
-        """Signs of the latent weights."""
-        return clipped_sign(self.weight, self.latent_clip)
 
     def count_scale(self) -> Tensor:
         """float32 (outputs,): 1 / sqrt(fan-in), so that counts of random signs have variance 1."""

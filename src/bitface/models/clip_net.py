@@ -111,6 +111,12 @@ class ClipNet(nn.Module):
         logits: Tensor = self.heads(functional.hardtanh(self.affine(self.still_counts(inputs))))
         return logits
 
+    def keep_weights_real(self, is_real: bool) -> None:
+        """Whether binary layers multiply by their latent weights, as in the first of two stages of training."""
+        for layer in self.modules():
+            if isinstance(layer, LatentSigns):
+                layer.is_real = is_real
+
     def clip_latents(self) -> None:
         """Clips the latent weights of the binary layers; to be called after each step of the optimiser."""
         for layer in self.modules():

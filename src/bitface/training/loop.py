@@ -1,7 +1,8 @@
 """Trains a one-bit model and the float twin that teaches it; only people of the splits train and validation are read.
 
-The recipe: one stage, one-bit from the first step; distillation from the twin; AdamW with warm-up and a cosine to 0; no
-weight decay on latent weights, which are clipped; the epoch with the best macro AUC on validation people is kept.
+The recipe: one stage, one-bit from the first step (or two, with real weights in the first epochs); distillation from the
+twin; AdamW with warm-up and a cosine to 0; no weight decay on latent weights, which are clipped; the epoch with the best
+macro AUC on validation people is kept.
 """
 
 from __future__ import annotations
@@ -182,8 +183,10 @@ def _fit(
     schedule = _schedule(optimiser, params, params.epochs * steps_per_epoch(len(lesson.train), params))
     history: list[EpochRecord] = []
     best, kept = (-math.inf, -math.inf, 0), network.state_dict()
+    real_epochs = round(params.real_weights_share * params.epochs) if network.spec.precision == "one-bit" else 0
     for epoch in range(1, params.epochs + 1):
         network.train()
+        network.keep_weights_real(epoch <= real_epochs)
         losses = []
         for batch in lesson.domain.batches(lesson.targets, rng):
             losses.append(_step(network, batch, params, optimiser, teacher))
@@ -196,7 +199,9 @@ def _fit(
             validation_loss=_mean_loss(lesson.validation_targets, scores),
         )
         history.append(record)
-        if (rank := (record.validation_auc, -record.validation_loss, epoch)) > best:
+        rank = (record.validation_auc, -record.validation_loss, epoch)
+        # What has real weights still is no candidate.
+        if epoch > real_epochs and rank > best:
             best, kept = rank, copy.deepcopy(network.state_dict())
         on_epoch(network.spec.precision, epoch, record.validation_auc)
     network.load_state_dict(kept)
