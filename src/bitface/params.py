@@ -139,6 +139,7 @@ class RandomParams(Section):
 class TrainingParams(Section):
     architecture: Literal["landmark_net", "face_net"]
     variant: Literal["T-EMO", "R-EMO"]
+    heads: Literal["shared", "separate"]
     channels: int = Field(ge=32, multiple_of=32)
     temporal_kernel: int = Field(ge=1)
     binary_layers: int = Field(ge=1)
@@ -161,6 +162,12 @@ class TrainingParams(Section):
     augmentation: LandmarkAugmentation
     face_net: FaceNetParams
     r_emo: RandomParams
+
+    @model_validator(mode="after")
+    def _separate_nets_differ(self) -> TrainingParams:
+        if self.heads == "separate" and self.is_closed_form:
+            raise ValueError("heads solved in closed form are the same shared or separate; set training.heads: shared")
+        return self
 
     def recipe(self) -> TrainingParams:
         """The numbers that hold for the chosen architecture: a face net's own in place of the shared ones."""

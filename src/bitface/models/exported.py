@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,38 @@ class FloatHead:
             cell = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(gates[:, 2 * units : 3 * units])
             state = opened[:, 3 * units :] * np.tanh(cell)
         return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparateHeads:
+    """Heads of one output each, whose counts stand side by side."""
+
+    heads: tuple[FloatHead, ...]
+
+    @property
+    def orientation(self) -> NDArray[np.int8]:
+        """int8 (E * F,), see FloatHead."""
+        return np.concatenate([head.orientation for head in self.heads])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Its arrays by number and name, for a file."""
+        return {
+            f"{number}.{name}": array for number, head in enumerate(self.heads) for name, array in head.arrays().items()
+        }
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The heads that `arrays` were of; raises KeyError, ValueError or TypeError for other ones."""
+        parts: dict[int, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            number, _, own = name.partition(".")
+            parts.setdefault(int(number), {})[own] = array
+        return cls(heads=tuple(FloatHead(**parts[number]) for number in range(len(parts))))
+
+    def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits float32 (N, E) of counts (N, T, E * F)."""
+        parts = np.split(counts, len(self.heads), axis=2)
+        return np.concatenate([head.logits(part) for head, part in zip(self.heads, parts, strict=True)], axis=1)
 
 
 def _sigmoid(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from bitface.models.exported import FloatHead, IntegerTrunk
 from bitface.models.landmark_clips import LandmarkClipNet
 from bitface.models.landmark_net import LandmarkNet
 from bitface.models.selftest import selftest_crops, selftest_table
+from bitface.models.separate import SeparateNets
 
 
 @torch.no_grad()
@@ -109,4 +110,5 @@ def _single(values: Tensor) -> NDArray[np.float32]:
 
 def selftest_of(network: ClipNet, seed: int) -> ClipTable:
     """Inputs of a bundle's self-test that are nobody's, for what the network reads."""
-    return selftest_table(network.scale(), seed) if isinstance(network, LandmarkClipNet) else selftest_crops(seed)
+    one = network.members[0] if isinstance(network, SeparateNets) else network
+    return selftest_table(one.scale(), seed) if isinstance(one, LandmarkClipNet) else selftest_crops(seed)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from bitface.binarize.layers import LatentSigns
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable, concatenate
 from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.separate import SeparateNets
 from bitface.params import TrainingParams
 from bitface.training.batches import Batch, apex_stills, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
@@ -79,9 +80,55 @@ def train_pair(
             finite.
     """
     lesson, recipe = _lesson(table, params), params.recipe()
+    if params.heads == "separate":
+        pairs = [
+            _train_pair(one, recipe, seed_of(seed, "separate", number), on_epoch)
+            for number, one in enumerate(_of_one_emotion(lesson))
+        ]
+        one_bit, twin = (_joined([pair[side] for pair in pairs]) for side in (0, 1))
+        return one_bit, twin
+    return _train_pair(lesson, recipe, seed, on_epoch)
+
+
+def _train_pair(
+    lesson: _Lesson, recipe: TrainingParams, seed: int, on_epoch: OnEpoch
+) -> tuple[TrainedModel, TrainedModel]:
     twin = _train("float", lesson, recipe, seed, on_epoch, teacher=None)
     one_bit = _train("one-bit", lesson, recipe, seed, on_epoch, teacher=twin.network)
     return one_bit, twin
+
+
+def _of_one_emotion(lesson: _Lesson) -> Iterator[_Lesson]:
+    """The same people, asked for one emotion at a time."""
+    for column, emotion in enumerate(lesson.emotions):
+        yield replace(
+            lesson,
+            emotions=(emotion,),
+            targets=lesson.targets[:, [column]],
+            validation_targets=lesson.validation_targets[:, [column]],
+        )
+
+
+def _joined(models: Sequence[TrainedModel]) -> TrainedModel:
+    """Models of one emotion each as one; its history is the mean of theirs, and no epoch is the best of all."""
+    epochs = zip(*(model.history for model in models), strict=True)
+    return replace(
+        models[0],
+        network=SeparateNets([model.network for model in models]).eval(),
+        emotions=tuple(model.emotions[0] for model in models),
+        thresholds=np.concatenate([model.thresholds for model in models]),
+        history=tuple(_mean_record(records) for records in epochs),
+        best_epoch=0,
+        train_s=sum(model.train_s for model in models),
+    )
+
+
+def _mean_record(records: Sequence[EpochRecord]) -> EpochRecord:
+    means = {
+        name: float(np.mean([getattr(record, name) for record in records]))
+        for name in ("loss", "validation_auc", "validation_loss")
+    }
+    return EpochRecord(epoch=records[0].epoch, **means)
 
 
 def predict_scores(model: TrainedModel, table: ClipTable) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.landmark_codes import COORDINATES, CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
+from bitface.models.separate import PREFIX, SeparateNets
 
 FORMAT: Final = 3
 WEIGHTS: Final = "weights.safetensors"
@@ -128,9 +129,16 @@ def load_model(folder: Path) -> TrainedModel:
 
 def _network(name: str, sizes: dict[str, Any], weights: dict[str, torch.Tensor]) -> ClipNet:
     with torch.random.fork_rng(devices=[]):
-        network = EMPTY[name](sizes)
+        network = _empty(name, sizes)
     network.load_state_dict(weights, strict=True)
     return network.eval()
+
+
+def _empty(name: str, sizes: dict[str, Any]) -> ClipNet:
+    if not name.startswith(PREFIX):
+        return EMPTY[name](sizes)
+    one = {**sizes, "outputs": 1}
+    return SeparateNets([EMPTY[name.removeprefix(PREFIX)](one) for _ in range(sizes["outputs"])])
 
 
 _NO_SCALE: Final = CodeScale(centre=np.ones(COORDINATES, np.float32), inverse_step=np.ones(COORDINATES, np.float32))

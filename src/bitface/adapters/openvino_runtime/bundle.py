@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import DIGESTS, GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
+from bitface.models.exported import FloatHead, SeparateHeads
 from bitface.models.selftest import check_nobody
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
     from bitface.models.face_net import FaceNet
     from bitface.models.landmark_net import LandmarkNet
     from bitface.models.random_net import RandomFaceNet, RandomLandmarkNet
+    from bitface.models.separate import SeparateNets
 
     if isinstance(network, RandomLandmarkNet | RandomFaceNet):
         if network.spec.precision != "one-bit":
@@ -87,15 +90,22 @@ def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
             (folder / name).unlink(missing_ok=True)
         head = readout(network, np.ones(network.spec.features, np.int8)).arrays()
         return {**head, **_scale_of(network)} if isinstance(network, RandomLandmarkNet) else head
-    if isinstance(network, FaceNet):
-        face_trunk, face_head = extract_face(network)
-        write_face_graph(face_trunk, folder)
-        return face_head.arrays()
-    if not isinstance(network, LandmarkNet):
+    members = network.members if isinstance(network, SeparateNets) else [network]
+    faces = [extract_face(one) for one in members if isinstance(one, FaceNet)]
+    landmarks = [extract(one) for one in members if isinstance(one, LandmarkNet)]
+    if faces:
+        write_face_graph([trunk for trunk, _ in faces], folder)
+        return _heads_of(network, [head for _, head in faces])
+    if not landmarks:
         raise InputError(f"a {network.name} has no exported form")
-    trunk, landmark_head = extract(network)
-    write_landmark_graph(trunk, folder)
-    return {**landmark_head.arrays(), **_scale_of(network)}
+    write_landmark_graph([trunk for trunk, _ in landmarks], folder)
+    return {**_heads_of(network, [head for _, head in landmarks]), **_scale_of(cast("LandmarkClipNet", members[0]))}
+
+
+def _heads_of(network: ClipNet, heads: Sequence[FloatHead]) -> bundle_spec.Arrays:
+    from bitface.models.separate import SeparateNets
+
+    return SeparateHeads(heads=tuple(heads)).arrays() if isinstance(network, SeparateNets) else heads[0].arrays()
 
 
 def _scale_of(network: LandmarkClipNet) -> bundle_spec.Arrays:

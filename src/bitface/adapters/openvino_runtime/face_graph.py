@@ -7,6 +7,7 @@ itself; averages over squares of a power of two and products with whole numbers 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,7 +19,7 @@ from bitface.binarize.packing import pack_signs
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
 from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
-from bitface.models.exported import FloatHead
+from bitface.models.exported import FloatHead, SeparateHeads
 from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
 from bitface.models.face_codes import encode_crops
 
@@ -30,25 +31,32 @@ _OPERATIONS: Final = frozenset(
 )
 
 
-def write_face_graph(trunk: FaceTrunk, folder: Path) -> None:
-    """Writes `model.xml` and `model.bin`: int8 codes (M, 64, 64) to counts float32 (M, F, 1, 1)."""
+def write_face_graph(trunks: Sequence[FaceTrunk], folder: Path) -> None:
+    """Writes `model.xml` and `model.bin`: int8 codes (M, 64, 64) to counts float32 (M, F, 1, 1), of several side by side."""
     import openvino
     from openvino import opset13 as op
 
     codes = op.parameter([-1, CROP_PX, CROP_PX], openvino.Type.i8)
     codes.output(0).set_names({"codes"})
     pixels = op.convert(op.unsqueeze(codes, np.array([1])), "f32")
-    stem = op.convert(op.constant(trunk.stem), "f32")
-    # A `u1` tensor borrows numpy's memory, which has to outlive it.
-    borrowed = [pack_signs(layer.filters) for layer in trunk.layers]
-    borrowed.append(pack_signs(trunk.readout.filters))
-    stream = op.convolution(pixels, stem, [2, 2], [1, 1], [1, 1], [1, 1])
-    for layer, packed in zip(trunk.layers, borrowed, strict=False):
-        stream = op.add(_added(layer, stream, packed), stream if layer.stride == 1 else _pooled_twice(stream))
-    pooled = _pooled(stream, trunk.readout.pooled_side)
-    counts = _counted(pooled, trunk.readout, borrowed[-1], stride=1, pad=0)
-    save_graph(openvino.Model([op.result(counts)], [codes], "face_trunk"), folder)
+    borrowed: list[NDArray[np.uint8]] = []
+    counts = [_counts(trunk, pixels, borrowed) for trunk in trunks]
+    joined = counts[0] if len(counts) == 1 else op.concat(counts, 1)
+    save_graph(openvino.Model([op.result(joined)], [codes], "face_trunk"), folder)
     borrowed.clear()
+
+
+def _counts(trunk: FaceTrunk, pixels: Any, borrowed: list[NDArray[np.uint8]]) -> Any:
+    """One trunk's counts. `borrowed` must outlive the graph: a `u1` tensor borrows numpy's memory."""
+    from openvino import opset13 as op
+
+    packed = [*(pack_signs(layer.filters) for layer in trunk.layers), pack_signs(trunk.readout.filters)]
+    borrowed += packed
+    stream = op.convolution(pixels, op.convert(op.constant(trunk.stem), "f32"), [2, 2], [1, 1], [1, 1], [1, 1])
+    for layer, filters in zip(trunk.layers, packed, strict=False):
+        stream = op.add(_added(layer, stream, filters), stream if layer.stride == 1 else _pooled_twice(stream))
+    pooled = _pooled(stream, trunk.readout.pooled_side)
+    return _counted(pooled, trunk.readout, packed[-1], stride=1, pad=0)
 
 
 def _added(layer: BinaryLayer, stream: Any, packed: NDArray[np.uint8]) -> Any:
@@ -133,5 +141,16 @@ class FaceRunner:
 
 def load_face_net(files: Files, spec: BundleSpec, heads: Arrays, threads: int) -> tuple[FaceRunner, FloatHead]:
     """Runner and head of a bundle's bytes; raises IntegrityError, KeyError, TypeError or InputError for other ones."""
+    return _runner(files, spec, threads, parts=1), FloatHead(**heads)
+
+
+def load_separate_face_nets(
+    files: Files, spec: BundleSpec, heads: Arrays, threads: int
+) -> tuple[FaceRunner, SeparateHeads]:
+    """Trunks side by side, and their heads; raises as `load_face_net` does."""
+    return _runner(files, spec, threads, parts=spec.sizes["outputs"]), SeparateHeads.of(heads)
+
+
+def _runner(files: Files, spec: BundleSpec, threads: int, parts: int) -> FaceRunner:
     compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
-    return FaceRunner(compiler, spec.sizes["features"]), FloatHead(**heads)
+    return FaceRunner(compiler, spec.sizes["features"] * parts)

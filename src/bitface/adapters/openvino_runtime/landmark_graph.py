@@ -7,6 +7,7 @@ is compiled per shape; a `u1` tensor borrows numpy's memory, which has to outliv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,7 +19,7 @@ from bitface.binarize.packing import pack_signs
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS, Reads
 from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
-from bitface.models.exported import FloatHead, IntegerTrunk
+from bitface.models.exported import FloatHead, IntegerTrunk, SeparateHeads
 from bitface.models.landmark_codes import COORDINATES, CodeScale, encode
 
 _OPERATIONS: Final = frozenset(
@@ -29,17 +30,30 @@ _OPERATIONS: Final = frozenset(
 )
 
 
-def write_landmark_graph(trunk: IntegerTrunk, folder: Path) -> None:
-    """Writes `model.xml` and `model.bin`: int8 stem, then per binary layer edge padding, comparison, convolution."""
+def write_landmark_graph(trunks: Sequence[IntegerTrunk], folder: Path) -> None:
+    """Writes `model.xml` and `model.bin` of one trunk, or of several side by side on the same codes."""
+    import openvino
+    from openvino import opset13 as op
+
+    codes = op.parameter([-1, -1, COORDINATES], openvino.Type.i8)
+    codes.output(0).set_names({"codes"})
+    real, borrowed = op.convert(codes, "f32"), list[NDArray[np.uint8]]()
+    parts = [layer for trunk in trunks for layer in _layers(trunk, real, borrowed)]
+    joined = op.squeeze(op.concat(parts, 1), np.array([2]))
+    graph = openvino.Model([op.result(op.transpose(joined, np.array([0, 2, 1])))], [codes], "landmark_trunk")
+    save_graph(graph, folder)
+    borrowed.clear()
+
+
+def _layers(trunk: IntegerTrunk, codes: Any, borrowed: list[NDArray[np.uint8]]) -> list[Any]:
+    """Counts of every binary layer: int8 stem, then edge padding, comparison, convolution. `borrowed` must outlive them."""
     import openvino
     from openvino import opset13 as op
 
     kernel = trunk.filters[0].shape[2]
-    codes = op.parameter([-1, -1, COORDINATES], openvino.Type.i8)
-    codes.output(0).set_names({"codes"})
     stem = op.convert(op.constant(trunk.stem), "f32")
-    counts = op.transpose(op.matmul(op.convert(codes, "f32"), stem, False, True), np.array([0, 2, 1]))
-    values, layers, borrowed = op.unsqueeze(counts, np.array([2])), [], []
+    counts = op.transpose(op.matmul(codes, stem, False, True), np.array([0, 2, 1]))
+    values, layers = op.unsqueeze(counts, np.array([2])), []
     for thresholds, filters in zip(trunk.thresholds, trunk.filters, strict=True):
         before, after = np.array([0, 0, 0, kernel // 2]), np.array([0, 0, 0, (kernel - 1) // 2])
         limit = op.constant(thresholds.reshape(1, -1, 1, 1))
@@ -51,10 +65,7 @@ def write_landmark_graph(trunk: IntegerTrunk, folder: Path) -> None:
         constant = op.constant(openvino.Tensor(packed, shape, openvino.Type.u1))
         values = op.binary_convolution(bits, constant, [1, 1], [0, 0], [0, 0], [1, 1], "xnor-popcount", -1.0)
         layers.append(values)
-    joined = op.squeeze(op.concat(layers, 1), np.array([2]))
-    graph = openvino.Model([op.result(op.transpose(joined, np.array([0, 2, 1])))], [codes], "landmark_trunk")
-    save_graph(graph, folder)
-    borrowed.clear()
+    return layers
 
 
 def landmark_codes(inputs: NDArray[Any], scale: CodeScale) -> NDArray[np.int8]:
@@ -89,7 +100,18 @@ class LandmarkTrunk:
 
 def load_landmark_net(files: Files, spec: BundleSpec, heads: Arrays, threads: int) -> tuple[LandmarkTrunk, FloatHead]:
     """Trunk and head of a bundle's bytes; raises IntegrityError, KeyError, TypeError or InputError for other ones."""
+    return _trunk(files, spec, heads, threads, parts=1), FloatHead(**heads)
+
+
+def load_separate_landmark_nets(
+    files: Files, spec: BundleSpec, heads: Arrays, threads: int
+) -> tuple[LandmarkTrunk, SeparateHeads]:
+    """Trunks side by side, and their heads; raises as `load_landmark_net` does."""
+    return _trunk(files, spec, heads, threads, parts=spec.sizes["outputs"]), SeparateHeads.of(heads)
+
+
+def _trunk(files: Files, spec: BundleSpec, heads: Arrays, threads: int, parts: int) -> LandmarkTrunk:
+    """Takes the scale out of `heads`."""
     scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"))
     compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
-    features = spec.sizes["channels"] * spec.sizes["binary_layers"]
-    return LandmarkTrunk(compiler, scale, features), FloatHead(**heads)
+    return LandmarkTrunk(compiler, scale, spec.sizes["channels"] * spec.sizes["binary_layers"] * parts)

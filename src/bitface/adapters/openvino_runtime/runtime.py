@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE
-from bitface.adapters.openvino_runtime.face_graph import load_face_net
-from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net
+from bitface.adapters.openvino_runtime.face_graph import load_face_net, load_separate_face_nets
+from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net, load_separate_landmark_nets
 from bitface.adapters.openvino_runtime.random_nets import load_random_face_net, load_random_landmark_net
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.features import Reads
@@ -44,6 +44,8 @@ Load = Callable[[bundle_spec.Files, BundleSpec, bundle_spec.Arrays, int], tuple[
 LOADERS: Final[dict[str, Load]] = {
     "landmark_net": load_landmark_net,
     "face_net": load_face_net,
+    "separate_landmark_net": load_separate_landmark_nets,
+    "separate_face_net": load_separate_face_nets,
     "random_landmark_net": load_random_landmark_net,
     "random_face_net": load_random_face_net,
 }
@@ -78,7 +80,7 @@ class OneBitRuntime:
             raise IntegrityError(f"{SPEC} names the network '{spec.network}'; this version knows {', '.join(LOADERS)}")
         try:
             trunk, head = LOADERS[spec.network](files, spec, heads, threads)
-        except (TypeError, KeyError, InputError) as error:
+        except (TypeError, KeyError, ValueError, InputError) as error:
             raise IntegrityError(f"{HEADS} is not the head of a {spec.network}; export the model again") from error
         runtime = cls(spec=spec, trunk=trunk, head=head, digest=digest, label=(name, version))
         runtime._check(selftest)
