@@ -26,7 +26,7 @@ from bitface.ports import ExportBundle, LoadRuntime, Report, Rivals, Runtime
 from bitface.steps.featurise import Featuriser
 
 if TYPE_CHECKING:
-    from bitface.models.clip_net import ClipNet
+    from bitface.models.clip_net import ClipNet, Precision
     from bitface.models.face_clips import FaceClipNet
 
 LENT_PEOPLE: Final = 10
@@ -43,6 +43,7 @@ RIVALS: Final[Mapping[str, tuple[str, str]]] = {
 """What `--against` may name: runtime and precision."""
 READOUT: Final = ("affine", "heads", "lstm", "clip_heads")
 """What every network has behind its counts."""
+_OUTPUTS: Final = 7
 OURS: Final = ("bitface", "one-bit")
 
 
@@ -229,6 +230,10 @@ def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> I
             one_bit, twin = _pair(sizes, seed)
             width = f" {training.face_net.channels}" if (architecture, variant) == ("face_net", "T-EMO") else ""
             yield Subject(name=f"{architecture}{width} {variant}", one_bit=one_bit, twin=twin)
+    for architecture in ("face_net", "landmark_net"):
+        sizes = training.model_copy(update={"architecture": architecture, "variant": "T-EMO", "heads": "separate"})
+        one_bit, twin = _pair(sizes, seed)
+        yield Subject(name=f"{architecture} separate", one_bit=one_bit, twin=twin)
 
 
 def faces_of_people(table: ClipTable, count: int) -> Faces:
@@ -288,12 +293,19 @@ def _size_claim(what: str, rows: Sequence[Row], asked: float) -> Claim | None:
 def _pair(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     """A one-bit network and its twin, in evaluation mode."""
     from bitface.models.extraction import selftest_of
+    from bitface.models.separate import SeparateNets
     from bitface.training.loop import DOMAINS
     from bitface.training.seeds import repeatable
 
     with repeatable(seed, 1):
         domain = DOMAINS[training.architecture].of(_nobody(seed), training)
-        pair = domain.network("one-bit", 7, seed), domain.network("float", 7, seed)
+
+        def network_of(precision: Precision) -> ClipNet:
+            if training.heads == "shared":
+                return domain.network(precision, _OUTPUTS, seed)
+            return SeparateNets([domain.network(precision, 1, seed) for _ in range(_OUTPUTS)])
+
+        pair = network_of("one-bit"), network_of("float")
         for network in pair:
             inputs, lengths = network.inputs_of(selftest_of(network, seed))
             network.train()(inputs, lengths)
