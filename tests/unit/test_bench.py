@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from bitface.adapters import figures
+from bitface.binarize.cost import Cost
 from bitface.errors import InputError
 from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, ratio_of
 from bitface.evaluation.machine import Processor, processor
@@ -30,6 +31,7 @@ from bitface.steps.bench import (
 from bitface.steps.bench_report import bench_document, bench_text, report_bench
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
+COST = Cost(one_bit_weights=8, int8_weights=2, float_weights=3, one_bit_macs=2_500_000, int8_macs=40_000, float_macs=0)
 FAST = Processor(model="X", cores=2, flags=("avx2", "avx512_vpopcntdq"))
 SLOW = Processor(model="Y", cores=2, flags=("avx2",))
 
@@ -63,6 +65,7 @@ def bench(here=FAST, **changes):
         calls=2,
         rows=tuple(found),
         skipped=("openvino int8 cannot take landmark_net",),
+        costs={one.network: COST for one in found},
         claims=claims_of(found, here, PARAMS.bench),
         calibrated_on="random pictures of nobody",
         whole={"detector": Latency(p50_ms=9.0, p95_ms=12.0, rounds=5)},
@@ -125,6 +128,7 @@ def test_the_document_has_the_keys_of_the_contract_and_the_text_every_row():
     assert all(wanted <= set(one) for one in document["rows"])
     text = bench_text(bench())
     assert "18.0x (17.0 to 19.0)" in text
+    assert "face_net 64: 2.50 M one-bit, 0.04 M int8 multiply-accumulates" in text
     assert "openvino int8 cannot take landmark_net" in text
     assert "DOES NOT HOLD" in bench_text(bench(torch_ratio=10.0))
 

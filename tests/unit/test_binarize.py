@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bitface.binarize.cost import landmark_net_cost
 from bitface.binarize.folding import COUNT_LIMIT, fold_norm
 from bitface.binarize.layers import BinaryActivation, BinaryTemporalConv, Int8Linear
 from bitface.binarize.packing import pack_signs, unpack_signs
@@ -151,14 +150,3 @@ def test_latent_weights_are_clipped():
         layer.weight.fill_(-7)
     layer.clip_latents()
     assert layer.weight.unique().tolist() == [-1.5]
-
-
-def test_costs_of_a_small_net_are_those_counted_by_hand():
-    """4 inputs, 2 channels, kernel 3, one binary layer, 1 LSTM unit, 2 outputs."""
-    one_bit, twin = landmark_net_cost(inputs=4, channels=2, temporal_kernel=3, binary_layers=1, lstm_units=1, outputs=2)
-    recurrent, heads = (2 + 1) * 4, 2
-    assert (one_bit.one_bit_weights, one_bit.int8_weights) == (12, 8)
-    assert one_bit.float_weights == recurrent + heads + (4 + 4 + 2 + 8) + 2
-    assert one_bit.weight_bytes == 2 + 8 + 4 * one_bit.float_weights
-    assert twin.weight_bits == 32 * (8 + 12 + recurrent + heads + 18 + 6)
-    assert one_bit.macs == twin.macs == 12 + 8 + recurrent + heads

@@ -1,13 +1,18 @@
-"""What one bit saves and what it does not: weights and multiply-accumulates by kind, of a net and of its twin."""
+"""What one bit saves and what it does not: weights and multiply-accumulates by kind, for one still."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["one-bit", "int8", "float"]
+KINDS: Final[tuple[Kind, ...]] = ("one-bit", "int8", "float")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Weights and multiply-accumulates (one per frame and LSTM step) that are one-bit, int8 and float32.
+    """Weights, and multiply-accumulates of one still, that are one-bit, int8 and float32.
 
     `float_weights` includes thresholds, affines and biases, which no one-bit net can do without.
     """
@@ -31,40 +36,34 @@ class Cost:
 
     @property
     def macs(self) -> int:
-        """All multiply-accumulates of one frame."""
+        """All multiply-accumulates of one still."""
         return self.one_bit_macs + self.int8_macs + self.float_macs
 
 
-def landmark_net_cost(
-    *, inputs: int, channels: int, temporal_kernel: int, binary_layers: int, lstm_units: int, outputs: int
-) -> tuple[Cost, Cost]:
-    """The cost of a one-bit landmark net, and of its float twin of the same sizes, for one frame of one clip.
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One layer that multiplies: `weights` stored numbers of a kind, each used `positions` times for a still.
 
-    A still has no recurrence, so its LSTM costs `lstm_units * 4 * lstm_units` less than counted here.
+    `unstored_macs` are by numbers that are made from a seed.
     """
-    stem = inputs * channels
-    binary = binary_layers * channels * channels * temporal_kernel
-    features = binary_layers * channels
-    recurrent = (features + lstm_units) * 4 * lstm_units
-    heads = lstm_units * outputs
-    # Per feature an affine (2); the LSTM's gates and the heads have biases; codes have a centre and a step.
-    small = 2 * features + 4 * lstm_units + outputs + 2 * inputs
-    one_bit = Cost(
-        one_bit_weights=binary,
-        int8_weights=stem,
-        # One threshold per channel before each binary layer.
-        float_weights=recurrent + heads + small + features,
-        one_bit_macs=binary,
-        int8_macs=stem,
-        float_macs=recurrent + heads,
+
+    kind: Kind
+    weights: int
+    positions: int
+    unstored_macs: int = 0
+
+
+def total(products: Iterable[Product], small_weights: int) -> Cost:
+    """The cost of a network of these layers; `small_weights` are its other float32 numbers, which multiply next to nothing."""
+    weights, macs = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+    for one in products:
+        weights[one.kind] += one.weights
+        macs[one.kind] += one.weights * one.positions + one.unstored_macs
+    return Cost(
+        one_bit_weights=weights["one-bit"],
+        int8_weights=weights["int8"],
+        float_weights=weights["float"] + small_weights,
+        one_bit_macs=macs["one-bit"],
+        int8_macs=macs["int8"],
+        float_macs=macs["float"],
     )
-    twin = Cost(
-        one_bit_weights=0,
-        int8_weights=0,
-        # An affine and a PReLU per channel before each convolution.
-        float_weights=stem + binary + recurrent + heads + small + 3 * features,
-        one_bit_macs=0,
-        int8_macs=0,
-        float_macs=stem + binary + recurrent + heads,
-    )
-    return one_bit, twin

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.binarize.cost import Cost
 from bitface.dataset.shards import read_shard
 from bitface.errors import InputError
 from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, latency_of, ratio_of
@@ -71,7 +72,8 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What was measured. `skipped` names what a runtime could not take; `calibrated_on` whose faces calibrated int8 rivals.
+    """What was measured. `skipped` names what a runtime could not take; `calibrated_on` whose faces calibrated int8 rivals;
+    `costs` what the one-bit networks store and multiply, heads included.
 
     `whole` are times of one picture of the dataset, see `time_end_to_end`; empty without a dataset.
     """
@@ -81,6 +83,7 @@ class Bench:
     calls: int
     rows: tuple[Row, ...]
     skipped: tuple[str, ...]
+    costs: Mapping[str, Cost]
     claims: tuple[Claim, ...]
     calibrated_on: str
     whole: Mapping[str, Latency]
@@ -147,10 +150,13 @@ def bench_networks(
     Raises:
         InputError: a rival's package is not installed.
     """
+    from bitface.models.counting import cost_of
+
     subjects = tuple(make_subjects(training, params, seed))
     faces = faces or faces_of_nobody(seed, params.calibration_faces)
     rows: list[Row] = []
     skipped: list[str] = []
+    costs = {subject.name: cost_of(subject.one_bit) for subject in subjects}
     with TemporaryDirectory() as place, one_thread():
         for done, subject in enumerate(subjects):
             report("timing networks", done, len(subjects))
@@ -166,6 +172,7 @@ def bench_networks(
         calls=params.calls,
         rows=tuple(rows),
         skipped=tuple(skipped),
+        costs=costs,
         claims=claims_of(rows, here, params),
         calibrated_on=faces.whose,
         whole=whole,

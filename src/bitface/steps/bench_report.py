@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bitface.binarize.cost import Cost
 from bitface.dataset.files import write_atomically
 from bitface.metric_names import metric_name
 from bitface.ports import TrackedReport, Tracking
@@ -34,6 +35,7 @@ def bench_document(bench: Bench) -> dict[str, Any]:
         "weights": "random",
         "int8_calibrated_on": bench.calibrated_on,
         "rows": [_row(row) for row in bench.rows],
+        "costs": {name: asdict(cost) for name, cost in bench.costs.items()},
         "skipped": list(bench.skipped),
         "claims": [asdict(claim) for claim in bench.claims],
         "whole": {
@@ -54,7 +56,7 @@ def bench_text(bench: Bench) -> str:
     for row in bench.rows:
         if row.network != network:
             network = row.network
-            lines += ["", network]
+            lines += ["", f"{network}: {_cost_words(bench.costs[network])}"]
         ratio = f"{row.ratio.median:6.1f}x ({row.ratio.lo:.1f} to {row.ratio.hi:.1f})" if row.ratio else "   ours"
         lines.append(
             f"  {row.runtime:<20} {row.precision:<8} {row.latency.p50_ms:8.3f} ms  p95 {row.latency.p95_ms:8.3f}  "
@@ -147,6 +149,12 @@ def _figure(bench: Bench, draw: Any, path: Path) -> Path:
         "change the time. The landmark detector is not in it."
     )
     return Path(draw.bench_figure(rows, caption, path))
+
+
+def _cost_words(cost: Cost) -> str:
+    """Multiply-accumulates by kind, in millions."""
+    kinds = (("one-bit", cost.one_bit_macs), ("int8", cost.int8_macs), ("float", cost.float_macs))
+    return ", ".join(f"{macs / 1e6:.2f} M {kind}" for kind, macs in kinds if macs) + " multiply-accumulates"
 
 
 def _found(claim: Claim) -> str:
