@@ -260,10 +260,11 @@ class Stages:
         """Groups of people, for a flow that is no retrain."""
         return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
 
-    def study(self, run: Run, features: Features, validation: Validation) -> Study:
-        """Every variant of params.yaml's section study, trained and judged out of fold."""
+    def study(self, run: Run, features: Features, validation: Validation, variants: str | None) -> Study:
+        """Variants of params.yaml's section study, trained and judged out of fold."""
         tools = self.tools
-        return study_models(run, _flat(features), validation, tools.keys, tools.workspace.stages, tools.progress)
+        place = tools.workspace.stages
+        return study_models(run, _flat(features), validation, tools.keys, place, tools.progress, variants)
 
     def report_study(self, run: Run, found: Study) -> dict[str, Any]:
         """Tables, picture and page of a study."""

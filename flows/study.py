@@ -14,13 +14,14 @@ from flows.wiring import worker_threads
 
 
 class StudyRequest(BaseModel):
-    """What a person asks for; the context is params.yaml's where None."""
+    """What a person asks for; context and variants are params.yaml's where None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: str = "full"
     context: str | None = None
     overrides: tuple[str, ...] = ()
+    variants: str | None = None
 
 
 @flow(name="study", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
@@ -32,5 +33,5 @@ def study(request: StudyRequest) -> dict[str, Any]:
         run = step(stages.plan)(dataset)
         features = step(stages.featurise).map(stages.people(run), unmapped(run)).result()
         validation = step(stages.validate)(run, features)
-        found = step(stages.study)(run, features, validation)
+        found = step(stages.study)(run, features, validation, request.variants)
         return {**step(stages.report_study)(run, found), "warnings": stages.warnings}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -211,6 +212,9 @@ class StudyParams(Section):
         unknown = {name for parts in self.fused.values() for name in parts} | {self.reference}
         if unknown := unknown - set(self.variants):
             raise ValueError(f"study names '{sorted(unknown)[0]}', which is not one of its variants")
+        for name in (*self.variants, *self.fused):
+            if not re.fullmatch(r"[\w .:/-]+", name, re.ASCII):
+                raise ValueError(f"'{name}' cannot name a metric; use letters, digits, spaces and - _ . : / only")
         return self
 
 

@@ -154,6 +154,42 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) ->
     assert summary["alias"] is None
 
 
+def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(done, bitface) -> None:
+    """The bundle ships the seed; each training person's counts are kept, sealed, for the day that the person leaves."""
+    project, _, _ = done
+    run = bitface(project, "retrain", "--json", *SMALL, "--set", "training.variant=R-EMO")
+    assert run.returncode in (0, 3), run.stderr[-3000:]
+    summary = json.loads(run.stdout)
+    assert {model["variant"] for model in summary["models"]} == {"R-EMO"}
+    assert summary["gate"]["cells"]["not_run"] == 0
+    (counts,) = (project / "home" / "stages" / "train").glob("*/counts")
+    trained = {sample.person for sample in read_index(project / "data")} & {path.stem for path in counts.iterdir()}
+    assert len(trained) == len(list(counts.iterdir())) > 0
+    assert not any(b"counts" in path.read_bytes()[:2000] for path in counts.iterdir())
+    kept = json.loads((counts.parent / "one-bit" / "spec.json").read_text())
+    assert len(kept["statistics_sha256"]) == 64
+
+
+def test_a_study_compares_variants_on_people_that_no_gate_judges(done, bitface) -> None:
+    project, _, _ = done
+    words = ("--variants", "landmarks R,landmarks T", "--set", "study.folds=3", "--set", "study.seeds=1")
+    few = ("--set", "study.random_draws=2", "--set", "study.workers=1", "--set", "training.epochs=2")
+    run = bitface(project, "study", "models", "--profile", "default", "--json", *SMALL, *words, *few)
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = json.loads(run.stdout)
+    judged = {sample.person for sample in read_index(project / "data") if sample.split != "gate"}
+    assert found["people"] == len(judged)
+    trainings = {(one["variant"], one["precision"]): one["trainings"] for one in found["variants"]}
+    assert trainings == {
+        ("landmarks R", "one-bit"): 2,
+        ("landmarks R", "float"): 2,
+        ("landmarks T", "one-bit"): 1,
+        ("landmarks T", "float"): 1,
+    }
+    assert found["reference"] == "landmarks T"
+    assert "out of fold" in Path(found["page"]).read_text()
+
+
 def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: Path, bitface) -> None:
     project, summary, _ = done
     from PIL import Image

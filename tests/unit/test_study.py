@@ -14,7 +14,7 @@ from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import ClipTable
 from bitface.params import StudyParams, read_params
 from bitface.steps import study as study_step
-from bitface.steps.study import compare, plan_jobs, run_jobs, study_table
+from bitface.steps.study import chosen_variants, compare, plan_jobs, run_jobs, study_table
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 SMALL = {"channels": 32, "lstm_units": 4, "epochs": 1, "steps_per_epoch_min": 2, "batch": 16, "binary_layers": 1}
@@ -97,9 +97,22 @@ def test_jobs_are_every_variant_seed_and_fold() -> None:
     assert len({(job.variant, job.seed, job.fold) for job in jobs}) == len(jobs)
 
 
+def test_variants_are_chosen_by_name_with_what_they_are_fused_to() -> None:
+    assert chosen_variants(STUDY, None) is STUDY
+    both = chosen_variants(STUDY, "narrow, base")
+    assert (list(both.variants), both.reference, list(both.fused)) == (["narrow", "base"], "base", ["both"])
+    one = chosen_variants(STUDY, "narrow")
+    assert (one.reference, one.fused) == ("narrow", {})
+    for wrong in ("wide", ","):
+        with pytest.raises(InputError, match=r"is no variant; params\.yaml names base, narrow"):
+            chosen_variants(STUDY, wrong)
+
+
 def test_an_unknown_reference_or_change_is_refused() -> None:
     with pytest.raises(ValueError, match="study names 'gone'"):
         StudyParams.model_validate({**STUDY.model_dump(), "reference": "gone"})
+    with pytest.raises(ValueError, match="'a, b' cannot name a metric"):
+        StudyParams.model_validate({**STUDY.model_dump(), "variants": {"base": {}, "narrow": {}, "a, b": {}}})
     wrong = STUDY.model_copy(update={"variants": {"base": {"lstm_unit": 2}}, "fused": {}})
     with pytest.raises(ValueError, match="lstm_unit"):
         plan_jobs(wrong, TRAINING, seed=5)

@@ -19,6 +19,7 @@ def study() -> None:
 @study_app.command()
 def models(
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "full",
+    variants: Annotated[str | None, typer.Option(help="Comma-separated names of params.yaml; all by default.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
@@ -31,7 +32,7 @@ def models(
     quieten()
     from flows.study import StudyRequest, study
 
-    found = study(StudyRequest(profile=profile, context=context, overrides=tuple(set_ or ())))
+    found = study(StudyRequest(profile=profile, context=context, overrides=tuple(set_ or ()), variants=variants))
     for line in found["warnings"]:
         warn(line)
     text = found.pop("text")

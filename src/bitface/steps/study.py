@@ -71,6 +71,28 @@ class Study:
     confidence: float
 
 
+def chosen_variants(study: StudyParams, names: str | None) -> StudyParams:
+    """The study with the variants of a comma-separated list alone, all where None; the first is the reference where that
+    of the parameters is not among them.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    if names is None:
+        return study
+    wanted = list(dict.fromkeys(word.strip() for word in names.split(",") if word.strip()))
+    unknown = [name for name in wanted if name not in study.variants] if wanted else ["nothing"]
+    if unknown:
+        raise InputError(f"'{unknown[0]}' is no variant; params.yaml names {', '.join(study.variants)}")
+    return study.model_copy(
+        update={
+            "variants": {name: study.variants[name] for name in wanted},
+            "fused": {name: parts for name, parts in study.fused.items() if set(parts) <= set(wanted)},
+            "reference": study.reference if study.reference in wanted else wanted[0],
+        }
+    )
+
+
 def plan_jobs(study: StudyParams, training: TrainingParams, seed: int) -> tuple[Job, ...]:
     """Every training of a study: variants with random convolutions are drawn more often, since they are cheap and vary."""
     jobs = []

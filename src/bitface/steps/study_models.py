@@ -16,7 +16,7 @@ from bitface.ports import Report, TrackedReport, Tracking
 from bitface.steps.featurise import FeatureRef
 from bitface.steps.plan import Run
 from bitface.steps.stages import key_of
-from bitface.steps.study import Study, compare, plan_jobs, run_jobs, study_table
+from bitface.steps.study import Study, chosen_variants, compare, plan_jobs, run_jobs, study_table
 from bitface.steps.study_report import draw_study, study_document, study_headline, study_metrics, study_page, study_text
 from bitface.steps.train import run_table
 from bitface.steps.validate import Validation
@@ -29,13 +29,16 @@ def study_models(
     keys: KeyStore,
     stages: Path,
     report: Report,
+    variants: str | None,
 ) -> Study:
     """Trains and judges every variant out of fold; what an earlier study of the same people trained is used again.
 
+    `variants` names those that are wanted, see `chosen_variants`.
+
     Raises:
-        InputError: there are fewer people than folds.
+        InputError: a variant is unknown, or there are fewer people than folds.
     """
-    params = run.params.study
+    params = chosen_variants(run.params.study, variants)
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed)
     if len(folds) < params.folds:
@@ -63,7 +66,7 @@ def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Track
         TrackedReport(
             report_id=key_of(run.run_id, document),
             kind="study",
-            title=f"study · {len(run.params.study.variants)} variants · {study.people} people",
+            title=f"study · {len(study.one_bit_gain)} variants · {study.people} people",
             started_at=at,
             evidence=run.evidence,
             code_commit=run.code_commit,
