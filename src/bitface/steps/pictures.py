@@ -111,15 +111,13 @@ def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any
     return rows
 
 
-def unit_rows(units: UnitsRead, draw: Any) -> dict[str, list[Any]]:
-    """Correlation and F1 of every unit, by the name of the figure."""
-    return {
-        metric: [
-            _forest_row(draw, metric, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
-            for unit, own in units.report.units.items()
-        ]
-        for metric, name in (("correlation", "correlation"), ("F1 of being shown", "f1"))
-    }
+def unit_rows(units: UnitsRead, draw: Any) -> list[Any]:
+    """Correlation, then F1, of every unit."""
+    return [
+        _forest_row(draw, heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
+        for heading, name in (("correlation of intensities", "correlation"), ("F1 of being shown", "f1"))
+        for unit, own in units.report.units.items()
+    ]
 
 
 def coverage_rows(calibrated: CalibrationReport, draw: Any) -> list[Any]:

@@ -45,7 +45,7 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
             params_sha256=run.params.digest(),
             people=len(run.members.admissions),
             samples=len(run.members.samples),
-            params=dict(_flat("", {**params, "profile": run.profile, "processor": platform.machine()})),
+            params=_named({**params, "profile": run.profile, "processor": platform.machine()}),
         )
     )
 
@@ -416,6 +416,11 @@ def _version(
         consent_snapshot_sha256=run.members.consent_snapshot_sha256,
         headline=headline,
     )
+
+
+def _named(params: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Values by dotted name, without characters that a tracking store may refuse: people name the variants of a study."""
+    return {metric_name(name): value for name, value in _flat("", params)}
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, str | int | float]]:

@@ -163,19 +163,18 @@ def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark:
     return draw_page("Does a set keep its promise?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
 
 
-def unit_figure(rows: Mapping[str, Sequence[ForestRow]], against: str, path: Path) -> Path:
-    """Forest plots side by side, one per figure (its name -> a row per action unit, the same units in each)."""
+def unit_figure(rows: Sequence[ForestRow], against: str, path: Path) -> Path:
+    """A forest plot of how well each action unit is read, grouped by figure."""
     caption = (
         f"How well a float network reads each action unit, compared with {against}, with intervals over people. It is not "
         "the deployed model."
     )
 
     def draw(figure: Figure) -> None:
-        for axes, (metric, own) in zip(figure.subplots(1, len(rows), sharey=True), rows.items(), strict=True):
-            draw_forest(axes, own, None, metric)
+        draw_forest(figure.subplots(), rows, None, "correlation and F1")
 
-    longest = max(map(len, rows.values()))
-    return draw_page("Which action units can be read", caption, _ROW_IN * (longest + 1) + 0.85, draw, path)
+    headings = len({row.group for row in rows})
+    return draw_page("Which action units can be read", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
 
 
 def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metric: str) -> None:
