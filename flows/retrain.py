@@ -48,12 +48,13 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         models = step(stages.calibrate)(run, trained, features, validation)
         bundle = step(stages.export)(run, models)
         evaluation = step(stages.evaluate)(run, models, bundle, features, validation)
+        units = step(stages.action_units)(run, models, evaluation, features, validation)
         transferred = step(stages.transfer)(run, bundle)
         explanation = step(stages.explain)(run, models, features, validation)
         drifted = step(stages.drift)(run, features, validation)
         decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, features)
         return dict(
             step(stages.register)(
-                run, validation, models, bundle, evaluation, explanation, drifted, decision, transferred
+                run, validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred
             )
         )

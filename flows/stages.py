@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
+from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
 from bitface.steps.bench import LENT_PEOPLE, Faces, bench_networks, chosen_rivals, faces_of_people, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.calibrate import calibrate_models
@@ -75,6 +77,7 @@ class Stages:
         """Admits members and fixes the run."""
         tools = self.tools
         with self._timed("plan"):
+            self._unit_weights()
             return plan_run(
                 dataset,
                 tools.workspace,
@@ -157,6 +160,29 @@ class Stages:
                 run, models, bundle, _flat(features), validation, self.tools.keys, wiring.load_runtime
             )
 
+    def action_units(
+        self, run: Run, models: Trained, evaluation: Evaluated, features: Features, validation: Validation
+    ) -> UnitsRead | None:
+        """Action units by a float network beside the deployed one, where params.yaml asks for it."""
+        tools = self.tools
+        if not run.params.action_units.enabled:
+            return None
+        with self._timed("action units"):
+            found = read_action_units(
+                run,
+                models,
+                evaluation,
+                _flat(features),
+                validation,
+                tools.workspace.data,
+                self._unit_weights(),
+                tools.keys,
+                tools.workspace.stages,
+                tools.progress,
+            )
+        self.reused.extend(["action units"] if found.reused else [])
+        return found
+
     def transfer(self, run: Run, bundle: Exported) -> Transferred | None:
         """The deployed model on real people, where a folder of them is configured and it learned from synthetic ones."""
         tools = self.tools
@@ -214,6 +240,7 @@ class Stages:
         models: Trained,
         bundle: Exported,
         evaluation: Evaluated,
+        units: UnitsRead | None,
         explanation: Explained,
         drifted: Drifted,
         decision: Decided,
@@ -223,13 +250,14 @@ class Stages:
         tools = self.tools
         with self._timed("register"):
             draw, mesh, report = wiring.pictures(tools.workspace)
-            figures = draw_figures(run, bundle, evaluation, explanation, decision, draw, mesh)
+            figures = draw_figures(run, bundle, evaluation, units, explanation, decision, draw, mesh)
             reports = write_reports(run, validation, bundle, evaluation, explanation, drifted, decision, report)
             version, alias = register_model(
                 run,
                 models,
                 bundle,
                 evaluation,
+                units,
                 explanation,
                 decision,
                 transferred,
@@ -246,6 +274,7 @@ class Stages:
             models,
             bundle,
             evaluation,
+            units,
             explanation,
             decision,
             transferred,
@@ -291,6 +320,10 @@ class Stages:
             wiring.load_runtime,
         )
         return faces_of_people(table, params.bench.calibration_faces), whole
+
+    def _unit_weights(self) -> Path | None:
+        own = self.tools.params.action_units
+        return check_weights(own.enabled, own.weights, self.tools.workspace.root)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

@@ -98,9 +98,7 @@ class LandmarkAugmentation(Section):
     jitter: float = Field(ge=0, le=0.2)
 
 
-class FaceAugmentation(Section):
-    still_share: float = Field(ge=0, le=1)
-    frame_dropout: float = Field(ge=0, lt=1)
+class CropAugmentation(Section):
     mirror_share: float = Field(ge=0, le=1)
     rotation_deg: float = Field(ge=0, le=45)
     scale: float = Field(ge=0, lt=0.5)
@@ -109,6 +107,11 @@ class FaceAugmentation(Section):
     contrast: float = Field(ge=0, lt=1)
     blur_px: float = Field(ge=0, le=4)
     noise: float = Field(ge=0, lt=0.5)
+
+
+class FaceAugmentation(CropAugmentation):
+    still_share: float = Field(ge=0, le=1)
+    frame_dropout: float = Field(ge=0, lt=1)
 
 
 class FaceNetParams(Section):
@@ -181,6 +184,26 @@ class TrainingParams(Section):
     def is_closed_form(self) -> bool:
         """Whether heads are solved at once instead of trained in epochs."""
         return self.variant == "R-EMO" and self.r_emo.head == "closed_form"
+
+
+class ActionUnitParams(Section):
+    """`weights`: none, cache, or the path of a .pth or .safetensors file, from the project's root."""
+
+    enabled: bool
+    weights: str = Field(min_length=1)
+    code: int = Field(ge=1)
+    hidden: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    frames_per_clip: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    warmup_share: float = Field(gt=0, lt=1)
+    reconstruction_share: float = Field(ge=0)
+    shown_from: float = Field(gt=0, lt=1)
+    shown_share_min: float = Field(gt=0, lt=1)
+    threads: int = Field(ge=1)
+    augmentation: CropAugmentation
 
 
 class EvaluationParams(Section):
@@ -285,6 +308,7 @@ class Params(Section):
     quality: QualityParams
     features: FeatureParams
     training: TrainingParams
+    action_units: ActionUnitParams
     evaluation: EvaluationParams
     calibration: CalibrationParams
     transfer: TransferParams

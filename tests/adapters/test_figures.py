@@ -70,6 +70,10 @@ def coverage(path):
     return figures.coverage_figure(ROWS, 0.9, "calibrated on 27 people of split test", path)
 
 
+def units(path):
+    return figures.unit_figure(ROWS, "the facial actions that moved them", path)
+
+
 def roc(path):
     curve = RocCurve(false_positive_rate=BINS, true_positive_rate=np.sqrt(BINS), at_threshold=(0.1, 0.6))
     area = Interval(value=0.9, lo=0.85, hi=0.94, n=840, persons=120)
@@ -97,7 +101,7 @@ def assert_is_a_whole_picture(path):
     assert edge.min() == 255
 
 
-@pytest.mark.parametrize("draw", [confusion, reliability, coverage, roc, slices, latency])
+@pytest.mark.parametrize("draw", [confusion, reliability, coverage, units, roc, slices, latency])
 def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     """1,080 pixels wide, with dark and light in it, a white margin, a title and a caption."""
     path = draw(tmp_path / "folder" / "figure.png")

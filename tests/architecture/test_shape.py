@@ -29,7 +29,9 @@ def test_a_flow_is_thin(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_unpickled_and_no_module_says_nothing(path: Path) -> None:
     text = path.read_text()
-    assert not re.search(r"\btorch\.load\b|\bpickle\b|\bjoblib\b|mlflow\.pyfunc|allow_pickle=True", text)
+    # Published ResNet weights come as .pth: read as numbers only, never as code.
+    tensors_only = r"\btorch\.load\b(?!\(.*weights_only=True)|\bpickle\b(?! import UnpicklingError)"
+    assert not re.search(tensors_only + r"|\bjoblib\b|mlflow\.pyfunc|allow_pickle=True", text)
     assert ast.get_docstring(ast.parse(text)), "the first line of a module says why it exists"
     assert path.stem not in ("utils", "util", "helpers", "common", "misc", "manager")
 

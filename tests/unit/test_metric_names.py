@@ -1,6 +1,7 @@
 """Logged figures have the names of the contract, and no character that a tracking store refuses."""
 
 from bitface.metric_names import metric_name, slice_metric, with_interval
+from bitface.steps.register import _named
 
 
 def test_names_are_those_of_the_contract() -> None:
@@ -13,3 +14,11 @@ def test_names_are_those_of_the_contract() -> None:
 def test_a_source_s_own_words_cannot_break_a_name() -> None:
     """An ancestry may be any word of a source; a slash in it would open another level."""
     assert slice_metric("ancestry", "a/b (c)", "accuracy") == "slice/ancestry:a_b _c_/accuracy"
+
+
+def test_a_variant_with_a_comma_in_its_name_can_be_tracked() -> None:
+    """People name the variants of a study; a tracking store refuses what is no letter, digit or one of a few signs."""
+    assert _named({"study": {"variants": {"faces, alone": {"heads": "shared"}}}, "seed": 1}) == {
+        "study.variants.faces_ alone.heads": "shared",
+        "seed": 1,
+    }

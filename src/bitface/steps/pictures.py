@@ -12,7 +12,9 @@ import numpy as np
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.curves import confusion, roc_curves
 from bitface.evaluation.intervals import Interval
+from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.steps.action_units import UnitsRead
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
@@ -40,7 +42,14 @@ LIMITS = (
 
 
 def draw_figures(
-    run: Run, bundle: Exported, evaluation: Evaluated, explanation: Explained, decision: Decided, draw: Any, mesh: Any
+    run: Run,
+    bundle: Exported,
+    evaluation: Evaluated,
+    units: UnitsRead | None,
+    explanation: Explained,
+    decision: Decided,
+    draw: Any,
+    mesh: Any,
 ) -> list[Path]:
     """All figures of a run as PNG files; `draw` is the figures adapter, `mesh` the canonical face."""
     folder = run.folder / "figures"
@@ -62,6 +71,8 @@ def draw_figures(
         draw.slice_figure(rows, floor, "accuracy", folder / "slices.png"),
         draw.latency_figure(latencies, run.params.gate.latency_p50_budget_ms, folder / "latency.png"),
     ]
+    if units is not None:
+        drawn.append(draw.unit_figure(unit_rows(units, draw), units.against, folder / "action_units.png"))
     for precision in PRECISIONS:
         summary, name = explanation.summaries[precision], precision.replace("-", "_")
         drawn.append(draw.attribution_figure(summary, mesh, folder / f"attribution_{name}.png"))
@@ -98,6 +109,15 @@ def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any
             if own == attribute:
                 rows.append(_forest_row(draw, attribute, value, figure, states.get((own, value), "")))
     return rows
+
+
+def unit_rows(units: UnitsRead, draw: Any) -> list[Any]:
+    """Correlation, then F1, of every unit."""
+    return [
+        _forest_row(draw, heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
+        for heading, name in (("correlation of intensities", "correlation"), ("F1 of being shown", "f1"))
+        for unit, own in units.report.units.items()
+    ]
 
 
 def coverage_rows(calibrated: CalibrationReport, draw: Any) -> list[Any]:

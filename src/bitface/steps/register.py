@@ -16,6 +16,7 @@ from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
+from bitface.steps.action_units import UnitsRead
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
@@ -44,7 +45,7 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
             params_sha256=run.params.digest(),
             people=len(run.members.admissions),
             samples=len(run.members.samples),
-            params=dict(_flat("", {**params, "profile": run.profile, "processor": platform.machine()})),
+            params=_named({**params, "profile": run.profile, "processor": platform.machine()}),
         )
     )
 
@@ -54,6 +55,7 @@ def register_model(
     models: Trained,
     bundle: Exported,
     evaluation: Evaluated,
+    units: UnitsRead | None,
     explanation: Explained,
     decision: Decided,
     transferred: Transferred | None,
@@ -89,8 +91,8 @@ def register_model(
         )
     )
     headline = _headline(run, evaluation, bundle, decision)
-    metrics = _run_metrics(evaluation, bundle, explanation, transferred)
-    _show(run, models, evaluation, decision, metrics, figures, reports, headline, tracking)
+    metrics = _run_metrics(evaluation, bundle, explanation, transferred) | (unit_metrics(units) if units else {})
+    _show(run, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
     tracking.register(_version(run, bundle, decision, entry.version, headline))
     if decision.decision.verdict == "promote" and run.purpose == "train":
         check_consent_now(run, ledger, at)
@@ -129,6 +131,7 @@ def summarise(
     models: Trained,
     bundle: Exported,
     evaluation: Evaluated,
+    units: UnitsRead | None,
     explanation: Explained,
     decision: Decided,
     transferred: Transferred | None,
@@ -162,6 +165,7 @@ def summarise(
         "explanation": explanation.sentence(),
         "fairness": fairness_sentence(evaluation),
         "calibration": evaluation.calibration["one-bit"].document(),
+        "action_units": units.document() if units else None,
         "transfer": transferred.document() if transferred else None,
         "gate": {
             "decision": decision.decision.verdict,
@@ -238,6 +242,7 @@ def fairness_sentence(evaluation: Evaluated) -> str:
 def _show(
     run: Run,
     models: Trained,
+    units: UnitsRead | None,
     evaluation: Evaluated,
     decision: Decided,
     metrics: Mapping[str, float],
@@ -263,6 +268,8 @@ def _show(
                 },
             ),
         )
+    if units is not None:
+        tracking.log_model(run.run_id, _tracked_units(units))
     outcome = TrackedOutcome(
         decision=decision.decision.verdict,
         reasons=decision.decision.reasons,
@@ -333,6 +340,40 @@ def _calibration_metrics(calibrated: CalibrationReport) -> dict[str, float]:
     return errors | _with_intervals(figures)
 
 
+def _tracked_units(units: UnitsRead) -> TrackedModel:
+    return TrackedModel(
+        name="action_units float",
+        variant="ResNet-50",
+        precision="float",
+        metrics=unit_metrics(units) | {"train_s": units.train_s},
+        params={"started_from": units.started_from, "weights_sha256": units.weights_sha256, "against": units.against},
+        curves=units.epochs,
+    )
+
+
+def unit_metrics(units: UnitsRead) -> dict[str, float]:
+    """Figures of action units by name; those against a proxy have a name of their own: it is not the truth."""
+    root = "action_units" if units.is_true else "action_units_proxy"
+    figures = {
+        metric_name(root, f"AU{unit}", metric): getattr(own, metric)
+        for unit, own in units.report.units.items()
+        for metric in ("correlation", "f1")
+    }
+    figures |= {
+        metric_name(root, "mean", "correlation"): units.report.mean_correlation,
+        metric_name(root, "mean", "f1"): units.report.mean_f1,
+        metric_name("action_units", "emotions", "macro_auc"): units.emotions.macro_auc,
+        metric_name("action_units", "emotions", "macro_balanced_accuracy"): units.emotions.macro_balanced_accuracy,
+    }
+    for precision, gain in units.gains.items():
+        figures |= {
+            metric_name("action_units", "fusion", precision, "auc_gain"): gain.auc_gain,
+            metric_name("action_units", "fusion", precision, "balanced_accuracy_gain"): gain.balanced_accuracy_gain,
+        }
+    shares = {metric_name("action_units", "fusion", name, "share"): gain.share for name, gain in units.gains.items()}
+    return shares | _with_intervals(figures)
+
+
 def _slice_metrics(evaluation: Evaluated) -> dict[str, float]:
     figures = {
         slice_metric(attribute, value, "accuracy"): figure
@@ -375,6 +416,11 @@ def _version(
         consent_snapshot_sha256=run.members.consent_snapshot_sha256,
         headline=headline,
     )
+
+
+def _named(params: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Values by dotted name, without characters that a tracking store may refuse: people name the variants of a study."""
+    return {metric_name(name): value for name, value in _flat("", params)}
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, str | int | float]]:

@@ -100,6 +100,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("probabilities", summary["calibration"]["sentence"]),
         ("fairness", summary["fairness"]),
+        *([("action units", summary["action_units"]["sentence"])] if summary["action_units"] else []),
         *([("real people", summary["transfer"]["sentence"])] if summary["transfer"] else []),
         ("speed", _speed_words(summary["latency"])),
         ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit against {sizes['float'] / 1000:.0f} kB float"),

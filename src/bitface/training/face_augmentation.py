@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bitface.params import FaceAugmentation
+from bitface.params import CropAugmentation
 
 _BLUR_TAPS = 5
 
 
-def augmented_crops(clips: NDArray[np.uint8], params: FaceAugmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
+def augmented_crops(clips: NDArray[np.uint8], params: CropAugmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Changed copies of clips uint8 (N, T, 64, 64): one change per clip, the same in all its frames, but for noise.
 
     In this order: mirror, rotation, scale and shift (bilinear, the border repeated), blur, contrast and brightness,
@@ -32,7 +32,7 @@ def augmented_crops(clips: NDArray[np.uint8], params: FaceAugmentation, rng: np.
     return np.asarray(pictures.round().clamp(0, 255).to(torch.uint8).numpy())
 
 
-def _affines(params: FaceAugmentation, count: int, rng: np.random.Generator) -> Tensor:
+def _affines(params: CropAugmentation, count: int, rng: np.random.Generator) -> Tensor:
     """Where each pixel of the changed crop comes from, float32 (N, 2, 3), in half sides of the crop."""
     angle = np.radians(rng.uniform(-params.rotation_deg, params.rotation_deg, count))
     scale = rng.uniform(1 - params.scale, 1 + params.scale, count)

@@ -10,6 +10,7 @@ from bitface.adapters.figures.evaluation import (
     reliability_figure,
     roc_figure,
     slice_figure,
+    unit_figure,
 )
 from bitface.adapters.figures.explanation import Mesh, attribution_figure, landmark_ranking_figure
 from bitface.adapters.figures.overview import overview_figure
@@ -34,4 +35,5 @@ __all__ = [
     "roc_figure",
     "slice_figure",
     "study_figure",
+    "unit_figure",
 ]

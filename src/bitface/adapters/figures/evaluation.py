@@ -163,6 +163,20 @@ def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark:
     return draw_page("Does a set keep its promise?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
 
 
+def unit_figure(rows: Sequence[ForestRow], against: str, path: Path) -> Path:
+    """A forest plot of how well each action unit is read, grouped by figure."""
+    caption = (
+        f"How well a float network reads each action unit, compared with {against}, with intervals over people. It is not "
+        "the deployed model."
+    )
+
+    def draw(figure: Figure) -> None:
+        draw_forest(figure.subplots(), rows, None, "correlation and F1")
+
+    headings = len({row.group for row in rows})
+    return draw_page("Which action units can be read", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+
+
 def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metric: str) -> None:
     """The forest plot's axes: headings in bold, n at the right edge, a marker shape per state."""
     labels, heights, at, group = [], [], 0.0, None
