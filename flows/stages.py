@@ -14,7 +14,7 @@ from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
 from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
-from bitface.steps.bench import LENT_PEOPLE, Faces, bench_networks, chosen_rivals, faces_of_people, time_end_to_end
+from bitface.steps.bench import Faces, bench_networks, chosen_rivals, faces_of_people, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.drift import Drifted, measure_drift
@@ -301,11 +301,17 @@ class Stages:
         draw, _, report = wiring.pictures(place)
         return report_study(run, found, draw, report, wiring.tracking(place), self.tools.now())
 
-    def lent_faces(self) -> tuple[Faces, dict[str, Latency]]:
-        """Faces of the first training people that consent admits, and the times of the detector on one of their pictures."""
+    def lent_faces(self) -> tuple[Faces | None, dict[str, Latency]]:
+        """Faces of the first training people that consent admits, and the times of the detector on one of their pictures.
+
+        None, and no times, where nobody is admitted for training.
+        """
         tools = self.tools
         run = self.plan(self.present())
-        groups = groups_of_people([sample for sample in run.members.samples if sample.split == "train"], LENT_PEOPLE)
+        training_people = [sample for sample in run.members.samples if sample.split == "train"]
+        groups = groups_of_people(training_people, tools.params.bench.calibration_people)
+        if not groups:
+            return None, {}
         featuriser = wiring.featuriser(tools)
         references = featurise_people(groups[0], featuriser)
         table = originals(read_features(references, tools.keys))
@@ -357,7 +363,7 @@ def bench(against: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any]
     Raises:
         InputError: an unknown rival, or the packages of the extra `bench` are missing.
     """
-    rivals = chosen_rivals(against)
+    rivals, runtimes = chosen_rivals(against), wiring.other_runtimes()
     stages = wire("default", overrides, "train", None)
     tools = stages.tools
     with stages.running():
@@ -367,7 +373,7 @@ def bench(against: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any]
             tools.params.bench,
             tools.params.seed,
             rivals,
-            wiring.OtherRuntimes(),
+            runtimes,
             wiring.export_bundle(tools.params.seed),
             wiring.load_runtime,
             faces,

@@ -216,11 +216,11 @@ class OtherRuntimes:
 
         export_onnx(module, example, path)
 
-    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> None:
-        """Writes its int8 form."""
+    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float:
+        """Writes its int8 form; returns how far that is off."""
         from bitface.adapters.onnx_rivals import quantise
 
-        quantise(path, faces, out)
+        return quantise(path, faces, out)
 
     def runner(
         self, runtime: str, precision: str, path: Path, face: NDArray[Any]
@@ -232,6 +232,14 @@ class OtherRuntimes:
         if runtime == "onnxruntime":
             return onnx_runner(path, face)
         return openvino_runner(path, face, precision)
+
+
+def other_runtimes() -> OtherRuntimes:
+    """ONNX Runtime and OpenVINO; raises InputError at once where the extra `bench` is missing."""
+    from bitface.adapters.onnx_rivals import check_installed
+
+    check_installed()
+    return OtherRuntimes()
 
 
 def tracking(place: Workspace) -> MlflowTracking:

@@ -256,8 +256,11 @@ class BenchParams(Section):
     calls: int = Field(ge=1)
     channels: int = Field(ge=32, multiple_of=32)
     calibration_faces: int = Field(ge=1)
+    calibration_people: int = Field(ge=1)
     faster_than_torch: float = Field(gt=0)
     faster_than_int8: float = Field(gt=0)
+    faster_than_torch_avx2: float = Field(gt=0)
+    faster_than_int8_avx2: float = Field(gt=0)
     smaller_backbone: float = Field(gt=0)
     smaller_bundle: float = Field(gt=0)
 

@@ -267,12 +267,13 @@ class Tracking(Protocol):
 class Rivals(Protocol):
     """Other runtimes, to time ours against: each call of a runner reads one face on one thread and returns the answer.
 
-    There is no runner where a runtime cannot take the network.
+    There is no runner where a runtime cannot take the network. `quantise` returns how far int8 answers are off, as a share
+    of the float answers' deviation.
     """
 
     def export(self, module: nn.Module, example: NDArray[Any], path: Path) -> None: ...
 
-    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> None: ...
+    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float: ...
 
     def runner(
         self, runtime: str, precision: str, path: Path, face: NDArray[Any]

@@ -102,6 +102,22 @@ def nothing_written(project: Path) -> bool:
     return not (project / "data").exists() and not (project / "data.dvc").exists()
 
 
+@pytest.mark.parametrize("against", ["int4", "fp32,nope", ","])
+def test_an_unknown_rival_of_the_bench_is_named_and_exits_2(run, against: str, project: Path) -> None:
+    code, out, error = run("bench", "--against", against)
+    assert (code, out) == (2, "")
+    assert "is no rival; --against takes torch, " in error
+    assert nothing_written(project)
+
+
+def test_without_its_packages_the_bench_says_what_installs_them(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line before anything is measured, and not a traceback after minutes."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    code, out, error = run("bench")
+    assert (code, out) == (2, "")
+    assert "ONNX Runtime is not installed; run `make bench`" in error
+
+
 def test_a_good_folder_goes_in_and_counts_add_up(run, source: Path, project: Path) -> None:
     done = import_json(run, source)
     assert (done["people"], done["samples"], done["admitted"], done["quarantined"]) == (2, 2, 2, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,7 @@ PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 COST = Cost(one_bit_weights=8, int8_weights=2, float_weights=3, one_bit_macs=2_500_000, int8_macs=40_000, float_macs=0)
 FAST = Processor(model="X", cores=2, flags=("avx2", "avx512_vpopcntdq"))
 SLOW = Processor(model="Y", cores=2, flags=("avx2",))
+OTHER = Processor(model="Z", cores=2, flags=("asimd",))
 
 
 def row(network, key, ratio=None, size=1000):
@@ -44,6 +46,7 @@ def row(network, key, ratio=None, size=1000):
         latency=Latency(p50_ms=0.2 * (ratio or 1), p95_ms=0.3 * (ratio or 1), rounds=10),
         size_bytes=size,
         ratio=None if ratio is None else Ratio(median=ratio, lo=ratio - 1, hi=ratio + 1),
+        int8_error=0.03 if key[1] == "int8" else None,
     )
 
 
@@ -95,9 +98,29 @@ def test_claims_say_what_was_asked_and_found():
     assert [claim.holds for claim in bench(torch_ratio=14.9, bundle=9).claims] == [False, True, True, False]
 
 
+def test_with_avx2_alone_lower_claims_are_made():
+    asked = {claim.words: (claim.asked, claim.holds) for claim in bench(SLOW, torch_ratio=9.0, int8_ratio=1.7).claims}
+    assert asked["backbone faster than torch eager fp32"] == (7.0, True)
+    assert asked["backbone faster than onnxruntime int8"] == (1.8, False)
+
+
 def test_no_claim_of_speed_is_made_for_a_processor_that_cannot_count_bits_in_vectors():
-    assert [claim.holds for claim in bench(SLOW, torch_ratio=9.0).claims] == [None, None, True, True]
-    assert "not made for this processor" in bench_text(bench(SLOW))
+    assert [claim.holds for claim in bench(OTHER, torch_ratio=9.0).claims] == [None, None, True, True]
+    assert "not made for this processor" in bench_text(bench(OTHER))
+
+
+def test_the_strongest_rival_is_named_and_a_network_that_one_bit_does_not_win():
+    """What a fair reader looks for first stands below the claims, and on the reviewer's page."""
+    assert "fastest rival of face backbone 64" in bench_text(bench())
+    assert "onnxruntime int8, 7.0 times as long (6.0 to 8.0)" in bench_text(bench())
+    assert "not the fastest" not in bench_text(bench())
+    lost = replace(
+        bench(), rows=(*rows(), row("landmark_net", OURS), row("landmark_net", RIVALS["openvino_fp32"], 0.5))
+    )
+    lost = replace(lost, costs={**lost.costs, "landmark_net": next(iter(lost.costs.values()))})
+    assert bench_text(lost).endswith(
+        "one bit is not the fastest for landmark_net\ndetector                         9.00 ms (p95 12.00)"
+    )
 
 
 def test_what_was_not_timed_makes_no_claim():
@@ -128,6 +151,8 @@ def test_the_document_has_the_keys_of_the_contract_and_the_text_every_row():
     assert all(wanted <= set(one) for one in document["rows"])
     text = bench_text(bench())
     assert "18.0x (17.0 to 19.0)" in text
+    assert "off by 3.0 %" in text
+    assert [one["int8_error"] for one in document["rows"]] == [None, None, 0.03, None, None]
     assert "face_net 64: 2.50 M one-bit, 0.04 M int8 multiply-accumulates" in text
     assert "openvino int8 cannot take landmark_net" in text
     assert "DOES NOT HOLD" in bench_text(bench(torch_ratio=10.0))

@@ -32,8 +32,13 @@ class Processor:
 
     @property
     def counts_bits_in_vectors(self) -> bool:
-        """Whether 512 bits are counted at once, which the claims of speed are made for."""
+        """Whether 512 bits are counted at once, which the highest claims of speed are made for."""
         return "avx512_vpopcntdq" in self.flags
+
+    @property
+    def has_avx2(self) -> bool:
+        """Whether bits are counted by look-ups in vectors of 256, which lower claims are made for."""
+        return "avx2" in self.flags
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:

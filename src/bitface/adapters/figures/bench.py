@@ -1,7 +1,8 @@
-"""Draws a benchmark: every runtime a dot on one logarithmic scale of time, ours in blue, and how many times as long."""
+"""Draws a benchmark: every runtime a dot on one logarithmic scale of time, ours in blue, those that beat it in orange."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bitface.adapters.figures.style import BLUE, MUTED, draw_page, light_grid
+from bitface.adapters.figures.style import BLUE, MUTED, ORANGE, draw_page, light_grid
 
-_ROW_IN = 0.21
+_ROW_IN = 0.225
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ def bench_figure(rows: Sequence[BenchRow], caption: str, path: Path) -> Path:
 
 def _draw(axes: Axes, rows: Sequence[BenchRow]) -> None:
     at, network, heights, labels = 0.0, "", [], []
+    members = Counter(row.network for row in rows)
     for row in rows:
         if row.network != network:
             network = row.network
@@ -46,6 +48,9 @@ def _draw(axes: Axes, rows: Sequence[BenchRow]) -> None:
                 0, at, f" {network}", transform=axes.get_yaxis_transform(), weight="bold", va="center", fontsize=9
             )
             at += 1
+        if row.ratio is None:
+            lowest = at + members[network] - 0.7
+            axes.vlines(row.milliseconds, at, lowest, color=BLUE, linewidth=1, alpha=0.45, zorder=1)
         _mark(axes, at, row)
         heights.append(at)
         labels.append(row.name)
@@ -63,10 +68,11 @@ def _draw(axes: Axes, rows: Sequence[BenchRow]) -> None:
 
 
 def _mark(axes: Axes, at: float, row: BenchRow) -> None:
-    colour = BLUE if row.ratio is None else MUTED
+    is_ours, beats_us = row.ratio is None, row.ratio is not None and row.ratio < 1
+    colour = BLUE if is_ours else ORANGE if beats_us else MUTED
     axes.hlines(at, row.milliseconds, row.high, color=colour, linewidth=1.6, alpha=0.6)
-    face = colour if row.ratio is None else "white"
-    axes.plot(row.milliseconds, at, "o", color=colour, markersize=6, markerfacecolor=face)
+    face = colour if is_ours else "white"
+    axes.plot(row.milliseconds, at, "D" if beats_us else "o", color=colour, markersize=6, markerfacecolor=face)
     words = f"{row.milliseconds:.2f} ms" if row.ratio is None else f"{row.ratio:.1f} times"
     place = (max(row.high, row.milliseconds), at)
     axes.annotate(words, place, (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=colour)
