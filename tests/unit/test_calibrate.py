@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.special import expit
 
+from bitface.evaluation.curves import reliability
 from bitface.evaluation.scores import auc_of
 from bitface.faces.emotions import EMOTIONS as ALL
 from bitface.faces.features import ClipTable
@@ -78,19 +79,24 @@ def model() -> TrainedModel:
     )
 
 
-def out_of_fold(seed: int = 0, people: int = 60) -> OutOfFold:
-    """Three folds of people; logits overconfident by half."""
+def out_of_fold(seed: int = 0, people: int = 60, sharpness: float = 2.0) -> OutOfFold:
+    """Three folds of people, each with thresholds of its own.
+
+    A reading is normal around 1.5 or -1.5 with deviation 2, so its log odds are 3/4 of it, and log(1/2) for one in three;
+    logits are `sharpness` times that.
+    """
     rng, rows = np.random.default_rng(seed), table({"train": people})
     truth = labels_of(rows)[:, None] == np.array(EMOTIONS)
-    logits = rng.normal(np.where(truth, 1.5, -1.5), 2.0) * 1.5
-    stills = logits + rng.normal(size=logits.shape)
+    logits = (rng.normal(np.where(truth, 1.5, -1.5), 2.0) * 0.75 + np.log(0.5)) * sharpness
+    folds = np.repeat(np.arange(people) % 3, len(EMOTIONS))
+    thresholds = np.array([[0.2, 0.5, 0.6], [0.3, 0.4, 0.7], [0.1, 0.5, 0.5]])[folds]
     return OutOfFold(
         rows=rows,
-        folds=np.repeat(np.arange(people) % 3, len(EMOTIONS)),
+        folds=folds,
         emotions=EMOTIONS,
         logits=dict.fromkeys(PRECISIONS, logits),
-        still_logits=dict.fromkeys(PRECISIONS, stills),
-        still_scores=dict.fromkeys(PRECISIONS, expit(stills)),
+        still_logits=dict.fromkeys(PRECISIONS, logits),
+        thresholds=dict.fromkeys(PRECISIONS, thresholds),
     )
 
 
@@ -144,10 +150,29 @@ def test_calibration_out_of_fold_moves_no_decision_and_no_rank() -> None:
     found = out_of_fold()
     predictions = said_out_of_fold(found, PARAMS)["one-bit"].predictions
     before = replace(predictions, scores=expit(found.logits["one-bit"]))
-    assert not np.allclose(predictions.scores, before.scores), "it did calibrate"
-    assert np.array_equal(predictions.decisions(), before.decisions())
+    assert np.array_equal(predictions.decisions(), before.scores >= found.thresholds["one-bit"])
+    assert max(out_of_fold_calibrator(found, "one-bit", PARAMS, judged=0).slopes) != 1, "it does calibrate"
     areas = [auc_of(one.truth(), one.scores, None, one.folds) for one in (before, predictions)]
     np.testing.assert_array_equal(*areas)
+
+
+def test_probabilities_out_of_fold_stay_as_they_are_whatever_the_thresholds() -> None:
+    """Once fitted to logits relative to thresholds, a calibrator that changed nothing moved every score by them."""
+    found = out_of_fold(sharpness=1.0)
+    calibrator = out_of_fold_calibrator(found, "one-bit", PARAMS)
+    assert (calibrator.slopes, calibrator.intercepts) == ((1.0,) * 3, (0.0,) * 3)
+    stills = said_out_of_fold(found, PARAMS)["one-bit"].stills
+    assert np.array_equal(stills.before, stills.after)
+
+
+def test_overconfidence_is_repaired_out_of_fold() -> None:
+    said = said_out_of_fold(out_of_fold(sharpness=4.0), PARAMS)["one-bit"]
+    truth = said.stills.truth()
+    before, after = (
+        [reliability(yes, p, 10, 0.95).expected_calibration_error for yes, p in zip(truth.T, scores.T, strict=True)]
+        for scores in (said.stills.before, said.stills.after)
+    )
+    assert np.mean(after) < 0.6 * np.mean(before)
 
 
 def test_sets_out_of_fold_hold_what_they_are_made_to_hold() -> None:

@@ -52,12 +52,6 @@ def test_probabilities_follow_the_formula_and_thresholds_move_along() -> None:
     assert np.array_equal(one.probabilities(logits) >= one.thresholds(limits), before)
 
 
-def test_a_calibrator_fitted_relative_to_thresholds_serves_the_whole_logits() -> None:
-    one, logits, limits = calibrator(), np.random.default_rng(2).normal(size=(50, 3)), np.array([0.2, 0.5, 0.7])
-    relative = logits - logit_of(limits)
-    np.testing.assert_allclose(one.shifted(limits).probabilities(logits), one.probabilities(relative))
-
-
 def test_sets_hold_what_is_at_or_above_its_limit_and_a_limit_of_0_always() -> None:
     sets = calibrator().sets(np.array([[0.3, 0.39, 0.0], [0.29, 0.4, 1.0]]))
     assert sets.tolist() == [[True, False, True], [False, True, True]]
