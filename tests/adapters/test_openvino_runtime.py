@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.errors import InputError, IntegrityError
 from bitface.models import bundle_spec
+from bitface.models.calibrator import Calibrator, logit_of
 from bitface.models.extraction import graph_outputs
 from bitface.models.landmark_codes import CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec
@@ -108,6 +110,47 @@ def test_a_bundle_says_what_it_answers(exported):
     runtime = OneBitRuntime.load(exported[1], name="bitface", version="7")
     assert (runtime.name, runtime.version, runtime.digest) == ("bitface", "7", exported[2].digest)
     assert runtime.emotions == ("happiness", "neutral") and runtime.thresholds.tolist() == [0.4, 0.6]
+
+
+CALIBRATOR = Calibrator(
+    slopes=(0.5, 2.0),
+    intercepts=(0.3, -0.2),
+    set_limits=(0.4, 0.0),
+    set_size_max=1,
+    confidence=0.9,
+    remark="calibrated on 12 people of split test",
+)
+
+
+def test_a_calibrated_bundle_answers_probabilities_and_decides_as_before(exported, tmp_path):
+    """Thresholds move along with the scores; the calibrator is the one that was exported."""
+    export_bundle(replace(model(), calibrator=CALIBRATOR), selftest_table(SCALE, 1), tmp_path)
+    runtime, before = OneBitRuntime.load(tmp_path), OneBitRuntime.load(exported[1])
+    table = selftest_table(SCALE, 9, samples=70)
+    scores = runtime.scores(table.landmarks, table.lengths)
+    assert runtime.calibrator == CALIBRATOR
+    assert np.array_equal(scores, CALIBRATOR.probabilities(runtime.logits(table.landmarks, table.lengths)))
+    assert np.allclose(logit_of(runtime.thresholds), np.array([0.5, 2.0]) * logit_of([0.4, 0.6]) + [0.3, -0.2])
+    decided = before.scores(table.landmarks, table.lengths) >= before.thresholds
+    assert np.array_equal(scores >= runtime.thresholds, decided) and 0 < decided.mean() < 1
+    assert np.array_equal(runtime.sets(scores)[:, 0], scores[:, 0] >= 0.4) and runtime.sets(scores)[:, 1].all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: spec.pop("calibration"),
+        lambda spec: spec["calibration"].update(slopes=[1.0], intercepts=[0.0], set_limits=[0.5]),
+        lambda spec: spec["calibration"].update(slopes=[1.0, -1.0]),
+        lambda spec: spec["calibration"].update(set_limits=[0.5, 1.5]),
+    ],
+    ids=["none", "of another number of emotions", "that turns an order", "with a limit above 1"],
+)
+def test_a_calibration_that_cannot_be_one_is_refused(exported, change):
+    spec = json.loads((exported[1] / bundle_spec.SPEC).read_text())
+    change(spec)
+    with pytest.raises(IntegrityError):
+        bundle_spec.parse_spec(json.dumps(spec).encode())
 
 
 def test_the_same_model_is_exported_to_the_same_bytes(exported, tmp_path):

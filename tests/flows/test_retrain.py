@@ -66,6 +66,19 @@ def test_a_retrain_from_nothing_leaves_the_summary_of_the_contract(done) -> None
     assert (summary["alias"] == "champion") == (summary["gate"]["decision"] == "promote")
 
 
+def test_probabilities_are_calibrated_by_people_who_neither_train_nor_judge(done) -> None:
+    """4 or 5 of 30 training people are of split test: too few to leave an emotion out, and the run says so."""
+    _, summary, _ = done
+    said = summary["calibration"]
+    assert "people of split test" in said["calibrated_on"]
+    assert "too few of them show" in said["calibrated_on"]
+    assert said["confidence"] == 0.9
+    assert said["coverage"]["value"] == said["mean_set_size"] / len(said["emotions"]) == said["abstained"] == 1
+    assert {"age_band", "gender"} <= {name.partition(":")[0] for name in said["slices"]}
+    for model in summary["models"]:
+        assert all(0 <= own["ece"] <= 1 for own in model["emotions"].values())
+
+
 def test_the_decision_replays_bit_for_bit(done, bitface) -> None:
     project, summary, _ = done
     run = bitface(project, "gate", "replay", summary["gate"]["bundle"], "--json")
@@ -122,8 +135,14 @@ def test_mlflow_shows_the_run_its_models_figures_and_the_version(done) -> None:
     assert {"happiness/auc", "happiness/auc.lo", "slice/gender:female/accuracy", "latency/one-bit/p50_ms"} <= set(
         metrics
     )
+    assert {"happiness/ece", "happiness/ece_uncalibrated", "macro/ece", "conformal/mean_set_size"} <= set(metrics)
+    shares = ("conformal/coverage", "conformal/abstained", "happiness/coverage", "slice/gender:female/coverage")
+    for name in shares:
+        assert 0 <= metrics[f"{name}.lo"] <= metrics[name] <= metrics[f"{name}.hi"] <= 1, name
+    assert any(name.startswith("slice/age_band:") and name.endswith("/coverage") for name in metrics)
     figures = {Path(file.path).name for file in client.list_artifacts(parents[0].info.run_id, "figures")}
     assert {"confusion.png", "roc.png", "slices.png", "attribution_one_bit.png", "overview.png"} <= figures
+    assert {"reliability.png", "coverage.png"} <= figures
     (version,) = client.search_model_versions("name='bitface'")
     assert version.tags["gate.decision"] == summary["gate"]["decision"]
 
@@ -215,4 +234,6 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     ((face,),) = [row["faces"] for row in json.loads(allowed.stdout)]
     assert set(face) >= {"box", "emotions", "set", "abstained", "timings_ms", "regions"}
     assert all(0 <= p <= 1 for p in face["emotions"].values())
+    assert set(face["set"]) == set(face["emotions"])
+    assert face["abstained"] is True
     assert len(table.read_text().splitlines()) == 2

@@ -13,7 +13,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from bitface.errors import InputError
-from bitface.evaluation.calibration import fit_calibrator, platt, scaling, set_limit
+from bitface.evaluation.calibration import coverage_of_one_draw, fit_calibrator, platt, scaling, set_limit
 from bitface.evaluation.coverage import SetPredictions, calibration_report
 from bitface.models.calibrator import Calibrator, calibrator_of, logit_of, uncalibrated
 from bitface.params import read_params
@@ -50,12 +50,6 @@ def test_probabilities_follow_the_formula_and_thresholds_move_along() -> None:
     limits = np.array([0.2, 0.5, 0.7])
     before = logits >= logit_of(limits)
     assert np.array_equal(one.probabilities(logits) >= one.thresholds(limits), before)
-
-
-def test_a_calibrator_fitted_relative_to_thresholds_serves_the_whole_logits() -> None:
-    one, logits, limits = calibrator(), np.random.default_rng(2).normal(size=(50, 3)), np.array([0.2, 0.5, 0.7])
-    relative = logits - logit_of(limits)
-    np.testing.assert_allclose(one.shifted(limits).probabilities(logits), one.probabilities(relative))
 
 
 def test_sets_hold_what_is_at_or_above_its_limit_and_a_limit_of_0_always() -> None:
@@ -180,6 +174,34 @@ def test_new_people_are_covered_as_often_as_promised() -> None:
     assert covered <= binom.ppf(0.9999, draws, 1 - alpha + 2 / 25), "no set is larger than it has to be"
 
 
+@given(seed=st.integers(0, 10_000), people=st.integers(4, 60), alpha=st.sampled_from([0.05, 0.1, 0.2, 0.3]))
+@settings(max_examples=25, deadline=None)
+def test_the_promise_holds_for_any_number_of_people_and_any_spread_of_scores(seed, people, alpha) -> None:
+    """400 draws: the share that is covered is no lower than 1 - alpha by more than chance explains."""
+    rng, draws = np.random.default_rng(seed), 400
+    scores = expit(rng.normal(size=(draws, people + 1)) * rng.uniform(0.1, 5))
+    names = np.arange(people).astype(str)
+    covered = sum(row[-1] >= set_limit(row[:-1], names, alpha) for row in scores)
+    assert covered >= binom.ppf(1e-5, draws, 1 - alpha)
+
+
+def test_one_draw_of_people_holds_more_or_less_than_promised() -> None:
+    """27 people at 10 %: k = 2, so Beta(26, 2), mean 26/28; 8 are too few to leave anything out."""
+    mean, spread = coverage_of_one_draw(27, 0.1)
+    assert mean == pytest.approx(26 / 28)
+    assert spread == pytest.approx(np.sqrt(26 * 2 / (28**2 * 29)))
+    assert coverage_of_one_draw(8, 0.1) == (1.0, 0.0)
+
+
+def test_shares_of_single_draws_spread_as_the_formula_says() -> None:
+    """Uniform scores: the share of new faces at or above a limit is 1 - limit."""
+    rng, names = np.random.default_rng(11), np.arange(27).astype(str)
+    shares = np.array([1 - set_limit(rng.random(27), names, 0.1) for _ in range(2000)])
+    mean, spread = coverage_of_one_draw(27, 0.1)
+    assert shares.mean() == pytest.approx(mean, abs=0.005)
+    assert shares.std() == pytest.approx(spread, abs=0.005)
+
+
 def test_calibration_repairs_overconfidence_on_people_who_did_not_calibrate() -> None:
     fitted = fit_calibrator(*faces(60, 2, seed=1), EMOTIONS, PARAMS.calibration, "people of split test")
     logits, labels, persons = faces(60, 2, seed=2)
@@ -201,7 +223,9 @@ def test_calibration_repairs_overconfidence_on_people_who_did_not_calibrate() ->
     assert set(found.coverage) == set(EMOTIONS)
     assert found.groups["age_band", "18_29"].value == pytest.approx(found.overall.value)
     assert "ECE" in found.sentence()
-    assert found.document()["confidence"] == 0.9
+    said = found.document()
+    assert said["confidence"] == 0.9
+    assert said["ece"] < said["ece_uncalibrated"]
 
 
 def test_emotions_that_nobody_shows_keep_their_scores_and_the_remark_says_so() -> None:
@@ -212,6 +236,7 @@ def test_emotions_that_nobody_shows_keep_their_scores_and_the_remark_says_so() -
     )
     assert (fitted.slopes[0], fitted.intercepts[0], fitted.set_limits[0]) == (1.0, 0.0, 0.0)
     assert "calibrated on 12 people of split test" in fitted.remark
+    assert "of an emotion that 12 show, such sets hold 92%, give or take 7%" in fitted.remark
     assert "scores of anger are as they were" in fitted.remark
     assert "too few of them show anger" in fitted.remark
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -150,6 +151,18 @@ def set_limit(scores: Floats, persons: Texts, alpha: float) -> float:
     return float(enough[-1]) if len(enough) else 0.0
 
 
+def coverage_of_one_draw(people: int, alpha: float) -> tuple[float, float]:
+    """Mean and standard deviation of the share of new faces that sets hold, over draws of `people` who calibrate.
+
+    The promise is the mean's; one model has one draw. With a sample of each person the share is Beta(people + 1 - k, k)
+    distributed, k = floor(alpha * (people + 1)), whatever the scores, if no two are equal (Vovk, 2012, Conditional validity
+    of inductive conformal predictors). (1, 0) where people are too few to leave anything out.
+    """
+    k = math.floor(alpha * (people + 1) + 1e-9)
+    mean = (people + 1 - k) / (people + 1)
+    return mean, math.sqrt(mean * (1 - mean) / (people + 2))
+
+
 def _remark(
     truth: Bools,
     persons: Texts,
@@ -160,13 +173,17 @@ def _remark(
     who: str,
 ) -> str:
     said = [f"calibrated on {len(np.unique(persons))} {who}"]
+    shown = [len(np.unique(persons[yes])) for yes, limit in zip(truth.T, limits, strict=True) if limit > 0]
+    if shown:
+        mean, spread = coverage_of_one_draw(min(shown), alpha)
+        said.append(f"of an emotion that {min(shown)} show, such sets hold {mean:.0%}, give or take {spread:.0%}")
     unseen = [name for name, yes in zip(emotions, truth.T, strict=True) if not 0 < yes.sum() < len(yes)]
     kept = [name for name, slope in zip(emotions, slopes, strict=True) if slope == 1 and name not in unseen]
     always = [name for name, limit in zip(emotions, limits, strict=True) if limit == 0]
     if unseen:
         said.append(f"scores of {', '.join(unseen)} are as they were, since either all or none of them show it")
     if kept:
-        said.append(f"scores of {', '.join(kept)} needed no change")
+        said.append(f"scores of {'every emotion' if len(kept) == len(emotions) else ', '.join(kept)} needed no change")
     if always:
         said.append(f"too few of them show {', '.join(always)} for a set at {1 - alpha:.0%} to leave it out")
     return "; ".join(said)

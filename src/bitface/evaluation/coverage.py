@@ -94,11 +94,11 @@ class CalibrationReport:
         return {
             "calibrated_on": self.remark,
             "confidence": self.confidence,
-            "ece_before": round(self.ece_before, 4),
+            "ece_uncalibrated": round(self.ece_before, 4),
             "ece": round(self.ece_after, 4),
             "emotions": {
                 emotion: {
-                    "ece_before": round(self.before[emotion].expected_calibration_error, 4),
+                    "ece_uncalibrated": round(self.before[emotion].expected_calibration_error, 4),
                     "ece": round(curve.expected_calibration_error, 4),
                     "coverage": _rounded(self.coverage.get(emotion)),
                 }

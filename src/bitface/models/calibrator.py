@@ -51,7 +51,7 @@ class Calibrator:
         return np.asarray(expit(logits.astype(np.float64) * np.array(self.slopes) + np.array(self.intercepts)))
 
     def thresholds(self, thresholds: Floats) -> Floats:
-        """Thresholds of uncalibrated scores as those of calibrated ones, float64 (E,): every decision stays."""
+        """Thresholds of uncalibrated scores as those of calibrated ones, float64 (..., E): every decision stays."""
         return self.probabilities(logit_of(thresholds))
 
     def sets(self, probabilities: Floats) -> Bools:
@@ -62,11 +62,6 @@ class Calibrator:
         """Whether a set, bool (N, E), is no answer, bool (N,): it is empty, too large, or holds whatever there is."""
         size, emotions = sets.sum(axis=1), sets.shape[1]
         return np.asarray((size == 0) | (size > self.set_size_max) | ((size == emotions) & (emotions > 1)))
-
-    def shifted(self, thresholds: Floats) -> Calibrator:
-        """One fitted to logits relative to their thresholds, for the logits of a model with `thresholds` (E,)."""
-        moved = np.array(self.intercepts) - np.array(self.slopes) * logit_of(thresholds)
-        return Calibrator(**{**vars(self), "intercepts": tuple(moved.tolist())})
 
 
 def uncalibrated(thresholds: Floats, remark: str) -> Calibrator:

@@ -26,6 +26,7 @@ from bitface.steps.validate import Validation
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
 
+OUT_OF_FOLD_PEOPLE = "people out of fold, by networks of other folds, so that what sets hold is approximate"
 NOBODY = "not calibrated: the dataset has no people of split test, who neither train nor judge a model"
 
 
@@ -33,8 +34,8 @@ NOBODY = "not calibrated: the dataset has no people of split test, who neither t
 class OutOfFold:
     """What networks said of people whom they never saw: `rows` of a table, and int64 (N,) the fold of each.
 
-    By precision: `logits` of the samples as they are and `still_logits` of their apex stills, float64 (N, E), all
-    relative to the thresholds of the network that gave them; `still_scores` before that, 0..1.
+    By precision, float64 (N, E): `logits` of the samples as they are, `still_logits` of their apex stills, and the
+    `thresholds` of the network that gave them.
     """
 
     rows: ClipTable
@@ -42,7 +43,7 @@ class OutOfFold:
     emotions: tuple[str, ...]
     logits: Mapping[str, NDArray[np.float64]]
     still_logits: Mapping[str, NDArray[np.float64]]
-    still_scores: Mapping[str, NDArray[np.float64]]
+    thresholds: Mapping[str, NDArray[np.float64]]
 
 
 def calibrate_models(
@@ -51,7 +52,8 @@ def calibrate_models(
     """The same pair, each with a calibrator of its own, or reuses what the same models, parameters and code gave before.
 
     Apex stills of people of split `test` calibrate, without augmented copies; where a small set is judged out of fold,
-    everybody's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so.
+    everybody's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so. A closed-form
+    model's counts of people stay where training left them: an erasure has one place to look.
     """
     code = code_digest("evaluation/calibration.py", "models/calibrator.py", "training/batches.py", "steps/calibrate.py")
     folder = stages / "calibrate" / key_of(models.key, run.params.calibration.digest(), code)
@@ -67,7 +69,7 @@ def calibrate_models(
             model = load_model(models.folder / precision)
             if run.members.folds:
                 found = read_out_of_fold(table, models.folder / OUT_OF_FOLD)
-                calibrator = out_of_fold_calibrator(found, precision, run.params.calibration).shifted(model.thresholds)
+                calibrator = out_of_fold_calibrator(found, precision, run.params.calibration)
             else:
                 with repeatable(run.params.seed, run.params.training.threads):
                     calibrator = held_out_calibrator(model, table, run.params.calibration)
@@ -92,11 +94,16 @@ def held_out_calibrator(model: TrainedModel, table: ClipTable, params: Calibrati
 def out_of_fold_calibrator(
     found: OutOfFold, precision: str, params: CalibrationParams, judged: int | None = None
 ) -> Calibrator:
-    """A calibrator of logits relative to their thresholds, by the people of every fold but the `judged` one."""
+    """A calibrator of logits by the people of every fold but the `judged` one.
+
+    What answers is another network than those that scored these people, as in cross-conformal prediction: close to
+    1 - alpha in practice, while 1 - 2 alpha is what can be proved of such schemes (Barber, Candes, Ramdas & Tibshirani,
+    2021, Predictive inference with the jackknife+). The remark says that it is approximate.
+    """
     asked = found.folds != judged if judged is not None else np.full(len(found.folds), True)
     rows = found.rows.where(asked)
     logits = found.still_logits[precision][asked]
-    return fit_calibrator(logits, labels_of(rows), rows.persons, found.emotions, params, "people out of fold")
+    return fit_calibrator(logits, labels_of(rows), rows.persons, found.emotions, params, OUT_OF_FOLD_PEOPLE)
 
 
 def read_out_of_fold(table: ClipTable, path: Path) -> OutOfFold:
@@ -106,14 +113,13 @@ def read_out_of_fold(table: ClipTable, path: Path) -> OutOfFold:
         rows = table.where(np.array([row_of[str(name)] for name in arrays["sample_ids"]], dtype=np.int64))
         folds = arrays["folds"]
         prefix = {precision: precision.replace("-", "_") for precision in PRECISIONS}
-        limits = {p: logit_of(arrays[f"{name}_thresholds"])[folds] for p, name in prefix.items()}
         return OutOfFold(
             rows=rows,
             folds=folds,
             emotions=tuple(map(str, arrays["emotions"])),
-            logits={p: logit_of(arrays[f"{name}_scores"]) - limits[p] for p, name in prefix.items()},
-            still_logits={p: logit_of(arrays[f"{name}_stills"]) - limits[p] for p, name in prefix.items()},
-            still_scores={p: arrays[f"{name}_stills"] for p, name in prefix.items()},
+            logits={p: logit_of(arrays[f"{name}_scores"]) for p, name in prefix.items()},
+            still_logits={p: logit_of(arrays[f"{name}_stills"]) for p, name in prefix.items()},
+            thresholds={p: arrays[f"{name}_thresholds"][folds] for p, name in prefix.items()},
         )
 
 

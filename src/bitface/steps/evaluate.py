@@ -132,25 +132,26 @@ def said_out_of_fold(found: OutOfFold, params: CalibrationParams) -> dict[str, S
 
 
 def _said_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParams) -> Said:
-    """Each fold has a threshold of its own, so predictions are relative to it: 0.5 throughout."""
-    logits, still_logits = found.logits[precision], found.still_logits[precision]
-    scores, after = np.empty_like(logits), np.empty_like(still_logits)
+    """Each fold has thresholds of its own, so predictions are relative to them: 0.5 throughout."""
+    logits, stills = found.logits[precision], found.still_logits[precision]
+    scores, after = np.empty_like(logits), np.empty_like(stills)
     sets, abstained = np.empty(after.shape, np.bool_), np.empty(len(after), np.bool_)
-    middle = np.full(len(found.emotions), 0.5)
     for fold in np.unique(found.folds).tolist():
         rows = found.folds == fold
         calibrator = out_of_fold_calibrator(found, precision, params, judged=fold)
-        scores[rows] = centred(calibrator.probabilities(logits[rows]), calibrator.thresholds(middle))
-        after[rows] = calibrator.probabilities(still_logits[rows])
+        limits = calibrator.thresholds(found.thresholds[precision][rows])
+        scores[rows] = centred(calibrator.probabilities(logits[rows]), limits)
+        after[rows] = calibrator.probabilities(stills[rows])
         sets[rows] = calibrator.sets(after[rows])
         abstained[rows] = calibrator.abstains(sets[rows])
+    middle = np.full(len(found.emotions), 0.5)
     return Said(
         predictions=replace(_predictions(found.rows, found.emotions, scores, middle), folds=found.folds),
         stills=SetPredictions(
             persons=found.rows.persons,
             labels=labels_of(found.rows),
             emotions=found.emotions,
-            before=found.still_scores[precision],
+            before=expit(stills),
             after=after,
             sets=sets,
             abstained=abstained,

@@ -140,7 +140,10 @@ def _set_words(face: dict[str, Any]) -> str:
 def _promise(model: dict[str, Any]) -> str:
     if model["confidence"] is None:
         return str(model["calibration"])
-    return f"sets are made to hold the true emotion {model['confidence']:.0%} of the time ({model['calibration']})"
+    # The clauses that follow are for a reviewer; the JSON has them.
+    who = model["calibration"].partition(";")[0]
+    share = f"{model['confidence']:.0%} of the faces of each emotion"
+    return f"a set is made to hold the true emotion of {share}, of people like those who calibrated ({who})"
 
 
 def _ms(start: float, stop: float) -> float:

@@ -202,7 +202,7 @@ def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
         "macro_auc": round(scored.macro_auc.value, 4),
         "macro_balanced_accuracy": round(scored.macro_balanced_accuracy.value, 4),
         "accuracy": round(scored.accuracy.value, 4),
-        "ece_before": round(calibrated.ece_before, 4),
+        "ece_uncalibrated": round(calibrated.ece_before, 4),
         "ece": round(calibrated.ece_after, 4),
         "train_s": round(float(facts["train_s"]), 2),
     }
@@ -322,11 +322,11 @@ def _metrics(evaluation: Evaluated, name: str) -> dict[str, float]:
 def _calibration_metrics(calibrated: CalibrationReport) -> dict[str, float]:
     errors = {
         metric_name(emotion, metric): curve.expected_calibration_error
-        for metric, curves in (("ece_before", calibrated.before), ("ece", calibrated.after))
+        for metric, curves in (("ece_uncalibrated", calibrated.before), ("ece", calibrated.after))
         for emotion, curve in curves.items()
     }
     errors |= {
-        metric_name("macro", "ece_before"): calibrated.ece_before,
+        metric_name("macro", "ece_uncalibrated"): calibrated.ece_before,
         metric_name("macro", "ece"): calibrated.ece_after,
     }
     figures = {metric_name(emotion, "coverage"): figure for emotion, figure in calibrated.coverage.items()}

@@ -36,8 +36,9 @@ COUNTS = "counts"
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """Where the trained pair lies: `folder/one-bit`, `folder/float`, `out_of_fold.npz` for a small set, and `counts` of a
-    closed-form model: per training person a file, encrypted as the shard, of what has to be subtracted on withdrawal.
+    """Where the trained pair lies: `folder/one-bit`, `folder/float`, `out_of_fold.npz` for a small set, and, until it is
+    calibrated into a folder of its own, `counts` of a closed-form model: per training person a file, encrypted as the
+    shard, of what has to be subtracted on withdrawal.
     """
 
     folder: Path

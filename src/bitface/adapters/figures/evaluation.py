@@ -88,19 +88,22 @@ def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: P
 def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Reliability], path: Path) -> Path:
     """Small multiples of mean score against the share of positives, before calibration and, with Wilson limits, after it."""
     caption = (
-        "Share of samples that show the emotion by mean score; on the dashed line a score is a probability. Hollow orange "
-        "squares: before calibration. Blue dots: after it, with intervals; larger ones hold more samples. ECE: expected "
-        "calibration error, the mean distance from the line, before and after."
+        "Share of samples that show the emotion by mean score; on the dashed line a score is a probability. Orange squares: "
+        "before calibration, where that changed the scores. Blue dots: after it, with intervals; larger ones hold more "
+        "samples. In the corner: expected calibration error, the mean distance from the line, before and after."
     )
 
     def draw(figure: Figure) -> None:
         axes = panel_grid(figure, len(after), _COLUMNS, "mean score", "share showing it")
         for panel, (emotion, curve) in zip(axes, after.items(), strict=True):
             given = before[emotion]
-            errors = (given.expected_calibration_error, curve.expected_calibration_error)
-            _unit_panel(panel, emotion, "ECE {:.2f} → {:.2f}".format(*errors))
+            has_changed = not np.array_equal(given.mean_score, curve.mean_score)
+            shown = (given, curve) if has_changed else (curve,)
+            # Short: intervals of low scores reach into the corner beside it.
+            _unit_panel(panel, emotion, " → ".join(f"{one.expected_calibration_error:.2f}" for one in shown))
             panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
-            panel.plot(given.mean_score, given.share, "s-", color=ORANGE, **_HOLLOW)
+            if has_changed:
+                panel.plot(given.mean_score, given.share, "s-", color=ORANGE, **_HOLLOW)
             panel.vlines(curve.mean_score, curve.lo, curve.hi, color=BLUE, linewidth=1.2, alpha=0.6)
             sizes = 10 + 50 * np.sqrt(curve.samples / curve.samples.max())
             panel.plot(curve.mean_score, curve.share, color=BLUE, linewidth=1)
