@@ -176,7 +176,7 @@ def _remark(
     shown = [len(np.unique(persons[yes])) for yes, limit in zip(truth.T, limits, strict=True) if limit > 0]
     if shown:
         mean, spread = coverage_of_one_draw(min(shown), alpha)
-        said.append(f"of an emotion that {min(shown)} show, such sets hold {mean:.0%}, give or take {spread:.0%}")
+        said.append(f"{min(shown)} who show an emotion give sets that hold {mean:.0%} of it, give or take {spread:.0%}")
     unseen = [name for name, yes in zip(emotions, truth.T, strict=True) if not 0 < yes.sum() < len(yes)]
     kept = [name for name, slope in zip(emotions, slopes, strict=True) if slope == 1 and name not in unseen]
     always = [name for name, limit in zip(emotions, limits, strict=True) if limit == 0]
