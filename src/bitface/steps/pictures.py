@@ -276,10 +276,9 @@ def _card(
 
 
 def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
-    own = calibrated.before.items()
     errors = ", ".join(
         f"{emotion} {curve.expected_calibration_error:.3f} to {calibrated.after[emotion].expected_calibration_error:.3f}"
-        for emotion, curve in own
+        for emotion, curve in calibrated.before.items()
     )
     promised = (
         "Its sets promise nothing."
