@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
+
+_QUIET_PERCENTILE: Final = 5
+"""The fastest round of all would be an extreme; the fastest twentieth is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +27,21 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """Median and quartiles over rounds of one run's time over another's."""
+    """Median and quartiles over rounds of one run's time over another's.
+
+    `quiet` compares the fastest rounds of each, which other work on the machine disturbed least. Other work slows a
+    network that moves megabytes more than one that stays in the caches, and so flatters a small one's median.
+    """
 
     median: float
     lo: float
     hi: float
+    quiet: float
+
+    @property
+    def cautious(self) -> float:
+        """The lower of median and `quiet`: what may be claimed."""
+        return min(self.median, self.quiet)
 
 
 def interleaved_latency(
@@ -78,9 +92,10 @@ def interleaved_ms(
 
 
 def ratio_of(theirs: NDArray[np.float64], ours: NDArray[np.float64]) -> Ratio:
-    """How many times as long one run takes as another, from interleaved times (rounds,): median and quartiles of rounds."""
+    """How many times as long one run takes as another, from interleaved times (rounds,)."""
     lo, middle, hi = np.percentile(theirs / ours, [25, 50, 75])
-    return Ratio(median=float(middle), lo=float(lo), hi=float(hi))
+    quiet = np.percentile(theirs, _QUIET_PERCENTILE) / np.percentile(ours, _QUIET_PERCENTILE)
+    return Ratio(median=float(middle), lo=float(lo), hi=float(hi), quiet=float(quiet))
 
 
 def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:

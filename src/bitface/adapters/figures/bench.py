@@ -75,4 +75,5 @@ def _mark(axes: Axes, at: float, row: BenchRow) -> None:
     axes.plot(row.milliseconds, at, "D" if beats_us else "o", color=colour, markersize=6, markerfacecolor=face)
     words = f"{row.milliseconds:.2f} ms" if row.ratio is None else f"{row.ratio:.1f} times"
     place = (max(row.high, row.milliseconds), at)
-    axes.annotate(words, place, (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=colour)
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    axes.annotate(words, place, (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=colour, bbox=plate)
