@@ -5,15 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-
-_QUIET_PERCENTILE: Final = 5
-"""The fastest round of all would be an extreme; the fastest twentieth is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +25,7 @@ class Latency:
 class Ratio:
     """Median and quartiles over rounds of one run's time over another's.
 
-    `quiet` compares the fastest rounds of each, which other work on the machine disturbed least. Other work slows a
+    `quiet` compares the fastest round of each, which other work on the machine disturbed least. Other work slows a
     network that moves megabytes more than one that stays in the caches, and so flatters a small one's median.
     """
 
@@ -94,8 +90,7 @@ def interleaved_ms(
 def ratio_of(theirs: NDArray[np.float64], ours: NDArray[np.float64]) -> Ratio:
     """How many times as long one run takes as another, from interleaved times (rounds,)."""
     lo, middle, hi = np.percentile(theirs / ours, [25, 50, 75])
-    quiet = np.percentile(theirs, _QUIET_PERCENTILE) / np.percentile(ours, _QUIET_PERCENTILE)
-    return Ratio(median=float(middle), lo=float(lo), hi=float(hi), quiet=float(quiet))
+    return Ratio(median=float(middle), lo=float(lo), hi=float(hi), quiet=float(theirs.min() / ours.min()))
 
 
 def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -66,7 +66,7 @@ class Row:
 class Claim:
     """A promise of the project and what was measured of it here; `holds` None where it is not made for this machine.
 
-    Of speed the lower of two figures is `found`: the median over rounds, and that of the quietest rounds.
+    Of speed the lower of two figures is `found`: the median over rounds, and that of the quietest round of each.
     """
 
     words: str

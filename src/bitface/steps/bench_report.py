@@ -55,7 +55,7 @@ def bench_text(bench: Bench) -> str:
         f"{here.model}, {here.cores} cores, {' '.join(here.flags) or 'flags unknown'}",
         f"one face, one thread, {bench.rounds} interleaved rounds of {bench.calls} calls, random weights; "
         f"int8 calibrated on {bench.calibrated_on}",
-        "ratios: median over rounds (quartiles), and of the quietest rounds; claims take the lower one",
+        "ratios: median over rounds (quartiles), and of the quietest round of each; claims take the lower one",
     ]
     network = ""
     for row in bench.rows:
