@@ -1,7 +1,8 @@
 """Trains the net that reads action units off a face, and emotions off the units; only people of train and validation are read.
 
-The recipe: squared error of the units in deviations from their means, so that a rare unit counts as much as a frequent one;
-a share of the decoder's; AdamW with warm-up and a cosine to 0; the last epoch is kept. Validation people choose levels and thresholds.
+The recipe: frames near the apex, for at rest there is little to read; squared error of the units in deviations from their
+means, so that a rare unit counts as much as a frequent one; a share of the decoder's; AdamW with warm-up and a cosine to 0;
+the last epoch is kept. Validation people choose levels and thresholds.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ class UnitTable:
 
 @dataclass(frozen=True, kw_only=True)
 class _Lesson:
-    """What is learned: the columns of the units, and per clip the frames that show its emotion, bool (N, T)."""
+    """What is learned: the columns of the units, each one's partner in a mirror, and per clip the frames that are drawn."""
 
     train: UnitTable
     columns: NDArray[np.int64]
     partners: NDArray[np.int64]
     targets: NDArray[np.float32]
-    is_expressive: NDArray[np.bool_]
+    drawn: NDArray[np.bool_]
 
 
 def train_units(
@@ -80,7 +81,7 @@ def train_units(
     start = time.perf_counter()
     train, validation = table.of_split("train"), table.of_split("validation")
     emotions, _ = trainable_emotions(train.clips, validation.clips)
-    columns = shown_units(train, params)
+    columns = shown_units(train, params.shown_from, params.shown_share_min)
     lesson = _lesson(train, columns, emotions)
     with repeatable(seed_of(seed, "units", "weights"), params.threads):
         network = UnitNet(resnet_encoder(weights), _spec(train, columns, emotions, params))
@@ -88,8 +89,9 @@ def train_units(
         history = _fit(network, lesson, params, np.random.default_rng(seed_of(seed, "units", "batches")), on_epoch)
         stills = apex_stills(validation.clips)
         _, logits = predict_units(network, stills.crops[:, 0])
-        said, _ = predict_units(network, validation.clips.crops[validation.frames()])
-    true = validation.intensities[validation.frames()][:, columns]
+        near_apex = expressive_frames(validation.clips)
+        said, _ = predict_units(network, validation.clips.crops[near_apex])
+    true = validation.intensities[near_apex][:, columns]
     return TrainedUnits(
         network=network,
         levels=best_levels(true >= params.shown_from, said, np.isfinite(true)),
@@ -111,19 +113,25 @@ def predict_units(network: UnitNet, crops: NDArray[np.uint8]) -> tuple[NDArray[n
     return np.concatenate(units), np.concatenate(logits)
 
 
-def shown_units(train: UnitTable, params: ActionUnitParams) -> NDArray[np.int64]:
-    """Columns of the readable units that are known and shown in enough frames of training people.
+def expressive_frames(clips: ClipTable) -> NDArray[np.bool_]:
+    """The frames at least two thirds as expressive as the apex, bool (N, T): there an emotion's label holds, and units move."""
+    far = expressiveness(clips)
+    return np.asarray(far >= far.max(axis=1, keepdims=True) * 2 / 3)
+
+
+def shown_units(train: UnitTable, shown_from: float, share_min: float) -> NDArray[np.int64]:
+    """Columns of the readable units that are known and shown in enough expressive frames of training people.
 
     Raises:
         InputError: there is none.
     """
-    true = train.intensities[train.frames()]
+    true = train.intensities[expressive_frames(train.clips)]
     known = np.isfinite(true)
-    shares = (known & (np.nan_to_num(true) >= params.shown_from)).sum(0) / np.maximum(known.sum(0), 1)
-    columns = np.flatnonzero(shares >= params.shown_share_min)
+    shares = (known & (np.nan_to_num(true) >= shown_from)).sum(0) / np.maximum(known.sum(0), 1)
+    columns = np.flatnonzero(shares >= share_min)
     if not len(columns):
         raise InputError(
-            f"no action unit is shown in {params.shown_share_min:.0%} of training frames; bring faces that move, or lower "
+            f"no action unit is shown in {share_min:.0%} of training frames; bring faces that move, or lower "
             "action_units.shown_share_min"
         )
     return columns
@@ -143,7 +151,7 @@ def best_levels(shown: NDArray[np.bool_], said: NDArray[np.float64], known: NDAr
 def _spec(
     train: UnitTable, columns: NDArray[np.int64], emotions: tuple[str, ...], params: ActionUnitParams
 ) -> UnitSpec:
-    true = train.intensities[train.frames()][:, columns].astype(np.float64)
+    true = train.intensities[expressive_frames(train.clips)][:, columns].astype(np.float64)
     return UnitSpec(
         units=tuple(READABLE_UNITS[column] for column in columns),
         means=tuple(np.nanmean(true, axis=0).tolist()),
@@ -156,14 +164,12 @@ def _spec(
 
 
 def _lesson(train: UnitTable, columns: NDArray[np.int64], emotions: tuple[str, ...]) -> _Lesson:
-    far = expressiveness(train.clips)
     return _Lesson(
         train=train,
         columns=columns,
         partners=partner_columns(tuple(READABLE_UNITS[column] for column in columns)),
         targets=targets_of(train.clips, emotions),
-        # As in `batches`: an emotion's label holds near the apex. A clip in which nothing moves counts whole.
-        is_expressive=far >= far.max(axis=1, keepdims=True) * 2 / 3,
+        drawn=expressive_frames(train.clips),
     )
 
 
@@ -193,7 +199,7 @@ def _fit(
     for epoch in range(1, params.epochs + 1):
         network.train()
         losses = []
-        for chosen, frames in _draws(lesson.train.clips.lengths, steps, params, rng):
+        for chosen, frames in _draws(lesson.drawn, steps, params, rng):
             losses.append(_step(network, lesson, chosen, frames, params, optimiser, rng))
             schedule.step()
         units, rebuilt, emotions = np.mean(losses, axis=0).tolist()
@@ -204,11 +210,11 @@ def _fit(
 
 
 def _draws(
-    lengths: NDArray[np.int64], steps: int, params: ActionUnitParams, rng: np.random.Generator
+    drawn: NDArray[np.bool_], steps: int, params: ActionUnitParams, rng: np.random.Generator
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Rows and a frame of each, int64 (B,) both: every clip `frames_per_clip` times, but for a last batch that is not full."""
-    rows = np.concatenate([rng.permutation(len(lengths)) for _ in range(params.frames_per_clip)])
-    frames = rng.integers(0, lengths[rows])
+    rows = np.concatenate([rng.permutation(len(drawn)) for _ in range(params.frames_per_clip)])
+    frames = np.where(drawn[rows], rng.uniform(0, 1, (len(rows), drawn.shape[1])), -1).argmax(axis=1)
     for start in range(0, steps * params.batch, params.batch):
         yield rows[start : start + params.batch], frames[start : start + params.batch]
 
@@ -228,7 +234,7 @@ def _step(
     said = _forward(network, crops)
     units = _where_known(said.units, network.targets(torch.from_numpy(true)))
     rebuilt = functional.mse_loss(said.rebuilt, standardised(torch.from_numpy(crops)))
-    emotions = _one_vs_rest(said.emotion_logits, lesson.targets[rows], lesson.is_expressive[rows, frames])
+    emotions = functional.binary_cross_entropy_with_logits(said.emotion_logits, torch.from_numpy(lesson.targets[rows]))
     optimiser.zero_grad()
     (units + params.reconstruction_share * rebuilt + emotions).backward()  # type: ignore[no-untyped-call]
     optimiser.step()
@@ -268,11 +274,6 @@ def _where_known(said: Tensor, true: Tensor) -> Tensor:
     known = true.isfinite()
     errors = torch.where(known, said - true.nan_to_num(), 0.0)
     return errors.square().sum() / known.sum().clamp(min=1)
-
-
-def _one_vs_rest(logits: Tensor, targets: NDArray[np.float32], counts: NDArray[np.bool_]) -> Tensor:
-    losses = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(targets), reduction="none")
-    return (losses.mean(1) * torch.from_numpy(counts)).sum() / max(1, int(counts.sum()))
 
 
 def _optimiser(network: nn.Module, params: ActionUnitParams) -> torch.optim.AdamW:
