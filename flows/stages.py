@@ -14,8 +14,9 @@ from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
 from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
-from bitface.steps.bench import Faces, bench_networks, chosen_rivals, faces_of_people, time_end_to_end
+from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
+from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models

@@ -26,10 +26,9 @@ from bitface.steps.bench import (
     Row,
     chosen_rivals,
     claims_of,
-    faces_of_nobody,
-    make_subjects,
 )
 from bitface.steps.bench_report import bench_document, bench_text, report_bench
+from bitface.steps.bench_subjects import faces_of_nobody, make_subjects
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 COST = Cost(one_bit_weights=8, int8_weights=2, float_weights=3, one_bit_macs=2_500_000, int8_macs=40_000, float_macs=0)

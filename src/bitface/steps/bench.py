@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -18,16 +18,15 @@ from bitface.dataset.shards import read_shard
 from bitface.errors import InputError
 from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, latency_of, ratio_of
 from bitface.evaluation.machine import Processor, processor
-from bitface.faces.features import ClipTable
 from bitface.faces.records import Sample
 from bitface.faces.seen import SeenFace
 from bitface.models.face_codes import encode_crops
 from bitface.params import BenchParams, TrainingParams
 from bitface.ports import ExportBundle, LoadRuntime, Report, Rivals, Runtime
+from bitface.steps.bench_subjects import Faces, Subject, as_trained, faces_of_nobody, make_subjects, pair_of
 from bitface.steps.featurise import Featuriser
 
 if TYPE_CHECKING:
-    from bitface.models.clip_net import ClipNet, Precision
     from bitface.models.face_clips import FaceClipNet
 
 RIVALS: Final[Mapping[str, tuple[str, str]]] = {
@@ -42,7 +41,6 @@ RIVALS: Final[Mapping[str, tuple[str, str]]] = {
 """What `--against` may name: runtime and precision."""
 READOUT: Final = ("affine", "heads", "lstm", "clip_heads")
 """What every network has behind its counts."""
-_OUTPUTS: Final = 7
 OURS: Final = ("bitface", "one-bit")
 
 
@@ -92,25 +90,6 @@ class Bench:
     claims: tuple[Claim, ...]
     calibrated_on: str
     whole: Mapping[str, Latency]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A pair of networks with random weights, and the one face that they read. `is_backbone`: codes to counts alone."""
-
-    name: str
-    one_bit: ClipNet
-    twin: ClipNet
-    is_backbone: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Faces:
-    """Inputs of the int8 rivals' calibration by what a network reads, and whose they are in words."""
-
-    crops: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-    whose: str
 
 
 def chosen_rivals(against: str | None) -> tuple[str, ...]:
@@ -196,9 +175,9 @@ def time_end_to_end(
     """The landmark detector alone on a sample's first picture, and with the one-bit landmark net behind it."""
     shard = read_shard(tools.data, sample.person, tools.keys.key_of(sample.person))
     picture = tools.decode(shard.samples[sample.sample_id])[0]
-    one_bit, _ = _pair(training.model_copy(update={"architecture": "landmark_net", "variant": "T-EMO"}), seed)
+    one_bit, _ = pair_of(training.model_copy(update={"architecture": "landmark_net", "variant": "T-EMO"}), seed)
     with TemporaryDirectory() as place, tools.landmarker() as landmarker, one_thread():
-        export(_model(one_bit), Path(place))
+        export(as_trained(one_bit), Path(place))
         runtime, length = load(Path(place)), np.ones(1, dtype=np.int64)
 
         def detect() -> Sequence[SeenFace]:
@@ -226,50 +205,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> Iterator[Subject]:
-    """Pairs of the parameters' sizes with random weights whose BatchNorms have seen pictures of nobody."""
-    wide = training.face_net.model_copy(update={"channels": params.channels})
-    reference = _pair(
-        training.model_copy(update={"architecture": "face_net", "variant": "T-EMO", "face_net": wide}), seed
-    )
-    yield Subject(name=f"face backbone {params.channels}", one_bit=reference[0], twin=reference[1], is_backbone=True)
-    yield Subject(name=f"face_net {params.channels}", one_bit=reference[0], twin=reference[1])
-    for architecture in ("face_net", "landmark_net"):
-        for variant in ("T-EMO", "R-EMO"):
-            sizes = training.model_copy(update={"architecture": architecture, "variant": variant})
-            one_bit, twin = _pair(sizes, seed)
-            width = f" {training.face_net.channels}" if (architecture, variant) == ("face_net", "T-EMO") else ""
-            yield Subject(name=f"{architecture}{width} {variant}", one_bit=one_bit, twin=twin)
-    for architecture in ("face_net", "landmark_net"):
-        sizes = training.model_copy(update={"architecture": architecture, "variant": "T-EMO", "heads": "separate"})
-        one_bit, twin = _pair(sizes, seed)
-        yield Subject(name=f"{architecture} separate", one_bit=one_bit, twin=twin)
-
-
-def faces_of_people(table: ClipTable, count: int) -> Faces:
-    """Up to `count` apex stills of training people, spread over the table."""
-    from bitface.training.batches import apex_stills
-
-    stills = apex_stills(table.of_split("train"))
-    stills = stills.where(np.unique(np.linspace(0, len(stills) - 1, min(count, len(stills))).astype(np.int64)))
-    people = len(np.unique(stills.persons))
-    return Faces(
-        crops=stills.crops, landmarks=stills.landmarks, whose=f"{len(stills)} faces of {people} training people"
-    )
-
-
-def faces_of_nobody(seed: int, count: int) -> Faces:
-    """Smooth random pictures, and landmarks around nothing."""
-    from bitface.models.selftest import selftest_crops
-
-    rng = np.random.default_rng(seed)
-    return Faces(
-        crops=selftest_crops(seed, samples=count, frames=1).crops,
-        landmarks=rng.normal(size=(count, 1, 478, 3)).astype(np.float32),
-        whose="random pictures of nobody: there is no dataset",
-    )
 
 
 def claims_of(rows: Sequence[Row], here: Processor, params: BenchParams) -> tuple[Claim, ...]:
@@ -307,37 +242,6 @@ def _size_claim(what: str, rows: Sequence[Row], asked: float) -> Claim | None:
     return Claim(words=f"{what} smaller than its fp32 twin", asked=asked, found=found, holds=found >= asked)
 
 
-def _pair(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
-    """A one-bit network and its twin, in evaluation mode."""
-    from bitface.models.extraction import selftest_of
-    from bitface.models.separate import SeparateNets
-    from bitface.training.loop import DOMAINS
-    from bitface.training.seeds import repeatable
-
-    with repeatable(seed, 1):
-        domain = DOMAINS[training.architecture].of(_nobody(seed), training)
-
-        def network_of(precision: Precision) -> ClipNet:
-            if training.heads == "shared":
-                return domain.network(precision, _OUTPUTS, seed)
-            return SeparateNets([domain.network(precision, 1, seed) for _ in range(_OUTPUTS)])
-
-        pair = network_of("one-bit"), network_of("float")
-        for network in pair:
-            inputs, lengths = network.inputs_of(selftest_of(network, seed))
-            network.train()(inputs, lengths)
-            network.eval().requires_grad_(False)
-    return pair
-
-
-def _nobody(seed: int) -> Any:
-    from bitface.models.selftest import selftest_crops
-
-    table = selftest_crops(seed)
-    landmarks = np.random.default_rng(seed).normal(size=table.landmarks.shape).astype(np.float32)
-    return replace(table, landmarks=landmarks)
-
-
 def _rows(
     subject: Subject,
     place: Path,
@@ -351,7 +255,7 @@ def _rows(
     """Ours first, then the rivals in the order of `against`."""
     place.mkdir()
     bundle = place / "bundle"
-    export(_model(subject.one_bit), bundle)
+    export(as_trained(subject.one_bit), bundle)
     ours, size = _our_run(subject, load(bundle), faces), _our_bytes(bundle, subject.is_backbone)
     runs: dict[tuple[str, str], Callable[[], object]] = {OURS: ours}
     sizes = {OURS: size}
@@ -476,20 +380,3 @@ def _rival_input(subject: Subject, faces: Faces, row: int) -> NDArray[np.float32
     if subject.is_backbone:
         return encode_crops(faces.crops[row : row + 1])[:, 0].astype(np.float32)
     return _still(subject, faces, row).astype(np.float32)
-
-
-def _model(network: ClipNet) -> Any:
-    from bitface.training.trained import TrainedModel
-
-    outputs = network.spec.outputs
-    return TrainedModel(
-        network=network,
-        variant="T-EMO",
-        precision="one-bit",
-        emotions=tuple(f"output {number}" for number in range(outputs)),
-        thresholds=np.full(outputs, 0.5),
-        untrained=(),
-        history=(),
-        best_epoch=0,
-        train_s=0.0,
-    )
