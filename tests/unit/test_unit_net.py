@@ -37,6 +37,7 @@ from bitface.training.action_units import (
 )
 from bitface.training.loop import save_model, train_pair
 from bitface.training.resnet_encoder import find_weights, resnet_encoder
+from bitface.training.torchvision_cpu import load_torchvision
 from bitface.training.trained_units import WEIGHTS, load_units, save_units
 
 SHIPPED = read_params(Path(__file__).parents[2] / "params.yaml")
@@ -191,6 +192,7 @@ def test_weights_that_are_asked_for_and_missing_are_an_error_with_a_remedy(
 
 def test_an_encoder_starts_from_weights_of_colour_pictures(tmp_path: Path) -> None:
     """A grey picture through the encoder is a picture of three equal colours through torchvision's network."""
+    load_torchvision()
     from torchvision.models import resnet50
 
     torch.manual_seed(1)
