@@ -22,6 +22,8 @@ SETS = (
     "training.epochs=6",
     "explain.samples=14",
     "latency.rounds=100",
+    "action_units.enabled=true",
+    "action_units.epochs=1",
 )
 SMALL = [word for one in SETS for word in ("--set", one)]
 KEYS = {
@@ -122,7 +124,7 @@ def test_mlflow_shows_the_run_its_models_figures_and_the_version(done) -> None:
     (experiment,) = client.search_experiments(filter_string="name = 'bitface retrain'")
     runs = client.search_runs([experiment.experiment_id])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert (len(parents), len(runs)) == (1, 3)
+    assert (len(parents), len(runs)) == (1, 4)
     tags, metrics = parents[0].data.tags, parents[0].data.metrics
     assert tags["gate.decision"] == summary["gate"]["decision"]
     assert {
@@ -140,8 +142,18 @@ def test_mlflow_shows_the_run_its_models_figures_and_the_version(done) -> None:
     for name in shares:
         assert 0 <= metrics[f"{name}.lo"] <= metrics[name] <= metrics[f"{name}.hi"] <= 1, name
     assert any(name.startswith("slice/age_band:") and name.endswith("/coverage") for name in metrics)
+    assert {"action_units/AU12/correlation", "action_units/AU12/f1", "action_units/fusion/one-bit/auc_gain.lo"} <= set(
+        metrics
+    )
     figures = {Path(file.path).name for file in client.list_artifacts(parents[0].info.run_id, "figures")}
-    assert {"confusion.png", "roc.png", "slices.png", "attribution_one_bit.png", "overview.png"} <= figures
+    assert {
+        "confusion.png",
+        "roc.png",
+        "slices.png",
+        "attribution_one_bit.png",
+        "overview.png",
+        "action_units.png",
+    } <= figures
     assert {"reliability.png", "coverage.png"} <= figures
     (version,) = client.search_model_versions("name='bitface'")
     assert version.tags["gate.decision"] == summary["gate"]["decision"]

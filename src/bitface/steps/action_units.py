@@ -47,12 +47,14 @@ PROXY = "MediaPipe's blendshapes, a proxy and not the truth"
 class UnitsRead:
     """How well units are read on judged people, and what they add to each emotion model.
 
-    `against` says what the readings were compared with; `emotions` are the figures of the units' own emotion head;
-    `gains` are by precision. `started_from` names the encoder's weights, `weights_sha256` the trained net's.
+    `learned` are the units that training people show often enough; `against` says what the readings were compared with;
+    `emotions` are the figures of the units' own emotion head; `gains` are by precision. `started_from` names the encoder's
+    weights, `weights_sha256` is the digest of the trained net's.
     """
 
     folder: Path
     report: UnitReport
+    learned: tuple[int, ...]
     against: str
     emotions: ModelScores
     gains: Mapping[str, FusionGain]
@@ -100,6 +102,7 @@ class UnitsRead:
                 for unit, own in self.report.units.items()
             },
             "unjudged": [f"AU{unit}" for unit in self.report.unjudged],
+            "not_learned": [f"AU{unit}" for unit in READABLE_UNITS if unit not in self.learned],
             "emotions": {
                 "macro_auc": round(self.emotions.macro_auc.value, 4),
                 "macro_balanced_accuracy": round(self.emotions.macro_balanced_accuracy.value, 4),
@@ -229,6 +232,7 @@ def _judged(
     return UnitsRead(
         folder=folder,
         report=report,
+        learned=model.network.spec.units,
         against=TRUE if true else PROXY,
         emotions=score_model(second, run.params.evaluation, seed),
         gains=gains,

@@ -122,13 +122,17 @@ def expressive_frames(clips: ClipTable) -> NDArray[np.bool_]:
 def shown_units(train: UnitTable, shown_from: float, share_min: float) -> NDArray[np.int64]:
     """Columns of the readable units that are known and shown in enough expressive frames of training people.
 
+    A unit whose partner in a mirror is shown too seldom is left out with it: a mirrored face would show the partner.
+
     Raises:
         InputError: there is none.
     """
     true = train.intensities[expressive_frames(train.clips)]
     known = np.isfinite(true)
     shares = (known & (np.nan_to_num(true) >= shown_from)).sum(0) / np.maximum(known.sum(0), 1)
-    columns = np.flatnonzero(shares >= share_min)
+    often = {unit for unit, share in zip(READABLE_UNITS, shares, strict=True) if share >= share_min}
+    units = [unit for unit in READABLE_UNITS if {unit, PARTNERS_IN_A_MIRROR.get(unit, unit)} <= often]
+    columns = np.array([READABLE_UNITS.index(unit) for unit in units], dtype=np.int64)
     if not len(columns):
         raise InputError(
             f"no action unit is shown in {share_min:.0%} of training frames; bring faces that move, or lower "
@@ -174,18 +178,8 @@ def _lesson(train: UnitTable, columns: NDArray[np.int64], emotions: tuple[str, .
 
 
 def partner_columns(units: tuple[int, ...]) -> NDArray[np.int64]:
-    """Column of the unit that a mirrored face shows in place of each, int64 (U,).
-
-    Raises:
-        InputError: a unit is there without its partner.
-    """
-    partners = [PARTNERS_IN_A_MIRROR.get(unit, unit) for unit in units]
-    if alone := sorted(set(partners) - set(units)):
-        raise InputError(
-            f"AU {PARTNERS_IN_A_MIRROR[alone[0]]} is shown often enough and AU {alone[0]} is not, which a mirror makes of it; "
-            "lower action_units.shown_share_min"
-        )
-    return np.array([units.index(partner) for partner in partners], dtype=np.int64)
+    """Column of the unit that a mirrored face shows in place of each, int64 (U,); every unit's partner is among `units`."""
+    return np.array([units.index(PARTNERS_IN_A_MIRROR.get(unit, unit)) for unit in units], dtype=np.int64)
 
 
 def _fit(
