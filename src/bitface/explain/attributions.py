@@ -80,7 +80,7 @@ class Attribution:
 class AttributionSummary:
     """Maps of many samples, one row an emotion in the order of `emotions`, one column a region in that of REGIONS.
 
-    `steps` the fewest and the most of a sample; `gap_median`, `gap_max` over samples and emotions; `mean_absolute`
+    `steps` the fewest and the most of a sample; `gap_median`, `gap_max` over samples, see `sample_gaps`; `mean_absolute`
     float64 (E, 478), in logits; `ranking` int64 (E, 478), landmarks from the most to the least important; `region_share`
     float64 (E, 9), shares of an emotion's mass; `expected_mass`: the share that lies on the regions of the emotion's
     action units, and `expected_area`: the share of landmarks there, which a map without preference would reach. Both are
@@ -244,8 +244,8 @@ def summarise(attribution: Attribution) -> AttributionSummary:
         baseline=attribution.baseline,
         samples=len(attribution.values),
         emotions=attribution.emotions,
-        gap_median=float(np.median(attribution.gaps)),
-        gap_max=float(attribution.gaps.max()),
+        gap_median=float(np.median(attribution.sample_gaps())),
+        gap_max=float(attribution.sample_gaps().max()),
         mean_absolute=mean_absolute,
         ranking=np.argsort(-mean_absolute, axis=1, kind="stable"),
         region_share=region_share,
