@@ -199,7 +199,7 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
     if floor is not None:
         axes.axvline(floor, color=ORANGE, linewidth=1.4, zorder=1)
     ends = [row.lo for row in rows] + ([] if floor is None else [floor])
-    axes.set_xlim(max(0.0, np.floor(10 * min(ends) - 0.5) / 10), 1.0)
+    axes.set_xlim(max(min(0.0, *ends), np.floor(10 * min(ends) - 0.5) / 10), 1.0)
     axes.set_ylim(at - 0.4, -0.6)
     axes.set_yticks(heights, labels)
     axes.set_xlabel(textwrap.fill(metric, _LABEL_CHARACTERS))
