@@ -2,8 +2,8 @@
 
     8-bit pixels -> int8 codes, the face's own mean and contrast removed -> int8 3x3 stem of stride 2 -> blocks of
     (BatchNorm, sign, binary 3x3 convolution, times a whole number) added to a residual stream of integers -> pooled to
-    4x4, sign, binary weights for every place -> integer counts -> float affine, hard tanh -> LSTM over the frames -> one
-    linear head per emotion
+    4x4, sign, binary weights for every place -> integer counts -> float affine, hard tanh -> one linear head per emotion,
+    an LSTM for clips beside it
 
 Identity shortcuts follow Bi-Real Net (arXiv 1808.00278), downsampling ReActNet (arXiv 2003.03488): sum-pool and
 duplicate, no fp 1x1 convolution. Aligned faces are read place by place, as MobileFaceNets do (arXiv 1804.07573): a mean over

@@ -1,7 +1,7 @@
 """The network from landmarks to one-vs-rest logits, one-bit or as its float twin: one topology, so only bits differ.
 
     landmarks -> int8 codes -> int8 stem -> sign -> binary temporal convolution -> sign -> ... -> integer counts of
-    every binary layer, concatenated -> float affine, hard tanh -> LSTM over the frames -> one linear head per emotion
+    every binary layer, concatenated -> float affine, hard tanh -> one linear head per emotion, an LSTM for clips beside it
 
 The trunk is shared and the heads are one-vs-rest: seven nets would cost seven times as much. First and last layers keep
 higher precision (XNOR-Net, arXiv 1603.05279). The twin has real weights and PReLU in place of sign.
