@@ -50,7 +50,7 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         evaluation = step(stages.evaluate)(run, models, bundle, features, validation)
         units = step(stages.action_units)(run, models, evaluation, features, validation)
         transferred = step(stages.transfer)(run, bundle)
-        explanation = step(stages.explain)(run, models, features, validation)
+        explanation = step(stages.explain)(run, models, bundle, features, validation)
         drifted = step(stages.drift)(run, features, validation)
         decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, features)
         return dict(

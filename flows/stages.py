@@ -199,11 +199,15 @@ class Stages:
                 run, bundle, source, look, tools.read_image, wiring.load_runtime, tools.now(), tools.progress
             )
 
-    def explain(self, run: Run, models: Trained, features: Features, validation: Validation) -> Explained:
-        """Attributions of both models."""
+    def explain(
+        self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation
+    ) -> Explained:
+        """What the deployed model and its twin rest on."""
         tools = self.tools
         with self._timed("explain"):
-            return explain_models(run, models, _flat(features), validation, tools.keys, tools.progress)
+            return explain_models(
+                run, models, bundle, _flat(features), validation, tools.keys, wiring.load_runtime, tools.progress
+            )
 
     def drift(self, run: Run, features: Features, validation: Validation) -> Drifted:
         """Training people against held-out people."""

@@ -269,8 +269,14 @@ class ExplainParams(Section):
     ig_steps: int = Field(ge=8)
     ig_steps_max: int = Field(ge=8)
     ig_gap: float = Field(gt=0, lt=1)
+    ig_copies: int = Field(ge=1)
+    ig_noise: float = Field(ge=0)
     samples: int = Field(ge=1)
     crop_samples: int = Field(ge=1)
+    region_samples: int = Field(ge=1)
+    crop_region_samples: int = Field(ge=1)
+    path_steps: int = Field(ge=2)
+    random_orders: int = Field(ge=1)
 
 
 GateKind = Literal["emotion", "slice", "binarization", "latency", "explanation", "consent", "drift", "champion"]

@@ -15,6 +15,7 @@ from bitface.faces.features import Reads
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
 from bitface.models.calibrator import Calibrator
+from bitface.models.training_faces import TrainingFaces
 from bitface.params import FeatureParams, QualityParams, SyntheticParams
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class TableChecks(Protocol):
 class Runtime(Protocol):
     """A verified bundle, loaded: what it reads of a face in, calibrated one-vs-rest probabilities out, and sets of these.
 
-    `thresholds` are of the calibrated scores; `logits` are those before calibration.
+    `thresholds` are of the calibrated scores; `logits` are those before calibration; `faces` is what it is explained by.
     """
 
     @property
@@ -146,6 +147,9 @@ class Runtime(Protocol):
 
     @property
     def calibrator(self) -> Calibrator: ...
+
+    @property
+    def faces(self) -> TrainingFaces | None: ...
 
     def counts_of_codes(self, codes: NDArray[np.int8]) -> NDArray[np.float32]: ...
 

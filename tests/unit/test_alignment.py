@@ -11,7 +11,7 @@ from bitface.faces.alignment import (
     CROP_EYE_LINE_PX,
     aligned_crop,
     eye_distance,
-    nearest_landmarks,
+    pixel_owners,
     normalise_landmarks,
     yaw_deg,
 )
@@ -162,4 +162,4 @@ def test_a_spot_painted_at_a_landmark_is_nearest_to_that_landmark_in_the_crop(nu
     image[(columns - x) ** 2 + (rows - y) ** 2 < 9] = 255
     crop = aligned_crop(image, points)
     row, column = np.unravel_index(crop.argmax(), crop.shape)
-    assert nearest_landmarks(normalise_landmarks(points))[row, column] == number
+    assert pixel_owners(normalise_landmarks(points))[row, column] == number

@@ -7,15 +7,14 @@ from torch import nn
 
 from bitface.binarize.sign import approx_sign
 from bitface.errors import InputError
-from bitface.explain.attributions import (
-    Attribution,
-    Baseline,
-    completeness_gaps,
+from bitface.explain.attributions import Attribution, summarise
+from bitface.explain.baselines import Baseline
+from bitface.explain.integrated_gradients import (
+    Faces,
+    completed_gradients,
     gradient_of,
     integrated_gradients,
-    mean_face,
     refined,
-    summarise,
 )
 from bitface.faces.regions import REGIONS
 from bitface.models.landmark_codes import CodeScale
@@ -57,15 +56,14 @@ def flat_baseline(value=0.0):
 
 
 def explained(network, landmarks, lengths, baseline=None, steps=50, gradient="exact"):
-    return integrated_gradients(
-        network,
-        landmarks,
-        lengths,
-        emotions=EMOTIONS,
-        baseline=baseline or flat_baseline(),
-        steps=steps,
-        gradient=gradient,
-    )
+    shown = Faces(inputs=landmarks, lengths=lengths, baseline=baseline or flat_baseline())
+    return integrated_gradients(network, shown, emotions=EMOTIONS, steps=steps, gradient=gradient)
+
+
+def completed(network, landmarks, lengths, baseline=None, steps=20, copies=4, noise=0.1):
+    shown = Faces(inputs=landmarks, lengths=lengths, baseline=baseline or flat_baseline())
+    spread = np.full((478, 3), noise, np.float32)
+    return completed_gradients(network, shown, emotions=EMOTIONS, steps=steps, copies=copies, noise=spread, seed=3)
 
 
 def attribution_of(values, differences, emotions=EMOTIONS, gradient="exact"):
@@ -76,8 +74,8 @@ def attribution_of(values, differences, emotions=EMOTIONS, gradient="exact"):
         baseline="flat",
         emotions=emotions,
         values=values,
+        outside=np.zeros(differences.shape),
         differences=differences,
-        gaps=completeness_gaps(values, differences),
     )
 
 
@@ -185,7 +183,9 @@ def test_the_gap_is_the_share_of_a_score_left_unexplained():
     values = np.zeros((2, 1, 478))
     values[0, 0, :3] = 1.0
     values[1, 0, 0] = 0.001
-    np.testing.assert_allclose(completeness_gaps(values, np.array([[4.0], [0.0]])), [[0.25], [1.0]])
+    made = attribution_of(values, np.array([[4.0], [0.0]]), emotions=("happiness",))
+    np.testing.assert_allclose(made.gaps, [[0.25], [1.0]])
+    np.testing.assert_allclose(made.sample_gaps(), [0.25, 1.0])
 
 
 def test_a_summary_ranks_landmarks_and_weighs_regions():
@@ -217,15 +217,6 @@ def test_a_map_of_zeros_prefers_no_landmark():
     assert summary.expected_mass[0] == pytest.approx(summary.expected_area[0])
 
 
-def test_the_mean_face_gives_each_sample_one_vote_and_padding_none():
-    """One sample of two frames at 1 and 3, one of one frame at 6 with padding at 100: (2 + 6) / 2."""
-    landmarks = np.zeros((2, 2, 478, 3), np.float32)
-    landmarks[0, 0], landmarks[0, 1], landmarks[1, 0], landmarks[1, 1] = 1, 3, 6, 100
-    baseline = mean_face(landmarks, np.array([2, 1]))
-    np.testing.assert_allclose(baseline.face, 4.0)
-    assert "training people" in baseline.name
-
-
 @pytest.mark.parametrize(
     ("landmarks", "lengths"),
     [
@@ -246,19 +237,11 @@ def test_outputs_without_a_name_are_refused():
     with pytest.raises(InputError, match="2 outputs for 1 emotions"):
         integrated_gradients(
             Linear(),
-            landmarks,
-            lengths,
+            Faces(inputs=landmarks, lengths=lengths, baseline=flat_baseline()),
             emotions=("happiness",),
-            baseline=flat_baseline(),
             steps=8,
             gradient="exact",
         )
-
-
-def test_no_training_people_give_no_baseline():
-    """A mean of nothing is not a face."""
-    with pytest.raises(InputError, match="0 training samples"):
-        mean_face(np.zeros((0, 1, 478, 3), np.float32), np.zeros(0, np.int64))
 
 
 class LinearPixels(nn.Module):
@@ -275,30 +258,85 @@ class LinearPixels(nn.Module):
 
 
 def test_pixels_are_counted_to_their_landmark_and_sums_stay():
-    """The left half of each crop belongs to landmark 7, the right half to 9: by hand, w * (x - b) of each half."""
+    """Columns of each crop belong to landmark 7, to 9, and to none: by hand, w * (x - b) of each part."""
     crops = np.random.default_rng(4).integers(0, 256, (3, 2, 64, 64), dtype=np.uint8)
-    owners = np.broadcast_to(np.where(np.arange(64) < 32, 7, 9), crops.shape).astype(np.int64)
-    network, baseline = LinearPixels(), Baseline(name="grey", face=np.full((64, 64), 128, np.float32))
-    result = integrated_gradients(
-        network,
-        crops,
-        np.full(3, 2),
-        emotions=EMOTIONS,
-        baseline=baseline,
-        steps=8,
-        gradient="exact",
-        owners=owners,
-    )
+    owners = np.broadcast_to(np.repeat([7, 9, 478], [32, 20, 12]), crops.shape).astype(np.int64)
+    network, baseline = LinearPixels(), Baseline(name="grey", face=np.full((64, 64), 128, np.uint8))
+    shown = Faces(inputs=crops, lengths=np.full(3, 2), baseline=baseline, owners=owners)
+    result = integrated_gradients(network, shown, emotions=EMOTIONS, steps=8, gradient="exact")
     pixels = np.einsum("nthw,ehw->nehw", crops - 128.0, network.weight.detach().numpy().astype(np.float64))
     np.testing.assert_allclose(result.values[..., 7], pixels[..., :32].sum((2, 3)), rtol=1e-3, atol=0.1)
-    np.testing.assert_allclose(result.values[..., 9], pixels[..., 32:].sum((2, 3)), rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(result.values[..., 9], pixels[..., 32:52].sum((2, 3)), rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(result.outside, pixels[..., 52:].sum((2, 3)), rtol=1e-3, atol=0.1)
     assert np.count_nonzero(result.values.any(axis=(0, 1))) == 2
+    assert result.gaps.max() < 1e-3, "what lies beside the face is part of the sum"
 
 
 def test_crops_without_owners_and_landmarks_with_them_are_refused():
     crops, lengths = np.zeros((1, 1, 64, 64), np.uint8), np.ones(1, np.int64)
-    baseline = Baseline(name="grey", face=np.zeros((64, 64), np.float32))
+    baseline = Baseline(name="grey", face=np.zeros((64, 64), np.uint8))
     with pytest.raises(InputError, match="counted to"):
-        integrated_gradients(
-            LinearPixels(), crops, lengths, emotions=EMOTIONS, baseline=baseline, steps=8, gradient="exact"
-        )
+        Faces(inputs=crops, lengths=lengths, baseline=baseline)
+
+
+def test_regions_sum_what_their_landmarks_got():
+    """61 and 291 are corners of the mouth, 10 is forehead; what lies outside comes last."""
+    values = np.zeros((1, 1, 478))
+    values[0, 0, [61, 291, 10]] = 2.0, -0.5, 1.0
+    made = attribution_of(values, np.ones((1, 1)), emotions=("happiness",))
+    regions = dict(zip((*REGIONS, "outside"), made.by_region()[0, 0], strict=True))
+    assert regions["mouth"] == 1.5 and regions["forehead"] == 1.0
+    assert sum(abs(value) for value in regions.values()) == 2.5
+
+
+def test_completed_maps_add_up_through_a_sign():
+    """What straight-through gradients leave unexplained is the model's own change, so nothing is left."""
+    landmarks, lengths = faces(samples=8)
+    result = completed(Signed(), landmarks, lengths)
+    assert result.gaps.max() < 1e-9
+    assert set(np.unique(result.differences)) <= {-2.0, 0.0, 2.0}
+    assert summarise(result).label.startswith("additive")
+
+
+def test_completed_maps_of_a_linear_model_are_weight_times_change():
+    """Where the gradient is right nothing is missing, and completion adds nothing."""
+    network, (landmarks, lengths) = Linear(), faces()
+    expected = np.einsum("ntpc,epc->nep", landmarks - 0.25, network.weight.detach().numpy())
+    result = completed(network, landmarks, lengths, flat_baseline(0.25))
+    np.testing.assert_allclose(result.values, expected, atol=1e-4)
+
+
+class Stepped(nn.Module):
+    """Two signs: the first landmark's x decides the first output, the last one's the second; nothing else matters."""
+
+    def forward(self, landmarks, lengths):
+        del lengths
+        return approx_sign(landmarks[:, 0, [0, 477], 0] - 0.5)
+
+
+def test_completed_maps_find_what_a_sign_was_turned_by():
+    """Known by hand: the output turns from -1 to +1 by one landmark alone, so that landmark gets all of the 2."""
+    landmarks = np.ones((1, 1, 478, 3), np.float32)
+    result = completed(Stepped(), landmarks, np.ones(1, np.int64))
+    expected = np.zeros((1, 2, 478))
+    expected[0, 0, 0] = expected[0, 1, 477] = 2.0
+    np.testing.assert_allclose(result.values, expected, atol=1e-6)
+
+
+def test_a_change_without_any_gradient_is_spread_evenly_and_still_adds_up():
+    """A stand-in gradient of 0 says nothing about where; the sum still holds."""
+
+    class Flat(Linear):
+        def forward(self, landmarks, lengths):
+            return super().forward(landmarks, lengths).round().detach() + 0 * landmarks.sum()
+
+    landmarks, lengths = faces(samples=1)
+    result = completed(Flat(), landmarks, lengths)
+    assert result.gaps.max() < 1e-9
+    assert np.ptp(result.values[0, 0]) < 1e-9
+
+
+def test_noise_is_the_same_for_a_face_in_any_company():
+    landmarks, lengths = faces(samples=4)
+    together = completed(Signed(), landmarks, lengths).values
+    np.testing.assert_array_equal(together[2:3], completed(Signed(), landmarks[2:3], lengths[2:3]).values)

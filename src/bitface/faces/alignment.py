@@ -91,19 +91,24 @@ def aligned_crop(image: NDArray[np.uint8], raw: NDArray[np.float32]) -> NDArray[
     return np.asarray(fine.reduce(oversampling), dtype=np.uint8)
 
 
-def nearest_landmarks(normalised: NDArray[np.float32]) -> NDArray[np.int64]:
+def pixel_owners(normalised: NDArray[np.float32]) -> NDArray[np.int64]:
     """The landmark nearest to each pixel of the aligned crop, int64 (..., 64, 64), of landmarks (..., 478, 3).
+
+    478 where a pixel lies beside the face: outside the convex outline of all landmarks.
 
     Args:
         normalised: see `normalise_landmarks`; crop and landmarks share origin, eye distance and level.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import Delaunay, cKDTree
 
     places = normalised[..., :2] * CROP_EYE_DISTANCE_PX + (CROP_PX / 2, CROP_EYE_LINE_PX)
     y, x = np.mgrid[0:CROP_PX, 0:CROP_PX] + 0.5
     pixels = np.stack([x.ravel(), y.ravel()], axis=1)
-    nearest = [cKDTree(face).query(pixels)[1] for face in places.reshape(-1, LANDMARKS, 2)]
-    return np.asarray(nearest, dtype=np.int64).reshape(*normalised.shape[:-2], CROP_PX, CROP_PX)
+    owners = [
+        np.where(Delaunay(face).find_simplex(pixels) < 0, LANDMARKS, cKDTree(face).query(pixels)[1])
+        for face in places.reshape(-1, LANDMARKS, 2).astype(np.float64)
+    ]
+    return np.asarray(owners, dtype=np.int64).reshape(*normalised.shape[:-2], CROP_PX, CROP_PX)
 
 
 def yaw_deg(raw: NDArray[np.float32]) -> NDArray[np.float32]:

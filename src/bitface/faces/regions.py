@@ -102,6 +102,15 @@ def region_of_landmark() -> NDArray[np.int64]:
     return owner
 
 
+OUTSIDE: Final = "outside"
+"""What of a crop is no face: hair, neck, background."""
+
+
+def regions_of_owners(owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The region of each pixel by the landmark that owns it, see `alignment.pixel_owners`; 9 for OUTSIDE."""
+    return np.append(region_of_landmark(), len(REGIONS))[owners]
+
+
 def share_of_landmarks() -> NDArray[np.float64]:
     """Share of the 478 landmarks in each region, float64 (9,): the mass of a map that prefers no landmark."""
     return np.array([len(landmarks) / LANDMARKS for landmarks in REGIONS.values()])

@@ -24,6 +24,8 @@ WEIGHTS: Final = "model.bin"
 HEADS: Final = "heads.safetensors"
 SPEC: Final = "spec.json"
 SELFTEST: Final = "selftest.safetensors"
+FACES: Final = "training_faces.safetensors"
+"""What explanations compare with; not there where the training people are too few for means of them to be nobody's face."""
 FILES: Final = (GRAPH, WEIGHTS, HEADS, SPEC, SELFTEST)
 FILES_OF_A_SEED: Final = (HEADS, SPEC, SELFTEST)
 """What a bundle of random convolutions consists of: they are made again from the seed in its spec."""
@@ -80,6 +82,7 @@ def read_verified(folder: Path) -> tuple[dict[str, bytes], str]:
     recorded = _bounded(folder / DIGESTS)
     # Whichever it names, what is read must be exactly what it records.
     names = FILES if GRAPH.encode() in recorded else FILES_OF_A_SEED
+    names = (*names, FACES) if FACES.encode() in recorded else names
     files = {name: _bounded(folder / name) for name in names}
     if digests_of(files) != recorded:
         raise IntegrityError(f"the bundle's files do not match {DIGESTS}; fetch the bundle again")

@@ -48,7 +48,11 @@ class Calibrator:
 
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> Floats:
         """Calibrated probabilities, float64 (..., E), of logits (..., E)."""
-        return np.asarray(expit(logits.astype(np.float64) * np.array(self.slopes) + np.array(self.intercepts)))
+        return np.asarray(expit(self.log_odds(logits)))
+
+    def log_odds(self, logits: NDArray[np.floating[Any]]) -> Floats:
+        """Calibrated log odds, float64 (..., E), of logits (..., E): what is explained, since there parts can add up."""
+        return np.asarray(logits.astype(np.float64) * np.array(self.slopes) + np.array(self.intercepts))
 
     def thresholds(self, thresholds: Floats) -> Floats:
         """Thresholds of uncalibrated scores as those of calibrated ones, float64 (..., E): every decision stays."""

@@ -12,17 +12,15 @@ import numpy as np
 
 from bitface.consent.admission import admit_people
 from bitface.evaluation.predictions import Predictions
-from bitface.explain.attributions import LABELS
 from bitface.gate.bundle import read_bundle, replay, write_bundle
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
 from bitface.ledger.ledger import Ledger
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
-from bitface.steps.explain import Explained
+from bitface.steps.explain import MAPS, Explained
 from bitface.steps.export import Exported
 from bitface.steps.plan import Run, dataset_entry_version
-from bitface.steps.train import PRECISIONS
 
 BUNDLE_NAME = "gate.zip"
 
@@ -65,7 +63,7 @@ def decide_run(
         champion=rival.predictions if rival else None,
         slices={person: values for person, values in run.slices().items() if person in people},
         latency_ms=bundle.latency_ms,
-        explanations=tuple(_explanation(explanation, precision) for precision in PRECISIONS),
+        explanations=(*(_explanation(explanation, kind) for kind in MAPS), _exact(explanation)),
         consent=consent_evidence(run, ledger, at),
         drift=DriftEvidence(
             share=drifted.share,
@@ -120,14 +118,25 @@ def decision_text(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _explanation(explained: Explained, precision: str) -> ExplanationEvidence:
-    made = explained.attributions[precision]
+def _explanation(explained: Explained, kind: str) -> ExplanationEvidence:
+    made = explained.attributions[kind]
     return ExplanationEvidence(
-        method=f"{made.method}, {precision}",
+        method=f"{made.method}, {'float' if kind == 'float' else 'one-bit'}",
         baseline=made.baseline,
-        additive=made.label == LABELS["exact"],
-        gaps=explained.gaps(precision),
+        additive=made.gradient != "straight-through",
+        gaps=explained.gaps(kind),
         persons=np.asarray(explained.persons),
+    )
+
+
+def _exact(explained: Explained) -> ExplanationEvidence:
+    table = explained.regions[0]
+    return ExplanationEvidence(
+        method="exact Shapley of regions, one-bit",
+        baseline=table.baseline,
+        additive=True,
+        gaps=table.sample_gaps(),
+        persons=np.asarray(explained.region_persons),
     )
 
 

@@ -36,7 +36,7 @@ PROHIBITED = (
 )
 LIMITS = (
     "It reads posed or rendered expressions of seven kinds at most; everyday faces are subtler and mixed.",
-    "Maps of the one-bit model are approximate and do not add up; only the float twin's do, up to their gap.",
+    "Maps of the one-bit model add up, and are spread over landmarks by a stand-in gradient; exact are the values of regions.",
     "Groups that the data lack were not judged; see the slices with few people.",
 )
 

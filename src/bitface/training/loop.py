@@ -25,6 +25,7 @@ from bitface.errors import InputError
 from bitface.faces.features import ClipTable, concatenate
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.separate import SeparateNets
+from bitface.models.training_faces import shippable
 from bitface.params import TrainingParams
 from bitface.training.batches import Batch, apex_stills, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
@@ -95,7 +96,8 @@ def _train_pair(
 ) -> tuple[TrainedModel, TrainedModel]:
     twin = _train("float", lesson, recipe, seed, on_epoch, teacher=None)
     one_bit = _train("one-bit", lesson, recipe, seed, on_epoch, teacher=twin.network)
-    return one_bit, twin
+    faces = shippable(lesson.train, one_bit.network.reads)
+    return replace(one_bit, faces=faces), replace(twin, faces=faces)
 
 
 def _of_one_emotion(lesson: _Lesson) -> Iterator[_Lesson]:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import load, save
 
 from bitface.errors import InputError, IntegrityError
@@ -23,10 +25,12 @@ from bitface.models.landmark_codes import COORDINATES, CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.models.separate import PREFIX, SeparateNets
+from bitface.models.training_faces import TrainingFaces
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 WEIGHTS: Final = "weights.safetensors"
 SPEC: Final = "spec.json"
+FACES: Final = "training_faces.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,8 @@ class TrainedModel:
     `network` in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at or above which an
     emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one whose weights these
     are, 0 where heads were solved at once; `train_s` wall seconds; `statistics_sha256` certifies the whole numbers that
-    they were solved from, see `training.closed_form`; `calibrator` None until people outside training have calibrated it.
+    they were solved from, see `training.closed_form`; `calibrator` None until people outside training have calibrated it;
+    `faces` what it is explained by, None where its people are too few.
     """
 
     network: ClipNet
@@ -60,6 +65,7 @@ class TrainedModel:
     train_s: float
     statistics_sha256: str | None = None
     calibrator: Calibrator | None = None
+    faces: TrainingFaces | None = None
 
     def calibration(self) -> Calibrator:
         """The calibrator, or scores as they are where nobody has calibrated the model."""
@@ -67,10 +73,11 @@ class TrainedModel:
 
 
 def save_model(model: TrainedModel, folder: Path) -> str:
-    """Writes `weights.safetensors` and `spec.json`; returns the SHA-256 of the weights, which the spec repeats."""
+    """Writes weights, faces and `spec.json`; returns the SHA-256 of the weights, which the spec repeats."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({name: tensor.contiguous() for name, tensor in model.network.state_dict().items()})
     digest = hashlib.sha256(weights).hexdigest()
+    faces = None if model.faces is None else save_arrays(model.faces.arrays())
     document = {
         "format": FORMAT,
         "network": model.network.name,
@@ -86,8 +93,11 @@ def save_model(model: TrainedModel, folder: Path) -> str:
         "statistics_sha256": model.statistics_sha256,
         "calibration": None if model.calibrator is None else asdict(model.calibrator),
         "weights_sha256": digest,
+        "faces_sha256": None if faces is None else hashlib.sha256(faces).hexdigest(),
     }
     (folder / WEIGHTS).write_bytes(weights)
+    if faces is not None:
+        (folder / FACES).write_bytes(faces)
     (folder / SPEC).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return digest
 
@@ -105,6 +115,9 @@ def load_model(folder: Path) -> TrainedModel:
             raise IntegrityError(f"model format {document['format']} is not {FORMAT}; train it again")
         if hashlib.sha256(weights).hexdigest() != document["weights_sha256"]:
             raise IntegrityError(f"{WEIGHTS} is not the file that {SPEC} describes; train it again")
+        faces = None if document["faces_sha256"] is None else (folder / FACES).read_bytes()
+        if faces is not None and hashlib.sha256(faces).hexdigest() != document["faces_sha256"]:
+            raise IntegrityError(f"{FACES} is not the file that {SPEC} describes; train it again")
         network = _network(document["network"], document["net"], load(weights))
         return TrainedModel(
             network=network,
@@ -118,6 +131,7 @@ def load_model(folder: Path) -> TrainedModel:
             train_s=document["train_s"],
             statistics_sha256=document["statistics_sha256"],
             calibrator=None if document["calibration"] is None else calibrator_of(document["calibration"]),
+            faces=None if faces is None else TrainingFaces.of_arrays(load_arrays(faces)),
         )
     except IntegrityError:
         raise

@@ -16,7 +16,7 @@ from bitface.adapters.openvino_runtime.runtime import OneBitRuntime
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models import bundle_spec
-from bitface.models.bundle_spec import DIGESTS, GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
+from bitface.models.bundle_spec import DIGESTS, FACES, GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
 from bitface.models.exported import FloatHead, SeparateHeads
 from bitface.models.selftest import check_nobody
 
@@ -61,9 +61,12 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
         "counts": counts,
         "logits": logits,
     }
-    spec = _spec(model, {HEADS: heads, SELFTEST: selftest})
-    _write(folder, {HEADS: _packed(heads), SELFTEST: _packed(selftest), SPEC: spec.to_bytes()})
-    files = {name: (folder / name).read_bytes() for name in bundle_spec.FILES if (folder / name).is_file()}
+    arrays = {HEADS: heads, SELFTEST: selftest, **({} if model.faces is None else {FACES: model.faces.arrays()})}
+    (folder / FACES).unlink(missing_ok=True)
+    _write(folder, {file: _packed(entries) for file, entries in arrays.items()})
+    _write(folder, {SPEC: _spec(model, arrays).to_bytes()})
+    present = (name for name in (*bundle_spec.FILES, FACES) if (folder / name).is_file())
+    files = {name: (folder / name).read_bytes() for name in present}
     recorded = bundle_spec.digests_of(files)
     _write(folder, {DIGESTS: recorded})
     OneBitRuntime.load(folder)

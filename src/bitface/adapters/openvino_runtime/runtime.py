@@ -16,8 +16,9 @@ from bitface.adapters.openvino_runtime.random_nets import load_random_face_net, 
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.features import Reads
 from bitface.models import bundle_spec
-from bitface.models.bundle_spec import HEADS, SELFTEST, SPEC, BundleSpec
+from bitface.models.bundle_spec import FACES, HEADS, SELFTEST, SPEC, BundleSpec
 from bitface.models.landmark_codes import without_repeats
+from bitface.models.training_faces import TrainingFaces
 
 
 class Trunk(Protocol):
@@ -55,10 +56,20 @@ LOADERS: Final[dict[str, Load]] = {
 class OneBitRuntime:
     """A verified bundle, ready to score. One thread at a time: it writes its inputs into buffers of its own."""
 
-    def __init__(self, *, spec: BundleSpec, trunk: Trunk, head: Head, digest: str, label: tuple[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        spec: BundleSpec,
+        trunk: Trunk,
+        head: Head,
+        digest: str,
+        label: tuple[str, str],
+        faces: TrainingFaces | None,
+    ) -> None:
         self._spec, self._trunk, self._head = spec, trunk, head
         self.reads = trunk.reads
         self.digest = digest
+        self.faces = faces
         self.name, self.version = label
         self.emotions = spec.emotions
         self.calibrator = spec.calibration
@@ -80,9 +91,12 @@ class OneBitRuntime:
             raise IntegrityError(f"{SPEC} names the network '{spec.network}'; this version knows {', '.join(LOADERS)}")
         try:
             trunk, head = LOADERS[spec.network](files, spec, heads, threads)
+            faces = (
+                TrainingFaces.of_arrays(bundle_spec.parse_arrays(FACES, files[FACES], spec)) if FACES in files else None
+            )
         except (TypeError, KeyError, ValueError, InputError) as error:
             raise IntegrityError(f"{HEADS} is not the head of a {spec.network}; export the model again") from error
-        runtime = cls(spec=spec, trunk=trunk, head=head, digest=digest, label=(name, version))
+        runtime = cls(spec=spec, trunk=trunk, head=head, digest=digest, label=(name, version), faces=faces)
         runtime._check(selftest)
         return runtime
 

@@ -1,0 +1,287 @@
+"""Attributes a score to landmarks by Integrated Gradients, with a treatment of its own where a sign has no gradient.
+
+    IG_i(x) = (x_i - b_i) * integral over a in 0..1 of df(b + a (x - b)) / dx_i     (Sundararajan et al., arXiv 1703.01365)
+
+A differentiable f gives sum_i IG_i = f(x) - f(b). A one-bit network has no gradient to integrate. Its straight-through
+stand-in g gives a map that nothing forces to add up. `completed_gradients` keeps g for where, and takes how much from the
+model itself: the path is cut into m steps, and step s, on which f changes by D_s, gives
+
+    part_i = g_i * (x_i - b_i) / m            g averaged over noisy copies of the middle of the step (SmoothGrad, arXiv 1706.03825)
+    map_i += part_i + (D_s - sum_j part_j) * |part_i| / sum_j |part_j|
+
+so that the map adds up whatever g is. What a net of pixels rests on is counted to the landmark nearest to each pixel: sums
+stay what they are, and no map shows anybody's face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bitface.errors import InputError
+from bitface.explain.attributions import Attribution, Gradient
+from bitface.explain.baselines import SHAPES, Baseline
+from bitface.faces.features import CROP_PX, LANDMARKS
+from bitface.models.clip_net import ClipNet
+
+_VALUES_AT_ONCE: Final = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faces:
+    """What is explained, and what it is compared with.
+
+    `inputs`: normalised landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64); `lengths` int64 (N,), true frames,
+    1 to T; `baseline` is shown in every frame; `owners`: for crops, the landmark that each pixel is counted to, 478 for none,
+    int64 (N, T, 64, 64), see `alignment.pixel_owners`.
+
+    Raises:
+        InputError: no face, or shapes that do not agree.
+    """
+
+    inputs: NDArray[Any]
+    lengths: NDArray[np.int64]
+    baseline: Baseline
+    owners: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.inputs.shape
+        if len(shape) != 4 or shape[2:] not in SHAPES or not len(self.inputs):
+            raise InputError(
+                f"faces of shape {shape} are not (N, T, {LANDMARKS}, 3) or (N, T, {CROP_PX}, {CROP_PX}), N of 1 or more"
+            )
+        if self.lengths.shape != shape[:1] or self.lengths.min() < 1 or self.lengths.max() > shape[1]:
+            raise InputError(f"lengths must be {len(self.inputs)} whole numbers between 1 and {shape[1]}")
+        if (shape[2:] == (CROP_PX, CROP_PX)) != (self.owners is not None and self.owners.shape == shape):
+            raise InputError(
+                "crops need the landmark that each pixel is counted to, and landmarks are counted to themselves"
+            )
+
+    def where(self, rows: NDArray[np.int64]) -> Faces:
+        """These rows of it."""
+        owners = None if self.owners is None else self.owners[rows]
+        return replace(self, inputs=self.inputs[rows], lengths=self.lengths[rows], owners=owners)
+
+
+def integrated_gradients(
+    network: nn.Module, faces: Faces, *, emotions: Sequence[str], steps: int, gradient: Gradient
+) -> Attribution:
+    """Integrated Gradients of every sample and emotion (Captum, Gauss-Legendre points between baseline and sample).
+
+    Args:
+        network: `forward(float32 of faces' shape, int64 (N,))` gives logits (N, E). It is run in evaluation mode and left
+            in the mode that it came in; its parameters stay as they are.
+        faces: what is explained.
+        emotions: names of the E outputs.
+        steps: points of the integral, 8 or more.
+        gradient: `straight-through` where the network has sign() in it, see `gradient_of`.
+
+    Raises:
+        InputError: outputs other than the emotions.
+    """
+
+    def maps(inputs: Tensor, lengths: Tensor, base: Tensor) -> Tensor:
+        # Captum takes seconds to import: only who explains pays for it.
+        from captum.attr import IntegratedGradients
+
+        explainer = IntegratedGradients(network)
+        found = [
+            explainer.attribute(inputs, base, target=output, additional_forward_args=lengths, n_steps=steps).double()
+            for output in range(len(emotions))
+        ]
+        return torch.stack(found, dim=1)
+
+    return _attribution(network, faces, maps, steps, "integrated gradients", emotions, steps, gradient)
+
+
+def completed_gradients(
+    network: nn.Module,
+    faces: Faces,
+    *,
+    emotions: Sequence[str],
+    steps: int,
+    copies: int,
+    noise: NDArray[np.float32],
+    seed: int,
+) -> Attribution:
+    """Maps of a one-bit network that add up: its true changes along the path, spread by a stand-in gradient (see the module).
+
+    Args:
+        network: as for `integrated_gradients`, with sign() in it.
+        faces: what is explained.
+        emotions: names of the E outputs.
+        steps: into which the path from baseline to face is cut, 1 or more.
+        copies: noisy copies of the middle of a step, over which the gradient is averaged, 1 or more.
+        noise: standard deviation of a copy's noise at each value of a frame, of the baseline's shape.
+        seed: of the noise, which is the same for every sample: a face is explained alike in any company.
+
+    Raises:
+        InputError: outputs other than the emotions.
+    """
+
+    def maps(inputs: Tensor, lengths: Tensor, base: Tensor) -> Tensor:
+        moved = inputs - base
+        drawn = _noise(seed, (steps, copies, *inputs.shape[1:]), noise)
+        found = torch.zeros(len(inputs), len(emotions), *inputs.shape[1:], dtype=torch.float64)
+        before = _logits(network, base, lengths)
+        for step in range(steps):
+            after = _logits(network, base + (step + 1) / steps * moved, lengths)
+            middle = (base + (step + 0.5) / steps * moved)[:, None] + drawn[step]
+            parts = _gradients(network, middle, lengths, len(emotions)) * moved[:, None] / steps
+            found += _completed(parts.double(), after - before)
+            before = after
+        return found
+
+    return _attribution(network, faces, maps, copies, "completed gradients", emotions, steps, "completed")
+
+
+def gradient_of(network: ClipNet) -> Gradient:
+    """How the network's gradient comes about: `straight-through` for one-bit, `exact` for its float twin."""
+    return "straight-through" if network.spec.precision == "one-bit" else "exact"
+
+
+def refined(
+    attribute: Callable[[NDArray[np.int64], int], Attribution], samples: int, *, steps: int, steps_max: int, gap: float
+) -> Attribution:
+    """Maps of each sample at as many steps as its gap asks for: four times as many until it is at most `gap`.
+
+    A kink of the logit on the way from the baseline costs precision, and few samples have a bad one.
+
+    Args:
+        attribute: maps of the samples of these numbers, int64 (n,), at this many steps.
+        samples: how many there are.
+        steps: of the first try, for all.
+        steps_max: never more; a gap that is still too wide then stays, and is told. Nothing is tried again with a
+            straight-through gradient, which no number of steps makes additive.
+        gap: share of a sample's differences that may stay unexplained.
+    """
+    made = attribute(np.arange(samples), steps)
+    while made.gradient == "exact" and (steps := steps * 4) <= steps_max:
+        wide = np.flatnonzero(made.sample_gaps() > gap)
+        if not len(wide):
+            break
+        made = _with_rows(made, wide, attribute(wide, steps))
+    return made
+
+
+def _with_rows(made: Attribution, rows: NDArray[np.int64], again: Attribution) -> Attribution:
+    fields = {name: getattr(made, name).copy() for name in ("values", "outside", "differences", "steps")}
+    for name, array in fields.items():
+        array[rows] = getattr(again, name)
+    return replace(made, **fields)
+
+
+def _attribution(
+    network: nn.Module,
+    faces: Faces,
+    maps: Callable[[Tensor, Tensor, Tensor], Tensor],
+    points: int,
+    method: str,
+    emotions: Sequence[str],
+    steps: int,
+    gradient: Gradient,
+) -> Attribution:
+    """The maps (N, E, T, ...) of all samples, counted to landmarks; `points` that `maps` holds of a sample at once."""
+    values = np.zeros((len(faces.inputs), len(emotions), LANDMARKS + 1))
+    differences = np.zeros((len(faces.inputs), len(emotions)))
+    with _at_rest(network):
+        for rows, frames in _chunks(faces, points):
+            chunk = faces.where(rows)
+            inputs = torch.from_numpy(np.ascontiguousarray(chunk.inputs[:, :frames], dtype=np.float32))
+            lengths = torch.from_numpy(chunk.lengths)
+            base = torch.from_numpy(faces.baseline.face.astype(np.float32)).expand(inputs.shape)
+            found = _logits(network, inputs, lengths) - _logits(network, base, lengths)
+            if found.shape[1] != len(emotions):
+                raise InputError(
+                    f"the network has {found.shape[1]} outputs for {len(emotions)} emotions; name each output once"
+                )
+            differences[rows] = found.numpy()
+            owners = None if chunk.owners is None else chunk.owners[:, :frames]
+            values[rows] = _counted(maps(inputs, lengths, base).numpy(), owners)
+    return Attribution(
+        method=method,
+        gradient=gradient,
+        steps=np.full(len(faces.inputs), steps, dtype=np.int64),
+        baseline=faces.baseline.name,
+        emotions=tuple(emotions),
+        values=values[..., :-1],
+        outside=values[..., -1],
+        differences=differences,
+    )
+
+
+@contextmanager
+def _at_rest(network: nn.Module) -> Iterator[None]:
+    """In evaluation mode and without gradients of parameters, and then again as it was."""
+    was_training = network.training
+    needed_gradients = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    try:
+        network.eval()
+        for parameter in needed_gradients:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        network.train(was_training)
+        for parameter in needed_gradients:
+            parameter.requires_grad_(True)
+
+
+def _chunks(faces: Faces, points: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Rows and their number of frames. Samples of one length go together, so that no padding is computed."""
+    for frames in np.unique(faces.lengths):
+        rows = np.flatnonzero(faces.lengths == frames)
+        at_once = max(1, _VALUES_AT_ONCE // (points * int(frames) * faces.baseline.face.size))
+        for start in range(0, len(rows), at_once):
+            yield rows[start : start + at_once], int(frames)
+
+
+def _counted(maps: NDArray[np.float64], owners: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """Maps (N, E, T, ...) summed per landmark, (N, E, 479); what no landmark owns comes last."""
+    counted = np.zeros((*maps.shape[:2], LANDMARKS + 1))
+    if owners is None:
+        counted[..., :-1] = maps.sum(axis=(2, 4))
+        return counted
+    for row, output in np.ndindex(maps.shape[:2]):
+        counted[row, output] = np.bincount(owners[row].ravel(), maps[row, output].ravel(), LANDMARKS + 1)
+    return counted
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, inputs: Tensor, lengths: Tensor) -> Tensor:
+    logits: Tensor = network(inputs, lengths).double()
+    return logits
+
+
+def _noise(seed: int, shape: tuple[int, ...], deviation: NDArray[np.float32]) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator) * torch.from_numpy(deviation)
+
+
+def _gradients(network: nn.Module, points: Tensor, lengths: Tensor, outputs: int) -> Tensor:
+    """Mean gradients over copies, (N, E, T, ...), at points (N, copies, T, ...)."""
+    copies = points.shape[1]
+    asked = points.flatten(0, 1).requires_grad_()
+    logits = network(asked, lengths.repeat_interleave(copies))
+    found = [
+        torch.autograd.grad(logits[:, output].sum(), asked, retain_graph=output < outputs - 1)[0]
+        for output in range(outputs)
+    ]
+    stacked = torch.stack(found, dim=1)
+    return stacked.view(-1, copies, *stacked.shape[1:]).mean(dim=1)
+
+
+def _completed(parts: Tensor, changes: Tensor) -> Tensor:
+    """Parts (N, E, ...) with what is missing to changes (N, E) spread by their size; evenly where all of them are 0."""
+    flat = parts.flatten(2)
+    size = flat.abs()
+    total = size.sum(dim=2, keepdim=True)
+    share = torch.where(total > 0, size / total.clamp_min(torch.finfo(size.dtype).tiny), 1 / size.shape[2])
+    missing = (changes - flat.sum(dim=2))[..., None]
+    return (flat + missing * share).reshape(parts.shape)
