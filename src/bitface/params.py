@@ -269,6 +269,7 @@ class ExplainParams(Section):
     ig_steps: int = Field(ge=8)
     ig_steps_max: int = Field(ge=8)
     ig_gap: float = Field(gt=0, lt=1)
+    ig_orders: int = Field(ge=2, multiple_of=2)
     ig_copies: int = Field(ge=1)
     ig_noise: float = Field(ge=0)
     samples: int = Field(ge=1)

@@ -12,7 +12,7 @@ from bitface.adapters.canonical_mesh import read_canonical_mesh
 from bitface.adapters.figures.explanation import landmark_shares
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
-from bitface.explain.attributions import Attribution, completeness_gaps, summarise
+from bitface.explain.attributions import Attribution, summarise
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 BINS = np.linspace(0.1, 0.9, 5)
@@ -43,8 +43,8 @@ def summary():
             baseline="mean landmarks of training people",
             emotions=EMOTIONS,
             values=values,
+            outside=np.zeros(values.shape[:2]),
             differences=differences,
-            gaps=completeness_gaps(values, differences),
         )
     )
 

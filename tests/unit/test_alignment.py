@@ -11,8 +11,8 @@ from bitface.faces.alignment import (
     CROP_EYE_LINE_PX,
     aligned_crop,
     eye_distance,
-    pixel_owners,
     normalise_landmarks,
+    pixel_owners,
     yaw_deg,
 )
 

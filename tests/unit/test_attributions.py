@@ -16,7 +16,8 @@ from bitface.explain.integrated_gradients import (
     integrated_gradients,
     refined,
 )
-from bitface.faces.regions import REGIONS
+from bitface.explain.region_shapley import region_shapley
+from bitface.faces.regions import REGIONS, region_of_landmark
 from bitface.models.landmark_codes import CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec
 
@@ -60,10 +61,17 @@ def explained(network, landmarks, lengths, baseline=None, steps=50, gradient="ex
     return integrated_gradients(network, shown, emotions=EMOTIONS, steps=steps, gradient=gradient)
 
 
-def completed(network, landmarks, lengths, baseline=None, steps=20, copies=4, noise=0.1):
-    shown = Faces(inputs=landmarks, lengths=lengths, baseline=baseline or flat_baseline())
-    spread = np.full((478, 3), noise, np.float32)
-    return completed_gradients(network, shown, emotions=EMOTIONS, steps=steps, copies=copies, noise=spread, seed=3)
+def completed(network, landmarks, lengths, baseline=None, orders=4, copies=4, noise=0.1):
+    return completed_gradients(
+        network,
+        Faces(inputs=landmarks, lengths=lengths, baseline=baseline or flat_baseline()),
+        emotions=EMOTIONS,
+        region_of=region_of_landmark(),
+        orders=orders,
+        copies=copies,
+        noise=np.full((478, 3), noise, np.float32),
+        seed=3,
+    )
 
 
 def attribution_of(values, differences, emotions=EMOTIONS, gradient="exact"):
@@ -323,7 +331,7 @@ def test_completed_maps_find_what_a_sign_was_turned_by():
     np.testing.assert_allclose(result.values, expected, atol=1e-6)
 
 
-def test_a_change_without_any_gradient_is_spread_evenly_and_still_adds_up():
+def test_a_change_without_any_gradient_is_spread_evenly_over_its_region_and_still_adds_up():
     """A stand-in gradient of 0 says nothing about where; the sum still holds."""
 
     class Flat(Linear):
@@ -333,10 +341,33 @@ def test_a_change_without_any_gradient_is_spread_evenly_and_still_adds_up():
     landmarks, lengths = faces(samples=1)
     result = completed(Flat(), landmarks, lengths)
     assert result.gaps.max() < 1e-9
-    assert np.ptp(result.values[0, 0]) < 1e-9
+    for region in range(len(REGIONS)):
+        assert np.ptp(result.values[0, 0, region_of_landmark() == region]) < 1e-9
 
 
 def test_noise_is_the_same_for_a_face_in_any_company():
     landmarks, lengths = faces(samples=4)
     together = completed(Signed(), landmarks, lengths).values
     np.testing.assert_array_equal(together[2:3], completed(Signed(), landmarks[2:3], lengths[2:3]).values)
+
+
+def test_over_many_orders_the_regions_of_completed_maps_are_their_shapley_values():
+    """Signs of sums of regions: nothing is linear, and the mean over orders still goes to the exact values."""
+    network, (landmarks, lengths) = Signed(), faces(samples=1, frames=1, seed=5)
+    exact = region_shapley(
+        lambda x, n: network(torch.from_numpy(x), torch.from_numpy(n)).detach().numpy(),
+        landmarks[0],
+        flat_baseline().face,
+        region_of_landmark(),
+        regions=tuple(REGIONS),
+        baseline_name="flat",
+    )
+    few, many = (completed(network, landmarks, lengths, orders=n, copies=1) for n in (2, 600))
+    errors = [np.abs(made.by_region()[0, :, :9] - exact.values).max() for made in (few, many)]
+    assert np.abs(exact.values).max() > 0.2 and errors[1] < 0.1 < errors[0]
+
+
+def test_an_odd_number_of_orders_is_refused():
+    landmarks, lengths = faces(samples=1)
+    with pytest.raises(InputError, match="3 orders"):
+        completed(Linear(), landmarks, lengths, orders=3)

@@ -2,15 +2,17 @@
 
     IG_i(x) = (x_i - b_i) * integral over a in 0..1 of df(b + a (x - b)) / dx_i     (Sundararajan et al., arXiv 1703.01365)
 
-A differentiable f gives sum_i IG_i = f(x) - f(b). A one-bit network has no gradient to integrate. Its straight-through
-stand-in g gives a map that nothing forces to add up. `completed_gradients` keeps g for where, and takes how much from the
-model itself: the path is cut into m steps, and step s, on which f changes by D_s, gives
+A differentiable f gives sum_i IG_i = f(x) - f(b). A one-bit network has no gradient to integrate, and its straight-through
+stand-in g gives a map that nothing forces to add up. `completed_gradients` keeps g for where within a region of the face, and
+takes how much from the model itself: on the way from b to x one region after another is replaced, in several orders, and the
+change D of f at a region's turn is spread over that region r:
 
-    part_i = g_i * (x_i - b_i) / m            g averaged over noisy copies of the middle of the step (SmoothGrad, arXiv 1706.03825)
-    map_i += part_i + (D_s - sum_j part_j) * |part_i| / sum_j |part_j|
+    part_i = g_i * (x_i - b_i), i in r      g at the middle of the turn, averaged over noisy copies (SmoothGrad, arXiv 1706.03825)
+    map_i += part_i + (D - sum_j part_j) * |part_i| / sum_j |part_j|
 
-so that the map adds up whatever g is. What a net of pixels rests on is counted to the landmark nearest to each pixel: sums
-stay what they are, and no map shows anybody's face.
+A mean over orders of such paths is complete whatever g is, and its sums over regions estimate their Shapley values: over all
+orders they are these values. What a net of pixels rests on is counted to the landmark nearest to each pixel: sums stay what
+they are, and no map shows anybody's face.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ def integrated_gradients(
         InputError: outputs other than the emotions.
     """
 
-    def maps(inputs: Tensor, lengths: Tensor, base: Tensor) -> Tensor:
+    def maps(inputs: Tensor, lengths: Tensor, base: Tensor, _: NDArray[np.int64]) -> Tensor:
         # Captum takes seconds to import: only who explains pays for it.
         from captum.attr import IntegratedGradients
 
@@ -106,40 +108,58 @@ def completed_gradients(
     faces: Faces,
     *,
     emotions: Sequence[str],
-    steps: int,
+    region_of: NDArray[np.int64],
+    orders: int,
     copies: int,
     noise: NDArray[np.float32],
     seed: int,
 ) -> Attribution:
-    """Maps of a one-bit network that add up: its true changes along the path, spread by a stand-in gradient (see the module).
+    """Maps of a one-bit network that add up: its true changes region by region, spread by a stand-in gradient (see the module).
 
     Args:
         network: as for `integrated_gradients`, with sign() in it.
         faces: what is explained.
         emotions: names of the E outputs.
-        steps: into which the path from baseline to face is cut, 1 or more.
-        copies: noisy copies of the middle of a step, over which the gradient is averaged, 1 or more.
+        region_of: the region of each landmark, int64 (478,), or of each pixel, (N, T, 64, 64), from 0 on.
+        orders: in which regions are replaced, an even number: each random one is also gone through backwards.
+        copies: noisy copies over which the gradient is averaged, 1 or more.
         noise: standard deviation of a copy's noise at each value of a frame, of the baseline's shape.
-        seed: of the noise, which is the same for every sample: a face is explained alike in any company.
+        seed: of orders and noise, which are the same for every sample: a face is explained alike in any company.
 
     Raises:
-        InputError: outputs other than the emotions.
+        InputError: outputs other than the emotions, or an odd number of orders.
     """
+    regions = int(region_of.max()) + 1
+    turns = _orders(regions, orders, seed)
 
-    def maps(inputs: Tensor, lengths: Tensor, base: Tensor) -> Tensor:
+    def maps(inputs: Tensor, lengths: Tensor, base: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        own = torch.from_numpy(region_of if region_of.ndim == 1 else region_of[rows, : inputs.shape[1]])
+        own = own[:, None].expand(inputs.shape[1:])[None] if region_of.ndim == 1 else own
         moved = inputs - base
-        drawn = _noise(seed, (steps, copies, *inputs.shape[1:]), noise)
+        drawn = _noise(seed, (copies, *inputs.shape[1:]), noise)
         found = torch.zeros(len(inputs), len(emotions), *inputs.shape[1:], dtype=torch.float64)
-        before = _logits(network, base, lengths)
-        for step in range(steps):
-            after = _logits(network, base + (step + 1) / steps * moved, lengths)
-            middle = (base + (step + 0.5) / steps * moved)[:, None] + drawn[step]
-            parts = _gradients(network, middle, lengths, len(emotions)) * moved[:, None] / steps
-            found += _completed(parts.double(), after - before)
-            before = after
+        for order in turns:
+            at, before = base, _logits(network, base, lengths)
+            for region in order:
+                is_own = own == region
+                middle = torch.where(is_own, base + moved / 2, at)[:, None] + drawn
+                at = torch.where(is_own, inputs, at)
+                after = _logits(network, at, lengths)
+                parts = _gradients(network, middle, lengths, len(emotions)) * (moved * is_own)[:, None]
+                found += _completed(parts.double(), after - before, is_own[:, None]) / len(turns)
+                before = after
         return found
 
+    steps = regions * len(turns)
     return _attribution(network, faces, maps, copies, "completed gradients", emotions, steps, "completed")
+
+
+def _orders(regions: int, orders: int, seed: int) -> list[NDArray[np.int64]]:
+    if orders < 2 or orders % 2:
+        raise InputError(f"{orders} orders of regions; use an even number, since each is also gone through backwards")
+    rng = np.random.default_rng(seed)
+    drawn = [rng.permutation(regions) for _ in range(orders // 2)]
+    return [order for one in drawn for order in (one, one[::-1])]
 
 
 def gradient_of(network: ClipNet) -> Gradient:
@@ -181,7 +201,7 @@ def _with_rows(made: Attribution, rows: NDArray[np.int64], again: Attribution) -
 def _attribution(
     network: nn.Module,
     faces: Faces,
-    maps: Callable[[Tensor, Tensor, Tensor], Tensor],
+    maps: Callable[[Tensor, Tensor, Tensor, NDArray[np.int64]], Tensor],
     points: int,
     method: str,
     emotions: Sequence[str],
@@ -204,7 +224,7 @@ def _attribution(
                 )
             differences[rows] = found.numpy()
             owners = None if chunk.owners is None else chunk.owners[:, :frames]
-            values[rows] = _counted(maps(inputs, lengths, base).numpy(), owners)
+            values[rows] = _counted(maps(inputs, lengths, base, rows).numpy(), owners)
     return Attribution(
         method=method,
         gradient=gradient,
@@ -277,11 +297,13 @@ def _gradients(network: nn.Module, points: Tensor, lengths: Tensor, outputs: int
     return stacked.view(-1, copies, *stacked.shape[1:]).mean(dim=1)
 
 
-def _completed(parts: Tensor, changes: Tensor) -> Tensor:
-    """Parts (N, E, ...) with what is missing to changes (N, E) spread by their size; evenly where all of them are 0."""
-    flat = parts.flatten(2)
+def _completed(parts: Tensor, changes: Tensor, is_own: Tensor) -> Tensor:
+    """Parts (N, E, ...) with what is missing to changes (N, E) spread by their size; evenly over their own region where all
+    of them are 0.
+    """
+    flat, own = parts.flatten(2), is_own.expand(-1, 1, *parts.shape[2:]).flatten(2).double()
     size = flat.abs()
-    total = size.sum(dim=2, keepdim=True)
-    share = torch.where(total > 0, size / total.clamp_min(torch.finfo(size.dtype).tiny), 1 / size.shape[2])
+    total, area = size.sum(dim=2, keepdim=True), own.sum(dim=2, keepdim=True).clamp_min(1)
+    share = torch.where(total > 0, size / total.clamp_min(torch.finfo(size.dtype).tiny), own / area)
     missing = (changes - flat.sum(dim=2))[..., None]
     return (flat + missing * share).reshape(parts.shape)

@@ -32,7 +32,7 @@ from bitface.explain.sanity import randomised, rank_agreement
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
-from bitface.faces.regions import REGIONS
+from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_owners
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams
 from bitface.ports import LoadRuntime, Report, Runtime
@@ -240,8 +240,16 @@ def _completed(
     params: ExplainParams,
     seed: int,
 ) -> Attribution:
+    region_of = region_of_landmark() if faces.owners is None else regions_of_owners(faces.owners)
     return completed_gradients(
-        network, faces, emotions=emotions, steps=params.ig_steps, copies=params.ig_copies, noise=noise, seed=seed
+        network,
+        faces,
+        emotions=emotions,
+        region_of=region_of,
+        orders=params.ig_orders,
+        copies=params.ig_copies,
+        noise=noise,
+        seed=seed,
     )
 
 
