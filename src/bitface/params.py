@@ -375,9 +375,24 @@ def read_params(path: Path, profile: str = "default", overrides: Sequence[str] =
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path.name}: {where}: {first['msg']}") from error
+        raise InputError(f"{path.name}: {_first_of(error)}") from error
+
+
+def variant_of(training: TrainingParams, name: str, changes: Mapping[str, Any]) -> TrainingParams:
+    """The section training with the changes of a study's variant, which may reach into its sections.
+
+    Raises:
+        InputError: a key is unknown or a value out of its range.
+    """
+    try:
+        return TrainingParams.model_validate(_merged(training.model_dump(), changes))
+    except ValidationError as error:
+        raise InputError(f"study.variants: {name}: {_first_of(error)}") from error
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _override(text: str) -> dict[str, Any]:
