@@ -155,9 +155,9 @@ def study_text(study: Study) -> str:
     lines = [f"{study.people} people out of fold, {study.folds} folds, {study.samples} samples", ""]
     for one in study.outcomes:
         name, precision, trainings, balanced, auc, _, difference, seconds = _row(one)
+        still = f"  {_still(study, one)} ms a still" if one.precision == "one-bit" else ""
         lines.append(
-            f"  {name:<20} {precision:<8} x{trainings}  balanced accuracy {balanced}  AUC {auc}  {difference}  {seconds} s"
-            f"  {_still(study, one)} ms"
+            f"  {name:<24} {precision:<8} x{trainings}  balanced accuracy {balanced}  AUC {auc}  {difference}  {seconds} s{still}"
         )
     lines.append("")
     lines += [

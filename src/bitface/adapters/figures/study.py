@@ -72,13 +72,16 @@ def trade_figure(points: Sequence[TradePoint], metric: str, caption: str, path: 
             colour = BLUE if point in front else MUTED
             axes.vlines(point.ms, min(point.values), max(point.values), color=colour, linewidth=1.2, alpha=0.6)
             axes.plot(point.ms, point.mean, "o", color=colour, markersize=6)
-            at = (4, 3) if number % 2 else (4, -11)
-            axes.annotate(str(number), (point.ms, point.mean), at, textcoords="offset points", fontsize=9, color=colour)
+            beside = (4, 3) if number % 2 else (4, -11)
+            axes.annotate(
+                str(number), (point.ms, point.mean), beside, textcoords="offset points", fontsize=9, color=colour
+            )
         axes.set_xlabel("milliseconds of a still, one thread")
         axes.set_ylabel(metric)
         light_grid(axes)
         handles = [Line2D([], [], linestyle="none", label=_words(at, one)) for at, one in enumerate(ordered, start=1)]
-        figure.legend(handles=handles, loc="outside lower left", handlelength=0, fontsize=9)
+        at = (-0.05, -0.18)
+        axes.legend(handles=handles, handlelength=0, fontsize=9, loc="upper left", bbox_to_anchor=at, borderaxespad=0)
 
     return draw_page("What accuracy costs in time", caption, 3.0 + 0.2 * len(ordered), draw, path)
 
