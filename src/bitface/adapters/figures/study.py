@@ -78,6 +78,7 @@ def trade_figure(points: Sequence[TradePoint], metric: str, caption: str, path: 
             )
         axes.set_xlabel("milliseconds of a still, one thread")
         axes.set_ylabel(metric)
+        axes.margins(0.08)
         light_grid(axes)
         handles = [Line2D([], [], linestyle="none", label=_words(at, one)) for at, one in enumerate(ordered, start=1)]
         at = (-0.05, -0.18)
@@ -96,7 +97,7 @@ def best_by_time(points: Sequence[TradePoint]) -> list[TradePoint]:
 
 
 def _words(number: int, point: TradePoint) -> str:
-    return f"{number}  {point.name}: {point.mean:.3f} in {point.ms:.2f} ms"
+    return f"{number}  {point.name}: {point.mean:.3f} in {point.ms:.3f} ms"
 
 
 def _marks(axes: Axes, at: float, values: Sequence[float], colour: str, *, filled: bool) -> None:
