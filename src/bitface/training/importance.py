@@ -20,11 +20,10 @@ def channel_importance(
 ) -> tuple[NDArray[np.float64], ...]:
     """The importance of each channel of the stream, float64 (C,) of each stage.
 
-        I_c = sum over faces and over what reads c of |sum over places of dL/ds_c * (s_c - mean s_c)|
+        I_c = sum over faces and over what reads the stage of |sum over places of dL/dx_c * x_c|
 
-    First-order Taylor (Molchanov et al., arXiv 1906.10771) at the signs s of the channel, which are what a block or the
-    readout no longer gets when the channel is gone. The mean over faces is not counted as a loss: the next BatchNorm
-    learns to do without a constant. A channel with the same signs for every face has importance 0.
+    First-order Taylor (Molchanov et al., arXiv 1906.10771) at the stream x that a block or the readout is given: what the
+    loss of each face would change by, were the channel 0 from there on. A channel that is always 0 has importance 0.
 
     Args:
         network: one-bit; it is left in evaluation mode.
@@ -43,17 +42,17 @@ def channel_importance(
 
 def _lost(network: FaceNet, crops: Tensor, targets: Tensor) -> list[Tensor]:
     """Of each reader in order, float32 (N, C): what each face's loss would change by, to first order."""
-    signs: list[Tensor] = []
+    streams: list[Tensor] = []
     readers = [cast(BinaryBlock | SignReadout, reader) for reader in (*network.blocks, network.readout)]
-    hooks = [reader.activation.register_forward_hook(_keep(signs)) for reader in readers]
+    hooks = [reader.activation.register_forward_pre_hook(_keep(streams)) for reader in readers]
     try:
         logits = network(crops, torch.ones(len(crops), dtype=torch.int64))
     finally:
         for hook in hooks:
             hook.remove()
-    gradients = torch.autograd.grad(one_vs_rest_loss(logits, targets) * len(crops), signs)
-    return [(g * (s - s.mean(0))).sum((2, 3)).detach() for s, g in zip(signs, gradients, strict=True)]
+    gradients = torch.autograd.grad(one_vs_rest_loss(logits, targets) * len(crops), streams)
+    return [(g * x).sum((2, 3)).detach() for x, g in zip(streams, gradients, strict=True)]
 
 
-def _keep(signs: list[Tensor]) -> Any:
-    return lambda _module, _inputs, output: signs.append(output)
+def _keep(streams: list[Tensor]) -> Any:
+    return lambda _module, inputs: streams.append(inputs[0])
