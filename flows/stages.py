@@ -297,8 +297,17 @@ class Stages:
     def study(self, run: Run, features: Features, validation: Validation, variants: str | None) -> Study:
         """Variants of params.yaml's section study, trained and judged out of fold."""
         tools = self.tools
-        place = tools.workspace.stages
-        return study_models(run, _flat(features), validation, tools.keys, place, tools.progress, variants)
+        return study_models(
+            run,
+            _flat(features),
+            validation,
+            tools.keys,
+            tools.workspace.stages,
+            tools.progress,
+            variants,
+            wiring.export_bundle(run.params.seed),
+            wiring.load_runtime,
+        )
 
     def report_study(self, run: Run, found: Study) -> dict[str, Any]:
         """Tables, picture and page of a study."""

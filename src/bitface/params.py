@@ -115,6 +115,8 @@ class FaceAugmentation(CropAugmentation):
 
 
 class FaceNetParams(Section):
+    """`pruned`: channels of each stage that are kept after training; None keeps all."""
+
     channels: int = Field(ge=32, multiple_of=32)
     stages: int = Field(ge=1, le=4)
     blocks: int = Field(ge=1)
@@ -126,7 +128,21 @@ class FaceNetParams(Section):
     weight_decay: float = Field(ge=0)
     augment_copies: int = Field(ge=1)
     dropout: float = Field(ge=0, lt=1)
+    pruned: tuple[int, ...] | None
+    pruned_epochs: int = Field(ge=1)
     augmentation: FaceAugmentation
+
+    @model_validator(mode="after")
+    def _pruned_is_narrower(self) -> FaceNetParams:
+        if self.pruned is None:
+            return self
+        if len(self.pruned) != self.stages:
+            raise ValueError(f"pruned names {len(self.pruned)} widths for {self.stages} stages; give one to each stage")
+        for stage, (own, most) in enumerate(zip(self.pruned, (self.channels, *self.pruned), strict=False), start=1):
+            limit = most if stage == 1 else 2 * most
+            if own % 32 or not 32 <= own <= limit:
+                raise ValueError(f"{own} channels of stage {stage} in pruned; use a multiple of 32 from 32 to {limit}")
+        return self
 
 
 class RandomParams(Section):
@@ -173,12 +189,30 @@ class TrainingParams(Section):
             raise ValueError("heads solved in closed form are the same shared or separate; set training.heads: shared")
         return self
 
+    @model_validator(mode="after")
+    def _pruned_nets_are_one(self) -> TrainingParams:
+        if self.heads == "separate" and self.architecture == "face_net" and self.face_net.pruned:
+            raise ValueError(
+                "separate heads are not pruned; set training.heads: shared or training.face_net.pruned: null"
+            )
+        return self
+
     def recipe(self) -> TrainingParams:
         """The numbers that hold for the chosen architecture: a face net's own in place of the shared ones."""
         if self.architecture == "landmark_net":
             return self
         own = type(self.face_net).model_fields.keys() & type(self).model_fields.keys() - {"augmentation"}
         return self.model_copy(update={name: getattr(self.face_net, name) for name in own})
+
+    def epochs_of(self, precision: str) -> int:
+        """Epochs of one network of the pair, those after pruning included."""
+        return self.recipe().epochs + (self.face_net.pruned_epochs if self.pruned and precision == "one-bit" else 0)
+
+    @property
+    def pruned(self) -> tuple[int, ...] | None:
+        """Channels of each stage that a trained one-bit net keeps; None where it keeps all, or where none is trained."""
+        is_trained = self.architecture == "face_net" and self.variant == "T-EMO" and self.heads == "shared"
+        return self.face_net.pruned if is_trained else None
 
     @property
     def is_closed_form(self) -> bool:
@@ -348,9 +382,24 @@ def read_params(path: Path, profile: str = "default", overrides: Sequence[str] =
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path.name}: {where}: {first['msg']}") from error
+        raise InputError(f"{path.name}: {_first_of(error)}") from error
+
+
+def variant_of(training: TrainingParams, name: str, changes: Mapping[str, Any]) -> TrainingParams:
+    """The section training with the changes of a study's variant, which may reach into its sections.
+
+    Raises:
+        InputError: a key is unknown or a value out of its range.
+    """
+    try:
+        return TrainingParams.model_validate(_merged(training.model_dump(), changes))
+    except ValidationError as error:
+        raise InputError(f"study.variants: {name}: {_first_of(error)}") from error
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _override(text: str) -> dict[str, Any]:

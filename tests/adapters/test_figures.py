@@ -10,6 +10,7 @@ from PIL import Image
 from bitface.adapters import figures
 from bitface.adapters.canonical_mesh import read_canonical_mesh
 from bitface.adapters.figures.explanation import landmark_shares
+from bitface.adapters.figures.study import best_by_time
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
 from bitface.explain.attributions import Attribution, summarise
@@ -88,6 +89,11 @@ def latency(path):
     return figures.latency_figure(TIMES, 2.0, path)
 
 
+def trade(path):
+    points = [figures.TradePoint(name=f"model {n}", ms=0.1 * n, values=[0.8 + 0.02 * n, 0.9]) for n in (1, 2, 3)]
+    return figures.trade_figure(points, "accuracy", "Accuracy of one-bit models over the time of a still.", path)
+
+
 def assert_is_a_whole_picture(path):
     with Image.open(path) as image:
         image.load()
@@ -101,7 +107,7 @@ def assert_is_a_whole_picture(path):
     assert edge.min() == 255
 
 
-@pytest.mark.parametrize("draw", [confusion, reliability, coverage, units, roc, slices, latency])
+@pytest.mark.parametrize("draw", [confusion, reliability, coverage, units, roc, slices, latency, trade])
 def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     """1,080 pixels wide, with dark and light in it, a white margin, a title and a caption."""
     path = draw(tmp_path / "folder" / "figure.png")
@@ -130,6 +136,14 @@ def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh
             "approximate, not additive",
         ):
             assert words in caption, path.name
+
+
+def test_the_line_of_a_trade_joins_only_what_is_better_than_all_that_is_faster():
+    points = [
+        figures.TradePoint(name=name, ms=ms, values=values)
+        for name, ms, values in (("a", 1, [0.5, 0.7]), ("b", 2, [0.6]), ("c", 3, [0.8]), ("d", 4, [0.7]))
+    ]
+    assert [point.name for point in best_by_time(points)] == ["a", "c"]
 
 
 def test_the_same_figures_give_the_same_bytes(tmp_path):

@@ -229,6 +229,7 @@ def test_a_study_compares_variants_on_people_that_no_gate_judges(beside, bitface
         ("landmarks T", "float"): 1,
     }
     assert found["reference"] == "landmarks T"
+    assert set(found["still_ms"]) == {"landmarks R", "landmarks T"} and min(found["still_ms"].values()) > 0
     assert "out of fold" in Path(found["page"]).read_text()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitface.binarize.folding import COUNT_LIMIT
-from bitface.binarize.images import BinaryConv, Int8Stem, base_factor, pooled_twice
+from bitface.binarize.images import BinaryConv, Continuation, Int8Stem, base_factor, doubled, sum_pooled
 from bitface.errors import InputError
 from bitface.models.face_codes import encode_crops
 from bitface.models.face_net import FaceNet, FaceSpec
@@ -116,7 +116,12 @@ def test_beyond_the_border_of_a_picture_lies_its_mean():
 
 def test_the_shortcut_sums_squares_and_duplicates_channels():
     stream = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert pooled_twice(stream)[0].tolist() == [[[10, 18], [42, 50]]] * 2
+    assert Continuation(1, doubled(1))(sum_pooled(stream, 2))[0].tolist() == [[[10, 18], [42, 50]]] * 2
+
+
+def test_a_pruned_shortcut_continues_the_channels_that_it_names():
+    stream = torch.arange(3.0).reshape(1, 3, 1, 1)
+    assert Continuation(3, (2, 0, 2))(stream).flatten().tolist() == [2, 0, 2]
 
 
 @pytest.mark.parametrize("precision", ["one-bit", "float"])

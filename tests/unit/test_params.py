@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,34 @@ def test_an_unknown_profile_names_the_known_ones() -> None:
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no parameters"):
         read_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("pruned", "words"),
+    [
+        ("[32, 64]", "2 widths for 3 stages; give one to each stage"),
+        ("[64, 64, 64]", "64 channels of stage 1 in pruned; use a multiple of 32 from 32 to 32"),
+        ("[32, 48, 64]", "48 channels of stage 2 in pruned; use a multiple of 32 from 32 to 64"),
+        ("[32, 32, 96]", "96 channels of stage 3 in pruned; use a multiple of 32 from 32 to 64"),
+        ("[0, 32, 32]", "0 channels of stage 1"),
+    ],
+)
+def test_widths_that_a_net_cannot_be_pruned_to_are_refused_in_one_line(pruned: str, words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)) as found:
+        read_params(FILE, "default", [f"training.face_net.pruned={pruned}"])
+    assert "\n" not in str(found.value)
+    assert "params.yaml: training.face_net: " in str(found.value)
+
+
+def test_separate_nets_are_not_pruned() -> None:
+    words = ["training.architecture=face_net", "training.heads=separate", "training.face_net.pruned=[32, 32, 32]"]
+    with pytest.raises(InputError, match="separate heads are not pruned"):
+        read_params(FILE, "default", words)
+
+
+def test_only_a_trained_face_net_is_pruned() -> None:
+    pruned = "training.face_net.pruned=[32, 64, 64]"
+    assert read_params(FILE, "default", [pruned]).training.pruned is None
+    faces = read_params(FILE, "default", [pruned, "training.architecture=face_net"]).training
+    assert faces.pruned == (32, 64, 64)
+    assert faces.epochs_of("one-bit") == faces.epochs_of("float") + faces.face_net.pruned_epochs

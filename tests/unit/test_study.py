@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.errors import InputError
 from bitface.evaluation.paired import fused, macro_balanced_accuracies, mean_difference
 from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import ClipTable
-from bitface.params import StudyParams, read_params
+from bitface.models.extraction import selftest_of
+from bitface.params import LatencyParams, StudyParams, read_params, variant_of
 from bitface.steps import study as study_step
 from bitface.steps.study import chosen_variants, compare, plan_jobs, run_jobs, study_table
+from bitface.steps.study_latency import measure_stills
+from bitface.steps.study_report import study_document, study_metrics, study_text
+from bitface.training.trained import TrainedModel
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 SMALL = {"channels": 32, "lstm_units": 4, "epochs": 1, "steps_per_epoch_min": 2, "batch": 16, "binary_layers": 1}
@@ -114,8 +119,48 @@ def test_an_unknown_reference_or_change_is_refused() -> None:
     with pytest.raises(ValueError, match="'a, b' cannot name a metric"):
         StudyParams.model_validate({**STUDY.model_dump(), "variants": {"base": {}, "narrow": {}, "a, b": {}}})
     wrong = STUDY.model_copy(update={"variants": {"base": {"lstm_unit": 2}}, "fused": {}})
-    with pytest.raises(ValueError, match="lstm_unit"):
+    with pytest.raises(InputError, match=r"study\.variants: base: lstm_unit: Extra inputs"):
         plan_jobs(wrong, TRAINING, seed=5)
+
+
+def test_a_variant_may_change_one_number_of_a_nested_section_and_its_widths_are_checked() -> None:
+    faces = {"architecture": "face_net", "face_net": {"pruned": [32, 64, 64]}}
+    few = STUDY.model_copy(update={"variants": {"base": faces}, "fused": {}})
+    jobs = plan_jobs(few, TRAINING, seed=5)
+    assert {job.training.pruned for job in jobs} == {(32, 64, 64)}
+    assert {job.training.face_net.channels for job in jobs} == {TRAINING.face_net.channels}
+    wide = few.model_copy(update={"variants": {"base": {**faces, "face_net": {"pruned": [64, 64, 64]}}}})
+    with pytest.raises(InputError, match=r"study\.variants: base: face_net: .*64 channels of stage 1"):
+        plan_jobs(wide, TRAINING, seed=5)
+
+
+def test_a_pruned_variant_is_trained_again_when_its_widths_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results are kept by everything that made them."""
+    table, folds = people()
+    monkeypatch.setattr(study_step, "_keep", lambda *_: None)
+    variants = {
+        name: {"architecture": "face_net", "face_net": {"pruned": pruned}}
+        for name, pruned in (("whole", None), ("base", [32, 64, 64]), ("narrow", [32, 32, 32]))
+    }
+    jobs = plan_jobs(STUDY.model_copy(update={"variants": variants}), TRAINING, seed=5)
+    placed = run_jobs(jobs, table, folds, tmp_path, "data", 1, lambda *_: None)
+    assert len(set(placed.values())) == len(jobs) == 3 * 2 * 3
+
+
+def test_stills_of_every_variant_are_timed_through_the_deployed_runtime() -> None:
+    faces = {"architecture": "face_net", "face_net": {"pruned": [32, 32, 32]}}
+    sizes = {name: variant_of(TRAINING, name, changes) for name, changes in {"base": {}, "pruned": faces}.items()}
+    networks = []
+
+    def export(model: TrainedModel, folder: Path) -> None:
+        networks.append(model.network)
+        export_bundle(model, selftest_of(model.network, 1), folder)
+
+    taken = measure_stills(sizes, LatencyParams(rounds=5, warmup=1), 1, export, OneBitRuntime.load)
+    assert list(taken) == ["base", "pruned"] and min(taken.values()) > 0
+    assert networks[1].spec.widths == (32, 32, 32)
 
 
 def test_a_study_judges_everybody_once_per_training_and_goes_on_where_it_stopped(
@@ -124,7 +169,11 @@ def test_a_study_judges_everybody_once_per_training_and_goes_on_where_it_stopped
     table, folds = people()
     jobs = plan_jobs(STUDY, TRAINING, seed=5)
     placed = run_jobs(jobs, table, folds, tmp_path, "data", 1, lambda *_: None)
-    found = compare(jobs, placed, STUDY, PARAMS.evaluation, seed=1)
+    found = compare(jobs, placed, STUDY, PARAMS.evaluation, 1, {"base": 0.2, "narrow": 0.1})
+    assert found.still_ms == pytest.approx({"base": 0.2, "narrow": 0.1, "both": 0.3})
+    assert [document["precision"] for document in study_document(found)["variants"]].count("one-bit") == 3
+    assert study_metrics(found)["study/narrow/one-bit/still_ms"] == 0.1
+    assert "0.300 ms" in study_text(found)
     assert (found.people, found.samples) == (9, 36)
     assert {(one.variant, one.precision) for one in found.outcomes} == {
         (name, precision) for name in ("base", "narrow", "both") for precision in ("one-bit", "float")

@@ -94,13 +94,12 @@ class ReportTable:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPage:
-    """What the page of a study shows; `figure` is a PNG that is put into the page."""
+    """What the page of a study shows; `figures` are PNGs that are put into the page, by the words that stand for them."""
 
     title: str
     lead: str
     evidence: Evidence
-    figure: Path | None
-    figure_alt: str
+    figures: Mapping[str, Path]
     tables: Sequence[ReportTable]
     notes: Sequence[str]
 
@@ -108,8 +107,8 @@ class StudyPage:
 def write_study_report(page: StudyPage, path: Path) -> Path:
     """The study as one HTML file without outside resources; returns `path`. Raises InputError for an unknown evidence."""
     _known(page.evidence, EVIDENCE_SENTENCES, "evidence")
-    figure = base64.b64encode(page.figure.read_bytes()).decode("ascii") if page.figure else ""
-    values = {"page": page, "figure": figure, "evidence_sentence": EVIDENCE_SENTENCES[page.evidence]}
+    figures = {words: base64.b64encode(path.read_bytes()).decode("ascii") for words, path in page.figures.items()}
+    values = {"page": page, "figures": figures, "evidence_sentence": EVIDENCE_SENTENCES[page.evidence]}
     return _written(_render("study.html.jinja", values), path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -101,10 +102,23 @@ def sum_pooled(stream: Tensor, side: int) -> Tensor:
     return stream if side == 1 else functional.avg_pool2d(stream, side) * (side * side)
 
 
-def pooled_twice(stream: Tensor) -> Tensor:
-    """The shortcut of a block of stride 2: each 2x2 square summed, channels duplicated, (N, 2C, H / 2, W / 2).
+def doubled(channels: int) -> tuple[int, ...]:
+    """The channels that twice as many continue when each is duplicated, as in ReActNet (arXiv 2003.03488)."""
+    return tuple(range(channels)) * 2
 
-    Average-pool-and-duplicate of ReActNet (arXiv 2003.03488), which needs no fp 1x1 convolution; a sum stays whole.
-    """
-    summed = sum_pooled(stream, 2)
-    return torch.cat([summed, summed], dim=1)
+
+class Continuation(nn.Module):
+    """The shortcut of a block of stride 2 behind its pooling: output o is channel `sources[o]`, without a 1x1 convolution."""
+
+    sources: Tensor
+
+    def __init__(self, channels: int, sources: Sequence[int]) -> None:
+        super().__init__()
+        self.is_doubling = tuple(sources) == doubled(channels)
+        self.register_buffer("sources", torch.tensor(sources), persistent=False)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(N, len(sources), H, W) of (N, channels, H, W)."""
+        if self.is_doubling:
+            return torch.cat([pooled, pooled], dim=1)
+        return pooled.index_select(1, self.sources)

@@ -15,7 +15,8 @@ class BinaryLayer:
     """One block: `stream += factors * (filters * sign)`, sign = +1 where stream > threshold, turned where `is_flipped`.
 
     `thresholds` float32 (I,), halves between integers; `is_flipped` bool (I,); `filters` int8 +-1 (O, I, 3, 3), beyond
-    the border lies -1; `factors` int32 (O,). With `stride` 2 the stream is summed over 2x2 squares and duplicated.
+    the border lies -1; `factors` int32 (O,). With `stride` 2 the stream is summed over 2x2 squares first, and `sources`
+    int64 (O,) are the channels of those sums that the outputs are added to; with stride 1 each its own.
     """
 
     thresholds: NDArray[np.float32]
@@ -23,12 +24,15 @@ class BinaryLayer:
     filters: NDArray[np.int8]
     factors: NDArray[np.int32]
     stride: int
+    sources: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         outputs, inputs = self.filters.shape[:2]
         _check(self.thresholds, self.is_flipped, inputs)
         if self.factors.shape != (outputs,):
             raise InputError(f"a binary layer of {outputs} outputs has {len(self.factors)} factors; export again")
+        if self.sources.shape != (outputs,) or not ((self.sources >= 0) & (self.sources < inputs)).all():
+            raise InputError(f"sources of a binary layer are not {outputs} of {inputs} channels; export again")
 
 
 @dataclass(frozen=True, kw_only=True)

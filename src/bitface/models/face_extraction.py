@@ -50,4 +50,5 @@ def _layer(block: BinaryBlock) -> BinaryLayer:
         filters=block.convolution.effective_weight().numpy().astype(np.int8),
         factors=block.convolution.factors().numpy().astype(np.int32),
         stride=block.convolution.stride,
+        sources=block.continuation.sources.numpy(),
     )

@@ -6,9 +6,10 @@
     an LSTM for clips beside it
 
 Identity shortcuts follow Bi-Real Net (arXiv 1808.00278), downsampling ReActNet (arXiv 2003.03488): sum-pool and
-duplicate, no fp 1x1 convolution. Aligned faces are read place by place, as MobileFaceNets do (arXiv 1804.07573): a mean over
-places forgets where a face smiles. Everything up to the counts is whole numbers below 2^23, which float32 adds exactly in
-any order, so that training graph and runtime agree bit for bit. The twin has real weights and PReLU in place of sign.
+duplicate, no fp 1x1 convolution; a pruned net lacks some of the copies. Aligned faces are read place by place, as
+MobileFaceNets do (arXiv 1804.07573): a mean over places forgets where a face smiles. Everything up to the counts is whole
+numbers below 2^23, which float32 adds exactly in any order, so that training graph and runtime agree bit for bit. The twin
+has real weights and PReLU in place of sign.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from bitface.binarize.images import (
     READOUT_SIDE,
     BinaryConv,
     BinaryReadout,
+    Continuation,
     Int8Stem,
     base_factor,
-    pooled_twice,
+    doubled,
     sum_pooled,
     weight_sum_max,
 )
@@ -48,7 +50,8 @@ UNIT_MAX: Final = 1024
 class FaceSpec:
     """Sizes of a face net: `stages` of `blocks` each, the first with `channels`; every later stage halves the side and
     doubles the channels. 64 channels, 3 stages of 2 blocks are 64-64, 64-64, 64-128/2, 128-128, 128-256/2, 256-256.
-    `features`: counts that are read off the last stage.
+    `features`: counts that are read off the last stage. `sources`: of a pruned net, for each later stage the channel of the
+    stage before that each of its channels continues; None where all of them are duplicated.
     """
 
     precision: Precision
@@ -60,17 +63,32 @@ class FaceSpec:
     outputs: int
     latent_clip: float
     dropout: float
+    sources: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if self.channels < 32 or self.channels % 32:
             raise InputError(f"{self.channels} channels of a face net; use a multiple of 32, which packs into words")
         if not 1 <= self.stages <= 4 or self.blocks < 1:
             raise InputError(f"{self.stages} stages of {self.blocks} blocks; use 1 to 4 stages of at least 1 block")
+        if self.sources is not None:
+            _check_sources(self.channels, self.stages, self.sources)
+
+    @property
+    def stage_sources(self) -> tuple[tuple[int, ...], ...]:
+        """For each later stage the channel of the stage before that each of its channels continues."""
+        if self.sources is not None:
+            return self.sources
+        return tuple(doubled(self.channels << stage) for stage in range(self.stages - 1))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return (self.channels, *map(len, self.stage_sources))
 
     @property
     def last_channels(self) -> int:
         """Channels of the last stage."""
-        return self.channels << (self.stages - 1)
+        return self.widths[-1]
 
     @property
     def pooled_side(self) -> int:
@@ -79,15 +97,17 @@ class FaceSpec:
 
     def layers(self) -> tuple[Layer, ...]:
         """The binary convolutions in order."""
+        widths, sources = self.widths, self.stage_sources
         return tuple(
             Layer(
-                inputs=self.channels << (stage - (block == 0 and stage > 0)),
-                outputs=self.channels << stage,
-                stride=2 if block == 0 and stage > 0 else 1,
+                inputs=widths[stage - is_first],
+                outputs=widths[stage],
+                stride=1 + is_first,
                 stage=stage,
+                sources=sources[stage - 1] if is_first else tuple(range(widths[stage])),
             )
             for stage in range(self.stages)
-            for block in range(self.blocks)
+            for is_first in (block == 0 and stage > 0 for block in range(self.blocks))
         )
 
     def unit(self) -> int:
@@ -106,12 +126,30 @@ class FaceSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One binary 3x3 convolution of a face net."""
+    """One binary 3x3 convolution of a face net; output o is added to channel `sources[o]` of the stream."""
 
     inputs: int
     outputs: int
     stride: int
     stage: int
+    sources: tuple[int, ...]
+
+    @property
+    def input_stage(self) -> int:
+        """The stage whose channels it reads."""
+        return self.stage - (self.stride == 2)
+
+
+def _check_sources(channels: int, stages: int, sources: tuple[tuple[int, ...], ...]) -> None:
+    if len(sources) != stages - 1:
+        raise InputError(
+            f"sources of {len(sources)} stages for a face net of {stages}; give one list to each but the first"
+        )
+    for before, own in zip((channels, *map(len, sources)), sources, strict=False):
+        if not own or len(own) % 32:
+            raise InputError(f"{len(own)} channels of a pruned stage; use a multiple of 32, which packs into words")
+        if not all(0 <= source < before for source in own):
+            raise InputError(f"a channel continues one beyond the {before} of the stage before; prune the net again")
 
 
 def _stream_max(layers: tuple[Layer, ...], unit: int) -> float:
@@ -124,7 +162,7 @@ def _stream_max(layers: tuple[Layer, ...], unit: int) -> float:
 
 
 class RealBlock(nn.Module):
-    """The twin's block: BatchNorm, PReLU, real 3x3 convolution, added to the averaged and duplicated stream."""
+    """The twin's block: BatchNorm, PReLU, real 3x3 convolution, added to the averaged and continued stream."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
@@ -132,32 +170,37 @@ class RealBlock(nn.Module):
         self.rectify = nn.PReLU(layer.inputs)
         self.convolution = nn.Conv2d(layer.inputs, layer.outputs, KERNEL, layer.stride, padding=1, bias=False)
         nn.init.normal_(self.convolution.weight, std=1 / (KERNEL * math.sqrt(layer.inputs)))
+        self.continuation = Continuation(layer.inputs, layer.sources)
 
     def forward(self, stream: Tensor) -> Tensor:
         """The stream after the block, (N, outputs, H / stride, W / stride)."""
         added: Tensor = self.convolution(self.rectify(self.norm(stream)))
         if self.convolution.stride == (1, 1):
             return stream + added
-        pooled = functional.avg_pool2d(stream, 2)
-        return torch.cat([pooled, pooled], dim=1) + added
+        continued: Tensor = self.continuation(functional.avg_pool2d(stream, 2))
+        return continued + added
 
 
 class BinaryBlock(nn.Module):
-    """BatchNorm and sign, binary 3x3 convolution times whole numbers, added to the summed and duplicated stream."""
+    """BatchNorm and sign, binary 3x3 convolution times whole numbers, added to the summed and continued stream."""
 
     count_scale: Tensor
 
     def __init__(self, layer: Layer, unit: int, latent_clip: float) -> None:
         super().__init__()
-        of_input, of_output = (unit << (2 * stage) for stage in (layer.stage - (layer.stride == 2), layer.stage))
+        of_input, of_output = (unit << (2 * stage) for stage in (layer.input_stage, layer.stage))
         self.activation = BinaryActivation(layer.inputs, is_spatial=True)
         self.convolution = BinaryConv(layer.inputs, layer.outputs, layer.stride, of_output, latent_clip)
+        self.continuation = Continuation(layer.inputs, layer.sources)
         self.register_buffer("count_scale", torch.full((layer.inputs,), 1 / of_input), persistent=False)
 
     def forward(self, stream: Tensor) -> Tensor:
         """The integers of the stream after the block, float32 (N, outputs, H / stride, W / stride)."""
         added: Tensor = self.convolution(self.activation(stream, self.count_scale))
-        return (stream if self.convolution.stride == 1 else pooled_twice(stream)) + added
+        if self.convolution.stride == 1:
+            return stream + added
+        continued: Tensor = self.continuation(sum_pooled(stream, 2))
+        return continued + added
 
 
 class RealReadout(nn.Module):

@@ -39,7 +39,7 @@ class Faces:
 
 def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> Iterator[Subject]:
     """Pairs of the parameters' sizes with random weights whose BatchNorms have seen pictures of nobody."""
-    wide = training.face_net.model_copy(update={"channels": params.channels})
+    wide = training.face_net.model_copy(update={"channels": params.channels, "pruned": None})
     reference = pair_of(
         training.model_copy(update={"architecture": "face_net", "variant": "T-EMO", "face_net": wide}), seed
     )
@@ -82,8 +82,10 @@ def faces_of_nobody(seed: int, count: int) -> Faces:
 
 
 def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
-    """A one-bit network and its twin, in evaluation mode."""
+    """A one-bit network and its twin, in evaluation mode. Where training prunes, any channels are kept: time is the same."""
     from bitface.models.extraction import selftest_of
+    from bitface.models.face_net import FaceNet
+    from bitface.models.pruning import pruned
     from bitface.models.separate import SeparateNets
     from bitface.training.loop import DOMAINS
     from bitface.training.seeds import repeatable
@@ -93,7 +95,11 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
 
         def network_of(precision: Precision) -> ClipNet:
             if training.heads == "shared":
-                return domain.network(precision, _OUTPUTS, seed)
+                whole = domain.network(precision, _OUTPUTS, seed)
+                if training.pruned and precision == "one-bit" and isinstance(whole, FaceNet):
+                    rng = np.random.default_rng(seed)
+                    return pruned(whole, [rng.random(width) for width in whole.spec.widths], training.pruned)
+                return whole
             return SeparateNets([domain.network(precision, 1, seed) for _ in range(_OUTPUTS)])
 
         pair = network_of("one-bit"), network_of("float")

@@ -75,7 +75,7 @@ def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> dict[str, NDArra
     """One still, one thread, in turn: what a reading costs after the landmarker."""
     import torch
 
-    still = _random_still(one_bit.reads, run.params.seed)
+    still = random_still(one_bit.reads, run.params.seed)
     length = np.ones(1, dtype=np.int64)
     tensors = torch.from_numpy(still), torch.from_numpy(length)
     twin.network.eval()
@@ -94,7 +94,7 @@ def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> dict[str, NDArra
         torch.set_num_threads(before)
 
 
-def _random_still(reads: Reads, seed: int) -> NDArray[Any]:
+def random_still(reads: Reads, seed: int) -> NDArray[Any]:
     """What a network reads of one frame of nobody."""
     rng = np.random.default_rng(seed)
     if reads == "crops":

@@ -20,7 +20,7 @@ from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.scores import ModelScores, score_model
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
-from bitface.params import EvaluationParams, StudyParams, TrainingParams
+from bitface.params import EvaluationParams, StudyParams, TrainingParams, variant_of
 from bitface.ports import Report
 from bitface.steps.featurise import originals
 from bitface.steps.stages import code_digest, key_of, reuse_or_make
@@ -58,7 +58,8 @@ class Outcome:
 class Study:
     """What a study found. `one_bit_gain` is one-bit minus float of each variant, on the same people.
 
-    `one_bit_bound` is the lower end that holds with `confidence` from one side.
+    `one_bit_bound` is the lower end that holds with `confidence` from one side. `still_ms` is the median time of a still of
+    each variant's deployed one-bit model.
     """
 
     reference: str
@@ -69,6 +70,7 @@ class Study:
     one_bit_gain: Mapping[str, Interval]
     one_bit_bound: Mapping[str, float]
     confidence: float
+    still_ms: Mapping[str, float]
 
 
 def chosen_variants(study: StudyParams, names: str | None) -> StudyParams:
@@ -94,10 +96,14 @@ def chosen_variants(study: StudyParams, names: str | None) -> StudyParams:
 
 
 def plan_jobs(study: StudyParams, training: TrainingParams, seed: int) -> tuple[Job, ...]:
-    """Every training of a study: variants with random convolutions are drawn more often, since they are cheap and vary."""
+    """Every training of a study: variants with random convolutions are drawn more often, since they are cheap and vary.
+
+    Raises:
+        InputError: a variant changes what there is not, or to a value out of its range.
+    """
     jobs = []
     for name, changes in study.variants.items():
-        changed = TrainingParams.model_validate({**training.model_dump(), **changes})
+        changed = variant_of(training, name, changes)
         draws = study.seeds if changed.variant == "T-EMO" else study.random_draws
         jobs += [
             Job(variant=name, training=changed, seed=seed + 1000 * draw, fold=fold)
@@ -143,9 +149,17 @@ def run_jobs(
 
 
 def compare(
-    jobs: Sequence[Job], placed: Mapping[Job, Path], study: StudyParams, params: EvaluationParams, seed: int
+    jobs: Sequence[Job],
+    placed: Mapping[Job, Path],
+    study: StudyParams,
+    params: EvaluationParams,
+    seed: int,
+    still_ms: Mapping[str, float],
 ) -> Study:
-    """Out-of-fold figures of every variant at both precisions, and paired differences, one-bit against one-bit."""
+    """Out-of-fold figures of every variant at both precisions, and paired differences, one-bit against one-bit.
+
+    `still_ms` of each variant; a fused one takes the time of all its parts.
+    """
     found: dict[tuple[str, str], tuple[Predictions, ...]] = {}
     seconds: dict[str, float] = {}
     for name in study.variants:
@@ -189,6 +203,7 @@ def compare(
             name: difference((name, "one-bit"), (name, "float"), 2 * params.confidence - 1).lo for name in names
         },
         confidence=params.confidence,
+        still_ms={**still_ms, **{name: sum(still_ms[part] for part in parts) for name, parts in study.fused.items()}},
     )
 
 

@@ -12,12 +12,21 @@ from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.faces.splits import fold_of_people
-from bitface.ports import Report, TrackedReport, Tracking
+from bitface.ports import ExportBundle, LoadRuntime, Report, TrackedReport, Tracking
 from bitface.steps.featurise import FeatureRef
 from bitface.steps.plan import Run
 from bitface.steps.stages import key_of
 from bitface.steps.study import Study, chosen_variants, compare, plan_jobs, run_jobs, study_table
-from bitface.steps.study_report import draw_study, study_document, study_headline, study_metrics, study_page, study_text
+from bitface.steps.study_latency import measure_stills
+from bitface.steps.study_report import (
+    draw_study,
+    draw_trade,
+    study_document,
+    study_headline,
+    study_metrics,
+    study_page,
+    study_text,
+)
 from bitface.steps.train import run_table
 from bitface.steps.validate import Validation
 
@@ -30,24 +39,29 @@ def study_models(
     stages: Path,
     report: Report,
     variants: str | None,
+    export: ExportBundle,
+    load: LoadRuntime,
 ) -> Study:
-    """Trains and judges every variant out of fold; what an earlier study of the same people trained is used again.
+    """Trains, judges and times every variant out of fold; what an earlier study of the same people trained is used again.
 
     `variants` names those that are wanted, see `chosen_variants`.
 
     Raises:
-        InputError: a variant is unknown, or there are fewer people than folds.
+        InputError: a variant is unknown or changes what there is not, or there are fewer people than folds.
     """
     params = chosen_variants(run.params.study, variants)
+    jobs = plan_jobs(params, run.params.training, run.params.seed)
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed)
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
     table = study_table(run_table(run, features, validation, keys))
-    jobs = plan_jobs(params, run.params.training, run.params.seed)
     data_key = key_of([reference.sha256 for reference in features], sorted(validation.kept))
     placed = run_jobs(jobs, table, folds, stages, data_key, params.workers, report)
-    return compare(jobs, placed, params, run.params.evaluation, run.params.seed)
+    # Training is over by now: it would slow what it runs beside.
+    sizes = {job.variant: job.training for job in jobs}
+    still_ms = measure_stills(sizes, run.params.latency, run.params.seed, export, load)
+    return compare(jobs, placed, params, run.params.evaluation, run.params.seed, still_ms)
 
 
 def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Tracking, at: datetime) -> dict[str, Any]:
@@ -61,7 +75,8 @@ def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Track
     document = study_document(study)
     write_atomically(folder / "study.json", (json.dumps(document, indent=1) + "\n").encode())
     figure = draw_study(study, draw, folder)
-    page = study_page(study, run.evidence, figure, report, folder / "study.html")
+    trade = draw_trade(study, draw, folder)
+    page = study_page(study, run.evidence, (figure, trade), report, folder / "study.html")
     tracking.log_report(
         TrackedReport(
             report_id=key_of(run.run_id, document),
@@ -73,7 +88,7 @@ def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Track
             headline=study_headline(study),
             params={"folds": study.folds, "people": study.people, "run_id": run.run_id},
             metrics=study_metrics(study),
-            figures=(figure,),
+            figures=(figure, trade),
             reports={"study": page, "figures": folder / "study.json"},
         )
     )

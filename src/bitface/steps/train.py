@@ -100,7 +100,7 @@ def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) ->
     from bitface.training.loop import save_model, train_pair
 
     def on_epoch(which: str, epoch: int, _: float) -> None:
-        report(f"training {which}", epoch, run.params.training.recipe().epochs)
+        report(f"training {which}", epoch, run.params.training.epochs_of(which))
 
     pair = train_pair(
         without_pseudonyms(table.of_split("train", "validation")), run.params.training, run.params.seed, on_epoch
@@ -169,7 +169,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
     for fold in range(count):
 
         def on_epoch(which: str, epoch: int, _: float, fold: int = fold) -> None:
-            report(f"fold {fold + 1} of {count}: {which}", epoch, run.params.training.recipe().epochs)
+            report(f"fold {fold + 1} of {count}: {which}", epoch, run.params.training.epochs_of(which))
 
         part = with_folds(table, run.members.folds, judged=fold, validation=(fold + 1) % count)
         pair = train_pair(

@@ -2,7 +2,7 @@
 
 The recipe: one stage, one-bit from the first step (or two, with real weights in the first epochs); distillation from the
 twin; AdamW with warm-up and a cosine to 0; no weight decay on latent weights, which are clipped; the epoch with the best
-macro AUC on validation people is kept.
+macro AUC on validation people is kept. Where it is asked for, the one-bit net is then pruned and tuned in the same way.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from bitface.binarize.layers import LatentSigns
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable, concatenate
 from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.face_net import FaceNet
+from bitface.models.pruning import pruned
 from bitface.models.separate import SeparateNets
 from bitface.models.training_faces import shippable
 from bitface.params import TrainingParams
@@ -32,6 +34,7 @@ from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, 
 from bitface.training.closed_form import RandomNet, Statistics, counts_of, set_heads, solve_twin
 from bitface.training.domain import Domain
 from bitface.training.face_domain import FaceDomain
+from bitface.training.importance import channel_importance
 from bitface.training.landmark_domain import LandmarkDomain
 from bitface.training.objectives import distillation_loss, one_vs_rest_loss
 from bitface.training.own_stills import own_stills
@@ -176,6 +179,10 @@ def _train(
             rng = np.random.default_rng(seed_of(seed, precision, "batches"))
             lesson.domain.begin(network, rng)
             history, best_epoch = _fit(network, lesson, params, rng, on_epoch, teacher)
+            if precision == "one-bit" and params.pruned:
+                network = _pruned(cast(FaceNet, network), lesson, params.pruned)
+                tuned, best_epoch = _tune(network, lesson, params, rng, on_epoch, teacher)
+                history += tuned
             lesson.domain.end(network)
         scores = _scores(network, lesson.validation)
     return TrainedModel(
@@ -190,6 +197,33 @@ def _train(
         train_s=time.perf_counter() - start,
         statistics_sha256=statistics,
     )
+
+
+def _pruned(network: FaceNet, lesson: _Lesson, widths: tuple[int, ...]) -> FaceNet:
+    """What is left of a trained net: the channels that matter most to stills of the training people."""
+    return pruned(network, channel_importance(network, apex_stills(lesson.train).crops, lesson.targets), widths)
+
+
+def _tune(
+    network: ClipNet,
+    lesson: _Lesson,
+    params: TrainingParams,
+    rng: np.random.Generator,
+    on_epoch: OnEpoch,
+    teacher: ClipNet | None,
+) -> tuple[tuple[EpochRecord, ...], int]:
+    """Trains a pruned net in place, in one stage; its epochs are counted on from those before."""
+    before = params.epochs
+    shorter = params.model_copy(update={"epochs": params.face_net.pruned_epochs, "real_weights_share": 0.0})
+    history, best_epoch = _fit(
+        network,
+        lesson,
+        shorter,
+        rng,
+        lambda precision, epoch, auc: on_epoch(precision, before + epoch, auc),
+        teacher,
+    )
+    return tuple(replace(record, epoch=before + record.epoch) for record in history), before + best_epoch
 
 
 def _solve(network: RandomNet, lesson: _Lesson, params: TrainingParams, seed: int) -> str | None:

@@ -155,11 +155,17 @@ def _empty(name: str, sizes: dict[str, Any]) -> ClipNet:
     return SeparateNets([EMPTY[name.removeprefix(PREFIX)](one) for _ in range(sizes["outputs"])])
 
 
+def _face_spec(sizes: dict[str, Any]) -> FaceSpec:
+    """JSON has no tuples; a net from before there was pruning has no sources."""
+    sources = sizes.get("sources")
+    return FaceSpec(**{**sizes, "sources": None if sources is None else tuple(map(tuple, sources))})
+
+
 _NO_SCALE: Final = CodeScale(centre=np.ones(COORDINATES, np.float32), inverse_step=np.ones(COORDINATES, np.float32))
 
 EMPTY: Final[dict[str, Callable[[dict[str, Any]], ClipNet]]] = {
     LandmarkNet.name: lambda sizes: LandmarkNet(NetSpec(**sizes), _NO_SCALE),
-    FaceNet.name: lambda sizes: FaceNet(FaceSpec(**sizes)),
+    FaceNet.name: lambda sizes: FaceNet(_face_spec(sizes)),
     RandomLandmarkNet.name: lambda sizes: RandomLandmarkNet(RandomLandmarkSpec(**sizes), _NO_SCALE),
     RandomFaceNet.name: lambda sizes: RandomFaceNet(RandomFaceSpec(**sizes)),
 }

@@ -14,7 +14,7 @@ from bitface.adapters.figures.evaluation import (
 )
 from bitface.adapters.figures.explanation import Mesh, attribution_figure, landmark_ranking_figure
 from bitface.adapters.figures.overview import overview_figure
-from bitface.adapters.figures.study import StudyRow, study_figure
+from bitface.adapters.figures.study import StudyRow, TradePoint, study_figure, trade_figure
 from bitface.adapters.figures.style import caption_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "LatencyRow",
     "Mesh",
     "StudyRow",
+    "TradePoint",
     "attribution_figure",
     "bench_figure",
     "caption_of",
@@ -35,5 +36,6 @@ __all__ = [
     "roc_figure",
     "slice_figure",
     "study_figure",
+    "trade_figure",
     "unit_figure",
 ]

@@ -1,4 +1,7 @@
-"""Draws a study: every training a small mark, every mean a large one, so that luck and difference can be told apart."""
+"""Draws a study: every training a small mark, every mean a large one, so that luck and difference can be told apart.
+
+A second picture sets accuracy against the time of a still.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,60 @@ def study_figure(rows: Sequence[StudyRow], metric: str, caption: str, path: Path
         axes.legend(handles=_keys(), loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handletextpad=0.2)
 
     return draw_page("Which way to build it", caption, _ROW_IN * len(rows) + 1.0, draw, path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TradePoint:
+    """One variant: median milliseconds of a still, and a figure of each training."""
+
+    name: str
+    ms: float
+    values: Sequence[float]
+
+    @property
+    def mean(self) -> float:
+        """Of the trainings."""
+        return sum(self.values) / len(self.values)
+
+
+def trade_figure(points: Sequence[TradePoint], metric: str, caption: str, path: Path) -> Path:
+    """Means over time with the range of trainings, numbered by time; a line through those that nothing faster equals."""
+    ordered = sorted(points, key=lambda point: (point.ms, -point.mean))
+    front = best_by_time(ordered)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.step([point.ms for point in front], [point.mean for point in front], where="post", color=RULE, zorder=1)
+        for number, point in enumerate(ordered, start=1):
+            colour = BLUE if point in front else MUTED
+            axes.vlines(point.ms, min(point.values), max(point.values), color=colour, linewidth=1.2, alpha=0.6)
+            axes.plot(point.ms, point.mean, "o", color=colour, markersize=6)
+            beside = (4, 3) if number % 2 else (4, -11)
+            axes.annotate(
+                str(number), (point.ms, point.mean), beside, textcoords="offset points", fontsize=9, color=colour
+            )
+        axes.set_xlabel("milliseconds of a still, one thread")
+        axes.set_ylabel(metric)
+        axes.margins(0.08)
+        light_grid(axes)
+        handles = [Line2D([], [], linestyle="none", label=_words(at, one)) for at, one in enumerate(ordered, start=1)]
+        at = (-0.05, -0.18)
+        axes.legend(handles=handles, handlelength=0, fontsize=9, loc="upper left", bbox_to_anchor=at, borderaxespad=0)
+
+    return draw_page("What accuracy costs in time", caption, 3.0 + 0.2 * len(ordered), draw, path)
+
+
+def best_by_time(points: Sequence[TradePoint]) -> list[TradePoint]:
+    """Of points in the order of their time, those better than all before them."""
+    front: list[TradePoint] = []
+    for point in points:
+        if not front or point.mean > front[-1].mean:
+            front.append(point)
+    return front
+
+
+def _words(number: int, point: TradePoint) -> str:
+    return f"{number}  {point.name}: {point.mean:.3f} in {point.ms:.3f} ms"
 
 
 def _marks(axes: Axes, at: float, values: Sequence[float], colour: str, *, filled: bool) -> None:
