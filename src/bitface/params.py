@@ -16,6 +16,7 @@ from bitface.errors import InputError
 
 Profile = Literal["quick", "default", "full"]
 PROFILES: tuple[Profile, ...] = ("quick", "default", "full")
+LandmarkChoice = Literal["random", "uniform", "variance", "greedy", "stability"]
 
 
 class Section(BaseModel):
@@ -156,6 +157,13 @@ class RandomParams(Section):
     ridge: float = Field(gt=0)
 
 
+class LandmarksParams(Section):
+    """Which landmarks a landmark net with trained convolutions reads; 478 are all of them."""
+
+    count: int = Field(ge=8, le=478)
+    choice: LandmarkChoice
+
+
 class TrainingParams(Section):
     architecture: Literal["landmark_net", "face_net"]
     variant: Literal["T-EMO", "R-EMO"]
@@ -166,6 +174,7 @@ class TrainingParams(Section):
     lstm_units: int = Field(ge=1)
     stem_components: int = Field(ge=2)
     examples_per_component: float = Field(gt=0)
+    landmarks: LandmarksParams
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
@@ -213,6 +222,12 @@ class TrainingParams(Section):
         """Channels of each stage that a trained one-bit net keeps; None where it keeps all, or where none is trained."""
         is_trained = self.architecture == "face_net" and self.variant == "T-EMO" and self.heads == "shared"
         return self.face_net.pruned if is_trained else None
+
+    @property
+    def chosen_landmarks(self) -> LandmarksParams | None:
+        """The subset that a net is to read; None for all, and for nets whose kernels are random or which read pixels."""
+        is_chosen = self.architecture == "landmark_net" and self.variant == "T-EMO" and self.landmarks.count < 478
+        return self.landmarks if is_chosen else None
 
     @property
     def is_closed_form(self) -> bool:

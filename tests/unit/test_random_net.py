@@ -205,7 +205,7 @@ def test_a_person_who_leaves_leaves_the_weights_of_a_training_without_them(pair,
 
 def _trained_on(rest: ClipTable, model, params: TrainingParams) -> Statistics:
     """The statistics that a training on other people comes to, with the model's kernels and scale."""
-    domain = replace(LandmarkDomain.of(rest, params), scale=model.network.scale())
+    domain = replace(LandmarkDomain.of(rest, params, seed=0), scale=model.network.scale())
     network = domain.network("one-bit", len(model.emotions), model.network.spec.seed)
     stills, rows = own_stills(domain, rest, "landmarks", params.r_emo.copies, SEED)
     return Statistics.of(counts_of(network, stills), targets_of(rest, model.emotions)[rows].astype(np.int8))

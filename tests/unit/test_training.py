@@ -242,7 +242,7 @@ def test_batches_hold_the_apex_and_are_as_many_as_promised():
         update=dict.fromkeys(type(SHIPPED.augmentation).model_fields, 0.0) | {"frame_dropout": 0.9}
     )
     params = PARAMS.model_copy(update={"augmentation": nothing})
-    domain = LandmarkDomain.of(table, params)
+    domain = LandmarkDomain.of(table, params, seed=0)
     batches = list(domain.batches(targets_of(table, ("happiness",)), np.random.default_rng(0)))
     assert len(batches) == steps_per_epoch(len(table), params) >= params.steps_per_epoch_min
     apexes = table.landmarks[np.arange(len(table)), expressiveness(table).argmax(axis=1)]

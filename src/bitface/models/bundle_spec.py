@@ -42,6 +42,7 @@ Files = Mapping[str, bytes]
 class BundleSpec:
     """`spec.json`. `network`: the architecture, `sizes` its whole-numbered sizes by name; `arrays`: per safetensors file,
     per name, dtype and shape; `logit_tolerance`: of the self-test. `thresholds` are those of scores before `calibration`.
+    `landmarks`: those that are read, ascending; None for all, and for a network of pixels.
     """
 
     format: int
@@ -55,6 +56,7 @@ class BundleSpec:
     logit_tolerance: float
     openvino: str
     calibration: Calibrator
+    landmarks: tuple[int, ...] | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -101,7 +103,15 @@ def parse_spec(content: bytes) -> BundleSpec:
         }
         emotions, thresholds = tuple(document.pop("emotions")), tuple(map(float, document.pop("thresholds")))
         calibration = calibrator_of(document.pop("calibration"))
-        spec = BundleSpec(arrays=arrays, emotions=emotions, thresholds=thresholds, calibration=calibration, **document)
+        read = document.pop("landmarks", None)
+        spec = BundleSpec(
+            arrays=arrays,
+            emotions=emotions,
+            thresholds=thresholds,
+            calibration=calibration,
+            landmarks=None if read is None else tuple(map(int, read)),
+            **document,
+        )
     except IntegrityError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:

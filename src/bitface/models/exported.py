@@ -16,8 +16,8 @@ from bitface.errors import InputError
 class IntegerTrunk:
     """The integer part. Every comparison reads `count > threshold`; filters whose comparison was turned are negated.
 
-    `stem` int8 (C, 1434); `thresholds` float32 (C,) per binary layer, halves between integers; `filters` int8 +-1
-    (C, C, K) per binary layer.
+    `stem` int8 (C, coordinates that are read); `thresholds` float32 (C,) per binary layer, halves between integers; `filters`
+    int8 +-1 (C, C, K) per binary layer.
     """
 
     stem: NDArray[np.int8]

@@ -25,6 +25,7 @@ class LandmarkClipNet(ClipNet):
 
     def __init__(self, scale: CodeScale) -> None:
         super().__init__()
+        self.landmarks = scale.landmarks
         self.register_buffer("centre", torch.from_numpy(scale.centre.copy()))
         self.register_buffer("inverse_step", torch.from_numpy(scale.inverse_step.copy()))
 
@@ -44,7 +45,11 @@ class LandmarkClipNet(ClipNet):
 
     def scale(self) -> CodeScale:
         """The scale of the landmark codes."""
-        return CodeScale(centre=self.centre.numpy().copy(), inverse_step=self.inverse_step.numpy().copy())
+        return CodeScale(
+            centre=self.centre.numpy().copy(),
+            inverse_step=self.inverse_step.numpy().copy(),
+            landmarks=self.landmarks,
+        )
 
     def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
         """Counts, float32 (M, features), of landmarks (N, T, 478, 3)."""
@@ -55,12 +60,13 @@ class LandmarkClipNet(ClipNet):
         return self.counts(self.codes(inputs)[:, 0], torch.ones(len(inputs), dtype=torch.int64))
 
     def codes(self, landmarks: Tensor) -> Tensor:
-        """Codes float32 (N, T, 1434): whole numbers in -127..127 when one-bit, real for the twin."""
-        real = (landmarks.flatten(2) - self.centre) * self.inverse_step
+        """Codes float32 (N, T, C) of landmarks (N, T, 478, 3): whole numbers in -127..127 when one-bit, real for the twin."""
+        chosen = landmarks if self.landmarks is None else landmarks[:, :, list(self.landmarks)]
+        real = (chosen.flatten(2) - self.centre) * self.inverse_step
         if self.spec.precision == "one-bit":
             return straight_round(real).clamp(-CODE_MAX, CODE_MAX)
         return real
 
     def counts(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """What is counted, float32 (M, features), of packed code frames (M, 1434); M is the sum of lengths."""
+        """What is counted, float32 (M, features), of packed code frames (M, C); M is the sum of lengths."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -24,20 +25,52 @@ _CODE_MAX: Final = np.float32(127)
 class CodeScale:
     """code = clip(round((x - centre) * inverse_step), -127, 127), per coordinate; round is half to even.
 
-    `centre` float32 (1434,): mean shape of the training people, in eye distances; `inverse_step` float32 (1434,).
+    `landmarks`: the K that are read, ascending, None for all 478; C = 3 K. `centre` float32 (C,): mean shape of the training
+    people, in eye distances; `inverse_step` float32 (C,).
     """
 
     centre: NDArray[np.float32]
     inverse_step: NDArray[np.float32]
+    landmarks: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        check_landmarks(self.landmarks)
         for name in ("centre", "inverse_step"):
             values = getattr(self, name)
-            if values.shape != (COORDINATES,) or values.dtype != np.float32 or not np.isfinite(values).all():
-                raise InputError(f"{name} of the landmark codes is not {COORDINATES} finite float32 values; retrain")
+            if values.shape != (self.coordinates,) or values.dtype != np.float32 or not np.isfinite(values).all():
+                raise InputError(
+                    f"{name} of the landmark codes is not {self.coordinates} finite float32 values; retrain"
+                )
+
+    @property
+    def coordinates(self) -> int:
+        """C, the codes of a frame."""
+        return coordinates_of(self.landmarks)
 
 
-def scale_of(frames: NDArray[np.float32]) -> CodeScale:
+def coordinates_of(landmarks: tuple[int, ...] | None) -> int:
+    """How many coordinates these landmarks have, all 478 where None."""
+    return COORDINATES if landmarks is None else 3 * len(landmarks)
+
+
+def check_landmarks(landmarks: tuple[int, ...] | None) -> None:
+    """Raises InputError unless they are some of the 478, each once and in ascending order."""
+    if landmarks is None:
+        return
+    in_order = all(one < other for one, other in pairwise(landmarks))
+    if not landmarks or not in_order or landmarks[0] < 0 or landmarks[-1] >= LANDMARKS:
+        raise InputError(
+            f"the {len(landmarks)} landmarks that are read are not ascending numbers from 0 to {LANDMARKS - 1}"
+        )
+
+
+def picked(landmarks: NDArray[np.float32], read: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """Coordinates float32 (..., C) of landmarks float32 (..., 478, 3)."""
+    chosen = landmarks if read is None else landmarks[..., read, :]
+    return chosen.reshape(*landmarks.shape[:-2], coordinates_of(read))
+
+
+def scale_of(frames: NDArray[np.float32], landmarks: tuple[int, ...] | None = None) -> CodeScale:
     """The scale fitted to frames (M, 478, 3) of training people: their mean shape and four standard deviations.
 
     Raises:
@@ -45,16 +78,17 @@ def scale_of(frames: NDArray[np.float32]) -> CodeScale:
     """
     if not len(frames) or not np.isfinite(frames).all():
         raise InputError(f"{len(frames)} training frames with finite landmarks; the codes need at least 1")
-    flat = frames.reshape(len(frames), COORDINATES).astype(np.float64)
+    flat = picked(frames, landmarks).astype(np.float64)
     deviation = np.maximum(flat.std(axis=0), DEVIATION_FLOOR)
     inverse = float(_CODE_MAX) / (SPAN_DEVIATIONS * deviation)
-    return CodeScale(centre=flat.mean(axis=0).astype(np.float32), inverse_step=inverse.astype(np.float32))
+    return CodeScale(
+        centre=flat.mean(axis=0).astype(np.float32), inverse_step=inverse.astype(np.float32), landmarks=landmarks
+    )
 
 
 def encode(landmarks: NDArray[np.float32], scale: CodeScale) -> NDArray[np.int8]:
-    """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3). Raises InputError where one is not a number."""
-    flat = landmarks.reshape(landmarks.shape[0], landmarks.shape[1], COORDINATES)
-    real = (flat - scale.centre) * scale.inverse_step
+    """Codes int8 (N, T, C) of landmarks float32 (N, T, 478, 3). Raises InputError where one is not a number."""
+    real = (picked(landmarks, scale.landmarks) - scale.centre) * scale.inverse_step
     np.rint(real, out=real)
     np.minimum(real, _CODE_MAX, out=real)
     np.maximum(real, -_CODE_MAX, out=real)

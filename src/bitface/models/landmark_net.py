@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from bitface.binarize.codes import CODE_MAX
 from bitface.binarize.layers import BinaryActivation, BinaryTemporalConv, Int8Linear, TemporalWindow
+from bitface.errors import InputError
 from bitface.models.clip_net import Precision
 from bitface.models.landmark_clips import LandmarkClipNet
-from bitface.models.landmark_codes import COORDINATES, SPAN_DEVIATIONS, CodeScale
+from bitface.models.landmark_codes import SPAN_DEVIATIONS, CodeScale, check_landmarks
 
 CODE_UNIT: Final = SPAN_DEVIATIONS / CODE_MAX
 """Standard deviations of a coordinate in one unit of its code."""
@@ -27,7 +28,9 @@ CODE_UNIT: Final = SPAN_DEVIATIONS / CODE_MAX
 
 @dataclass(frozen=True, kw_only=True)
 class NetSpec:
-    """Sizes of a landmark net. `channels` in multiples of 32 pack into whole words."""
+    """Sizes of a landmark net. `channels` in multiples of 32 pack into whole words; `landmarks` are those it reads, ascending,
+    None for all 478.
+    """
 
     precision: Precision
     channels: int
@@ -37,6 +40,10 @@ class NetSpec:
     outputs: int
     latent_clip: float
     dropout: float
+    landmarks: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_landmarks(self.landmarks)
 
     @property
     def features(self) -> int:
@@ -66,10 +73,12 @@ class LandmarkNet(LandmarkClipNet):
 
     def __init__(self, spec: NetSpec, scale: CodeScale) -> None:
         super().__init__(scale)
+        if spec.landmarks != scale.landmarks:
+            raise InputError("the codes are not those of the landmarks that the net reads; retrain")
         self.spec = spec
         one_bit = spec.precision == "one-bit"
-        C, K = spec.channels, spec.temporal_kernel
-        self.stem = Int8Linear(COORDINATES, C) if one_bit else nn.Linear(COORDINATES, C, bias=False)
+        C, K, read = spec.channels, spec.temporal_kernel, scale.coordinates
+        self.stem = Int8Linear(read, C) if one_bit else nn.Linear(read, C, bias=False)
         layers = range(spec.binary_layers)
         self.activations = nn.ModuleList(BinaryActivation(C) if one_bit else RealActivation(C) for _ in layers)
         self.convolutions = nn.ModuleList(
@@ -78,7 +87,7 @@ class LandmarkNet(LandmarkClipNet):
         self._add_readout(spec)
 
     def counts(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """What the convolutions count, float32 (M, features), of packed code frames (M, 1434); M is the sum of lengths.
+        """What the convolutions count, float32 (M, features), of packed code frames (M, 3 K) of K landmarks; M is the sum of lengths.
 
         Integers when one-bit, for each layer at most channels * kernel.
         """

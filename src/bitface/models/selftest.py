@@ -16,15 +16,19 @@ SPLIT = "selftest"
 def selftest_table(scale: CodeScale, seed: int, samples: int = 12, frames: int = 4) -> ClipTable:
     """Clips of 1 to `frames` frames: the training people's mean shape, each point moved at random.
 
-    The moves are normal, up to twice the deviation of the codes' scale, so that codes reach their limits too.
+    Points that are not read stay at 0. The moves are normal, up to twice the deviation of the codes' scale, so that codes reach
+    their limits too.
     """
     rng = np.random.default_rng(seed)
     unit = (127 / 4) / scale.inverse_step
     strength = rng.uniform(0.2, 2.0, (samples, frames, 1))
-    moved = scale.centre + unit * strength * rng.standard_normal((samples, frames, LANDMARKS * 3))
+    moved = scale.centre + unit * strength * rng.standard_normal((samples, frames, scale.coordinates))
+    read = slice(None) if scale.landmarks is None else list(scale.landmarks)
+    landmarks = np.zeros((samples, frames, LANDMARKS, 3), np.float32)
+    landmarks[:, :, read] = moved.reshape(samples, frames, -1, 3)
     return replace(
         _nobody(samples, frames),
-        landmarks=moved.reshape(samples, frames, LANDMARKS, 3).astype(np.float32),
+        landmarks=landmarks,
         lengths=np.arange(samples, dtype=np.int64) % frames + 1,
     )
 

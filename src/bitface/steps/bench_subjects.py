@@ -91,7 +91,7 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     from bitface.training.seeds import repeatable
 
     with repeatable(seed, 1):
-        domain = DOMAINS[training.architecture].of(_nobody(seed), training)
+        domain = DOMAINS[training.architecture].of(_nobody(seed), training, seed)
 
         def network_of(precision: Precision) -> ClipNet:
             if training.heads == "shared":

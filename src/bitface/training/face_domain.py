@@ -26,7 +26,7 @@ class FaceDomain:
     params: TrainingParams
 
     @classmethod
-    def of(cls, train: ClipTable, params: TrainingParams) -> Self:
+    def of(cls, train: ClipTable, params: TrainingParams, seed: int) -> Self:  # noqa: ARG003 - nothing is drawn
         """The domain of these training rows."""
         return cls(train=train, params=params.recipe())
 

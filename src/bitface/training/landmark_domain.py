@@ -18,7 +18,9 @@ from bitface.models.landmark_net import LandmarkNet, NetSpec
 from bitface.models.random_net import RandomLandmarkNet, RandomLandmarkSpec
 from bitface.params import TrainingParams
 from bitface.training.augmentation import People, augmented, people_of
-from bitface.training.batches import Batch, epoch_draws
+from bitface.training.batches import Batch, apex_stills, epoch_draws
+from bitface.training.landmark_choice import choose_landmarks
+from bitface.training.seeds import seed_of
 from bitface.training.whitening import bake_stem, whiten_stem
 
 
@@ -32,11 +34,15 @@ class LandmarkDomain:
     scale: CodeScale
 
     @classmethod
-    def of(cls, train: ClipTable, params: TrainingParams) -> Self:
-        """The domain of these training rows."""
+    def of(cls, train: ClipTable, params: TrainingParams, seed: int) -> Self:
+        """The domain of these training rows, their landmarks chosen by them."""
         is_frame = np.arange(train.landmarks.shape[1]) < train.lengths[:, None]
+        landmarks = _chosen(train, params, seed)
         return cls(
-            train=train, params=params.recipe(), people=people_of(train), scale=scale_of(train.landmarks[is_frame])
+            train=train,
+            params=params.recipe(),
+            people=people_of(train),
+            scale=scale_of(train.landmarks[is_frame], landmarks),
         )
 
     def network(self, precision: Precision, outputs: int, seed: int) -> LandmarkNet | RandomLandmarkNet:
@@ -53,6 +59,7 @@ class LandmarkDomain:
             outputs=outputs,
             latent_clip=params.latent_clip,
             dropout=params.dropout,
+            landmarks=self.scale.landmarks,
         )
         return LandmarkNet(spec, self.scale)
 
@@ -94,7 +101,7 @@ class LandmarkDomain:
 
     @torch.no_grad()
     def _augmented_codes(self, network: LandmarkNet, rng: np.random.Generator) -> Tensor:
-        """Codes of every training frame once, changed as in training, float32 (M, 1434)."""
+        """Codes of every training frame once, changed as in training, float32 (M, C)."""
         train = self.train
         changed = augmented(train.landmarks, self.people.of_sample, self.people, self.params.augmentation, rng)
         is_frame = np.arange(changed.shape[1]) < train.lengths[:, None]
@@ -107,3 +114,12 @@ class LandmarkDomain:
         """
         examples = len(set(zip(self.train.persons.tolist(), self.train.labels.tolist(), strict=True)))
         return min(self.params.stem_components, 4 + int(examples / self.params.examples_per_component))
+
+
+def _chosen(train: ClipTable, params: TrainingParams, seed: int) -> tuple[int, ...] | None:
+    wanted = params.chosen_landmarks
+    if wanted is None:
+        return None
+    stills = apex_stills(train).landmarks[:, 0]
+    targets = (train.labels[:, None] == np.unique(train.labels)).astype(np.float32)
+    return choose_landmarks(wanted.choice, wanted.count, stills, targets, train.persons, seed_of(seed, "landmarks"))

@@ -83,7 +83,7 @@ def train_pair(
         InputError: a split is empty or shares people with the other, no emotion can be learned, or landmarks are not
             finite.
     """
-    lesson, recipe = _lesson(table, params), params.recipe()
+    lesson, recipe = _lesson(table, params, seed), params.recipe()
     if params.heads == "separate":
         pairs = [
             _train_pair(one, recipe, seed_of(seed, "separate", number), on_epoch)
@@ -141,7 +141,7 @@ def predict_scores(model: TrainedModel, table: ClipTable) -> NDArray[np.float64]
     return _scores(model.network, table)
 
 
-def _lesson(table: ClipTable, params: TrainingParams) -> _Lesson:
+def _lesson(table: ClipTable, params: TrainingParams, seed: int) -> _Lesson:
     train, validation = table.of_split("train"), table.of_split("validation")
     emotions, untrained = trainable_emotions(train, validation)
     if not np.isfinite(table.landmarks).all():
@@ -155,7 +155,7 @@ def _lesson(table: ClipTable, params: TrainingParams) -> _Lesson:
         untrained=untrained,
         targets=targets_of(train, emotions),
         validation_targets=targets_of(validation, emotions),
-        domain=DOMAINS[params.architecture].of(train, params),
+        domain=DOMAINS[params.architecture].of(train, params, seed),
     )
 
 
@@ -247,7 +247,7 @@ def own_counts(
     A row's counts follow from its own sample, the model's kernels and scale, parameters and seed, whoever else is there.
     """
     train, recipe = table.of_split("train"), params.recipe()
-    domain = DOMAINS[params.architecture].of(train, params)
+    domain = DOMAINS[params.architecture].of(train, params, seed)
     with repeatable(seed_of(seed, "counts"), recipe.threads):
         stills, rows = own_stills(domain, train, model.network.reads, recipe.r_emo.copies, seed)
         return counts_of(cast(RandomNet, model.network), stills), rows

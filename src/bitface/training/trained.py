@@ -21,7 +21,7 @@ from bitface.errors import InputError, IntegrityError
 from bitface.models.calibrator import Calibrator, calibrator_of, uncalibrated
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.landmark_codes import COORDINATES, CodeScale
+from bitface.models.landmark_codes import CodeScale, coordinates_of
 from bitface.models.landmark_net import LandmarkNet, NetSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.models.separate import PREFIX, SeparateNets
@@ -161,12 +161,25 @@ def _face_spec(sizes: dict[str, Any]) -> FaceSpec:
     return FaceSpec(**{**sizes, "sources": None if sources is None else tuple(map(tuple, sources))})
 
 
-_NO_SCALE: Final = CodeScale(centre=np.ones(COORDINATES, np.float32), inverse_step=np.ones(COORDINATES, np.float32))
+def _landmark_spec(sizes: dict[str, Any]) -> NetSpec:
+    """JSON has no tuples; a net from before there was a choice reads all landmarks."""
+    landmarks = sizes.get("landmarks")
+    return NetSpec(**{**sizes, "landmarks": None if landmarks is None else tuple(landmarks)})
+
+
+def _landmark_net(spec: NetSpec) -> LandmarkNet:
+    return LandmarkNet(spec, _no_scale(spec.landmarks))
+
+
+def _no_scale(landmarks: tuple[int, ...] | None = None) -> CodeScale:
+    ones = np.ones(coordinates_of(landmarks), np.float32)
+    return CodeScale(centre=ones, inverse_step=ones, landmarks=landmarks)
+
 
 EMPTY: Final[dict[str, Callable[[dict[str, Any]], ClipNet]]] = {
-    LandmarkNet.name: lambda sizes: LandmarkNet(NetSpec(**sizes), _NO_SCALE),
+    LandmarkNet.name: lambda sizes: _landmark_net(_landmark_spec(sizes)),
     FaceNet.name: lambda sizes: FaceNet(_face_spec(sizes)),
-    RandomLandmarkNet.name: lambda sizes: RandomLandmarkNet(RandomLandmarkSpec(**sizes), _NO_SCALE),
+    RandomLandmarkNet.name: lambda sizes: RandomLandmarkNet(RandomLandmarkSpec(**sizes), _no_scale()),
     RandomFaceNet.name: lambda sizes: RandomFaceNet(RandomFaceSpec(**sizes)),
 }
 """A network of given sizes, by name, for weights to be loaded into."""

@@ -18,7 +18,7 @@ from bitface.models.landmark_net import CODE_UNIT, LandmarkNet
 
 
 class Whitened(nn.Module):
-    """weight (outputs, 1434) = mix (outputs, components) @ basis (components, 1434)."""
+    """weight (outputs, C) = mix (outputs, components) @ basis (components, C), C the coordinates that are read."""
 
     basis: Tensor
 
@@ -37,7 +37,7 @@ class Whitened(nn.Module):
 
 
 def whitening_basis(frames: Tensor, components: int) -> Tensor:
-    """Rows that map frames (M, 1434) to uncorrelated values of variance 1, float32 (components, 1434).
+    """Rows that map frames (M, C) to uncorrelated values of variance 1, float32 (components, C).
 
     Fewer rows where the frames span fewer dimensions.
     """
@@ -50,7 +50,7 @@ def whitening_basis(frames: Tensor, components: int) -> Tensor:
 
 
 def whiten_stem(network: LandmarkNet, frames: Tensor, components: int) -> None:
-    """Trains the stem in the whitened coordinates of code frames (M, 1434) from now on."""
+    """Trains the stem in the whitened coordinates of code frames (M, C) from now on."""
     # Counts are scaled as if codes were standard deviations, so the basis is fitted to them in that unit.
     basis = whitening_basis(frames * CODE_UNIT, components)
     parametrize.register_parametrization(network.stem, "weight", Whitened(basis), unsafe=True)

@@ -116,6 +116,14 @@ def _scale_of(network: LandmarkClipNet) -> bundle_spec.Arrays:
     return {"centre": scale.centre, "inverse_step": scale.inverse_step}
 
 
+def _read_by(network: ClipNet) -> tuple[int, ...] | None:
+    from bitface.models.landmark_clips import LandmarkClipNet
+    from bitface.models.separate import SeparateNets
+
+    one = network.members[0] if isinstance(network, SeparateNets) else network
+    return one.landmarks if isinstance(one, LandmarkClipNet) else None
+
+
 def _spec(model: TrainedModel, arrays: dict[str, bundle_spec.Arrays]) -> BundleSpec:
     import openvino
 
@@ -131,6 +139,7 @@ def _spec(model: TrainedModel, arrays: dict[str, bundle_spec.Arrays]) -> BundleS
         logit_tolerance=_LOGIT_TOLERANCE,
         openvino=openvino.__version__,
         calibration=model.calibration(),
+        landmarks=_read_by(model.network),
     )
 
 

@@ -20,7 +20,7 @@ from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS, Reads
 from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, IntegerTrunk, SeparateHeads
-from bitface.models.landmark_codes import COORDINATES, CodeScale, encode
+from bitface.models.landmark_codes import CodeScale, encode
 
 _OPERATIONS: Final = frozenset(
     (
@@ -35,7 +35,7 @@ def write_landmark_graph(trunks: Sequence[IntegerTrunk], folder: Path) -> None:
     import openvino
     from openvino import opset13 as op
 
-    codes = op.parameter([-1, -1, COORDINATES], openvino.Type.i8)
+    codes = op.parameter([-1, -1, trunks[0].stem.shape[1]], openvino.Type.i8)
     codes.output(0).set_names({"codes"})
     real, borrowed = op.convert(codes, "f32"), list[NDArray[np.uint8]]()
     parts = [layer for trunk in trunks for layer in _layers(trunk, real, borrowed)]
@@ -69,7 +69,7 @@ def _layers(trunk: IntegerTrunk, codes: Any, borrowed: list[NDArray[np.uint8]]) 
 
 
 def landmark_codes(inputs: NDArray[Any], scale: CodeScale) -> NDArray[np.int8]:
-    """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
+    """Codes int8 (N, T, C) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
     if inputs.ndim != 4 or inputs.shape[1] < 1 or inputs.shape[2:] != (LANDMARKS, 3):
         raise InputError(f"landmarks of shape {inputs.shape} are not (clips, frames, {LANDMARKS}, 3)")
     return encode(inputs.astype(np.float32, copy=False), scale)
@@ -84,7 +84,7 @@ class LandmarkTrunk:
         self._compiler, self._scale, self._features = compiler, scale, features
 
     def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
-        """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
+        """Codes int8 (N, T, C) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
         return landmark_codes(inputs, self._scale)
 
     def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
@@ -92,7 +92,9 @@ class LandmarkTrunk:
         rows, frames = codes.shape[:2]
         # Two sizes of batch only, or every number of faces in a picture would compile a graph.
         size = 1 if rows == 1 else ROWS_AT_ONCE
-        compiled = self._compiler.of_shape(np.int8, (size, frames, COORDINATES), (size, frames, self._features))
+        compiled = self._compiler.of_shape(
+            np.int8, (size, frames, self._scale.coordinates), (size, frames, self._features)
+        )
         compiled.inputs[:rows] = codes
         compiled.request.infer()
         return compiled.counts[:rows]
@@ -112,6 +114,6 @@ def load_separate_landmark_nets(
 
 def _trunk(files: Files, spec: BundleSpec, heads: Arrays, threads: int, parts: int) -> LandmarkTrunk:
     """Takes the scale out of `heads`."""
-    scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"))
+    scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"), landmarks=spec.landmarks)
     compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
     return LandmarkTrunk(compiler, scale, spec.sizes["channels"] * spec.sizes["binary_layers"] * parts)
