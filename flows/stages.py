@@ -24,12 +24,14 @@ from bitface.steps.explain import Explained, explain_models
 from bitface.steps.export import Exported, export_model
 from bitface.steps.featurise import FeatureRef, featurise_people, groups_of_people, originals, read_features
 from bitface.steps.gate import Decided, decide_run
+from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, code_commit, plan_run
 from bitface.steps.register import register_model, start_tracking, summarise
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
 from bitface.steps.study import Study
+from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
 from bitface.steps.study_models import report_study, study_models
 from bitface.steps.summary import reuse
 from bitface.steps.train import Trained, train_models
@@ -308,6 +310,25 @@ class Stages:
             wiring.export_bundle(run.params.seed),
             wiring.load_runtime,
         )
+
+    def study_landmarks(self, run: Run, features: Features, validation: Validation) -> LandmarkStudy:
+        """Subsets of the landmarks, screened and trained out of fold."""
+        tools = self.tools
+        return study_landmarks(
+            run,
+            _flat(features),
+            validation,
+            tools.keys,
+            tools.workspace.stages,
+            tools.progress,
+            wiring.export_bundle(run.params.seed),
+            wiring.load_runtime,
+        )
+
+    def report_landmarks(self, run: Run, found: LandmarkStudy) -> dict[str, Any]:
+        """Tables, pictures and page of a study of landmarks."""
+        draw, mesh, report = wiring.pictures(self.tools.workspace)
+        return report_landmarks(run, found, draw, mesh, report, wiring.tracking(self.tools.workspace), self.tools.now())
 
     def report_study(self, run: Run, found: Study) -> dict[str, Any]:
         """Tables, picture and page of a study."""

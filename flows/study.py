@@ -35,3 +35,26 @@ def study(request: StudyRequest) -> dict[str, Any]:
         validation = step(stages.validate)(run, features)
         found = step(stages.study)(run, features, validation, request.variants)
         return {**step(stages.report_study)(run, found), "warnings": stages.warnings}
+
+
+class LandmarkRequest(BaseModel):
+    """What a person asks for; the context is params.yaml's where None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: str = "full"
+    context: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+@flow(name="study-landmarks", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
+def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
+    """Runs the stages in order; returns the study as plain values."""
+    stages = wire(request.profile, request.overrides, "train", request.context)
+    with stages.running():
+        dataset = step(stages.version)()
+        run = step(stages.plan)(dataset)
+        features = step(stages.featurise).map(stages.people(run), unmapped(run)).result()
+        validation = step(stages.validate)(run, features)
+        found = step(stages.study_landmarks)(run, features, validation)
+        return {**step(stages.report_landmarks)(run, found), "warnings": stages.warnings}

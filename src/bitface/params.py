@@ -268,6 +268,23 @@ class CalibrationParams(Section):
     slope_min: float = Field(gt=0, lt=1)
 
 
+class LandmarkStudyParams(Section):
+    """`counts` of landmarks that are compared with all 478; `control_count` is the one at which controls are trained too."""
+
+    counts: tuple[int, ...] = Field(min_length=1)
+    control_count: int
+    seeds: int = Field(ge=1)
+    ridge: tuple[float, ...] = Field(min_length=1)
+    ranking_steps: int = Field(ge=8)
+    ranking_baselines: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _counts_are_subsets(self) -> LandmarkStudyParams:
+        if any(not 8 <= count < 478 for count in self.counts) or self.control_count not in self.counts:
+            raise ValueError(f"counts {self.counts} must lie from 8 to 477 and hold control_count {self.control_count}")
+        return self
+
+
 class StudyParams(Section):
     """`variants`: name -> changes of the section training; `fused`: name -> variants whose logits are averaged."""
 
@@ -276,6 +293,7 @@ class StudyParams(Section):
     random_draws: int = Field(ge=1)
     workers: int = Field(ge=1)
     reference: str
+    landmarks: LandmarkStudyParams
     variants: Mapping[str, Mapping[str, Any]]
     fused: Mapping[str, tuple[str, ...]]
 

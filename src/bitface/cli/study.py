@@ -1,4 +1,4 @@
-"""`bitface study models`: compare ways to build a model on the same people; decides nothing."""
+"""`bitface study`: compare ways to build a model, and subsets of landmarks, on the same people; decides nothing."""
 
 from __future__ import annotations
 
@@ -33,6 +33,28 @@ def models(
     from flows.study import StudyRequest, study
 
     found = study(StudyRequest(profile=profile, context=context, overrides=tuple(set_ or ()), variants=variants))
+    for line in found["warnings"]:
+        warn(line)
+    text = found.pop("text")
+    emit(found, f"{text}\n\n  page  {found['page']}", as_json)
+
+
+@study_app.command()
+def landmarks(
+    profile: Annotated[str, typer.Option(help="quick, default or full.")] = "full",
+    context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How few of the 478 landmarks do, and chosen how: screened at once, the best of each size trained."""
+    from flows.wiring import quieten
+
+    quieten()
+    from flows.study import LandmarkRequest, study_landmarks
+
+    found = study_landmarks(LandmarkRequest(profile=profile, context=context, overrides=tuple(set_ or ())))
     for line in found["warnings"]:
         warn(line)
     text = found.pop("text")

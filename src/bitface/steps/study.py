@@ -6,9 +6,9 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +26,34 @@ from bitface.steps.featurise import originals
 from bitface.steps.stages import code_digest, key_of, reuse_or_make
 from bitface.steps.train import PRECISIONS, centred, with_folds, without_pseudonyms
 
+if TYPE_CHECKING:
+    from bitface.training.trained import TrainedModel
+
 _RESULT = "fold.npz"
+_SOURCES = (
+    *("faces", "binarize", "models", "training", "steps/study.py", "steps/train.py"),
+    *("explain/landmark_ranking.py", "explain/integrated_gradients.py"),
+)
+"""What a result depends on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Steps of an integral, and real stills to start from, see `explain.landmark_ranking`."""
+
+    steps: int
+    baselines: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training: a variant with a seed, judged on one fold."""
+    """One training: a variant with a seed, judged on one fold; `ranking` asks for a ranking of landmarks by its twin."""
 
     variant: str
     training: TrainingParams
     seed: int
     fold: int
+    ranking: Ranking | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +112,9 @@ def chosen_variants(study: StudyParams, names: str | None) -> StudyParams:
     )
 
 
-def plan_jobs(study: StudyParams, training: TrainingParams, seed: int) -> tuple[Job, ...]:
+def plan_jobs(
+    study: StudyParams, training: TrainingParams, seed: int, ranking: Ranking | None = None
+) -> tuple[Job, ...]:
     """Every training of a study: variants with random convolutions are drawn more often, since they are cheap and vary.
 
     Raises:
@@ -106,7 +125,7 @@ def plan_jobs(study: StudyParams, training: TrainingParams, seed: int) -> tuple[
         changed = variant_of(training, name, changes)
         draws = study.seeds if changed.variant == "T-EMO" else study.random_draws
         jobs += [
-            Job(variant=name, training=changed, seed=seed + 1000 * draw, fold=fold)
+            Job(variant=name, training=changed, seed=seed + 1000 * draw, fold=fold, ranking=ranking)
             for draw in range(draws)
             for fold in range(study.folds)
         ]
@@ -129,7 +148,16 @@ def run_jobs(
     """
     if "gate" in table.splits:
         raise InputError("gate people are in the study's table; they are judged by gates and nothing else")
-    code = code_digest("faces", "binarize", "models", "training", "steps/study.py", "steps/train.py")
+    code = code_digest(
+        "explain/landmark_ranking.py",
+        "explain/integrated_gradients.py",
+        "faces",
+        "binarize",
+        "models",
+        "training",
+        "steps/study.py",
+        "steps/train.py",
+    )
     count = max(folds.values()) + 1
     placed = {job: place / "study" / key_of(data_key, code, _facts(job), sorted(folds.items())) for job in jobs}
     waiting = [job for job in jobs if not (placed[job] / _RESULT).is_file()]
@@ -166,7 +194,7 @@ def compare(
         own = [job for job in jobs if job.variant == name]
         for precision in PRECISIONS:
             found[name, precision] = tuple(
-                _out_of_fold([placed[job] for job in own if job.seed == one], precision)
+                out_of_fold([placed[job] for job in own if job.seed == one], precision)
                 for one in dict.fromkeys(job.seed for job in own)
             )
         seconds[name] = float(np.mean([_seconds(placed[job]) for job in own]))
@@ -208,7 +236,8 @@ def compare(
 
 
 def _facts(job: Job) -> dict[str, Any]:
-    return {"training": job.training.model_dump(mode="json"), "seed": job.seed, "fold": job.fold}
+    ranking = None if job.ranking is None else asdict(job.ranking)
+    return {"training": job.training.model_dump(mode="json"), "seed": job.seed, "fold": job.fold, "ranking": ranking}
 
 
 _HERE: list[tuple[ClipTable, Mapping[str, int]]] = []
@@ -237,6 +266,7 @@ def _train_and_judge(job: Job, table: ClipTable, folds: Mapping[str, int], count
     pair = train_pair(learned, job.training, job.seed + job.fold, lambda *_: None)
     seconds = time.perf_counter() - start
     judged = apex_stills(originals(part.of_split("gate")))
+    ranked = {} if job.ranking is None else {"importance": _importance(job, job.ranking, pair[1], learned)}
     scores = {
         name.replace("-", "_"): centred(predict_scores(model, judged), model.thresholds)
         for name, model in zip(PRECISIONS, pair, strict=True)
@@ -251,10 +281,25 @@ def _train_and_judge(job: Job, table: ClipTable, folds: Mapping[str, int], count
         folds=np.full(len(judged), job.fold, dtype=np.int64),
         seconds=np.array(seconds),
         **scores,
+        **ranked,
     )
 
 
-def _out_of_fold(folders: Sequence[Path], precision: str) -> Predictions:
+def _importance(job: Job, ranking: Ranking, twin: TrainedModel, learned: ClipTable) -> NDArray[np.float64]:
+    from bitface.explain.landmark_ranking import landmark_importance
+    from bitface.training.batches import apex_stills
+
+    stills = apex_stills(originals(learned.of_split("train")))
+    return landmark_importance(twin, stills, ranking.steps, ranking.baselines, job.seed + job.fold)
+
+
+def importance_of(folder: Path) -> NDArray[np.float64]:
+    """The ranking that a job was asked for, float64 (E, 478), see `landmark_importance`."""
+    return next(_arrays([folder]))["importance"]
+
+
+def out_of_fold(folders: Sequence[Path], precision: str) -> Predictions:
+    """What all folds of one training say of all people, `precision` one-bit or float."""
     parts = list(_arrays(folders))
     emotions = {tuple(map(str, arrays["emotions"])) for arrays in parts}
     if len(emotions) != 1:

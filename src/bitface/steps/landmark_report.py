@@ -1,0 +1,256 @@
+"""Puts a study of landmarks into words, tables and pictures, and shows it to reviewers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bitface.dataset.files import write_atomically
+from bitface.faces.features import LANDMARKS
+from bitface.metric_names import metric_name, with_interval
+from bitface.ports import TrackedReport, Tracking
+from bitface.steps.plan import Run
+from bitface.steps.stages import key_of
+from bitface.steps.study import Outcome
+from bitface.steps.study_landmarks import ALL, BY_RANK, BY_RANK_SPREAD, LandmarkStudy, Screened
+from bitface.steps.study_report import METRIC, draw_trade, study_document, study_text
+
+WORDS: Final = {
+    "random": "drawn at random",
+    "uniform": "spread over the face",
+    "variance": "those that move most",
+    "greedy": "by what each adds",
+    "stability": "by what each adds, on halves of the people",
+    BY_RANK: "by Integrated Gradients",
+    BY_RANK_SPREAD: "by Integrated Gradients, spread",
+}
+
+
+def report_landmarks(
+    run: Run, study: LandmarkStudy, draw: Any, mesh: Any, report: Any, tracking: Tracking, at: datetime
+) -> dict[str, Any]:
+    """Writes `landmarks/` in the run's folder, and shows it to reviewers; `draw`, `mesh` and `report` are of the adapters.
+
+    Returns:
+        the study as plain values, with the words for a terminal and where the page lies.
+    """
+    folder = run.folder / "landmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    document = _document(study)
+    write_atomically(folder / "landmarks.json", (json.dumps(document, indent=1) + "\n").encode())
+    figures = (
+        _draw_reduction(study, draw, folder / "landmark_reduction.png"),
+        draw_trade(study.trained, draw, folder),
+        _draw_ranking(study, draw, mesh, folder / "landmark_importance.png"),
+    )
+    page = _page(study, run.evidence, figures, report, folder / "landmarks.html")
+    tracking.log_report(
+        TrackedReport(
+            report_id=key_of(run.run_id, document),
+            kind="study",
+            title=f"study of landmarks · {study.trained.people} people",
+            started_at=at,
+            evidence=run.evidence,
+            code_commit=run.code_commit,
+            headline=_headline(study),
+            params={"folds": study.trained.folds, "people": study.trained.people, "run_id": run.run_id},
+            metrics=_metrics(study),
+            figures=figures,
+            reports={"study": page, "figures": folder / "landmarks.json"},
+        )
+    )
+    return {**document, "run_id": run.run_id, "page": str(page), "text": _text(study)}
+
+
+def _document(study: LandmarkStudy) -> dict[str, Any]:
+    return {
+        "screened": {
+            "all": round(study.all_value, 4),
+            "subsets": [
+                {
+                    "choice": one.choice,
+                    "count": one.count,
+                    "macro_balanced_accuracy": [round(value, 4) for value in one.values],
+                    "difference": round(one.difference.value, 4),
+                    "lo": round(one.difference.lo, 4),
+                    "hi": round(one.difference.hi, 4),
+                }
+                for one in study.screened
+            ],
+        },
+        "best": {str(count): choice for count, choice in study.best.items()},
+        "trained": study_document(study.trained),
+        "importance": {"ranking": np.argsort(-study.importance.mean(axis=0), kind="stable").tolist()},
+    }
+
+
+def _metrics(study: LandmarkStudy) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for one in study.screened:
+        place = metric_name("landmarks", f"{one.count} {one.choice}", "screened")
+        metrics[f"{place}/macro_balanced_accuracy"] = one.mean
+        metrics |= with_interval(f"{place}/difference", one.difference.value, one.difference.lo, one.difference.hi)
+    for trained in _one_bit(study):
+        place = metric_name("landmarks", trained.variant, "trained")
+        metrics[f"{place}/macro_balanced_accuracy"] = _mean(trained)
+        metrics[f"{place}/still_ms"] = study.trained.still_ms[trained.variant]
+        if trained.difference:
+            found = trained.difference
+            metrics |= with_interval(f"{place}/difference", found.value, found.lo, found.hi)
+    return metrics
+
+
+def _draw_reduction(study: LandmarkStudy, draw: Any, path: Path) -> Path:
+    choices = tuple(dict.fromkeys(one.choice for one in study.screened))
+    curves = [
+        draw.ReductionCurve(
+            name=WORDS[choice],
+            counts=[one.count for one in _of(study, choice)],
+            values=[one.mean for one in _of(study, choice)],
+        )
+        for choice in choices
+    ]
+    trained = [
+        draw.ReductionPoint(
+            name=one.variant,
+            count=_count(one),
+            values=[score.macro_balanced_accuracy.value for score in one.scores],
+            is_best=one.variant == ALL or study.best[_count(one)] == one.variant.partition(" ")[2],
+        )
+        for one in _one_bit(study)
+    ]
+    caption = (
+        f"{METRIC.capitalize()} out of fold on {study.trained.people} people over the number of landmarks that are read. Left: a "
+        "linear head solved at once, for every way to choose. Right: trained one-bit nets, lowest to highest of their trainings; "
+        "filled, the best choice of each size, open, controls. Subsets are chosen on training people alone."
+    )
+    return Path(draw.reduction_figure(curves, trained, study.all_value, METRIC, caption, path))
+
+
+def _draw_ranking(study: LandmarkStudy, draw: Any, mesh: Any, path: Path) -> Path:
+    caption = (
+        f"Landmarks by their share of the attribution, mean over emotions, folds and {_trainings(study)} trainings of the float "
+        "twin: Integrated Gradients over all training people, compared with real stills. Neighbours share what they say, so the "
+        "first of this ranking are not the best subset."
+    )
+    return Path(draw.importance_figure(study.importance, mesh, caption, path))
+
+
+def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: Any, path: Path) -> Path:
+    tables = (
+        report.ReportTable(
+            heading="Every way to choose, screened",
+            caption=f"A linear head on the subset, solved at once; all {LANDMARKS} reach {study.all_value:.3f}. Mean over seeds, and "
+            "the difference to all landmarks, paired by person, with its interval.",
+            columns=("landmarks", "chosen", "seeds", METRIC, "difference", "interval"),
+            rows=[
+                (
+                    str(one.count),
+                    WORDS[one.choice],
+                    str(len(one.values)),
+                    f"{one.mean:.3f}",
+                    f"{one.difference.value:+.3f}",
+                    f"{one.difference.lo:+.3f} to {one.difference.hi:+.3f}",
+                )
+                for one in study.screened
+            ],
+        ),
+        report.ReportTable(
+            heading="The best of each size, and controls, trained",
+            caption="One-bit nets as they would be deployed; the difference to all landmarks, paired by person.",
+            columns=("landmarks", "trainings", METRIC, "difference", "ms a still"),
+            rows=[_trained_row(study, one) for one in _one_bit(study)],
+        ),
+    )
+    page = report.StudyPage(
+        title="How few landmarks do",
+        lead=_verdict(study),
+        evidence=evidence,
+        figures=dict(
+            zip(
+                (
+                    f"{METRIC} over the number of landmarks",
+                    f"{METRIC} of each trained net over the time of a still",
+                    "landmarks by what the nets rest on",
+                ),
+                figures,
+                strict=True,
+            )
+        ),
+        tables=tables,
+        notes=(
+            "A subset is chosen on the training people of its fold and judged on people whom neither the choice nor the head saw.",
+            "The way to choose that is trained at a size is the best of the screening on the same people, which flatters it a little.",
+            "Intervals resample people and hold for these trainings.",
+            "People that gates judge took no part.",
+        ),
+    )
+    return Path(report.write_study_report(page, path))
+
+
+def _text(study: LandmarkStudy) -> str:
+    lines = [f"screened by a linear head; all {LANDMARKS}: {study.all_value:.3f}", ""]
+    lines += [
+        f"  {one.count:>4} {one.choice:<20} x{len(one.values)}  {one.mean:.3f}  {one.difference.value:+.3f} "
+        f"({one.difference.lo:+.3f} to {one.difference.hi:+.3f})"
+        for one in sorted(study.screened, key=lambda one: (-one.count, -one.mean))
+    ]
+    return "\n".join([*lines, "", study_text(study.trained), "", _verdict(study)])
+
+
+def _verdict(study: LandmarkStudy) -> str:
+    """What was found of the best of each size, and whether ranking by attribution earns its place."""
+    said = []
+    for one in _one_bit(study):
+        if one.difference and study.best[_count(one)] == one.variant.partition(" ")[2]:
+            found = one.difference
+            said.append(f"{one.variant} {found.value:+.3f} ({found.lo:+.3f} to {found.hi:+.3f})")
+    ranked, rivals = _of(study, BY_RANK), {one.count: one for one in _of(study, "random")}
+    behind = [one.count for one in ranked if one.mean < rivals[one.count].mean]
+    words = (
+        f"Screened, the first of a ranking by attribution lie behind random subsets at {', '.join(map(str, behind))} landmarks."
+        if behind
+        else "Screened, the first of a ranking by attribution lie behind random subsets at no size."
+    )
+    return f"Against all {LANDMARKS}, trained: {'; '.join(said)}. {words}"
+
+
+def _headline(study: LandmarkStudy) -> dict[str, str]:
+    return {"Found": _verdict(study), "Judged on": f"{study.trained.people} people out of fold"}
+
+
+def _trained_row(study: LandmarkStudy, one: Outcome) -> tuple[str, ...]:
+    values = [score.macro_balanced_accuracy.value for score in one.scores]
+    found = one.difference
+    return (
+        one.variant,
+        str(len(values)),
+        f"{np.mean(values):.3f} [{min(values):.3f} to {max(values):.3f}]",
+        "reference" if found is None else f"{found.value:+.3f} ({found.lo:+.3f} to {found.hi:+.3f})",
+        f"{study.trained.still_ms[one.variant]:.3f}",
+    )
+
+
+def _of(study: LandmarkStudy, choice: str) -> list[Screened]:
+    return [one for one in study.screened if one.choice == choice]
+
+
+def _one_bit(study: LandmarkStudy) -> list[Outcome]:
+    return [one for one in study.trained.outcomes if one.precision == "one-bit"]
+
+
+def _count(one: Outcome) -> int:
+    return LANDMARKS if one.variant == ALL else int(one.variant.partition(" ")[0])
+
+
+def _mean(one: Outcome) -> float:
+    return float(np.mean([score.macro_balanced_accuracy.value for score in one.scores]))
+
+
+def _trainings(study: LandmarkStudy) -> int:
+    return max(len(one.trainings) for one in _one_bit(study))
