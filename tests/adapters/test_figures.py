@@ -94,6 +94,20 @@ def trade(path):
     return figures.trade_figure(points, "accuracy", "Accuracy of one-bit models over the time of a still.", path)
 
 
+def reduction(path):
+    curves = [
+        figures.ReductionCurve(name=name, counts=[256, 32], values=[0.85, low])
+        for name, low in (("at random", 0.8), ("spread evenly", 0.7))
+    ]
+    trained = [
+        figures.ReductionPoint(name="all 478", count=478, values=[0.9, 0.92], is_best=True),
+        figures.ReductionPoint(name="32 greedy", count=32, values=[0.88], is_best=True),
+        figures.ReductionPoint(name="32 random", count=32, values=[0.86], is_best=False),
+    ]
+    caption = "Screened on the left and trained on the right, out of fold on so many people."
+    return figures.reduction_figure(curves, trained, 0.86, "Accuracy", caption, path)
+
+
 def assert_is_a_whole_picture(path):
     with Image.open(path) as image:
         image.load()
@@ -144,6 +158,12 @@ def test_the_line_of_a_trade_joins_only_what_is_better_than_all_that_is_faster()
         for name, ms, values in (("a", 1, [0.5, 0.7]), ("b", 2, [0.6]), ("c", 3, [0.8]), ("d", 4, [0.7]))
     ]
     assert [point.name for point in best_by_time(points)] == ["a", "c"]
+
+
+def test_what_nets_rest_on_is_drawn_on_the_mesh(tmp_path, mesh):
+    """The picture of the study, from importances alone."""
+    importance = np.random.default_rng(1).random((7, 478))
+    assert_is_a_whole_picture(figures.importance_figure(importance, mesh, "A caption.", tmp_path / "figure.png"))
 
 
 def test_the_same_figures_give_the_same_bytes(tmp_path):

@@ -24,7 +24,13 @@ SCALE = CodeScale(
 )
 
 
-def model(precision="one-bit", seed=0, channels=32, kernel=3, layers=2):
+def scale_on(landmarks):
+    read = slice(None) if landmarks is None else list(landmarks)
+    centre, step = (values.reshape(478, 3)[read].ravel() for values in (SCALE.centre, SCALE.inverse_step))
+    return CodeScale(centre=centre, inverse_step=step, landmarks=landmarks)
+
+
+def model(precision="one-bit", seed=0, channels=32, kernel=3, layers=2, landmarks=None):
     """A random network whose BatchNorms have run on noise and have gammas of both signs."""
     torch.manual_seed(seed)
     spec = NetSpec(
@@ -36,12 +42,14 @@ def model(precision="one-bit", seed=0, channels=32, kernel=3, layers=2):
         outputs=2,
         latent_clip=1.5,
         dropout=0.0,
+        landmarks=landmarks,
     )
-    network = LandmarkNet(spec, SCALE)
+    scale = scale_on(landmarks)
+    network = LandmarkNet(spec, scale)
     for name, parameter in network.named_parameters():
         if "norm" in name or "affine" in name:
             torch.nn.init.normal_(parameter)
-    table = selftest_table(SCALE, seed, samples=60)
+    table = selftest_table(scale, seed, samples=60)
     network.train()(torch.from_numpy(table.landmarks), torch.from_numpy(table.lengths))
     return TrainedModel(
         network=network.eval(),
@@ -81,6 +89,33 @@ def test_the_runtime_counts_every_integer_of_the_training_graph(tmp_path, seed, 
     counts, _, logits = graph_outputs(trained.network, table)
     assert np.array_equal(runtime.counts(table.landmarks, table.lengths), counts)
     assert np.abs(runtime.logits(table.landmarks, table.lengths) - logits).max() < 1e-4
+
+
+def test_a_net_of_few_landmarks_ships_and_computes_those_alone(tmp_path):
+    """Its stem is a fifth as large, it answers as the training graph does, and what it does not read changes nothing."""
+    read = tuple(range(0, 478, 5))
+    few, whole = model(landmarks=read), model()
+    facts = export_bundle(few, selftest_table(few.network.scale(), 1), tmp_path / "few")
+    assert facts.size_bytes < export_bundle(whole, selftest_table(SCALE, 1), tmp_path / "whole").size_bytes
+    assert json.loads((tmp_path / "few" / bundle_spec.SPEC).read_text())["landmarks"] == list(read)
+    runtime = OneBitRuntime.load(tmp_path / "few")
+    table = selftest_table(few.network.scale(), 9, samples=20)
+    _, lengths, logits = graph_outputs(few.network, table)
+    assert np.abs(runtime.logits(table.landmarks, lengths) - logits).max() < 1e-4
+    other = table.landmarks + RNG.normal(size=table.landmarks.shape).astype(np.float32)
+    other[:, :, read] = table.landmarks[:, :, read]
+    assert np.array_equal(runtime.logits(other, lengths), runtime.logits(table.landmarks, lengths))
+
+
+def test_a_bundle_that_names_other_landmarks_is_refused(tmp_path):
+    """As many, but others: the centre of the codes would be that of other points, which the self-test finds."""
+    few = model(landmarks=(3, 50, 200))
+    export_bundle(few, selftest_table(few.network.scale(), 1), tmp_path)
+    spec = json.loads((tmp_path / bundle_spec.SPEC).read_text())
+    for landmarks in ([3, 50, 201], [3, 50], [50, 3, 200]):
+        rewrite(tmp_path, bundle_spec.SPEC, bundle_spec.canonical({**spec, "landmarks": landmarks}))
+        with pytest.raises(IntegrityError):
+            OneBitRuntime.load(tmp_path)
 
 
 def test_scores_do_not_depend_on_the_batch(exported):

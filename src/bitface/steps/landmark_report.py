@@ -21,13 +21,13 @@ from bitface.steps.study_landmarks import ALL, BY_RANK, BY_RANK_SPREAD, Landmark
 from bitface.steps.study_report import METRIC, draw_trade, study_document, study_text
 
 WORDS: Final = {
-    "random": "drawn at random",
-    "uniform": "spread over the face",
-    "variance": "those that move most",
-    "greedy": "by what each adds",
-    "stability": "by what each adds, on halves of the people",
-    BY_RANK: "by Integrated Gradients",
-    BY_RANK_SPREAD: "by Integrated Gradients, spread",
+    "random": "at random",
+    "uniform": "spread evenly",
+    "variance": "what moves most",
+    "greedy": "what each adds",
+    "stability": "what each adds, in halves",
+    BY_RANK: "by attribution",
+    BY_RANK_SPREAD: "by attribution, spread",
 }
 
 

@@ -13,6 +13,7 @@ from bitface.adapters.figures.evaluation import (
     unit_figure,
 )
 from bitface.adapters.figures.explanation import Mesh, attribution_figure, landmark_ranking_figure
+from bitface.adapters.figures.landmarks import ReductionCurve, ReductionPoint, importance_figure, reduction_figure
 from bitface.adapters.figures.overview import overview_figure
 from bitface.adapters.figures.study import StudyRow, TradePoint, study_figure, trade_figure
 from bitface.adapters.figures.style import caption_of
@@ -22,6 +23,8 @@ __all__ = [
     "ForestRow",
     "LatencyRow",
     "Mesh",
+    "ReductionCurve",
+    "ReductionPoint",
     "StudyRow",
     "TradePoint",
     "attribution_figure",
@@ -29,9 +32,11 @@ __all__ = [
     "caption_of",
     "confusion_figure",
     "coverage_figure",
+    "importance_figure",
     "landmark_ranking_figure",
     "latency_figure",
     "overview_figure",
+    "reduction_figure",
     "reliability_figure",
     "roc_figure",
     "slice_figure",

@@ -79,7 +79,7 @@ def landmark_ranking_figure(summary: AttributionSummary, mesh: Mesh, path: Path)
 
     def draw(figure: Figure) -> None:
         face, bars = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
-        _draw_tiers(face, overall, mesh)
+        draw_tiers(face, overall, mesh)
         _draw_regions(bars, summary.region_share.mean(axis=0))
 
     return draw_page("Which landmarks count", caption, 3.3, draw, path)
@@ -158,7 +158,8 @@ def _colour_bar(figure: Figure, axes: list[Axes], norm: Normalize) -> None:
     bar.ax.axvline(100 / LANDMARKS, color=INK, linewidth=1.4)
 
 
-def _draw_tiers(axes: Axes, overall: NDArray[np.float64], mesh: Mesh) -> None:
+def draw_tiers(axes: Axes, overall: NDArray[np.float64], mesh: Mesh) -> None:
+    """Landmarks of the highest values (478,) as dots on a pale mesh, in tiers of 32, 64 and 128."""
     plane = mesh.vertices[:, :2]
     edges = PolyCollection(list(plane[mesh.triangles]), facecolors="#f6f7f9", edgecolors=RULE, linewidths=0.4)
     axes.add_collection(edges)
