@@ -29,6 +29,7 @@ STUDY = StudyParams(
     random_draws=3,
     workers=1,
     reference="base",
+    landmarks=PARAMS.study.landmarks,
     variants={"base": {}, "narrow": {"lstm_units": 2}},
     fused={"both": ("base", "narrow")},
 )

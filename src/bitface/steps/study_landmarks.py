@@ -107,10 +107,10 @@ def study_landmarks(
         )
     placed = train_all(whole, report=report)
     importance = {job: importance_of(placed[job]) for job in whole}
-    found = _screen(originals(table), folds, importance, params, run.params.seed, report)
-    screened = _compared(found, run.params.evaluation, run.params.seed)
+    found = screen(originals(table), folds, importance, params, run.params.seed, report)
+    screened = compare_screened(found, run.params.evaluation, run.params.seed)
     best = best_choices(screened)
-    finalists = _variants(params, _finalists(best, asked.control_count))
+    finalists = _variants(params, finalists_of(best, asked.control_count))
     jobs = plan_jobs(finalists, run.params.training, run.params.seed)
     placed |= train_all(jobs, report=report)
     both = _variants(params, {**wanted.variants, **finalists.variants})
@@ -136,13 +136,14 @@ def _variants(params: StudyParams, variants: Mapping[str, Mapping[str, object]])
     return params.model_copy(update={"variants": variants, "fused": {}, "reference": ALL})
 
 
-def _finalists(best: Mapping[int, str], control_count: int) -> dict[str, Mapping[str, object]]:
+def finalists_of(best: Mapping[int, str], control_count: int) -> dict[str, Mapping[str, object]]:
+    """The best of each count and, at one count, the controls: changes of the section training by name."""
     pairs = [(count, choice) for count, choice in best.items()]
     pairs += [(control_count, choice) for choice in CONTROLS if best[control_count] != choice]
     return {f"{count} {choice}": {"landmarks": {"count": count, "choice": choice}} for count, choice in pairs}
 
 
-def _screen(
+def screen(
     table: ClipTable,
     folds: Mapping[str, int],
     importance: Mapping[Job, NDArray[np.float64]],
@@ -250,9 +251,10 @@ def _joined(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(**columns, emotions=parts[0].emotions, thresholds=parts[0].thresholds)
 
 
-def _compared(
+def compare_screened(
     found: Mapping[tuple[str, int], list[Predictions]], params: EvaluationParams, seed: int
 ) -> tuple[Screened, ...]:
+    """Every choice and size with its paired difference to all landmarks."""
     whole = found[ALL, LANDMARKS]
     return tuple(
         Screened(
