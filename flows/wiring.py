@@ -286,6 +286,15 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
     return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
 
 
+def training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
+    """The network that a registered bundle was made from, where this machine trained it and still has it."""
+    from bitface.steps.train import find_trained
+
+    with tools.ledger as ledger:
+        entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
+    return None if entry is None else find_trained(tools.workspace.stages, entry.weights_sha256)
+
+
 def serve_ui(port: int) -> None:
     """Serves MLflow's UI on 127.0.0.1 until it is stopped, and ends every process of it."""
     import signal

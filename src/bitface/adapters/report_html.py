@@ -104,6 +104,71 @@ class StudyPage:
     notes: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmotionRow:
+    """One emotion's calibrated probability, and whether the conformal set holds it."""
+
+    name: str
+    probability: float
+    in_set: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSum:
+    """`at_baseline` + the values of `regions` = `at_face`, in log odds; regions by the size of their value."""
+
+    emotion: str
+    at_baseline: float
+    at_face: float
+    regions: Sequence[tuple[str, float]]
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute value, for the length of bars."""
+        return max((abs(value) for _, value in self.regions), default=0.0) or 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceOnPage:
+    """One explained face; `figures` are PNGs that are put into the page, by the words that stand for them."""
+
+    answer: str
+    emotions: Sequence[EmotionRow]
+    sums: Sequence[RegionSum]
+    baseline: str
+    gap: str
+    second: str
+    map_note: str
+    seconds: str
+    figures: Mapping[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationPage:
+    """What the page of an explained picture shows. `facts` are a few lines of name -> words."""
+
+    title: str
+    model: str
+    facts: Mapping[str, str]
+    faces: Sequence[FaceOnPage]
+    caveats: Sequence[str]
+
+
+def write_explanation(page: ExplanationPage, path: Path) -> Path:
+    """The explanation as one HTML file without outside resources; returns `path`.
+
+    Raises:
+        InputError: a page without caveats, which must not be shown.
+    """
+    if not page.caveats:
+        raise InputError("an explanation without caveats misleads; say what it does not mean")
+    figures = [
+        {words: base64.b64encode(file.read_bytes()).decode("ascii") for words, file in face.figures.items()}
+        for face in page.faces
+    ]
+    return _written(_render("explanation.html.jinja", {"page": page, "figures": figures}), path)
+
+
 def write_study_report(page: StudyPage, path: Path) -> Path:
     """The study as one HTML file without outside resources; returns `path`. Raises InputError for an unknown evidence."""
     _known(page.evidence, EVIDENCE_SENTENCES, "evidence")

@@ -7,6 +7,7 @@ import typer
 from bitface.cli.bench import bench
 from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
+from bitface.cli.explain import explain
 from bitface.cli.predict import predict
 from bitface.cli.retrain import gate_app, retrain, ui
 from bitface.cli.study import study_app
@@ -25,5 +26,6 @@ app.add_typer(study_app, name="study")
 app.command()(doctor)
 app.command()(retrain)
 app.command()(predict)
+app.command()(explain)
 app.command()(bench)
 app.command()(ui)

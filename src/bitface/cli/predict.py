@@ -15,6 +15,7 @@ def predict(
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
     model: Annotated[str, typer.Option(help="champion, challenger or NAME/VERSION.")] = "champion",
+    explain: Annotated[bool, typer.Option("--explain", help="Also say what each region of a face adds.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write one row per face to this CSV file.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,7 +28,7 @@ def predict(
     make_landmarker, _ = landmarker(tools)
     with tools.progress as report:
         rows: list[dict[str, Any]] = predict_paths(
-            paths, runtime, make_landmarker, tools.params.features, tools.read_image, report
+            paths, runtime, make_landmarker, tools.params.features, tools.read_image, report, explain=explain
         )
     if csv is not None:
         write_csv(rows, csv)

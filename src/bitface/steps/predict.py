@@ -16,6 +16,7 @@ from bitface.errors import InputError
 from bitface.faces.seen import SeenFace
 from bitface.params import FeatureParams
 from bitface.ports import Landmarker, ReadImage, Report, Runtime
+from bitface.steps.explain_faces import region_values, regions_document
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -44,11 +45,14 @@ def predict_paths(
     params: FeatureParams,
     read: ReadImage,
     report: Report,
+    *,
+    explain: bool = False,
 ) -> list[dict[str, Any]]:
     """One record per image: its faces, largest first, each with one-vs-rest probabilities, set and timings in ms.
 
     `set` are the emotions that a face may show; where it is `abstained` it is no answer, being empty or too large. Of the
-    model, `confidence` is what its sets promise (None: nothing) and `calibration` says who calibrated it.
+    model, `confidence` is what its sets promise (None: nothing) and `calibration` says who calibrated it. With `explain` each
+    face has what its regions add, see `explain_faces.region_values`.
 
     Raises:
         InputError: a path is missing or not an image; an image without a face is no error, its list of faces is empty.
@@ -57,13 +61,13 @@ def predict_paths(
     rows = []
     with open_landmarker() as landmarker:
         for done, path in enumerate(images, start=1):
-            rows.append(_predict(path, runtime, landmarker, params, read))
+            rows.append(_predict(path, runtime, landmarker, params, read, explain))
             report("predicting", done, len(images))
     return rows
 
 
 def _predict(
-    path: Path, runtime: Runtime, landmarker: Landmarker, params: FeatureParams, read: ReadImage
+    path: Path, runtime: Runtime, landmarker: Landmarker, params: FeatureParams, read: ReadImage, explain: bool
 ) -> dict[str, Any]:
     start = time.perf_counter()
     image = read(path, path.name)
@@ -74,7 +78,7 @@ def _predict(
     return {
         "path": str(path),
         "frame": 0,
-        "faces": [_face(face, runtime, shared) for face in seen],
+        "faces": [_face(face, runtime, shared, explain) for face in seen],
         "model": {
             "name": runtime.name,
             "version": runtime.version,
@@ -85,10 +89,13 @@ def _predict(
     }
 
 
-def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float]) -> dict[str, Any]:
+def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float], explain: bool) -> dict[str, Any]:
     start = time.perf_counter()
     scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
-    timings = {**shared, "model": _ms(start, time.perf_counter()), "explain": 0.0}
+    read = time.perf_counter()
+    regions = regions_document(region_values(runtime, face), runtime.emotions) if explain else {}
+    spent = _ms(read, time.perf_counter()) if explain else 0.0
+    timings = {**shared, "model": _ms(start, read), "explain": spent}
     sets = runtime.sets(scores)
     return {
         "box": [round(float(value), 1) for value in face.box],
@@ -96,7 +103,7 @@ def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float]) -> dict[st
         "set": [name for name, belongs in zip(runtime.emotions, sets[0], strict=True) if belongs],
         "abstained": bool(runtime.calibrator.abstains(sets)[0]),
         "timings_ms": timings,
-        "regions": {},
+        "regions": regions,
     }
 
 

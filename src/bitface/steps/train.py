@@ -200,6 +200,16 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
     )
 
 
+def find_trained(stages: Path, weights_sha256: str) -> TrainedModel | None:
+    """The training graph of a deployed model, by the digest of its weights, where this machine still has it."""
+    from bitface.training.loop import load_model
+
+    for spec in sorted(stages.glob("*/*/one-bit/spec.json")):
+        if model_facts(spec.parent)["weights_sha256"] == weights_sha256:
+            return load_model(spec.parent)
+    return None
+
+
 def model_facts(folder: Path) -> dict[str, Any]:
     """`spec.json` of a saved model."""
     document: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))

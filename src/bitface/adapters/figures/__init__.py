@@ -12,7 +12,13 @@ from bitface.adapters.figures.evaluation import (
     slice_figure,
     unit_figure,
 )
-from bitface.adapters.figures.explanation import Mesh, attribution_figure, landmark_ranking_figure
+from bitface.adapters.figures.explanation import (
+    Mesh,
+    attribution_figure,
+    crop_figure,
+    landmark_ranking_figure,
+    region_figure,
+)
 from bitface.adapters.figures.landmarks import ReductionCurve, ReductionPoint, importance_figure, reduction_figure
 from bitface.adapters.figures.overview import overview_figure
 from bitface.adapters.figures.study import StudyRow, TradePoint, study_figure, trade_figure
@@ -32,11 +38,13 @@ __all__ = [
     "caption_of",
     "confusion_figure",
     "coverage_figure",
+    "crop_figure",
     "importance_figure",
     "landmark_ranking_figure",
     "latency_figure",
     "overview_figure",
     "reduction_figure",
+    "region_figure",
     "reliability_figure",
     "roc_figure",
     "slice_figure",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -9,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bitface.adapters.figures.style import BLUE, INK, MUTED, RULE, draw_page, light_grid, panel_grid
+from bitface.adapters.figures.style import BLUE, INK, MUTED, ORANGE, RULE, draw_page, light_grid, panel_grid
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, share_of_landmarks
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # torch comes with it, and a picture needs none
 
 MAP_COLOURS: Final = "YlOrBr"
 """Sequential, monotone in lightness: it reads alike with any colour vision, and in grey."""
+SIGNED_COLOURS: Final = LinearSegmentedColormap.from_list("signed", (ORANGE, "#f7f7f7", BLUE))
+"""Diverging, white at 0: orange below and blue above, which any colour vision tells apart."""
 _COLUMNS: Final = 3
 _FACE_IN: Final = 2.0
 _MAXIMUM_PERCENTILE: Final = 99.0
@@ -69,6 +72,48 @@ def attribution_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> P
     return draw_page("Where each emotion is read", caption, _FACE_IN * rows + 0.55, draw, path)
 
 
+def region_figure(values: NDArray[np.float64], emotions: Sequence[str], mesh: Mesh, path: Path) -> Path:
+    """Small multiples: what each landmark's region adds to an emotion's log odds, float64 (E, 478), on the canonical mesh."""
+    caption = (
+        "What each region adds to the log odds of an emotion, on a mesh of nobody: blue for it, orange against it, one scale for "
+        "all. Values of regions are exact against the baseline that is named beside them."
+    )
+
+    def draw(figure: Figure) -> None:
+        axes = panel_grid(figure, len(emotions), _COLUMNS)
+        most = max(float(np.abs(values).max()), 1e-6)
+        norm = Normalize(-most, most)
+        for panel, emotion, own in zip(axes, emotions, values, strict=True):
+            draw_map(panel, own, mesh, norm, SIGNED_COLOURS)
+            panel.set_title(emotion, loc="center", pad=2)
+        bar = figure.colorbar(
+            ScalarMappable(norm, SIGNED_COLOURS),
+            ax=axes,
+            location="bottom",
+            shrink=0.6,
+            aspect=30,
+            pad=0.02,
+            label="log odds that the region adds",
+        )
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(length=0)
+
+    rows = -(-len(emotions) // _COLUMNS)
+    return draw_page("What each region adds", caption, _FACE_IN * rows + 0.55, draw, path)
+
+
+def crop_figure(crop: NDArray[np.uint8], path: Path) -> Path:
+    """An aligned face, uint8 (64, 64), four times as large: only ever of people whose consent allows it."""
+    caption = "The aligned grey face of 64 x 64 pixels, as the model is shown it. It is biometric data: keep this page as such."
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.imshow(crop, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
+
+    return draw_page("The face", caption, 2.6, draw, path)
+
+
 def landmark_ranking_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> Path:
     """The most important landmarks over all emotions on the mesh, and each region's share against its share of landmarks."""
     caption = (
@@ -100,13 +145,15 @@ def landmark_shares(mean_absolute: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(100 * mean_absolute / np.where(total > 0, total, 1.0))
 
 
-def draw_map(axes: Axes, values: NDArray[np.float64], mesh: Mesh, norm: Normalize) -> None:
+def draw_map(
+    axes: Axes, values: NDArray[np.float64], mesh: Mesh, norm: Normalize, colours: str | Colormap = MAP_COLOURS
+) -> None:
     """Values (478,) as filled triangles, farthest first, with the two irises as dots and thin outlines of the features."""
     order = np.argsort(mesh.vertices[mesh.triangles, 2].mean(axis=1))
     triangles = mesh.triangles[order]
     plane = mesh.vertices[:, :2]
     faces = PolyCollection(
-        list(plane[triangles]), array=values[triangles].mean(axis=1), cmap=MAP_COLOURS, norm=norm, linewidths=0.25
+        list(plane[triangles]), array=values[triangles].mean(axis=1), cmap=colours, norm=norm, linewidths=0.25
     )
     faces.set_edgecolor("face")
     axes.add_collection(faces)
@@ -115,7 +162,7 @@ def draw_map(axes: Axes, values: NDArray[np.float64], mesh: Mesh, norm: Normaliz
             plane[iris][0, 0],
             plane[iris][0, 1],
             c=[values[iris].mean()],
-            cmap=MAP_COLOURS,
+            cmap=colours,
             norm=norm,
             s=16,
             edgecolor=INK,

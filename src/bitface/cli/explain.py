@@ -1,0 +1,48 @@
+"""`bitface explain`: one picture in; what each region of each face adds to each emotion out, as a page that stands alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+
+
+def explain(
+    path: Annotated[Path, typer.Argument(help="An image.")],
+    purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
+    context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("explanation.html"),
+    model: Annotated[str, typer.Option(help="champion, challenger or NAME/VERSION.")] = "champion",
+    show_face: Annotated[
+        bool,
+        typer.Option("--show-face", help="Put the face itself on the page: only of people whose consent allows it."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Says which regions of a face a verified model rests on, where policy allows it to read the face."""
+    from bitface.steps.explain_faces import explain_picture, picture_document, picture_text
+    from bitface.steps.explanation_page import write_page
+    from flows.wiring import landmarker, open_runtime, open_tools, pictures, training_graph
+
+    tools = open_tools()
+    runtime = open_runtime(tools, model, purpose, context)
+    make_landmarker, _ = landmarker(tools)
+    with tools.progress as report:
+        found = explain_picture(
+            path,
+            runtime,
+            training_graph(tools, runtime),
+            make_landmarker,
+            tools.params.features,
+            tools.params.explain,
+            tools.params.seed,
+            tools.read_image,
+            report,
+        )
+    draw, mesh, pages = pictures(tools.workspace)
+    write_page(found, draw, mesh, pages, out, show_face=show_face)
+    document = picture_document(found)
+    emit(document, f"{picture_text(found)}\n\n  page  {out}", as_json)

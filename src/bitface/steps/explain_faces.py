@@ -1,0 +1,252 @@
+"""Explains the faces of one picture by the deployed model: what each region adds to each emotion, exactly, and against what.
+
+Values are calibrated log odds: baseline + regions = face, to rounding, and a probability is expit(face). Where the training
+graph of the model is on this machine, its completed map says where inside the regions; it is drawn on a mesh of nobody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.errors import InputError
+from bitface.explain.attributions import AttributionSummary, summarise
+from bitface.explain.baselines import Baseline, baselines_of, blurred
+from bitface.explain.region_shapley import RegionShapley, region_shapley, regions_of_face
+from bitface.faces.alignment import pixel_owners
+from bitface.faces.regions import region_of_landmark, regions_of_owners
+from bitface.faces.seen import SeenFace
+from bitface.models.training_faces import TrainingFaces
+from bitface.params import ExplainParams, FeatureParams
+from bitface.ports import Landmarker, ReadImage, Report, Runtime
+
+if TYPE_CHECKING:
+    from bitface.training.trained import TrainedModel
+
+NO_GRAPH: Final = "no map: the training graph of this model is not on this machine; exact values of regions need none"
+_DECIMALS: Final = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceExplained:
+    """One face. `exact` against the training people's mean face, `second` against another baseline, None where there is none.
+
+    `probabilities` float64 (E,), `in_set` bool (E,); `summary` of the completed map, None without a training graph; `crop`
+    uint8 (64, 64) is the face itself: whoever shows it answers for that.
+    """
+
+    box: tuple[float, ...]
+    probabilities: NDArray[np.float64]
+    in_set: NDArray[np.bool_]
+    abstained: bool
+    exact: RegionShapley
+    second: RegionShapley | None
+    summary: AttributionSummary | None
+    crop: NDArray[np.uint8]
+    seconds: float
+
+    def leading(self, emotion: int) -> tuple[str, str | None]:
+        """The region of the largest absolute value for an emotion, by each baseline."""
+        found = [
+            one.regions[int(np.abs(one.values[emotion]).argmax())] if one else None for one in (self.exact, self.second)
+        ]
+        return str(found[0]), found[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureExplained:
+    """All faces of a picture, largest first, by a model of these `emotions`."""
+
+    path: Path
+    emotions: tuple[str, ...]
+    model: str
+    digest: str
+    reads: str
+    calibration: str
+    faces: tuple[FaceExplained, ...]
+
+
+def region_values(runtime: Runtime, face: SeenFace) -> RegionShapley:
+    """What each region of a face adds to each calibrated log odds, against the training people's mean face.
+
+    Raises:
+        InputError: the model ships no faces of its training people to compare with.
+    """
+    return _exact(runtime, face, baselines_of(_shipped(runtime))[0])
+
+
+def explain_picture(
+    path: Path,
+    runtime: Runtime,
+    graph: TrainedModel | None,
+    open_landmarker: Callable[[], Landmarker],
+    features: FeatureParams,
+    params: ExplainParams,
+    seed: int,
+    read: ReadImage,
+    report: Report,
+) -> PictureExplained:
+    """Explains every face of a picture.
+
+    Raises:
+        InputError: no such picture, or none that can be read; no face in it; or the model ships nothing to compare with.
+    """
+    if not path.is_file():
+        raise InputError(f"no picture '{path.name}'; name one image file that exists")
+    shipped = _shipped(runtime)
+    with open_landmarker() as landmarker:
+        seen = landmarker.see_all(read(path, path.name), features)
+    if not seen:
+        raise InputError(
+            f"no face found in '{path.name}'; use a picture that shows one, upright and at least 64 pixels wide"
+        )
+    faces = []
+    for done, face in enumerate(seen, start=1):
+        faces.append(_explained(face, runtime, shipped, graph, params, seed))
+        report("explaining faces", done, len(seen))
+    return PictureExplained(
+        path=path,
+        emotions=runtime.emotions,
+        model=f"{runtime.name}/{runtime.version}",
+        digest=runtime.digest,
+        reads=runtime.reads,
+        calibration=runtime.calibrator.remark,
+        faces=tuple(faces),
+    )
+
+
+def picture_document(found: PictureExplained) -> dict[str, Any]:
+    """JSON of INTERFACE `explain`."""
+    return {"path": str(found.path), "faces": [_face_document(face, found.emotions) for face in found.faces]}
+
+
+def regions_document(exact: RegionShapley, emotions: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Region -> emotion -> what it adds, in log odds."""
+    return {
+        region: {emotion: round(float(value), _DECIMALS) for emotion, value in zip(emotions, values, strict=True)}
+        for region, values in zip(exact.regions, exact.values.T, strict=True)
+    }
+
+
+def picture_text(found: PictureExplained) -> str:
+    """A few lines a face for a person."""
+    lines = []
+    for number, face in enumerate(found.faces, start=1):
+        best = int(face.probabilities.argmax())
+        order = np.argsort(-np.abs(face.exact.values[best]))[:3]
+        told = ", ".join(f"{face.exact.regions[r]} {face.exact.values[best, r]:+.2f}" for r in order)
+        first, second = face.leading(best)
+        doubt = "" if second in (None, first) else f"; against the other baseline {second} leads"
+        lines.append(
+            f"face {number}: {found.emotions[best]} {face.probabilities[best]:.2f}; log odds {face.exact.at_baseline[best]:+.2f} "
+            f"of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
+        )
+    return "\n".join([*lines, f"model {found.model}: what the model rests on, not what anybody feels"])
+
+
+def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, Any]:
+    summary = face.summary
+    return {
+        "box": list(face.box),
+        "emotions": {name: round(float(p), _DECIMALS) for name, p in zip(emotions, face.probabilities, strict=True)},
+        "set": [name for name, belongs in zip(emotions, face.in_set, strict=True) if belongs],
+        "abstained": face.abstained,
+        "regions": regions_document(face.exact, emotions),
+        "baseline": face.exact.baseline,
+        "baseline_log_odds": _by_emotion(face.exact.at_baseline, emotions),
+        "log_odds": _by_emotion(face.exact.at_face, emotions),
+        "gap_max": face.exact.gap,
+        "second_baseline": None
+        if face.second is None
+        else {"baseline": face.second.baseline, "regions": regions_document(face.second, emotions)},
+        "ig": None
+        if summary is None
+        else {"method": summary.method, "steps": summary.steps[1], "gap_median": summary.gap_median},
+        "seconds": round(face.seconds, 4),
+    }
+
+
+def _by_emotion(values: NDArray[np.float64], emotions: Sequence[str]) -> dict[str, float]:
+    return {name: round(float(value), _DECIMALS) for name, value in zip(emotions, values, strict=True)}
+
+
+def _explained(
+    face: SeenFace,
+    runtime: Runtime,
+    shipped: TrainingFaces,
+    graph: TrainedModel | None,
+    params: ExplainParams,
+    seed: int,
+) -> FaceExplained:
+    start = time.perf_counter()
+    scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
+    sets = runtime.sets(scores)
+    baselines = baselines_of(shipped)
+    second = blurred(face.crop) if runtime.reads == "crops" else baselines[1] if len(baselines) > 1 else None
+    exact = _exact(runtime, face, baselines[0])
+    return FaceExplained(
+        box=tuple(round(float(value), 1) for value in face.box),
+        probabilities=np.asarray(scores[0], dtype=np.float64),
+        in_set=sets[0],
+        abstained=bool(runtime.calibrator.abstains(sets)[0]),
+        exact=exact,
+        second=None if second is None else _exact(runtime, face, second),
+        summary=None if graph is None else _mapped(face, runtime, graph, baselines[0], shipped, params, seed),
+        crop=face.crop,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _exact(runtime: Runtime, face: SeenFace, baseline: Baseline) -> RegionShapley:
+    def score(inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        return runtime.calibrator.log_odds(runtime.logits(inputs, lengths))
+
+    region_of, names = regions_of_face(runtime.reads, face.normalised[None])
+    shown = face.column(runtime.reads)[None]
+    return region_shapley(score, shown, baseline.face, region_of, regions=names, baseline_name=baseline.name)
+
+
+def _mapped(
+    face: SeenFace,
+    runtime: Runtime,
+    graph: TrainedModel,
+    baseline: Baseline,
+    shipped: TrainingFaces,
+    params: ExplainParams,
+    seed: int,
+) -> AttributionSummary:
+    from bitface.explain.integrated_gradients import Faces, completed_gradients
+
+    owners = pixel_owners(face.normalised[None, None]) if runtime.reads == "crops" else None
+    faces = Faces(
+        inputs=face.column(runtime.reads)[None, None],
+        lengths=np.ones(1, dtype=np.int64),
+        baseline=baseline,
+        owners=owners,
+    )
+    made = completed_gradients(
+        graph.network,
+        faces,
+        emotions=graph.emotions,
+        region_of=region_of_landmark() if owners is None else regions_of_owners(owners),
+        orders=params.ig_orders,
+        copies=params.ig_copies,
+        noise=(params.ig_noise * shipped.deviation).astype(np.float32),
+        seed=seed,
+    )
+    return summarise(made)
+
+
+def _shipped(runtime: Runtime) -> TrainingFaces:
+    if runtime.faces is None:
+        raise InputError(
+            f"model {runtime.name}/{runtime.version} ships no mean face of its training people to compare with; they were "
+            "fewer than 10, or it is older than explanations: retrain"
+        )
+    return runtime.faces

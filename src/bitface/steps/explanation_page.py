@@ -1,0 +1,131 @@
+"""Makes a page of explained faces: words, bars that add up, a mesh of nobody, and what a reader must not believe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.faces.features import LANDMARKS
+from bitface.faces.regions import REGIONS, region_of_landmark
+from bitface.steps.explain_faces import NO_GRAPH, FaceExplained, PictureExplained
+
+CAVEATS: Final = (
+    "It explains the model and not the person: what the score rests on, not what anybody feels.",
+    "Every value is relative to the baseline that is named. Against another face the values are others.",
+    "Values are log odds. They add up within one emotion; across emotions they are on scales of their own.",
+    "A region counts as a whole: the face keeps it or has the baseline's instead, which can look like no real face.",
+    "A large value says that the score would change with the region. It does not say why the region looks as it does: light, "
+    "glasses, age and a habit of the face count as much as an expression.",
+    "Maps inside a region are spread by a stand-in gradient. Trust their sums by region, and not single points.",
+)
+_SHOWN: Final = 3
+
+
+def write_page(
+    found: PictureExplained, draw: Any, mesh: Any, pages: Any, path: Path, *, show_face: bool = False
+) -> Path:
+    """Writes the page; `draw`, `mesh` and `pages` are of the adapters. The face itself is left out unless asked for."""
+    with TemporaryDirectory() as place:
+        faces = [
+            _on_page(face, found, draw, mesh, pages, Path(place) / str(number), show_face)
+            for number, face in enumerate(found.faces, start=1)
+        ]
+        page = pages.ExplanationPage(
+            title=f"What {found.path.name} was read by",
+            model=found.model,
+            facts={
+                "model": f"{found.model}, bundle {found.digest[:16]}",
+                "reads": "478 landmarks of a face"
+                if found.reads == "landmarks"
+                else "the aligned grey face, 64 x 64 pixels",
+                "probabilities": found.calibration,
+                "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, asked of the "
+                "deployed model itself",
+            },
+            faces=faces,
+            caveats=CAVEATS,
+        )
+        return Path(pages.write_explanation(page, path))
+
+
+def _on_page(
+    face: FaceExplained, found: PictureExplained, draw: Any, mesh: Any, pages: Any, place: Path, show_face: bool
+) -> Any:
+    order = np.argsort(-face.probabilities, kind="stable")
+    emotions = [
+        pages.EmotionRow(
+            name=found.emotions[index], probability=float(face.probabilities[index]), in_set=bool(face.in_set[index])
+        )
+        for index in order
+    ]
+    shown = order[:_SHOWN]
+    figures = {
+        "Each region's value on a mesh of nobody": draw.region_figure(
+            landmark_values(face.exact.values[shown], face.exact.regions),
+            [found.emotions[index] for index in shown],
+            mesh,
+            place / "regions.png",
+        )
+    }
+    if face.summary is not None:
+        figures["Where inside the regions, by a completed map"] = draw.attribution_figure(
+            face.summary, mesh, place / "map.png"
+        )
+    if show_face:
+        figures["The face as the model is shown it"] = draw.crop_figure(face.crop, place / "face.png")
+    return pages.FaceOnPage(
+        answer=_answer(face, found.emotions),
+        emotions=emotions,
+        sums=[_sum(face, found.emotions, int(index), pages) for index in order],
+        baseline=face.exact.baseline,
+        gap=f"{face.exact.gap:.0e}",
+        second=_second(face, found.emotions, int(order[0])),
+        map_note=NO_GRAPH
+        if face.summary is None
+        else f"completeness gap {face.summary.gap_max:.1e}; {face.summary.label}",
+        seconds=f"{face.seconds:.2f}",
+        figures=figures,
+    )
+
+
+def landmark_values(values: NDArray[np.float64], regions: Sequence[str]) -> NDArray[np.float64]:
+    """Each landmark with its region's value, float64 (E, 478), of values (E, k); what lies outside the face is left out."""
+    on_face = values[:, [regions.index(name) for name in REGIONS]]
+    spread = on_face[:, region_of_landmark()]
+    return np.asarray(spread.reshape(len(values), LANDMARKS))
+
+
+def _answer(face: FaceExplained, emotions: Sequence[str]) -> str:
+    held = [name for name, belongs in zip(emotions, face.in_set, strict=True) if belongs]
+    words = " or ".join(held)
+    if not face.abstained:
+        return f"It could be {words}."
+    return f"No answer: it could be {words}." if held else "No answer: no emotion is likely enough."
+
+
+def _sum(face: FaceExplained, emotions: Sequence[str], index: int, pages: Any) -> Any:
+    values = face.exact.values[index]
+    order = np.argsort(-np.abs(values), kind="stable")
+    return pages.RegionSum(
+        emotion=emotions[index],
+        at_baseline=float(face.exact.at_baseline[index]),
+        at_face=float(face.exact.at_face[index]),
+        regions=[(face.exact.regions[region], float(values[region])) for region in order],
+    )
+
+
+def _second(face: FaceExplained, emotions: Sequence[str], index: int) -> str:
+    if face.second is None:
+        return "There is no second baseline: too few training people are labelled neutral."
+    first, other = face.leading(index)
+    if first == other:
+        return f"Against {face.second.baseline}, {first} leads for {emotions[index]} as well."
+    return (
+        f"Against {face.second.baseline}, {other} leads for {emotions[index]} and not {first}: the answer to 'which region' "
+        "depends on what the face is compared with."
+    )
