@@ -13,6 +13,7 @@ from typing import Any
 from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
+from bitface.ports import Runtime
 from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
 from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
@@ -204,11 +205,19 @@ class Stages:
     def explain(
         self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation
     ) -> Explained:
-        """What the deployed model and its twin rest on."""
+        """What the deployed model and its twin rest on, and the champion of the same evidence, of the same faces."""
         tools = self.tools
         with self._timed("explain"):
             return explain_models(
-                run, models, bundle, _flat(features), validation, tools.keys, wiring.load_runtime, tools.progress
+                run,
+                models,
+                bundle,
+                _flat(features),
+                validation,
+                tools.keys,
+                wiring.load_runtime,
+                self._champion(run),
+                tools.progress,
             )
 
     def drift(self, run: Run, features: Features, validation: Validation) -> Drifted:
@@ -361,6 +370,10 @@ class Stages:
             wiring.load_runtime,
         )
         return faces_of_people(table, params.bench.calibration_faces), whole
+
+    def _champion(self, run: Run) -> Runtime | None:
+        entry = self.tools.ledger.champion()
+        return wiring.champion_runtime(self.tools) if entry and entry.evidence == run.evidence else None
 
     def _unit_weights(self) -> Path | None:
         own = self.tools.params.action_units

@@ -368,6 +368,10 @@ class GateParams(Section):
     latency_p95_budget_ms: float = Field(gt=0)
     latency_samples_min: int = Field(ge=20)
     explanation_gap_max: float = Field(gt=0, lt=1)
+    explanation_outside_max: float = Field(gt=0, lt=1)
+    explanation_mass_ratio_min: float = Field(gt=0)
+    explanation_slice_margin: float = Field(gt=0, lt=1)
+    explanation_champion_margin: float = Field(gt=0, lt=1)
 
 
 class DriftParams(Section):

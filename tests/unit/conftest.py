@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bitface.evaluation.predictions import Predictions
-from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
+from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.params import GateParams, read_params
 
 EMOTIONS = ("anger", "happiness", "neutral")
@@ -31,6 +31,21 @@ def _predictions(people: int = 60, errors: float = 0.1, seed: int = 0) -> Predic
         scores=np.where(said[:, None] == np.arange(3), 0.8, 0.1),
         thresholds=np.full(3, 0.5),
         folds=np.zeros(len(labels), dtype=np.int64),
+    )
+
+
+def _regions(model: Predictions) -> RegionEvidence:
+    """Nearly half of the exact values on a quarter of what is read, alike for everybody; a tenth beside the face."""
+    rng, n = np.random.default_rng(1), len(model.persons)
+    moves = model.labels != "neutral"
+    return RegionEvidence(
+        reads="crops",
+        persons=model.persons,
+        labels=model.labels,
+        expected_share=np.where(moves, 0.45 + 0.05 * rng.standard_normal(n), np.nan),
+        expected_area=np.where(moves, 0.25, np.nan),
+        outside_share=rng.uniform(0.05, 0.15, n),
+        champion_expected_share=None,
     )
 
 
@@ -67,15 +82,20 @@ def evidence() -> GateEvidence:
                 method="rough", baseline="mean face", additive=False, gaps=np.full(20, 0.9), persons=model.persons[:20]
             ),
         ),
+        regions=_regions(model),
         consent=ConsentEvidence(members=500, admitted=500),
         drift=DriftEvidence(share=0.1, share_max=0.5, features=20, n_reference=300, n_current=300),
     )
 
 
+def _with_champion(regions: RegionEvidence | None) -> RegionEvidence | None:
+    return None if regions is None else replace(regions, champion_expected_share=regions.expected_share)
+
+
 @pytest.fixture(scope="session")
 def with_champion(evidence: GateEvidence) -> GateEvidence:
     """The same model once more: a champion that is right and wrong where the candidate is."""
-    return replace(evidence, champion_version="7", champion=evidence.one_bit)
+    return replace(evidence, champion_version="7", champion=evidence.one_bit, regions=_with_champion(evidence.regions))
 
 
 @pytest.fixture(scope="session")

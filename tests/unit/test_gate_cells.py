@@ -11,7 +11,8 @@ from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Question, State, judged
 from bitface.gate.champion import champion_cells
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence
-from bitface.gate.facts import consent_cells, drift_cells, explanation_cells, latency_cells
+from bitface.gate.explanations import explanation_cells
+from bitface.gate.facts import consent_cells, drift_cells, latency_cells
 from bitface.gate.requirements import binarization_cells, emotion_cells, slice_cells
 
 QUESTION = Question(name="emotion/fear", kind="emotion", metric="balanced_accuracy", required=True, emotion="fear")
@@ -61,10 +62,10 @@ def test_a_figure_that_is_no_number_is_never_a_cell() -> None:
 
 
 def test_sound_evidence_passes_every_required_cell(evidence, gate_params) -> None:
-    for build in (emotion_cells, slice_cells, binarization_cells):
+    for build in (emotion_cells, slice_cells, binarization_cells, explanation_cells):
         cells = list(build(evidence, gate_params, 0))
         assert cells and all(cell.state is State.PASS for cell in cells if cell.required), build
-    for fact in (latency_cells, explanation_cells, consent_cells, drift_cells):
+    for fact in (latency_cells, consent_cells, drift_cells):
         cells = list(fact(evidence, gate_params))
         assert cells and all(cell.state is State.PASS for cell in cells if cell.required), fact
 
@@ -167,12 +168,12 @@ def test_a_map_that_claims_to_add_up_and_does_not_fails(evidence, gate_params) -
     """One map of twenty with a gap is enough: the largest is judged."""
     gaps = np.r_[np.full(19, 1e-4), 0.2]
     broken = replace(evidence.explanations[0], gaps=gaps)
-    cells = by_name(explanation_cells(replace(evidence, explanations=(broken,)), gate_params))
+    cells = by_name(explanation_cells(replace(evidence, explanations=(broken,)), gate_params, 0))
     assert cells["explanation/exact"].state is State.FAIL and cells["explanation/exact"].required
 
 
 def test_an_approximate_map_advises_and_says_so(evidence, gate_params) -> None:
-    cell = by_name(explanation_cells(evidence, gate_params))["explanation/rough"]
+    cell = by_name(explanation_cells(evidence, gate_params, 0))["explanation/rough"]
     assert cell.state is State.FAIL and not cell.required
     assert "Approximate, not additive" in cell.reason
 
@@ -240,4 +241,4 @@ def test_maps_of_no_sample_are_not_maps(evidence, gate_params) -> None:
         method="exact", baseline="mean face", additive=True, gaps=np.array([]), persons=np.array([], dtype=str)
     )
     with pytest.raises(Exception, match="missing or not numbers"):
-        list(explanation_cells(replace(evidence, explanations=(empty,)), gate_params))
+        list(explanation_cells(replace(evidence, explanations=(empty,)), gate_params, 0))

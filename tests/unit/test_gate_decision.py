@@ -109,6 +109,12 @@ UNUSABLE = {
             ExplanationEvidence(method="m", baseline="b", additive=True, gaps=None, persons=None),  # type: ignore[arg-type]
         ),
     ),
+    "no values of regions": lambda e: replace(e, regions=None),
+    "a share that is NaN": lambda e: replace(
+        e, regions=replace(e.regions, outside_share=np.full(len(e.regions.persons), np.nan))
+    ),
+    "a share above 1": lambda e: replace(e, regions=replace(e.regions, expected_share=e.regions.expected_share + 1)),
+    "faces without a share": lambda e: replace(e, regions=replace(e.regions, outside_share=np.zeros(3))),
     "no consent looked up": lambda e: replace(e, consent=None),
     "consent of nobody": lambda e: replace(e, consent=ConsentEvidence(members=0, admitted=0)),
     "more consents than members": lambda e: replace(e, consent=ConsentEvidence(members=5, admitted=6)),
@@ -143,6 +149,7 @@ def test_every_required_kind_has_a_required_cell(with_champion, gate_params) -> 
         slices={},
         latency_ms={},
         explanations=(),
+        regions=None,
         consent=None,
         drift=None,
     )

@@ -7,6 +7,7 @@ would, explains the picture and not the model.
 from __future__ import annotations
 
 import copy
+from typing import Final
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 
 from bitface.errors import InputError
 from bitface.models.clip_net import ClipNet
+
+AGREEMENT_MAX: Final = 0.7
+"""Spearman's correlation up to which maps of a network without its knowledge count as others: half of the variance of ranks."""
 
 
 def randomised(network: ClipNet, inputs: Tensor, lengths: Tensor, seed: int) -> ClipNet:
@@ -57,3 +61,8 @@ def rank_agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> floa
         for first, second in zip(one, other, strict=True)
     ]
     return float(np.mean(found))
+
+
+def speaks_of_what_was_learned(agreement: float) -> bool:
+    """Whether a method passes: `rank_agreement` of a network and its randomised copy is not above AGREEMENT_MAX."""
+    return agreement <= AGREEMENT_MAX

@@ -18,13 +18,14 @@ from bitface.dataset.files import write_atomically
 from bitface.errors import IntegrityError
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.decision import GateDecision, evaluate_gate
-from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
+from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.params import GateParams
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 DOCUMENT: Final = "gate.json"
 _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
+_REGION_COLUMNS: Final = ("persons", "labels", "expected_share", "expected_area", "outside_share")
 _BYTES_MAX: Final = 512 * 1024 * 1024
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 Arrays = Mapping[str, NDArray[Any]]
@@ -115,6 +116,9 @@ def _document(
             {"method": map_.method, "baseline": map_.baseline, "additive": map_.additive}
             for map_ in evidence.explanations
         ],
+        "regions": None
+        if evidence.regions is None
+        else {"reads": evidence.regions.reads, "champion": evidence.regions.champion_expected_share is not None},
         "consent": asdict(evidence.consent) if evidence.consent else None,
         "drift": asdict(evidence.drift) if evidence.drift else None,
     }
@@ -136,6 +140,10 @@ def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
     arrays |= {f"latency/{index}": evidence.latency_ms[name] for index, name in enumerate(sorted(evidence.latency_ms))}
     for index, map_ in enumerate(evidence.explanations):
         arrays |= {f"explanation/{index}/gaps": map_.gaps, f"explanation/{index}/persons": map_.persons}
+    if evidence.regions is not None:
+        arrays |= {f"regions/{column}": getattr(evidence.regions, column) for column in _REGION_COLUMNS}
+        if evidence.regions.champion_expected_share is not None:
+            arrays["regions/champion_expected_share"] = evidence.regions.champion_expected_share
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
@@ -156,8 +164,19 @@ def _evidence(described: dict[str, Any], arrays: Arrays) -> GateEvidence:
             )
             for index, facts in enumerate(described["explanations"])
         ),
+        regions=_regions(described["regions"], arrays),
         consent=ConsentEvidence(**described["consent"]) if described["consent"] else None,
         drift=DriftEvidence(**described["drift"]) if described["drift"] else None,
+    )
+
+
+def _regions(described: dict[str, Any] | None, arrays: Arrays) -> RegionEvidence | None:
+    if described is None:
+        return None
+    return RegionEvidence(
+        reads=described["reads"],
+        **{column: arrays[f"regions/{column}"] for column in _REGION_COLUMNS},
+        champion_expected_share=arrays["regions/champion_expected_share"] if described["champion"] else None,
     )
 
 

@@ -12,13 +12,12 @@ from bitface.errors import BitfaceError
 from bitface.gate.cells import Cell, Question, State, not_run
 from bitface.gate.champion import champion_cells, champion_question
 from bitface.gate.evidence import GateEvidence
+from bitface.gate.explanations import explanation_cells, explanation_question
 from bitface.gate.facts import (
     consent_cells,
     consent_question,
     drift_cells,
     drift_question,
-    explanation_cells,
-    explanation_question,
     latency_cells,
     latency_question,
 )
@@ -116,7 +115,11 @@ def _groups(
         ("slice", lambda: slice_cells(evidence, params, seed), attributes),
         ("binarization", lambda: binarization_cells(evidence, params, seed), [binarization_question(params)]),
         ("latency", lambda: latency_cells(evidence, params), latencies),
-        ("explanation", lambda: explanation_cells(evidence, params), [explanation_question("none", True, params)]),
+        (
+            "explanation",
+            lambda: explanation_cells(evidence, params, seed),
+            [explanation_question("none", True, params)],
+        ),
         ("consent", lambda: consent_cells(evidence, params), [consent_question(params)]),
         ("drift", lambda: drift_cells(evidence, params), [drift_question(params)]),
         ("champion", lambda: champion_cells(evidence, params, seed), [champion_question(params)]),

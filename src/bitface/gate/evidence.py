@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.evaluation.predictions import Predictions
+from bitface.faces.features import Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,25 @@ class ExplanationEvidence:
     additive: bool
     gaps: NDArray[np.float64]
     persons: NDArray[np.str_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionEvidence:
+    """Where the exact values of regions lie, for each of n judged faces of the deployed model.
+
+    `labels` (n,): the true emotions; `expected_share` float64 (n,): the share of the absolute values of that emotion that lies on
+    the regions of its action units, `expected_area` their share of what is read, both NaN where the emotion moves nothing or
+    was not taught; `outside_share` (n,): what lies beside the face, 0 for landmarks; `champion_expected_share` (n,): what the
+    champion rests there of the same faces, None where it was not asked.
+    """
+
+    reads: Reads
+    persons: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    expected_share: NDArray[np.float64]
+    expected_area: NDArray[np.float64]
+    outside_share: NDArray[np.float64]
+    champion_expected_share: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,5 +82,6 @@ class GateEvidence:
     slices: Mapping[str, Mapping[str, str]]
     latency_ms: Mapping[str, NDArray[np.float64]]
     explanations: tuple[ExplanationEvidence, ...]
+    regions: RegionEvidence | None
     consent: ConsentEvidence | None
     drift: DriftEvidence | None

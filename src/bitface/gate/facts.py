@@ -1,4 +1,4 @@
-"""The cells that are measured or counted and not predicted: speed, completeness of maps, consent as of now, drift."""
+"""The cells that are measured or counted and not predicted: speed, consent as of now, drift."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, quantile_interval
 from bitface.gate.cells import Cell, Question, State, judged, stated
-from bitface.gate.evidence import ExplanationEvidence, GateEvidence
+from bitface.gate.evidence import GateEvidence
 from bitface.params import GateParams
 
 JUDGED_RUNTIME: Final = "one-bit"
@@ -40,24 +39,6 @@ def latency_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
 def latency_question(name: str, params: GateParams) -> Question:
     """The cell of a quantile of the latency."""
     return Question(name=f"latency/{name}", kind="latency", metric=f"{name}_ms", required="latency" in params.required)
-
-
-def explanation_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
-    """The largest gap of maps that claim to add up, which is asked; the median gap of approximate maps, which advises."""
-    if not any(map_.additive for map_ in evidence.explanations) and "explanation" in params.required:
-        raise InputError("no attribution that adds up was made; an approximate one cannot vouch for itself")
-    for map_ in evidence.explanations:
-        yield _explanation_cell(map_, params)
-
-
-def explanation_question(method: str, additive: bool, params: GateParams) -> Question:
-    """The cell of a kind of map; only one that claims to add up is required to."""
-    return Question(
-        name=f"explanation/{method}",
-        kind="explanation",
-        metric="completeness_gap_max" if additive else "completeness_gap_median",
-        required=additive and "explanation" in params.required,
-    )
 
 
 def consent_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
@@ -101,24 +82,6 @@ def drift_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
 def drift_question(params: GateParams) -> Question:
     """The cell of drift."""
     return Question(name="drift/share", kind="drift", metric="drifted_share", required="drift" in params.required)
-
-
-def _explanation_cell(map_: ExplanationEvidence, params: GateParams) -> Cell:
-    gaps: NDArray[np.float64] = map_.gaps
-    if not len(gaps) or not np.isfinite(gaps).all() or gaps.min() < 0 or gaps.shape != map_.persons.shape:
-        raise InputError(f"the gaps of '{map_.method}' are missing or not numbers")
-    question = explanation_question(map_.method, map_.additive, params)
-    people = len(np.unique(map_.persons))
-    value = float(gaps.max() if map_.additive else np.median(gaps))
-    state = State.PASS if value <= params.explanation_gap_max else State.FAIL
-    what = "The largest" if map_.additive else "The median"
-    reason = (
-        f"{what} gap of {len(gaps)} maps of {people} people is {value:.2%} of the logit's change (baseline: "
-        f"{map_.baseline}); at most {params.explanation_gap_max:.0%} is asked."
-    )
-    note = "" if map_.additive else " Approximate, not additive."
-    interval = _point(value, len(gaps), people)
-    return stated(question, interval, params.explanation_gap_max, "at most", state, sentence=reason + note)
 
 
 def _point(value: float, n: int, persons: int) -> Interval:

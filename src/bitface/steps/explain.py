@@ -31,7 +31,7 @@ from bitface.explain.region_shapley import region_shapley, regions_of_face
 from bitface.explain.sanity import randomised, rank_agreement
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.features import ClipTable
+from bitface.faces.features import ClipTable, Reads
 from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_owners
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams
@@ -58,7 +58,8 @@ class Explained:
     By kind of map, see MAPS: `attributions`, `summaries`. `regions`: a table of exact values for each baseline, the mean
     face's first; `region_persons` and `region_labels` (M,) of their rows. `agreements`: of the one-bit model's two kinds with
     the exact values. `faithful`: deletion and insertion by its completed maps. `randomised`: Spearman's correlation of its
-    importances with those of the same network without its knowledge. `persons` str (N,) are pseudonyms.
+    importances with those of the same network without its knowledge. `persons` str (N,) are pseudonyms. `reads` what the deployed
+    model reads; `rival_shares` float64 (M,): of the same faces, what the champion rests on the regions of an emotion's units.
     """
 
     attributions: Mapping[str, Attribution]
@@ -70,6 +71,8 @@ class Explained:
     agreements: Mapping[str, Agreement]
     faithful: Faithfulness
     randomised: float
+    reads: Reads
+    rival_shares: NDArray[np.float64] | None
 
     def gaps(self, kind: str) -> NDArray[np.float64]:
         """Per sample, float64 (N,), see `Attribution.sample_gaps`."""
@@ -127,9 +130,13 @@ def explain_models(
     validation: Validation,
     keys: KeyStore,
     load: LoadRuntime,
+    rival: Runtime | None,
     report: Report,
 ) -> Explained:
-    """Explains the deployed model, its training graph and its twin, compared with the training people's mean face."""
+    """Explains the deployed model, its training graph and its twin, compared with the training people's mean face.
+
+    `rival` is the champion, where there is one: it is asked of the same faces, against the mean face of its own.
+    """
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model
 
@@ -153,16 +160,19 @@ def explain_models(
     noise = (params.ig_noise * taught.deviation).astype(np.float32)
     attributions = _maps(one_bit, twin, faces, noise, params, run.params.seed, report)
     exact = explain_regions(shown, runtime, baselines[0])
+    labels = tuple(EMOTIONS[label] for label in wide.labels)
     explained = Explained(
         attributions=attributions,
         summaries={kind: summarise(made) for kind, made in attributions.items()},
         persons=shown.persons,
         regions=_tables(wide, runtime, baselines, report),
         region_persons=wide.persons,
-        region_labels=tuple(EMOTIONS[label] for label in wide.labels),
+        region_labels=labels,
         agreements={kind: agreement(attributions[kind], exact) for kind in ("one-bit", PLAIN)},
         faithful=_faithful(shown, faces, runtime, attributions["one-bit"], params, run.params.seed),
         randomised=_without_knowledge(one_bit, faces, noise, attributions["one-bit"], params, run.params.seed),
+        reads=runtime.reads,
+        rival_shares=_rival_shares(rival, wide, runtime, labels),
     )
     write_atomically(run.folder / "reports" / "explain.json", json.dumps(_document(explained), indent=1).encode())
     return explained
@@ -181,6 +191,15 @@ def explain_regions(shown: ClipTable, runtime: Runtime, baseline: Baseline) -> R
         made.append(region_shapley(score, face, own.face, region_of, regions=names, baseline_name=own.name))
         owned.append(region_of)
     return RegionTable.of(made, owned, runtime.emotions)
+
+
+def _rival_shares(
+    rival: Runtime | None, wide: ClipTable, runtime: Runtime, labels: Sequence[str]
+) -> NDArray[np.float64] | None:
+    """None where it reads another input, whose regions are of other sizes, or ships no mean face."""
+    if rival is None or rival.reads != runtime.reads or rival.faces is None:
+        return None
+    return explain_regions(wide, rival, baselines_of(rival.faces)[0]).expected(labels)[0]
 
 
 def _tables(

@@ -14,7 +14,7 @@ from bitface.consent.admission import admit_people
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.bundle import read_bundle, replay, write_bundle
 from bitface.gate.decision import GateDecision, evaluate_gate
-from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence
+from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.ledger.ledger import Ledger
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
@@ -64,6 +64,7 @@ def decide_run(
         slices={person: values for person, values in run.slices().items() if person in people},
         latency_ms=bundle.latency_ms,
         explanations=(*(_explanation(explanation, kind) for kind in MAPS), _exact(explanation)),
+        regions=_regions(explanation),
         consent=consent_evidence(run, ledger, at),
         drift=DriftEvidence(
             share=drifted.share,
@@ -137,6 +138,20 @@ def _exact(explained: Explained) -> ExplanationEvidence:
         additive=True,
         gaps=table.sample_gaps(),
         persons=np.asarray(explained.region_persons),
+    )
+
+
+def _regions(explained: Explained) -> RegionEvidence:
+    table = explained.regions[0]
+    mass, area = table.expected(explained.region_labels)
+    return RegionEvidence(
+        reads=explained.reads,
+        persons=np.asarray(explained.region_persons),
+        labels=np.array(explained.region_labels),
+        expected_share=mass,
+        expected_area=area,
+        outside_share=table.outside(),
+        champion_expected_share=explained.rival_shares,
     )
 
 
