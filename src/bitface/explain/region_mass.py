@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bitface.explain.attributions import Attribution
 from bitface.explain.region_shapley import RegionShapley
-from bitface.faces.regions import OUTSIDE, regions_of_emotion
+from bitface.faces.regions import OUTSIDE, REGIONS, region_of_landmark, regions_of_emotion
 
 _FLOOR: Final = 1e-9
 
@@ -78,6 +78,19 @@ class RegionTable:
                 shares[0, row] = mass[row, self.emotions.index(label), is_expected].sum()
                 shares[1, row] = self.areas[row, is_expected].sum()
         return shares[0], shares[1]
+
+    def shown(self, labels: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+        """The emotions that faces show, and the mean values (E', k) of each over the faces that show it."""
+        own = np.array(labels)
+        shown = tuple(emotion for emotion in self.emotions if (own == emotion).any())
+        means = [self.values[own == emotion, self.emotions.index(emotion)].mean(axis=0) for emotion in shown]
+        return shown, np.array(means).reshape(len(shown), len(self.regions))
+
+
+def landmark_values(values: NDArray[np.float64], regions: Sequence[str]) -> NDArray[np.float64]:
+    """Each landmark with its region's value, float64 (E, 478), of values (E, k); what lies outside the face is left out."""
+    on_face = values[:, [regions.index(name) for name in REGIONS]]
+    return np.asarray(on_face[:, region_of_landmark()])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bitface.faces.features import LANDMARKS
-from bitface.faces.regions import REGIONS, region_of_landmark
+from bitface.explain.region_mass import landmark_values
 from bitface.steps.explain_faces import NO_GRAPH, FaceExplained, PictureExplained
 
 CAVEATS: Final = (
@@ -68,6 +66,7 @@ def _on_page(
         "Each region's value on a mesh of nobody": draw.region_figure(
             landmark_values(face.exact.values[shown], face.exact.regions),
             [found.emotions[index] for index in shown],
+            f"Of this face, against the {face.exact.baseline}.",
             mesh,
             place / "regions.png",
         )
@@ -91,13 +90,6 @@ def _on_page(
         seconds=f"{face.seconds:.2f}",
         figures=figures,
     )
-
-
-def landmark_values(values: NDArray[np.float64], regions: Sequence[str]) -> NDArray[np.float64]:
-    """Each landmark with its region's value, float64 (E, 478), of values (E, k); what lies outside the face is left out."""
-    on_face = values[:, [regions.index(name) for name in REGIONS]]
-    spread = on_face[:, region_of_landmark()]
-    return np.asarray(spread.reshape(len(values), LANDMARKS))
 
 
 def _answer(face: FaceExplained, emotions: Sequence[str]) -> str:

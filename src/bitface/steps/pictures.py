@@ -12,6 +12,7 @@ import numpy as np
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.curves import confusion, roc_curves
 from bitface.evaluation.intervals import Interval
+from bitface.explain.region_mass import landmark_values
 from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.steps.action_units import UnitsRead
@@ -25,7 +26,7 @@ from bitface.steps.train import PRECISIONS
 from bitface.steps.validate import Validation
 
 _NETWORKS = {
-    "landmark_net": "One-vs-rest expressions from 478 face landmarks: binarized temporal convolutions, an LSTM, one head each.",
+    "landmark_net": "One-vs-rest expressions from face landmarks: binarized temporal convolutions, an LSTM, one head each.",
     "face_net": "One-vs-rest expressions from aligned 64x64 grey faces: binarized 3x3 convolutions, an LSTM, one head each.",
 }
 _SHOWN = ("happiness", "surprise", "anger")
@@ -77,6 +78,11 @@ def draw_figures(
         summary, name = explanation.summaries[precision], precision.replace("-", "_")
         drawn.append(draw.attribution_figure(summary, mesh, folder / f"attribution_{name}.png"))
         drawn.append(draw.landmark_ranking_figure(summary, mesh, folder / f"landmark_ranking_{name}.png"))
+    exact = explanation.regions[0]
+    emotions, values = exact.shown(explanation.region_labels)
+    about = f"Mean over the faces that show it, of {len(exact.values)} stills of people who trained nothing, against the {exact.baseline}."
+    spread = landmark_values(values, exact.regions)
+    drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
     title = f"bitface: {decision.decision.verdict}, on {run.evidence} evidence"
     shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]

@@ -72,11 +72,14 @@ def attribution_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> P
     return draw_page("Where each emotion is read", caption, _FACE_IN * rows + 0.55, draw, path)
 
 
-def region_figure(values: NDArray[np.float64], emotions: Sequence[str], mesh: Mesh, path: Path) -> Path:
-    """Small multiples: what each landmark's region adds to an emotion's log odds, float64 (E, 478), on the canonical mesh."""
+def region_figure(values: NDArray[np.float64], emotions: Sequence[str], about: str, mesh: Mesh, path: Path) -> Path:
+    """Small multiples: what each landmark's region adds to an emotion's log odds, float64 (E, 478), on the canonical mesh.
+
+    `about` says of whom, and against what.
+    """
     caption = (
         "What each region adds to the log odds of an emotion, on a mesh of nobody: blue for it, orange against it, one scale for "
-        "all. Values of regions are exact against the baseline that is named beside them."
+        f"all. {about} Exact Shapley values of the deployed model."
     )
 
     def draw(figure: Figure) -> None:
@@ -134,7 +137,7 @@ def provenance(summary: AttributionSummary) -> str:
     """How a map was made, in the words that stand under every picture of one."""
     method = summary.method[:1].upper() + summary.method[1:]
     return (
-        f"{method}, {summary.steps_in_words}, {summary.samples} samples; baseline: {summary.baseline}; "
+        f"{method}, {summary.steps_in_words}, {summary.samples} sample{'' if summary.samples == 1 else 's'}; baseline: {summary.baseline}; "
         f"completeness gap: median {summary.gap_median:.1%}, largest {_percent(summary.gap_max)}; {summary.label}."
     )
 

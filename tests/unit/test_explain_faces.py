@@ -1,0 +1,202 @@
+"""What `explain` says of a picture: values that add up, two baselines, no pixel of the face unless it is asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bitface.adapters import figures, report_html
+from bitface.errors import InputError
+from bitface.explain.region_mass import landmark_values
+from bitface.faces.regions import REGIONS, region_of_landmark
+from bitface.faces.seen import NOTHING_SEEN
+from bitface.models.calibrator import Calibrator
+from bitface.models.training_faces import TrainingFaces
+from bitface.params import read_params
+from bitface.steps.explain_faces import explain_picture, picture_document, picture_text, region_values
+from bitface.steps.explanation_page import CAVEATS, write_page
+from bitface.steps.predict import predict_paths
+
+PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
+EMOTIONS = ("happiness", "surprise")
+MOUTH = region_of_landmark() == list(REGIONS).index("mouth")
+BROWS = region_of_landmark() == list(REGIONS).index("brows")
+CALIBRATOR = Calibrator(
+    slopes=(0.5, 2.0),
+    intercepts=(0.25, 0.0),
+    set_limits=(0.5, 0.4),
+    set_size_max=1,
+    confidence=0.9,
+    remark="calibrated on 27 people",
+)
+
+
+def logits(inputs, _lengths):
+    """Happiness is the mouth's height, surprise half the brows' and a tenth of the mouth's."""
+    heights = inputs[:, 0, :, 1]
+    mouth, brows = heights[:, MOUTH].sum(axis=1), heights[:, BROWS].sum(axis=1)
+    return np.stack([mouth, 0.5 * brows + 0.1 * mouth], axis=1)
+
+
+def runtime(**changes):
+    mean = np.zeros((478, 3), np.float32)
+    neutral = np.zeros((478, 3), np.float32)
+    neutral[MOUTH, 1] = 0.05
+    values = {
+        "reads": "landmarks",
+        "name": "bitface",
+        "version": "3",
+        "digest": "0" * 64,
+        "emotions": EMOTIONS,
+        "calibrator": CALIBRATOR,
+        "faces": TrainingFaces(mean=mean, neutral=neutral, deviation=np.ones((478, 3), np.float32)),
+        "logits": logits,
+        "scores": lambda inputs, lengths: CALIBRATOR.probabilities(logits(inputs, lengths)),
+        "sets": CALIBRATOR.sets,
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+def face(mouth=0.03, brows=0.02):
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[MOUTH, 1], landmarks[BROWS, 1] = mouth, brows
+    crop = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    return replace(NOTHING_SEEN, normalised=landmarks, crop=crop, box=np.array([1, 2, 3, 4], np.float32))
+
+
+class Looking:
+    faces = (face(),)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def see_all(self, _image, _params):
+        return self.faces
+
+
+class LookingInVain(Looking):
+    faces = ()
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "somebody.png"
+    path.touch()
+    return path
+
+
+def explained(picture, model=None, looking=Looking):
+    return explain_picture(
+        picture,
+        model or runtime(),
+        None,
+        looking,
+        PARAMS.features,
+        PARAMS.explain,
+        0,
+        lambda *_: None,
+        lambda *_: None,
+    )
+
+
+def test_values_are_calibrated_log_odds_and_add_up(picture):
+    """Slope 0.5 times the mouth's sum for happiness; slope 2 times half the brows' and a tenth of the mouth's for surprise."""
+    document = json.loads(json.dumps(picture_document(explained(picture))))
+    (found,) = document["faces"]
+    mouth, brows = 0.03 * MOUTH.sum(), 0.02 * BROWS.sum()
+    assert found["regions"]["mouth"]["happiness"] == pytest.approx(0.5 * mouth, abs=1e-5)
+    assert found["regions"]["mouth"]["surprise"] == pytest.approx(0.2 * mouth, abs=1e-5)
+    assert found["regions"]["brows"]["surprise"] == pytest.approx(brows, abs=1e-5)
+    assert found["regions"]["chin"]["happiness"] == pytest.approx(0, abs=1e-6)
+    for emotion in EMOTIONS:
+        total = sum(values[emotion] for values in found["regions"].values())
+        assert found["baseline_log_odds"][emotion] + total == pytest.approx(found["log_odds"][emotion], abs=1e-4)
+    assert found["gap_max"] < 1e-4
+    assert found["baseline"] == "mean landmarks of training people"
+    assert "neutral" in found["second_baseline"]["baseline"]
+    assert found["ig"] is None
+    assert {"path", "faces"} == set(document)
+    assert {"emotions", "regions", "baseline", "gap_max", "ig", "seconds"} <= set(found)
+
+
+def test_predict_says_the_same_where_it_is_asked(picture):
+    def asked(explain):
+        made = predict_paths(
+            [picture], runtime(), Looking, PARAMS.features, lambda *_: None, lambda *_: None, explain=explain
+        )
+        return made[0]["faces"][0]
+
+    exact = region_values(runtime(), face())
+    found = asked(True)
+    assert found["regions"]["mouth"]["happiness"] == pytest.approx(
+        exact.values[0, list(exact.regions).index("mouth")], abs=1e-6
+    )
+    assert found["timings_ms"]["explain"] > 0
+    assert asked(False)["regions"] == {}
+
+
+def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
+    """The neutral face's mouth is higher than this one's: against it another sign, and the same region."""
+    text = picture_text(explained(picture))
+    assert "mouth +" in text
+    assert "not what anybody feels" in text
+
+
+class _Mesh:
+    vertices = np.random.default_rng(0).normal(size=(478, 3)).astype(np.float32) * 5
+    triangles = np.random.default_rng(1).integers(0, 478, (200, 3))
+
+
+def page(picture, tmp_path, **options):
+    out = tmp_path / "page.html"
+    write_page(explained(picture), figures, _Mesh(), report_html, out, **options)
+    return out.read_text(encoding="utf-8")
+
+
+def test_the_page_stands_alone_adds_up_and_says_what_it_does_not_mean(picture, tmp_path):
+    html = page(picture, tmp_path)
+    assert not re.search(r"(?:src|href)=[\"'](?!data:)", html)
+    assert "http" not in html.replace("http-equiv", "")
+    assert "<script" not in html
+    for words in (*CAVEATS, "mean landmarks of training people", "no map: the training graph"):
+        assert words.replace("'", "&#39;") in html or words in html, words
+    shown = [float(value) for value in re.findall(r'<span class="figure">([+-]\d+\.\d+)</span>', html)]
+    total = float(re.findall(r'<strong class="figure">([+-]\d+\.\d+)</strong>', html)[0])
+    assert sum(shown[: 1 + len(REGIONS)]) == pytest.approx(total, abs=0.06)
+    assert html.count("<img") == html.count('alt="')
+
+
+def test_no_pixel_of_the_face_is_on_the_page_unless_it_is_asked_for(picture, tmp_path):
+    """With --show-face there is one picture more, and it says that it is biometric data."""
+    without, shown = page(picture, tmp_path), page(picture, tmp_path, show_face=True)
+    assert "The face as the model is shown it" not in without
+    assert shown.count("<img") == without.count("<img") + 1
+
+
+def test_a_page_without_caveats_is_refused(tmp_path):
+    empty = report_html.ExplanationPage(title="t", model="m", facts={}, faces=(), caveats=())
+    with pytest.raises(InputError, match="without caveats"):
+        report_html.write_explanation(empty, tmp_path / "page.html")
+
+
+def test_what_cannot_be_explained_is_said_in_one_line(picture):
+    with pytest.raises(InputError, match="no face found in 'somebody"):
+        explained(picture, looking=LookingInVain)
+    with pytest.raises(InputError, match="no picture 'nobody"):
+        explained(picture.with_name("nobody.png"))
+    with pytest.raises(InputError, match="ships no mean face"):
+        explained(picture, runtime(faces=None))
+
+
+def test_each_landmark_has_its_region_s_value():
+    values = landmark_values(np.array([[*range(9), 99.0]]), (*REGIONS, "outside"))
+    assert np.array_equal(values[0], region_of_landmark())
