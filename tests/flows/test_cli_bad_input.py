@@ -218,3 +218,14 @@ def test_status_tells_version_people_and_slices(run, source: Path) -> None:
     status = json.loads(out)
     assert code == 0
     assert (status["people"], status["samples"], status["is_pinned"], status["evidence"]) == (2, 2, True, "real")
+
+
+def test_explain_obeys_policy_before_it_looks_at_anything(run, tmp_path: Path) -> None:
+    """A prohibited context is refused with exit 4 even where neither picture nor model exist, and no report is written."""
+    words = ("explain", tmp_path / "no.png", "--out", tmp_path / "r.html", "--purpose", "demo")
+    code, out, error = run(*words, "--context", "workplace")
+    assert (code, out) == (4, "") and "prohibited" in error
+    code, out, error = run(*words, "--context", "research", "--model", "bitface/9")
+    assert (code, out) == (2, "") and "bitface" in error
+    assert run("explain", tmp_path / "no.png", "--purpose", "demo", "--context", "research")[0] == 2
+    assert not (tmp_path / "r.html").exists()

@@ -261,3 +261,11 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     assert set(face["set"]) == set(face["emotions"])
     assert face["abstained"] is True
     assert len(table.read_text().splitlines()) == 2
+    report = tmp_path / "report.html"
+    words = (*model, "--purpose", "demo", "--context", "research", "--json", "--out", str(report))
+    explained = bitface(project, "explain", str(picture), *words)
+    assert explained.returncode == 0, explained.stderr[-2000:]
+    (why,) = json.loads(explained.stdout)["faces"]
+    assert why["gap_max"] < 1e-6 and why["ig"]["method"] == "completed gradients" and why["ig"]["gap_median"] < 1e-3
+    assert "mouth" in why["regions"] and "://" not in report.read_text()
+    assert bitface(project, "explain", str(tmp_path), *words).returncode == 2

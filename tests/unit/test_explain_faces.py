@@ -145,9 +145,14 @@ def test_predict_says_the_same_where_it_is_asked(picture):
 
 
 def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
-    """The neutral face's mouth is higher than this one's: against it another sign, and the same region."""
+    """The neutral face's mouth is higher than this one's: against it the same region leads, the other way."""
     text = picture_text(explained(picture))
     assert "mouth +" in text
+    assert "against the other baseline mouth leads with -" in text
+    (found,) = explained(picture).faces
+    assert found.depends_on_baseline(0)
+    (even,) = explained(picture, runtime(faces=replace(runtime().faces, neutral=runtime().faces.mean))).faces
+    assert not even.depends_on_baseline(0)
     assert "not what anybody feels" in text
 
 

@@ -51,12 +51,19 @@ class FaceExplained:
     crop: NDArray[np.uint8]
     seconds: float
 
-    def leading(self, emotion: int) -> tuple[str, str | None]:
-        """The region of the largest absolute value for an emotion, by each baseline."""
-        found = [
-            one.regions[int(np.abs(one.values[emotion]).argmax())] if one else None for one in (self.exact, self.second)
-        ]
-        return str(found[0]), found[1]
+    def leading(self, emotion: int) -> tuple[tuple[str, float], tuple[str, float] | None]:
+        """The region of the largest absolute value for an emotion, with that value, by each baseline."""
+        return _leading(self.exact, emotion), None if self.second is None else _leading(self.second, emotion)
+
+    def depends_on_baseline(self, emotion: int) -> bool:
+        """Whether another region leads against the second baseline, or the same one the other way."""
+        (region, value), second = self.leading(emotion)
+        return second is not None and (second[0] != region or second[1] * value < 0)
+
+
+def _leading(exact: RegionShapley, emotion: int) -> tuple[str, float]:
+    index = int(np.abs(exact.values[emotion]).argmax())
+    return exact.regions[index], float(exact.values[emotion, index])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +148,12 @@ def picture_text(found: PictureExplained) -> str:
         best = int(face.probabilities.argmax())
         order = np.argsort(-np.abs(face.exact.values[best]))[:3]
         told = ", ".join(f"{face.exact.regions[r]} {face.exact.values[best, r]:+.2f}" for r in order)
-        first, second = face.leading(best)
-        doubt = "" if second in (None, first) else f"; against the other baseline {second} leads"
+        _, second = face.leading(best)
+        doubt = (
+            f"; against the other baseline {second[0]} leads with {second[1]:+.2f}"
+            if second and face.depends_on_baseline(best)
+            else ""
+        )
         lines.append(
             f"face {number}: {found.emotions[best]} {face.probabilities[best]:.2f}; log odds {face.exact.at_baseline[best]:+.2f} "
             f"of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"

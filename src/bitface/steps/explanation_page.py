@@ -114,10 +114,10 @@ def _sum(face: FaceExplained, emotions: Sequence[str], index: int, pages: Any) -
 def _second(face: FaceExplained, emotions: Sequence[str], index: int) -> str:
     if face.second is None:
         return "There is no second baseline: too few training people are labelled neutral."
-    first, other = face.leading(index)
-    if first == other:
-        return f"Against {face.second.baseline}, {first} leads for {emotions[index]} as well."
+    (region, value), second = face.leading(index)
+    if second is None or not face.depends_on_baseline(index):
+        return f"Against {face.second.baseline}, {region} leads for {emotions[index]} as well."
     return (
-        f"Against {face.second.baseline}, {other} leads for {emotions[index]} and not {first}: the answer to 'which region' "
-        "depends on what the face is compared with."
+        f"It depends on the baseline: against the one above, {region} leads for {emotions[index]} with {value:+.2f}; against "
+        f"{face.second.baseline}, {second[0]} leads with {second[1]:+.2f}."
     )
