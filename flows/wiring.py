@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
-from bitface.adapters.media_files import decode_frames, encode_frames, read_image
+from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
 from bitface.errors import IntegrityError
@@ -24,6 +24,7 @@ from bitface.ports import (
     Landmarker,
     MeasureDrift,
     PlannedPerson,
+    ReadFrames,
     ReadImage,
     RenderedSample,
     Runtime,
@@ -67,6 +68,7 @@ class Tools:
     encode: EncodeFrames = encode_frames
     decode: DecodeFrames = decode_frames
     read_image: ReadImage = read_image
+    read_frames: ReadFrames = read_frames
 
 
 def project_root() -> Path:

@@ -345,6 +345,9 @@ class ExplainParams(Section):
     crop_region_samples: int = Field(ge=1)
     path_steps: int = Field(ge=2)
     random_orders: int = Field(ge=1)
+    perturbed: int = Field(ge=1)
+    perturbation: float = Field(gt=0)
+    clip_frames: int = Field(ge=1, le=64)
 
 
 GateKind = Literal["emotion", "slice", "binarization", "latency", "explanation", "consent", "drift", "champion"]

@@ -94,7 +94,7 @@ def picture(tmp_path):
     return path
 
 
-def explained(picture, model=None, looking=Looking):
+def explained(picture, model=None, looking=Looking, frames=1):
     return explain_picture(
         picture,
         model or runtime(),
@@ -103,7 +103,7 @@ def explained(picture, model=None, looking=Looking):
         PARAMS.features,
         PARAMS.explain,
         0,
-        lambda *_: None,
+        lambda *_: (None,) * frames,
         lambda *_: None,
     )
 
@@ -193,11 +193,34 @@ def test_a_page_without_caveats_is_refused(tmp_path):
         report_html.write_explanation(empty, tmp_path / "page.html")
 
 
+class LookingTwice(Looking):
+    """A face in the first and third frame, another one's beside it, and none in the second."""
+
+    def __init__(self):
+        self.seen = iter([(face(0.03), face(0.5)), (), (face(0.05),)])
+
+    def see_all(self, _image, _params):
+        return next(self.seen)
+
+
+def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(picture):
+    found = explained(picture, runtime(logits=lambda x, n: logits(x.mean(axis=1, keepdims=True), n)), LookingTwice, 3)
+    (only,) = found.faces
+    assert only.frames == 2
+    at = list(only.exact.regions).index("mouth")
+    assert only.exact.values[0, at] == pytest.approx(0.5 * 0.04 * MOUTH.sum(), abs=1e-5)
+    assert "(2 frames)" in picture_text(found)
+    assert picture_document(found)["faces"][0]["frames"] == 2
+
+
+def test_a_clip_without_any_face_is_said_in_one_line(picture):
+    with pytest.raises(InputError, match="no face found in 'somebody"):
+        explained(picture, looking=LookingInVain, frames=3)
+
+
 def test_what_cannot_be_explained_is_said_in_one_line(picture):
     with pytest.raises(InputError, match="no face found in 'somebody"):
         explained(picture, looking=LookingInVain)
-    with pytest.raises(InputError, match="no picture 'nobody"):
-        explained(picture.with_name("nobody.png"))
     with pytest.raises(InputError, match="ships no mean face"):
         explained(picture, runtime(faces=None))
 

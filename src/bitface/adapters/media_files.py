@@ -23,6 +23,10 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP")
 PIXELS_MAX: Final = 25_000_000
 """Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
+VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
+VIDEO_FRAMES_MAX: Final = 4500
+"""Of a video: 3 minutes at 25 frames a second."""
 FRAMES_MAX: Final = 512
 CLIP_PIXELS_MAX: Final = 64_000_000
 """Of all frames of a clip: 192 MB as RGB."""
@@ -84,6 +88,67 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     except _DECODER_ERRORS as error:
         remedy = f"export it again as {', '.join(FORMATS)} of at most {PIXELS_MAX // 10**6} megapixels"
         raise InputError(f"{name!r} is not a readable image; {remedy}") from error
+
+
+def read_frames(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
+    """The pictures, uint8 (H, W, 3) RGB, of an image file, of a video, or of a folder of images in the order of their names.
+
+    Of more than `count` frames, so many are taken, evenly spread from the first to the last.
+
+    Raises:
+        InputError: nothing is there, no frame can be read, or one is over the limits of `read_image`.
+    """
+    if path.is_dir():
+        files = sorted(
+            file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_symlink()
+        )
+        if not files:
+            raise InputError(f"no frame in folder {path.name!r}; use files that end in {', '.join(IMAGE_SUFFIXES)}")
+        return tuple(read_image(files[index]) for index in _spread(len(files), count))
+    if not path.is_file():
+        raise InputError(f"no picture {path.name!r}; name an image, a video or a folder of frames that exists")
+    return _frames_of_video(path, count) if path.suffix.lower() in VIDEO_SUFFIXES else (read_image(path),)
+
+
+def _spread(length: int, count: int) -> list[int]:
+    return (
+        [round(step * (length - 1) / max(1, count - 1)) for step in range(count)]
+        if length > count
+        else list(range(length))
+    )
+
+
+def _frames_of_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
+    """Decoded one after another, since what a container says of its length and of places to jump to is often wrong."""
+    # MediaPipe brings it; only who reads videos pays for it.
+    import cv2
+
+    def opened() -> cv2.VideoCapture:
+        video = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+        width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > PIXELS_MAX:
+            video.release()
+            raise InputError(f"{path.name!r} has {width:.0f} x {height:.0f} pixels, over {PIXELS_MAX}; make it smaller")
+        return video
+
+    video = opened()
+    length = 0
+    while length <= VIDEO_FRAMES_MAX and video.grab():
+        length += 1
+    video.release()
+    if not length or length > VIDEO_FRAMES_MAX:
+        raise InputError(
+            f"{path.name!r} is not a readable video of at most {VIDEO_FRAMES_MAX} frames; cut or convert it"
+        )
+    wanted, found, video = set(_spread(length, count)), [], opened()
+    for index in range(length):
+        if not video.grab():
+            break
+        if index in wanted:
+            _, frame = video.retrieve()
+            found.append(np.ascontiguousarray(frame[..., ::-1]))
+    video.release()
+    return tuple(found)
 
 
 def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lossless: bool) -> bytes:

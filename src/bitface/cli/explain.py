@@ -1,4 +1,4 @@
-"""`bitface explain`: one picture in; what each region of each face adds to each emotion out, as a page that stands alone."""
+"""`bitface explain`: one picture or clip in; what each region of each face adds to each emotion out, as a page that stands alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitface.cli.output import AsJson, emit
 
 
 def explain(
-    path: Annotated[Path, typer.Argument(help="An image.")],
+    path: Annotated[Path, typer.Argument(help="An image, a video, or a folder of the frames of a clip.")],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("explanation.html"),
@@ -39,7 +39,7 @@ def explain(
             tools.params.features,
             tools.params.explain,
             tools.params.seed,
-            tools.read_image,
+            tools.read_frames,
             report,
         )
     draw, mesh, pages = pictures(tools.workspace)

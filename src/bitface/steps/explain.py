@@ -28,7 +28,8 @@ from bitface.explain.integrated_gradients import (
 )
 from bitface.explain.region_mass import Agreement, RegionTable, agreement
 from bitface.explain.region_shapley import region_shapley, regions_of_face
-from bitface.explain.sanity import randomised, rank_agreement
+from bitface.explain.sanity import randomised, rank_agreement, speaks_of_what_was_learned
+from bitface.explain.sensitivity import max_sensitivity
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable, Reads
@@ -58,7 +59,8 @@ class Explained:
     By kind of map, see MAPS: `attributions`, `summaries`. `regions`: a table of exact values for each baseline, the mean
     face's first; `region_persons` and `region_labels` (M,) of their rows. `agreements`: of the one-bit model's two kinds with
     the exact values. `faithful`: deletion and insertion by its completed maps. `randomised`: Spearman's correlation of its
-    importances with those of the same network without its knowledge. `persons` str (N,) are pseudonyms. `reads` what the deployed
+    importances with those of the same network without its knowledge. `sensitivity` float64 (N,): of the exact values, see
+    `explain.sensitivity`. `persons` str (N,) are pseudonyms. `reads` what the deployed
     model reads; `rival_shares` float64 (M,): of the same faces, what the champion rests on the regions of an emotion's units.
     """
 
@@ -71,6 +73,7 @@ class Explained:
     agreements: Mapping[str, Agreement]
     faithful: Faithfulness
     randomised: float
+    sensitivity: NDArray[np.float64]
     reads: Reads
     rival_shares: NDArray[np.float64] | None
 
@@ -99,6 +102,7 @@ class Explained:
         for name in ("deletion", "insertion", "deletion_random", "insertion_random"):
             figures[f"{name}_auc"] = float(getattr(self.faithful, name).mean())
         figures["randomised_spearman"] = self.randomised
+        figures["max_sensitivity"] = float(np.median(self.sensitivity))
         return {name: round(value, 6) for name, value in figures.items()}
 
     def expected(self) -> dict[str, tuple[float, float]]:
@@ -118,8 +122,16 @@ class Explained:
         return (
             f"exact values of {len(self.regions[0].regions)} regions add up to {self.regions[0].gap:.0e}; on the regions of an "
             f"emotion's action units lies, of even spread, {', '.join(ratios)} times as much; one-bit maps agree with them "
-            f"{found.median:.2f} (median correlation), the twin's leave {np.median(self.gaps('float')):.1%} unexplained"
+            f"{found.median:.2f} (median correlation), the twin's leave {np.median(self.gaps('float')):.1%} unexplained; "
+            f"{self.sanity()}"
         )
+
+    def sanity(self) -> str:
+        """What the model-randomisation test says, in words."""
+        rank = f"rank correlation {self.randomised:.2f}"
+        if speaks_of_what_was_learned(self.randomised):
+            return f"without what was learned they look different ({rank})"
+        return f"WITHOUT WHAT WAS LEARNED THEY LOOK ALIKE ({rank}): do not rely on them"
 
 
 def explain_models(
@@ -171,6 +183,7 @@ def explain_models(
         agreements={kind: agreement(attributions[kind], exact) for kind in ("one-bit", PLAIN)},
         faithful=_faithful(shown, faces, runtime, attributions["one-bit"], params, run.params.seed),
         randomised=_without_knowledge(one_bit, faces, noise, attributions["one-bit"], params, run.params.seed),
+        sensitivity=_sensitivity(shown, runtime, baselines[0], taught, params, run.params.seed),
         reads=runtime.reads,
         rival_shares=_rival_shares(rival, wide, runtime, labels),
     )
@@ -307,6 +320,25 @@ def _without_knowledge(
     other = randomised(model.network, inputs, torch.from_numpy(faces.lengths), seed)
     blank = _completed(other, model.emotions, faces, noise, params, seed)
     return rank_agreement(summarise(maps).mean_absolute, summarise(blank).mean_absolute)
+
+
+def _sensitivity(
+    shown: ClipTable, runtime: Runtime, baseline: Baseline, taught: TrainingFaces, params: ExplainParams, seed: int
+) -> NDArray[np.float64]:
+    """Of the exact values; which pixel is whose stays as it was."""
+
+    def explain(inputs: NDArray[Any], copies: int) -> NDArray[np.float64]:
+        table = shown.where(np.repeat(np.arange(len(shown.labels)), copies))
+        return explain_regions(replace(table, **{runtime.reads: inputs}), runtime, baseline).values
+
+    return max_sensitivity(
+        explain,
+        shown.column(runtime.reads),
+        taught.deviation,
+        share=params.perturbation,
+        copies=params.perturbed,
+        seed=seed,
+    )
 
 
 def spread_over_labels(table: ClipTable, count: int) -> ClipTable:

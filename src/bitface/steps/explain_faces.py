@@ -1,4 +1,4 @@
-"""Explains the faces of one picture by the deployed model: what each region adds to each emotion, exactly, and against what.
+"""Explains the faces of one picture, or the one of a clip, by the deployed model: what each region adds, exactly.
 
 Values are calibrated log odds: baseline + regions = face, to rounding, and a probability is expit(face). Where the training
 graph of the model is on this machine, its completed map says where inside the regions; it is drawn on a mesh of nobody.
@@ -20,11 +20,12 @@ from bitface.explain.attributions import AttributionSummary, summarise
 from bitface.explain.baselines import Baseline, baselines_of, blurred
 from bitface.explain.region_shapley import RegionShapley, region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
+from bitface.faces.features import Reads
 from bitface.faces.regions import region_of_landmark, regions_of_owners
 from bitface.faces.seen import SeenFace
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams, FeatureParams
-from bitface.ports import Landmarker, ReadImage, Report, Runtime
+from bitface.ports import Landmarker, ReadFrames, Report, Runtime
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
@@ -35,12 +36,13 @@ _DECIMALS: Final = 6
 
 @dataclass(frozen=True, kw_only=True)
 class FaceExplained:
-    """One face. `exact` against the training people's mean face, `second` against another baseline, None where there is none.
+    """One face, of `frames` frames. `exact` against the training people's mean face, `second` against another baseline.
 
     `probabilities` float64 (E,), `in_set` bool (E,); `summary` of the completed map, None without a training graph; `crop`
-    uint8 (64, 64) is the face itself: whoever shows it answers for that.
+    uint8 (64, 64) is the face itself, of a clip its middle frame: whoever shows it answers for that.
     """
 
+    frames: int
     box: tuple[float, ...]
     probabilities: NDArray[np.float64]
     in_set: NDArray[np.bool_]
@@ -80,12 +82,12 @@ class PictureExplained:
 
 
 def region_values(runtime: Runtime, face: SeenFace) -> RegionShapley:
-    """What each region of a face adds to each calibrated log odds, against the training people's mean face.
+    """What each region of a still face adds to each calibrated log odds, against the training people's mean face.
 
     Raises:
         InputError: the model ships no faces of its training people to compare with.
     """
-    return _exact(runtime, face, baselines_of(_shipped(runtime))[0])
+    return _exact(runtime, (face,), baselines_of(_shipped(runtime))[0])
 
 
 def explain_picture(
@@ -96,27 +98,38 @@ def explain_picture(
     features: FeatureParams,
     params: ExplainParams,
     seed: int,
-    read: ReadImage,
+    read: ReadFrames,
     report: Report,
 ) -> PictureExplained:
-    """Explains every face of a picture.
+    """Explains every face of a picture, or the largest face of a clip's frames as one, read in the order of time.
+
+    Args:
+        path: an image, a video, or a folder of images, which are the frames of a clip in the order of their names.
+        runtime: the deployed model, whose values are exact.
+        graph: its training graph for a map, None where this machine does not have it.
+        open_landmarker: sees faces.
+        features: how they are seen.
+        params: of the map, and how many frames of a clip are read at most.
+        seed: of the map.
+        read: reads its frames.
+        report: progress.
 
     Raises:
-        InputError: no such picture, or none that can be read; no face in it; or the model ships nothing to compare with.
+        InputError: nothing there that can be read; no face in it; or the model ships nothing to compare with.
     """
-    if not path.is_file():
-        raise InputError(f"no picture '{path.name}'; name one image file that exists")
     shipped = _shipped(runtime)
+    frames = read(path, params.clip_frames)
     with open_landmarker() as landmarker:
-        seen = landmarker.see_all(read(path, path.name), features)
-    if not seen:
+        seen = [landmarker.see_all(frame, features) for frame in frames]
+    clips = [(face,) for face in seen[0]] if len(seen) == 1 else [tuple(faces[0] for faces in seen if faces)]
+    if not clips or not clips[0]:
         raise InputError(
             f"no face found in '{path.name}'; use a picture that shows one, upright and at least 64 pixels wide"
         )
     faces = []
-    for done, face in enumerate(seen, start=1):
-        faces.append(_explained(face, runtime, shipped, graph, params, seed))
-        report("explaining faces", done, len(seen))
+    for done, clip in enumerate(clips, start=1):
+        faces.append(_explained(clip, runtime, shipped, graph, params, seed))
+        report("explaining faces", done, len(clips))
     return PictureExplained(
         path=path,
         emotions=runtime.emotions,
@@ -155,15 +168,20 @@ def picture_text(found: PictureExplained) -> str:
             else ""
         )
         lines.append(
-            f"face {number}: {found.emotions[best]} {face.probabilities[best]:.2f}; log odds {face.exact.at_baseline[best]:+.2f} "
-            f"of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
+            f"face {number}{_length(face)}: {found.emotions[best]} {face.probabilities[best]:.2f}; "
+            f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
         )
     return "\n".join([*lines, f"model {found.model}: what the model rests on, not what anybody feels"])
+
+
+def _length(face: FaceExplained) -> str:
+    return f" ({face.frames} frames)" if face.frames > 1 else ""
 
 
 def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, Any]:
     summary = face.summary
     return {
+        "frames": face.frames,
         "box": list(face.box),
         "emotions": {name: round(float(p), _DECIMALS) for name, p in zip(emotions, face.probabilities, strict=True)},
         "set": [name for name, belongs in zip(emotions, face.in_set, strict=True) if belongs],
@@ -188,7 +206,7 @@ def _by_emotion(values: NDArray[np.float64], emotions: Sequence[str]) -> dict[st
 
 
 def _explained(
-    face: SeenFace,
+    frames: Sequence[SeenFace],
     runtime: Runtime,
     shipped: TrainingFaces,
     graph: TrainedModel | None,
@@ -196,35 +214,41 @@ def _explained(
     seed: int,
 ) -> FaceExplained:
     start = time.perf_counter()
-    scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
+    scores = runtime.scores(_stacked(frames, runtime.reads)[None], np.array([len(frames)], dtype=np.int64))
     sets = runtime.sets(scores)
     baselines = baselines_of(shipped)
-    second = blurred(face.crop) if runtime.reads == "crops" else baselines[1] if len(baselines) > 1 else None
-    exact = _exact(runtime, face, baselines[0])
+    middle = frames[len(frames) // 2]
+    second = blurred(middle.crop) if runtime.reads == "crops" else baselines[1] if len(baselines) > 1 else None
     return FaceExplained(
-        box=tuple(round(float(value), 1) for value in face.box),
+        frames=len(frames),
+        box=tuple(round(float(value), 1) for value in middle.box),
         probabilities=np.asarray(scores[0], dtype=np.float64),
         in_set=sets[0],
         abstained=bool(runtime.calibrator.abstains(sets)[0]),
-        exact=exact,
-        second=None if second is None else _exact(runtime, face, second),
-        summary=None if graph is None else _mapped(face, runtime, graph, baselines[0], shipped, params, seed),
-        crop=face.crop,
+        exact=_exact(runtime, frames, baselines[0]),
+        second=None if second is None else _exact(runtime, frames, second),
+        summary=None if graph is None else _mapped(frames, runtime, graph, baselines[0], shipped, params, seed),
+        crop=middle.crop,
         seconds=time.perf_counter() - start,
     )
 
 
-def _exact(runtime: Runtime, face: SeenFace, baseline: Baseline) -> RegionShapley:
+def _stacked(frames: Sequence[SeenFace], reads: Reads) -> NDArray[Any]:
+    """What the model reads of a clip, (T, ...)."""
+    return np.stack([face.column(reads) for face in frames])
+
+
+def _exact(runtime: Runtime, frames: Sequence[SeenFace], baseline: Baseline) -> RegionShapley:
     def score(inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         return runtime.calibrator.log_odds(runtime.logits(inputs, lengths))
 
-    region_of, names = regions_of_face(runtime.reads, face.normalised[None])
-    shown = face.column(runtime.reads)[None]
+    region_of, names = regions_of_face(runtime.reads, _stacked(frames, "landmarks"))
+    shown = _stacked(frames, runtime.reads)
     return region_shapley(score, shown, baseline.face, region_of, regions=names, baseline_name=baseline.name)
 
 
 def _mapped(
-    face: SeenFace,
+    frames: Sequence[SeenFace],
     runtime: Runtime,
     graph: TrainedModel,
     baseline: Baseline,
@@ -234,10 +258,10 @@ def _mapped(
 ) -> AttributionSummary:
     from bitface.explain.integrated_gradients import Faces, completed_gradients
 
-    owners = pixel_owners(face.normalised[None, None]) if runtime.reads == "crops" else None
+    owners = pixel_owners(_stacked(frames, "landmarks")[None]) if runtime.reads == "crops" else None
     faces = Faces(
-        inputs=face.column(runtime.reads)[None, None],
-        lengths=np.ones(1, dtype=np.int64),
+        inputs=_stacked(frames, runtime.reads)[None],
+        lengths=np.array([len(frames)], dtype=np.int64),
         baseline=baseline,
         owners=owners,
     )

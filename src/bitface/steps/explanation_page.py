@@ -41,6 +41,7 @@ def write_page(
                 "reads": "478 landmarks of a face"
                 if found.reads == "landmarks"
                 else "the aligned grey face, 64 x 64 pixels",
+                "shown": _shown(found.faces[0].frames),
                 "probabilities": found.calibration,
                 "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, asked of the "
                 "deployed model itself",
@@ -89,6 +90,14 @@ def _on_page(
         else f"completeness gap {face.summary.gap_max:.1e}; {face.summary.label}",
         seconds=f"{face.seconds:.2f}",
         figures=figures,
+    )
+
+
+def _shown(frames: int) -> str:
+    return (
+        "one still"
+        if frames == 1
+        else f"a clip of {frames} frames, each with its largest face; a region counts over all"
     )
 
 
