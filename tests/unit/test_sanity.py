@@ -96,3 +96,14 @@ def test_agreement_is_one_with_itself_and_none_with_what_is_equal_everywhere():
 def test_importances_of_other_landmarks_cannot_be_compared():
     with pytest.raises(InputError, match="cannot be compared"):
         rank_agreement(np.ones((2, 478)), np.ones((3, 478)))
+
+
+def test_agreement_on_landmarks_that_neither_reads_is_none():
+    """Two nets that read the same ten landmarks and disagree on all of them are opposites, however many others are 0 in both."""
+    one = np.zeros((2, 478))
+    one[:, :10] = np.arange(1, 11)
+    other = np.zeros((2, 478))
+    other[:, :10] = np.arange(10, 0, -1)
+    assert rank_agreement(one, other) == pytest.approx(-1)
+    assert rank_agreement(one, one) == pytest.approx(1)
+    assert rank_agreement(np.zeros((2, 478)), np.zeros((2, 478))) == 0

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from bitface.evaluation.intervals import Interval
+from bitface.explain.sanity import speaks_of_what_was_learned
 from bitface.faces.features import ClipTable
 from bitface.params import EvaluationParams, LandmarkStudyParams, StudyParams, read_params
 from bitface.steps import study_landmarks as step
+from bitface.steps.ranking_sanity import ranking_sanity
 from bitface.steps.study import Ranking, importance_of, plan_jobs, run_jobs
 from bitface.steps.study_landmarks import (
     ALL,
@@ -106,6 +108,24 @@ def test_nets_rank_and_screening_finds_what_tells(tmp_path: Path) -> None:
         assert compared[choice, 8].mean > 0.95
     assert compared[BY_RANK, 8].mean > compared["random", 8].mean
     assert compared["random", 8].mean < 0.75
+
+
+def test_a_ranking_speaks_of_what_was_learned_and_of_nothing_where_there_is_nothing() -> None:
+    """A net without its weights, or one taught labels in a random order, ranks otherwise, as do other random convolutions."""
+    table, folds = people()
+    whole = PARAMS.training.landmarks.model_copy(update={"count": 478})
+    training = PARAMS.training.model_copy(update={**SMALL, "landmarks": whole})
+    done: list[int] = []
+    found = ranking_sanity(
+        table, folds, training, Ranking(steps=8, baselines=3), 2, 0, lambda _, now, of: done.append(now - of)
+    )
+    assert -1 <= found.kernels < 0.7
+    assert found.seeds < 1
+    assert speaks_of_what_was_learned(max(found.randomised, found.shuffled))
+    assert "A ranking by attribution speaks of what was learned" in found.sentence()
+    assert done[-1] == 0
+    blind = replace(found, shuffled=0.9)
+    assert "DOES NOT SPEAK" in blind.sentence()
 
 
 def test_people_who_judge_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,16 +49,18 @@ def randomised(network: ClipNet, inputs: Tensor, lengths: Tensor, seed: int) -> 
 def rank_agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Spearman's correlation of two models' importances of landmarks, float64 (E, 478), mean over emotions.
 
-    An emotion without any importance in one of them agrees with nothing: 0.
+    Landmarks that neither model reads, which have no importance for any emotion, are left out: agreement on them is none. An
+    emotion without any importance in one of them agrees with nothing: 0.
 
     Raises:
         InputError: the shapes differ.
     """
     if one.shape != other.shape:
         raise InputError(f"importances of shapes {one.shape} and {other.shape} cannot be compared")
+    is_read = ((one > 0) | (other > 0)).any(axis=0)
     found = [
-        spearmanr(first, second).statistic if np.ptp(first) and np.ptp(second) else 0.0
-        for first, second in zip(one, other, strict=True)
+        spearmanr(first, second).statistic if is_read.sum() > 1 and np.ptp(first) and np.ptp(second) else 0.0
+        for first, second in zip(one[:, is_read], other[:, is_read], strict=True)
     ]
     return float(np.mean(found))
 

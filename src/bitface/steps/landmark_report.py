@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -85,12 +86,13 @@ def _document(study: LandmarkStudy) -> dict[str, Any]:
         },
         "best": {str(count): choice for count, choice in study.best.items()},
         "trained": study_document(study.trained),
+        "ranking_sanity": {name: round(value, 4) for name, value in asdict(study.sanity).items()},
         "importance": {"ranking": np.argsort(-study.importance.mean(axis=0), kind="stable").tolist()},
     }
 
 
 def _metrics(study: LandmarkStudy) -> dict[str, float]:
-    metrics: dict[str, float] = {}
+    metrics = {f"landmarks/ranking_{name}": value for name, value in asdict(study.sanity).items()}
     for one in study.screened:
         place = metric_name("landmarks", f"{one.count} {one.choice}", "screened")
         metrics[f"{place}/macro_balanced_accuracy"] = one.mean
@@ -184,6 +186,7 @@ def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: 
         ),
         tables=tables,
         notes=(
+            study.sanity.sentence(),
             "A subset is chosen on the training people of its fold and judged on people whom neither the choice nor the head saw.",
             "The way to choose that is trained at a size is the best of the screening on the same people, which flatters it a little.",
             "Intervals resample people and hold for these trainings.",
@@ -200,7 +203,7 @@ def _text(study: LandmarkStudy) -> str:
         f"({one.difference.lo:+.3f} to {one.difference.hi:+.3f})"
         for one in sorted(study.screened, key=lambda one: (-one.count, -one.mean))
     ]
-    return "\n".join([*lines, "", study_text(study.trained), "", _verdict(study)])
+    return "\n".join([*lines, "", study_text(study.trained), "", _verdict(study), study.sanity.sentence()])
 
 
 def _verdict(study: LandmarkStudy) -> str:

@@ -26,6 +26,7 @@ from bitface.params import EvaluationParams, LandmarkChoice, StudyParams
 from bitface.ports import ExportBundle, LoadRuntime, Report
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
+from bitface.steps.ranking_sanity import RankingSanity, ranking_sanity
 from bitface.steps.stages import key_of
 from bitface.steps.study import (
     Job,
@@ -66,13 +67,16 @@ class Screened:
 
 @dataclass(frozen=True, kw_only=True)
 class LandmarkStudy:
-    """`all_value`: the screening head on all landmarks; `best`: count -> the choice that was trained; `trained`: see Study."""
+    """`all_value`: the screening head on all landmarks; `best`: count -> the choice that was trained; `trained`: see Study.
+    `importance` float64 (E, 478), mean over trainings; `sanity`: what such a ranking speaks of.
+    """
 
     all_value: float
     screened: tuple[Screened, ...]
     best: Mapping[int, str]
     trained: Study
     importance: NDArray[np.float64]
+    sanity: RankingSanity
 
 
 def study_landmarks(
@@ -122,6 +126,7 @@ def study_landmarks(
         best=best,
         trained=compare((*whole, *jobs), placed, both, run.params.evaluation, run.params.seed, still_ms),
         importance=np.mean(list(importance.values()), axis=0),
+        sanity=ranking_sanity(table, folds, whole[0].training, ranking, asked.seeds, run.params.seed, report),
     )
 
 
