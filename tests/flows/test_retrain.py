@@ -268,4 +268,5 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     (why,) = json.loads(explained.stdout)["faces"]
     assert why["gap_max"] < 1e-6 and why["ig"]["method"] == "completed gradients" and why["ig"]["gap_median"] < 1e-3
     assert "mouth" in why["regions"] and "://" not in report.read_text()
-    assert bitface(project, "explain", str(tmp_path), *words).returncode == 2
+    (tmp_path / "empty").mkdir()
+    assert bitface(project, "explain", str(tmp_path / "empty"), *words).returncode == 2
