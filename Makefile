@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: retrain test check bench ui clean
+.PHONY: retrain test evidence check bench ui clean
 
 retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile quick")
 	$(BIN)/bitface retrain $(ARGS)
@@ -18,6 +18,9 @@ check: $(VENV)/.check ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+evidence: $(VENV)/.test ## the long statistical and fault tests at full n, into docs/evidence.md (hours; goes on where it stopped)
+	BITFACE_EVIDENCE=full $(BIN)/pytest tests/evidence --timeout=36000 $(ARGS)
 
 bench: $(VENV)/.bench ## latency and size against other runtimes (ARGS="--against fp32,int8")
 	$(BIN)/bitface bench $(ARGS)

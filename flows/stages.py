@@ -57,8 +57,9 @@ class Stages:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Opens progress and the ledger for a run, and closes both."""
+        """Opens progress and the ledger for a run, puts the registry right, and closes both."""
         with self.tools.progress, self.tools.ledger:
+            self.warnings.extend(wiring.reconciled(self.tools))
             yield
 
     def version(self) -> DatasetRef:
@@ -268,7 +269,7 @@ class Stages:
             draw, mesh, report = wiring.pictures(tools.workspace)
             figures = draw_figures(run, bundle, evaluation, units, explanation, decision, draw, mesh)
             reports = write_reports(run, validation, bundle, evaluation, explanation, drifted, decision, report)
-            version, alias = register_model(
+            registered = register_model(
                 run,
                 models,
                 bundle,
@@ -281,7 +282,6 @@ class Stages:
                 reports,
                 tools.ledger,
                 wiring.tracking(tools.workspace),
-                tools.now(),
             )
         self.seconds.pop("people done", None)
         return summarise(
@@ -294,8 +294,7 @@ class Stages:
             explanation,
             decision,
             transferred,
-            version,
-            alias,
+            registered,
             self.reused,
             self.seconds,
             self.warnings,

@@ -14,7 +14,8 @@ from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
-from bitface.errors import IntegrityError
+from bitface.errors import InputError, IntegrityError
+from bitface.ledger.entries import ALIASES, MODEL_NAME
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.params import Params, SyntheticParams, read_params
 from bitface.ports import (
@@ -260,9 +261,31 @@ def pictures(place: Workspace) -> tuple[Any, Any, Any]:
     return figures, read_canonical_mesh(face_landmarker(place.cache, os.environ).path), report_html
 
 
+def reconciled(tools: Tools) -> tuple[str, ...]:
+    """Makes MLflow show what the ledger says; a sentence for each thing that it did not. Nothing is opened where nothing is on record."""
+    from bitface.steps.reconcile import reconcile
+
+    return reconcile(tools.workspace.runs, tools.ledger, lambda: tracking(tools.workspace))
+
+
 def champion_runtime(tools: Tools) -> Runtime:
     """The champion's bundle, verified."""
-    return load_runtime(tracking(tools.workspace).resolve("champion", "bitface"))
+    return load_runtime(bundle_of(tools, "champion"))
+
+
+def bundle_of(tools: Tools, reference: str) -> Path:
+    """The folder of a model; where an alias points is asked of the ledger, since MLflow's may be moved by anybody.
+
+    Raises:
+        InputError: no such model. IntegrityError: its files are gone.
+    """
+    alias = next((one for one in ALIASES if one == reference), None)
+    if alias is not None:
+        entry = tools.ledger.champion(alias)
+        if entry is None:
+            raise InputError(f"there is no {reference} yet; run `bitface retrain`, or name a version as NAME/VERSION")
+        reference = f"{entry.name}/{entry.version}"
+    return tracking(tools.workspace).resolve(reference, MODEL_NAME)
 
 
 def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Runtime:
@@ -276,9 +299,9 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
     from bitface.consent.policy import check_context, check_prediction
 
     check_context(context, tools.now())
-    folder = tracking(tools.workspace).resolve(reference, "bitface")
-    runtime = OneBitRuntime.load(folder)
     with tools.ledger as ledger:
+        folder = bundle_of(tools, reference)
+        runtime = OneBitRuntime.load(folder)
         entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
     if entry is None:
         raise IntegrityError(

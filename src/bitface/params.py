@@ -377,6 +377,11 @@ class GateParams(Section):
     explanation_champion_margin: float = Field(gt=0, lt=1)
 
 
+class PromotionParams(Section):
+    approvals_required: int = Field(ge=0, le=5)
+    roles: tuple[Literal["engineer", "reviewer", "compliance"], ...]
+
+
 class DriftParams(Section):
     method: str
     threshold: float
@@ -402,6 +407,7 @@ class Params(Section):
     explain: ExplainParams
     gate: GateParams
     drift: DriftParams
+    promotion: PromotionParams
 
 
 def read_params(path: Path, profile: str = "default", overrides: Sequence[str] = ()) -> Params:

@@ -250,6 +250,17 @@ class TrackedReport:
     reports: Mapping[str, Path] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShownVersions:
+    """What the registry shows: the ledger's numbers of its versions, and of those that aliases point to.
+
+    An alias that points to a version which the ledger never made has number 0; one that points nowhere is left out.
+    """
+
+    versions: frozenset[int]
+    aliases: Mapping[str, int]
+
+
 class Tracking(Protocol):
     """What a reviewer looks at: a view of the ledger, written again without harm, never read to decide anything."""
 
@@ -266,6 +277,8 @@ class Tracking(Protocol):
     def register(self, version: TrackedVersion) -> int: ...
 
     def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]: ...
+
+    def shown(self, name: str) -> ShownVersions: ...
 
     def resolve(self, reference: str, name: str) -> Path: ...
 

@@ -229,3 +229,28 @@ def test_explain_obeys_policy_before_it_looks_at_anything(run, tmp_path: Path) -
     assert (code, out) == (2, "") and "bitface" in error
     assert run("explain", tmp_path / "no.png", "--purpose", "demo", "--context", "research")[0] == 2
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("promote", "1"), "no version 1"),
+        (("rollback",), "no previous champion"),
+        (("approve", "1", "--role", "reviewer", "--key", "none.pem"), "no version 1"),
+        (("keys", "add", "--person", "Mara", "--role", "king", "--out", "mara.pem"), "unknown role 'king'"),
+    ],
+)
+def test_nothing_is_promoted_where_nothing_is_registered(words, said, run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("BITFACE_PARAMS", str(Path.cwd() / "params.yaml"))
+    monkeypatch.chdir(tmp_path)
+    code, out, error = run(*words)
+    assert (code, out) == (2, "") and said in error, error
+    assert not list(tmp_path.glob("*.pem"))
+
+
+def test_keys_are_added_and_listed(run, tmp_path) -> None:
+    code, out, _ = run("keys", "add", "--person", "Mara", "--role", "reviewer", "--out", tmp_path / "m.pem", "--json")
+    assert code == 0 and json.loads(out)["person"] == "Mara"
+    code, out, _ = run("keys", "list", "--json")
+    assert code == 0 and [key["role"] for key in json.loads(out)] == ["reviewer"]
+    assert "PRIVATE" not in out

@@ -9,6 +9,7 @@ from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
 from bitface.cli.explain import explain
 from bitface.cli.predict import predict
+from bitface.cli.promote import approve, keys_app, promote, rollback
 from bitface.cli.retrain import gate_app, retrain, ui
 from bitface.cli.study import study_app
 
@@ -25,6 +26,10 @@ app.add_typer(gate_app, name="gate")
 app.add_typer(study_app, name="study")
 app.command()(doctor)
 app.command()(retrain)
+app.add_typer(keys_app, name="keys")
+app.command()(approve)
+app.command()(promote)
+app.command()(rollback)
 app.command()(predict)
 app.command()(explain)
 app.command()(bench)

@@ -108,8 +108,11 @@ def _aliases(connection: Connection) -> Iterator[ChainProblem]:
     expected: dict[tuple[str, str], tuple[int, int]] = {}
     for move in moves:
         expected[move.name, move.alias] = (move.to_version, move.log_seq)
-        if move.alias == "champion" and move.from_version is not None:
-            expected[move.name, "previous"] = (move.from_version, move.log_seq)
+        if move.alias == "champion":
+            if move.from_version is not None:
+                expected[move.name, "previous"] = (move.from_version, move.log_seq)
+            if expected.get((move.name, "challenger"), (None, 0))[0] == move.to_version:
+                del expected[move.name, "challenger"]
     actual = {(row.name, row.alias): row.version for row in connection.execute(select(tables.aliases))}
     for key in sorted(expected.keys() | actual.keys()):
         version, seq = expected.get(key, (None, 0))

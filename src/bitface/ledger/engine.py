@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
@@ -124,10 +124,19 @@ def _create_or_check(engine: Engine) -> None:
         ) from error
     except DatabaseError as error:
         raise InputError(f"the ledger's file is no database ({error.orig}); restore it from a backup") from error
-    if found != tables.SCHEMA_VERSION:
+    if found < tables.SCHEMA_VERSION:
+        _bring_up_to_date(engine)
+    elif found > tables.SCHEMA_VERSION:
         raise InputError(
-            f"the ledger has schema {found}, this version reads {tables.SCHEMA_VERSION}; use the matching bitface"
+            f"the ledger has schema {found}, this version reads up to {tables.SCHEMA_VERSION}; use a newer bitface"
         )
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Every later version only added tables, so what is there stays as it is."""
+    with _write_begun(engine) as connection:
+        tables.metadata.create_all(connection)
+        connection.execute(update(tables.schema).values(version=tables.SCHEMA_VERSION))
 
 
 def _create(engine: Engine) -> None:

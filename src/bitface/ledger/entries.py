@@ -10,7 +10,10 @@ from bitface.errors import GateError
 
 MODEL_NAME: Final = "bitface"
 Alias = Literal["champion", "challenger", "previous"]
+ALIASES: Final[tuple[Alias, ...]] = ("challenger", "previous", "champion")
+"""In the order in which they are shown: the champion's last."""
 Verdict = Literal["promote", "hold", "block"]
+ROLES: Final = ("engineer", "reviewer", "compliance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,49 @@ class DecisionEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeyEntry:
+    """A person's public key for one role. `key_id` is the SHA-256 of the key, `public_key` its 32 bytes, both in hexadecimal."""
+
+    key_id: str
+    person: str
+    role: str
+    public_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What an approval says: in this role, this version may go live, on this decision, for these consents."""
+
+    name: str
+    version: int
+    role: str
+    bundle_sha256: str
+    decision_sha256: str
+    consent_snapshot_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval(Statement):
+    """A statement, signed: `signature` is Ed25519's 64 bytes in hexadecimal."""
+
+    key_id: str
+    signature: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalRule:
+    """How many different people must approve a promotion, and in which roles at least one must; nobody: 0."""
+
+    required: int = 0
+    roles: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether anybody has to approve."""
+        return bool(self.required or self.roles)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Promotion:
     """One move of an alias, as it was written."""
 
@@ -119,6 +165,10 @@ class ChainReport:
     def intact(self) -> bool:
         """Whether no problem was found."""
         return not self.problems
+
+
+class ApprovalsMissingError(GateError):
+    """The gate let a version through, and not everybody who must approve it has."""
 
 
 class StalePromotionError(GateError):

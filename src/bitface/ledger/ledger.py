@@ -13,24 +13,28 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
 from bitface.errors import InputError, IntegrityError
-from bitface.ledger import chain, promotion, tables
+from bitface.ledger import approvals, chain, promotion, tables
 from bitface.ledger.engine import open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
     Alias,
+    Approval,
+    ApprovalRule,
     ChainReport,
     Checkpoint,
     DatasetEntry,
     DecisionEntry,
+    KeyEntry,
     MemberEntry,
     ModelEntry,
     Promotion,
     RunEntry,
+    Statement,
 )
 from bitface.ledger.rows import (
     check_members,
-    consent_of,
     consent_row,
+    consents_of,
     decision_of,
     decision_row,
     is_new,
@@ -109,13 +113,8 @@ class Ledger:
 
     def consents_as_of(self, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
         """Every consent event that was recorded by `at`, oldest first; of one pseudonym, where it is given."""
-        events = tables.consent_events
-        query = select(events.c.body).where(events.c.recorded_at <= utc_text(at))
-        if subject is not None:
-            query = query.where(events.c.subject == subject)
-        query = query.order_by(events.c.recorded_at, events.c.event_time, events.c.event_id)
         with reading(self._engine) as connection:
-            return tuple(consent_of(body) for body in connection.execute(query).scalars())
+            return consents_of(connection, at, subject)
 
     def known_notices(self) -> frozenset[str]:
         """SHA-256 of every notice on record."""
@@ -212,6 +211,26 @@ class Ledger:
         found = self._rows(select(table).where(table.c.bundle_sha256 == bundle_sha256).order_by(table.c.log_seq))
         return tuple(decision_of(row) for row in found)
 
+    def add_key(self, key: KeyEntry) -> bool:
+        """Records a person's public key for a role. Raises what `approvals.record_key` raises."""
+        with writing(self._engine) as connection:
+            return approvals.record_key(connection, key, self._clock())
+
+    def known_keys(self) -> tuple[KeyEntry, ...]:
+        """Every key on record, oldest first."""
+        found = self._rows(select(tables.keys).order_by(tables.keys.c.log_seq))
+        return tuple(KeyEntry(**values_of(row, KeyEntry)) for row in found)
+
+    def approve(self, approval: Approval) -> bool:
+        """Records an approval. Raises what `approvals.record_approval` raises."""
+        with writing(self._engine) as connection:
+            return approvals.record_approval(connection, approval, self._clock())
+
+    def approved_by(self, statement: Statement) -> tuple[KeyEntry, ...]:
+        """The keys whose approvals of a bundle, decision and consent snapshot hold."""
+        with reading(self._engine) as connection:
+            return tuple(approvals.valid_approvals(connection, statement).values())
+
     def promote(
         self,
         to_version: int,
@@ -222,6 +241,7 @@ class Ledger:
         kind: Literal["promote", "rollback"] = "promote",
         alias: Alias = "champion",
         name: str = MODEL_NAME,
+        rule: ApprovalRule = ApprovalRule(),  # noqa: B008 - frozen
     ) -> Promotion:
         """Moves an alias from `expected_previous` (None: it points nowhere) to `to_version`, in one transaction.
 
@@ -235,6 +255,7 @@ class Ledger:
             kind=kind,
             decision_sha256=decision_sha256,
             actor=actor,
+            rule=rule,
         )
         with writing(self._engine) as connection:
             return promotion.move_alias(connection, move, self._clock())

@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
+from bitface.consent.admission import admit_people
 from bitface.consent.events import utc_text, utc_time
 from bitface.consent.policy import check_promotable
 from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger import chain, tables
-from bitface.ledger.entries import Alias, Promotion, StalePromotionError
+from bitface.ledger.approvals import check_approvals, valid_approvals
+from bitface.ledger.entries import Alias, ApprovalRule, Promotion, StalePromotionError, Statement
+from bitface.ledger.rows import consents_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
     """An alias that shall point to `to_version`, provided that it points to `expected_previous` (None: nowhere) now.
 
-    A promotion rests on a recorded decision `promote` for the version's bundle, a rollback on an earlier promotion.
+    A promotion rests on a recorded decision `promote` for the version's bundle and on the approvals that `rule` asks for, a
+    rollback on an earlier promotion; a challenger needs no approval yet.
     """
 
     name: str
@@ -30,18 +34,22 @@ class Move:
     kind: Literal["promote", "rollback"]
     decision_sha256: str | None
     actor: str
+    rule: ApprovalRule
 
 
 def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
     """Checks, compares, swaps and appends, in the caller's transaction. A repeated move returns the first one's record.
 
+    Consent is asked for again in the same transaction: a withdrawal is recorded before the move, which then fails, or after it.
+
     Raises:
         InputError: no such version or decision.
-        RefusedError: the version was trained for benchmark, or a rollback goes where the alias never was.
-        GateError: the decision is not `promote`.
+        RefusedError: somebody who is in the version is no longer admitted, it was trained for benchmark, or a rollback goes
+            where the alias never was.
+        GateError: the decision is not `promote`, or approvals are missing.
         StalePromotionError: the alias points elsewhere than expected.
     """
-    _check_grounds(connection, move)
+    approved_by = _check_grounds(connection, move, at)
     current = current_version(connection, move.name, move.alias)
     if current == move.to_version:
         return promotions(connection, move.name, move.alias)[-1]
@@ -50,9 +58,11 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
             f"{move.alias} of '{move.name}' is {_named(current)}, not {_named(move.expected_previous)} as the decision "
             "assumed; compare with it and decide again"
         )
-    if move.alias == "champion" and current is not None:
-        _point(connection, move.name, "previous", current)
-    return _append(connection, move, at)
+    if move.alias == "champion":
+        if current is not None:
+            _point(connection, move.name, "previous", current)
+        _end_challenge(connection, move)
+    return _append(connection, move, approved_by, at)
 
 
 def current_version(connection: Connection, name: str, alias: Alias) -> int | None:
@@ -69,17 +79,19 @@ def promotions(connection: Connection, name: str, alias: Alias) -> tuple[Promoti
     return tuple(_promotion(row) for row in connection.execute(query).mappings())
 
 
-def _check_grounds(connection: Connection, move: Move) -> None:
+def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[str, ...]:
+    """Raises where the move must not be; returns the ids of the keys that approved it."""
     models, decisions = tables.models, tables.decisions
     wanted = (models.c.name == move.name) & (models.c.version == move.to_version)
     model = connection.execute(select(models).where(wanted)).first()
     if model is None:
         raise InputError(f"'{move.name}' has no version {move.to_version}; register it first")
     check_promotable(model.purpose)
+    snapshot = _check_consent(connection, model.run_id, at)
     if move.kind == "rollback":
         if all(past.to_version != move.to_version for past in promotions(connection, move.name, move.alias)):
             raise RefusedError(f"version {move.to_version} was never {move.alias}; roll back to one that was")
-        return
+        return ()
     named = (decisions.c.decision_sha256 == move.decision_sha256) & (decisions.c.bundle_sha256 == model.bundle_sha256)
     decision = connection.execute(select(decisions.c.decision).where(named)).scalar_one_or_none()
     if decision is None:
@@ -88,6 +100,37 @@ def _check_grounds(connection: Connection, move: Move) -> None:
         )
     if decision != "promote":
         raise GateError(f"the gate said {decision} of version {move.to_version}; only promote lets it go live")
+    if move.alias != "champion" or not move.rule.asks:
+        return ()
+    statement = Statement(
+        name=move.name,
+        version=move.to_version,
+        role="",
+        bundle_sha256=model.bundle_sha256,
+        decision_sha256=str(move.decision_sha256),
+        consent_snapshot_sha256=snapshot,
+    )
+    approved = valid_approvals(connection, statement)
+    check_approvals(list(approved.values()), move.rule)
+    return tuple(sorted(approved))
+
+
+def _check_consent(connection: Connection, run_id: str, at: datetime) -> str:
+    """The consent snapshot of a run's dataset version, whose members are all still admitted; RefusedError otherwise."""
+    versions, members = tables.dataset_versions, tables.dataset_members
+    of_run = select(tables.runs.c.dataset_version).where(tables.runs.c.run_id == run_id).scalar_subquery()
+    dataset = connection.execute(select(versions).where(versions.c.version == of_run)).one()
+    by_consent = (members.c.dataset_version == dataset.version) & members.c.consent_event_id.is_not(None)
+    people = connection.execute(select(members.c.person).where(by_consent).distinct()).scalars().all()
+    events = consents_of(connection, at)
+    notices = set(connection.execute(select(tables.notices.c.sha256)).scalars())
+    answers = admit_people(events, sorted(people), dataset.purpose, dataset.context, at, notices)
+    gone = [answer.reason for answer in answers.values() if not answer.admitted]
+    if gone:
+        raise RefusedError(
+            f"{len(gone)} of {len(people)} people in it are no longer admitted ({gone[0]}); retrain without them"
+        )
+    return str(dataset.consent_snapshot_sha256)
 
 
 def _swap(connection: Connection, move: Move) -> bool:
@@ -106,7 +149,13 @@ def _point(connection: Connection, name: str, alias: Alias, version: int) -> Non
         connection.execute(insert(table), _alias_row(name, alias, version))
 
 
-def _append(connection: Connection, move: Move, at: datetime) -> Promotion:
+def _end_challenge(connection: Connection, move: Move) -> None:
+    table = tables.aliases
+    same = (table.c.name == move.name) & (table.c.alias == "challenger") & (table.c.version == move.to_version)
+    connection.execute(delete(table).where(same))
+
+
+def _append(connection: Connection, move: Move, approved_by: tuple[str, ...], at: datetime) -> Promotion:
     row = {
         "name": move.name,
         "alias": move.alias,
@@ -117,7 +166,8 @@ def _append(connection: Connection, move: Move, at: datetime) -> Promotion:
         "actor": move.actor,
         "promoted_at": utc_text(at),
     }
-    seq = chain.append(connection, "promotion", row, {tables.promotions: [row]}, at)
+    asked = {"approvals_required": move.rule.required, "approved_by": list(approved_by)}
+    seq = chain.append(connection, "promotion", row | asked, {tables.promotions: [row]}, at)
     return _promotion({**row, "log_seq": seq})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -43,6 +44,16 @@ def consent_of(body: str) -> ConsentEvent:
         return event_from(json.loads(body))
     except (InputError, ValueError) as error:
         raise IntegrityError("a stored consent event cannot be read; run `bitface audit log`") from error
+
+
+def consents_of(connection: Connection, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
+    """Every consent event that was recorded by `at`, oldest first; of one pseudonym, where it is given."""
+    events = tables.consent_events
+    query = select(events.c.body).where(events.c.recorded_at <= utc_text(at))
+    if subject is not None:
+        query = query.where(events.c.subject == subject)
+    query = query.order_by(events.c.recorded_at, events.c.event_time, events.c.event_id)
+    return tuple(consent_of(body) for body in connection.execute(query).scalars())
 
 
 def recorded_consents(connection: Connection, event_ids: Collection[str]) -> dict[str, ConsentEvent]:

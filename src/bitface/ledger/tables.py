@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""2 added keys and approvals; a ledger of version 1 is given the tables that it lacks."""
 metadata: Final = MetaData()
 
 
@@ -130,6 +131,32 @@ decisions = Table(
     _log_seq(),
 )
 
+keys = Table(
+    "keys",
+    metadata,
+    _text("key_id", key=True),
+    _text("person"),
+    _text("role"),
+    _text("public_key"),
+    _text("added_at"),
+    _log_seq(),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("key_id", Text, ForeignKey("keys.key_id"), primary_key=True),
+    _text("bundle_sha256", key=True),
+    Column("decision_sha256", Text, ForeignKey("decisions.decision_sha256"), primary_key=True),
+    _text("name"),
+    Column("version", Integer, nullable=False),
+    _text("role"),
+    _text("consent_snapshot_sha256"),
+    _text("signature"),
+    _text("approved_at"),
+    _log_seq(),
+)
+
 promotions = Table(
     "promotions",
     metadata,
@@ -155,5 +182,8 @@ aliases = Table(
 )
 """Where each alias points now: derived from `promotions`, kept so that one UPDATE can compare and swap."""
 
-CHAINED: Final = (notices, consent_events, dataset_versions, dataset_members, runs, models, decisions, promotions)
+CHAINED: Final = (
+    *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
+    *(keys, approvals, promotions),
+)
 """The tables whose rows the chain covers."""

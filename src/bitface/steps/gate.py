@@ -27,11 +27,12 @@ BUNDLE_NAME = "gate.zip"
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """The decision, the bundle that holds it with its evidence, and the bundle's digest."""
+    """The decision, the bundle that holds it with its evidence, its digest, and the champion that it compared with."""
 
     decision: GateDecision
     path: Path
     sha256: str
+    compared_with: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,8 @@ def decide_run(
     decision = evaluate_gate(evidence, run.params.gate, run.params.seed)
     path = run.folder / BUNDLE_NAME
     sha256 = write_bundle(path, evidence, run.params.gate, run.params.seed, decision, _digests(run, bundle))
-    return Decided(decision=decision, path=path, sha256=sha256)
+    compared = int(rival.version) if rival else None
+    return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
 
 
 def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:

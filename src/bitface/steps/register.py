@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitface.consent.admission import admit_people
-from bitface.errors import RefusedError
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
@@ -22,10 +20,21 @@ from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
 from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
+from bitface.steps.promote import go_live, rule_of
+from bitface.steps.reconcile import keep_shown, project_aliases
 from bitface.steps.summary import EXIT_CODES, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Trained, model_facts
 from bitface.steps.transfer import Transferred
 from bitface.steps.validate import Validation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """The ledger's number of a version, its alias, and why it is not champion although the gate let it through."""
+
+    version: int
+    alias: str | None
+    withheld: str | None
 
 
 def start_tracking(run: Run, tracking: Tracking) -> None:
@@ -63,15 +72,13 @@ def register_model(
     reports: Mapping[str, Path],
     ledger: Ledger,
     tracking: Tracking,
-    at: datetime,
-) -> tuple[int, str | None]:
-    """Records model and decision, promotes where the decision allows it, and shows it all; returns version and alias.
+) -> Registered:
+    """Records model and decision, promotes where the decision allows it, and shows it all.
 
     Raises:
         RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
         StalePromotionError: another champion was promoted meanwhile.
     """
-    before = ledger.champion()
     entry = ledger.record_model(
         ModelEntry(
             bundle_sha256=bundle.bundle_sha256,
@@ -92,37 +99,17 @@ def register_model(
     )
     headline = _headline(run, evaluation, bundle, decision)
     metrics = _run_metrics(evaluation, bundle, explanation, transferred) | (unit_metrics(units) if units else {})
+    shown = _version(run, bundle, decision, entry.version, headline)
+    keep_shown(run.folder, shown)
     _show(run, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
-    tracking.register(_version(run, bundle, decision, entry.version, headline))
+    tracking.register(shown)
+    withheld = None
     if decision.decision.verdict == "promote" and run.purpose == "train":
-        check_consent_now(run, ledger, at)
-        ledger.promote(
-            entry.version,
-            expected_previous=None if before is None else before.version,
-            decision_sha256=decision.sha256,
-            actor="retrain: no approval is required by params.yaml",
-        )
-    tracking.point_aliases(MODEL_NAME, aliases_of(ledger))
-    champion = ledger.champion()
-    return entry.version, "champion" if champion is not None and champion.version == entry.version else None
-
-
-def aliases_of(ledger: Ledger) -> dict[str, int | None]:
-    """Where the ledger says that each alias points."""
-    entries = {"champion": ledger.champion("champion"), "previous": ledger.champion("previous")}
-    return {alias: entry.version if entry else None for alias, entry in entries.items()}
-
-
-def check_consent_now(run: Run, ledger: Ledger, at: datetime) -> None:
-    """Applies the admission rule to every member again; raises RefusedError when somebody is no longer admitted."""
-    members = [person for person, answer in run.members.admissions.items() if answer.event_id is not None]
-    answers = admit_people(ledger.consents_as_of(at), members, run.purpose, run.context, at, ledger.known_notices())
-    gone = [person for person, answer in answers.items() if not answer.admitted]
-    if gone:
-        reason = answers[gone[0]].reason
-        raise RefusedError(
-            f"{len(gone)} of {len(members)} people are no longer admitted ({reason}); retrain without them"
-        )
+        rule = rule_of(run.params.promotion)
+        withheld = go_live(entry.version, decision.compared_with, run.evidence, decision.sha256, rule, ledger)
+    aliases = project_aliases(ledger, tracking)
+    alias = next((name for name in ("champion", "challenger") if aliases.get(name) == entry.version), None)
+    return Registered(version=entry.version, alias=alias, withheld=withheld)
 
 
 def summarise(
@@ -135,8 +122,7 @@ def summarise(
     explanation: Explained,
     decision: Decided,
     transferred: Transferred | None,
-    version: int,
-    alias: str | None,
+    registered: Registered,
     reused: Sequence[str],
     seconds: Mapping[str, float],
     warnings: Sequence[str],
@@ -173,8 +159,9 @@ def summarise(
             "bundle": str(decision.path),
             "cells": decision.decision.counts(),
         },
-        "version": version,
-        "alias": alias,
+        "version": registered.version,
+        "alias": registered.alias,
+        "withheld": registered.withheld,
         "reused": list(reused),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "exit_code": EXIT_CODES[decision.decision.verdict],

@@ -80,6 +80,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
             else ""
         )
         return f"PROMOTED: {where} is the champion{limits}"
+    if summary["withheld"]:
+        return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
     if decision == "promote":
         return f"PASSED: {where} passes its gate; trained for {summary['purpose']}, it can never be promoted"
     return f"{_SAID[decision]}: {where} is registered without an alias: {'; '.join(summary['gate']['reasons'][:2])}"

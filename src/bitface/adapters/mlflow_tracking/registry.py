@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bitface.adapters.mlflow_tracking.notes import REGISTERED_MODEL_NOTE, version_note
 from bitface.adapters.mlflow_tracking.store import MlflowStore, quotable
 from bitface.errors import InputError, IntegrityError
-from bitface.ports import TrackedVersion
+from bitface.ports import ShownVersions, TrackedVersion
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -80,6 +80,20 @@ class MlflowRegistry:
             else:
                 self._store.client.set_registered_model_alias(name, alias, str(number))
         return tuple(moved)
+
+    def shown(self, name: str) -> ShownVersions:
+        """Which of the ledger's versions are registered, and where the aliases point; nothing where the name is new."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._store.client.get_registered_model(name).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return ShownVersions(versions=frozenset(), aliases={})
+        numbers = {str(one.version): int(one.tags.get(VERSION_TAG, 0)) for one in self._versions(name)}
+        aliases = {str(alias): numbers.get(str(at), 0) for alias, at in found.items() if alias in ALIASES}
+        return ShownVersions(versions=frozenset(numbers.values()) - {0}, aliases=aliases)
 
     def resolve(self, reference: str, name: str) -> Path:
         """The bundle's folder of `champion`, `challenger`, `previous` or `NAME/VERSION` (the ledger's number).

@@ -12,7 +12,7 @@ from bitface.adapters.mlflow_tracking.notes import report_note, run_note
 from bitface.adapters.mlflow_tracking.registry import MlflowRegistry
 from bitface.adapters.mlflow_tracking.store import MlflowStore, millis
 from bitface.errors import InputError
-from bitface.ports import TrackedModel, TrackedOutcome, TrackedReport, TrackedRun, TrackedVersion
+from bitface.ports import ShownVersions, TrackedModel, TrackedOutcome, TrackedReport, TrackedRun, TrackedVersion
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -149,6 +149,10 @@ class MlflowTracking:
     def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]:
         """Sets aliases to versions of the ledger; see `MlflowRegistry.point_aliases`."""
         return self._registry.point_aliases(name, aliases)
+
+    def shown(self, name: str) -> ShownVersions:
+        """What the registry shows of a name; see `MlflowRegistry.shown`."""
+        return self._registry.shown(name)
 
     def resolve(self, reference: str, name: str = "bitface") -> Path:
         """The bundle's folder that a reference names; see `MlflowRegistry.resolve`."""

@@ -1,0 +1,119 @@
+"""Lets a version go live, or takes it back: each in one transaction of the ledger, and only from where the decision thought it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bitface.errors import GateError, InputError, IntegrityError
+from bitface.gate.bundle import read_bundle, replay
+from bitface.ledger.entries import ApprovalRule, ApprovalsMissingError, ModelEntry, Promotion
+from bitface.ledger.ledger import Ledger
+from bitface.params import PromotionParams
+from bitface.steps.approve import Standing, standing
+from bitface.steps.gate import BUNDLE_NAME
+
+
+def rule_of(params: PromotionParams) -> ApprovalRule:
+    """Who must approve, as params.yaml says."""
+    return ApprovalRule(required=params.approvals_required, roles=params.roles)
+
+
+def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Ledger) -> Promotion:
+    """Makes a version the champion, provided that the champion is still the one that its gate compared it with.
+
+    Raises:
+        InputError: no such version, or its gate bundle is gone. IntegrityError: the bundle is not the recorded one, or its
+            decision cannot be derived again. GateError: the gate or the approvals do not allow it. RefusedError: consent.
+    """
+    found = standing(version, ledger)
+    current = ledger.champion()
+    if current is not None and current.version == version:
+        return ledger.promotions()[-1]
+    return ledger.promote(
+        version,
+        expected_previous=expected_previous(_compared_with(found, runs), found.model.evidence, current),
+        decision_sha256=found.decision.decision_sha256,
+        actor=actor,
+        rule=rule,
+    )
+
+
+def go_live(
+    version: int, compared: int | None, evidence: str, decision_sha256: str, rule: ApprovalRule, ledger: Ledger
+) -> str | None:
+    """Promotes what a gate has just let through; where it cannot go live yet, makes it challenger and says why.
+
+    Raises:
+        RefusedError: somebody's consent ended meanwhile. StalePromotionError: another champion was promoted meanwhile.
+    """
+    actor = "retrain, with the approvals of people" if rule.asks else "retrain: no approval is required by params.yaml"
+    try:
+        ledger.promote(
+            version,
+            expected_previous=expected_previous(compared, evidence, ledger.champion()),
+            decision_sha256=decision_sha256,
+            actor=actor,
+            rule=rule,
+        )
+    except (ApprovalsMissingError, RealChampionError) as why:
+        challenger = ledger.champion("challenger")
+        ledger.promote(
+            version,
+            expected_previous=challenger.version if challenger else None,
+            decision_sha256=decision_sha256,
+            actor="retrain",
+            alias="challenger",
+        )
+        return str(why)
+    return None
+
+
+class RealChampionError(GateError):
+    """A champion that learned from real people is not replaced by one that saw synthetic ones only."""
+
+
+def expected_previous(compared: int | None, evidence: str, current: ModelEntry | None) -> int | None:
+    """Which champion a decision lets be replaced: the one it compared with, or one of synthetic evidence by real.
+
+    Raises:
+        RealChampionError: a model of synthetic evidence alone would replace one of real people.
+    """
+    if compared is not None or current is None or current.evidence == evidence:
+        return compared
+    if evidence == "synthetic":
+        raise RealChampionError(
+            f"champion {current.version} rests on {current.evidence} people; a model of synthetic ones does not replace it"
+        )
+    return current.version
+
+
+def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
+    """Makes an earlier champion the champion again; the previous one where no version is named.
+
+    Raises:
+        InputError: there is none. RefusedError: it never was champion, or holds somebody who is no longer admitted.
+    """
+    current, previous = ledger.champion(), ledger.champion("previous")
+    target = version if version is not None else previous.version if previous else None
+    if target is None:
+        raise InputError("there is no previous champion to go back to; name one with --to")
+    return ledger.promote(
+        target,
+        expected_previous=current.version if current else None,
+        decision_sha256=None,
+        actor=actor,
+        kind="rollback",
+    )
+
+
+def _compared_with(found: Standing, runs: Path) -> int | None:
+    path = runs / found.model.run_id / BUNDLE_NAME
+    if not path.is_file():
+        raise InputError(f"the gate bundle of run {found.model.run_id} is gone; restore it, or retrain")
+    bundle = read_bundle(path)
+    if bundle.sha256 != found.decision.decision_sha256:
+        raise IntegrityError(f"the gate bundle of run {found.model.run_id} is not the recorded one; restore it")
+    if not replay(bundle).identical:
+        raise IntegrityError(f"the decision on version {found.model.version} cannot be derived again; retrain")
+    compared = bundle.evidence.champion_version
+    return None if compared is None else int(compared)

@@ -1,0 +1,85 @@
+"""Makes MLflow show what the ledger says: after a crash, after somebody moved an alias by hand, or simply once more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from bitface.dataset.files import write_atomically
+from bitface.ledger.entries import ALIASES, MODEL_NAME, Alias, ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.ports import TrackedVersion, Tracking
+
+SHOWN_NAME: Final = "version.json"
+"""Of a run's folder: what the registry shall show of its version, so that it can be shown again."""
+
+
+def keep_shown(folder: Path, version: TrackedVersion) -> None:
+    """Writes down what the registry shall show of a version, before anything is shown."""
+    document = {**asdict(version), "bundle": str(version.bundle)}
+    write_atomically(folder / SHOWN_NAME, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+
+
+def aliases_of(ledger: Ledger) -> dict[str, int | None]:
+    """Where the ledger says that each alias points."""
+    entries = {alias: ledger.champion(alias) for alias in ALIASES}
+    return {alias: entry.version if entry else None for alias, entry in entries.items()}
+
+
+def reconcile(runs: Path, ledger: Ledger, open_tracking: Callable[[], Tracking]) -> tuple[str, ...]:
+    """Puts the registry right, the champion's alias last; returns a sentence for each thing that was not as the ledger says.
+
+    Versions that a crash kept from being shown are shown, if their run's files are still there. One that no gate has judged
+    yet is not owed: its run was interrupted before that, and goes on when it is started again.
+    """
+    models = [model for model in ledger.models() if ledger.decisions(model.bundle_sha256)]
+    if not models:
+        return ()
+    tracking = open_tracking()
+    shown = tracking.shown(MODEL_NAME)
+    said = [_show_again(model, runs, tracking) for model in models if model.version not in shown.versions]
+    wanted = project_aliases(ledger, tracking)
+    found = {alias: shown.aliases.get(alias) for alias in ALIASES if alias in wanted}
+    said += [_moved(alias, at, wanted[alias], ledger) for alias, at in found.items() if at != wanted[alias]]
+    return tuple(said)
+
+
+def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]:
+    """Points the registry's aliases where the ledger says, the champion's last, and returns where that is.
+
+    An alias of a version that the registry cannot show is left as it is. Looks again after pointing: of two processes that
+    promote at once, the slower one would otherwise show what the faster one has replaced.
+    """
+    while True:
+        said, there = aliases_of(ledger), tracking.shown(MODEL_NAME).versions
+        wanted = {alias: at for alias, at in said.items() if at is None or at in there}
+        tracking.point_aliases(MODEL_NAME, wanted)
+        if aliases_of(ledger) == said:
+            return wanted
+
+
+def _show_again(model: ModelEntry, runs: Path, tracking: Tracking) -> str:
+    path = runs / model.run_id / SHOWN_NAME
+    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if document.get("version") != model.version or not Path(document["bundle"]).is_dir():
+        return f"version {model.version} is not in the registry, and its run's files are gone; it cannot be shown"
+    changes = {"bundle": Path(document["bundle"]), "reasons": tuple(document["reasons"])}
+    tracking.register(TrackedVersion(**{**document, **changes}))
+    return f"version {model.version} was not in the registry, since its run was interrupted; it is now"
+
+
+def _moved(alias: Alias, at: int | None, wanted: int | None, ledger: Ledger) -> str:
+    moves = ledger.promotions("champion" if alias == "previous" else alias)
+    before = {None, *(move.from_version for move in moves), *(move.to_version for move in moves)}
+    if at in before:
+        return f"alias {alias} was {_at(at)} and is {_at(wanted)} now, as the ledger says: a run was interrupted, or a hand moved it"
+    return f"alias {alias} was moved by hand {_at(at)}, where it never was; it is {_at(wanted)} now, as the ledger says"
+
+
+def _at(version: int | None) -> str:
+    return (
+        "nowhere" if version is None else "at a version that is not ours" if version == 0 else f"at version {version}"
+    )

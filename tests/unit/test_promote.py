@@ -1,0 +1,274 @@
+"""Who may let a version go live, from where, on whose word; and who may take it back."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bitface.consent.events import ConsentEvent
+from bitface.consent.known_sources import packaged_notice, synthetic_consents
+from bitface.errors import GateError, InputError, IntegrityError, RefusedError
+from bitface.gate.bundle import write_bundle
+from bitface.gate.decision import evaluate_gate
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.entries import (
+    ApprovalRule,
+    ApprovalsMissingError,
+    DatasetEntry,
+    DecisionEntry,
+    MemberEntry,
+    ModelEntry,
+    RunEntry,
+    StalePromotionError,
+)
+from bitface.ledger.ledger import Ledger
+from bitface.steps.approve import add_key, approve
+from bitface.steps.gate import BUNDLE_NAME
+from bitface.steps.promote import RealChampionError, expected_previous, go_live, promote, roll_back
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PEOPLE = [f"s{number:015d}" for number in range(3)]
+NOBODY, TWO = ApprovalRule(), ApprovalRule(required=2, roles=("compliance",))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
+        consents = synthetic_consents(PEOPLE)
+        opened.record_notice(packaged_notice("synthetic-1"))
+        opened.record_consents(consents)
+        members = [
+            MemberEntry(
+                sample_id=f"x{number}",
+                person=consent.subject,
+                sample_sha256="a" * 64,
+                split="train",
+                licence_id="synthetic",
+                consent_event_id=consent.event_id,
+                consent_event_sha256=consent.sha256,
+            )
+            for number, consent in enumerate(consents)
+        ]
+        dataset = DatasetEntry(
+            version="d1",
+            manifest_sha256="b" * 64,
+            consent_snapshot_sha256="c" * 64,
+            purpose="train",
+            context="research",
+            evidence="synthetic",
+            people=3,
+            samples=3,
+        )
+        opened.record_dataset(dataset, members)
+        yield opened
+
+
+@pytest.fixture
+def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
+    """`register(n, champion)` puts version n on record, with the bundle of a gate that compared it with a champion."""
+
+    def put(
+        number: int, champion: int | None = None, verdict: str = "promote", evidence_kind: str = "synthetic"
+    ) -> str:
+        run_id = f"run{number}"
+        own = (
+            evidence
+            if champion is None
+            else replace(evidence, champion_version=str(champion), champion=evidence.one_bit)
+        )
+        params = gate_params.model_copy(update={"permutations": 999, "bootstrap_resamples": 200})
+        folder = tmp_path / "runs" / run_id
+        folder.mkdir(parents=True)
+        sha256 = write_bundle(
+            folder / BUNDLE_NAME, own, params, number, evaluate_gate(own, params, number), {"model": str(number)}
+        )
+        ledger.record_run(
+            RunEntry(
+                run_id=run_id,
+                dataset_version="d1",
+                purpose="train",
+                context="research",
+                code_commit="c0ffee",
+                params_sha256="d" * 64,
+                constraints_sha256="e" * 64,
+            )
+        )
+        model = ledger.record_model(
+            ModelEntry(
+                bundle_sha256=f"bundle {number}",
+                weights_sha256="f" * 64,
+                run_id=run_id,
+                evidence=evidence_kind,
+                purpose="train",
+            )
+        )
+        assert model.version == number
+        ledger.record_decision(
+            DecisionEntry(
+                decision_sha256=sha256,
+                bundle_sha256=model.bundle_sha256,
+                run_id=run_id,
+                decision=verdict,  # type: ignore[arg-type]
+                reasons=(),
+            )
+        )
+        return sha256
+
+    return put
+
+
+def test_two_approvals_are_two_people_and_say_exactly_this(ledger, register, tmp_path) -> None:
+    register(1)
+    live = lambda: promote(1, TWO, "test", tmp_path / "runs", ledger)  # noqa: E731
+    with pytest.raises(ApprovalsMissingError, match="0 of 2 people"):
+        live()
+    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger)
+    add_key("Mara", "compliance", tmp_path / "mara2.pem", ledger)
+    assert approve(1, "reviewer", tmp_path / "mara.pem", ledger)[1] is True
+    assert approve(1, "reviewer", tmp_path / "mara.pem", ledger)[1] is False
+    approve(1, "compliance", tmp_path / "mara2.pem", ledger)
+    with pytest.raises(ApprovalsMissingError, match="1 of 2 people"):
+        live()
+    add_key("Jon", "engineer", tmp_path / "jon.pem", ledger)
+    approve(1, "engineer", tmp_path / "jon.pem", ledger)
+    assert live().to_version == 1
+    assert ledger.verify_chain().intact
+    assert live() == ledger.promotions()[-1], "a repeated promotion is the first one"
+
+
+def test_a_role_that_somebody_must_speak_in_is_asked_for(ledger, register, tmp_path) -> None:
+    register(1)
+    for person in ("Mara", "Jon"):
+        add_key(person, "engineer", tmp_path / f"{person}.pem", ledger)
+        approve(1, "engineer", tmp_path / f"{person}.pem", ledger)
+    with pytest.raises(ApprovalsMissingError, match="nobody has approved as compliance"):
+        promote(1, TWO, "test", tmp_path / "runs", ledger)
+
+
+def test_an_approval_of_another_version_is_none_of_this(ledger, register, tmp_path) -> None:
+    register(1)
+    register(2)
+    add_key("Mara", "compliance", tmp_path / "mara.pem", ledger)
+    approve(1, "compliance", tmp_path / "mara.pem", ledger)
+    with pytest.raises(ApprovalsMissingError):
+        promote(2, ApprovalRule(required=1), "test", tmp_path / "runs", ledger)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("signature", "0" * 128), ("version", "2"), ("role", "engineer"), ("decision_sha256", None)],
+)
+def test_an_approval_that_was_edited_counts_for_nothing(ledger, register, tmp_path, column, value) -> None:
+    import sqlite3
+
+    register(1)
+    other = register(2)
+    add_key("Mara", "compliance", tmp_path / "mara.pem", ledger)
+    approve(1, "compliance", tmp_path / "mara.pem", ledger)
+    with sqlite3.connect(tmp_path / "ledger.db") as raw:
+        raw.execute(f"update approvals set {column} = ?", (value or other,))  # noqa: S608 - constant names
+    with pytest.raises(GateError):
+        promote(1, ApprovalRule(required=1), "test", tmp_path / "runs", ledger)
+    assert not ledger.verify_chain().intact
+
+
+def test_keys_are_made_once_and_for_their_owner_alone(ledger, tmp_path) -> None:
+    path = tmp_path / "mara.pem"
+    add_key("Mara", "reviewer", path, ledger)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="never overwritten"):
+        add_key("Mara", "reviewer", path, ledger)
+    assert path.read_bytes() == before
+    with pytest.raises(InputError, match="unknown role"):
+        add_key("Mara", "king", tmp_path / "king.pem", ledger)
+    assert not (tmp_path / "king.pem").exists(), "a key that is not on record leaves no file"
+    assert [key.person for key in ledger.known_keys()] == ["Mara"]
+
+
+def test_a_key_approves_only_as_what_it_was_made_for(ledger, register, tmp_path) -> None:
+    register(1)
+    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger)
+    with pytest.raises(InputError, match="approve with --role reviewer"):
+        approve(1, "compliance", tmp_path / "mara.pem", ledger)
+    (tmp_path / "no.pem").write_text("no key")
+    with pytest.raises(InputError, match="holds no private key"):
+        approve(1, "reviewer", tmp_path / "no.pem", ledger)
+    register(2, verdict="hold")
+    with pytest.raises(GateError, match="the gate said hold"):
+        approve(2, "reviewer", tmp_path / "mara.pem", ledger)
+
+
+def test_a_decision_against_another_champion_promotes_nothing(ledger, register, tmp_path) -> None:
+    register(1)
+    promote(1, NOBODY, "test", tmp_path / "runs", ledger)
+    register(2, champion=1)
+    register(3, champion=1)
+    promote(3, NOBODY, "test", tmp_path / "runs", ledger)
+    with pytest.raises(StalePromotionError, match="compare with it and decide again"):
+        promote(2, NOBODY, "test", tmp_path / "runs", ledger)
+    assert ledger.champion().version == 3
+
+
+def test_a_bundle_that_is_not_the_recorded_one_promotes_nothing(ledger, register, tmp_path) -> None:
+    register(1)
+    register(2)
+    runs = tmp_path / "runs"
+    (runs / "run1" / BUNDLE_NAME).write_bytes((runs / "run2" / BUNDLE_NAME).read_bytes())
+    with pytest.raises(IntegrityError, match="not the recorded one"):
+        promote(1, NOBODY, "test", runs, ledger)
+    (runs / "run1" / BUNDLE_NAME).unlink()
+    with pytest.raises(InputError, match="is gone"):
+        promote(1, NOBODY, "test", runs, ledger)
+
+
+def test_what_waits_for_people_is_challenger_until_they_spoke(ledger, register, tmp_path) -> None:
+    sha256 = register(1)
+    why = go_live(1, None, "synthetic", sha256, ApprovalRule(required=1), ledger)
+    assert why is not None and "0 of 1 people" in why
+    assert ledger.champion("challenger").version == 1 and ledger.champion() is None
+    add_key("Mara", "compliance", tmp_path / "mara.pem", ledger)
+    approve(1, "compliance", tmp_path / "mara.pem", ledger)
+    assert go_live(1, None, "synthetic", sha256, ApprovalRule(required=1), ledger) is None
+    assert ledger.champion("challenger") is None and ledger.champion().version == 1
+    assert ledger.verify_chain().intact
+
+
+def test_a_model_of_synthetic_people_replaces_none_of_real_ones(ledger, register) -> None:
+    go_live(1, None, "real", register(1, evidence_kind="real"), NOBODY, ledger)
+    why = go_live(2, None, "synthetic", register(2), NOBODY, ledger)
+    assert why is not None and "rests on real people" in why
+    assert (ledger.champion().version, ledger.champion("challenger").version) == (1, 2)
+    with pytest.raises(RealChampionError):
+        expected_previous(None, "synthetic", ledger.champion())
+
+
+def withdraw(ledger: Ledger) -> None:
+    event = synthetic_consents(PEOPLE)[0]
+    changes = {"event_id": f"{event.event_id}-w", "state": "withdrawn", "event_time": NOON, "recorded_at": NOON}
+    ledger.record_consents([ConsentEvent.model_validate(event.model_dump() | changes)])
+
+
+def test_a_rollback_goes_to_a_champion_that_was_and_holds_nobody_who_left(ledger, register, tmp_path) -> None:
+    with pytest.raises(InputError, match="no previous champion"):
+        roll_back(None, "test", ledger)
+    register(1)
+    promote(1, NOBODY, "test", tmp_path / "runs", ledger)
+    register(2, champion=1)
+    promote(2, NOBODY, "test", tmp_path / "runs", ledger)
+    register(3, champion=2)
+    assert roll_back(None, "test", ledger).to_version == 1
+    assert roll_back(None, "test", ledger).to_version == 2
+    with pytest.raises(RefusedError, match="never champion"):
+        roll_back(3, "test", ledger)
+    withdraw(ledger)
+    with pytest.raises(RefusedError, match="1 of 3 people in it are no longer admitted"):
+        roll_back(1, "test", ledger)
+    with pytest.raises(RefusedError, match="no longer admitted"):
+        promote(3, NOBODY, "test", tmp_path / "runs", ledger)
+    assert ledger.champion().version == 2
