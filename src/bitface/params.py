@@ -350,7 +350,9 @@ class ExplainParams(Section):
     clip_frames: int = Field(ge=1, le=64)
 
 
-GateKind = Literal["emotion", "slice", "binarization", "latency", "explanation", "consent", "drift", "champion"]
+GateKind = Literal[
+    "emotion", "slice", "disparity", "binarization", "latency", "explanation", "consent", "drift", "champion"
+]
 
 
 class GateParams(Section):
@@ -364,6 +366,7 @@ class GateParams(Section):
     required_attributes: tuple[str, ...] = Field(min_length=1)
     emotion_balanced_accuracy_floor: float = Field(gt=0, lt=1)
     slice_accuracy_floor: float = Field(gt=0, lt=1)
+    disparity_max: float = Field(gt=0, lt=1)
     binarization_loss_max: float = Field(gt=0, lt=1)
     champion_margin: float = Field(gt=0, lt=1)
     champion_slice_margin: float = Field(gt=0, lt=1)

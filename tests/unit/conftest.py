@@ -17,7 +17,7 @@ EMOTIONS = ("anger", "happiness", "neutral")
 STILLS = 2 * len(EMOTIONS)
 
 
-def _predictions(people: int = 60, errors: float = 0.1, seed: int = 0) -> Predictions:
+def _predictions(people: int = 60, errors: float = 0.1, seed: int = 1) -> Predictions:
     """`people` with two stills of each emotion; a share of stills is taken for the next emotion."""
     rng = np.random.default_rng(seed)
     labels = np.tile(np.repeat(EMOTIONS, 2), people)

@@ -139,7 +139,7 @@ def test_without_drift_figures_only_an_advisory_cell_is_missing(evidence, gate_p
 
 
 def test_every_required_kind_has_a_required_cell(with_champion, gate_params) -> None:
-    """A kind that is required cannot vanish: it is there, judged or NOT-RUN."""
+    """A kind that is required cannot vanish: it is there, judged or NOT-RUN. Disparity is asked of a first model alone."""
     every = gate_params.model_copy(update={"required": (*gate_params.required, "drift")})
     empty = replace(
         with_champion,
@@ -155,7 +155,9 @@ def test_every_required_kind_has_a_required_cell(with_champion, gate_params) -> 
     )
     for found in (with_champion, empty):
         decision = evaluate_gate(found, every, 0)
-        assert {cell.kind for cell in decision.cells if cell.required} == set(every.required)
+        assert {cell.kind for cell in decision.cells if cell.required} == set(every.required) - {"disparity"}
+        first = evaluate_gate(replace(found, champion_version=None, champion=None), every, 0)
+        assert {cell.kind for cell in first.cells if cell.required} == set(every.required) - {"champion"}
 
 
 def test_no_sentence_names_a_person(evidence, gate_params) -> None:

@@ -14,13 +14,13 @@ from bitface.evaluation.intervals import (
     effective_n,
     mean_of_two,
     percentile_interval,
-    person_weights,
     proportion_interval,
     quantile_interval,
     seed_for,
     wilson,
 )
 from bitface.evaluation.predictions import Predictions, problem_with
+from bitface.evaluation.resampling import person_weights
 from bitface.evaluation.scores import auc_of, balanced_accuracy_interval, balanced_accuracy_of, f1_of, score_model
 from bitface.params import EvaluationParams
 

@@ -13,11 +13,11 @@ from bitface.errors import InputError
 from bitface.evaluation.intervals import (
     Interval,
     percentile_interval,
-    person_weights,
     proportion_interval,
     seed_for,
 )
 from bitface.evaluation.predictions import Predictions, check_predictions
+from bitface.evaluation.resampling import person_weights
 from bitface.evaluation.scores import auc_of, balanced_accuracy_interval
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.params import EvaluationParams

@@ -15,10 +15,10 @@ from bitface.evaluation.curves import Reliability, reliability
 from bitface.evaluation.intervals import (
     Interval,
     percentile_interval,
-    person_weights,
     proportion_interval,
     seed_for,
 )
+from bitface.evaluation.resampling import person_weights
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.params import EvaluationParams
 

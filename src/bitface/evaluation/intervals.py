@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
+from bitface.evaluation.resampling import Rows
 
 Floats = NDArray[np.float64]
 Texts = NDArray[np.str_]
@@ -78,20 +79,6 @@ def effective_n(correct: NDArray[np.bool_], persons: Texts, intraclass_correlati
     return n / max(1.0, clustered / (share * (1 - share) / n))
 
 
-def person_weights(persons: Texts, resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each sample is in each resample of people drawn with replacement: whole numbers, float64 (resamples, n).
-
-    Raises:
-        InputError: no sample.
-    """
-    names, codes = np.unique(persons, return_inverse=True)
-    if len(names) == 0:
-        raise InputError("no person to draw; the group is empty")
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return counts[:, codes].astype(np.float64)
-
-
 def percentile_interval(
     value: float, draws: Floats, confidence: float, n: int, persons: int, least: float = 0.0, most: float = 1.0
 ) -> Interval:
@@ -116,7 +103,7 @@ def percentile_interval(
 def proportion_interval(
     correct: NDArray[np.bool_],
     persons: Texts,
-    weights: Floats,
+    weights: Rows,
     confidence: float,
     intraclass_correlation: float,
 ) -> Interval:
@@ -124,7 +111,7 @@ def proportion_interval(
 
     Both, because the bootstrap of a group without an error is zero wide, and Wilson's knows nothing of uneven people.
 
-    `correct` bool (n,), `persons` str (n,), `weights` (resamples, n) of `person_weights`; the correlation within a person
+    `correct` bool (n,), `persons` str (n,), `weights` (resamples, n) of `person_weights` or its like; the correlation within a person
     counts where it cannot be estimated, see `effective_n`.
 
     Raises:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-from bitface.evaluation.intervals import Interval, percentile_interval, person_weights, seed_for
+from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
 from bitface.evaluation.predictions import Predictions, check_predictions
+from bitface.evaluation.resampling import person_weights
 from bitface.evaluation.scores import auc_of, balanced_accuracy_of
 
 Floats = NDArray[np.float64]

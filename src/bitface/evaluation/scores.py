@@ -14,13 +14,13 @@ from bitface.evaluation.intervals import (
     effective_n,
     mean_of_two,
     percentile_interval,
-    person_weights,
     proportion_interval,
     seed_for,
     widened,
     wilson,
 )
 from bitface.evaluation.predictions import Predictions, check_predictions
+from bitface.evaluation.resampling import Rows, person_weights
 from bitface.params import EvaluationParams
 
 Floats = NDArray[np.float64]
@@ -119,15 +119,15 @@ def auc_of(truth: Bools, scores: Floats, weights: Floats | None, folds: NDArray[
     return np.stack([_auc(truth[:, e], scores[:, e], rows, parts) for e in range(truth.shape[1])], axis=1)
 
 
-def balanced_accuracy_of(truth: Bools, decided: Bools, weights: Floats | None) -> Floats:
+def balanced_accuracy_of(truth: Bools, decided: Bools, weights: Rows | None) -> Floats:
     """Mean of sensitivity and specificity, float64 (R, E), NaN where one does not exist. Arguments: bool (n, E), (R, n)."""
     sensitivity, specificity = rates_of(truth, decided, weights)
     return (sensitivity + specificity) / 2
 
 
-def rates_of(truth: Bools, decided: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
+def rates_of(truth: Bools, decided: Bools, weights: Rows | None) -> tuple[Floats, Floats]:
     """Sensitivity and specificity, each float64 (R, E), NaN where there is no such sample."""
-    rows = _weights(weights, len(truth))
+    rows = np.ones((1, len(truth))) if weights is None else weights
     return _ratio(rows @ (truth & decided), rows @ truth), _ratio(rows @ (~truth & ~decided), rows @ ~truth)
 
 
@@ -139,7 +139,7 @@ def f1_of(truth: Bools, decided: Bools, weights: Floats | None) -> Floats:
 
 
 def balanced_accuracy_interval(
-    truth: Bools, decided: Bools, persons: NDArray[np.str_], weights: Floats, confidence: float, correlation: float
+    truth: Bools, decided: Bools, persons: NDArray[np.str_], weights: Rows, confidence: float, correlation: float
 ) -> Interval:
     """Balanced accuracy of one decision with the wider of bootstrap and MOVER of two Wilson intervals at effective n.
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-from bitface.evaluation.intervals import Interval, percentile_interval, person_weights, seed_for
+from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
+from bitface.evaluation.resampling import person_weights
 from bitface.evaluation.scores import f1_of
 from bitface.params import EvaluationParams
 

@@ -21,7 +21,7 @@ from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.params import GateParams
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 DOCUMENT: Final = "gate.json"
 _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-from bitface.evaluation.intervals import Interval, percentile_interval, person_weights, seed_for, widened
+from bitface.evaluation.intervals import Interval, percentile_interval, seed_for, widened
 from bitface.evaluation.predictions import Predictions
+from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_of
 from bitface.gate.cells import Cell, Question, State, stated
 from bitface.gate.evidence import GateEvidence
@@ -64,7 +65,7 @@ def champion_question(params: GateParams) -> Question:
 
 def _comparisons(evidence: GateEvidence, params: GateParams, seed: int) -> list[_Comparison]:
     candidate, champion = _pair(evidence)
-    weights = person_weights(candidate.persons, params.bootstrap_resamples, seed_for(seed, "champion"))
+    weights = person_resamples(candidate.persons, params.bootstrap_resamples, seed_for(seed, "champion"))
     found = [_of_emotion(candidate, champion, weights, emotion, params) for emotion in champion.emotions]
     # Faces of an emotion that the champion was never taught would only flatter the candidate.
     known = np.isin(candidate.labels, champion.emotions)
@@ -88,14 +89,14 @@ def _pair(evidence: GateEvidence) -> tuple[Predictions, Predictions]:
 
 
 def _of_emotion(
-    candidate: Predictions, champion: Predictions, weights: Floats, emotion: str, params: GateParams
+    candidate: Predictions, champion: Predictions, weights: Rows, emotion: str, params: GateParams
 ) -> _Comparison:
     truth = (candidate.labels == emotion)[:, None]
     if not 0 < truth.sum() < len(truth):
         raise InputError(f"{int(truth.sum())} of {len(truth)} gate samples show {emotion}")
     new, old = (model.decisions()[:, [model.emotions.index(emotion)]] for model in (candidate, champion))
 
-    def difference(rows: Floats | None) -> Floats:
+    def difference(rows: Rows | None) -> Floats:
         return np.asarray((balanced_accuracy_of(truth, new, rows) - balanced_accuracy_of(truth, old, rows))[:, 0])
 
     right = (new == truth).astype(np.float64) - (old == truth)
@@ -123,7 +124,7 @@ def _of_emotion(
 def _of_slice(
     candidate: Predictions,
     champion: Predictions,
-    weights: Floats,
+    weights: Rows,
     inside: NDArray[np.bool_],
     name: str,
     params: GateParams,

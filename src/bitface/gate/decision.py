@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from bitface.errors import BitfaceError
 from bitface.gate.cells import Cell, Question, State, not_run
 from bitface.gate.champion import champion_cells, champion_question
+from bitface.gate.disparity import disparity_cells, disparity_question
 from bitface.gate.evidence import GateEvidence
 from bitface.gate.explanations import explanation_cells, explanation_question
 from bitface.gate.facts import (
@@ -113,6 +114,7 @@ def _groups(
     return [
         ("emotion", lambda: emotion_cells(evidence, params, seed), emotions or [nameless]),
         ("slice", lambda: slice_cells(evidence, params, seed), attributes),
+        ("disparity", lambda: disparity_cells(evidence, params, seed), [disparity_question(params, evidence)]),
         ("binarization", lambda: binarization_cells(evidence, params, seed), [binarization_question(params)]),
         ("latency", lambda: latency_cells(evidence, params), latencies),
         (

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-from bitface.evaluation.intervals import Interval, percentile_interval, person_weights, seed_for
+from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
+from bitface.evaluation.resampling import person_resamples, person_weights, sums_by_code
 from bitface.gate.cells import Bound, Cell, Question, State, judged, not_run, stated, too_few
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.gate.paired import holm
@@ -19,6 +20,9 @@ from bitface.params import GateParams
 
 PEOPLE_MIN: Final = 2
 """On each side of a slice; fewer have no spread."""
+_DRAWS: Final = 999
+"""Of people's slices, at most: the figure advises."""
+_SAME: Final = 1e-12
 Floats = NDArray[np.float64]
 
 
@@ -40,7 +44,7 @@ def explanation_cells(evidence: GateEvidence, params: GateParams, seed: int) -> 
     if found.reads == "crops":
         yield _outside_cell(found, weights, params)
     yield from _mass_cells(found, weights, params)
-    yield from _slice_cells(evidence, found, weights, params, seed)
+    yield from _slice_cells(evidence, found, params, seed)
     if evidence.champion_version is not None:
         yield _champion_cell(found, weights, params)
 
@@ -120,31 +124,42 @@ def _mass_cells(found: RegionEvidence, weights: Floats, params: GateParams) -> I
         yield judged(question, interval, params.explanation_mass_ratio_min, "at least")
 
 
-def _slice_cells(
-    evidence: GateEvidence, found: RegionEvidence, weights: Floats, params: GateParams, seed: int
-) -> Iterator[Cell]:
+def _slice_cells(evidence: GateEvidence, found: RegionEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
     """Each slice against everybody else: whether their faces are read as much where anatomy expects it.
 
     Compared within each emotion and then averaged, so that who shows what cannot pass for a difference. The p-value permutes
     people's slices, Holm-adjusted over all of them.
     """
     found_slices: list[tuple[Question, Interval, float]] = []
+    sides = _sides_of(found)
+    drawn = person_resamples(found.persons, params.bootstrap_resamples, seed_for(seed, "explanation")).counts
     for attribute in judged_attributes(params):
-        values = [evidence.slices.get(person, {}).get(attribute, "") for person in found.persons.tolist()]
+        values = [evidence.slices.get(person, {}).get(attribute, "") for person in sides.persons.tolist()]
         for value in sorted(set(values) - {"", UNKNOWN}):
             inside = np.array([own == value for own in values])
             question = _slice_question(attribute, value)
-            few = min(len(np.unique(found.persons[side & _is_expected(found)])) for side in (inside, ~inside))
+            few = min(int((sides.counts[side].sum(axis=1) > 0).sum()) for side in (inside, ~inside))
             if few < PEOPLE_MIN:
                 yield too_few(question, f"{few} people on one side; at least {PEOPLE_MIN} on both have a difference.")
                 continue
-            figure = partial(_difference, found, inside)
-            interval = _interval(found, weights, params, figure, int(inside.sum()), least=-1.0)
-            p_value = _permuted(found, inside, params, seed_for(seed, question.name))
-            found_slices.append((question, interval, p_value))
+            found_slices.append(
+                (
+                    question,
+                    _slice_interval(
+                        sides, inside, drawn, int(np.isin(found.persons, sides.persons[inside]).sum()), params
+                    ),
+                    _permuted(sides, inside, params, seed_for(seed, question.name)),
+                )
+            )
     adjusted = holm([p_value for _, _, p_value in found_slices])
     for (question, interval, _), p_value in zip(found_slices, adjusted, strict=True):
         yield _slice_cell(question, interval, p_value, params)
+
+
+def _slice_interval(sides: _Sides, inside: NDArray[np.bool_], drawn: Floats, n: int, params: GateParams) -> Interval:
+    one = inside.astype(np.float64)[None]
+    value, draws = sides.differences(one, 1 - one)[0], sides.differences(drawn * one, drawn * (1 - one))
+    return percentile_interval(float(value), draws, params.confidence, n, len(sides.persons), least=-1.0)
 
 
 def _slice_question(attribute: str, value: str) -> Question:
@@ -189,35 +204,37 @@ def _champion_cell(found: RegionEvidence, weights: Floats, params: GateParams) -
     return judged(question, interval, -params.explanation_champion_margin, "at least")
 
 
-def _difference(found: RegionEvidence, inside: NDArray[np.bool_], rows: Floats) -> Floats:
-    """Inside less outside, mean over the emotions that both sides show, per row of weights (R, n): float64 (R,)."""
-    total, shown = np.zeros(len(rows)), np.zeros(len(rows))
-    for emotion in _emotions(found):
-        own = found.labels == emotion
-        sides = [rows * (own & side) for side in (inside, ~inside)]
-        counts = [side.sum(axis=1) for side in sides]
-        means = [
-            side @ np.nan_to_num(found.expected_share) / np.maximum(n, 1e-9)
-            for side, n in zip(sides, counts, strict=True)
-        ]
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Expected shares summed over each person's samples of each emotion, and how many they are, float64 (people, emotions)."""
+
+    persons: NDArray[np.str_]
+    sums: Floats
+    counts: Floats
+
+    def differences(self, inside: Floats, outside: Floats) -> Floats:
+        """Inside less outside, mean over the emotions that both show, per row of weights of people (R, people): (R,)."""
+        counts = inside @ self.counts, outside @ self.counts
+        means = [side @ self.sums / np.maximum(n, 1e-9) for side, n in zip((inside, outside), counts, strict=True)]
         both = (counts[0] > 0) & (counts[1] > 0)
-        total += np.where(both, means[0] - means[1], 0.0)
-        shown += both
-    return np.asarray(total / np.maximum(shown, 1))
+        return np.asarray(np.where(both, means[0] - means[1], 0.0).sum(axis=1) / np.maximum(both.sum(axis=1), 1))
 
 
-def _permuted(found: RegionEvidence, inside: NDArray[np.bool_], params: GateParams, seed: int) -> float:
+def _sides_of(found: RegionEvidence) -> _Sides:
+    persons, codes = np.unique(found.persons, return_inverse=True)
+    own = np.stack([(found.labels == emotion) & _is_expected(found) for emotion in _emotions(found)], axis=1)
+    sums = sums_by_code(own * np.nan_to_num(found.expected_share)[:, None], codes, len(persons))
+    return _Sides(persons, sums, sums_by_code(own, codes, len(persons)))
+
+
+def _permuted(sides: _Sides, inside: NDArray[np.bool_], params: GateParams, seed: int) -> float:
     """Two-sided p-value of the difference when people's slices are exchanged at random; the observed one counts as one."""
-    names, codes = np.unique(found.persons, return_inverse=True)
-    of_person = np.zeros(len(names), dtype=np.bool_)
-    of_person[codes] = inside
-    rng, ones = np.random.default_rng(seed), np.ones((1, len(found.persons)))
-    observed = abs(_difference(found, inside, ones)[0])
-    draws = min(params.permutations, 999)
-    as_far = sum(
-        abs(_difference(found, rng.permutation(of_person)[codes], ones)[0]) >= observed - 1e-12 for _ in range(draws)
-    )
-    return float((1 + as_far) / (1 + draws))
+    rng, draws = np.random.default_rng(seed), min(params.permutations, _DRAWS)
+    exchanged = rng.permuted(np.tile(inside.astype(np.float64), (draws, 1)), axis=1)
+    one = inside.astype(np.float64)[None]
+    observed = abs(sides.differences(one, 1 - one)[0])
+    as_far = int((np.abs(sides.differences(exchanged, 1 - exchanged)) >= observed - _SAME).sum())
+    return (1 + as_far) / (1 + draws)
 
 
 def _interval(

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from bitface.errors import InputError
 from bitface.evaluation.intervals import (
     percentile_interval,
-    person_weights,
     proportion_interval,
     seed_for,
     widened,
     wilson,
 )
 from bitface.evaluation.predictions import Predictions, problem_with
+from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_interval, balanced_accuracy_of
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.gate.cells import Cell, Question, judged, not_run, too_few
@@ -30,7 +30,7 @@ UNKNOWN: Final = "unknown"
 def emotion_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
     """Balanced accuracy of each one-vs-rest decision over all gate people, against the floor."""
     predictions = sound(evidence.one_bit, evidence.emotions)
-    weights = person_weights(predictions.persons, params.bootstrap_resamples, seed_for(seed, "emotion"))
+    weights = person_resamples(predictions.persons, params.bootstrap_resamples, seed_for(seed, "emotion"))
     truth, decided = predictions.truth(), predictions.decisions()
     for column, emotion in enumerate(evidence.emotions):
         question = emotion_question(emotion, params)
@@ -117,9 +117,9 @@ def binarization_cells(evidence: GateEvidence, params: GateParams, seed: int) ->
         raise InputError(
             "an emotion has no positive or no negative gate sample; macro balanced accuracy does not exist"
         )
-    weights = person_weights(one_bit.persons, params.bootstrap_resamples, seed_for(seed, "binarization"))
+    weights = person_resamples(one_bit.persons, params.bootstrap_resamples, seed_for(seed, "binarization"))
 
-    def loss(rows: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def loss(rows: Rows | None) -> NDArray[np.float64]:
         lost = balanced_accuracy_of(truth, twin.decisions(), rows) - balanced_accuracy_of(
             truth, one_bit.decisions(), rows
         )
@@ -179,7 +179,7 @@ def _cells_of_slice(
     part: Predictions, attribute: str, value: str, required: bool, params: GateParams, seed: int
 ) -> Iterator[Cell]:
     name = f"slice/{attribute}:{value}"
-    weights = person_weights(part.persons, params.bootstrap_resamples, seed_for(seed, name))
+    weights = person_resamples(part.persons, params.bootstrap_resamples, seed_for(seed, name))
     pooled = proportion_interval(
         part.correct(), part.persons, weights, params.confidence, params.intraclass_correlation
     )

@@ -1,0 +1,225 @@
+"""How often the gate is wrong: made-up models whose skill is known, judged by the project's own parameters.
+
+Right answers are correlated within a person (0.3) through a latent normal variable that candidate and champion share in part,
+so that they differ on 15 % of samples; the candidate's skill is then lowered where a test says so, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import replace
+from pathlib import Path
+from statistics import NormalDist
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from bitface.evaluation.intervals import wilson
+from bitface.evaluation.predictions import Predictions
+from bitface.gate.cells import State
+from bitface.gate.decision import evaluate_gate
+from bitface.gate.disparity import SliceTable, nulls_of, p_values_of
+from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
+from bitface.gate.paired import holm, mcnemar_p_value
+from bitface.params import GateParams, read_params
+
+pytestmark = pytest.mark.timeout(36000)
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+SKILL = 0.70
+LATENT_WITHIN_PERSON, LATENT_BETWEEN_MODELS = 0.475, 0.855  # correlation 0.30 of right answers, 15 % discordant
+ATTRIBUTES = {"age_band": 3, "gender": 2, "skin_tone": 3}
+
+
+@pytest.fixture(scope="module")
+def params() -> GateParams:
+    return read_params(Path(__file__).resolve().parents[2] / "params.yaml").gate
+
+
+def latent(people: int, each: int, rng: np.random.Generator) -> np.ndarray:
+    own = np.repeat(rng.standard_normal(people), each)
+    return np.sqrt(LATENT_WITHIN_PERSON) * own + np.sqrt(1 - LATENT_WITHIN_PERSON) * rng.standard_normal(people * each)
+
+
+def two_models(people: int, each: int, rng: np.random.Generator, skill: float = SKILL) -> tuple[np.ndarray, np.ndarray]:
+    """Right answers of candidate and champion, bool (people x each,), equally good."""
+    first, other = latent(people, each, rng), latent(people, each, rng)
+    second = LATENT_BETWEEN_MODELS * first + np.sqrt(1 - LATENT_BETWEEN_MODELS**2) * other
+    limit = NormalDist().inv_cdf(1 - skill)
+    return first > limit, second > limit
+
+
+def predictions(right: np.ndarray, people: int, rng: np.random.Generator) -> Predictions:
+    each = len(EMOTIONS)
+    index = np.tile(np.arange(each), people)
+    said = np.where(right, index, (index + rng.integers(1, each, len(index))) % each)
+    return Predictions(
+        sample_ids=np.char.add("s", np.arange(len(index)).astype(str)),
+        persons=np.repeat(np.char.add("p", np.char.zfill(np.arange(people).astype(str), 7)), each),
+        labels=np.array(EMOTIONS)[index],
+        emotions=EMOTIONS,
+        scores=np.where(said[:, None] == np.arange(each), 0.8, 0.05),
+        thresholds=np.full(each, 0.5),
+        folds=np.zeros(len(index), dtype=np.int64),
+    )
+
+
+def evidence(
+    candidate: Predictions, champion: Predictions | None, attributes: dict[str, int], rng: np.random.Generator
+) -> GateEvidence:
+    """Everything but the comparison is beyond doubt."""
+    persons = np.unique(candidate.persons).tolist()
+    drawn = {name: rng.integers(count, size=len(persons)) for name, count in attributes.items()}
+    few = candidate.persons[:100]
+    return GateEvidence(
+        emotions=EMOTIONS,
+        one_bit=candidate,
+        twin=candidate,
+        champion_version=None if champion is None else "1",
+        champion=champion,
+        slices={
+            person: {"ancestry": "unknown", **{name: f"v{drawn[name][row]}" for name in attributes}}
+            for row, person in enumerate(persons)
+        },
+        latency_ms={"one-bit": np.linspace(0.08, 0.09, 300)},
+        explanations=(
+            ExplanationEvidence(method="exact", baseline="mean", additive=True, gaps=np.zeros(100), persons=few),
+        ),
+        regions=RegionEvidence(
+            reads="landmarks",
+            persons=few,
+            labels=candidate.labels[:100],
+            expected_share=np.full(100, 0.4),
+            expected_area=np.full(100, 0.3),
+            outside_share=np.zeros(100),
+            champion_expected_share=None if champion is None else np.full(100, 0.4),
+        ),
+        consent=ConsentEvidence(members=1000, admitted=1000),
+        drift=DriftEvidence(share=0.0, share_max=0.1, features=10, n_reference=100, n_current=100),
+    )
+
+
+def rate(count: int, n: int) -> str:
+    low, high = wilson(count / n, n, 0.95)
+    return f"{100 * count / n:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+@pytest.mark.parametrize(("people", "skill", "few"), [(120, 0.70, 25), (120, 0.80, 25), (500, 0.70, 12)])
+def test_a_model_as_good_as_the_champion_is_not_blocked(params, people, skill, few, rounds, state) -> None:
+    n = rounds(few, 2000)
+    verdicts = []
+    for seed in range(n):
+        rng = np.random.default_rng([11, people, int(100 * skill), seed])
+        pair = two_models(people, len(EMOTIONS), rng, skill)
+        candidate, champion = (predictions(right, people, rng) for right in pair)
+        verdicts.append(evaluate_gate(evidence(candidate, champion, ATTRIBUTES, rng), params, seed).verdict)
+    blocked, held = verdicts.count("block"), verdicts.count("hold")
+    assert wilson(blocked / n, n, 0.95)[0] <= 0.05
+    figure = f"blocked {rate(blocked, n)}, held {rate(held, n)}"
+    state(f"A model as good as the champion (right on {skill:.0%}), {people} people x 7, whole gate", figure, n)
+
+
+def test_a_first_model_that_serves_all_alike_is_not_blocked(params, rounds, state) -> None:
+    n, people = rounds(25, 2000), 120
+    verdicts = []
+    for seed in range(n):
+        rng = np.random.default_rng([12, seed])
+        candidate = predictions(two_models(people, len(EMOTIONS), rng)[0], people, rng)
+        verdicts.append(evaluate_gate(evidence(candidate, None, ATTRIBUTES, rng), params, seed).verdict)
+    blocked, held = verdicts.count("block"), verdicts.count("hold")
+    assert wilson(blocked / n, n, 0.95)[0] <= 0.05
+    state(
+        f"A first model that serves all alike, {people} people x 7",
+        f"blocked {rate(blocked, n)}, held {rate(held, n)}",
+        n,
+    )
+
+
+def unpaired(n: int, rest: int, slices: int, seed: int, params: GateParams) -> bool:
+    """Whether the first of 12 slices is found, whose samples are right 10 points less often than everybody else's."""
+    rng = np.random.default_rng([13, n, seed])
+    people = n + rest
+    inside = np.zeros((people, slices))
+    inside[:n, 0] = 1
+    for column in range(1, slices):
+        inside[rng.choice(people, n, replace=False), column] = 1
+    right = (rng.random(people) < np.where(np.arange(people) < n, SKILL - 0.1, SKILL)).astype(np.float64)
+    table = SliceTable(right, np.ones(people), inside)
+    gaps = table.gaps()[0]
+    nulls = nulls_of(table, [list(range(slices))], params.permutations, seed)
+    adjusted = holm(p_values_of(gaps, nulls.gaps))
+    return adjusted[0] < params.alpha and gaps[0] > params.disparity_max
+
+
+def paired(n: int, slices: int, seed: int, params: GateParams) -> bool:
+    """Whether the first of 12 slices is found, in which the candidate is right 10 points less often than the champion."""
+    rng = np.random.default_rng([14, n, seed])
+    p_values = []
+    for index in range(slices):
+        worse = 0.1 if index == 0 else 0.0
+        kinds = rng.multinomial(n, [(0.15 - worse) / 2, (0.15 + worse) / 2, 0.85])
+        p_values.append(mcnemar_p_value(int(kinds[0]), int(kinds[1])))
+    return holm(p_values)[0] < params.alpha
+
+
+@pytest.mark.parametrize("n", [520, 200])
+def test_a_disparity_of_ten_points_is_seen(params, n, rounds, state) -> None:
+    tries = rounds(20, 2000)
+    found = sum(unpaired(n, 2000, 12, seed, params) for seed in range(tries))
+    if n == 520:
+        assert wilson(found / tries, tries, 0.95)[1] >= 0.95
+    state(f"10 points behind 2,000 others, n = {n}, one of 12 slices, unpaired: caught", rate(found, tries), tries)
+
+
+@pytest.mark.parametrize("n", [270, 200])
+def test_a_loss_of_ten_points_against_the_champion_is_seen(params, n, rounds, state) -> None:
+    tries = rounds(200, 20000)
+    found = sum(paired(n, 12, seed, params) for seed in range(tries))
+    if n == 270:
+        assert wilson(found / tries, tries, 0.95)[1] >= 0.95
+    state(f"10 points behind the champion, n = {n}, one of 12 slices, paired: caught", rate(found, tries), tries)
+
+
+def test_the_interval_of_the_widest_gap_holds_it(params, rounds, state) -> None:
+    """Largest less smallest accuracy of 6 slices of 40 people x 7, of which none or one lies 10 points lower."""
+    tries, covered, wrong = rounds(40, 500), {0.0: 0, 0.1: 0}, {0.0: 0, 0.1: 0}
+    for gap in covered:
+        for seed in range(tries):
+            rng = np.random.default_rng([15, int(gap * 100), seed])
+            people = 240
+            group = np.arange(people) % 6
+            right = two_models(people, len(EMOTIONS), rng)[0]
+            lower = np.repeat(group == 0, len(EMOTIONS)) & (rng.random(len(right)) < gap / SKILL)
+            candidate = predictions(right & ~lower, people, rng)
+            own = replace(
+                evidence(candidate, None, {}, rng),
+                slices={
+                    person: {"ancestry": "unknown", "age_band": f"v{group[row]}"}
+                    for row, person in enumerate(np.unique(candidate.persons).tolist())
+                },
+            )
+            asked = params.model_copy(update={"required_attributes": ("age_band",)})
+            (cell,) = [c for c in evaluate_gate(own, asked, seed).cells if c.name == "disparity/age_band"]
+            covered[gap] += cell.lo <= gap <= cell.hi
+            wrong[gap] += cell.state is State.FAIL
+    figure = (
+        f"no gap: held by {rate(covered[0.0], tries)}, called one {rate(wrong[0.0], tries)}; "
+        f"10 points: held by {rate(covered[0.1], tries)}, called one {rate(wrong[0.1], tries)}"
+    )
+    assert wilson(wrong[0.0] / tries, tries, 0.95)[0] <= 0.05
+    state("Bias-corrected widest gap of 6 slices of 40 people, 95 % interval", figure, tries)
+
+
+def test_a_large_gate_is_judged(params, state) -> None:
+    """50,000 predictions, 24 slices, 7 emotions, with a champion: the time is told, not asserted."""
+    rng = np.random.default_rng(16)
+    people = 50_000 // len(EMOTIONS)
+    candidate, champion = (predictions(right, people, rng) for right in two_models(people, len(EMOTIONS), rng))
+    large = evidence(candidate, champion, {"age_band": 4, "gender": 4, "skin_tone": 8, "ancestry": 8}, rng)
+    start = perf_counter()
+    decision = evaluate_gate(large, params, 0)
+    took = perf_counter() - start
+    assert decision.verdict == "promote"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    figure = f"{took:.1f} s, {len(decision.cells)} cells, {peak:.1f} GB at most"
+    state("The whole gate on 50,000 predictions x 24 slices x 7 emotions, one thread", figure, len(candidate))
