@@ -37,7 +37,7 @@ def step(function: Any) -> Any:
 def retrain(request: RetrainRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the summary, which names the decision and where to look."""
     stages = wire(request.profile, request.overrides, request.purpose, request.context)
-    with stages.running():
+    with stages.alone():
         dataset = step(stages.version)()
         run = step(stages.plan)(dataset)
         if is_finished(run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +14,7 @@ from typing import Any
 from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
+from bitface.ledger.leases import Lease
 from bitface.ports import Runtime
 from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
 from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
@@ -26,6 +28,7 @@ from bitface.steps.export import Exported, export_model
 from bitface.steps.featurise import FeatureRef, featurise_people, groups_of_people, originals, read_features
 from bitface.steps.gate import Decided, decide_run
 from bitface.steps.landmark_report import report_landmarks
+from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, code_commit, plan_run
 from bitface.steps.register import register_model, start_tracking, summarise
@@ -54,6 +57,8 @@ class Stages:
     seconds: dict[str, float] = field(default_factory=dict)
     reused: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    lease: list[Lease] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -61,6 +66,23 @@ class Stages:
         with self.tools.progress, self.tools.ledger:
             self.warnings.extend(wiring.reconciled(self.tools))
             yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The same for what no second process may do meanwhile; cleans up after one that was killed.
+
+        Raises:
+            LeaseHeldError: another process does it.
+        """
+        lasts = timedelta(seconds=self.tools.params.schedule.lease_s)
+        with self.tools.progress, self.tools.ledger, holding(self.tools.ledger, "retrain", lasts) as lease:
+            self.lease.append(lease)
+            self.warnings.extend([*wiring.ended(self.tools), *wiring.reconciled(self.tools)])
+            try:
+                yield
+            except BaseException as error:
+                wiring.failed(self.tools, self.begun, error)
+                raise
 
     def version(self) -> DatasetRef:
         """Finds, pulls or renders the dataset."""
@@ -102,6 +124,7 @@ class Stages:
     def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
         """Groups of people, one mapped task each; says on the run's page that it has begun."""
         start_tracking(run, wiring.tracking(self.tools.workspace))
+        self.begun.append(run.run_id)
         return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
 
     def featurise(self, people: Sequence[Sequence[Sample]], run: Run) -> tuple[FeatureRef, ...]:
@@ -282,6 +305,7 @@ class Stages:
                 reports,
                 tools.ledger,
                 wiring.tracking(tools.workspace),
+                self.lease[-1] if self.lease else None,
             )
         self.seconds.pop("people done", None)
         return summarise(

@@ -14,7 +14,7 @@ from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import BitfaceError, InputError, IntegrityError
 from bitface.ledger.entries import ALIASES, MODEL_NAME
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.params import Params, SyntheticParams, read_params
@@ -259,6 +259,20 @@ def pictures(place: Workspace) -> tuple[Any, Any, Any]:
     from bitface.adapters.model_assets import face_landmarker
 
     return figures, read_canonical_mesh(face_landmarker(place.cache, os.environ).path), report_html
+
+
+def ended(tools: Tools) -> tuple[str, ...]:
+    """Closes what a killed retrain left open in MLflow; only for whoever holds the lease. A sentence for each."""
+    from bitface.adapters.mlflow_tracking import MlflowTracking
+
+    return MlflowTracking(tools.workspace.home).end_interrupted()
+
+
+def failed(tools: Tools, run_ids: Sequence[str], error: BaseException) -> None:
+    """Says on the pages of runs why they ended; a defect of ours is told by its kind alone."""
+    why = " ".join(str(error).split()) if isinstance(error, BitfaceError) else f"{type(error).__name__}, see the log"
+    for run_id in run_ids:
+        tracking(tools.workspace).fail(run_id, why)
 
 
 def reconciled(tools: Tools) -> tuple[str, ...]:

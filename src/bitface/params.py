@@ -385,6 +385,10 @@ class PromotionParams(Section):
     roles: tuple[Literal["engineer", "reviewer", "compliance"], ...]
 
 
+class ScheduleParams(Section):
+    lease_s: float = Field(ge=10)
+
+
 class DriftParams(Section):
     method: str
     threshold: float
@@ -411,6 +415,7 @@ class Params(Section):
     gate: GateParams
     drift: DriftParams
     promotion: PromotionParams
+    schedule: ScheduleParams
 
 
 def read_params(path: Path, profile: str = "default", overrides: Sequence[str] = ()) -> Params:

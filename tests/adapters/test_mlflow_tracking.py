@@ -366,3 +366,19 @@ def test_a_report_is_a_run_of_its_own_and_its_repetition_adds_nothing(tracking: 
     assert len(client.get_metric_history(first, "study/landmarks T/one-bit/macro_auc")) == 1
     assert {entry.path for entry in client.list_artifacts(first)} == {"figures", "reports"}
     assert len(client.search_runs([found.info.experiment_id], "tags.`bitface.report_id` = 'study-1'")) == 1
+
+
+def test_a_run_that_was_killed_is_closed_and_opens_again_when_it_goes_on(tmp_path: Path) -> None:
+    own = MlflowTracking(tmp_path)
+    assert own.end_interrupted() == ()
+    assert not (tmp_path / "mlflow.db").exists()
+    mlflow_id = own.start(run("killed-1"))
+    own.start(run("done-1"))
+    own.finish("done-1", outcome(tmp_path))
+    (said,) = own.end_interrupted()
+    assert "killed-1" in said
+    shown = own._store.client.get_run(mlflow_id)
+    assert shown.info.status == "KILLED" and "Interrupted" in shown.data.tags["mlflow.note.content"]
+    assert own.end_interrupted() == ()
+    assert own.start(run("killed-1")) == mlflow_id
+    assert own._store.client.get_run(mlflow_id).info.status == "RUNNING"

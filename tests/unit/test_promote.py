@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from bitface.ledger.entries import (
     RunEntry,
     StalePromotionError,
 )
+from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
 from bitface.steps.approve import add_key, approve
 from bitface.steps.gate import BUNDLE_NAME
@@ -272,3 +273,13 @@ def test_a_rollback_goes_to_a_champion_that_was_and_holds_nobody_who_left(ledger
     with pytest.raises(RefusedError, match="no longer admitted"):
         promote(3, NOBODY, "test", tmp_path / "runs", ledger)
     assert ledger.champion().version == 2
+
+
+def test_who_lost_the_lease_promotes_nothing(ledger, register) -> None:
+    """A retrain that slept too long wakes up after another one has begun."""
+    sha256 = register(1)
+    late = ledger.take_lease("retrain", "asleep", timedelta(minutes=1), lambda _: True)
+    ledger.take_lease("retrain", "awake", timedelta(minutes=1), lambda _: True)
+    with pytest.raises(LeaseLostError, match="goes nowhere"):
+        go_live(1, None, "synthetic", sha256, NOBODY, ledger, late)
+    assert ledger.champion() is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
 from bitface.errors import InputError, IntegrityError
-from bitface.ledger import approvals, chain, promotion, tables
+from bitface.ledger import approvals, chain, leases, promotion, tables
 from bitface.ledger.engine import open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
@@ -231,6 +231,21 @@ class Ledger:
         with reading(self._engine) as connection:
             return tuple(approvals.valid_approvals(connection, statement).values())
 
+    def take_lease(self, name: str, holder: str, lasts: timedelta, is_gone: Callable[[str], bool]) -> leases.Lease:
+        """The right to do something alone. Raises what `leases.take` raises."""
+        with writing(self._engine) as connection:
+            return leases.take(connection, name, holder, lasts, self._clock(), is_gone)
+
+    def renew_lease(self, lease: leases.Lease, lasts: timedelta) -> leases.Lease:
+        """Prolongs it. Raises what `leases.renew` raises."""
+        with writing(self._engine) as connection:
+            return leases.renew(connection, lease, lasts, self._clock())
+
+    def give_back_lease(self, lease: leases.Lease) -> None:
+        """Ends it."""
+        with writing(self._engine) as connection:
+            leases.give_back(connection, lease)
+
     def promote(
         self,
         to_version: int,
@@ -242,6 +257,7 @@ class Ledger:
         alias: Alias = "champion",
         name: str = MODEL_NAME,
         rule: ApprovalRule = ApprovalRule(),  # noqa: B008 - frozen
+        lease: leases.Lease | None = None,
     ) -> Promotion:
         """Moves an alias from `expected_previous` (None: it points nowhere) to `to_version`, in one transaction.
 
@@ -256,6 +272,7 @@ class Ledger:
             decision_sha256=decision_sha256,
             actor=actor,
             rule=rule,
+            lease=lease,
         )
         with writing(self._engine) as connection:
             return promotion.move_alias(connection, move, self._clock())

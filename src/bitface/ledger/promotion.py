@@ -16,6 +16,7 @@ from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger import chain, tables
 from bitface.ledger.approvals import check_approvals, valid_approvals
 from bitface.ledger.entries import Alias, ApprovalRule, Promotion, StalePromotionError, Statement
+from bitface.ledger.leases import Lease, check
 from bitface.ledger.rows import consents_of
 
 
@@ -24,7 +25,7 @@ class Move:
     """An alias that shall point to `to_version`, provided that it points to `expected_previous` (None: nowhere) now.
 
     A promotion rests on a recorded decision `promote` for the version's bundle and on the approvals that `rule` asks for, a
-    rollback on an earlier promotion; a challenger needs no approval yet.
+    rollback on an earlier promotion; a challenger needs no approval yet. `lease`: under which it was prepared, if any.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Move:
     decision_sha256: str | None
     actor: str
     rule: ApprovalRule
+    lease: Lease | None = None
 
 
 def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
@@ -47,8 +49,10 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
         RefusedError: somebody who is in the version is no longer admitted, it was trained for benchmark, or a rollback goes
             where the alias never was.
         GateError: the decision is not `promote`, or approvals are missing.
-        StalePromotionError: the alias points elsewhere than expected.
+        StalePromotionError: the alias points elsewhere than expected. LeaseLostError: another took the lease meanwhile.
     """
+    if move.lease is not None:
+        check(connection, move.lease)
     approved_by = _check_grounds(connection, move, at)
     current = current_version(connection, move.name, move.alias)
     if current == move.to_version:

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 2
-"""2 added keys and approvals; a ledger of version 1 is given the tables that it lacks."""
+SCHEMA_VERSION: Final = 3
+"""2 added keys and approvals, 3 leases; an older ledger is given the tables that it lacks."""
 metadata: Final = MetaData()
 
 
@@ -181,6 +181,16 @@ aliases = Table(
     ForeignKeyConstraint(["name", "version"], ["models.name", "models.version"]),
 )
 """Where each alias points now: derived from `promotions`, kept so that one UPDATE can compare and swap."""
+
+leases = Table(
+    "leases",
+    metadata,
+    _text("name", key=True),
+    _text("holder"),
+    Column("token", Integer, nullable=False),
+    _text("expires_at"),
+)
+"""Who does what alone now; no record of the past, so the chain leaves it out."""
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),

@@ -7,6 +7,7 @@ from pathlib import Path
 from bitface.errors import GateError, InputError, IntegrityError
 from bitface.gate.bundle import read_bundle, replay
 from bitface.ledger.entries import ApprovalRule, ApprovalsMissingError, ModelEntry, Promotion
+from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
 from bitface.params import PromotionParams
 from bitface.steps.approve import Standing, standing
@@ -39,12 +40,19 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
 
 
 def go_live(
-    version: int, compared: int | None, evidence: str, decision_sha256: str, rule: ApprovalRule, ledger: Ledger
+    version: int,
+    compared: int | None,
+    evidence: str,
+    decision_sha256: str,
+    rule: ApprovalRule,
+    ledger: Ledger,
+    lease: Lease | None = None,
 ) -> str | None:
     """Promotes what a gate has just let through; where it cannot go live yet, makes it challenger and says why.
 
     Raises:
         RefusedError: somebody's consent ended meanwhile. StalePromotionError: another champion was promoted meanwhile.
+        LeaseLostError: another retrain took the lease meanwhile.
     """
     actor = "retrain, with the approvals of people" if rule.asks else "retrain: no approval is required by params.yaml"
     try:
@@ -54,6 +62,7 @@ def go_live(
             decision_sha256=decision_sha256,
             actor=actor,
             rule=rule,
+            lease=lease,
         )
     except (ApprovalsMissingError, RealChampionError) as why:
         challenger = ledger.champion("challenger")
@@ -63,6 +72,7 @@ def go_live(
             decision_sha256=decision_sha256,
             actor="retrain",
             alias="challenger",
+            lease=lease,
         )
         return str(why)
     return None

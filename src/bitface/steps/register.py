@@ -11,6 +11,7 @@ from typing import Any
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
+from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
@@ -72,6 +73,7 @@ def register_model(
     reports: Mapping[str, Path],
     ledger: Ledger,
     tracking: Tracking,
+    lease: Lease | None,
 ) -> Registered:
     """Records model and decision, promotes where the decision allows it, and shows it all.
 
@@ -106,7 +108,7 @@ def register_model(
     withheld = None
     if decision.decision.verdict == "promote" and run.purpose == "train":
         rule = rule_of(run.params.promotion)
-        withheld = go_live(entry.version, decision.compared_with, run.evidence, decision.sha256, rule, ledger)
+        withheld = go_live(entry.version, decision.compared_with, run.evidence, decision.sha256, rule, ledger, lease)
     aliases = project_aliases(ledger, tracking)
     alias = next((name for name in ("champion", "challenger") if aliases.get(name) == entry.version), None)
     return Registered(version=entry.version, alias=alias, withheld=withheld)

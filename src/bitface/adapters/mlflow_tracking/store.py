@@ -50,6 +50,16 @@ class MlflowStore:
         """The folder that holds every run's files."""
         return self._home / "artefacts"
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever shown here."""
+        return (self._home / "mlflow.db").is_file()
+
+    def running(self) -> Sequence[Run]:
+        """The retrains that are shown as running, without the models in them."""
+        found = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
+        return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client on this store; creates the store where it is new (about 2 s)."""

@@ -113,6 +113,22 @@ class MlflowTracking:
         self._store.log_tags(run.info.run_id, {"mlflow.note.content": f"**Failed.** {reason}"})
         self._store.client.set_terminated(run.info.run_id, "FAILED")
 
+    def end_interrupted(self) -> tuple[str, ...]:
+        """Closes as killed every retrain that is still shown as running; call it when none can be. A sentence for each.
+
+        A run that is started again is open again.
+        """
+        if not self._store.exists:
+            return ()
+        said = []
+        for run in self._store.running():
+            ours = run.data.tags.get(RUN_TAG, "")
+            note = "**Interrupted.** The process that ran it ended without a word; run the same command to go on."
+            self._store.log_tags(run.info.run_id, {"mlflow.note.content": note})
+            self._store.client.set_terminated(run.info.run_id, "KILLED")
+            said.append(f"run {ours} was left running by a process that is gone; it is closed as killed")
+        return tuple(said)
+
     def log_report(self, report: TrackedReport) -> str:
         """Records a study or a benchmark as a finished run beside the retrains; returns MLflow's id of it.
 

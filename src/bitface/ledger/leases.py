@@ -1,0 +1,92 @@
+"""One retrain at a time: a lease that ends by itself, with a number that only grows, so that whoever lost it can change nothing.
+
+The number is a fencing token (Kleppmann, 2016, "How to do distributed locking"): a promotion names the one that it was
+started under, and is refused once somebody else has taken the lease, however long the holder had been asleep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from bitface.consent.events import utc_text, utc_time
+from bitface.errors import GateError, InputError
+from bitface.ledger import tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to do a named thing alone until `expires_at`. `token` is larger than that of every earlier lease of the name."""
+
+    name: str
+    holder: str
+    token: int
+    expires_at: datetime
+
+
+class LeaseHeldError(InputError):
+    """Somebody else does it now."""
+
+
+class LeaseLostError(GateError):
+    """The lease ran out and somebody else took it: what was begun under it must not come into effect."""
+
+
+def take(
+    connection: Connection, name: str, holder: str, lasts: timedelta, at: datetime, is_gone: Callable[[str], bool]
+) -> Lease:
+    """Takes a lease that nobody holds, that has run out, or whose holder is known to be gone.
+
+    Raises:
+        LeaseHeldError: somebody holds it.
+    """
+    table = tables.leases
+    held = connection.execute(select(table).where(table.c.name == name)).mappings().first()
+    if held is None:
+        lease = Lease(name=name, holder=holder, token=1, expires_at=at + lasts)
+        connection.execute(insert(table), _row(lease))
+        return lease
+    is_free = held["holder"] == "" or utc_time(held["expires_at"]) <= at or is_gone(held["holder"])
+    if not is_free:
+        raise LeaseHeldError(f"a {name} runs already ({held['holder']}); wait until it ends, then run again")
+    lease = Lease(name=name, holder=holder, token=held["token"] + 1, expires_at=at + lasts)
+    connection.execute(update(table).where(table.c.name == name).values(**_row(lease)))
+    return lease
+
+
+def renew(connection: Connection, lease: Lease, lasts: timedelta, at: datetime) -> Lease:
+    """Prolongs a lease that is still ours. Raises LeaseLostError where somebody took it."""
+    check(connection, lease)
+    prolonged = Lease(name=lease.name, holder=lease.holder, token=lease.token, expires_at=at + lasts)
+    connection.execute(update(tables.leases).where(tables.leases.c.name == lease.name).values(**_row(prolonged)))
+    return prolonged
+
+
+def give_back(connection: Connection, lease: Lease) -> None:
+    """Ends a lease; nothing happens where somebody else has it by now. The number stays, so that it only grows."""
+    table = tables.leases
+    own = (table.c.name == lease.name) & (table.c.token == lease.token)
+    connection.execute(update(table).where(own).values(holder=""))
+
+
+def check(connection: Connection, lease: Lease) -> None:
+    """Raises LeaseLostError unless the lease is the latest of its name."""
+    token = connection.execute(select(tables.leases.c.token).where(tables.leases.c.name == lease.name)).scalar()
+    if token != lease.token:
+        raise LeaseLostError(
+            f"this {lease.name} lost its turn to a later one (its number is {lease.token}, the latest is {token}); "
+            "what it made stays on record and goes nowhere, run again"
+        )
+
+
+def _row(lease: Lease) -> Mapping[str, Any]:
+    return {
+        "name": lease.name,
+        "holder": lease.holder,
+        "token": lease.token,
+        "expires_at": utc_text(lease.expires_at),
+    }
