@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, task, unmapped
+from prefect import flow, tags, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from bitface.steps.summary import is_finished
+from flows.notices import told
 from flows.stages import wire
-from flows.wiring import worker_threads
+from flows.wiring import home_tag, worker_threads, workspace
 
 
 class RetrainRequest(BaseModel):
@@ -33,7 +34,14 @@ def step(function: Any) -> Any:
     return task(function, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
 
 
-@flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
+@flow(
+    name="retrain",
+    task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()),  # type: ignore[arg-type]
+    persist_result=True,
+    result_serializer="json",
+    on_completion=[told],
+    on_failure=[told],
+)
 def retrain(request: RetrainRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the summary, which names the decision and where to look."""
     stages = wire(request.profile, request.overrides, request.purpose, request.context)
@@ -58,3 +66,9 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
                 run, validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred
             )
         )
+
+
+def run_here(request: RetrainRequest) -> dict[str, Any]:
+    """Runs it in this process, marked as this installation's."""
+    with tags(home_tag(workspace())):
+        return dict(retrain(request))

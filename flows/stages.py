@@ -119,7 +119,8 @@ class Stages:
 
     def reuse(self, run: Run) -> dict[str, Any]:
         """The summary of the identical run."""
-        return reuse(run, self.tools.ledger)
+        found = reuse(run, self.tools.ledger)
+        return {**found, "warnings": [*found["warnings"], *self.warnings]}
 
     def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
         """Groups of people, one mapped task each; says on the run's page that it has begun."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
+from bitface.adapters.prefect_service import (
+    close_left_running,
+    deploy,
+    notify,
+    running_server,
+    scheduled,
+    server,
+    tell,
+    worker,
+)
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
 from bitface.errors import BitfaceError, InputError, IntegrityError
@@ -46,12 +59,12 @@ QUIET = {
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-"""No tool reports home, and none talks over the summary, unless the environment says otherwise."""
+"""No tool reports home, and none talks over the summary, unless the environment says otherwise. What goes wrong is said once, by us."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +100,73 @@ def quieten() -> None:
     """Sets what tools read from the environment, before they are imported; what is set already stays."""
     home = workspace().home
     home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, and not the one above it
-    for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect")}.items():
+    served = running_server(home)
+    own = {"PREFECT_API_URL": served} if served else {}
+    for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect"), **own}.items():
         os.environ.setdefault(name, value)
+
+
+def home_tag(place: Workspace) -> str:
+    """What marks this installation's runs on a Prefect server that others use too."""
+    return f"home-{hashlib.sha256(str(place.home.resolve()).encode()).hexdigest()[:12]}"
+
+
+def schedule_all(
+    tools: Tools, cron: str | None, every_s: float | None, overrides: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Creates every deployment for this installation; what there is now."""
+    from flows.deployments import REACTIONS, deployments
+
+    place = tools.workspace
+    environment = {
+        "BITFACE_HOME": str(place.home),
+        "BITFACE_DATA": str(place.data),
+        "BITFACE_CACHE": str(place.cache),
+        "BITFACE_PARAMS": str(place.params),
+        **QUIET,
+        "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
+    }
+    request = {"profile": tools.profile, "overrides": list(overrides)}
+    wanted = deployments(tools.params.schedule, request, cron, every_s)
+    deploy(wanted, REACTIONS, place.root, environment, [home_tag(place)])
+    return scheduled()
+
+
+def serve_schedule(tools: Tools, port: int) -> None:
+    """A server, unless there is one, and a worker, until they are stopped."""
+    place = tools.workspace
+    given = os.environ.get("PREFECT_API_URL")
+    with contextlib.ExitStack() as running:
+        running.callback(lambda: sys.stdout.write("stopped\n"))
+        url = given or running.enter_context(server(place.home, port))
+        process = running.enter_context(worker(url, place.home, [home_tag(place)]))
+        sys.stdout.write(
+            f"Prefect: {url.removesuffix('/api')}  a worker waits for what is scheduled (Ctrl-C ends it)\n"
+        )
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            process.wait()
+
+
+def look_after(ledger: Ledger, days: int | None) -> dict[str, Any]:
+    """Lapsed and lapsing consents of this installation; an event where a live model holds somebody who left."""
+    from bitface.steps.expire import expiring, lapsed_models
+    from flows.deployments import CONSENT_LAPSED
+
+    tools = open_tools()
+    ahead = tools.params.schedule.expire_days if days is None else days
+    gone = lapsed_models(ledger, tools.now())
+    said = [one.sentence() for one in gone]
+    if gone:
+        tell(CONSENT_LAPSED, home_tag(tools.workspace), {"models": len(gone)})
+        inform(tools.params.schedule.notify, "bitface: consent has ended", "\n".join(said))
+    return {"lapsed": said, "expiring": len(expiring(ledger, ahead, tools.now())), "days": ahead}
+
+
+def inform(block: str | None, subject: str, body: str) -> None:
+    """Tells people through the Prefect block of their choice; nothing where they chose none."""
+    if block:
+        notify(block, subject, body)
 
 
 def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: bool = False) -> Tools:
@@ -262,10 +340,9 @@ def pictures(place: Workspace) -> tuple[Any, Any, Any]:
 
 
 def ended(tools: Tools) -> tuple[str, ...]:
-    """Closes what a killed retrain left open in MLflow; only for whoever holds the lease. A sentence for each."""
-    from bitface.adapters.mlflow_tracking import MlflowTracking
-
-    return MlflowTracking(tools.workspace.home).end_interrupted()
+    """Closes what a killed retrain left open in MLflow and Prefect; only for whoever holds the lease. A sentence for each."""
+    shown = tracking(tools.workspace).end_interrupted()
+    return (*shown, *close_left_running("retrain", home_tag(tools.workspace)))
 
 
 def failed(tools: Tools, run_ids: Sequence[str], error: BaseException) -> None:
@@ -338,7 +415,6 @@ def serve_ui(port: int) -> None:
     """Serves MLflow's UI on 127.0.0.1 until it is stopped, and ends every process of it."""
     import signal
     import subprocess
-    import sys
 
     shown = tracking(workspace())
     words = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]

@@ -386,6 +386,10 @@ class PromotionParams(Section):
 
 
 class ScheduleParams(Section):
+    retrain: str
+    expire: str
+    expire_days: int = Field(ge=0)
+    notify: str | None
     lease_s: float = Field(ge=10)
 
 

@@ -15,9 +15,6 @@ from bitface.errors import InputError, IntegrityError
 from bitface.metric_names import slice_metric, with_interval
 from bitface.ports import TrackedModel, TrackedOutcome, TrackedReport, TrackedRun, TrackedVersion
 
-# MLflow with SQLAlchemy 2.1
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +20,9 @@ import pytest
 
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.ledger import Ledger
+from bitface.steps.lease import holding
 
 pytestmark = pytest.mark.timeout(900)
 SETS = (
@@ -270,3 +281,78 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     assert "mouth" in why["regions"] and "://" not in report.read_text()
     (tmp_path / "empty").mkdir()
     assert bitface(project, "explain", str(tmp_path / "empty"), *words).returncode == 2
+
+
+@pytest.fixture
+def copied(done, tmp_path: Path) -> Path:
+    """The whole project once more, ledger and MLflow included."""
+    import shutil
+
+    project, _, _ = done
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_a_second_retrain_waits_for_its_turn(copied, bitface) -> None:
+    with (
+        Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger,
+        holding(ledger, "retrain", timedelta(minutes=5)),
+    ):
+        run = bitface(copied, "retrain", "--json", *SMALL)
+    assert run.returncode == 2 and "a retrain runs already" in run.stderr and "Traceback" not in run.stderr
+    assert bitface(copied, "retrain", "--json", *SMALL).returncode == 0
+
+
+def test_an_alias_that_a_hand_moved_changes_nothing_and_is_put_back(copied, bitface) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{copied / 'home' / 'mlflow.db'}")
+    (version,) = client.search_model_versions("name='bitface'")
+    client.set_registered_model_alias("bitface", "previous", version.version)
+    run = bitface(copied, "retrain", "--json", *SMALL)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert (
+        "alias previous was moved by hand" in run.stderr
+        and "previous" not in client.get_registered_model("bitface").aliases
+    )
+
+
+def test_a_schedule_fires(copied, bitface) -> None:
+    """Deployments, a server and a worker: a retrain that is due within seconds runs, and its result is JSON."""
+    deployed = bitface(copied, "schedule", "--every", "5", "--json", *SMALL)
+    assert deployed.returncode == 0, deployed.stderr[-2000:]
+    assert {row["name"]: row["schedules"] for row in json.loads(deployed.stdout)}["retrain"] == ["every 5 s"]
+    environment = os.environ | {"BITFACE_HOME": str(copied / "home"), "BITFACE_DATA": str(copied / "data")}
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "bitface.cli", "worker", "--port", str(port)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert worker.stdout is not None
+        assert f"http://127.0.0.1:{port}" in worker.stdout.readline()
+        end, states = time.monotonic() + 240, []
+        while "Completed" not in states and time.monotonic() < end:
+            time.sleep(1)
+            with closing(sqlite3.connect(copied / "home" / "prefect" / "prefect.db")) as database:
+                states = [
+                    row[0]
+                    for row in database.execute("select state_name from flow_run where deployment_id is not null")
+                ]
+        assert "Completed" in states, (copied / "home" / "prefect" / "worker.log").read_text()[-3000:]
+    finally:
+        os.killpg(worker.pid, signal.SIGINT)
+        worker.wait(timeout=60)
+        worker.stdout.close()
+    kept = [json.loads(path.read_text()) for path in (copied / "home" / "prefect" / "storage").iterdir()]
+    assert any(stored.get("reused") == ["everything"] for stored in kept), (
+        "results are JSON, and this one says what it did"
+    )
+    assert not (copied / "home" / "prefect" / "server.json").exists()
+    with closing(socket.socket()) as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server ended with the worker"

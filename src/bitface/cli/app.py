@@ -11,6 +11,7 @@ from bitface.cli.explain import explain
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
 from bitface.cli.retrain import gate_app, retrain, ui
+from bitface.cli.schedule import consent_app, schedule, worker
 from bitface.cli.study import study_app
 
 app = typer.Typer(
@@ -32,5 +33,8 @@ app.command()(promote)
 app.command()(rollback)
 app.command()(predict)
 app.command()(explain)
+app.add_typer(consent_app, name="consent")
 app.command()(bench)
+app.command()(schedule)
+app.command()(worker)
 app.command()(ui)

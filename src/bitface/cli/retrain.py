@@ -29,10 +29,10 @@ def retrain(
     from flows.wiring import quieten
 
     quieten()
-    from flows.retrain import RetrainRequest, retrain
+    from flows.retrain import RetrainRequest, run_here
 
     request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
-    summary = retrain(request)
+    summary = run_here(request)
     for line in summary["warnings"]:
         warn(line)
     emit(summary, summary_text(summary), as_json)

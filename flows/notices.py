@@ -1,0 +1,17 @@
+"""Tells people how a retrain ended, through the Prefect block that params.yaml names; it says what the summary says, of nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bitface.params import read_params
+from bitface.steps.summary import summary_text
+from flows import wiring
+
+
+def told(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - named by Prefect
+    """A hook of Prefect: `state` is COMPLETED with a summary, or FAILED with a reason."""
+    block = read_params(wiring.workspace().params).schedule.notify
+    if block:
+        body = summary_text(state.result()) if state.is_completed() else f"failed: {state.message}"
+        wiring.inform(block, f"bitface {flow.name}: {body.splitlines()[0]}", body)

@@ -1,0 +1,328 @@
+"""Prefect as a service: deployments with their schedules, a server and a worker of our own, runs that a crash left open, notices."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from bitface.dataset.files import write_atomically
+from bitface.errors import InputError
+
+POOL: Final = "bitface"
+ZOMBIES: Final = "bitface: close runs that stopped breathing"
+_BREATH_S: Final = 30
+"""Between signs of life of a flow run; Prefect takes 30 or more."""
+_START_S: Final = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A flow that runs by itself: at `cron` (in UTC) or every `every_s` seconds; neither: only when it is asked to."""
+
+    name: str
+    entrypoint: str
+    description: str
+    cron: str | None = None
+    every_s: float | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """A deployment that runs when an event is heard."""
+
+    name: str
+    event: str
+    deployment: str
+
+
+def deploy(
+    deployments: Sequence[Deployment],
+    reactions: Sequence[Reaction],
+    root: Path,
+    environment: Mapping[str, str],
+    tags: Sequence[str],
+) -> dict[str, str]:
+    """Creates or changes deployments, one run of each at a time, and what they react to; returns name -> id.
+
+    The same call again changes nothing. `environment` is what their processes get on top of the worker's.
+
+    Raises:
+        InputError: a schedule that cannot be read.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.flows import Flow
+
+    with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    ids = {}
+    for one in deployments:
+        with contextlib.redirect_stdout(io.StringIO()):
+            flow: Any = Flow.from_source(source=str(root), entrypoint=one.entrypoint)
+            ids[one.name] = str(
+                flow.deploy(
+                    name=one.name,
+                    work_pool_name=POOL,
+                    schedules=_schedules(one),
+                    concurrency_limit=ConcurrencyLimitConfig(
+                        limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+                    ),
+                    parameters=dict(one.parameters),
+                    description=one.description,
+                    tags=list(tags),
+                    job_variables={"env": dict(environment), "working_dir": str(root)},
+                    print_next_steps=False,
+                    ignore_warnings=True,
+                )
+            )
+    _automate(reactions, ids)
+    return ids
+
+
+def _schedules(one: Deployment) -> list[Any]:
+    from prefect.schedules import Cron, Interval
+
+    try:
+        if one.cron:
+            return [Cron(one.cron, timezone="UTC")]
+        return [Interval(timedelta(seconds=one.every_s))] if one.every_s else []
+    except ValueError as error:
+        raise InputError(
+            f"'{one.cron or one.every_s}' is no schedule; write a cron line such as '0 3 * * 1'"
+        ) from error
+
+
+def _automate(reactions: Sequence[Reaction], ids: Mapping[str, str]) -> None:
+    from prefect.automations import Automation, EventTrigger, Posture, ResourceSpecification
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState, RunDeployment
+
+    ends = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
+    wanted = [
+        Automation(
+            name=one.name,
+            trigger=EventTrigger(expect={one.event}, posture=Posture.Reactive, threshold=1, within=timedelta(0)),
+            actions=[RunDeployment(deployment_id=ids[one.deployment])],
+        )
+        for one in reactions
+    ]
+    wanted.append(
+        Automation(
+            name=ZOMBIES,
+            trigger=EventTrigger(
+                after={"prefect.flow-run.heartbeat"},
+                expect={"prefect.flow-run.heartbeat", *ends},
+                match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=timedelta(seconds=3 * _BREATH_S),
+            ),
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no sign of life for three intervals")],
+        )
+    )
+    for automation in wanted:
+        _put(automation)
+
+
+def _put(automation: Any) -> None:
+    from prefect.automations import Automation
+
+    try:
+        known: Any = Automation.read(name=automation.name)
+    except ValueError:
+        known = None
+    if known is None:
+        automation.create()
+        return
+    automation.id = known.id
+    automation.update()
+
+
+def scheduled() -> list[dict[str, Any]]:
+    """Every deployment of our pool: name, whether it is paused, its schedules in words, and its next run if one is planned."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+
+    with get_client(sync_client=True) as client:
+        pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))
+        found = client.read_deployments(work_pool_filter=pool)
+        return [
+            {
+                "name": one.name,
+                "paused": one.paused,
+                "schedules": [_words(entry.schedule) for entry in one.schedules],
+                "description": one.description,
+            }
+            for one in sorted(found, key=lambda one: one.name)
+        ]
+
+
+def _words(schedule: Any) -> str:
+    return f"{schedule.cron} UTC" if hasattr(schedule, "cron") else f"every {schedule.interval.total_seconds():.0f} s"
+
+
+def close_left_running(flow_name: str, tag: str) -> tuple[str, ...]:
+    """Marks as crashed every run of a flow with a tag that is still RUNNING, save the one that asks; a sentence for each.
+
+    Prefect does nothing on `kill -9`. Call it only where no such run can be alive.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        FlowRunFilterTags,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.runtime import flow_run
+    from prefect.states import Crashed
+
+    own = str(flow_run.id or "")
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow_name])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING])),
+                tags=FlowRunFilterTags(all_=[tag]),
+            ),
+        )
+        left = [run for run in found if str(run.id) != own]
+        for run in left:
+            client.set_flow_run_state(run.id, Crashed(message="its process ended without a word"), force=True)
+    return tuple(
+        f"flow run {run.name} was left RUNNING by a process that is gone; it is closed as crashed" for run in left
+    )
+
+
+def tell(event: str, about: str, payload: Mapping[str, Any]) -> None:
+    """Sends an event that automations may react to; nobody's data is in it."""
+    from prefect.events import emit_event
+
+    emit_event(event=event, resource={"prefect.resource.id": f"bitface.{about}"}, payload=dict(payload))
+
+
+def notify(block: str, subject: str, body: str) -> None:
+    """Sends a message through a notification block of Prefect, named as "type/name", for example slack-webhook/team.
+
+    Raises:
+        InputError: there is no such block, or it notifies nobody.
+    """
+    from prefect.blocks.abstract import NotificationBlock
+    from prefect.blocks.core import Block
+
+    try:
+        loaded = Block.load(block)
+    except ValueError as error:
+        raise InputError(f"there is no Prefect block '{block}'; create it, or set schedule.notify to null") from error
+    if not isinstance(loaded, NotificationBlock):
+        raise InputError(f"Prefect block '{block}' is none that notifies; name one of kind notification")
+    loaded.notify(body, subject)  # type: ignore[unused-coroutine]
+
+
+def running_server(home: Path) -> str | None:
+    """The address of the server that a worker of this home runs now, if one answers."""
+    try:
+        url = str(json.loads((home / "prefect" / "server.json").read_text())["url"])
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=1):
+            return url
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+@contextmanager
+def server(home: Path, port: int) -> Iterator[str]:
+    """Prefect's server on 127.0.0.1 while the block runs; its address. Its data lie in PREFECT_HOME.
+
+    Raises:
+        InputError: the port is taken, or the server does not answer within two minutes.
+    """
+    with contextlib.closing(socket.socket()) as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise InputError(f"port {port} is taken; end what listens there, or name another with --port")
+    words = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    place = home / "prefect" / "server.json"
+    log = home / "prefect" / "server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out, group(words, dict(os.environ), out) as process:
+        url = f"http://127.0.0.1:{port}/api"
+        _wait_for(process, port, log)
+        write_atomically(place, json.dumps({"url": url, "process": process.pid}).encode())
+        try:
+            yield url
+        finally:
+            place.unlink(missing_ok=True)
+
+
+@contextmanager
+def worker(url: str, home: Path, tags: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker of our pool on a server, while the block runs; ended with all that it started."""
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": url,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(_BREATH_S),
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
+    }
+    words = [
+        "-m",
+        "prefect",
+        "worker",
+        "start",
+        "--pool",
+        POOL,
+        "--type",
+        "process",
+        "--name",
+        "-".join(["bitface", *tags]),
+    ]
+    with (home / "prefect" / "worker.log").open("ab") as out, group(words, environment, out) as process:
+        yield process
+
+
+@contextmanager
+def group(words: Sequence[str], environment: Mapping[str, str], out: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process with a process group of its own, all of which is ended with the block."""
+    command = [sys.executable, *words]
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        command, env=dict(environment), stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = monotonic() + _START_S
+    while monotonic() < end and process.poll() is None:
+        with contextlib.closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        sleep(0.3)
+    raise InputError(f"Prefect's server did not answer on port {port}; {log.name} says why")

@@ -1,0 +1,55 @@
+"""`bitface schedule`, `bitface worker`: what runs by itself, and the process that runs it. `bitface consent expiring`: what will end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+
+consent_app = typer.Typer(no_args_is_help=True, help="Consents: which end soon.")
+
+
+def schedule(
+    cron: Annotated[
+        str | None, typer.Option(help="When to retrain, as a cron line in UTC; params.yaml's by default.")
+    ] = None,
+    every: Annotated[float | None, typer.Option(help="Retrain every so many seconds instead: to see it fire.")] = None,
+    profile: Annotated[str, typer.Option(help="quick, default or full.")] = "default",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Creates the Prefect deployments: weekly retrain, daily drift, nightly expiry, and what asks for a retrain in between."""
+    from flows.wiring import open_tools, schedule_all
+
+    rows = schedule_all(open_tools(profile, tuple(set_ or ())), cron, every, tuple(set_ or ()))
+    lines = [f"{row['name']:<8} {', '.join(row['schedules']) or 'when asked':<20} {row['description']}" for row in rows]
+    emit(rows, "\n".join([*lines, "run them with `bitface worker`"]), as_json)
+
+
+def worker(
+    port: Annotated[int, typer.Option(help="Port of Prefect's server and UI on 127.0.0.1.")] = 4200,
+) -> None:
+    """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one."""
+    from flows.wiring import open_tools, serve_schedule
+
+    serve_schedule(open_tools(), port)
+
+
+@consent_app.command()
+def expiring(
+    days: Annotated[int, typer.Option(help="How far to look ahead.", min=0)] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Consents that end within some days, soonest first, and the live models that hold these people."""
+    from bitface.steps.expire import expiring as find
+    from bitface.steps.expire import expiring_text
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        rows = find(ledger, days, tools.now())
+    emit(rows, expiring_text(rows, days), as_json)

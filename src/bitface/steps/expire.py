@@ -1,0 +1,105 @@
+"""What time alone changes: consents that end, and what is in the live models of the people whose consent it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bitface.consent.admission import admit_people
+from bitface.consent.events import ConsentEvent, utc_text
+from bitface.ledger.entries import ALIASES, ModelEntry
+from bitface.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lapsed:
+    """Of a live model: how many people are in it by consent, and how many of them are no longer admitted."""
+
+    alias: str
+    version: int
+    people: int
+    gone: int
+
+    def sentence(self) -> str:
+        """The same in words."""
+        return (
+            f"{self.alias} {self.version}: {self.gone} of {self.people} people in it are no longer admitted; "
+            "retrain without them"
+        )
+
+
+def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
+    """Each alias whose version holds somebody who is not admitted any more."""
+    events, notices = ledger.consents_as_of(at), ledger.known_notices()
+    found = [
+        _lapsed(alias, entry, events, notices, ledger, at) for alias in ALIASES if (entry := ledger.champion(alias))
+    ]
+    return tuple(one for one in found if one.gone)
+
+
+def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
+    """Consents in force that end within some days, soonest first: pseudonym, when and why, and the live models it is in.
+
+    A consent ends at its valid_to or its delete-by, whichever is first.
+    """
+    within = at + timedelta(days=days)
+    latest: dict[tuple[str, str], ConsentEvent] = {}
+    for event in sorted(ledger.consents_as_of(at), key=lambda event: (event.event_time, event.recorded_at)):
+        latest[event.subject, event.record_id] = event
+    members = {alias: _members(entry, ledger) for alias in ALIASES if (entry := ledger.champion(alias))}
+    rows = []
+    for event in latest.values():
+        ends = min((moment, why) for moment, why in _ends(event))
+        if event.state in ("given", "reaffirmed") and at < ends[0] <= within:
+            rows.append(
+                {
+                    "subject": event.subject,
+                    "record_id": event.record_id,
+                    "ends": utc_text(ends[0]),
+                    "because": ends[1],
+                    "in": sorted(alias for alias, people in members.items() if event.subject in people),
+                }
+            )
+    return sorted(rows, key=lambda row: (str(row["ends"]), str(row["subject"])))
+
+
+def expiring_text(rows: Sequence[dict[str, Any]], days: int) -> str:
+    """The same for a person."""
+    if not rows:
+        return f"no consent ends within {days} days"
+    lines = [f"{len(rows)} consents end within {days} days"]
+    lines += [
+        f"  {row['ends'][:10]}  {row['subject']}  ({row['because']}; in {', '.join(row['in']) or 'no live model'})"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _ends(event: ConsentEvent) -> list[tuple[datetime, str]]:
+    return [(event.valid_to, "valid to"), (event.delete_by, "delete by")]
+
+
+def _members(entry: ModelEntry, ledger: Ledger) -> set[str]:
+    run = ledger.run(entry.run_id)
+    members = ledger.members(run.dataset_version) if run else ()
+    return {member.person for member in members if member.consent_event_id is not None}
+
+
+def _lapsed(
+    alias: str,
+    entry: ModelEntry,
+    events: Sequence[ConsentEvent],
+    notices: frozenset[str],
+    ledger: Ledger,
+    at: datetime,
+) -> Lapsed:
+    run = ledger.run(entry.run_id)
+    dataset = ledger.dataset(run.dataset_version) if run else None
+    people = _members(entry, ledger)
+    if dataset is None:
+        return Lapsed(alias=alias, version=entry.version, people=len(people), gone=len(people))
+    answers = admit_people(events, people, dataset.purpose, dataset.context, at, notices)
+    gone = sum(not answer.admitted for answer in answers.values())
+    return Lapsed(alias=alias, version=entry.version, people=len(people), gone=gone)
