@@ -394,9 +394,10 @@ class ScheduleParams(Section):
 
 
 class DriftParams(Section):
-    method: str
-    threshold: float
-    share_max: float
+    method: Literal["ks"]
+    threshold: float = Field(gt=0, lt=1)
+    permutations: int = Field(ge=999)
+    share_max: float = Field(ge=0, lt=1)
 
 
 class Params(Section):

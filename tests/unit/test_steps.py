@@ -18,7 +18,7 @@ from bitface.faces.features import ClipTable
 from bitface.faces.records import Sample
 from bitface.params import SplitParams
 from bitface.steps.admit import admit_members, choose_members
-from bitface.steps.drift import holm_rejected, person_rows
+from bitface.steps.drift import person_rows
 from bitface.steps.explain import spread_over_labels
 from bitface.steps.stages import key_of, reuse_or_make
 from bitface.steps.train import centred, with_folds
@@ -225,12 +225,6 @@ def test_drift_rows_are_people_and_hold_no_pseudonym() -> None:
     rows = person_rows(table(6, 4))
     assert len(rows) == 6
     assert not rows.index.astype(str).str.startswith("s").any()
-
-
-def test_holm_rejects_step_by_step() -> None:
-    """At 0.05 over three: 0.01 <= 0.05/3, then 0.02 <= 0.05/2, then 0.2 > 0.05; one large p-value first stops all."""
-    assert holm_rejected({"a": 0.2, "b": 0.01, "c": 0.02}, 0.05) == ("b", "c")
-    assert holm_rejected({"a": 0.02, "b": 0.03, "c": 0.04}, 0.05) == ()
 
 
 def test_explained_samples_are_spread_over_labels() -> None:
