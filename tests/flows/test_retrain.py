@@ -317,18 +317,17 @@ def test_an_alias_that_a_hand_moved_changes_nothing_and_is_put_back(copied, bitf
     )
 
 
-def test_a_schedule_fires(copied, bitface) -> None:
+def test_a_schedule_fires(copied, bitface, environment) -> None:
     """Deployments, a server and a worker: a retrain that is due within seconds runs, and its result is JSON."""
     deployed = bitface(copied, "schedule", "--every", "5", "--json", *SMALL)
     assert deployed.returncode == 0, deployed.stderr[-2000:]
     assert {row["name"]: row["schedules"] for row in json.loads(deployed.stdout)}["retrain"] == ["every 5 s"]
-    environment = os.environ | {"BITFACE_HOME": str(copied / "home"), "BITFACE_DATA": str(copied / "data")}
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     worker = subprocess.Popen(
         [sys.executable, "-m", "bitface.cli", "worker", "--port", str(port)],
-        env=environment,
+        env=environment(copied),
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
