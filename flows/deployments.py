@@ -1,4 +1,4 @@
-"""What runs by itself and when: the retrain every week, drift every day, lapsed consents and old logs every night."""
+"""What runs by itself and when: the retrain every week, and every night a look at the consents of people in live models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Final
 from bitface.adapters.prefect_service import Deployment, Reaction
 from bitface.params import ScheduleParams
 
-DRIFT_FOUND: Final = "bitface.drift.found"
 CONSENT_LAPSED: Final = "bitface.consent.lapsed"
 
 
@@ -28,13 +27,10 @@ def deployments(
         Deployment(
             name="expire",
             entrypoint="flows/expire.py:expire",
-            description="Consents that lapsed or soon will, and logs that are older than they may be.",
+            description="Which live models hold people whose consent has ended, and which consents end soon.",
             cron=params.expire,
         ),
     )
 
 
-REACTIONS: Final = (
-    Reaction(name="bitface: retrain where faces drifted", event=DRIFT_FOUND, deployment="retrain"),
-    Reaction(name="bitface: retrain without who left", event=CONSENT_LAPSED, deployment="retrain"),
-)
+REACTIONS: Final = (Reaction(name="bitface: retrain without who left", event=CONSENT_LAPSED, deployment="retrain"),)

@@ -1,4 +1,4 @@
-"""Every night: which live models hold people whose consent has ended, which consents end soon, and which logs are too old."""
+"""Every night: which live models hold people whose consent has ended, and which consents end soon."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows import wiring
+from flows.service import look_after
+from flows.wiring import open_tools
 
 
 @flow(name="expire", persist_result=True, result_serializer="json")
 def expire(days: int | None = None) -> dict[str, Any]:
-    """Looks, clears, and tells; a live model with somebody who left asks for a retrain. Nothing is decided here."""
-    with wiring.open_tools().ledger as ledger:
-        return wiring.look_after(ledger, days)
+    """Looks and tells; a live model with somebody who left asks for a retrain. Nothing is decided here."""
+    return look_after(open_tools(), days)

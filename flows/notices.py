@@ -6,12 +6,13 @@ from typing import Any
 
 from bitface.params import read_params
 from bitface.steps.summary import summary_text
-from flows import wiring
+from flows.service import inform
+from flows.wiring import workspace
 
 
 def told(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - named by Prefect
     """A hook of Prefect: `state` is COMPLETED with a summary, or FAILED with a reason."""
-    block = read_params(wiring.workspace().params).schedule.notify
+    block = read_params(workspace().params).schedule.notify
     if block:
         body = summary_text(state.result()) if state.is_completed() else f"failed: {state.message}"
-        wiring.inform(block, f"bitface {flow.name}: {body.splitlines()[0]}", body)
+        inform(block, f"bitface {flow.name}: {body.splitlines()[0]}", body)

@@ -62,14 +62,13 @@ class Stages:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Opens progress and the ledger for a run, puts the registry right, and closes both."""
+        """Opens progress and the ledger for a run, and closes both."""
         with self.tools.progress, self.tools.ledger:
-            self.warnings.extend(wiring.reconciled(self.tools))
             yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """The same for what no second process may do meanwhile; cleans up after one that was killed.
+        """The same for what no second process may do meanwhile; cleans up after one that was killed, and puts the registry right.
 
         Raises:
             LeaseHeldError: another process does it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sys
@@ -15,16 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
-from bitface.adapters.prefect_service import (
-    close_left_running,
-    deploy,
-    notify,
-    running_server,
-    scheduled,
-    server,
-    tell,
-    worker,
-)
+from bitface.adapters.prefect_processes import running_server
+from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
 from bitface.errors import BitfaceError, InputError, IntegrityError
@@ -109,64 +100,6 @@ def quieten() -> None:
 def home_tag(place: Workspace) -> str:
     """What marks this installation's runs on a Prefect server that others use too."""
     return f"home-{hashlib.sha256(str(place.home.resolve()).encode()).hexdigest()[:12]}"
-
-
-def schedule_all(
-    tools: Tools, cron: str | None, every_s: float | None, overrides: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Creates every deployment for this installation; what there is now."""
-    from flows.deployments import REACTIONS, deployments
-
-    place = tools.workspace
-    environment = {
-        "BITFACE_HOME": str(place.home),
-        "BITFACE_DATA": str(place.data),
-        "BITFACE_CACHE": str(place.cache),
-        "BITFACE_PARAMS": str(place.params),
-        **QUIET,
-        "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
-    }
-    request = {"profile": tools.profile, "overrides": list(overrides)}
-    wanted = deployments(tools.params.schedule, request, cron, every_s)
-    deploy(wanted, REACTIONS, place.root, environment, [home_tag(place)])
-    return scheduled()
-
-
-def serve_schedule(tools: Tools, port: int) -> None:
-    """A server, unless there is one, and a worker, until they are stopped."""
-    place = tools.workspace
-    given = os.environ.get("PREFECT_API_URL")
-    with contextlib.ExitStack() as running:
-        running.callback(lambda: sys.stdout.write("stopped\n"))
-        url = given or running.enter_context(server(place.home, port))
-        process = running.enter_context(worker(url, place.home, [home_tag(place)]))
-        sys.stdout.write(
-            f"Prefect: {url.removesuffix('/api')}  a worker waits for what is scheduled (Ctrl-C ends it)\n"
-        )
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            process.wait()
-
-
-def look_after(ledger: Ledger, days: int | None) -> dict[str, Any]:
-    """Lapsed and lapsing consents of this installation; an event where a live model holds somebody who left."""
-    from bitface.steps.expire import expiring, lapsed_models
-    from flows.deployments import CONSENT_LAPSED
-
-    tools = open_tools()
-    ahead = tools.params.schedule.expire_days if days is None else days
-    gone = lapsed_models(ledger, tools.now())
-    said = [one.sentence() for one in gone]
-    if gone:
-        tell(CONSENT_LAPSED, home_tag(tools.workspace), {"models": len(gone)})
-        inform(tools.params.schedule.notify, "bitface: consent has ended", "\n".join(said))
-    return {"lapsed": said, "expiring": len(expiring(ledger, ahead, tools.now())), "days": ahead}
-
-
-def inform(block: str | None, subject: str, body: str) -> None:
-    """Tells people through the Prefect block of their choice; nothing where they chose none."""
-    if block:
-        notify(block, subject, body)
 
 
 def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: bool = False) -> Tools:

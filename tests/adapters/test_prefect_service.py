@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
+from bitface.adapters.prefect_processes import running_server
 from bitface.adapters.prefect_service import (
     ZOMBIES,
     Deployment,
@@ -17,7 +19,6 @@ from bitface.adapters.prefect_service import (
     close_left_running,
     deploy,
     notify,
-    running_server,
     scheduled,
 )
 from bitface.errors import InputError
@@ -84,14 +85,16 @@ def test_runs_that_a_crash_left_are_closed_and_only_ours(api) -> None:
         assert close_left_running("left", "home-1") == ()
 
 
-def test_people_are_told_through_the_block_of_their_choice(api) -> None:
+@pytest.fixture
+def heard(api) -> Iterator[list[dict[str, str]]]:
+    """What a block custom-webhook/ours has sent."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
-    heard: list[dict[str, str]] = []
+    said: list[dict[str, str]] = []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -100,15 +103,45 @@ def test_people_are_told_through_the_block_of_their_choice(api) -> None:
     with HTTPServer(("127.0.0.1", 0), Hook) as listener:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{listener.server_port}/"
-        block = CustomWebhookNotificationBlock(
-            name="test", url=url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
-        )
-        block.save("ours", overwrite=True)
-        notify("custom-webhook/ours", "bitface retrain", "PROMOTED")
+        words = {"subject": "{{subject}}", "body": "{{body}}"}
+        CustomWebhookNotificationBlock(name="test", url=url, json_data=words).save("ours", overwrite=True)
+        yield said
         listener.shutdown()
+
+
+def test_people_are_told_through_the_block_of_their_choice(heard) -> None:
+    notify("custom-webhook/ours", "bitface retrain", "PROMOTED")
     assert heard == [{"subject": "bitface retrain", "body": "PROMOTED"}]
     with pytest.raises(InputError, match="no Prefect block"):
         notify("custom-webhook/nobody", "a", "b")
+
+
+def test_a_flow_tells_how_it_ended(heard, tmp_path, monkeypatch) -> None:
+    """The hook of the retrain, on flows that end as a retrain does: with a summary, or with a refusal."""
+    from prefect import flow
+
+    from bitface.errors import RefusedError
+    from flows.notices import told
+
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["schedule"]["notify"] = "custom-webhook/ours"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setenv("BITFACE_PARAMS", str(tmp_path / "params.yaml"))
+    monkeypatch.setattr("flows.notices.summary_text", lambda summary: f"PROMOTED: bitface/{summary['version']}")
+
+    @flow(name="good", on_completion=[told], persist_result=True, result_serializer="json")
+    def good() -> dict[str, int]:
+        return {"version": 3}
+
+    @flow(name="bad", on_failure=[told])
+    def bad() -> None:
+        raise RefusedError("nobody is admitted")
+
+    good()
+    with pytest.raises(RefusedError):
+        bad()
+    assert heard[0]["subject"] == "bitface good: PROMOTED: bitface/3"
+    assert "nobody is admitted" in heard[1]["body"] and heard[1]["subject"].startswith("bitface bad: failed")
 
 
 def test_a_server_that_does_not_answer_is_not_running(tmp_path) -> None:

@@ -54,11 +54,12 @@ def test_windows_of_the_same_people_raise_one_alarm_in_a_hundred(params, n, roun
     state(f"No drift, {n} people against {n}, {COLUMNS} columns: alarm", rate(found, tries), tries)
 
 
-@pytest.mark.parametrize(("moved", "asked"), [(COLUMNS, 0.95), (8, 0.95), (1, 0.0)])
+@pytest.mark.parametrize(("moved", "asked"), [(COLUMNS, 0.95), (8, 0.95), (1, None)])
 def test_half_a_standard_deviation_is_seen(params, moved, asked, rounds, state) -> None:
     """All columns, as another camera moves them; one group; a single one among all, whose figure is told."""
     tries = rounds(3, 300)
     found = alarms(200, moved, tries, params)
-    assert wilson(found / tries, tries, 0.95)[1] >= asked
+    if asked is not None:
+        assert wilson(found / tries, tries, 0.95)[1] >= asked
     claim = f"{moved} of {COLUMNS} columns moved by 0.5 standard deviations, 200 people against 200: seen"
     state(claim, rate(found, tries), tries)

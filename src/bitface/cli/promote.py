@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,10 +102,15 @@ def rollback(
 
 
 def _warn_of_other_hands(tools: Tools) -> None:
+    """Puts the registry right, unless a retrain is about to: versions that it has not shown yet are then no leftovers."""
+    from bitface.ledger.leases import LeaseHeldError
+    from bitface.steps.lease import holding
     from flows.wiring import reconciled
 
-    for line in reconciled(tools):
-        warn(line)
+    lasts = timedelta(seconds=tools.params.schedule.lease_s)
+    with contextlib.suppress(LeaseHeldError), holding(tools.ledger, "retrain", lasts):
+        for line in reconciled(tools):
+            warn(line)
 
 
 def _show(moved: Promotion, tools: Tools, start: float, as_json: bool) -> None:

@@ -22,8 +22,9 @@ def schedule(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Creates the Prefect deployments: weekly retrain, daily drift, nightly expiry, and what asks for a retrain in between."""
-    from flows.wiring import open_tools, schedule_all
+    """Creates the Prefect deployments: a weekly retrain, a nightly look at consents, and the retrain that it may ask for."""
+    from flows.service import schedule_all
+    from flows.wiring import open_tools
 
     rows = schedule_all(open_tools(profile, tuple(set_ or ())), cron, every, tuple(set_ or ()))
     lines = [f"{row['name']:<8} {', '.join(row['schedules']) or 'when asked':<20} {row['description']}" for row in rows]
@@ -34,7 +35,8 @@ def worker(
     port: Annotated[int, typer.Option(help="Port of Prefect's server and UI on 127.0.0.1.")] = 4200,
 ) -> None:
     """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one."""
-    from flows.wiring import open_tools, serve_schedule
+    from flows.service import serve_schedule
+    from flows.wiring import open_tools
 
     serve_schedule(open_tools(), port)
 

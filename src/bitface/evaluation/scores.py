@@ -114,7 +114,7 @@ def auc_of(truth: Bools, scores: Floats, weights: Floats | None, folds: NDArray[
     `truth` bool (n, E), `scores` float64 (n, E), `weights` (R, n) whole numbers, or None for one row of ones, `folds`
     int64 (n,).
     """
-    rows = _weights(weights, len(truth))
+    rows = np.ones((1, len(truth))) if weights is None else weights
     parts = [folds == fold for fold in np.unique(folds)]
     return np.stack([_auc(truth[:, e], scores[:, e], rows, parts) for e in range(truth.shape[1])], axis=1)
 
@@ -127,13 +127,13 @@ def balanced_accuracy_of(truth: Bools, decided: Bools, weights: Rows | None) -> 
 
 def rates_of(truth: Bools, decided: Bools, weights: Rows | None) -> tuple[Floats, Floats]:
     """Sensitivity and specificity, each float64 (R, E), NaN where there is no such sample."""
-    rows = np.ones((1, len(truth))) if weights is None else weights
+    rows = _rows(weights, len(truth))
     return _ratio(rows @ (truth & decided), rows @ truth), _ratio(rows @ (~truth & ~decided), rows @ ~truth)
 
 
-def f1_of(truth: Bools, decided: Bools, weights: Floats | None) -> Floats:
+def f1_of(truth: Bools, decided: Bools, weights: Rows | None) -> Floats:
     """Harmonic mean of precision and recall, float64 (R, E), NaN where there is no positive sample."""
-    rows = _weights(weights, len(truth))
+    rows = _rows(weights, len(truth))
     figure = _ratio(2 * (rows @ (truth & decided)), rows @ truth + rows @ decided)
     return np.where(rows @ truth > 0, figure, np.nan)
 
@@ -178,7 +178,7 @@ def _ordered_pairs(truth: Bools, scores: Floats, weights: Floats) -> tuple[Float
     return np.einsum("rn,rn->r", positive, below), positive.sum(axis=1) * negative.sum(axis=1)
 
 
-def _weights(weights: Floats | None, n: int) -> Floats:
+def _rows(weights: Rows | None, n: int) -> Rows:
     return np.ones((1, n)) if weights is None else weights
 
 

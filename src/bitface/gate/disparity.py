@@ -6,7 +6,7 @@ compared with the champion anyway. Without one it blocks, if params.yaml asks fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -87,7 +87,8 @@ class WidestGap:
 
     With no difference at all, extremes differ by chance; with a large one, hardly. The bias is therefore measured where the
     accuracies probably are: drawn towards their mean by the share of their variance that resampling explains (James & Stein,
-    1961, positive part), plus the noise of resampled people. The interval is the pivotal one, as wide as drawing in or not makes it.
+    1961, positive part), plus the noise of resampled people. The ends are those of two pivotal intervals, of accuracies drawn all the
+    way to their mean and of accuracies as they are, whichever lies farther out.
     """
 
     seen: float
@@ -105,7 +106,6 @@ class WidestGap:
         seen, tail = float(np.ptp(accuracies)), (1 - confidence) / 2
         bias = float(np.ptp(likely + noise, axis=1).mean() - np.ptp(likely))
         corrected = max(0.0, seen - bias)
-        # Nobody knows how much to draw in: the ends are the outer ones of all the way and not at all.
         levels = (np.full_like(accuracies, accuracies.mean()), accuracies)
         moves = [np.ptp(level + noise, axis=1) - np.ptp(level) for level in levels]
         low, high = min(np.quantile(m, tail) for m in moves), max(np.quantile(m, 1 - tail) for m in moves)
@@ -135,7 +135,9 @@ def disparity_cells(evidence: GateEvidence, params: GateParams, seed: int) -> It
         )
     if enough:
         kept = SliceTable(table.right, table.samples, table.inside[:, enough])
-        yield from _judged_slices(predictions, evidence, kept, [names[index] for index in enough], params, seed)
+        yield from _judged_slices(
+            predictions, values, kept, [names[i] for i in enough], blocks(params, evidence), params, seed
+        )
     yield from _intersections(predictions, values, params, seed)
 
 
@@ -180,9 +182,10 @@ def p_values_of(observed: Floats, drawn: Floats) -> list[float]:
 
 def _judged_slices(
     predictions: Predictions,
-    evidence: GateEvidence,
+    values: Mapping[str, NDArray[np.str_]],
     table: SliceTable,
     names: list[tuple[str, str]],
+    alarm_blocks: bool,
     params: GateParams,
     seed: int,
 ) -> Iterator[Cell]:
@@ -193,8 +196,9 @@ def _judged_slices(
     gaps, drawn = table.gaps()[0], table.gaps(rows)
     adjusted = holm(p_values_of(gaps, nulls.gaps))
     for index, (attribute, value) in enumerate(names):
-        interval = _gap_interval(predictions, evidence, attribute, value, float(gaps[index]), drawn[:, index], params)
-        yield _slice_cell(_question(attribute, value), interval, adjusted[index], blocks(params, evidence), params)
+        inside = values[attribute] == value
+        interval = _gap_interval(predictions, inside, float(gaps[index]), drawn[:, index], params)
+        yield _slice_cell(_question(attribute, value), interval, adjusted[index], alarm_blocks, params)
     accuracies, spread = table.accuracies()[0], table.accuracies(rows)
     adjusted = holm(p_values_of(_widest(accuracies[None], groups)[0], nulls.widest))
     for attribute, group, p_value in zip(attributes, groups, adjusted, strict=True):
@@ -215,16 +219,9 @@ def _question(attribute: str, value: str) -> Question:
 
 
 def _gap_interval(
-    predictions: Predictions,
-    evidence: GateEvidence,
-    attribute: str,
-    value: str,
-    gap: float,
-    draws: Floats,
-    params: GateParams,
+    predictions: Predictions, inside: NDArray[np.bool_], gap: float, draws: Floats, params: GateParams
 ) -> Interval:
     """By-person bootstrap, and never narrower than two Wilson intervals at effective n allow (Newcombe, 1998, method 10)."""
-    inside = slice_values(predictions, evidence, attribute) == value
     right, ends = predictions.correct(), []
     for side in (inside, ~inside):
         share = float(right[side].mean())
@@ -237,11 +234,11 @@ def _gap_interval(
     return widened(drawn, low, gap + float(np.hypot(rest_hi - rest, slice_ - slice_lo)))
 
 
-def _slice_cell(question: Question, interval: Interval, p_value: float, blocks: bool, params: GateParams) -> Cell:
+def _slice_cell(question: Question, interval: Interval, p_value: float, alarm_blocks: bool, params: GateParams) -> Cell:
     limit = params.disparity_max
     worse, within = p_value < params.alpha and interval.value > limit, interval.hi <= limit
     state = State.FAIL if worse else State.PASS if within else State.INSUFFICIENT
-    asked = Question(**{**question.__dict__, "required": blocks and state is not State.INSUFFICIENT})
+    asked = Question(**{**question.__dict__, "required": alarm_blocks and state is not State.INSUFFICIENT})
     sentence = (
         f"{interval.value:+.3f} ({interval.lo:+.3f} to {interval.hi:+.3f}) behind all others in accuracy, of {interval.n} samples of "
         f"{interval.persons} people; at most {limit:.2f} is asked. p = {p_value:.4f} that the slice makes no difference, adjusted over "
@@ -279,7 +276,7 @@ def _widest_cell(
 
 
 def _intersections(
-    predictions: Predictions, values: dict[str, NDArray[np.str_]], params: GateParams, seed: int
+    predictions: Predictions, values: Mapping[str, NDArray[np.str_]], params: GateParams, seed: int
 ) -> Iterator[Cell]:
     """Accuracy where two attributes meet, against the floor of slices; it advises, because few people are in each."""
     right = predictions.correct()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
-from bitface.evaluation.resampling import person_resamples, person_weights, sums_by_code
+from bitface.evaluation.resampling import person_resamples, sums_by_code
 from bitface.gate.cells import Bound, Cell, Question, State, judged, not_run, stated, too_few
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.gate.paired import holm
@@ -40,11 +40,12 @@ def explanation_cells(evidence: GateEvidence, params: GateParams, seed: int) -> 
     for map_ in evidence.explanations:
         yield _gap_cell(map_, params)
     found = _sound(evidence.regions)
-    weights = person_weights(found.persons, params.bootstrap_resamples, seed_for(seed, "explanation"))
+    drawn = person_resamples(found.persons, params.bootstrap_resamples, seed_for(seed, "explanation"))
+    weights = drawn.counts[:, drawn.codes]
     if found.reads == "crops":
         yield _outside_cell(found, weights, params)
     yield from _mass_cells(found, weights, params)
-    yield from _slice_cells(evidence, found, params, seed)
+    yield from _slice_cells(evidence, found, drawn.counts, params, seed)
     if evidence.champion_version is not None:
         yield _champion_cell(found, weights, params)
 
@@ -124,7 +125,9 @@ def _mass_cells(found: RegionEvidence, weights: Floats, params: GateParams) -> I
         yield judged(question, interval, params.explanation_mass_ratio_min, "at least")
 
 
-def _slice_cells(evidence: GateEvidence, found: RegionEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
+def _slice_cells(
+    evidence: GateEvidence, found: RegionEvidence, drawn: Floats, params: GateParams, seed: int
+) -> Iterator[Cell]:
     """Each slice against everybody else: whether their faces are read as much where anatomy expects it.
 
     Compared within each emotion and then averaged, so that who shows what cannot pass for a difference. The p-value permutes
@@ -132,7 +135,6 @@ def _slice_cells(evidence: GateEvidence, found: RegionEvidence, params: GatePara
     """
     found_slices: list[tuple[Question, Interval, float]] = []
     sides = _sides_of(found)
-    drawn = person_resamples(found.persons, params.bootstrap_resamples, seed_for(seed, "explanation")).counts
     for attribute in judged_attributes(params):
         values = [evidence.slices.get(person, {}).get(attribute, "") for person in sides.persons.tolist()]
         for value in sorted(set(values) - {"", UNKNOWN}):
@@ -142,22 +144,16 @@ def _slice_cells(evidence: GateEvidence, found: RegionEvidence, params: GatePara
             if few < PEOPLE_MIN:
                 yield too_few(question, f"{few} people on one side; at least {PEOPLE_MIN} on both have a difference.")
                 continue
-            found_slices.append(
-                (
-                    question,
-                    _slice_interval(
-                        sides, inside, drawn, int(np.isin(found.persons, sides.persons[inside]).sum()), params
-                    ),
-                    _permuted(sides, inside, params, seed_for(seed, question.name)),
-                )
-            )
+            interval = _slice_interval(sides, inside, drawn, params)
+            found_slices.append((question, interval, _permuted(sides, inside, params, seed_for(seed, question.name))))
     adjusted = holm([p_value for _, _, p_value in found_slices])
     for (question, interval, _), p_value in zip(found_slices, adjusted, strict=True):
         yield _slice_cell(question, interval, p_value, params)
 
 
-def _slice_interval(sides: _Sides, inside: NDArray[np.bool_], drawn: Floats, n: int, params: GateParams) -> Interval:
-    one = inside.astype(np.float64)[None]
+def _slice_interval(sides: _Sides, inside: NDArray[np.bool_], drawn: Floats, params: GateParams) -> Interval:
+    """Of the samples inside whose emotion moves something."""
+    n, one = int(sides.counts[inside].sum()), inside.astype(np.float64)[None]
     value, draws = sides.differences(one, 1 - one)[0], sides.differences(drawn * one, drawn * (1 - one))
     return percentile_interval(float(value), draws, params.confidence, n, len(sides.persons), least=-1.0)
 

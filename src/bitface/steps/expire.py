@@ -30,6 +30,12 @@ class Lapsed:
         )
 
 
+def look(ledger: Ledger, days: int, at: datetime) -> dict[str, Any]:
+    """What the nightly flow reports: a sentence for each live model with somebody who left, and how many consents end soon."""
+    lapsed = [one.sentence() for one in lapsed_models(ledger, at)]
+    return {"lapsed": lapsed, "expiring": len(expiring(ledger, days, at)), "days": days}
+
+
 def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
     """Each alias whose version holds somebody who is not admitted any more."""
     events, notices = ledger.consents_as_of(at), ledger.known_notices()

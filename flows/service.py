@@ -1,0 +1,67 @@
+"""The service behind the schedule: deployments of this installation, a server and a worker for them, what is looked after at night."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from bitface.adapters.prefect_processes import server, worker
+from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
+from bitface.steps.expire import look
+from flows.deployments import CONSENT_LAPSED, REACTIONS, deployments
+from flows.wiring import QUIET, Tools, home_tag
+
+
+def schedule_all(
+    tools: Tools, cron: str | None, every_s: float | None, overrides: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Creates every deployment for this installation; what there is now."""
+    place = tools.workspace
+    environment = {
+        "BITFACE_HOME": str(place.home),
+        "BITFACE_DATA": str(place.data),
+        "BITFACE_CACHE": str(place.cache),
+        "BITFACE_PARAMS": str(place.params),
+        **QUIET,
+        "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
+    }
+    request = {"profile": tools.profile, "overrides": list(overrides)}
+    wanted = deployments(tools.params.schedule, request, cron, every_s)
+    deploy(wanted, REACTIONS, place.root, environment, [home_tag(place)])
+    return scheduled()
+
+
+def serve_schedule(tools: Tools, port: int) -> None:
+    """A server, unless there is one, and a worker, until they are stopped."""
+    place = tools.workspace
+    given = os.environ.get("PREFECT_API_URL")
+    with contextlib.ExitStack() as running:
+        running.callback(lambda: sys.stdout.write("stopped\n"))
+        url = given or running.enter_context(server(place.home, port))
+        process = running.enter_context(worker(url, place.home, [home_tag(place)]))
+        sys.stdout.write(
+            f"Prefect: {url.removesuffix('/api')}  a worker waits for what is scheduled (Ctrl-C ends it)\n"
+        )
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            process.wait()
+
+
+def look_after(tools: Tools, days: int | None) -> dict[str, Any]:
+    """Lapsed and lapsing consents of this installation; an event where a live model holds somebody who left."""
+    ahead = tools.params.schedule.expire_days if days is None else days
+    with tools.ledger as ledger:
+        found = look(ledger, ahead, tools.now())
+    if found["lapsed"]:
+        tell(CONSENT_LAPSED, home_tag(tools.workspace), {"models": len(found["lapsed"])})
+        inform(tools.params.schedule.notify, "bitface: consent has ended", "\n".join(found["lapsed"]))
+    return found
+
+
+def inform(block: str | None, subject: str, body: str) -> None:
+    """Tells people through the Prefect block of their choice; nothing where they chose none."""
+    if block:
+        notify(block, subject, body)
