@@ -1,4 +1,4 @@
-"""What runs by itself and when: the retrain every week, and every night a look at the consents of people in live models."""
+"""What runs by itself and when: the retrain every week; every night a look at consents, and at faces that models have read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from bitface.adapters.prefect_service import Deployment, Reaction
 from bitface.params import ScheduleParams
 
 CONSENT_LAPSED: Final = "bitface.consent.lapsed"
+DRIFTED: Final = "bitface.drift.found"
 
 
 def deployments(
@@ -30,7 +31,16 @@ def deployments(
             description="Which live models hold people whose consent has ended, and which consents end soon.",
             cron=params.expire,
         ),
+        Deployment(
+            name="monitor",
+            entrypoint="flows/monitor.py:monitor",
+            description="Whether new faces are still like those that the champion was judged on.",
+            cron=params.drift,
+        ),
     )
 
 
-REACTIONS: Final = (Reaction(name="bitface: retrain without who left", event=CONSENT_LAPSED, deployment="retrain"),)
+REACTIONS: Final = (
+    Reaction(name="bitface: retrain without who left", event=CONSENT_LAPSED, deployment="retrain"),
+    Reaction(name="bitface: retrain after drift", event=DRIFTED, deployment="retrain"),
+)

@@ -60,7 +60,8 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         transferred = step(stages.transfer)(run, bundle)
         explanation = step(stages.explain)(run, models, bundle, features, validation)
         drifted = step(stages.drift)(run, features, validation)
-        decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, features)
+        window = step(stages.window)(run, bundle, features, validation)
+        decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, window, features)
         return dict(
             step(stages.register)(
                 run, validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred

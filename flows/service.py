@@ -10,9 +10,10 @@ from typing import Any
 
 from bitface.adapters.prefect_processes import server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
+from bitface.dataset.prediction_log import first_day_kept
 from bitface.steps.expire import look
 from flows.deployments import CONSENT_LAPSED, REACTIONS, deployments
-from flows.wiring import QUIET, Tools, home_tag
+from flows.wiring import QUIET, Tools, home_tag, prediction_log
 
 
 def schedule_all(
@@ -51,14 +52,23 @@ def serve_schedule(tools: Tools, port: int) -> None:
 
 
 def look_after(tools: Tools, days: int | None) -> dict[str, Any]:
-    """Lapsed and lapsing consents of this installation; an event where a live model holds somebody who left."""
+    """Lapsed and lapsing consents of this installation, with an event where a live model holds somebody who left; kept predictions
+    whose time is over are destroyed.
+    """
     ahead = tools.params.schedule.expire_days if days is None else days
     with tools.ledger as ledger:
         found = look(ledger, ahead, tools.now())
+    forgotten = prediction_log(tools).forget(first_day_kept(tools.now(), tools.params.drift.log_days))
     if found["lapsed"]:
-        tell(CONSENT_LAPSED, home_tag(tools.workspace), {"models": len(found["lapsed"])})
-        inform(tools.params.schedule.notify, "bitface: consent has ended", "\n".join(found["lapsed"]))
-    return found
+        text = "\n".join(found["lapsed"])
+        announce(tools, CONSENT_LAPSED, {"models": len(found["lapsed"])}, "bitface: consent has ended", text)
+    return {**found, "days_of_predictions_destroyed": forgotten}
+
+
+def announce(tools: Tools, event: str, payload: dict[str, int], subject: str, body: str) -> None:
+    """An event that a reaction may wait for, and word to people."""
+    tell(event, home_tag(tools.workspace), payload)
+    inform(tools.params.schedule.notify, subject, body)
 
 
 def inform(block: str | None, subject: str, body: str) -> None:

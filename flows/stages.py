@@ -14,6 +14,7 @@ from typing import Any
 from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
+from bitface.gate.evidence import DriftEvidence
 from bitface.ledger.leases import Lease
 from bitface.ports import Runtime
 from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
@@ -31,6 +32,7 @@ from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, code_commit, plan_run
+from bitface.steps.reference import keep_reference
 from bitface.steps.register import register_model, start_tracking, summarise
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
@@ -42,6 +44,7 @@ from bitface.steps.train import Trained, train_models
 from bitface.steps.transfer import Transferred, judge_on_real_people, london_folder
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
+from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
 from flows import wiring
 
 Features = Sequence[Sequence[FeatureRef]]
@@ -249,6 +252,17 @@ class Stages:
         with self._timed("drift"):
             return measure_drift(run, _flat(features), validation, self.tools.keys, wiring.measure_drift())
 
+    def window(self, run: Run, bundle: Exported, features: Features, validation: Validation) -> DriftEvidence | None:
+        """Training people against real faces that were predicted of late; keeps whom later faces are compared with."""
+        tools, found = self.tools, _flat(features)
+        with self._timed("drift"):
+            keep_reference(run, bundle, found, validation, tools.keys, wiring.load_runtime)
+            if run.evidence == "synthetic":
+                return None
+            log, days = wiring.prediction_log(tools), run.params.drift.window_days
+            window = logged_window(log, PRODUCTION, days, None, tools.now())
+            return drift_from_window(run, found, validation, window, tools.keys, wiring.measure_drift())
+
     def gate(
         self,
         run: Run,
@@ -256,6 +270,7 @@ class Stages:
         evaluation: Evaluated,
         explanation: Explained,
         drifted: Drifted,
+        window: DriftEvidence | None,
         features: Features,
     ) -> Decided:
         """Promote, hold or block, as a bundle that can be replayed."""
@@ -271,7 +286,7 @@ class Stages:
                 partial(wiring.champion_runtime, tools),
             )
             self.warnings.extend([warning] if warning else [])
-            return decide_run(run, bundle, evaluation, explanation, drifted, rival, tools.ledger, tools.now())
+            return decide_run(run, bundle, evaluation, explanation, drifted, window, rival, tools.ledger, tools.now())
 
     def register(
         self,

@@ -18,6 +18,7 @@ from bitface.adapters.prefect_processes import running_server
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.prediction_log import PredictionLog
 from bitface.errors import BitfaceError, InputError, IntegrityError
 from bitface.ledger.entries import ALIASES, MODEL_NAME
 from bitface.ledger.ledger import Ledger, utc_now
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bitface.adapters.mlflow_tracking import MlflowTracking
+    from bitface.steps.window import KeptFaces
     from bitface.training.trained import TrainedModel
 
 QUIET = {
@@ -333,6 +335,18 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
         )
     check_prediction(purpose, context, entry.evidence, tools.now())
     return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
+
+
+def prediction_log(tools: Tools) -> PredictionLog:
+    """What `predict --log` kept."""
+    return PredictionLog(tools.workspace.home / "predictions", tools.keys)
+
+
+def kept_faces(tools: Tools, runtime: Runtime, purpose: str, context: str) -> KeptFaces:
+    """Collects faces for the log."""
+    from bitface.steps.window import KeptFaces
+
+    return KeptFaces(runtime, purpose, context, prediction_log(tools), tools.now())
 
 
 def training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:

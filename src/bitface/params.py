@@ -351,7 +351,7 @@ class ExplainParams(Section):
 
 
 GateKind = Literal[
-    "emotion", "slice", "disparity", "binarization", "latency", "explanation", "consent", "drift", "champion"
+    "emotion", "slice", "disparity", "binarization", "latency", "explanation", "consent", "drift", "window", "champion"
 ]
 
 
@@ -388,6 +388,7 @@ class PromotionParams(Section):
 class ScheduleParams(Section):
     retrain: str
     expire: str
+    drift: str
     expire_days: int = Field(ge=0)
     notify: str | None
     lease_s: float = Field(ge=10)
@@ -398,6 +399,12 @@ class DriftParams(Section):
     threshold: float = Field(gt=0, lt=1)
     permutations: int = Field(ge=999)
     share_max: float = Field(ge=0, lt=1)
+    slice_people_min: int = Field(ge=5)
+    window_days: int = Field(ge=1)
+    window_faces_min: int = Field(ge=20)
+    material_distance: float = Field(gt=0, lt=1)
+    window_share_max: float = Field(ge=0, lt=1)
+    log_days: int = Field(ge=1)
 
 
 class Params(Section):

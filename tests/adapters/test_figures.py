@@ -94,6 +94,14 @@ def trade(path):
     return figures.trade_figure(points, "accuracy", "Accuracy of one-bit models over the time of a still.", path)
 
 
+def drift(path):
+    panels = [
+        figures.DriftPanel(name=f"geometry/nose_{n}", distance=0.5, reference=BINS, current=BINS + n) for n in (1, 2, 3)
+    ]
+    caption = "204 faces against 46 people: what lies farthest apart."
+    return figures.drift_figure(panels, ("46 people", "204 faces"), "New faces differ", caption, path)
+
+
 def reduction(path):
     curves = [
         figures.ReductionCurve(name=name, counts=[256, 32], values=[0.85, low])
@@ -121,7 +129,7 @@ def assert_is_a_whole_picture(path):
     assert edge.min() == 255
 
 
-@pytest.mark.parametrize("draw", [confusion, reliability, coverage, units, roc, slices, latency, trade])
+@pytest.mark.parametrize("draw", [confusion, reliability, coverage, units, roc, slices, latency, trade, drift])
 def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     """1,080 pixels wide, with dark and light in it, a white margin, a title and a caption."""
     path = draw(tmp_path / "folder" / "figure.png")

@@ -6,22 +6,27 @@ so that they differ on 15 % of samples; the candidate's skill is then lowered wh
 
 from __future__ import annotations
 
+import math
 import resource
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bitface.evaluation.intervals import wilson
+from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
-from bitface.gate.cells import State
+from bitface.gate import decision
+from bitface.gate.cells import Cell, State
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.disparity import SliceTable, nulls_of, p_values_of
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
-from bitface.gate.paired import holm, mcnemar_p_value
+from bitface.gate.paired import mcnemar_p_value
 from bitface.params import GateParams, read_params
 
 pytestmark = pytest.mark.timeout(36000)
@@ -96,6 +101,7 @@ def evidence(
         ),
         consent=ConsentEvidence(members=1000, admitted=1000),
         drift=DriftEvidence(share=0.0, share_max=0.1, features=10, n_reference=100, n_current=100),
+        window=None,
     )
 
 
@@ -227,3 +233,129 @@ def test_a_large_gate_is_judged(params, state) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     figure = f"{took:.1f} s, {len(decision.cells)} cells, {peak:.1f} GB at most"
     state("The whole gate on 50,000 predictions x 24 slices x 7 emotions, one thread", figure, len(candidate))
+
+
+BREAKS: dict[str, Callable[[GateEvidence, np.random.Generator], dict[str, Any]]] = {
+    "no predictions": lambda good, _: {"one_bit": None},
+    "no predictions of the twin": lambda good, _: {"twin": None},
+    "nobody was judged": lambda good, _: {"one_bit": good.one_bit.where(np.zeros(len(good.one_bit), bool))},
+    "nobody in the twin's": lambda good, _: {"twin": good.twin.where(np.zeros(len(good.twin), bool))},
+    "the twin judged others": lambda good, rng: {"twin": good.twin.where(rng.permutation(len(good.twin)))},
+    "an emotion that nobody shows": lambda good, rng: {
+        "one_bit": good.one_bit.where(good.one_bit.labels != rng.choice(EMOTIONS))
+    },
+    "a score that is no number": lambda good, rng: {"one_bit": spoiled(good.one_bit, math.nan, rng)},
+    "a score beyond 1": lambda good, rng: {"one_bit": spoiled(good.one_bit, 7.0, rng)},
+    "other emotions than agreed": lambda good, _: {"emotions": (*EMOTIONS[:-1], "contempt")},
+    "no latency": lambda good, _: {"latency_ms": {}},
+    "an empty latency": lambda good, _: {"latency_ms": {"one-bit": np.zeros(0)}},
+    "a latency of nothing": lambda good, _: {"latency_ms": {"one-bit": np.zeros(300)}},
+    "the latency of another runtime": lambda good, _: {"latency_ms": {"float": good.latency_ms["one-bit"]}},
+    "no explanation report": lambda good, _: {"explanations": ()},
+    "an empty explanation report": lambda good, _: {
+        "explanations": (replace(good.explanations[0], gaps=np.zeros(0), persons=np.zeros(0, "U1")),)
+    },
+    "a gap that is no number": lambda good, _: {
+        "explanations": (replace(good.explanations[0], gaps=np.full(100, math.nan)),)
+    },
+    "no consent report": lambda good, _: {"consent": None},
+    "consents of nobody": lambda good, _: {"consent": ConsentEvidence(members=0, admitted=0)},
+    "more consents than members": lambda good, _: {"consent": ConsentEvidence(members=5, admitted=6)},
+    "no slices at all": lambda good, _: {"slices": {}},
+    "a missing slice column": lambda good, rng: {
+        "slices": without(good.slices, str(rng.choice(list(ATTRIBUTES))), list(good.slices))
+    },
+    "one person without a slice": lambda good, rng: {
+        "slices": without(good.slices, str(rng.choice(list(ATTRIBUTES))), [str(rng.choice(list(good.slices)))])
+    },
+    "a champion that was not asked": lambda good, _: {"champion_version": "1", "champion": None},
+    "a window that was measured of nothing": lambda good, _: {"window": replace(good.drift, features=0)},
+    "a window whose share is no number": lambda good, _: {"window": replace(good.drift, share=math.nan)},
+    "evidence of another kind": lambda good, rng: {
+        str(rng.choice(["one_bit", "twin", "consent", "latency_ms", "slices", "explanations"])): rng.choice([0, 1])
+    },
+}
+
+
+def spoiled(one: Predictions, value: float, rng: np.random.Generator) -> Predictions:
+    scores = one.scores.copy()
+    scores[rng.integers(len(scores)), rng.integers(scores.shape[1])] = value
+    return replace(one, scores=scores)
+
+
+def without(slices: Mapping[str, Mapping[str, str]], attribute: str, people: list[str]) -> dict[str, dict[str, str]]:
+    gone = set(people)
+    return {
+        person: {name: value for name, value in own.items() if person not in gone or name != attribute}
+        for person, own in slices.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def promoted(params) -> GateEvidence:
+    """Of a good model, that is promoted as it stands."""
+    rng = np.random.default_rng(19)
+    people = 150
+    good = predictions(two_models(people, len(EMOTIONS), rng, 0.96)[0], people, rng)
+    found = evidence(good, None, ATTRIBUTES, rng)
+    assert evaluate_gate(found, params, 0).verdict == "promote"
+    return found
+
+
+def test_evidence_that_is_missing_or_broken_blocks_every_time(params, promoted, rounds, state, never) -> None:
+    n = rounds(2, 40) * len(BREAKS)
+    quick = params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
+    passed = []
+    for seed in range(n):
+        name = list(BREAKS)[seed % len(BREAKS)]
+        broken = replace(promoted, **BREAKS[name](promoted, np.random.default_rng([20, seed])))
+        if evaluate_gate(broken, quick, seed).verdict != "block":
+            passed.append(name)
+    assert not passed
+    state(f"Evidence missing or broken in one of {len(BREAKS)} ways: let through", never(n), n)
+
+
+RAISED = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ZeroDivisionError,
+    FloatingPointError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    OSError,
+)
+
+
+def test_an_exception_in_the_gate_blocks_every_time(params, promoted, rounds, state, never, monkeypatch) -> None:
+    """Whatever a kind of required cell raises, and wherever: that kind is NOT-RUN."""
+    builders = ["emotion_cells", "slice_cells", "disparity_cells", "binarization_cells", "latency_cells"]
+    builders += ["explanation_cells", "consent_cells", "window_cells", "champion_cells"]
+    n = rounds(30, 600)
+    quick = params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
+    passed = []
+    for seed in range(n):
+        rng = np.random.default_rng([21, seed])
+        name, error = str(rng.choice(builders)), RAISED[rng.integers(len(RAISED))]
+        with monkeypatch.context() as patch:
+            patch.setattr(decision, name, raising(getattr(decision, name), error, int(rng.integers(3))))
+            verdict = evaluate_gate(promoted, quick, seed)
+        if verdict.verdict != "block" or error.__name__ not in " ".join(verdict.reasons):
+            passed.append((name, error))
+    assert not passed
+    state("An exception of one of 10 kinds in one of 9 kinds of cells: let through", never(n), n)
+
+
+def raising(build: Callable[..., Iterable[Cell]], error: type[Exception], after: int) -> Callable[..., Iterator[Cell]]:
+    """The same cells, until some have come."""
+
+    def cells(*given: Any) -> Iterator[Cell]:
+        for number, cell in enumerate(build(*given)):
+            if number == after:
+                raise error("made up")
+            yield cell
+        raise error("made up")
+
+    return cells

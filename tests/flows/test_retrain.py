@@ -244,6 +244,61 @@ def test_a_study_compares_variants_on_people_that_no_gate_judges(beside, bitface
     assert "out of fold" in Path(found["page"]).read_text()
 
 
+@pytest.fixture(scope="module")
+def stills(done, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gate people's stills as pictures."""
+    from PIL import Image
+
+    from bitface.adapters.media_files import decode_frames
+    from bitface.dataset.keys import KeyStore
+    from bitface.dataset.shards import read_shard
+
+    project, folder = done[0], tmp_path_factory.mktemp("stills")
+    keys = KeyStore(project / "none")
+    gate = [row for row in read_index(project / "data") if row.split == "gate"]
+    for person in {row.person for row in gate}:
+        shard = read_shard(project / "data", person, keys.key_of(person))
+        for row in (row for row in gate if row.person == person):
+            frames = decode_frames(shard.samples[row.sample_id])
+            Image.fromarray(frames[0]).save(folder / f"{row.sample_id}.png")
+    return folder
+
+
+def test_faces_that_were_predicted_are_held_against_those_that_the_model_was_judged_on(
+    done, copied, stills, tmp_path, bitface
+) -> None:
+    version = f"bitface/{done[1]['version']}"
+    asked = ("--model", version, "--purpose", "demo", "--context", "research")
+    nothing = bitface(copied, "drift", "--model", version)
+    assert nothing.returncode == 2 and "predict --log" in nothing.stderr
+    few = bitface(copied, "predict", str(next(stills.iterdir())), *asked, "--log")
+    assert few.returncode == 0, few.stderr[-2000:]
+    assert "too few to tell drift" in bitface(copied, "drift", "--model", version).stderr
+    assert bitface(copied, "predict", str(stills), *asked, "--log").returncode == 0
+    same = bitface(copied, "drift", "--model", version, "--json")
+    assert same.returncode == 0, same.stderr[-2000:]
+    found = json.loads(same.stdout)
+    assert found["people_current"] == len(list(stills.iterdir())) and found["people_reference"] >= 14
+    assert found["families"] == ["blendshape", "embedding", "geometry", "prediction", "quality"]
+    assert found["drifted"] == [] and found["asks_for_retrain"] is False
+    for by in (2, 3, 4):
+        _darken(stills, tmp_path / "dark" / str(by), by)
+    assert bitface(copied, "predict", str(tmp_path / "dark"), *asked, "--log").returncode == 0
+    moved = json.loads(bitface(copied, "drift", "--model", version, "--window", "1d", "--json").stdout)
+    assert moved["asks_for_retrain"] is True and "quality/brightness" in {one["name"] for one in moved["drifted"]}
+    kept = b"".join(path.read_bytes() for path in (copied / "home" / "predictions").rglob("*") if path.is_file())
+    assert kept and b"quality" not in kept and b".png" not in kept
+
+
+def _darken(pictures: Path, folder: Path, by: int) -> None:
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    for path in pictures.iterdir():
+        with Image.open(path) as image:
+            image.point(lambda grey: grey // by).save(folder / path.name)
+
+
 def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: Path, bitface) -> None:
     project, summary, _ = done
     from PIL import Image

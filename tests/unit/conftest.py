@@ -85,6 +85,7 @@ def evidence() -> GateEvidence:
         regions=_regions(model),
         consent=ConsentEvidence(members=500, admitted=500),
         drift=DriftEvidence(share=0.1, share_max=0.5, features=20, n_reference=300, n_current=300),
+        window=None,
     )
 
 

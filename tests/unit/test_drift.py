@@ -7,7 +7,13 @@ import pytest
 from scipy.stats import ks_2samp, mannwhitneyu, norm
 
 from bitface.errors import InputError
-from bitface.evaluation.drift import drifted_p_values, ks_statistics, rank_sum_deviates
+from bitface.evaluation.drift import (
+    columns_that_drift,
+    drifted_p_values,
+    ks_statistics,
+    rank_sum_deviates,
+    slices_that_drift,
+)
 
 
 @pytest.mark.parametrize("digits", [6, 1, 0])
@@ -64,3 +70,32 @@ def test_tables_without_rows_or_of_other_columns_are_refused() -> None:
         drifted_p_values(np.zeros((0, 2)), np.zeros((3, 2)), 999, 0)
     with pytest.raises(InputError, match="same columns"):
         ks_statistics(np.zeros((3, 2)), np.zeros((3, 1)))
+
+
+def test_a_slice_that_moved_is_found_where_the_others_stay() -> None:
+    rng = np.random.default_rng(8)
+    slices = {f"gender:{name}": (rng.normal(size=(120, 12)), rng.normal(size=(100, 12))) for name in "abc"}
+    slices["gender:b"][1][:, 4] += 1
+    found = slices_that_drift([f"c{k}" for k in range(12)], slices, 1999, 0)
+    drifted = {name: [column.name for column in columns if column.p_value <= 0.01] for name, columns in found.items()}
+    assert drifted == {"gender:a": [], "gender:b": ["c4"], "gender:c": []}
+    assert slices_that_drift(["c0"], {}, 999, 0) == {}
+
+
+def test_more_slices_ask_more_of_each() -> None:
+    """Holm: the least p-value of three slices counts threefold."""
+    rng = np.random.default_rng(9)
+    moved = rng.normal(size=(40, 1)), rng.normal(0.8, 1, size=(40, 1))
+    rest = {name: (rng.normal(size=(40, 1)), rng.normal(size=(40, 1))) for name in "xy"}
+    alone = slices_that_drift(["c"], {"m": moved}, 1999, 1)["m"][0].p_value
+    among = slices_that_drift(["c"], {"m": moved, **rest}, 1999, 1)["m"][0].p_value
+    assert among == pytest.approx(3 * alone)
+
+
+def test_a_column_says_how_far_it_moved() -> None:
+    rng = np.random.default_rng(10)
+    reference, current = rng.normal(size=(300, 2)), rng.normal(size=(300, 2))
+    current[:, 1] += 1
+    still, moved = columns_that_drift(["still", "moved"], reference, current, 999, 0)
+    assert moved.distance == pytest.approx(ks_2samp(reference[:, 1], current[:, 1]).statistic)
+    assert moved.p_value <= 0.01 < still.p_value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Question, State, judged
 from bitface.gate.champion import champion_cells
+from bitface.gate.decision import evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence
 from bitface.gate.explanations import explanation_cells
-from bitface.gate.facts import consent_cells, drift_cells, latency_cells
+from bitface.gate.facts import consent_cells, drift_cells, latency_cells, window_cells
 from bitface.gate.requirements import binarization_cells, emotion_cells, slice_cells
 
 QUESTION = Question(name="emotion/fear", kind="emotion", metric="balanced_accuracy", required=True, emotion="fear")
@@ -187,6 +189,26 @@ def test_drifted_training_data_fail_and_only_advise(evidence, gate_params) -> No
     drifted = DriftEvidence(share=0.6, share_max=0.5, features=20, n_reference=300, n_current=300)
     (cell,) = drift_cells(replace(evidence, drift=drifted), gate_params)
     assert cell.state is State.FAIL and not cell.required
+
+
+def test_training_people_unlike_those_that_were_predicted_block(evidence, gate_params) -> None:
+    assert list(window_cells(evidence, gate_params)) == []
+    for share, state in ((0.1, State.PASS), (0.11, State.FAIL)):
+        window = DriftEvidence(share=share, share_max=0.1, features=70, n_reference=126, n_current=900)
+        (cell,) = window_cells(replace(evidence, window=window), gate_params)
+        assert cell.state is state and cell.required and "900 faces that were predicted" in cell.reason
+        assert evaluate_gate(replace(evidence, window=window), gate_params, 0).verdict == (
+            "promote" if state is State.PASS else "block"
+        )
+
+
+@pytest.mark.parametrize("broken", [{"features": 0}, {"n_current": 0}, {"share": math.nan}, {"share": 1.5}])
+def test_a_window_that_was_measured_badly_blocks(evidence, gate_params, broken) -> None:
+    window = DriftEvidence(
+        **{"share": 0.0, "share_max": 0.1, "features": 70, "n_reference": 9, "n_current": 9, **broken}
+    )
+    decision = evaluate_gate(replace(evidence, window=window), gate_params, 0)
+    assert decision.verdict == "block" and "window/share NOT-RUN" in decision.reasons[0]
 
 
 def test_there_is_nothing_to_compare_without_a_champion(evidence, gate_params) -> None:

@@ -11,7 +11,7 @@ from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.cells import Question, State, not_run, stated
 from bitface.gate.decision import decide, evaluate_gate
-from bitface.gate.evidence import ConsentEvidence, ExplanationEvidence
+from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence
 
 
 def cell(state, required=True, name="a"):
@@ -139,7 +139,9 @@ def test_without_drift_figures_only_an_advisory_cell_is_missing(evidence, gate_p
 
 
 def test_every_required_kind_has_a_required_cell(with_champion, gate_params) -> None:
-    """A kind that is required cannot vanish: it is there, judged or NOT-RUN. Disparity is asked of a first model alone."""
+    """A kind that is required cannot vanish: it is there, judged or NOT-RUN. Disparity is asked of a first model alone, and a window where
+    faces were predicted.
+    """
     every = gate_params.model_copy(update={"required": (*gate_params.required, "drift")})
     empty = replace(
         with_champion,
@@ -153,7 +155,8 @@ def test_every_required_kind_has_a_required_cell(with_champion, gate_params) -> 
         consent=None,
         drift=None,
     )
-    for found in (with_champion, empty):
+    seen = DriftEvidence(share=0.0, share_max=0.1, features=70, n_reference=300, n_current=300)
+    for found in (replace(with_champion, window=seen), replace(empty, window=replace(seen, features=0))):
         decision = evaluate_gate(found, every, 0)
         assert {cell.kind for cell in decision.cells if cell.required} == set(every.required) - {"disparity"}
         first = evaluate_gate(replace(found, champion_version=None, champion=None), every, 0)

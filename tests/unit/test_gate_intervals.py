@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bitface.gate.paired import by_person_sums, holm, mcnemar_p_value, sign_flip_p_values
+from bitface.evaluation.multiplicity import holm
+from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
 from bitface.gate.requirements import unseen_discordance
 
 

@@ -7,6 +7,7 @@ import typer
 from bitface.cli.bench import bench
 from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
+from bitface.cli.drift import drift
 from bitface.cli.explain import explain
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
@@ -33,6 +34,7 @@ app.command()(promote)
 app.command()(rollback)
 app.command()(predict)
 app.command()(explain)
+app.command()(drift)
 app.add_typer(consent_app, name="consent")
 app.command()(bench)
 app.command()(schedule)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Writes `data` beside `path`, syncs it, and renames it into place."""
+    with _written_beside(path, data, mode) as part:
+        part.replace(path)
+
+
+def write_once(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """The same, but what is there already stays: of several processes the first one's data is everybody's."""
+    if path.exists():
+        return
+    with _written_beside(path, data, mode) as part, contextlib.suppress(FileExistsError):
+        path.hardlink_to(part)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """A synced file beside `path`; gone afterwards unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -18,10 +35,9 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
+        yield Path(name)
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
 def sha256_of(path: Path) -> str:

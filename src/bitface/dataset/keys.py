@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from bitface.dataset.files import write_atomically
+from bitface.dataset.files import write_atomically, write_once
 from bitface.errors import IntegrityError, RefusedError
 from bitface.faces.records import check_pseudonym
 
@@ -34,9 +35,10 @@ def is_synthetic(person: str) -> bool:
 
 
 class KeyStore:
-    """The keys under `folder` (mode 0700): `master.key` and one file per real person, named by an HMAC of the id.
+    """The keys under `folder` (mode 0700): `master.key`, one file per real person, named by an HMAC of the id, and one per day
+    of kept predictions.
 
-    Nothing is created before the first real person is enrolled.
+    Nothing is created before the first real person is enrolled, or the first prediction kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,6 +86,31 @@ class KeyStore:
                 f"the key of person {person} does not open with this master key; restore it"
             ) from error
 
+    def key_of_day(self, day: date) -> bytes:
+        """The 64-byte AES-SIV key of what predictions kept of a day, UTC; made at the first call, wrapped by the master key.
+
+        Raises:
+            IntegrityError: the wrapped key does not open with this master key.
+        """
+        path = self._day(day)
+        try:
+            # Of two processes that make it at once, the first counts for both.
+            write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode(), 0o600)
+            return aes_key_unwrap(self._master(), bytes.fromhex(path.read_text(encoding="utf-8")))
+        except (InvalidUnwrap, ValueError) as error:
+            raise IntegrityError(f"the key of {day} does not open with this master key; restore it") from error
+
+    def days(self) -> tuple[date, ...]:
+        """Days that have a key, earliest first."""
+        return tuple(sorted(date.fromisoformat(path.name) for path in (self._folder / "days").glob("????-??-??")))
+
+    def destroy_day(self, day: date) -> None:
+        """Destroys a day's key: whatever copy there is of what was kept then can be read no more."""
+        self._day(day).unlink(missing_ok=True)
+
+    def _day(self, day: date) -> Path:
+        return self._folder / "days" / day.isoformat()
+
     def _entry(self, subject_id: str) -> Path:
         token = hmac.new(self._master(), b"subject-index" + subject_id.encode(), hashlib.sha256).hexdigest()
         return self._folder / "index" / token
@@ -94,9 +121,11 @@ class KeyStore:
     def _master(self) -> bytes:
         path = self._folder / "master.key"
         if not path.is_file():
-            if (self._folder / "people").is_dir():
-                raise IntegrityError("the master key is missing but people are enrolled; restore it from its backup")
+            if any((self._folder / wrapped).is_dir() for wrapped in ("people", "days")):
+                raise IntegrityError(
+                    "the master key is missing but keys wrapped by it are here; restore it from its backup"
+                )
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            write_atomically(path, secrets.token_bytes(32), 0o600)
+            write_once(path, secrets.token_bytes(32), 0o600)
         return path.read_bytes()

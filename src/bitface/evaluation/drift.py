@@ -6,12 +6,17 @@ their size; so the same statistic is computed with rows exchanged between the ta
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import kolmogorov, ndtri
 from scipy.stats import rankdata
 
 from bitface.errors import InputError
+from bitface.evaluation.intervals import seed_for
+from bitface.evaluation.multiplicity import holm
 
 Floats = NDArray[np.float64]
 _AT_ONCE = 50
@@ -19,6 +24,48 @@ _SAME = 1e-12
 _DISTANCES = np.linspace(0.0, 5.0, 5001)
 _AS_DEVIATES = -ndtri(np.maximum(kolmogorov(_DISTANCES), 1e-30) / 2)
 """Scaled distances as the normal deviates of the same two-sided p-value; read between, since each exchange asks thousands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnDrift:
+    """A column's Kolmogorov-Smirnov distance, 0..1, and the p-value, adjusted for all columns, that it did not move."""
+
+    name: str
+    distance: float
+    p_value: float
+
+
+def columns_that_drift(
+    names: Sequence[str], reference: Floats, current: Floats, permutations: int, seed: int
+) -> tuple[ColumnDrift, ...]:
+    """Every column of tables (n, K) and (m, K), see `drifted_p_values`."""
+    p_values = drifted_p_values(reference, current, permutations, seed)
+    distances = ks_statistics(reference, current)
+    return tuple(
+        ColumnDrift(name=name, distance=float(distance), p_value=float(p_value))
+        for name, distance, p_value in zip(names, distances, p_values, strict=True)
+    )
+
+
+def slices_that_drift(
+    names: Sequence[str], slices: Mapping[str, tuple[Floats, Floats]], permutations: int, seed: int
+) -> dict[str, tuple[ColumnDrift, ...]]:
+    """The same within each slice, slice -> columns; p-values are adjusted for all slices too (Holm), so small ones see less.
+
+    `slices`: name -> rows of the reference and of the current table, each at least one.
+    """
+    found = {
+        slice_: columns_that_drift(names, *tables, permutations, seed_for(seed, slice_))
+        for slice_, tables in slices.items()
+    }
+    least = [min(column.p_value for column in columns) for columns in found.values()]
+    return {
+        slice_: tuple(
+            ColumnDrift(name=column.name, distance=column.distance, p_value=min(1.0, column.p_value * adjusted / own))
+            for column in columns
+        )
+        for (slice_, columns), own, adjusted in zip(found.items(), least, holm(least), strict=True)
+    }
 
 
 def ks_statistics(reference: Floats, current: Floats) -> Floats:

@@ -21,7 +21,7 @@ from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.params import GateParams
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 DOCUMENT: Final = "gate.json"
 _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
@@ -121,6 +121,7 @@ def _document(
         else {"reads": evidence.regions.reads, "champion": evidence.regions.champion_expected_share is not None},
         "consent": asdict(evidence.consent) if evidence.consent else None,
         "drift": asdict(evidence.drift) if evidence.drift else None,
+        "window": asdict(evidence.window) if evidence.window else None,
     }
     return {
         "format": FORMAT,
@@ -167,6 +168,7 @@ def _evidence(described: dict[str, Any], arrays: Arrays) -> GateEvidence:
         regions=_regions(described["regions"], arrays),
         consent=ConsentEvidence(**described["consent"]) if described["consent"] else None,
         drift=DriftEvidence(**described["drift"]) if described["drift"] else None,
+        window=DriftEvidence(**described["window"]) if described["window"] else None,
     )
 
 

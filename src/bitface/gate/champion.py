@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for, widened
+from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_of
 from bitface.gate.cells import Cell, Question, State, stated
 from bitface.gate.evidence import GateEvidence
-from bitface.gate.paired import by_person_sums, holm, mcnemar_p_value, sign_flip_p_values
+from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
 from bitface.gate.requirements import UNKNOWN, paired, slice_values, unseen_discordance
 from bitface.params import GateParams
 

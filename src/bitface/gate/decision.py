@@ -21,6 +21,8 @@ from bitface.gate.facts import (
     drift_question,
     latency_cells,
     latency_question,
+    window_cells,
+    window_question,
 )
 from bitface.gate.requirements import (
     attribute_question,
@@ -34,8 +36,21 @@ from bitface.gate.requirements import (
 from bitface.params import GateParams
 
 Verdict = Literal["promote", "hold", "block"]
-_CANNOT_JUDGE: Final = (BitfaceError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What unusable evidence makes a computation raise. Each becomes NOT-RUN: a gate that cannot run is not a pass."""
+_CANNOT_JUDGE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What unusable evidence, or a machine at its end, makes a computation raise. Each becomes NOT-RUN, as our own errors do: a gate
+that cannot run is not a pass."""
+
+_OWED_ONLY_IF_THERE: Final = ("window", "champion")
+"""Kinds without a cell where there is nothing to compare with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +103,7 @@ def evaluate_gate(evidence: GateEvidence, params: GateParams, seed: int) -> Gate
     cells: list[Cell] = []
     for kind, build, questions in _groups(evidence, params, seed):
         found, why = _run(build)
-        if why is None and not found and kind != "champion":
+        if why is None and not found and kind not in _OWED_ONLY_IF_THERE:
             why = "nothing was judged"
         cells += [not_run(question, why) for question in questions] if why else found
     return decide(cells)
@@ -124,5 +139,6 @@ def _groups(
         ),
         ("consent", lambda: consent_cells(evidence, params), [consent_question(params)]),
         ("drift", lambda: drift_cells(evidence, params), [drift_question(params)]),
+        ("window", lambda: window_cells(evidence, params), [window_question(params)]),
         ("champion", lambda: champion_cells(evidence, params, seed), [champion_question(params)]),
     ]

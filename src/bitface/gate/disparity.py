@@ -23,11 +23,11 @@ from bitface.evaluation.intervals import (
     widened,
     wilson,
 )
+from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import person_resamples, sums_by_code
 from bitface.gate.cells import Cell, Question, State, judged, stated, too_few
 from bitface.gate.evidence import GateEvidence
-from bitface.gate.paired import holm
 from bitface.gate.requirements import UNKNOWN, slice_values, sound
 from bitface.params import GateParams
 

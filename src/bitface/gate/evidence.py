@@ -56,7 +56,7 @@ class ConsentEvidence:
 
 @dataclass(frozen=True, kw_only=True)
 class DriftEvidence:
-    """Of `features` compared, the share that drifted between training data and the latest window, and what is tolerated."""
+    """Of `features` compared between training people and others, the share that drifted, and what is tolerated."""
 
     share: float
     share_max: float
@@ -71,7 +71,8 @@ class GateEvidence:
 
     `one_bit`, `twin` and `champion` speak of the same samples in the same order. `slices`: person -> attribute -> value.
     `latency_ms`: runtime -> float64 (rounds,) milliseconds a face; the one named `one-bit` is judged. `champion_version`
-    says that there is a champion: its predictions are then owed.
+    says that there is a champion: its predictions are then owed. `drift`: against held-out people; `window`: against the latest
+    window of faces that were predicted, None where there is none.
     """
 
     emotions: tuple[str, ...]
@@ -85,3 +86,4 @@ class GateEvidence:
     regions: RegionEvidence | None
     consent: ConsentEvidence | None
     drift: DriftEvidence | None
+    window: DriftEvidence | None

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
+from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.resampling import person_resamples, sums_by_code
 from bitface.gate.cells import Bound, Cell, Question, State, judged, not_run, stated, too_few
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
-from bitface.gate.paired import holm
 from bitface.gate.requirements import UNKNOWN, judged_attributes
 from bitface.params import GateParams
 

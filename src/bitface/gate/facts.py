@@ -10,7 +10,7 @@ import numpy as np
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, quantile_interval
 from bitface.gate.cells import Cell, Question, State, judged, stated
-from bitface.gate.evidence import GateEvidence
+from bitface.gate.evidence import DriftEvidence, GateEvidence
 from bitface.params import GateParams
 
 JUDGED_RUNTIME: Final = "one-bit"
@@ -66,22 +66,37 @@ def consent_question(params: GateParams) -> Question:
 
 
 def drift_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
-    """The share of features that drifted between the training data and the latest window, where one was looked at."""
-    drift = evidence.drift
-    if drift is None or drift.features < 1 or not np.isfinite([drift.share, drift.share_max]).all():
-        raise InputError("drift was not measured")
-    reason = (
-        f"{drift.share:.0%} of {drift.features} features drifted ({drift.n_current} rows against {drift.n_reference}); "
-        f"at most {drift.share_max:.0%} is asked."
-    )
-    state = State.PASS if drift.share <= drift.share_max else State.FAIL
-    interval = _point(drift.share, drift.n_current, 0)
-    yield stated(drift_question(params), interval, drift.share_max, "at most", state, sentence=reason)
+    """The share of features that drifted between the training people and held-out people."""
+    yield _drifted(evidence.drift, drift_question(params), "held-out people")
 
 
 def drift_question(params: GateParams) -> Question:
     """The cell of drift."""
     return Question(name="drift/share", kind="drift", metric="drifted_share", required="drift" in params.required)
+
+
+def window_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
+    """The share of features in which the training people lie far from the faces that were predicted; no cell without a window."""
+    if evidence.window is not None:
+        yield _drifted(evidence.window, window_question(params), "faces that were predicted")
+
+
+def window_question(params: GateParams) -> Question:
+    """The cell of the latest window."""
+    return Question(name="window/share", kind="window", metric="drifted_share", required="window" in params.required)
+
+
+def _drifted(drift: DriftEvidence | None, question: Question, whom: str) -> Cell:
+    if drift is None or min(drift.features, drift.n_reference, drift.n_current) < 1:
+        raise InputError("drift was not measured")
+    if not np.isfinite([drift.share, drift.share_max]).all() or not 0 <= drift.share <= 1:
+        raise InputError(f"a share of {drift.share} features cannot have drifted")
+    reason = (
+        f"{drift.share:.0%} of {drift.features} features drifted between {drift.n_reference} training people and "
+        f"{drift.n_current} {whom}; at most {drift.share_max:.0%} is asked."
+    )
+    state = State.PASS if drift.share <= drift.share_max else State.FAIL
+    return stated(question, _point(drift.share, drift.n_current, 0), drift.share_max, "at most", state, sentence=reason)
 
 
 def _point(value: float, n: int, persons: int) -> Interval:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -47,13 +46,3 @@ def mcnemar_p_value(only_candidate: int, only_champion: int) -> float:
     """
     discordant = only_candidate + only_champion
     return float(sum(math.comb(discordant, wins) for wins in range(only_candidate + 1)) / 2**discordant)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values in the order given: family-wise error over all of them is held. Source: Holm, 1979."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted

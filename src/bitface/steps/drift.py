@@ -1,10 +1,11 @@
-"""Compares the people a model learned from with people it did not, one row per person, by a test that is named."""
+"""Compares tables of people for drift, by a test that is named, at a known rate of false alarms over all columns together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,42 +13,78 @@ from scipy.stats import ks_2samp
 
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
-from bitface.evaluation.drift import drifted_p_values
+from bitface.evaluation.drift import ColumnDrift, columns_that_drift, slices_that_drift
 from bitface.evaluation.intervals import seed_for
-from bitface.faces.blendshapes import BLENDSHAPE_NAMES
-from bitface.faces.features import ClipTable
-from bitface.faces.quality import QUALITY_COLUMNS
+from bitface.faces.measures import family_of
+from bitface.params import DriftParams
 from bitface.ports import MeasureDrift
+from bitface.steps.face_rows import one_of_each_person, person_means, rows_of_samples, slices_in
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
 from bitface.steps.train import run_table, with_folds
 from bitface.steps.validate import Validation
 
-_FACES = QUALITY_COLUMNS.index("faces")
 _SAME = 1e-9
+_MIX = "mix"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drifted:
-    """What the test found: Evidently's p-value per column, and which columns drift at a known rate of false alarms over all."""
+    """What the test found of two tables with a row per person, over all of them and in each slice that is large enough.
+
+    `columns` hold adjusted p-values; `reported` the report's own, unadjusted; `small` the slices with too few people to look.
+    """
 
     method: str
-    columns: dict[str, float]
-    drifted: tuple[str, ...]
+    threshold: float
+    columns: tuple[ColumnDrift, ...]
+    slices: dict[str, tuple[ColumnDrift, ...]]
+    small: tuple[str, ...]
+    reported: dict[str, float]
     people_reference: int
     people_current: int
     report: Path
+
+    @property
+    def drifted(self) -> tuple[ColumnDrift, ...]:
+        """The columns that drift, farthest first."""
+        return self._beyond(self.columns)
 
     @property
     def share(self) -> float:
         """Share of columns that drift."""
         return len(self.drifted) / len(self.columns)
 
+    def drifted_in_slices(self) -> dict[str, tuple[ColumnDrift, ...]]:
+        """Slice -> the columns that drift in it; slices without any are left out."""
+        return {slice_: found for slice_, own in self.slices.items() if (found := self._beyond(own))}
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "method": self.method,
+            "threshold": self.threshold,
+            "people_reference": self.people_reference,
+            "people_current": self.people_current,
+            "columns": len(self.columns),
+            "families": sorted({family_of(column.name) for column in self.columns}),
+            "drifted": [asdict(column) for column in self.drifted],
+            "slices": {name: [asdict(one) for one in found] for name, found in self.drifted_in_slices().items()},
+            "slices_looked_at": sorted(self.slices),
+            "slices_too_small": list(self.small),
+        }
+
+    def _beyond(self, columns: Sequence[ColumnDrift]) -> tuple[ColumnDrift, ...]:
+        found = [column for column in columns if column.p_value <= self.threshold]
+        return tuple(sorted(found, key=lambda column: (-column.distance, column.name)))
+
 
 def measure_drift(
     run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, measure: MeasureDrift
 ) -> Drifted:
     """Training people against held-out people of the same kind (test people, else gate people, else one fold).
+
+    What a model says is left out: of people that it learned from it says other things.
 
     Raises:
         InputError: the report's figures are not those of our own test.
@@ -56,43 +93,83 @@ def measure_drift(
     if run.members.folds:
         table = with_folds(table, run.members.folds, judged=0, validation=1)
     held_out = "test" if (table.splits == "test").any() else "gate"
-    reference, current = person_rows(table.of_split("train")), person_rows(table.of_split(held_out))
-    moving = [name for name in reference if reference[name].nunique() > 1 and current[name].nunique() > 1]
-    reference, current = reference[moving], current[moving]
-    params, html = run.params.drift, run.folder / "reports" / "drift.html"
-    figures = measure(reference, current, params.method, params.threshold, html)
-    adjusted = drifted_p_values(
-        reference.to_numpy(np.float64),
-        current.to_numpy(np.float64),
-        params.permutations,
-        seed_for(run.params.seed, "drift"),
+    reference, current = (
+        person_means(rows_of_samples(table.of_split(split), run.slices())) for split in ("train", held_out)
     )
+    return compare(
+        reference, current, run.params.drift, run.params.seed, measure, run.folder / "reports" / "drift.html"
+    )
+
+
+def compare(
+    reference: pd.DataFrame, current: pd.DataFrame, params: DriftParams, seed: int, measure: MeasureDrift, html: Path
+) -> Drifted:
+    """Compares the columns that both tables know and that vary over both of them; keeps the report at `html`.
+
+    Raises:
+        InputError: no row, no such column, or the report's figures are not those of scipy's test.
+    """
+    reference, current = _aligned(reference, current)
+    names = [name for name in reference if pd.concat([reference[name], current[name]]).nunique() > 1]
+    if not names:
+        raise InputError(
+            f"drift of {len(current)} rows against {len(reference)}: no column that both have varies; bring more people"
+        )
+    slices = slices_in(reference), slices_in(current)
+    counts = {name: (int(slices[0][name].sum()), int(slices[1][name].sum())) for name in slices[0] if name in slices[1]}
+    small = tuple(name for name, both in counts.items() if 0 < min(both) < params.slice_people_min)
+    large = [name for name, both in counts.items() if min(both) >= params.slice_people_min]
+    inner = [name for name in names if family_of(name) != _MIX]
+    own, other = reference[names].to_numpy(np.float64), current[names].to_numpy(np.float64)
     return Drifted(
         method=params.method,
-        columns=_checked(dict(figures.columns), reference, current),
-        drifted=tuple(name for name, p in zip(moving, adjusted, strict=True) if p <= params.threshold),
+        threshold=params.threshold,
+        columns=columns_that_drift(names, own, other, params.permutations, seed_for(seed, "drift")),
+        slices=slices_that_drift(
+            inner,
+            {
+                name: (
+                    reference.loc[slices[0][name], inner].to_numpy(np.float64),
+                    current.loc[slices[1][name], inner].to_numpy(np.float64),
+                )
+                for name in large
+            },
+            params.permutations,
+            seed_for(seed, "drift in slices"),
+        ),
+        small=small,
+        reported=_reported(reference[names], current[names], params, measure, html),
         people_reference=len(reference),
         people_current=len(current),
         report=html,
     )
 
 
-def person_rows(table: ClipTable) -> pd.DataFrame:
-    """One row per person: the mean over samples of each blendshape's largest value, and of the picture's quality.
-
-    Samples of one person are no independent draws; people are.
-    """
-    values = pd.DataFrame(table.blendshapes.max(axis=1), columns=list(BLENDSHAPE_NAMES))
-    for column, name in enumerate(QUALITY_COLUMNS):
-        if column != _FACES:
-            values[f"quality_{name}"] = table.quality[:, column]
-    return values.groupby(table.persons).mean().astype(np.float64).reset_index(drop=True)
+def still_rows(reference: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One still of each person of a table with a row per sample."""
+    return one_of_each_person(reference, seed_for(seed, "one still of each person"))
 
 
-def _checked(columns: dict[str, float], reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, float]:
-    """The report's figures, if they are those of scipy's test; raises InputError otherwise."""
-    for name, figure in columns.items():
+def _aligned(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables with the columns that both have; a label or slice that only one of them has is 0 in the other, if it has any."""
+    families = {family_of(name) for name in reference} & {family_of(name) for name in current}
+    open_ended = families & {"label", _MIX}
+    names = [
+        name
+        for name in dict.fromkeys([*reference, *current])
+        if family_of(name) in open_ended or (name in reference and name in current)
+    ]
+    return reference.reindex(columns=names, fill_value=0.0), current.reindex(columns=names, fill_value=0.0)
+
+
+def _reported(
+    reference: pd.DataFrame, current: pd.DataFrame, params: DriftParams, measure: MeasureDrift, html: Path
+) -> dict[str, float]:
+    """The report's p-values, if they are those of scipy's test."""
+    order = reference.reset_index(drop=True), current.reset_index(drop=True)
+    figures = dict(measure(*order, params.method, params.threshold, html).columns)
+    for name, figure in figures.items():
         own = float(ks_2samp(reference[name], current[name]).pvalue)
         if abs(figure - own) > _SAME:
             raise InputError(f"the drift report gives p = {figure} for '{name}', scipy {own}; report this as a defect")
-    return columns
+    return figures

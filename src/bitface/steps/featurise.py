@@ -55,12 +55,17 @@ class Featuriser:
 
 
 def groups_of_people(samples: Sequence[Sample], size: int) -> list[tuple[tuple[Sample, ...], ...]]:
-    """The samples by person, in an order of their content, in groups of `size` people: one group is one mapped task."""
+    """The samples by person, in groups of `size` people: one group is one mapped task."""
+    people = people_of(samples)
+    return [tuple(people[start : start + size]) for start in range(0, len(people), size)]
+
+
+def people_of(samples: Sequence[Sample]) -> list[tuple[Sample, ...]]:
+    """The samples by person, people in an order of their content."""
     by_person: dict[str, list[Sample]] = {}
     for sample in samples:
         by_person.setdefault(sample.person, []).append(sample)
-    people = [tuple(by_person[person]) for person in people_by_content(samples)]
-    return [tuple(people[start : start + size]) for start in range(0, len(people), size)]
+    return [tuple(by_person[person]) for person in people_by_content(samples)]
 
 
 def featurise_people(people: Sequence[Sequence[Sample]], tools: Featuriser) -> tuple[FeatureRef, ...]:

@@ -49,6 +49,7 @@ def decide_run(
     evaluation: Evaluated,
     explanation: Explained,
     drifted: Drifted,
+    window: DriftEvidence | None,
     rival: Rival | None,
     ledger: Ledger,
     at: datetime,
@@ -74,6 +75,7 @@ def decide_run(
             n_reference=drifted.people_reference,
             n_current=drifted.people_current,
         ),
+        window=window,
     )
     decision = evaluate_gate(evidence, run.params.gate, run.params.seed)
     path = run.folder / BUNDLE_NAME

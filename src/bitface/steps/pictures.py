@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bitface.dataset.files import write_atomically
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.curves import confusion, roc_curves
 from bitface.evaluation.intervals import Interval
@@ -202,9 +204,17 @@ def write_reports(
         "model_card.html": html,
         "model_card.md": markdown,
         "drift.html": drifted.report,
+        "drift.json": _drift_document(drifted),
         "explain.json": folder / "explain.json",
         "data_docs": validation.docs_index.parent,
     }
+
+
+def _drift_document(drifted: Drifted) -> Path:
+    """What drifted, overall and in each slice, beside the page that shows how."""
+    path = drifted.report.with_name("drift.json")
+    write_atomically(path, (json.dumps(drifted.document(), indent=1) + "\n").encode())
+    return path
 
 
 def _facts(run: Run, validation: Validation, evaluation: Evaluated, decision: Decided) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,8 @@ from bitface.params import FeatureParams
 from bitface.ports import Landmarker, ReadImage, Report, Runtime
 from bitface.steps.explain_faces import region_values, regions_document
 
+Keep = Callable[[str, int, SeenFace], None]
+"""Is told each face: the SHA-256 of its picture's file, its number there, and what was seen."""
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -47,12 +50,13 @@ def predict_paths(
     report: Report,
     *,
     explain: bool = False,
+    keep: Keep | None = None,
 ) -> list[dict[str, Any]]:
     """One record per image: its faces, largest first, each with one-vs-rest probabilities, set and timings in ms.
 
     `set` are the emotions that a face may show; where it is `abstained` it is no answer, being empty or too large. Of the
     model, `confidence` is what its sets promise (None: nothing) and `calibration` says who calibrated it. With `explain` each
-    face has what its regions add, see `explain_faces.region_values`.
+    face has what its regions add, see `explain_faces.region_values`. `keep` is told each face.
 
     Raises:
         InputError: a path is missing or not an image; an image without a face is no error, its list of faces is empty.
@@ -61,19 +65,29 @@ def predict_paths(
     rows = []
     with open_landmarker() as landmarker:
         for done, path in enumerate(images, start=1):
-            rows.append(_predict(path, runtime, landmarker, params, read, explain))
+            rows.append(_predict(path, runtime, landmarker, params, read, explain, keep))
             report("predicting", done, len(images))
     return rows
 
 
 def _predict(
-    path: Path, runtime: Runtime, landmarker: Landmarker, params: FeatureParams, read: ReadImage, explain: bool
+    path: Path,
+    runtime: Runtime,
+    landmarker: Landmarker,
+    params: FeatureParams,
+    read: ReadImage,
+    explain: bool,
+    keep: Keep | None,
 ) -> dict[str, Any]:
     start = time.perf_counter()
     image = read(path, path.name)
     decoded = time.perf_counter()
     seen = landmarker.see_all(image, params)
     found = time.perf_counter()
+    if keep is not None and seen:
+        picture = hashlib.sha256(path.read_bytes()).hexdigest()
+        for number, face in enumerate(seen):
+            keep(picture, number, face)
     shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, found)}
     return {
         "path": str(path),

@@ -1,6 +1,7 @@
 """Matplotlib: every picture that a reviewer sees, drawn with one style and nobody's face. Start at `style.py`."""
 
 from bitface.adapters.figures.bench import BenchRow, bench_figure
+from bitface.adapters.figures.drift import DriftPanel, drift_figure
 from bitface.adapters.figures.evaluation import (
     ForestRow,
     LatencyRow,
@@ -26,6 +27,7 @@ from bitface.adapters.figures.style import caption_of
 
 __all__ = [
     "BenchRow",
+    "DriftPanel",
     "ForestRow",
     "LatencyRow",
     "Mesh",
@@ -39,6 +41,7 @@ __all__ = [
     "confusion_figure",
     "coverage_figure",
     "crop_figure",
+    "drift_figure",
     "importance_figure",
     "landmark_ranking_figure",
     "latency_figure",

@@ -1,0 +1,194 @@
+"""Holds new faces against those that the champion was judged on: drift asks for a retrain, and never blocks one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bitface.consent.admission import admit_people
+from bitface.dataset.files import write_atomically
+from bitface.dataset.keys import KeyStore
+from bitface.errors import InputError
+from bitface.faces.measures import family_of
+from bitface.faces.records import Sample
+from bitface.ledger.entries import ALIASES, ModelEntry, RunEntry
+from bitface.ledger.ledger import Ledger
+from bitface.metric_names import metric_name
+from bitface.params import DriftParams
+from bitface.ports import MeasureDrift, TrackedReport, Tracking
+from bitface.steps.drift import Drifted, compare, still_rows
+from bitface.steps.featurise import people_of
+from bitface.steps.plan import Run
+from bitface.steps.reference import read_reference
+from bitface.steps.stages import key_of
+from bitface.steps.window import Window, material_share
+
+_SHOWN = 12
+_DRAWN = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """The comparison as plain values, and of the columns that lie farthest apart the values themselves, to be drawn."""
+
+    document: dict[str, Any]
+    drawn: tuple[tuple[str, float, NDArray[np.float64], NDArray[np.float64]], ...]
+
+
+def model_and_run(reference: str, ledger: Ledger) -> tuple[ModelEntry, RunEntry]:
+    """A model by alias or as NAME/VERSION, and the run that made it; raises InputError where there is none."""
+    alias = next((one for one in ALIASES if one == reference), None)
+    name, _, version = reference.rpartition("/")
+    entry = ledger.champion(alias) if alias else ledger.model(int(version), name) if version.isdecimal() else None
+    run = ledger.run(entry.run_id) if entry else None
+    if entry is None or run is None:
+        raise InputError(
+            f"there is no model '{reference}' to compare with; run `bitface retrain`, or name one as NAME/VERSION"
+        )
+    return entry, run
+
+
+def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sample, ...]]:
+    """The admitted samples that are not in the dataset version of a model, by person."""
+    _, own = model_and_run(reference, ledger)
+    known = {member.sample_id for member in ledger.members(own.dataset_version)}
+    return people_of([sample for sample in run.members.samples if sample.sample_id not in known])
+
+
+def compare_with_model(
+    window: Window,
+    model: str,
+    ledger: Ledger,
+    runs: Path,
+    keys: KeyStore,
+    params: DriftParams,
+    seed: int,
+    measure: MeasureDrift,
+    folder: Path,
+    at: datetime,
+) -> Compared:
+    """What drifted, with the page in `folder`; people whose consent has ended are not asked.
+
+    Raises:
+        InputError: no such model, it kept nobody, or the window has too few faces.
+    """
+    if len(window.rows) < params.window_faces_min:
+        raise InputError(
+            f"{window.what}: fewer than drift.window_faces_min = {params.window_faces_min}; too few to tell drift from chance"
+        )
+    entry, run = model_and_run(model, ledger)
+    answers = any(family_of(name) == "prediction" for name in window.rows)
+    reference = still_rows(read_reference(runs / entry.run_id, _gone(ledger, run, at), answers, keys), seed)
+    report_id = key_of(entry.run_id, window.what, at.isoformat())[:16]
+    found = compare(reference, window.rows, params, seed, measure, folder / report_id / "drift.html")
+    document = {
+        "report_id": report_id,
+        "at": at.isoformat(timespec="seconds"),
+        "window": window.what,
+        "model": f"{entry.name}/{entry.version}",
+        "evidence": entry.evidence,
+        **found.document(),
+        "material_share": material_share(found, params),
+        "asks_for_retrain": bool(found.drifted),
+        "report": str(found.report),
+    }
+    write_atomically(folder / report_id / "drift.json", (json.dumps(document, indent=1) + "\n").encode())
+    return Compared(document=document, drawn=_farthest(found, reference, window.rows))
+
+
+def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: str) -> None:
+    """Shows the comparison to reviewers; `draw` is the figures adapter."""
+    document = compared.document
+    page, moved = Path(document["report"]), document["drifted"]
+    panels = [
+        draw.DriftPanel(name=name, distance=distance, reference=reference, current=current)
+        for name, distance, reference, current in compared.drawn
+    ]
+    figure = draw.drift_figure(
+        panels,
+        (f"{document['people_reference']} people of {document['model']}", f"{document['people_current']} new faces"),
+        "New faces differ" if moved else "New faces do not differ",
+        _caption(document),
+        page.with_name("drift.png"),
+    )
+    tracking.log_report(
+        TrackedReport(
+            report_id=document["report_id"],
+            kind="drift",
+            title=f"drift · {document['model']} · {len(moved)} of {document['columns']} columns",
+            started_at=datetime.fromisoformat(document["at"]),
+            evidence=document["evidence"],
+            code_commit=code_commit,
+            headline={
+                "window": document["window"],
+                "compared with": f"{document['people_reference']} people that {document['model']} did not learn from",
+                "drift": _verdict(document),
+            },
+            params={"method": document["method"], "threshold": document["threshold"]},
+            metrics={
+                "drift/columns_drifted": float(len(moved)),
+                "drift/material_share": document["material_share"],
+                **{metric_name("drift", one["name"], "distance"): one["distance"] for one in moved},
+            },
+            figures=[figure],
+            reports={"drift.html": page, "drift.json": page.with_name("drift.json")},
+        )
+    )
+
+
+def drift_text(document: Mapping[str, Any]) -> str:
+    """The comparison for a person at a terminal."""
+    lines = [f"{document['window']} against {document['people_reference']} people of {document['model']}"]
+    lines += [
+        f"  {one['name']:<32} distance {one['distance']:.2f}, p {one['p_value']:.4f}"
+        for one in document["drifted"][:_SHOWN]
+    ]
+    if len(document["drifted"]) > _SHOWN:
+        lines.append(f"  and {len(document['drifted']) - _SHOWN} more")
+    lines += [f"  in {name}: {', '.join(one['name'] for one in own[:3])}" for name, own in document["slices"].items()]
+    return "\n".join([*lines, _verdict(document), f"report: {document['report']}"])
+
+
+def _verdict(document: Mapping[str, Any]) -> str:
+    looked = f"{document['columns']} columns ({', '.join(document['families'])})"
+    if not document["drifted"]:
+        return f"none of {looked} drifted, at {document['threshold']:.0%} of a false alarm over all of them"
+    return (
+        f"{len(document['drifted'])} of {looked} drifted, {document['material_share']:.0%} of them far: "
+        "these faces are not like those that the model was judged on; retrain with people like them"
+    )
+
+
+def _caption(document: Mapping[str, Any]) -> str:
+    drifted = f"{len(document['drifted'])} of {document['columns']} columns drifted"
+    return (
+        f"{document['window']}, against one still of each of {document['people_reference']} people that "
+        f"{document['model']} did not learn from: {drifted}, at {document['threshold']:.0%} of a false alarm over all of them. "
+        "The columns that lie farthest apart; distance is Kolmogorov and Smirnov's, 0 alike, 1 apart."
+    )
+
+
+def _farthest(
+    found: Drifted, reference: pd.DataFrame, current: pd.DataFrame
+) -> tuple[tuple[str, float, NDArray[np.float64], NDArray[np.float64]], ...]:
+    both = [column for column in found.columns if column.name in reference and column.name in current]
+    chosen = sorted(both, key=lambda column: (-column.distance, column.name))[:_DRAWN]
+    return tuple(
+        (one.name, one.distance, reference[one.name].to_numpy(np.float64), current[one.name].to_numpy(np.float64))
+        for one in chosen
+    )
+
+
+def _gone(ledger: Ledger, run: RunEntry, at: datetime) -> set[str]:
+    """People of the champion's dataset whom consent does not admit any more."""
+    people = {member.person for member in ledger.members(run.dataset_version) if member.consent_event_id is not None}
+    answers = admit_people(ledger.consents_as_of(at), people, run.purpose, run.context, at, ledger.known_notices())
+    return {person for person, answer in answers.items() if not answer.admitted}
