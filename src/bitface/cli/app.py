@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from bitface.cli.audit import audit_app
 from bitface.cli.bench import bench
+from bitface.cli.consent import consent_app
 from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
 from bitface.cli.drift import drift
@@ -12,7 +14,7 @@ from bitface.cli.explain import explain
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
 from bitface.cli.retrain import gate_app, retrain, ui
-from bitface.cli.schedule import consent_app, schedule, worker
+from bitface.cli.schedule import schedule, worker
 from bitface.cli.study import study_app
 
 app = typer.Typer(
@@ -36,6 +38,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(drift)
 app.add_typer(consent_app, name="consent")
+app.add_typer(audit_app, name="audit")
 app.command()(bench)
 app.command()(schedule)
 app.command()(worker)

@@ -1,4 +1,4 @@
-"""`bitface schedule`, `bitface worker`: what runs by itself, and the process that runs it. `bitface consent expiring`: what will end."""
+"""`bitface schedule`, `bitface worker`: what runs by itself, and the process that runs it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 
 from bitface.cli.output import AsJson, emit
-
-consent_app = typer.Typer(no_args_is_help=True, help="Consents: which end soon.")
 
 
 def schedule(
@@ -39,19 +37,3 @@ def worker(
     from flows.wiring import open_tools
 
     serve_schedule(open_tools(), port)
-
-
-@consent_app.command()
-def expiring(
-    days: Annotated[int, typer.Option(help="How far to look ahead.", min=0)] = 90,
-    as_json: AsJson = False,
-) -> None:
-    """Consents that end within some days, soonest first, and the live models that hold these people."""
-    from bitface.steps.expire import expiring as find
-    from bitface.steps.expire import expiring_text
-    from flows.wiring import open_tools
-
-    tools = open_tools()
-    with tools.ledger as ledger:
-        rows = find(ledger, days, tools.now())
-    emit(rows, expiring_text(rows, days), as_json)

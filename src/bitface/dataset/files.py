@@ -44,3 +44,13 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_tree(path: Path) -> str:
+    """SHA-256 of a file, or of the names and digests of all files below a folder."""
+    if path.is_file():
+        return sha256_of(path)
+    lines = sorted(
+        f"{sha256_of(file)} {file.relative_to(path).as_posix()}" for file in path.rglob("*") if file.is_file()
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

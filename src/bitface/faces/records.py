@@ -81,9 +81,14 @@ class Sample:
             raise InputError(f"sample {self.sample_id}: {self.frames} frames; at least 1 is needed")
 
 
+def is_pseudonym(text: str) -> bool:
+    """Whether a text can be a pseudonym, 16 of [a-z0-9]."""
+    return _PSEUDONYM.fullmatch(text) is not None
+
+
 def check_pseudonym(pseudonym: str) -> str:
     """Returns the pseudonym, 16 of [a-z0-9]; raises InputError otherwise (it becomes a file name)."""
-    if not _PSEUDONYM.fullmatch(pseudonym):
+    if not is_pseudonym(pseudonym):
         raise InputError(
             "a pseudonym is 16 characters of [a-z0-9]; this one is not, rebuild the dataset with `bitface data`"
         )

@@ -81,6 +81,16 @@ class DecisionEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssetEntry:
+    """A file or folder that a run left and that rests on all its people; `path` below the installation's home, `sha256` of its bytes."""
+
+    run_id: str
+    path: str
+    kind: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeyEntry:
     """A person's public key for one role. `key_id` is the SHA-256 of the key, `public_key` its 32 bytes, both in hexadecimal."""
 

@@ -13,13 +13,14 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
 from bitface.errors import InputError, IntegrityError
-from bitface.ledger import approvals, chain, leases, promotion, tables
+from bitface.ledger import approvals, chain, leases, promotion, questions, tables
 from bitface.ledger.engine import open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
     Alias,
     Approval,
     ApprovalRule,
+    AssetEntry,
     ChainReport,
     Checkpoint,
     DatasetEntry,
@@ -210,6 +211,36 @@ class Ledger:
         table = tables.decisions
         found = self._rows(select(table).where(table.c.bundle_sha256 == bundle_sha256).order_by(table.c.log_seq))
         return tuple(decision_of(row) for row in found)
+
+    def record_assets(self, assets: Sequence[AssetEntry]) -> int:
+        """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""
+        with writing(self._engine) as connection:
+            new = [row for asset in assets if is_new(connection, tables.assets, row := asdict(asset))]
+            if new:
+                stamped = [{**row, "recorded_at": utc_text(self._clock())} for row in new]
+                facts = {"run_id": new[0]["run_id"], "files": len(new)}
+                chain.append(connection, "assets", facts, {tables.assets: stamped}, self._clock())
+        return len(new)
+
+    def assets(self, run_id: str) -> tuple[AssetEntry, ...]:
+        """The files that a run left, by path."""
+        with reading(self._engine) as connection:
+            return questions.assets_of(connection, [run_id])
+
+    def whereabouts(self, person: str) -> questions.Whereabouts:
+        """Everything on record that rests on a person."""
+        with reading(self._engine) as connection:
+            return questions.whereabouts(connection, person)
+
+    def alias_periods(self, until: datetime | None = None) -> tuple[questions.AliasPeriod, ...]:
+        """Every stretch of time that an alias pointed somewhere; as known at `until`."""
+        with reading(self._engine) as connection:
+            return questions.alias_periods(connection, until)
+
+    def datasets_by(self, at: datetime) -> tuple[str, ...]:
+        """Dataset versions that were on record at a time, oldest first."""
+        with reading(self._engine) as connection:
+            return questions.datasets_by(connection, at)
 
     def add_key(self, key: KeyEntry) -> bool:
         """Records a person's public key for a role. Raises what `approvals.record_key` raises."""

@@ -60,7 +60,7 @@ def recorded_consents(connection: Connection, event_ids: Collection[str]) -> dic
     """Those of the named consent events that are on record."""
     events = tables.consent_events
     known: dict[str, ConsentEvent] = {}
-    for chunk in _chunks(sorted(event_ids)):
+    for chunk in in_chunks(sorted(event_ids)):
         for body in connection.execute(select(events.c.body).where(events.c.event_id.in_(chunk))).scalars():
             event = consent_of(body)
             known[event.event_id] = event
@@ -71,7 +71,7 @@ def recorded_digests(connection: Connection, event_ids: Collection[str]) -> dict
     """Event id -> SHA-256 of those of the named consent events that are on record."""
     events = tables.consent_events
     digests: dict[str, str] = {}
-    for chunk in _chunks(sorted(event_ids)):
+    for chunk in in_chunks(sorted(event_ids)):
         found = connection.execute(select(events.c.event_id, events.c.sha256).where(events.c.event_id.in_(chunk)))
         digests |= {row.event_id: row.sha256 for row in found}
     return digests
@@ -122,7 +122,8 @@ def check_members(dataset: DatasetEntry, members: Sequence[MemberEntry], digests
             )
 
 
-def _chunks(keys: Sequence[str]) -> Iterator[list[str]]:
+def in_chunks(keys: Sequence[str]) -> Iterator[list[str]]:
+    """The keys in lists that one statement can take."""
     rest = iter(keys)
     while chunk := list(islice(rest, _KEYS_PER_QUERY)):
         yield chunk

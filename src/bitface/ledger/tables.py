@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """2 added keys and approvals, 3 leases; an older ledger is given the tables that it lacks."""
 metadata: Final = MetaData()
 
@@ -131,6 +131,17 @@ decisions = Table(
     _log_seq(),
 )
 
+assets = Table(
+    "assets",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=True),
+    _text("path", key=True),
+    _text("sha256", key=True),
+    _text("kind"),
+    _text("recorded_at"),
+    _log_seq(),
+)
+
 keys = Table(
     "keys",
     metadata,
@@ -194,6 +205,6 @@ leases = Table(
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
-    *(keys, approvals, promotions),
+    *(assets, keys, approvals, promotions),
 )
 """The tables whose rows the chain covers."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bitface.dataset.files import sha256_of_tree
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
-from bitface.ledger.entries import MODEL_NAME, DecisionEntry, ModelEntry
+from bitface.ledger.entries import MODEL_NAME, AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name, slice_metric, with_interval
@@ -99,6 +100,7 @@ def register_model(
             reasons=decision.decision.reasons,
         )
     )
+    ledger.record_assets(_assets(run, bundle, figures, reports))
     headline = _headline(run, evaluation, bundle, decision)
     metrics = _run_metrics(evaluation, bundle, explanation, transferred) | (unit_metrics(units) if units else {})
     shown = _version(run, bundle, decision, entry.version, headline)
@@ -112,6 +114,17 @@ def register_model(
     aliases = project_aliases(ledger, tracking)
     alias = next((name for name in ("champion", "challenger") if aliases.get(name) == entry.version), None)
     return Registered(version=entry.version, alias=alias, withheld=withheld)
+
+
+def _assets(run: Run, bundle: Exported, figures: Sequence[Path], reports: Mapping[str, Path]) -> list[AssetEntry]:
+    """What an auditor must find again: the bundle, pictures and reports, each with what MLflow shows of it in its page."""
+    home = run.folder.parent.parent
+    found = {"bundle": [bundle.folder], "figure": list(figures), "report": list(reports.values())}
+    return [
+        AssetEntry(run_id=run.run_id, path=path.relative_to(home).as_posix(), kind=kind, sha256=sha256_of_tree(path))
+        for kind, paths in found.items()
+        for path in paths
+    ]
 
 
 def summarise(

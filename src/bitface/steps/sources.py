@@ -62,7 +62,7 @@ def folder_source(
         InputError: a part is missing or cannot be read; the message names it and the option that names another.
     """
     rows, rejected = read_manifest(manifest or folder / "manifest.csv", folder)
-    notices = _notices(folder / "notices")
+    notices = read_notices(folder / "notices")
     text = _text(consents_file or folder / "consents.jsonl", "--consents", "one consent event a line")
     licence = _licence(licence_file or folder / "licence.json")
 
@@ -81,7 +81,8 @@ def folder_source(
     return Source(intake=intake, notices=notices)
 
 
-def _notices(folder: Path) -> tuple[Notice, ...]:
+def read_notices(folder: Path) -> tuple[Notice, ...]:
+    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder."""
     files = sorted(path for path in folder.glob("*") if path.suffix in (".md", ".txt")) if folder.is_dir() else []
     return tuple(Notice(notice_id=path.stem, language="en", text=path.read_text(encoding="utf-8")) for path in files)
 

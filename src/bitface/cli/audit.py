@@ -1,0 +1,93 @@
+"""`bitface audit ...`: an auditor's questions, one command each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+from bitface.errors import GateError
+
+audit_app = typer.Typer(
+    no_args_is_help=True, help="Where a person is, what a run rested on, who moved a model, whether the log holds."
+)
+
+
+@audit_app.command("subject")
+def subject(
+    who: Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")], as_json: AsJson = False
+) -> None:
+    """Every dataset, run, model, time as an alias and file that rests on a person."""
+    from bitface.steps.audit import audit_subject, records_text
+    from bitface.steps.consents import person_of
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        person = person_of(who, tools.keys, ledger)
+        rows = audit_subject(person, ledger, tools.workspace.home, tools.workspace.data, tools.now())
+    emit(rows, records_text(rows), as_json)
+
+
+@audit_app.command("run")
+def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: AsJson = False) -> None:
+    """A run's members, each with the consent event that admitted it; its models, decisions and files."""
+    from bitface.steps.audit import audit_run, records_text
+    from flows.wiring import open_tools
+
+    with open_tools().ledger as ledger:
+        rows = audit_run(run_id, ledger)
+    emit(rows, records_text(rows), as_json)
+
+
+@audit_app.command("model")
+def model(
+    reference: Annotated[str, typer.Argument(help="champion, challenger or NAME/VERSION.")], as_json: AsJson = False
+) -> None:
+    """A version with its run, decisions, times as an alias, and whether consent still admits its people."""
+    from bitface.steps.audit import audit_model, records_text
+    from bitface.steps.monitor import model_and_run
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        entry, made_by = model_and_run(reference, ledger)
+        rows = audit_model(entry, made_by, ledger, tools.now())
+    emit(rows, records_text(rows), as_json)
+
+
+@audit_app.command("as-of")
+def as_of(
+    moment: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
+    as_json: AsJson = False,
+) -> None:
+    """What was on record, and what was live, at a moment."""
+    from bitface.consent.events import utc_time
+    from bitface.steps.audit import audit_as_of, records_text
+    from flows.wiring import open_tools
+
+    at = utc_time(moment)
+    with open_tools().ledger as ledger:
+        rows = audit_as_of(at, ledger)
+    emit(rows, records_text(rows), as_json)
+
+
+@audit_app.command("log")
+def log(
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write where the log ends now to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walks the whole log; exit 3 where it does not hold."""
+    from bitface.steps.audit import audit_log, export_checkpoint, records_text
+    from flows.wiring import open_tools
+
+    with open_tools().ledger as ledger:
+        rows = audit_log(ledger, checkpoint)
+        if export is not None:
+            export_checkpoint(ledger, export)
+    emit(rows, records_text(rows), as_json)
+    if not rows[0]["intact"]:
+        raise GateError("the log does not hold; restore the ledger from a copy whose checkpoint is known")

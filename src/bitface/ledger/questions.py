@@ -1,0 +1,174 @@
+"""What an auditor asks of the ledger: where a person is, what a run rested on, who moved an alias, how things stood at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from bitface.consent.events import utc_text
+from bitface.ledger import tables
+from bitface.ledger.entries import AssetEntry, ModelEntry, RunEntry
+from bitface.ledger.rows import in_chunks, values_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """A dataset version that holds a person: which samples, in which splits, admitted by which consent events."""
+
+    dataset_version: str
+    manifest_sha256: str
+    purpose: str
+    context: str
+    created_at: str
+    samples: tuple[str, ...]
+    splits: tuple[str, ...]
+    consent_event_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasPeriod:
+    """How long an alias pointed to a version; `until` is None where it still does. `actor` began it, `decision_sha256` is why."""
+
+    name: str
+    alias: str
+    version: int
+    since: str
+    until: str | None
+    kind: str
+    actor: str
+    decision_sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whereabouts:
+    """Everything on record that rests on a person, oldest first."""
+
+    holdings: tuple[Holding, ...]
+    runs: tuple[RunEntry, ...]
+    models: tuple[ModelEntry, ...]
+    periods: tuple[AliasPeriod, ...]
+    assets: tuple[AssetEntry, ...]
+
+
+def whereabouts(connection: Connection, person: str) -> Whereabouts:
+    """Dataset versions, runs, models, times as an alias, and files with a pseudonym in them."""
+    holdings = _holdings(connection, person)
+    runs = _runs_on(connection, [holding.dataset_version for holding in holdings])
+    models = _models_of(connection, [run.run_id for run in runs])
+    versions = {(model.name, model.version) for model in models}
+    return Whereabouts(
+        holdings=holdings,
+        runs=runs,
+        models=models,
+        periods=tuple(one for one in alias_periods(connection) if (one.name, one.version) in versions),
+        assets=assets_of(connection, [run.run_id for run in runs]),
+    )
+
+
+def assets_of(connection: Connection, run_ids: Sequence[str]) -> tuple[AssetEntry, ...]:
+    """The files that runs left, by path."""
+    table = tables.assets
+    found = [
+        AssetEntry(**values_of(row, AssetEntry))
+        for chunk in in_chunks(sorted(run_ids))
+        for row in connection.execute(select(table).where(table.c.run_id.in_(chunk))).mappings()
+    ]
+    return tuple(sorted(found, key=lambda asset: (asset.path, asset.sha256)))
+
+
+def alias_periods(connection: Connection, until: datetime | None = None) -> tuple[AliasPeriod, ...]:
+    """Every stretch of time that an alias pointed somewhere, in the order of their beginnings; as known at `until`."""
+    table = tables.promotions
+    query = select(table).order_by(table.c.log_seq)
+    if until is not None:
+        query = query.where(table.c.promoted_at <= utc_text(until))
+    periods: list[AliasPeriod] = []
+    open_: dict[tuple[str, str], int] = {}
+
+    def begin(move: Row[Any], alias: str, version: int) -> None:
+        end(move, alias)
+        open_[move.name, alias] = len(periods)
+        periods.append(
+            AliasPeriod(
+                name=move.name,
+                alias=alias,
+                version=version,
+                since=move.promoted_at,
+                until=None,
+                kind=move.kind,
+                actor=move.actor,
+                decision_sha256=move.decision_sha256,
+            )
+        )
+
+    def end(move: Row[Any], alias: str) -> None:
+        at = open_.pop((move.name, alias), None)
+        if at is not None:
+            periods[at] = replace(periods[at], until=move.promoted_at)
+
+    for move in connection.execute(query):
+        begin(move, move.alias, move.to_version)
+        if move.alias == "champion":
+            if move.from_version is not None:
+                begin(move, "previous", move.from_version)
+            challenging = open_.get((move.name, "challenger"))
+            if challenging is not None and periods[challenging].version == move.to_version:
+                end(move, "challenger")
+    return tuple(periods)
+
+
+def datasets_by(connection: Connection, at: datetime) -> tuple[str, ...]:
+    """Dataset versions that were on record at a time, oldest first."""
+    table = tables.dataset_versions
+    query = select(table.c.version).where(table.c.created_at <= utc_text(at)).order_by(table.c.log_seq)
+    return tuple(connection.execute(query).scalars())
+
+
+def _holdings(connection: Connection, person: str) -> tuple[Holding, ...]:
+    members, versions = tables.dataset_members, tables.dataset_versions
+    query = (
+        select(members, versions.c.manifest_sha256, versions.c.purpose, versions.c.context, versions.c.created_at)
+        .join(versions, versions.c.version == members.c.dataset_version)
+        .where(members.c.person == person)
+        .order_by(versions.c.log_seq, members.c.sample_id)
+    )
+    by_version: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(query):
+        by_version.setdefault(row.dataset_version, []).append(row)
+    return tuple(
+        Holding(
+            dataset_version=version,
+            manifest_sha256=rows[0].manifest_sha256,
+            purpose=rows[0].purpose,
+            context=rows[0].context,
+            created_at=rows[0].created_at,
+            samples=tuple(row.sample_id for row in rows),
+            splits=tuple(sorted({row.split for row in rows})),
+            consent_event_ids=tuple(sorted({row.consent_event_id for row in rows if row.consent_event_id})),
+        )
+        for version, rows in by_version.items()
+    )
+
+
+def _runs_on(connection: Connection, versions: Sequence[str]) -> tuple[RunEntry, ...]:
+    table = tables.runs
+    found = [
+        row
+        for chunk in in_chunks(sorted(versions))
+        for row in connection.execute(select(table).where(table.c.dataset_version.in_(chunk))).mappings()
+    ]
+    return tuple(RunEntry(**values_of(row, RunEntry)) for row in sorted(found, key=lambda row: row["log_seq"]))
+
+
+def _models_of(connection: Connection, run_ids: Sequence[str]) -> tuple[ModelEntry, ...]:
+    table = tables.models
+    found = [
+        row
+        for chunk in in_chunks(sorted(run_ids))
+        for row in connection.execute(select(table).where(table.c.run_id.in_(chunk))).mappings()
+    ]
+    return tuple(ModelEntry(**values_of(row, ModelEntry)) for row in sorted(found, key=lambda row: row["log_seq"]))

@@ -1,0 +1,165 @@
+"""An auditor's questions, each answered from the ledger as a plain list of records with ids and digests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bitface.consent.admission import admit_people
+from bitface.dataset.files import sha256_of, write_atomically
+from bitface.errors import InputError
+from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.questions import AliasPeriod
+from bitface.steps.consents import standing_of
+
+Records = list[dict[str, Any]]
+
+
+def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datetime) -> Records:
+    """Every dataset, run, model, time as an alias and file that rests on a person, with the consent events; oldest first in each kind."""
+    found = ledger.whereabouts(person)
+    standing = standing_of(person, ledger, at)
+    return [
+        *({"kind": "consent", **event} for event in standing["events"]),
+        {"kind": "standing", "admitted": standing["admitted"], "refused_because": standing["refused_because"]},
+        *({"kind": "dataset", **asdict(one)} for one in found.holdings),
+        *({"kind": "run", **asdict(one)} for one in found.runs),
+        *({"kind": "model", **asdict(one)} for one in found.models),
+        *({"kind": "alias", **asdict(one)} for one in found.periods),
+        *({"kind": "own file", **one} for one in own_files(person, home, data)),
+        *(
+            {"kind": f"file with others: {one.kind}", **_asset(one.run_id, one.path, one.sha256)}
+            for one in found.assets
+        ),
+    ]
+
+
+def own_files(person: str, home: Path, data: Path) -> Iterator[dict[str, str]]:
+    """Files of one person alone, all encrypted with that person's key: the shard, features, counts, references."""
+    shard = data / "shards" / f"{person}.shard"
+    found = [
+        *([shard] if shard.is_file() else []),
+        *home.glob(f"stages/features/{person}/*.sealed"),
+        *home.glob(f"stages/*/*/counts/{person}.sealed"),
+        *home.glob(f"runs/*/reference/{person}.sealed"),
+    ]
+    for path in sorted(found):
+        root = home if path.is_relative_to(home) else data.parent
+        yield {"path": path.relative_to(root).as_posix(), "sha256": sha256_of(path)}
+
+
+def audit_run(run_id: str, ledger: Ledger) -> Records:
+    """A run's dataset version with every member and the consent event that admitted it, its models, decisions and files.
+
+    Raises:
+        InputError: no such run.
+    """
+    run = ledger.run(run_id)
+    dataset = ledger.dataset(run.dataset_version) if run else None
+    if run is None or dataset is None:
+        raise InputError(f"no run '{run_id[:40]}' on record; `bitface audit model champion` names the champion's")
+    models = [model for model in ledger.models() if model.run_id == run_id]
+    return [
+        {"kind": "run", **asdict(run)},
+        {"kind": "dataset", **asdict(dataset)},
+        *({"kind": "model", **asdict(model)} for model in models),
+        *_decisions(models, ledger),
+        *({"kind": one.kind, **_asset(one.run_id, one.path, one.sha256)} for one in ledger.assets(run_id)),
+        *({"kind": "member", **asdict(member)} for member in ledger.members(run.dataset_version)),
+    ]
+
+
+def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) -> Records:
+    """A version with its run, decisions, times as an alias, and how many of its people consent no longer admits."""
+    dataset = ledger.dataset(run.dataset_version)
+    people = {one.person for one in ledger.members(run.dataset_version) if one.consent_event_id is not None}
+    answers = admit_people(ledger.consents_as_of(at), people, run.purpose, run.context, at, ledger.known_notices())
+    gone = sorted(person for person, answer in answers.items() if not answer.admitted)
+    return [
+        {"kind": "model", **asdict(model)},
+        {"kind": "run", **asdict(run)},
+        *([{"kind": "dataset", **asdict(dataset)}] if dataset else []),
+        *_decisions([model], ledger),
+        *({"kind": "alias", **asdict(one)} for one in _periods_of(model, ledger.alias_periods())),
+        *({"kind": one.kind, **_asset(one.run_id, one.path, one.sha256)} for one in ledger.assets(run.run_id)),
+        {"kind": "consent now", "people": len(people), "no_longer_admitted": gone},
+    ]
+
+
+def audit_as_of(at: datetime, ledger: Ledger) -> Records:
+    """What was on record, and what was live, at a moment."""
+    events = ledger.consents_as_of(at)
+    live = [one for one in ledger.alias_periods(at) if one.until is None]
+    return [
+        {"kind": "consents", "events": len(events), "people": len({event.subject for event in events})},
+        *({"kind": "dataset", "version": version} for version in ledger.datasets_by(at)),
+        *({"kind": "alias", **asdict(one)} for one in live),
+    ]
+
+
+def audit_log(ledger: Ledger, kept: Path | None) -> Records:
+    """Walks the whole log; with a checkpoint that was kept elsewhere it also finds a cut end and a rewrite."""
+    report = ledger.verify_chain(_checkpoint(kept) if kept else None)
+    return [
+        {
+            "kind": "checkpoint",
+            **asdict(report.checkpoint),
+            "intact": report.intact,
+            "against": kept.name if kept else None,
+        },
+        *({"kind": "problem", **asdict(problem)} for problem in report.problems),
+    ]
+
+
+def export_checkpoint(ledger: Ledger, path: Path) -> None:
+    """Writes where the log ends now, to be kept elsewhere."""
+    write_atomically(path, (json.dumps(asdict(ledger.checkpoint())) + "\n").encode())
+
+
+def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
+    """A line per record for a terminal, kinds together; long kinds are cut and counted."""
+    lines: list[str] = []
+    for kind in dict.fromkeys(record["kind"] for record in records):
+        own = [record for record in records if record["kind"] == kind]
+        lines.append(f"{kind} ({len(own)})")
+        lines += [f"  {_words(record)}" for record in own[:limit]]
+        lines += [f"  and {len(own) - limit} more, see --json"] if len(own) > limit else []
+    return "\n".join(lines)
+
+
+def _words(record: dict[str, Any]) -> str:
+    shown = {name: value for name, value in record.items() if name != "kind" and value not in (None, "", (), [])}
+    return ", ".join(f"{name} {_short(value)}" for name, value in shown.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"{len(value)} of them" if len(value) > 3 else " ".join(map(_short, value))
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
+
+
+def _asset(run_id: str, path: str, sha256: str) -> dict[str, str]:
+    return {"path": path, "sha256": sha256, "run_id": run_id}
+
+
+def _decisions(models: Sequence[ModelEntry], ledger: Ledger) -> Iterator[dict[str, Any]]:
+    for model in models:
+        for decision in ledger.decisions(model.bundle_sha256):
+            yield {"kind": "decision", **asdict(decision)}
+
+
+def _periods_of(model: ModelEntry, periods: Sequence[AliasPeriod]) -> list[AliasPeriod]:
+    return [one for one in periods if (one.name, one.version) == (model.name, model.version)]
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    try:
+        return Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"'{path.name}' is no checkpoint; `bitface audit log --export FILE` writes one") from error

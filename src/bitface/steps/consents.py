@@ -1,0 +1,153 @@
+"""Consent events of people who are here already: brought in a file, or withdrawn at once; and what stands on record of one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bitface.consent.admission import admit
+from bitface.consent.events import ConsentEvent, canonical_json, parse_events
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.dataset.keys import KeyStore, is_synthetic
+from bitface.errors import InputError
+from bitface.faces.records import is_pseudonym
+from bitface.ledger.ledger import Ledger
+from bitface.steps.expire import lapsed_models
+from bitface.steps.sources import read_notices
+
+REASON_MAX = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawn:
+    """What a withdrawal did: records closed, and the live models that the person is in."""
+
+    subject: str
+    records: int
+    already: int
+    models: tuple[str, ...]
+
+
+def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
+    """The pseudonym of a subject: its owner's id, or the pseudonym itself.
+
+    Raises:
+        InputError: nobody of that id was ever here.
+    """
+    person = keys.pseudonym_of(subject)
+    if person is None and is_pseudonym(subject) and (is_synthetic(subject) or ledger.whereabouts(subject).holdings):
+        person = subject
+    if person is None or not (ledger.consents_as_of(_END, person) or ledger.whereabouts(person).holdings):
+        raise InputError("nobody of that id is on record; use the id that its owner uses, or the pseudonym")
+    return person
+
+
+def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[int, int]:
+    """Records the events of a JSONL file, all or none; returns how many it holds and how many were new.
+
+    Subjects are ids as their owners use them, or pseudonyms; `notices` is a folder with the notices that the events name.
+
+    Raises:
+        InputError: a line is at fault, or somebody was never taken in; the message names the line, never what it says.
+    """
+    if not path.is_file():
+        raise InputError(f"no file '{path.name}'; name a file with one consent event a line")
+
+    def pseudonym(subject: str) -> str:
+        person = keys.pseudonym_of(subject) or (subject if is_pseudonym(subject) else None)
+        if person is None:
+            raise InputError("not an id of anybody who was taken in")
+        return person
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path.name}' is not UTF-8 text; save it as UTF-8") from error
+    parsed = parse_events(text, pseudonym_of=pseudonym, recorded_at=at)
+    if parsed.rejected:
+        more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
+        raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and record again")
+    for notice in read_notices(notices) if notices else ():
+        ledger.record_notice(notice)
+    return len(parsed.events), ledger.record_consents(parsed.events)
+
+
+def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdrawn:
+    """Closes every consent record of a person, for every purpose; from this moment no promotion with that person goes through.
+
+    The reason is kept as it is in the event's method of withdrawal, so it should name nobody.
+
+    Raises:
+        InputError: the reason is empty or too long, or there is no consent to withdraw.
+    """
+    if not 1 <= len(reason.strip()) <= REASON_MAX:
+        raise InputError(f"a reason has 1 to {REASON_MAX} characters; say it shortly, and name nobody")
+    latest: dict[str, ConsentEvent] = {}
+    for event in sorted(ledger.consents_as_of(at, person), key=lambda event: (event.event_time, event.recorded_at)):
+        latest[event.record_id] = event
+    if not latest:
+        raise InputError("there is no consent of that person to withdraw")
+    open_records = [event for event in latest.values() if event.state != "withdrawn" or event.purposes]
+    ledger.record_consents(_withdrawal(event, reason.strip(), at) for event in open_records)
+    return Withdrawn(
+        subject=person,
+        records=len(open_records),
+        already=len(latest) - len(open_records),
+        models=tuple(one.sentence() for one in lapsed_models(ledger, at)),
+    )
+
+
+def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
+    """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
+    events, notices = ledger.consents_as_of(at, person), ledger.known_notices()
+    answers = {
+        f"{purpose} in {context}": admit(events, person, purpose, context, at, notices)
+        for purpose in PURPOSES
+        for context in CONTEXTS
+    }
+    refused = sorted({answer.reason for answer in answers.values() if not answer.admitted})
+    return {
+        "subject": person,
+        "at": at.isoformat(timespec="seconds"),
+        "events": [{**event.model_dump(mode="json"), "sha256": event.sha256} for event in events],
+        "admitted": [what for what, answer in answers.items() if answer.admitted],
+        "refused_because": refused,
+    }
+
+
+def standing_text(found: dict[str, Any]) -> str:
+    """The same for a person at a terminal."""
+    lines = [f"{found['subject']}: {len(found['events'])} consent events"]
+    lines += [
+        f"  {event['event_time'][:10]} {event['state']:<10} {', '.join(event['purposes']) or 'every purpose'}"
+        for event in found["events"]
+    ]
+    lines.append(f"may be used for: {'; '.join(found['admitted']) or 'nothing'}")
+    return "\n".join(
+        [*lines, f"otherwise: {'; '.join(found['refused_because'])}"] if found["refused_because"] else lines
+    )
+
+
+def _withdrawal(event: ConsentEvent, reason: str, at: datetime) -> ConsentEvent:
+    changes = {
+        "event_id": f"w-{_digest(event.event_id, at.isoformat())[:30]}",
+        "state": "withdrawn",
+        "purposes": (),
+        "withdrawal_method": f"bitface consent withdraw: {reason}",
+        "evidence_sha256": _digest(event.sha256, reason),
+        "event_time": at,
+        "last_interaction": at,
+        "recorded_at": at,
+    }
+    return ConsentEvent.model_validate(event.model_dump() | changes)
+
+
+def _digest(*parts: Sequence[str] | str) -> str:
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+
+_END = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
