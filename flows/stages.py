@@ -411,7 +411,8 @@ class Stages:
 
     def _champion(self, run: Run) -> Runtime | None:
         entry = self.tools.ledger.champion()
-        return wiring.champion_runtime(self.tools) if entry and entry.evidence == run.evidence else None
+        is_rival = entry and entry.evidence == run.evidence and not self.tools.ledger.erased_in(entry)
+        return wiring.champion_runtime(self.tools) if is_rival else None
 
     def _unit_weights(self) -> Path | None:
         own = self.tools.params.action_units

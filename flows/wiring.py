@@ -323,9 +323,11 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
     """
     from bitface.adapters.openvino_runtime import OneBitRuntime
     from bitface.consent.policy import check_context, check_prediction
+    from bitface.steps.erase import check_not_retired
 
     check_context(context, tools.now())
     with tools.ledger as ledger:
+        check_not_retired(reference, ledger)
         folder = bundle_of(tools, reference)
         runtime = OneBitRuntime.load(folder)
         entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)

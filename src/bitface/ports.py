@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -66,6 +66,8 @@ class DatasetStore(Protocol):
     def keep(self) -> str: ...
 
     def pull(self) -> bool: ...
+
+    def forget(self, names: Collection[str]) -> int: ...
 
 
 class PlannedPerson(Protocol):
@@ -275,6 +277,8 @@ class Tracking(Protocol):
     def fail(self, run_id: str, reason: str) -> None: ...
 
     def log_report(self, report: TrackedReport) -> str: ...
+
+    def purge(self, run_ids: Collection[str], why: str) -> int: ...
 
     def register(self, version: TrackedVersion) -> int: ...
 

@@ -34,6 +34,8 @@ def test_keeping_a_version_leaves_the_pin_alone(store: DvcStore, tmp_path: Path)
     (tmp_path / "data" / "index.csv").write_text("changed")
     assert store.keep() == store.version() != pinned
     assert store.pinned() == pinned
+    kept = [path.read_bytes() for path in (tmp_path / "home" / "dvc-remote").rglob("*") if path.is_file()]
+    assert {b"changed", b"a", b"b"} <= set(kept)
 
 
 def test_equal_content_has_one_version(store: DvcStore, tmp_path: Path) -> None:
@@ -63,3 +65,24 @@ def test_a_rotten_remote_is_not_served(store: DvcStore, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data")
     shutil.rmtree(tmp_path / ".dvc" / "cache")
     assert not store.pull() or (tmp_path / "data" / "shards" / "x").read_text() == "b"
+
+
+def test_versions_that_hold_a_file_are_deleted_and_the_present_one_stays_whole(store: DvcStore, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    store.pin()
+    (folder / "shards" / "x").write_text("b2")
+    store.keep()
+    (folder / "shards" / "x").unlink()
+    (folder / "shards" / "y").write_text("c")
+    present = store.pin()
+    stores = (tmp_path / ".dvc" / "cache", tmp_path / "home" / "dvc-remote")
+    contents = {path.read_bytes() for root in stores for path in root.rglob("*") if path.is_file()}
+    assert {b"b", b"b2", b"a", b"c"} <= contents
+    # In cache and in remote: two listings and two contents; index.csv is shared with the present version.
+    assert store.forget(["shards/x"]) == 8
+    left = [path for root in stores for path in root.rglob("*") if path.is_file()]
+    assert not [path for path in left if path.read_bytes() in (b"b", b"b2") or b"shards/x" in path.read_bytes()]
+    shutil.rmtree(folder)
+    shutil.rmtree(tmp_path / ".dvc" / "cache")
+    assert store.pull() and store.version() == present
+    assert store.forget(["shards/x"]) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -67,7 +69,8 @@ class DvcStore:
         with self._repo() as repo:
             staging, _, tree = build(repo.cache.local, str(self._data), LocalFileSystem(), "md5")
             transfer(staging, repo.cache.local, {tree.hash_info}, shallow=False)
-            repo.cloud.push([tree.hash_info], odb=repo.cloud.get_remote_odb(REMOTE))
+            # `cloud.push` would bring the listing alone.
+            transfer(repo.cache.local, repo.cloud.get_remote_odb(REMOTE), {tree.hash_info}, shallow=False)
         return str(tree.hash_info.value)
 
     def pull(self) -> bool:
@@ -86,6 +89,23 @@ class DvcStore:
             except (CheckoutError, FileTransferError):
                 return False
         return self._data.is_dir()
+
+    def forget(self, names: Collection[str]) -> int:
+        """Deletes from cache and remote the versions of the folder that hold files of these names: their listings, and every content
+        that the present folder does not share; returns how many objects went. Such a version can be checked out no more.
+        """
+        gone = 0
+        present = self.version() if self._data.is_dir() else None
+        with self._repo() as repo:
+            for store in (repo.cache.local, repo.cloud.get_remote_odb(REMOTE)):
+                doomed = _only_in_versions_with(store, frozenset(names), present)
+                for oid in doomed:
+                    store.fs.remove(store.oid_to_path(oid))
+                gone += len(doomed)
+        # What DVC remembers of files it has seen; it is made again.
+        for folder in (self._home / "dvc-site", self._root / ".dvc" / "tmp"):
+            shutil.rmtree(folder, ignore_errors=True)
+        return gone
 
     @contextmanager
     def _repo(self) -> Iterator[Repo]:
@@ -109,3 +129,21 @@ class DvcStore:
             "core": {"remote": REMOTE, "analytics": False, "site_cache_dir": str(self._home / "dvc-site")},
             "remote": {REMOTE: {"url": str(self._home / "dvc-remote"), "verify": True}},
         }
+
+
+def _only_in_versions_with(store: Any, names: frozenset[str], present: str | None) -> set[str]:
+    """Object ids of listings that hold one of the names, and of contents that only such listings name."""
+    try:
+        listings = {oid: _listing(store, oid) for oid in store.all() if oid.endswith(".dir")}
+    except FileNotFoundError:
+        return set()
+    doomed = {oid for oid, entries in listings.items() if names & entries.keys() and oid != present}
+    kept = {md5 for oid, entries in listings.items() if oid not in doomed for md5 in entries.values()}
+    contents = {md5 for oid in doomed for md5 in listings[oid].values()} - kept
+    return {oid for oid in doomed | contents if store.exists(oid)}
+
+
+def _listing(store: Any, oid: str) -> dict[str, str]:
+    """Name -> content of a version of the folder."""
+    with store.fs.open(store.oid_to_path(oid)) as file:
+        return {entry["relpath"]: entry["md5"] for entry in json.load(file)}

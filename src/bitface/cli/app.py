@@ -10,6 +10,7 @@ from bitface.cli.consent import consent_app
 from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
 from bitface.cli.drift import drift
+from bitface.cli.erase import erase
 from bitface.cli.explain import explain
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
@@ -38,6 +39,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(drift)
 app.add_typer(consent_app, name="consent")
+app.command()(erase)
 app.add_typer(audit_app, name="audit")
 app.command()(bench)
 app.command()(schedule)

@@ -91,3 +91,20 @@ def log(
     emit(rows, records_text(rows), as_json)
     if not rows[0]["intact"]:
         raise GateError("the log does not hold; restore the ledger from a copy whose checkpoint is known")
+
+
+@audit_app.command("erasure")
+def erasure(
+    who: Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")], as_json: AsJson = False
+) -> None:
+    """The proof that somebody is gone; exit 3 where the file is not the one that the ledger recorded."""
+    from bitface.steps.audit import records_text
+    from bitface.steps.erase import audit_erasure
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        rows = audit_erasure(who, tools.keys, ledger, tools.workspace.home)
+    emit(rows, records_text(rows), as_json)
+    if not all(row["proof_intact"] for row in rows):
+        raise GateError("a proof is not the one that the ledger recorded; restore it from a backup")

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -26,6 +27,8 @@ from bitface.faces.records import check_pseudonym
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
 SYNTHETIC_PREFIX: Final = "s"
 """Pseudonyms of synthetic people begin with it, those of real people with `r`."""
+ERASED: Final = "erased at this person's wish, or at the end of a purpose; a new import does not bring anybody back"
+_SUPPRESSED: Final = "erased "
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
 
 
@@ -45,8 +48,14 @@ class KeyStore:
         self._folder = folder
 
     def enrol(self, subject_id: str) -> str:
-        """The pseudonym of a subject's id; makes the person's key and entry at the first call."""
+        """The pseudonym of a subject's id; makes the person's key and entry at the first call.
+
+        Raises:
+            RefusedError: the subject was erased.
+        """
         path = self._entry(subject_id)
+        if self.erasure_of(subject_id) is not None:
+            raise RefusedError(ERASED)
         if not path.exists():
             person_secret = secrets.token_bytes(32)
             pseudonym = "r" + hmac.new(person_secret, subject_id.encode(), hashlib.sha256).hexdigest()[:15]
@@ -64,7 +73,36 @@ class KeyStore:
         if not (self._folder / "master.key").is_file():
             return None
         path = self._entry(subject)
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        text = path.read_text(encoding="utf-8") if path.is_file() else None
+        return None if text is None or text.startswith(_SUPPRESSED) else text
+
+    def erasure_of(self, subject_id: str) -> str | None:
+        """The erasure in which a subject's id went, None where it never did: all that is left of the id is a keyed digest."""
+        if not (self._folder / "master.key").is_file():
+            return None
+        path = self._entry(subject_id)
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        return text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
+
+    def destroy(self, person: str, erasure_id: str) -> bool:
+        """Destroys a person's key, and leaves a token by which the id is refused from now on; False where no key was kept here.
+
+        Every copy of that person's data, wherever it lies, can be read no more. A synthetic person's key is published: it
+        cannot be destroyed.
+        """
+        path = self._folder / "people" / f"{check_pseudonym(person)}.json"
+        if is_synthetic(person) or not path.is_file():
+            return False
+        sealed = bytes.fromhex(json.loads(path.read_text(encoding="utf-8"))["subject_id"])
+        try:
+            subject_id = self._seal().decrypt(sealed, [b"subject-id", person.encode()]).decode()
+        except InvalidTag as error:
+            raise IntegrityError(
+                f"the entry of person {person} does not open with this master key; restore it"
+            ) from error
+        write_atomically(self._entry(subject_id), f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
+        path.unlink()
+        return True
 
     def key_of(self, person: str) -> bytes:
         """The 64-byte AES-SIV key of a pseudonym.

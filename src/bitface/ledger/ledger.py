@@ -227,6 +227,29 @@ class Ledger:
         with reading(self._engine) as connection:
             return questions.assets_of(connection, [run_id])
 
+    def record_erasure(self, erasure_id: str, people: Iterable[str], proof_sha256: str) -> bool:
+        """Records that people were erased, under the digest of the proof. Telling it again is no error."""
+        rows = [
+            {"erasure_id": erasure_id, "person": person, "proof_sha256": proof_sha256} for person in sorted(set(people))
+        ]
+        with writing(self._engine) as connection:
+            new = [row for row in rows if is_new(connection, tables.erasures, row)]
+            if new:
+                stamped = [{**row, "erased_at": utc_text(self._clock())} for row in new]
+                facts = {"erasure_id": erasure_id, "people": len(new), "proof_sha256": proof_sha256}
+                chain.append(connection, "erasure", facts, {tables.erasures: stamped}, self._clock())
+        return bool(new)
+
+    def erasures(self) -> tuple[questions.Erasure, ...]:
+        """Every erasure of a person, oldest first."""
+        with reading(self._engine) as connection:
+            return questions.erasures(connection)
+
+    def erased_in(self, model: ModelEntry) -> int:
+        """How many people whom a model was made with have been erased: such a model is never used again."""
+        with reading(self._engine) as connection:
+            return questions.erased_in(connection, model.run_id)
+
     def whereabouts(self, person: str) -> questions.Whereabouts:
         """Everything on record that rests on a person."""
         with reading(self._engine) as connection:

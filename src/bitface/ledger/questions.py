@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, distinct, func, select
 
 from bitface.consent.events import utc_text
 from bitface.ledger import tables
@@ -31,14 +31,16 @@ class Holding:
 
 @dataclass(frozen=True, kw_only=True)
 class AliasPeriod:
-    """How long an alias pointed to a version; `until` is None where it still does. `actor` began it, `decision_sha256` is why."""
+    """How long an alias pointed to a version; `until` is None where it still does. `move` is promote or rollback, `actor`
+    began it, `decision_sha256` is why.
+    """
 
     name: str
     alias: str
     version: int
     since: str
     until: str | None
-    kind: str
+    move: str
     actor: str
     decision_sha256: str | None
 
@@ -52,6 +54,32 @@ class Whereabouts:
     models: tuple[ModelEntry, ...]
     periods: tuple[AliasPeriod, ...]
     assets: tuple[AssetEntry, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erasure:
+    """A pseudonym whose data are gone; `proof_sha256` is the digest of the proof that says how."""
+
+    erasure_id: str
+    person: str
+    proof_sha256: str
+    erased_at: str
+
+
+def erasures(connection: Connection) -> tuple[Erasure, ...]:
+    """Every erasure of a person, oldest first."""
+    table = tables.erasures
+    found = connection.execute(select(table).order_by(table.c.log_seq, table.c.person)).mappings()
+    return tuple(Erasure(**values_of(row, Erasure)) for row in found)
+
+
+def erased_in(connection: Connection, run_id: str) -> int:
+    """How many people of a run's dataset version have been erased since."""
+    members, of_run = tables.dataset_members, tables.runs
+    version = select(of_run.c.dataset_version).where(of_run.c.run_id == run_id).scalar_subquery()
+    people = select(members.c.person).where(members.c.dataset_version == version)
+    query = select(func.count(distinct(tables.erasures.c.person))).where(tables.erasures.c.person.in_(people))
+    return int(connection.execute(query).scalar_one())
 
 
 def whereabouts(connection: Connection, person: str) -> Whereabouts:
@@ -99,7 +127,7 @@ def alias_periods(connection: Connection, until: datetime | None = None) -> tupl
                 version=version,
                 since=move.promoted_at,
                 until=None,
-                kind=move.kind,
+                move=move.kind,
                 actor=move.actor,
                 decision_sha256=move.decision_sha256,
             )

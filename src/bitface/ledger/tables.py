@@ -142,6 +142,17 @@ assets = Table(
     _log_seq(),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    _text("erasure_id", key=True),
+    _text("person", key=True),
+    _text("proof_sha256"),
+    _text("erased_at"),
+    _log_seq(),
+    Index("erasures_by_person", "person"),
+)
+
 keys = Table(
     "keys",
     metadata,
@@ -205,6 +216,6 @@ leases = Table(
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
-    *(assets, keys, approvals, promotions),
+    *(assets, erasures, keys, approvals, promotions),
 )
 """The tables whose rows the chain covers."""

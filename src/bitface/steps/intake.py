@@ -6,7 +6,7 @@ import hashlib
 import io
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.files import write_atomically
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, grouped
 from bitface.dataset.index import read_index, write_index
-from bitface.dataset.keys import KeyStore
+from bitface.dataset.keys import ERASED, KeyStore
 from bitface.dataset.manifest import verify_manifest, write_manifest
 from bitface.dataset.shards import Shard, read_shard, shard_name, write_shard
 from bitface.errors import InputError, RefusedError
@@ -108,6 +108,8 @@ def import_people(
     rejected = list(intake.rejected)
     decoded, undecodable = _decoded(intake.rows, read, report)
     rejected += undecodable
+    for subject in [subject for subject in decoded if keys.erasure_of(subject) is not None]:
+        rejected += [QuarantinedRow(row=row.row, reason=CONSENT_TEXT + ERASED) for row in _rows(decoded.pop(subject))]
     pseudonyms = {subject: _provisional(subject) if dry_run else keys.enrol(subject) for subject in decoded}
     bands = {pseudonyms[subject]: _rows(samples)[0].age_band for subject, samples in decoded.items()}
     events = intake.consents(pseudonyms, bands)
@@ -134,6 +136,27 @@ def import_people(
     )
     admitted_people = {pseudonyms[subject] for subject in usable}
     return count, tuple(event for event in events if event.subject in admitted_people)
+
+
+def without_people(data: Path, people: Collection[str]) -> str | None:
+    """Writes the dataset folder again without these people; returns its manifest's digest, None where they are not in it.
+
+    Raises:
+        InputError: nobody would be left. IntegrityError: the folder is not what its manifest says.
+    """
+    samples = read_index(data)
+    left = [sample for sample in samples if sample.person not in people]
+    if len(left) == len(samples):
+        return None
+    if not left:
+        raise InputError("nobody would be left in the dataset; bring other people first, or delete the folder")
+    verify_manifest(data)
+    partial = _partial(data)
+    (partial / "shards").mkdir()
+    for person in {sample.person for sample in left}:
+        shutil.copy2(data / shard_name(person), partial / shard_name(person))
+    licences = parse_licences((data / LICENCES_NAME).read_text(encoding="utf-8"))
+    return _finish(partial, data, left, licences.values())
 
 
 _Decoded = dict[str, dict[str, tuple[list[ImportRow], "np.typing.NDArray[np.uint8]"]]]

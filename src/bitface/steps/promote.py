@@ -32,7 +32,9 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
         return ledger.promotions()[-1]
     return ledger.promote(
         version,
-        expected_previous=expected_previous(_compared_with(found, runs), found.model.evidence, current),
+        expected_previous=expected_previous(
+            _compared_with(found, runs), found.model.evidence, current, _is_retired(current, ledger)
+        ),
         decision_sha256=found.decision.decision_sha256,
         actor=actor,
         rule=rule,
@@ -54,11 +56,12 @@ def go_live(
         RefusedError: somebody's consent ended meanwhile. StalePromotionError: another champion was promoted meanwhile.
         LeaseLostError: another retrain took the lease meanwhile.
     """
+    current = ledger.champion()
     actor = "retrain, with the approvals of people" if rule.asks else "retrain: no approval is required by params.yaml"
     try:
         ledger.promote(
             version,
-            expected_previous=expected_previous(compared, evidence, ledger.champion()),
+            expected_previous=expected_previous(compared, evidence, current, _is_retired(current, ledger)),
             decision_sha256=decision_sha256,
             actor=actor,
             rule=rule,
@@ -82,19 +85,28 @@ class RealChampionError(GateError):
     """A champion that learned from real people is not replaced by one that saw synthetic ones only."""
 
 
-def expected_previous(compared: int | None, evidence: str, current: ModelEntry | None) -> int | None:
-    """Which champion a decision lets be replaced: the one it compared with, or one of synthetic evidence by real.
+def expected_previous(compared: int | None, evidence: str, current: ModelEntry | None, is_retired: bool) -> int | None:
+    """Which champion a decision lets be replaced: the one it compared with, one of synthetic evidence by real, or a retired one.
 
     Raises:
         RealChampionError: a model of synthetic evidence alone would replace one of real people.
     """
-    if compared is not None or current is None or current.evidence == evidence:
+    if compared is not None or current is None:
+        return compared
+    if is_retired:
+        return current.version
+    if current.evidence == evidence:
         return compared
     if evidence == "synthetic":
         raise RealChampionError(
             f"champion {current.version} rests on {current.evidence} people; a model of synthetic ones does not replace it"
         )
     return current.version
+
+
+def _is_retired(model: ModelEntry | None, ledger: Ledger) -> bool:
+    """Whether somebody whom a model was made with has been erased: it is compared with, and kept, no more."""
+    return model is not None and ledger.erased_in(model) > 0
 
 
 def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -24,6 +25,7 @@ EXPERIMENT: Final = "bitface retrain"
 REPORTS: Final = "bitface reports"
 _METRICS_AT_ONCE: Final = 1000  # MLflow's own limits of one request
 _PARAMS_AT_ONCE: Final = 100
+_RUNS_AT_ONCE: Final = 50_000
 _PARAM_CHARACTERS: Final = 6000
 _SETTINGS: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _NOTES: Final = {
@@ -59,6 +61,24 @@ class MlflowStore:
         """The retrains that are shown as running, without the models in them."""
         found = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
         return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+
+    def children(self, parent: Run) -> Sequence[Run]:
+        """The models in a retrain."""
+        return self._all(self.experiment_id, f"tags.`mlflow.parentRunId` = '{quotable(parent.info.run_id)}'")
+
+    def reports(self) -> Sequence[Run]:
+        """Every report that people's data are in: all but benchmarks."""
+        return self._all(self.reports_id, "tags.`report.kind` != 'bench'")
+
+    def delete_files(self, run: Run) -> bool:
+        """Deletes all files of a run; returns whether there were any."""
+        folder = self.artefacts / str(run.info.run_id)
+        had = folder.is_dir()
+        shutil.rmtree(folder, ignore_errors=True)
+        return had
+
+    def _all(self, experiment_id: str, condition: str) -> Sequence[Run]:
+        return list(self.client.search_runs([experiment_id], condition, max_results=_RUNS_AT_ONCE))
 
     @cached_property
     def client(self) -> MlflowClient:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -112,6 +112,19 @@ class MlflowTracking:
         run = self._parent(run_id)
         self._store.log_tags(run.info.run_id, {"mlflow.note.content": f"**Failed.** {reason}"})
         self._store.client.set_terminated(run.info.run_id, "FAILED")
+
+    def purge(self, run_ids: Collection[str], why: str) -> int:
+        """Deletes the files of retrains (ours), of their models and bundles, and of every report; figures by name stay, and each page
+        says why the rest is gone. Returns how many runs had files.
+        """
+        if not self._store.exists:
+            return 0
+        found = [run for run_id in run_ids if (run := self._store.find(RUN_TAG, run_id)) is not None]
+        families = [run for parent in found for run in (parent, *self._store.children(parent))]
+        with_files = [run for run in (*families, *self._store.reports()) if self._store.delete_files(run)]
+        for run in with_files:
+            self._store.log_tags(run.info.run_id, {"mlflow.note.content": f"**Files deleted.** {why}"})
+        return len(with_files)
 
     def end_interrupted(self) -> tuple[str, ...]:
         """Closes as killed every retrain that is still shown as running; call it when none can be. A sentence for each.

@@ -1,0 +1,112 @@
+"""Consents of people who are here: recorded all or none, withdrawn at once, shown with what they allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitface.consent.admission import admit
+from bitface.consent.events import ConsentEvent
+from bitface.consent.known_sources import packaged_notice, synthetic_consents
+from bitface.dataset.keys import KeyStore
+from bitface.errors import InputError
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.ledger import Ledger
+from bitface.steps.consents import person_of, record_file, standing_of, standing_text, withdraw
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SYNTHETIC = "s000000000000001"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyStore:
+    return KeyStore(tmp_path / "keys")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
+        opened.record_notice(packaged_notice("synthetic-1"))
+        opened.record_consents(synthetic_consents([SYNTHETIC]))
+        yield opened
+
+
+def line(subject: str, **changes: Any) -> str:
+    event = synthetic_consents([SYNTHETIC])[0].model_dump(mode="json")
+    return json.dumps({**event, "subject": subject, "event_id": f"e-{subject}", "record_id": f"r-{subject}", **changes})
+
+
+def admitted(person: str, ledger: Ledger, at: datetime = NOON) -> bool:
+    return admit(ledger.consents_as_of(at), person, "train", "research", at, ledger.known_notices()).admitted
+
+
+def test_a_file_is_recorded_under_pseudonyms_and_once(ledger, keys, tmp_path) -> None:
+    person = keys.enrol("Anna-7")
+    file = tmp_path / "more.jsonl"
+    file.write_text(line("Anna-7") + "\n")
+    assert record_file(file, None, keys, ledger, NOON) == (1, 1)
+    assert record_file(file, None, keys, ledger, NOON + timedelta(days=1)) == (1, 0)
+    assert admitted(person, ledger)
+    assert not [
+        event
+        for event in ledger.consents_as_of(NOON)
+        if "Anna" in event.canonical().replace("e-Anna-7", "").replace("r-Anna-7", "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (line("nobody-here"), "line 2: subject"),
+        (line("Anna-7", state="perhaps"), "line 2: state"),
+        ("{", "line 2: not one JSON object"),
+        (line("Anna-7", valid_to="2020-01-01T00:00:00Z"), "line 2: valid_to"),
+    ],
+)
+def test_a_faulty_line_records_nothing_of_the_file(ledger, keys, tmp_path, bad, says) -> None:
+    keys.enrol("Anna-7")
+    other = keys.enrol("Ben")
+    file = tmp_path / "more.jsonl"
+    file.write_text(f"{line('Ben')}\n{bad}\n")
+    with pytest.raises(InputError, match=says) as refused:
+        record_file(file, None, keys, ledger, NOON)
+    assert "nobody-here" not in str(refused.value) and not ledger.consents_as_of(NOON, other)
+
+
+def test_a_withdrawal_closes_every_record_at_once_and_only_once(ledger) -> None:
+    second = ConsentEvent.model_validate(
+        synthetic_consents([SYNTHETIC])[0].model_dump() | {"event_id": "again", "record_id": "another"}
+    )
+    ledger.record_consents([second])
+    assert admitted(SYNTHETIC, ledger)
+    done = withdraw(SYNTHETIC, "asked by mail", ledger, NOON)
+    assert (done.records, done.already) == (2, 0)
+    assert not admitted(SYNTHETIC, ledger) and admitted(SYNTHETIC, ledger, NOON - timedelta(seconds=1))
+    assert withdraw(SYNTHETIC, "asked again", ledger, NOON + timedelta(days=1)).records == 0
+    shown = standing_of(SYNTHETIC, ledger, NOON)
+    assert shown["admitted"] == [] and shown["refused_because"] == ["consent is withdrawn"]
+    assert "nothing" in standing_text(shown) and "withdrawn" in standing_text(shown)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201])
+def test_a_reason_is_short_and_there(ledger, reason) -> None:
+    with pytest.raises(InputError, match="1 to 200 characters"):
+        withdraw(SYNTHETIC, reason, ledger, NOON)
+    assert admitted(SYNTHETIC, ledger)
+
+
+def test_a_subject_is_an_id_or_a_pseudonym_and_nobody_else(ledger, keys) -> None:
+    person = keys.enrol("Anna-7")
+    with pytest.raises(InputError, match="nobody of that id"):
+        person_of("Anna-7", keys, ledger)
+    ledger.record_consents([ConsentEvent.model_validate(json.loads(line("x")) | {"subject": person})])
+    assert person_of("Anna-7", keys, ledger) == person_of(person, keys, ledger) == person
+    assert person_of(SYNTHETIC, keys, ledger) == SYNTHETIC
+    for stranger in ("Ben", "s999999999999999", "../keys", ""):
+        with pytest.raises(InputError, match="nobody of that id"):
+            person_of(stranger, keys, ledger)

@@ -1,0 +1,302 @@
+"""Erasure: keys first, then everything that was made with a person; what is left is searched, stated and recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bitface.consent.events import ConsentEvent
+from bitface.consent.known_sources import SYNTHETIC_LICENCE, packaged_notice, synthetic_consents
+from bitface.consent.policy import render_licences
+from bitface.dataset.files import sha256_of
+from bitface.dataset.index import read_index, write_index
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.manifest import verify_manifest, write_manifest
+from bitface.dataset.shards import Shard, seal, shard_name, write_shard
+from bitface.errors import InputError, RefusedError
+from bitface.faces.records import Sample, SubjectRecord
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.ledger import Ledger
+from bitface.steps import erase
+from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject, export_checkpoint
+from bitface.steps.promote import expected_previous
+from bitface.workspace import Workspace
+
+NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+IDS = ("anna", "ben", "cleo")
+
+
+class Store:
+    """A dataset store that remembers what it is asked."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def pinned(self) -> str:
+        return "v0"
+
+    def version(self) -> str:
+        return "v0"
+
+    def pin(self) -> str:
+        return "v1"
+
+    def forget(self, names: list[str]) -> int:
+        self.forgotten += names
+        return len(names)
+
+
+class House(SimpleNamespace):
+    """Three people in a dataset, a run, a champion, and files of and with them."""
+
+    place: Workspace
+    keys: KeyStore
+    ledger: Ledger
+    people: dict[str, str]
+    store: Store
+    purged: list[str]
+
+    def open(self, *subjects: str, at: datetime = NOON) -> erase.Opened:
+        return erase.begin(subjects, "asked", self.keys, self.ledger, self.place, at)
+
+    def destroy(self, opened: erase.Opened) -> dict[str, Any]:
+        tracking = SimpleNamespace(purge=lambda runs, _: self.purged.extend(runs) or len(runs))
+        return erase.destroy(opened, self.place, self.keys, self.store, tracking, ())
+
+    def prove(self, opened: erase.Opened, done: dict[str, Any]) -> dict[str, Any]:
+        return erase.prove(opened, done, "v1", {"failed": "not tried"}, self.place, self.ledger, {}, NOON)
+
+    def erase(self, *subjects: str) -> dict[str, Any]:
+        opened = self.open(*subjects)
+        erase.leave_dataset(opened, self.place, self.store)
+        return self.prove(opened, self.destroy(opened))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    home, data = tmp_path / "home", tmp_path / "data"
+    place = Workspace(root=tmp_path, home=home, cache=tmp_path / "cache", data=data, params=tmp_path / "params.yaml")
+    keys = KeyStore(place.keys)
+    people = {name: keys.enrol(name) for name in IDS}
+    samples = []
+    for name, person in people.items():
+        record = SubjectRecord(
+            person=person,
+            age_band="30_44",
+            gender="female",
+            skin_tone=7,
+            ancestry="mixed",
+            self_reported=True,
+            evidence="real",
+        )
+        shard = Shard(subject=record, samples={f"{person}-1": name.encode()}, facial_actions={}, consent_receipts=[])
+        write_shard(data, shard, keys.key_of(person))
+        samples.append(
+            Sample(
+                sample_id=f"{person}-1",
+                person=person,
+                shard=shard_name(person),
+                kind="image",
+                frames=1,
+                fps=0.0,
+                label="fear",
+                split="",
+                source="x",
+                licence_id="synthetic",
+                sha256="a" * 64,
+            )
+        )
+    write_index(data, samples)
+    (data / "licences.json").write_text(render_licences([SYNTHETIC_LICENCE]))
+    write_manifest(data)
+    with Ledger(sqlite_url(home / "ledger.db"), clock=lambda: NOON - timedelta(days=1)) as ledger:
+        events = _record(ledger, people, samples)
+        for person in people.values():
+            sealed = seal(b"features", keys.key_of(person), person, "features")
+            for path in (
+                place.stages / "features" / person / "k.sealed",
+                place.stages / "train" / "k" / "counts" / f"{person}.sealed",
+                place.runs / "r1" / "reference" / f"{person}.sealed",
+            ):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(sealed)
+        (place.runs / "r1" / "gate.json").write_text(json.dumps(list(people.values())))
+        for path in [*place.stages.rglob("*"), *place.runs.rglob("*")]:
+            os.utime(path, (time.time() - 9000,) * 2)
+        yield House(place=place, keys=keys, ledger=ledger, people=people, store=Store(), purged=[], events=events)
+
+
+def _record(ledger: Ledger, people: dict[str, str], samples: list[Sample]) -> list[ConsentEvent]:
+    ledger.record_notice(packaged_notice("synthetic-1"))
+    model = synthetic_consents(["s" * 16])[0].model_dump()
+    events = [
+        ConsentEvent.model_validate(model | {"subject": person, "event_id": person, "record_id": person})
+        for person in people.values()
+    ]
+    ledger.record_consents(events)
+    members = [
+        MemberEntry(
+            sample_id=sample.sample_id,
+            person=sample.person,
+            sample_sha256=sample.sha256,
+            split="train",
+            licence_id="synthetic",
+            consent_event_id=event.event_id,
+            consent_event_sha256=event.sha256,
+        )
+        for sample, event in zip(samples, events, strict=True)
+    ]
+    facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "real"}
+    ledger.record_dataset(
+        DatasetEntry(version="d1", purpose="train", context="research", people=3, samples=3, **facts), members
+    )
+    codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
+    ledger.record_run(RunEntry(run_id="r1", dataset_version="d1", purpose="train", context="research", **codes))
+    ledger.record_assets([AssetEntry(run_id="r1", path="runs/r1/gate.json", kind="report", sha256="f" * 64)])
+    ledger.record_model(
+        ModelEntry(bundle_sha256="b1", weights_sha256="w1", run_id="r1", evidence="real", purpose="train")
+    )
+    ledger.record_decision(
+        DecisionEntry(decision_sha256="x1", bundle_sha256="b1", run_id="r1", decision="promote", reasons=())
+    )
+    ledger.promote(1, expected_previous=None, decision_sha256="x1", actor="test")
+    return events
+
+
+def test_the_radius_names_everything_and_changes_nothing(house) -> None:
+    anna = house.people["anna"]
+    before = {path: path.stat().st_mtime for path in house.place.home.rglob("*") if path.suffix == ".sealed"}
+    radius = erase.blast_radius([anna], house.ledger, house.place)
+    assert (radius["datasets"], radius["runs"], radius["samples"]) == (["d1"], ["r1"], 1)
+    assert [model["version"] for model in radius["models"]] == [1] and radius["aliases"][0]["alias"] == "champion"
+    assert len(radius["own_files"]) == 4 and [one["path"] for one in radius["files_with_others"]] == [
+        "runs/r1/gate.json"
+    ]
+    assert before == {path: path.stat().st_mtime for path in house.place.home.rglob("*") if path.suffix == ".sealed"}
+    assert erase.summary_of(radius, dry_run=True)["models"] == ["bitface/1"]
+
+
+def test_an_erasure_leaves_nothing_and_says_so(house) -> None:
+    anna, ben = house.people["anna"], house.people["ben"]
+    digests = [one["sha256"] for one in erase.blast_radius([anna], house.ledger, house.place)["own_files"]]
+    proof = house.erase("anna")
+    assert proof["keys_destroyed"] == [anna] and proof["found"] == [] and proof["in_dataset_now"] == []
+    assert {sample.person for sample in read_index(house.place.data)} == set(house.people.values()) - {anna}
+    verify_manifest(house.place.data)
+    left = [path for path in house.place.root.rglob("*") if path.is_file()]
+    assert not [path for path in left if sha256_of(path) in digests]
+    named = [path.name for path in left if anna.encode() in path.read_bytes() or anna in path.name]
+    assert all(name.startswith("ledger.db") or name == f"{proof['erasure_id']}.json" for name in named)
+    assert house.store.forgotten == [shard_name(anna)] and house.purged == ["r1"]
+    assert (house.place.stages / "features" / ben / "k.sealed").is_file()
+    assert not (house.place.runs / "r1").exists() and not (house.place.stages / "train" / "k").exists()
+    assert house.ledger.verify_chain().intact
+    assert house.keys.key_of(ben)
+    with pytest.raises(RefusedError, match="no key"):
+        house.keys.key_of(anna)
+
+
+def test_the_proof_is_found_by_the_owner_s_id_and_a_touched_one_shows(house) -> None:
+    proof = house.erase("anna", "ben")
+    for who in ("anna", "ben", house.people["anna"]):
+        (row,) = erase.audit_erasure(who, house.keys, house.ledger, house.place.home)
+        assert row["proof_intact"] and row["subjects"] == sorted([house.people["anna"], house.people["ben"]])
+    for stranger in ("cleo", "zoe"):
+        with pytest.raises(InputError, match="was erased here"):
+            erase.audit_erasure(stranger, house.keys, house.ledger, house.place.home)
+    path = house.place.home / "erasures" / f"{proof['erasure_id']}.json"
+    path.write_text(path.read_text().replace('"found": []', '"found": [ ]'))
+    (row,) = erase.audit_erasure("anna", house.keys, house.ledger, house.place.home)
+    assert not row["proof_intact"]
+
+
+def test_an_interrupted_erasure_goes_on(house) -> None:
+    """After the keys went, the owner's id still leads to it, and the radius is the one from before."""
+    opened = house.open("anna")
+    erase.leave_dataset(opened, house.place, house.store)
+    house.keys.destroy(house.people["anna"], opened.erasure_id)
+    again = house.open("anna", at=NOON + timedelta(hours=1))
+    assert again == opened
+    assert erase.leave_dataset(again, house.place, house.store) is None
+    proof = house.prove(again, house.destroy(again))
+    assert proof["found"] == [] and proof["radius"]["samples"] == 1
+
+
+def test_who_was_erased_is_refused_from_then_on(house) -> None:
+    house.erase("anna")
+    with pytest.raises(RefusedError, match="erased at this person's wish"):
+        house.keys.enrol("anna")
+    assert house.keys.pseudonym_of("anna") is None and house.keys.erasure_of("ben") is None
+    assert house.keys.enrol("ben") == house.people["ben"]
+
+
+def test_a_model_made_with_somebody_erased_is_retired(house) -> None:
+    erase.check_not_retired("champion", house.ledger)
+    house.erase("anna")
+    for reference in ("champion", "bitface/1"):
+        with pytest.raises(RefusedError, match="used no more"):
+            erase.check_not_retired(reference, house.ledger)
+    erase.check_not_retired("challenger", house.ledger)
+    champion = house.ledger.champion()
+    assert house.ledger.erased_in(champion) == 1
+    assert expected_previous(None, "real", champion, is_retired=True) == 1
+    assert expected_previous(None, "synthetic", champion, is_retired=True) == 1
+
+
+def test_nobody_left_and_nobody_known_are_refused(house) -> None:
+    opened = house.open(*IDS)
+    with pytest.raises(InputError, match="nobody would be left"):
+        erase.leave_dataset(opened, house.place, house.store)
+    assert len(read_index(house.place.data)) == 3
+    with pytest.raises(InputError, match="nobody of that id"):
+        house.open("zoe")
+
+
+def test_a_search_finds_what_a_purge_forgot(house) -> None:
+    opened = house.open("anna")
+    done = house.destroy(opened)
+    stray = house.place.home / "notes" / "stray.txt"
+    stray.parent.mkdir()
+    stray.write_bytes(b"x" * ((1 << 20) - 5) + house.people["anna"].encode() + b"y")
+    erase.leave_dataset(opened, house.place, house.store)
+    assert house.prove(opened, done)["found"] == ["stray.txt"]
+
+
+def test_a_synthetic_person_is_deleted_and_said_to_have_a_published_key(house) -> None:
+    assert house.keys.destroy("s000000000000001", "e1") is False
+
+
+def test_an_auditor_s_questions(house, tmp_path) -> None:
+    anna = house.people["anna"]
+    rows = audit_subject(anna, house.ledger, house.place.home, house.place.data, NOON)
+    kinds = [row["kind"] for row in rows]
+    for kind in ("consent", "standing", "dataset", "run", "model", "alias", "own file", "file with others: report"):
+        assert kind in kinds
+    of_run = audit_run("r1", house.ledger)
+    assert [row["consent_event_id"] for row in of_run if row["kind"] == "member"] == sorted(house.people.values())
+    with pytest.raises(InputError, match="no run"):
+        audit_run("r2", house.ledger)
+    model, run = house.ledger.champion(), house.ledger.run("r1")
+    assert audit_model(model, run, house.ledger, NOON)[-1]["no_longer_admitted"] == []
+    before, now = audit_as_of(NOON - timedelta(days=2), house.ledger), audit_as_of(NOON, house.ledger)
+    assert [row["kind"] for row in before] == ["consents"] and {row["kind"] for row in now} == {
+        "consents",
+        "dataset",
+        "alias",
+    }
+    export_checkpoint(house.ledger, tmp_path / "kept.json")
+    assert audit_log(house.ledger, tmp_path / "kept.json")[0]["intact"]
+    house.open("anna")
+    assert audit_model(model, run, house.ledger, NOON)[-1]["no_longer_admitted"] == [anna]
+    (tmp_path / "kept.json").write_text("{}")
+    with pytest.raises(InputError, match="no checkpoint"):
+        audit_log(house.ledger, tmp_path / "kept.json")
