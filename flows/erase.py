@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow, tags
 from pydantic import BaseModel, ConfigDict
 
-from flows.erasing import told, wire_erasure
+from flows.erasing import quarantine, told, wire_erasure
 from flows.retrain import RetrainRequest, retrain, step
 from flows.wiring import home_tag, workspace
 
 
 class EraseRequest(BaseModel):
-    """Whom, why, and how the models are made again."""
+    """Which erasure that was begun, and how the models are made again. It names nobody: Prefect keeps what flows are given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    subjects: tuple[str, ...]
-    reason: str
+    erasure_id: str
     profile: str = "default"
     overrides: tuple[str, ...] = ()
 
@@ -28,7 +28,7 @@ def erase(request: EraseRequest) -> dict[str, Any]:
     """Runs the order of an erasure; a retrain that fails or is blocked is told in the proof, and stops nothing."""
     erasing = wire_erasure(request.profile, request.overrides)
     with erasing.running():
-        opened = step(erasing.begin)(request.subjects, request.reason)
+        opened = erasing.opened(request.erasure_id)
         version = step(erasing.leave_dataset)(opened)
         made_again = RetrainRequest(profile=request.profile, overrides=request.overrides)
         state = retrain(made_again, return_state=True) if erasing.has_models(opened) else None
@@ -37,7 +37,8 @@ def erase(request: EraseRequest) -> dict[str, Any]:
         return dict(step(erasing.prove)(opened, done, version, retrained))
 
 
-def erase_here(request: EraseRequest) -> dict[str, Any]:
-    """Runs it in this process, marked as this installation's."""
+def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Quarantines people at once, then runs the rest in this process, marked as this installation's."""
+    erasure_id = quarantine(subjects, reason)
     with tags(home_tag(workspace())):
-        return dict(erase(request))
+        return dict(erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides))))

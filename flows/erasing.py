@@ -26,11 +26,9 @@ class Erasing:
         with self.tools.ledger:
             yield
 
-    def begin(self, subjects: Sequence[str], reason: str) -> Opened:
-        """Quarantine, and what rests on them."""
-        tools = self.tools
-        with self._timed("quarantine"):
-            return erase.begin(subjects, reason, tools.keys, tools.ledger, tools.workspace, tools.now())
+    def opened(self, erasure_id: str) -> Opened:
+        """Who is erased, and what rests on them, from the erasure's own file."""
+        return erase.opened(erasure_id, self.tools.workspace.home)
 
     def leave_dataset(self, opened: Opened) -> str | None:
         """The dataset without them."""
@@ -76,6 +74,13 @@ class Erasing:
 def wire_erasure(profile: str, overrides: Sequence[str]) -> Erasing:
     """The steps for one request; nothing is written yet."""
     return Erasing(tools=wiring.open_tools(profile, overrides))
+
+
+def quarantine(subjects: Sequence[str], reason: str) -> str:
+    """Begins an erasure; returns its id."""
+    tools = wiring.open_tools()
+    with tools.ledger as ledger:
+        return erase.begin(subjects, reason, tools.keys, ledger, tools.workspace, tools.now()).erasure_id
 
 
 def blast_radius(subjects: Sequence[str]) -> dict[str, Any]:

@@ -410,3 +410,42 @@ def test_a_schedule_fires(copied, bitface, environment) -> None:
     assert not (copied / "home" / "prefect" / "server.json").exists()
     with closing(socket.socket()) as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server ended with the worker"
+
+
+def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface) -> None:
+    """A person who trained: quarantined, retrained without, every file of theirs gone, a proof that holds."""
+    with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
+        (model,) = ledger.models()
+        members = ledger.members(ledger.run(model.run_id).dataset_version)
+    person = next(member.person for member in members if member.split == "train")
+    reach = bitface(copied, "erase", person, "--dry-run", "--json")
+    assert reach.returncode == 0, reach.stderr[-2000:]
+    assert json.loads(reach.stdout)["models"] == ["bitface/1"] and json.loads(reach.stdout)["files_removed"] > 3
+    assert (copied / "data" / "shards" / f"{person}.shard").is_file()
+    gone = bitface(copied, "erase", person, "--json", *SMALL)
+    assert gone.returncode == 0, gone.stderr[-3000:]
+    found = json.loads(gone.stdout)
+    assert set(found) >= {
+        "subjects",
+        "dry_run",
+        "datasets",
+        "models",
+        "files_removed",
+        "keys_destroyed",
+        "retrained",
+        "decision",
+    }
+    assert found["found"] == [] and found["retrained"] and found["decision"] in ("promote", "hold", "block")
+    assert person not in {row.person for row in read_index(copied / "data")}
+    with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
+        again = ledger.models()[-1]
+        now = ledger.members(ledger.run(again.run_id).dataset_version)
+        assert len(now) == len(members) - 7 and person not in {member.person for member in now}
+        assert ledger.verify_chain().intact
+    proof = bitface(copied, "audit", "erasure", person, "--json")
+    assert proof.returncode == 0 and json.loads(proof.stdout)[0]["proof_intact"] is True
+    refused = bitface(
+        copied, "predict", str(copied), "--model", "bitface/1", "--purpose", "demo", "--context", "research"
+    )
+    assert refused.returncode == 4 and "erased" in refused.stderr
+    assert bitface(copied, "erase", "nobody").returncode == 2

@@ -126,6 +126,19 @@ def test_a_report_that_says_something_else_is_a_defect(params, tmp_path) -> None
         compare(people(50, 0)[[]], people(50, 1), params, 0, measure, tmp_path / "a.html")
 
 
+def test_the_report_is_given_nobody_s_pseudonym(params, tmp_path) -> None:
+    given = []
+
+    def looking(reference: pd.DataFrame, current: pd.DataFrame, *words: object) -> SimpleNamespace:
+        given.extend([reference, current])
+        return measure(reference, current, *words)
+
+    one, other = (person_means(rows_of_samples(table(people=30, seed=seed), SLICES)) for seed in (1, 2))
+    assert len(one) == 30 and one.index[0].startswith("s")
+    compare(one, other, params, 0, looking, tmp_path / "a.html")
+    assert [list(frame.index) for frame in given] == [list(range(30))] * 2
+
+
 def test_a_large_window_proves_a_difference_that_does_not_matter(params, tmp_path) -> None:
     small = compare(people(3000, 0), people(3000, 1, shift=0.2), params, 0, measure, tmp_path / "a.html")
     assert [column.name for column in small.drifted] == ["blendshape/0"] and material_share(small, params) == 0

@@ -18,7 +18,6 @@ from bitface.faces.features import ClipTable
 from bitface.faces.records import Sample
 from bitface.params import SplitParams
 from bitface.steps.admit import admit_members, choose_members
-from bitface.steps.drift import person_rows
 from bitface.steps.explain import spread_over_labels
 from bitface.steps.stages import key_of, reuse_or_make
 from bitface.steps.train import centred, with_folds
@@ -219,12 +218,6 @@ def test_centring_keeps_every_decision_and_puts_each_threshold_at_one_half() -> 
     scores, limits = rng.random((200, 3)), np.array([0.2, 0.5, 0.9])
     assert ((centred(scores, limits) >= 0.5) == (scores >= limits)).all()
     assert centred(limits[None], limits) == pytest.approx(0.5)
-
-
-def test_drift_rows_are_people_and_hold_no_pseudonym() -> None:
-    rows = person_rows(table(6, 4))
-    assert len(rows) == 6
-    assert not rows.index.astype(str).str.startswith("s").any()
 
 
 def test_explained_samples_are_spread_over_labels() -> None:

@@ -29,8 +29,7 @@ def erase(
     if dry_run:
         found = summary_of(blast_radius(subjects), dry_run=True)
     else:
-        from flows.erase import EraseRequest, erase_here
+        from flows.erase import erase_here
 
-        request = EraseRequest(subjects=tuple(subjects), reason=reason, profile=profile, overrides=tuple(set_ or ()))
-        found = summary_of(erase_here(request), dry_run=False)
+        found = summary_of(erase_here(subjects, reason, profile, tuple(set_ or ())), dry_run=False)
     emit(found, erase_text(found), as_json)

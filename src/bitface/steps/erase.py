@@ -101,6 +101,17 @@ def begin(
     return Opened(erasure_id=erasure_id, people=people, began=began, radius=radius)
 
 
+def opened(erasure_id: str, home: Path) -> Opened:
+    """An erasure that has begun; raises InputError where there is none of that id."""
+    document = _proof(home, erasure_id)
+    return Opened(
+        erasure_id=erasure_id,
+        people=tuple(document["subjects"]),
+        began=datetime.fromisoformat(document["began"]),
+        radius=document["radius"],
+    )
+
+
 def leave_dataset(opened: Opened, place: Workspace, store: DatasetStore) -> str | None:
     """The dataset folder without them, as a version of its own; its version, None where they are not in it.
 
