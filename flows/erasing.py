@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from bitface.steps import erase
+from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.erase import Opened
 from flows import wiring
 
@@ -59,6 +60,7 @@ class Erasing:
         """A search of what is left, and the proof."""
         tools, start = self.tools, perf_counter()
         found = erase.prove(opened, done, version, retrained, tools.workspace, tools.ledger, self.seconds, tools.now())
+        sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
         path = tools.workspace.home / erase.ERASURES / f"{opened.erasure_id}.json"
         return {**found, "proof": str(path), "seconds": {**self.seconds, "proof": perf_counter() - start}}
 

@@ -11,6 +11,7 @@ from typing import Any
 from bitface.adapters.prefect_processes import server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
 from bitface.dataset.prediction_log import first_day_kept
+from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.expire import look
 from flows.deployments import CONSENT_LAPSED, REACTIONS, deployments
 from flows.wiring import QUIET, Tools, home_tag, prediction_log
@@ -53,11 +54,12 @@ def serve_schedule(tools: Tools, port: int) -> None:
 
 def look_after(tools: Tools, days: int | None) -> dict[str, Any]:
     """Lapsed and lapsing consents of this installation, with an event where a live model holds somebody who left; kept predictions
-    whose time is over are destroyed.
+    whose time is over are destroyed, and the end of the log is signed.
     """
     ahead = tools.params.schedule.expire_days if days is None else days
     with tools.ledger as ledger:
         found = look(ledger, ahead, tools.now())
+        sign_checkpoint(ledger, tools.workspace.home, tools.now())
     forgotten = prediction_log(tools).forget(first_day_kept(tools.now(), tools.params.drift.log_days))
     if found["lapsed"]:
         text = "\n".join(found["lapsed"])

@@ -22,6 +22,7 @@ from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
+from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
@@ -322,6 +323,7 @@ class Stages:
                 wiring.tracking(tools.workspace),
                 self.lease[-1] if self.lease else None,
             )
+            sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
         self.seconds.pop("people done", None)
         return summarise(
             run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import sys
@@ -17,7 +18,9 @@ from bitface.adapters.media_files import decode_frames, encode_frames, read_fram
 from bitface.adapters.prefect_processes import running_server
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
+from bitface.dataset.decryptions import DecryptionLog
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
 from bitface.errors import BitfaceError, InputError, IntegrityError
 from bitface.ledger.entries import ALIASES, MODEL_NAME
@@ -113,10 +116,19 @@ def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: b
         params=read_params(place.params, profile, overrides),
         profile=profile,
         store=DvcStore(place.data, place.root, place.home),
-        keys=KeyStore(place.keys),
+        keys=open_keys(place),
         ledger=open_ledger(place),
         progress=TerminalProgress(quiet),
     )
+
+
+def open_keys(place: Workspace) -> KeyStore:
+    """The key store: its master key from the environment or a command where they give one, every opening of a real person's key noted."""
+    from bitface.steps.audit import DECRYPTIONS
+
+    purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
+    log = DecryptionLog(place.home / DECRYPTIONS, getpass.getuser(), purpose, utc_now)
+    return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened)
 
 
 def open_ledger(place: Workspace) -> Ledger:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitface.dataset.decryptions import DecryptionLog, decryptions_of
 from bitface.dataset.files import write_atomically
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest, write_manifest
+from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.shards import Shard, read_shard, seal, shard_name, unseal, write_shard
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
@@ -169,3 +173,97 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_part(tmp_path: Path) -> N
         write_atomically(path, "text")  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def opens(keys: KeyStore, people: dict[str, bytes]) -> bool:
+    return all(keys.key_of(person) == key for person, key in people.items())
+
+
+@pytest.fixture
+def enrolled(tmp_path: Path) -> tuple[Path, dict[str, bytes]]:
+    """A key store's folder with five people and a day, and their keys."""
+    keys = KeyStore(tmp_path / "keys")
+    people = {keys.enrol(f"id-{number}"): b"" for number in range(5)}
+    keys.key_of_day(date(2026, 6, 1))
+    return tmp_path / "keys", {person: keys.key_of(person) for person in people}
+
+
+def test_a_rotation_changes_the_master_key_and_nothing_that_it_protects(enrolled) -> None:
+    folder, people = enrolled
+    before, day = (folder / "master.key").read_bytes(), KeyStore(folder).key_of_day(date(2026, 6, 1))
+    assert KeyStore(folder).rotate() == 6
+    assert (folder / "master.key").read_bytes() != before and not (folder / "master.next").exists()
+    keys = KeyStore(folder)
+    assert opens(keys, people) and keys.key_of_day(date(2026, 6, 1)) == day
+    assert keys.pseudonym_of("id-3") in people and keys.enrol("id-3") == keys.pseudonym_of("id-3")
+    assert keys.destroy(keys.enrol("id-4"), "e1") and keys.erasure_of("id-4") == "e1"
+    assert KeyStore(folder).rotate() == 5 and KeyStore(folder).erasure_of("id-4") == "e1"
+    (folder / "master.key").write_bytes(before)
+    with pytest.raises(IntegrityError, match="does not open"):
+        KeyStore(folder).key_of(next(iter(people)))
+
+
+@pytest.mark.parametrize("at", range(9))
+def test_a_rotation_killed_anywhere_leaves_every_key_open_and_goes_on(enrolled, at, monkeypatch) -> None:
+    folder, people = enrolled
+    calls = []
+
+    def write(path: Path, *words: object) -> None:
+        calls.append(path)
+        if len(calls) > at:
+            raise KeyboardInterrupt
+        write_atomically(path, *words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bitface.dataset.keys.write_atomically", write)
+        with contextlib.suppress(KeyboardInterrupt):
+            KeyStore(folder).rotate()
+    assert opens(KeyStore(folder), people) and KeyStore(folder).pseudonym_of("id-2") in people
+    KeyStore(folder).rotate()
+    assert opens(KeyStore(folder), people) and KeyStore(folder).pseudonym_of("id-2") in people
+
+
+def test_a_master_key_that_is_kept_elsewhere_is_never_written_down(tmp_path) -> None:
+    one, other = bytes(range(32)), bytes(range(1, 33))
+    keys = KeyStore(tmp_path / "keys", lambda: (one,))
+    person = keys.enrol("id-1")
+    key = keys.key_of(person)
+    with pytest.raises(InputError, match="BITFACE_MASTER_KEY_NEXT"):
+        keys.rotate()
+    assert KeyStore(tmp_path / "keys", lambda: (one, other)).rotate() == 1
+    after = KeyStore(tmp_path / "keys", lambda: (other,))
+    assert after.key_of(person) == key and after.pseudonym_of("id-1") == person
+    with pytest.raises(IntegrityError):
+        KeyStore(tmp_path / "keys", lambda: (one,)).key_of(person)
+    written = [path.read_bytes() for path in (tmp_path / "keys").rglob("*") if path.is_file()]
+    assert not [content for content in written if one in content or other in content or one.hex().encode() in content]
+
+
+def test_a_given_master_key_has_64_digits_or_is_refused_unseen(monkeypatch) -> None:
+    good = "ab" * 32
+    assert given_master_keys({}) == ()
+    assert given_master_keys({"BITFACE_MASTER_KEY": good}) == (bytes.fromhex(good),)
+    assert given_master_keys({"BITFACE_MASTER_KEY_COMMAND": f"echo {good}"}) == (bytes.fromhex(good),)
+    assert len(given_master_keys({"BITFACE_MASTER_KEY": good, "BITFACE_MASTER_KEY_NEXT": "cd" * 32})) == 2
+    for bad in (
+        {"BITFACE_MASTER_KEY": "secret"},
+        {"BITFACE_MASTER_KEY_COMMAND": "false"},
+        {"BITFACE_MASTER_KEY_COMMAND": "no-such"},
+    ):
+        with pytest.raises(InputError) as refused:
+            given_master_keys(bad)
+        assert "secret" not in str(refused.value)
+
+
+def test_every_opening_of_a_real_person_s_key_is_noted_once_a_process(tmp_path) -> None:
+    log = DecryptionLog(tmp_path / "log.jsonl", "ada", "bitface retrain", lambda: datetime(2026, 6, 1, tzinfo=UTC))
+    keys = KeyStore(tmp_path / "keys", on_open=log.opened)
+    anna, ben = keys.enrol("anna"), keys.enrol("ben")
+    for person in (anna, anna, ben, SYNTHETIC):
+        keys.key_of(person)
+    (entry,) = decryptions_of(tmp_path / "log.jsonl", anna)
+    assert (entry["who"], entry["purpose"], entry["at"]) == ("ada", "bitface retrain", "2026-06-01T00:00:00+00:00")
+    assert (
+        len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+        and "anna" not in (tmp_path / "log.jsonl").read_text()
+    )

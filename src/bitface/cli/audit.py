@@ -81,13 +81,17 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """Walks the whole log; exit 3 where it does not hold."""
-    from bitface.steps.audit import audit_log, export_checkpoint, records_text
+    from bitface.dataset.files import write_atomically
+    from bitface.steps.audit import audit_log, records_text
+    from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
     from flows.wiring import open_tools
 
-    with open_tools().ledger as ledger:
-        rows = audit_log(ledger, checkpoint)
+    tools = open_tools()
+    home = tools.workspace.home
+    with tools.ledger as ledger:
+        rows = audit_log(ledger, read_checkpoint(checkpoint, home) if checkpoint else None)
         if export is not None:
-            export_checkpoint(ledger, export)
+            write_atomically(export, sign_checkpoint(ledger, home, tools.now()).read_bytes())
     emit(rows, records_text(rows), as_json)
     if not rows[0]["intact"]:
         raise GateError("the log does not hold; restore the ledger from a copy whose checkpoint is known")

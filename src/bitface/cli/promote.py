@@ -55,6 +55,16 @@ def list_keys(as_json: AsJson = False) -> None:
     emit([asdict(key) for key in keys], "\n".join(lines) or "no keys; add one with `bitface keys add`", as_json)
 
 
+@keys_app.command()
+def rotate(as_json: AsJson = False) -> None:
+    """Wraps every person's key by a new master key; nothing that they encrypt changes. Kill it, and the next call goes on."""
+    from flows.wiring import open_tools
+
+    count = open_tools().keys.rotate()
+    text = f"{count} keys are wrapped by a new master key; where it is kept elsewhere, give the next one as the master key from now on"
+    emit({"rewrapped": count}, text, as_json)
+
+
 def approve(
     version: Annotated[int, typer.Argument(help="Number of the version.")],
     role: Role,
@@ -114,9 +124,11 @@ def _warn_of_other_hands(tools: Tools) -> None:
 
 
 def _show(moved: Promotion, tools: Tools, start: float, as_json: bool) -> None:
+    from bitface.steps.checkpoints import sign_checkpoint
     from bitface.steps.reconcile import project_aliases
     from flows.wiring import tracking
 
+    sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
     project_aliases(tools.ledger, tracking(tools.workspace))
     seconds = round(perf_counter() - start, 2)
     was = "nothing" if moved.from_version is None else f"version {moved.from_version}"

@@ -6,10 +6,12 @@ A real person's key is random, wrapped by the installation's master key (RFC 339
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -21,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from bitface.dataset.files import write_atomically, write_once
-from bitface.errors import IntegrityError, RefusedError
+from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import check_pseudonym
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
@@ -29,6 +31,8 @@ SYNTHETIC_PREFIX: Final = "s"
 """Pseudonyms of synthetic people begin with it, those of real people with `r`."""
 ERASED: Final = "erased at this person's wish, or at the end of a purpose; a new import does not bring anybody back"
 _SUPPRESSED: Final = "erased "
+_MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
+_MASTER_BYTES: Final = 32
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
 
 
@@ -44,8 +48,21 @@ class KeyStore:
     Nothing is created before the first real person is enrolled, or the first prediction kept.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        given: Callable[[], tuple[bytes, ...]] = tuple,
+        on_open: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            folder: of the keys.
+            given: the master key where it is kept elsewhere, 32 bytes, and while it is rotated the next one; none: in `folder`.
+            on_open: is told the pseudonym when a real person's key is opened, the first time by this store.
+        """
+        self._folder, self._given, self._on_open = folder, given, on_open
+        self._opened: set[str] = set()
 
     def enrol(self, subject_id: str) -> str:
         """The pseudonym of a subject's id; makes the person's key and entry at the first call.
@@ -70,7 +87,7 @@ class KeyStore:
         """The pseudonym of a subject's id, or the subject itself where it is a known pseudonym, else None."""
         if (self._folder / "people" / f"{subject}.json").is_file() if subject.isalnum() else False:
             return subject
-        if not (self._folder / "master.key").is_file():
+        if not self._has_master():
             return None
         path = self._entry(subject)
         text = path.read_text(encoding="utf-8") if path.is_file() else None
@@ -78,7 +95,7 @@ class KeyStore:
 
     def erasure_of(self, subject_id: str) -> str | None:
         """The erasure in which a subject's id went, None where it never did: all that is left of the id is a keyed digest."""
-        if not (self._folder / "master.key").is_file():
+        if not self._has_master():
             return None
         path = self._entry(subject_id)
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -117,12 +134,11 @@ class KeyStore:
         path = self._folder / "people" / f"{person}.json"
         if not path.is_file():
             raise RefusedError(f"no key for person {person}: erased, or enrolled on another installation")
-        try:
-            return aes_key_unwrap(self._master(), bytes.fromhex(json.loads(path.read_text())["wrapped_key"]))
-        except InvalidUnwrap as error:
-            raise IntegrityError(
-                f"the key of person {person} does not open with this master key; restore it"
-            ) from error
+        key = self._unwrapped(bytes.fromhex(json.loads(path.read_text())["wrapped_key"]), f"person {person}")
+        if person not in self._opened:
+            self._opened.add(person)
+            self._on_open(person)
+        return key
 
     def key_of_day(self, day: date) -> bytes:
         """The 64-byte AES-SIV key of what predictions kept of a day, UTC; made at the first call, wrapped by the master key.
@@ -131,12 +147,9 @@ class KeyStore:
             IntegrityError: the wrapped key does not open with this master key.
         """
         path = self._day(day)
-        try:
-            # Of two processes that make it at once, the first counts for both.
-            write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode(), 0o600)
-            return aes_key_unwrap(self._master(), bytes.fromhex(path.read_text(encoding="utf-8")))
-        except (InvalidUnwrap, ValueError) as error:
-            raise IntegrityError(f"the key of {day} does not open with this master key; restore it") from error
+        # Of two processes that make it at once, the first counts for both.
+        write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode(), 0o600)
+        return self._unwrapped(bytes.fromhex(path.read_text(encoding="utf-8")), f"day {day}")
 
     def days(self) -> tuple[date, ...]:
         """Days that have a key, earliest first."""
@@ -146,18 +159,70 @@ class KeyStore:
         """Destroys a day's key: whatever copy there is of what was kept then can be read no more."""
         self._day(day).unlink(missing_ok=True)
 
+    def rotate(self) -> int:
+        """Wraps every key by a new master key; nothing that the keys encrypt is touched. Returns how many were wrapped again.
+
+        The new key is in place before the first key is wrapped by it, and the old one goes last: killed at any point, every key opens,
+        and the next call goes on.
+
+        Raises:
+            InputError: the master key is kept elsewhere, and the next one is not given. IntegrityError: a key opens with neither.
+        """
+        self._master()
+        new = self._next()
+        write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()), 0o600)
+        count = 0
+        for path in sorted((self._folder / "people").glob("*.json")):
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            key = self._unwrapped(bytes.fromhex(entry["wrapped_key"]), f"person {path.stem}")
+            write_atomically(path, json.dumps({**entry, "wrapped_key": aes_key_wrap(new, key).hex()}).encode(), 0o600)
+            count += 1
+        for day in self.days():
+            key = self.key_of_day(day)
+            write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode(), 0o600)
+            count += 1
+        if not self._given():
+            (self._folder / _NEXT).replace(self._folder / _MASTER)
+        return count
+
+    def _next(self) -> bytes:
+        """The master key that a rotation leads to."""
+        given, place = self._given(), self._folder / _NEXT
+        if given:
+            if len(given) < 2:
+                raise InputError("the master key is kept elsewhere; give the next one in BITFACE_MASTER_KEY_NEXT")
+            return given[1]
+        write_once(place, secrets.token_bytes(_MASTER_BYTES), 0o600)
+        return place.read_bytes()
+
+    def _unwrapped(self, wrapped: bytes, whose: str) -> bytes:
+        """A wrapped key, by the master key, or by the next one while a rotation is under way."""
+        place = self._folder / _NEXT
+        for master in self._given() or (self._master(), *([place.read_bytes()] if place.is_file() else [])):
+            with contextlib.suppress(InvalidUnwrap, ValueError):
+                return aes_key_unwrap(master, wrapped)
+        raise IntegrityError(f"the key of {whose} does not open with this master key; restore it")
+
+    def _index_secret(self) -> bytes:
+        """What ids are looked up and sealed by; the first master key, and it stays that when the master key is rotated."""
+        path = self._folder / _INDEX
+        return self._unwrapped(path.read_bytes(), "the index") if path.is_file() else self._master()
+
     def _day(self, day: date) -> Path:
         return self._folder / "days" / day.isoformat()
 
     def _entry(self, subject_id: str) -> Path:
-        token = hmac.new(self._master(), b"subject-index" + subject_id.encode(), hashlib.sha256).hexdigest()
+        token = hmac.new(self._index_secret(), b"subject-index" + subject_id.encode(), hashlib.sha256).hexdigest()
         return self._folder / "index" / token
 
     def _seal(self) -> AESSIV:
-        return AESSIV(hashlib.sha512(b"subject-id" + self._master()).digest())
+        return AESSIV(hashlib.sha512(b"subject-id" + self._index_secret()).digest())
 
     def _master(self) -> bytes:
-        path = self._folder / "master.key"
+        given = self._given()
+        if given:
+            return given[0]
+        path = self._folder / _MASTER
         if not path.is_file():
             if any((self._folder / wrapped).is_dir() for wrapped in ("people", "days")):
                 raise IntegrityError(
@@ -165,5 +230,8 @@ class KeyStore:
                 )
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            write_once(path, secrets.token_bytes(32), 0o600)
+            write_once(path, secrets.token_bytes(_MASTER_BYTES), 0o600)
         return path.read_bytes()
+
+    def _has_master(self) -> bool:
+        return bool(self._given()) or (self._folder / _MASTER).is_file()

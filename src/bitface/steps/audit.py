@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bitface.consent.admission import admit_people
-from bitface.dataset.files import sha256_of, write_atomically
+from bitface.dataset.decryptions import decryptions_of
+from bitface.dataset.files import sha256_of
 from bitface.errors import InputError
 from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.questions import AliasPeriod
 from bitface.steps.consents import standing_of
 
+DECRYPTIONS: Final = "decryptions.jsonl"
+"""Of the home: who opened whose data."""
 Records = list[dict[str, Any]]
 
 
@@ -32,6 +34,7 @@ def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datet
         *({"kind": "model", **asdict(one)} for one in found.models),
         *({"kind": "alias", **asdict(one)} for one in found.periods),
         *({"kind": "own file", **one} for one in own_files(person, home, data)),
+        *({"kind": "opened", **entry} for entry in decryptions_of(home / DECRYPTIONS, person)),
         *(
             {"kind": f"file with others: {one.kind}", **_asset(one.run_id, one.path, one.sha256)}
             for one in found.assets
@@ -102,23 +105,14 @@ def audit_as_of(at: datetime, ledger: Ledger) -> Records:
     ]
 
 
-def audit_log(ledger: Ledger, kept: Path | None) -> Records:
+def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
     """Walks the whole log; with a checkpoint that was kept elsewhere it also finds a cut end and a rewrite."""
-    report = ledger.verify_chain(_checkpoint(kept) if kept else None)
+    report = ledger.verify_chain(kept)
+    against = f"{kept.size} entries" if kept else None
     return [
-        {
-            "kind": "checkpoint",
-            **asdict(report.checkpoint),
-            "intact": report.intact,
-            "against": kept.name if kept else None,
-        },
+        {"kind": "checkpoint", **asdict(report.checkpoint), "intact": report.intact, "against": against},
         *({"kind": "problem", **asdict(problem)} for problem in report.problems),
     ]
-
-
-def export_checkpoint(ledger: Ledger, path: Path) -> None:
-    """Writes where the log ends now, to be kept elsewhere."""
-    write_atomically(path, (json.dumps(asdict(ledger.checkpoint())) + "\n").encode())
 
 
 def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
@@ -156,10 +150,3 @@ def _decisions(models: Sequence[ModelEntry], ledger: Ledger) -> Iterator[dict[st
 
 def _periods_of(model: ModelEntry, periods: Sequence[AliasPeriod]) -> list[AliasPeriod]:
     return [one for one in periods if (one.name, one.version) == (model.name, model.version)]
-
-
-def _checkpoint(path: Path) -> Checkpoint:
-    try:
-        return Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"'{path.name}' is no checkpoint; `bitface audit log --export FILE` writes one") from error

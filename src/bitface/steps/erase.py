@@ -23,7 +23,7 @@ from bitface.dataset.shards import shard_name
 from bitface.errors import InputError, RefusedError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
-from bitface.steps.audit import own_files
+from bitface.steps.audit import DECRYPTIONS, own_files
 from bitface.steps.consents import person_of, withdraw
 from bitface.steps.intake import without_people
 from bitface.steps.monitor import model_and_run
@@ -35,6 +35,7 @@ _OF_OTHERS: Final = "features"
 _AT_ONCE: Final = 1 << 20
 RESIDUAL: Final = (
     "the ledger's rows about the pseudonym: samples, splits, consent events, digests; no name, no picture, no feature",
+    "the pseudonym in the log of decryptions: when the key was opened, and for what",
     "a keyed digest of the owner's id in the key store, by which the id is refused at a new import",
     "copies outside this installation: backups, exported reports, remotes other than the configured one",
 )
@@ -277,12 +278,15 @@ def _derived(opened: Opened, place: Workspace, kept_runs: set[str]) -> Iterator[
 
 
 def _left(people: Sequence[str], digests: set[str], place: Workspace) -> Iterator[str]:
-    """Files that hold a pseudonym, or are one of the deleted files, anywhere the program writes; ledger and proofs apart."""
+    """Files that hold a pseudonym, or are one of the deleted files, anywhere the program writes; ledger, proofs and the log of
+    decryptions apart, which are the record of what was done.
+    """
     names = [person.encode() for person in people]
     roots = (place.home, place.data, place.cache, place.root / ".dvc", place.data.parent / ".dvc")
     files = {path for root in dict.fromkeys(roots) if root.is_dir() for path in root.rglob("*") if path.is_file()}
     for path in files:
-        if path.name.startswith("ledger.db") or path.parent.name == ERASURES or path.is_symlink():
+        is_record = path.name.startswith("ledger.db") or path.name == DECRYPTIONS or path.parent.name == ERASURES
+        if is_record or path.is_symlink():
             continue
         if any(name in path.name.encode() for name in names) or _holds(path, names) or sha256_of(path) in digests:
             yield path.name

@@ -1,0 +1,85 @@
+"""Signed statements of where the log ends: kept elsewhere, one shows every cut and every rewrite since."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from bitface.consent.events import canonical_json
+from bitface.dataset.files import write_atomically, write_once
+from bitface.errors import InputError, IntegrityError
+from bitface.ledger.entries import Checkpoint
+from bitface.ledger.ledger import Ledger
+
+FOLDER: Final = "checkpoints"
+_KEY: Final = "checkpoint.pem"
+
+
+def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
+    """Writes and signs where the log ends now, in `checkpoints/`, a file per length of the log; returns the file.
+
+    Ed25519 (RFC 8032) by a key of this installation. The file is worth what its place is worth: copy it elsewhere.
+    """
+    found = ledger.checkpoint()
+    path = home / FOLDER / f"{found.size:08d}.json"
+    if not path.is_file():
+        write_atomically(path, signed_checkpoint(found, home, at))
+    return path
+
+
+def signed_checkpoint(found: Checkpoint, home: Path, at: datetime) -> bytes:
+    """A checkpoint as a signed document."""
+    key = _signing_key(home)
+    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key)}
+    signature = key.sign(canonical_json(statement).encode())
+    return (json.dumps({**statement, "signature": signature.hex()}, indent=1) + "\n").encode()
+
+
+def read_checkpoint(path: Path, home: Path) -> Checkpoint:
+    """A checkpoint that this installation signed.
+
+    Raises:
+        InputError: the file is none. IntegrityError: it was edited, or another installation's key signed it.
+    """
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        signature = bytes.fromhex(document.pop("signature"))
+        found = Checkpoint(size=int(document["size"]), head_sha256=str(document["head_sha256"]))
+        public = bytes.fromhex(document["public_key"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"'{path.name}' is no checkpoint; `bitface audit log --export FILE` writes one") from error
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())
+    except (InvalidSignature, ValueError) as error:
+        raise IntegrityError(f"'{path.name}' was edited: its signature does not hold; fetch it again") from error
+    if (home / "keys" / _KEY).is_file() and document["public_key"] != _public(_signing_key(home)):
+        raise IntegrityError(f"'{path.name}' was signed by another installation's key; name one of this installation")
+    return found
+
+
+def _signing_key(home: Path) -> Ed25519PrivateKey:
+    path = home / "keys" / _KEY
+    if not path.is_file():
+        private = Ed25519PrivateKey.generate()
+        write_once(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    found = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(found, Ed25519PrivateKey):
+        raise IntegrityError(f"{_KEY} is no Ed25519 key; restore it from a backup")
+    return found
+
+
+def _public(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
