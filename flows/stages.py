@@ -284,7 +284,7 @@ class Stages:
                 table,
                 tools.ledger,
                 tools.workspace.runs,
-                partial(wiring.champion_runtime, tools),
+                partial(wiring.signed_runtime, tools),
             )
             self.warnings.extend([warning] if warning else [])
             return decide_run(run, bundle, evaluation, explanation, drifted, window, rival, tools.ledger, tools.now())
@@ -321,6 +321,7 @@ class Stages:
                 reports,
                 tools.ledger,
                 wiring.tracking(tools.workspace),
+                wiring.signer(tools.workspace).sign,
                 self.lease[-1] if self.lease else None,
             )
             sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
@@ -414,7 +415,7 @@ class Stages:
     def _champion(self, run: Run) -> Runtime | None:
         entry = self.tools.ledger.champion()
         is_rival = entry and entry.evidence == run.evidence and not self.tools.ledger.erased_in(entry)
-        return wiring.champion_runtime(self.tools) if is_rival else None
+        return wiring.signed_runtime(self.tools) if is_rival else None
 
     def _unit_weights(self) -> Path | None:
         own = self.tools.params.action_units

@@ -64,6 +64,6 @@ def _window(stages: Stages, model: str, window: str | None) -> Window | None:
     if window == NEW_SAMPLES:
         run = stages.plan(stages.present())
         features = stages.featurise(people_not_met(run, model, tools.ledger), run)
-        return new_samples(run, features, wiring.load_runtime(wiring.bundle_of(tools, model)), tools.keys)
+        return new_samples(run, features, wiring.signed_runtime(tools, model), tools.keys)
     days = days_of(window) if window else tools.params.drift.window_days
     return logged_window(wiring.prediction_log(tools), None, days, entry.bundle_sha256, tools.now())

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.steps.window import KeptFaces
     from bitface.training.trained import TrainedModel
@@ -306,9 +307,18 @@ def reconciled(tools: Tools) -> tuple[str, ...]:
     return reconcile(tools.workspace.runs, tools.ledger, lambda: tracking(tools.workspace))
 
 
-def champion_runtime(tools: Tools) -> Runtime:
-    """The champion's bundle, verified."""
-    return load_runtime(bundle_of(tools, "champion"))
+def signer(place: Workspace) -> BundleSigner:
+    """What models are signed by."""
+    from bitface.adapters.bundle_signing import BundleSigner
+
+    return BundleSigner(place.keys)
+
+
+def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
+    """A model's bundle, its signature and its files verified."""
+    folder = bundle_of(tools, reference)
+    signer(tools.workspace).verify(folder)
+    return load_runtime(folder)
 
 
 def bundle_of(tools: Tools, reference: str) -> Path:
@@ -341,6 +351,7 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
     with tools.ledger as ledger:
         check_not_retired(reference, ledger)
         folder = bundle_of(tools, reference)
+        signer(tools.workspace).verify(folder)
         runtime = OneBitRuntime.load(folder)
         entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
     if entry is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -177,6 +178,41 @@ def test_nothing_in_the_clear_holds_landmarks_or_pictures_of_people(done) -> Non
     assert not arrays
     for path in (project / "home" / "runs").rglob("*.zip"):
         assert path.stat().st_size < 5_000_000
+
+
+def test_what_is_handed_on_is_signed_and_says_what_it_is_made_of(done, copied, stills, bitface) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    from bitface.adapters.mlflow_tracking import MlflowTracking
+
+    summary = done[1]
+    folder = MlflowTracking(copied / "home").resolve(f"bitface/{summary['version']}", "bitface")
+    assert {"model_card.md", "mlbom.cdx.json", "provenance.json", "signature.sig", "spec.json"} <= {
+        path.name for path in folder.iterdir()
+    }
+    bill = (folder / "mlbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    card = json.loads(bill)["metadata"]["component"]["modelCard"]
+    figures = card["quantitativeAnalysis"]["performanceMetrics"]
+    assert {"everybody", "emotion: happiness", "gender: female"} <= {figure["slice"] for figure in figures}
+    assert all(float(one["confidenceInterval"]["lowerBound"]) <= float(one["value"]) for one in figures)
+    made = json.loads((folder / "provenance.json").read_text())
+    for subject in made["subject"]:
+        assert hashlib.sha256((folder / subject["name"]).read_bytes()).hexdigest() == subject["digest"]["sha256"]
+    asked = (
+        str(next(stills.iterdir())),
+        "--model",
+        f"bitface/{summary['version']}",
+        "--purpose",
+        "demo",
+        "--context",
+        "research",
+    )
+    assert bitface(copied, "predict", *asked).returncode == 0
+    (folder / "model_card.md").write_text("a better model")
+    touched = bitface(copied, "predict", *asked)
+    assert touched.returncode == 2 and "signature does not hold" in touched.stderr
 
 
 def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) -> None:

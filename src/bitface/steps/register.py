@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.promote import go_live, rule_of
 from bitface.steps.reconcile import keep_shown, project_aliases
+from bitface.steps.release import release_bundle
 from bitface.steps.summary import EXIT_CODES, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Trained, model_facts
 from bitface.steps.transfer import Transferred
@@ -74,9 +75,10 @@ def register_model(
     reports: Mapping[str, Path],
     ledger: Ledger,
     tracking: Tracking,
+    sign: Callable[[Path], None],
     lease: Lease | None,
 ) -> Registered:
-    """Records model and decision, promotes where the decision allows it, and shows it all.
+    """Records model and decision, signs what is handed on, promotes where the decision allows it, and shows it all.
 
     Raises:
         RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
@@ -103,7 +105,8 @@ def register_model(
     ledger.record_assets(_assets(run, bundle, figures, reports))
     headline = _headline(run, evaluation, bundle, decision)
     metrics = _run_metrics(evaluation, bundle, explanation, transferred) | (unit_metrics(units) if units else {})
-    shown = _version(run, bundle, decision, entry.version, headline)
+    released = release_bundle(run, bundle, evaluation, decision, reports, entry.version, sign)
+    shown = _version(run, released, bundle, decision, entry.version, headline)
     keep_shown(run.folder, shown)
     _show(run, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
     tracking.register(shown)
@@ -399,13 +402,13 @@ def _with_intervals(figures: Mapping[str, Interval]) -> dict[str, float]:
 
 
 def _version(
-    run: Run, bundle: Exported, decision: Decided, version: int, headline: Mapping[str, str]
+    run: Run, released: Path, bundle: Exported, decision: Decided, version: int, headline: Mapping[str, str]
 ) -> TrackedVersion:
     return TrackedVersion(
         name=MODEL_NAME,
         version=version,
         run_id=run.run_id,
-        bundle=bundle.folder,
+        bundle=released,
         bundle_sha256=bundle.bundle_sha256,
         weights_sha256=bundle.weights_sha256,
         decision=decision.decision.verdict,

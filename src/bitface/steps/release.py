@@ -1,0 +1,48 @@
+"""Makes of a bundle what is handed on: with its card, its bill of materials and its provenance, signed as a whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bitface.steps.bill_of_materials import bill_of_materials, provenance
+from bitface.steps.evaluate import Evaluated
+from bitface.steps.export import Exported
+from bitface.steps.gate import Decided
+from bitface.steps.plan import Run
+
+RELEASE: Final = "bundle"
+CARD: Final = "model_card.md"
+BILL: Final = "mlbom.cdx.json"
+PROVENANCE: Final = "provenance.json"
+
+
+def release_bundle(
+    run: Run,
+    bundle: Exported,
+    evaluation: Evaluated,
+    decision: Decided,
+    reports: Mapping[str, Path],
+    version: int,
+    sign: Callable[[Path], None],
+) -> Path:
+    """Writes `bundle/` in the run's folder, whole or not at all, and returns it. `version` is the ledger's number."""
+    folder = run.folder / RELEASE
+    partial = folder.with_name(f"{RELEASE}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(bundle.folder, partial)
+    shutil.copy2(reports[CARD], partial / CARD)
+    _write(partial / BILL, bill_of_materials(run, bundle, evaluation, decision, version))
+    files = {path.name: path for path in partial.iterdir()}
+    _write(partial / PROVENANCE, provenance(run, bundle, decision, files))
+    sign(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
