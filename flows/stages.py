@@ -16,7 +16,7 @@ from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
 from bitface.gate.evidence import DriftEvidence
 from bitface.ledger.leases import Lease
-from bitface.ports import Runtime
+from bitface.ports import Runtime, TracedModel
 from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
 from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
@@ -34,7 +34,7 @@ from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, code_commit, plan_run
 from bitface.steps.reference import keep_reference
-from bitface.steps.register import register_model, start_tracking, summarise
+from bitface.steps.register import register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
 from bitface.steps.study import Study
@@ -62,7 +62,7 @@ class Stages:
     reused: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     lease: list[Lease] = field(default_factory=list)
-    begun: list[str] = field(default_factory=list)
+    begun: list[Run] = field(default_factory=list)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -84,7 +84,7 @@ class Stages:
             try:
                 yield
             except BaseException as error:
-                wiring.failed(self.tools, self.begun, error)
+                wiring.failed(self.tools, self.begun, error, self.warnings.append)
                 raise
 
     def version(self) -> DatasetRef:
@@ -126,9 +126,10 @@ class Stages:
         return {**found, "warnings": [*found["warnings"], *self.warnings]}
 
     def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
-        """Groups of people, one mapped task each; says on the run's page that it has begun."""
+        """Groups of people, one mapped task each; says on the run's page, and to other catalogues, that it has begun."""
         start_tracking(run, wiring.tracking(self.tools.workspace))
-        self.begun.append(run.run_id)
+        wiring.lineage(self.tools, self.warnings.append).started(traced(run), run.started_at)
+        self.begun.append(run)
         return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
 
     def featurise(self, people: Sequence[Sequence[Sample]], run: Run) -> tuple[FeatureRef, ...]:
@@ -324,6 +325,8 @@ class Stages:
                 wiring.signer(tools.workspace).sign,
                 self.lease[-1] if self.lease else None,
             )
+            made = TracedModel(version=registered.version, bundle_sha256=bundle.bundle_sha256)
+            wiring.lineage(tools, self.warnings.append).completed(traced(run), made, tools.now())
             sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
         self.seconds.pop("people done", None)
         return summarise(

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.mlflow_tracking import MlflowTracking
+    from bitface.adapters.openlineage_export import LineageExport
+    from bitface.steps.plan import Run
     from bitface.steps.window import KeptFaces
     from bitface.training.trained import TrainedModel
 
@@ -278,6 +280,13 @@ def tracking(place: Workspace) -> MlflowTracking:
     return MlflowTracking(place.home)
 
 
+def lineage(tools: Tools, warn: Callable[[str], None]) -> LineageExport:
+    """What other catalogues are told: a file, and the server that OPENLINEAGE_URL names."""
+    from bitface.adapters.openlineage_export import LineageExport
+
+    return LineageExport(tools.workspace.home, os.environ.get("OPENLINEAGE_URL"), warn)
+
+
 def pictures(place: Workspace) -> tuple[Any, Any, Any]:
     """The figures adapter, the canonical mesh, and the report adapter."""
     from bitface.adapters import figures, report_html
@@ -293,11 +302,14 @@ def ended(tools: Tools) -> tuple[str, ...]:
     return (*shown, *close_left_running("retrain", home_tag(tools.workspace)))
 
 
-def failed(tools: Tools, run_ids: Sequence[str], error: BaseException) -> None:
-    """Says on the pages of runs why they ended; a defect of ours is told by its kind alone."""
+def failed(tools: Tools, runs: Sequence[Run], error: BaseException, warn: Callable[[str], None]) -> None:
+    """Says on the pages of runs, and to other catalogues, why they ended; a defect of ours is told by its kind alone."""
+    from bitface.steps.register import traced
+
     why = " ".join(str(error).split()) if isinstance(error, BitfaceError) else f"{type(error).__name__}, see the log"
-    for run_id in run_ids:
-        tracking(tools.workspace).fail(run_id, why)
+    for run in runs:
+        tracking(tools.workspace).fail(run.run_id, why)
+        lineage(tools, warn).failed(traced(run), why, tools.now())
 
 
 def reconciled(tools: Tools) -> tuple[str, ...]:

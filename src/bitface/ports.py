@@ -289,6 +289,27 @@ class Tracking(Protocol):
     def resolve(self, reference: str, name: str) -> Path: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class TracedRun:
+    """What catalogues are told of a retrain: no person, one digest for all consents."""
+
+    run_id: str
+    dataset_version: str
+    consent_snapshot_sha256: str
+    purpose: str
+    context: str
+    evidence: str
+    people: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedModel:
+    """The model that a retrain made, by the ledger's number and the bundle's digest."""
+
+    version: int
+    bundle_sha256: str
+
+
 class Rivals(Protocol):
     """Other runtimes, to time ours against: each call of a runner reads one face on one thread and returns the answer.
 

@@ -15,7 +15,7 @@ from bitface.ledger.entries import MODEL_NAME, AssetEntry, DecisionEntry, ModelE
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name, slice_metric, with_interval
-from bitface.ports import TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
+from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
@@ -59,6 +59,19 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
             samples=len(run.members.samples),
             params=_named({**params, "profile": run.profile, "processor": platform.machine()}),
         )
+    )
+
+
+def traced(run: Run) -> TracedRun:
+    """A run as other catalogues are told of it."""
+    return TracedRun(
+        run_id=run.run_id,
+        dataset_version=dataset_entry_version(run),
+        consent_snapshot_sha256=run.members.consent_snapshot_sha256,
+        purpose=run.purpose,
+        context=run.context,
+        evidence=run.evidence,
+        people=len(run.members.admissions),
     )
 
 
