@@ -29,6 +29,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.steps import erase
 from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
 from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
+from bitface.steps.dpia import assessment
 from bitface.steps.promote import expected_previous
 from bitface.workspace import Workspace
 
@@ -298,3 +299,19 @@ def test_an_auditor_s_questions(house) -> None:
     assert audit_log(house.ledger, read_checkpoint(kept, house.place.home))[0]["intact"]
     house.open("anna")
     assert audit_model(model, run, house.ledger, NOON)[-1]["no_longer_admitted"] == [anna]
+
+
+def test_an_impact_assessment_counts_and_names_nobody(house) -> None:
+    text = assessment(house.ledger, NOON)
+    assert (
+        "3 people are on record with 3 consent events" in text
+        and "| train | 3 |" in text
+        and "Champion: version 1" in text
+    )
+    house.erase("anna")
+    after = assessment(house.ledger, NOON)
+    assert "(1 people erased so far)" in after and "| train | 2 |" in after
+    assert (
+        not [name for name in (*house.people, *house.people.values()) if name in after]
+        and after.count("_to be written") > 5
+    )

@@ -112,3 +112,20 @@ def erasure(
     emit(rows, records_text(rows), as_json)
     if not all(row["proof_intact"] for row in rows):
         raise GateError("a proof is not the one that the ledger recorded; restore it from a backup")
+
+
+@audit_app.command("dpia")
+def dpia(
+    out: Annotated[Path | None, typer.Option(help="Write it to this Markdown file.")] = None, as_json: AsJson = False
+) -> None:
+    """A data protection impact assessment with what the ledger knows filled in; the rest is marked."""
+    from bitface.dataset.files import write_atomically
+    from bitface.steps.dpia import assessment
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        text = assessment(ledger, tools.now())
+    if out is not None:
+        write_atomically(out, text.encode())
+    emit({"text": text, "file": str(out) if out else None}, f"written to {out}" if out else text.rstrip(), as_json)

@@ -1,0 +1,116 @@
+"""A data protection impact assessment (GDPR Art. 35(7)) with what the ledger knows filled in, and the rest left to people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from bitface.consent.admission import admit
+from bitface.consent.events import ConsentEvent
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.ledger.entries import ALIASES
+from bitface.ledger.ledger import Ledger
+from bitface.steps.expire import expiring
+
+OPEN: Final = "_to be written by a person_"
+_AHEAD_DAYS: Final = 90
+
+
+def assessment(ledger: Ledger, at: datetime) -> str:
+    """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It names nobody."""
+    events, notices = ledger.consents_as_of(at), ledger.known_notices()
+    people = sorted({event.subject for event in events})
+    by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
+    for event in events:
+        by_person[event.subject].append(event)
+    admitted = Counter(
+        (purpose, context)
+        for person, own in by_person.items()
+        for purpose in PURPOSES
+        for context in CONTEXTS
+        if admit(own, person, purpose, context, at, notices).admitted
+    )
+    live = [(alias, entry) for alias in ALIASES if (entry := ledger.champion(alias)) is not None]
+    gone = {one.person for one in ledger.erasures()}
+    sections = [
+        ("Processing and its purposes (Art. 35(7)(a))", _processing(events, people)),
+        (
+            "Necessity and proportionality (Art. 35(7)(b))",
+            [
+                f"Why expressions must be read at all, and why nothing milder will do: {OPEN}",
+                *_storage(ledger, events, at),
+            ],
+        ),
+        (
+            "Risks to the people (Art. 35(7)(c))",
+            [
+                f"Wrong readings, and worse ones for some groups: figures by group stand in the model card; what follows: {OPEN}",
+                f"Readings taken for feelings: {OPEN}",
+                f"Faces or models in wrong hands: {OPEN}",
+            ],
+        ),
+        (
+            "Measures (Art. 35(7)(d))",
+            [
+                "Each person's data are encrypted by a key of their own; an erasure destroys it "
+                f"({len(gone)} people erased so far).",
+                "Consent is asked for when a dataset is built and again at promotion; work and education are refused.",
+                "A version goes live only when consent, accuracy, fairness, drift and explanation hold; it is signed.",
+                *(
+                    f"{alias.capitalize()}: version {entry.version}, {entry.evidence} evidence."
+                    for alias, entry in live
+                ),
+                f"Further measures, and who answers for them: {OPEN}",
+            ],
+        ),
+        (
+            "Views of the people and of the data protection officer (Art. 35(2), 35(9))",
+            [f"Whom was asked, when, and what they said: {OPEN}"],
+        ),
+    ]
+    as_of = f"Facts as of {at.isoformat(timespec='minutes')}, from the ledger. An engineering draft, not legal advice."
+    lines = ["# Data protection impact assessment", "", as_of]
+    for title, items in sections:
+        lines += ["", f"## {title}", "", *(f"- {item}" for item in items)]
+    return "\n".join([*lines, "", *_uses(admitted)]) + "\n"
+
+
+def _uses(admitted: Counter[tuple[str, str]]) -> list[str]:
+    """For how many people each purpose is admitted now in each context, as a table."""
+    contexts = [context for context in CONTEXTS if any(admitted[purpose, context] for purpose in PURPOSES)]
+    if not contexts:
+        return []
+    rows = [[purpose, *(str(admitted[purpose, context]) for context in contexts)] for purpose in PURPOSES]
+    head = ["## People whose consent admits a use now", ""]
+    table = [["purpose", *contexts], ["---"] * (len(contexts) + 1), *rows]
+    return [*head, *(f"| {' | '.join(row)} |" for row in table)]
+
+
+def _processing(events: Sequence[ConsentEvent], people: Sequence[str]) -> list[str]:
+    if not events:
+        return ["No consent is on record: nobody's data are processed."]
+    special = _words(event.special_category_condition for event in events)
+    return [
+        f"{len(people)} people are on record with {len(events)} consent events; the table below says for which uses.",
+        f"Kinds of data: {_words(kind for event in events for kind in event.data_kinds)}; faces, so biometric data.",
+        f"Controllers: {_words(event.controller for event in events)}.",
+        f"Recipients: {_words(one for event in events for one in event.recipients) or 'none'}.",
+        f"Lawful bases (Art. 6): {_words(event.lawful_basis for event in events)}; conditions of Art. 9: {special}.",
+        f"What the readings are used for, and by whom: {OPEN}",
+    ]
+
+
+def _storage(ledger: Ledger, events: Sequence[ConsentEvent], at: datetime) -> list[str]:
+    soon = expiring(ledger, _AHEAD_DAYS, at)
+    if not events:
+        return []
+    first = min(event.delete_by for event in events)
+    return [
+        f"Earliest date by which data must be deleted: {first.date()}; consents that end within {_AHEAD_DAYS} days: {len(soon)}."
+    ]
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(sorted(set(words)))
