@@ -9,7 +9,7 @@ from typing import Final
 
 from bitface.consent.admission import admit
 from bitface.consent.events import ConsentEvent
-from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
 from bitface.ledger.entries import ALIASES
 from bitface.ledger.ledger import Ledger
 from bitface.steps.expire import expiring
@@ -77,7 +77,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
     return "\n".join([*lines, "", *_uses(admitted)]) + "\n"
 
 
-def _uses(admitted: Counter[tuple[str, str]]) -> list[str]:
+def _uses(admitted: Counter[tuple[Purpose, Context]]) -> list[str]:
     """For how many people each purpose is admitted now in each context, as a table."""
     contexts = [context for context in CONTEXTS if any(admitted[purpose, context] for purpose in PURPOSES)]
     if not contexts:
