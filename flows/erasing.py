@@ -106,4 +106,5 @@ def told(state: Any) -> dict[str, Any]:
         "alias": summary["alias"],
         "decision": summary["gate"]["decision"],
         "dataset": summary["dataset"]["version"],
+        "membership_auc": summary["privacy"]["membership_auc"],
     }

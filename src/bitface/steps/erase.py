@@ -81,6 +81,7 @@ def blast_radius(people: Sequence[str], ledger: Ledger, place: Workspace) -> dic
         "aliases": [asdict(periods[key]) for key in sorted(periods)],
         "own_files": [one for person in people for one in own_files(person, place.home, place.data)],
         "files_with_others": [asdict(assets[key]) for key in sorted(assets)],
+        "membership_auc": {run: _membership(place.runs / run / "summary.json") for run in runs},
     }
 
 
@@ -260,6 +261,13 @@ def erase_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  left of them anywhere: {', '.join(found['found']) or 'nothing found'}")
         lines.append(f"  proof: {found['proof']}")
     return "\n".join(lines)
+
+
+def _membership(summary: Path) -> dict[str, float] | None:
+    """How well it could be told who trained a run's model, as its summary says."""
+    document = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+    found: dict[str, float] | None = document.get("privacy", {}).get("membership_auc")
+    return found
 
 
 def _derived(opened: Opened, place: Workspace, kept_runs: set[str]) -> Iterator[Path]:

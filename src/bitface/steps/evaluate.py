@@ -14,6 +14,8 @@ from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.evaluation.by_group import GroupReport, group_report
 from bitface.evaluation.coverage import CalibrationReport, SetPredictions, calibration_report
+from bitface.evaluation.intervals import Interval
+from bitface.evaluation.membership import membership_auc, person_losses
 from bitface.evaluation.predictions import Predictions, check_predictions
 from bitface.evaluation.scores import ModelScores, score_model
 from bitface.faces.features import ClipTable
@@ -33,7 +35,8 @@ class Evaluated:
     """Predictions and figures of both models on the same judged samples; `judged_on` says who was judged, in words.
 
     `predictions` are moved in logits so that each threshold is 0.5: the top emotion is then the one farthest above its
-    threshold, in calibrated logits, for every model alike. `calibration` is judged on stills, which `predict` reads.
+    threshold, in calibrated logits, for every model alike. `calibration` is judged on stills, which `predict` reads. `membership`:
+    how well stills tell who trained the one-bit model, None where everybody did.
     """
 
     predictions: Mapping[str, Predictions]
@@ -41,6 +44,7 @@ class Evaluated:
     groups: GroupReport
     calibration: Mapping[str, CalibrationReport]
     judged_on: str
+    membership: Interval | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,21 @@ def evaluate_models(
             for name, one in said.items()
         },
         judged_on=_who(predictions["one-bit"], run),
+        membership=None if run.members.folds else _membership(table, load(bundle.folder), run),
+    )
+
+
+def _membership(table: ClipTable, runtime: Runtime, run: Run) -> Interval:
+    """By stills of the training people and of the gate people, each as the model knows faces: the most expressive frame."""
+    from bitface.training.batches import apex_stills
+
+    def losses(split: str) -> NDArray[np.float64]:
+        said = runtime_predictions(apex_stills(table.of_split(split)), runtime)
+        return person_losses(said.scores, said.truth(), said.persons)
+
+    params = run.params.evaluation
+    return membership_auc(
+        losses("train"), losses("gate"), params.bootstrap_resamples, params.confidence, run.params.seed
     )
 
 

@@ -181,6 +181,7 @@ def summarise(
         "explain": explanation.figures(),
         "explanation": explanation.sentence(),
         "fairness": fairness_sentence(evaluation),
+        "privacy": {"membership_auc": _rounded(evaluation.membership)},
         "calibration": evaluation.calibration["one-bit"].document(),
         "action_units": units.document() if units else None,
         "transfer": transferred.document() if transferred else None,
@@ -242,6 +243,12 @@ def _headline(run: Run, evaluation: Evaluated, bundle: Exported, decision: Decid
         "latency": ", ".join(f"{found.p50_ms:.3f} ms {name}" for name, found in bundle.latency().items()),
         "gate": ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in decision.decision.counts().items()),
     }
+
+
+def _rounded(interval: Interval | None) -> dict[str, float] | None:
+    if interval is None:
+        return None
+    return {name: round(getattr(interval, name), 4) for name in ("value", "lo", "hi")}
 
 
 def fairness_sentence(evaluation: Evaluated) -> str:
@@ -309,6 +316,8 @@ def _run_metrics(
             metric_name("latency", name, "p50_ms"): found.p50_ms,
             metric_name("latency", name, "p95_ms"): found.p95_ms,
         }
+    if evaluation.membership is not None:
+        metrics |= _with_intervals({metric_name("privacy", "membership_auc"): evaluation.membership})
     metrics |= {"size/one_bit_bytes": float(bundle.one_bit_bytes), "size/float_bytes": float(bundle.float_bytes)}
     if transferred is not None:
         metrics |= _with_intervals(
