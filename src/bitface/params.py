@@ -124,6 +124,7 @@ class FaceNetParams(Section):
     features: int = Field(ge=32, multiple_of=32)
     lstm_units: int = Field(ge=1)
     epochs: int = Field(ge=1)
+    one_bit_epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
@@ -213,9 +214,17 @@ class TrainingParams(Section):
         own = type(self.face_net).model_fields.keys() & type(self).model_fields.keys() - {"augmentation"}
         return self.model_copy(update={name: getattr(self.face_net, name) for name in own})
 
+    def recipe_of(self, precision: str) -> TrainingParams:
+        """The numbers of one network of the pair: a one-bit face net trains for longer than the twin it starts from."""
+        recipe = self.recipe()
+        if (self.architecture, self.variant, precision) != ("face_net", "T-EMO", "one-bit"):
+            return recipe
+        return recipe.model_copy(update={"epochs": self.face_net.one_bit_epochs})
+
     def epochs_of(self, precision: str) -> int:
         """Epochs of one network of the pair, those after pruning included."""
-        return self.recipe().epochs + (self.face_net.pruned_epochs if self.pruned and precision == "one-bit" else 0)
+        tuned = self.face_net.pruned_epochs if self.pruned and precision == "one-bit" else 0
+        return self.recipe_of(precision).epochs + tuned
 
     @property
     def pruned(self) -> tuple[int, ...] | None:

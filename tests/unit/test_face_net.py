@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitface.binarize.folding import COUNT_LIMIT
-from bitface.binarize.images import BinaryConv, Continuation, Int8Stem, base_factor, doubled, sum_pooled
+from bitface.binarize.images import (
+    RECTIFIED_SHARE,
+    BinaryConv,
+    Continuation,
+    Int8Stem,
+    base_factor,
+    doubled,
+    sum_pooled,
+)
+from bitface.binarize.layers import LATENT_START
 from bitface.errors import InputError
 from bitface.models.face_codes import encode_crops
 from bitface.models.face_net import FaceNet, FaceSpec
@@ -112,6 +121,23 @@ def test_beyond_the_border_of_a_picture_lies_its_mean():
     with torch.no_grad():
         stem.weight.fill_(42 / 64)
     assert stem(torch.ones(1, 1, 4, 4))[0, 0].tolist() == [[4, 6], [6, 9]]
+
+
+def test_a_one_bit_net_starts_with_the_signs_the_statistics_and_the_heads_of_its_twin():
+    twin, one_bit = net("float", seed=1), FaceNet(spec())
+    one_bit.start_from(twin)
+    for mine, its in zip((*one_bit.blocks, one_bit.readout), (*twin.blocks, twin.readout), strict=True):
+        assert torch.equal(mine.convolution.effective_weight(), torch.where(its.convolution.weight >= 0, 1.0, -1.0))
+        assert torch.equal(mine.activation.norm.running_var, its.norm.running_var)
+    assert torch.equal(one_bit.stem.weight, twin.stem.weight)
+    assert torch.equal(one_bit.heads.weight, twin.heads.weight)
+
+
+def test_a_channel_starts_with_the_mean_size_of_its_real_filter():
+    layer = BinaryConv(4, 2, 1, 64, 1.5)
+    layer.start_from(torch.tensor([0.1, -0.2])[:, None, None, None].expand(2, 4, 3, 3))
+    assert torch.allclose(layer.gain, RECTIFIED_SHARE * torch.tensor([0.6, 1.2]))
+    assert torch.allclose(layer.weight.abs().mean(), torch.tensor(LATENT_START / 2))
 
 
 def test_the_shortcut_sums_squares_and_duplicates_channels():

@@ -69,4 +69,18 @@ def test_only_a_trained_face_net_is_pruned() -> None:
     assert read_params(FILE, "default", [pruned]).training.pruned is None
     faces = read_params(FILE, "default", [pruned, "training.architecture=face_net"]).training
     assert faces.pruned == (32, 64, 64)
-    assert faces.epochs_of("one-bit") == faces.epochs_of("float") + faces.face_net.pruned_epochs
+    assert faces.epochs_of("float") == faces.face_net.epochs
+    assert faces.epochs_of("one-bit") == faces.face_net.one_bit_epochs + faces.face_net.pruned_epochs
+
+
+def test_only_a_trained_face_net_that_its_twin_starts_trains_for_longer() -> None:
+    for words, one_bit in (
+        ([], "epochs"),
+        (["training.architecture=face_net"], "one_bit_epochs"),
+        (["training.architecture=face_net", "training.variant=R-EMO", "training.r_emo.head=lstm"], "epochs"),
+    ):
+        training = read_params(FILE, "default", words).training
+        source = training.face_net if training.architecture == "face_net" else training
+        assert (
+            training.epochs_of("one-bit") == getattr(source, one_bit) and training.epochs_of("float") == source.epochs
+        )

@@ -18,6 +18,8 @@ KERNEL: Final = 3
 PAD_SIGN: Final = -1.0
 """What lies beyond the border of a +-1 map: there is no 0, and OpenVINO's own padding is -1."""
 GAIN_MAX: Final = 1.5
+RECTIFIED_SHARE: Final = 0.6
+"""What a filter's mean |weight| is multiplied by where a sign of size 1 takes the place of a rectified value, of size 0.6."""
 READOUT_SIDE: Final = 4
 """Rows and columns of the map that the readout weighs place by place."""
 
@@ -62,15 +64,22 @@ class BinaryConv(LatentSigns):
         self.stride, self.latent_clip = stride, latent_clip
         self.base_factor = base_factor(inputs, unit)
 
+    @torch.no_grad()
+    def start_from(self, weight: Tensor) -> None:
+        """Beside the signs, gives each channel the mean |weight| of its filter, as XNOR-Net does (arXiv 1603.05279)."""
+        super().start_from(weight)
+        sizes = weight.abs().mean((1, 2, 3)) * math.sqrt(weight[0].numel())
+        self.gain.copy_((sizes * RECTIFIED_SHARE).clamp_max(GAIN_MAX))
+
     def factors(self) -> Tensor:
         """Whole numbers, 0 to 1.5 times the base factor, float32 (outputs,)."""
         return straight_round(self.gain.clamp(0, GAIN_MAX) * self.base_factor)
 
     def forward(self, signs: Tensor) -> Tensor:
         """What is added to the residual stream, integers in float32 (N, outputs, H / stride, W / stride)."""
-        padded = functional.pad(signs, (1, 1, 1, 1), value=PAD_SIGN)
-        counts = functional.conv2d(padded, self.effective_weight(), stride=self.stride)
-        return counts * self.factors()[:, None, None]
+        weight = self.effective_weight() * self.factors()[:, None, None, None]
+        beyond = PAD_SIGN * weight.sum((1, 2, 3))
+        return functional.conv2d(signs - PAD_SIGN, weight, beyond, stride=self.stride, padding=1)
 
 
 class BinaryReadout(LatentSigns):

@@ -92,6 +92,13 @@ class LatentSigns(nn.Module):
         nn.init.uniform_(self.weight, -LATENT_START, LATENT_START)
 
     @torch.no_grad()
+    def start_from(self, weight: Tensor) -> None:
+        """Takes over the signs and the relative sizes of a real layer's weights, at the mean size of a random start."""
+        mean = weight.abs().mean().clamp_min(_LATENT_FLOOR)
+        self.weight.copy_(weight * (LATENT_START / 2 / mean))
+        self.clip_latents()
+
+    @torch.no_grad()
     def clip_latents(self) -> None:
         """Keeps latent weights in -clip..clip, where the pseudo-gradient can still reach them."""
         self.weight.clamp_(-self.latent_clip, self.latent_clip)

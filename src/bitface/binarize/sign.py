@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 
 def sign(x: Tensor) -> Tensor:
     """+1 or -1, of x's shape and dtype; never 0. Idempotent; no gradient."""
-    return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+    return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
 
 class _ApproxSign(torch.autograd.Function):
@@ -33,8 +33,8 @@ class _ApproxSign(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        passed: Tensor = gradient * (2 - 2 * x.abs()).clamp_min(0)
-        return passed
+        slope: Tensor = x.abs().mul_(-2).add_(2).clamp_min_(0)
+        return slope.mul_(gradient)
 
 
 class _ClippedSign(torch.autograd.Function):

@@ -66,6 +66,14 @@ class ClipNet(nn.Module):
             self.clip_heads = nn.Linear(spec.lstm_units, spec.outputs, bias=False)
         self._dropout = spec.dropout
 
+    @torch.no_grad()
+    def _read_as(self, other: ClipNet) -> None:
+        """Takes over what another net of the same sizes does with its counts, but for their statistics."""
+        self.affine.weight.copy_(other.affine.weight)
+        self.affine.bias.copy_(other.affine.bias)
+        for name in ("heads", "lstm", "clip_heads")[: 3 if self.spec.lstm_units else 1]:
+            getattr(self, name).load_state_dict(getattr(other, name).state_dict())
+
     def sizes(self) -> dict[str, int]:
         """The whole-numbered sizes of the spec by name."""
         return {

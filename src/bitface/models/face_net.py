@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -194,6 +194,11 @@ class BinaryBlock(nn.Module):
         self.continuation = Continuation(layer.inputs, layer.sources)
         self.register_buffer("count_scale", torch.full((layer.inputs,), 1 / of_input), persistent=False)
 
+    def start_from(self, real: RealBlock) -> None:
+        """Begins where the twin's block ended."""
+        self.activation.norm.load_state_dict(real.norm.state_dict())
+        self.convolution.start_from(real.convolution.weight)
+
     def forward(self, stream: Tensor) -> Tensor:
         """The integers of the stream after the block, float32 (N, outputs, H / stride, W / stride)."""
         added: Tensor = self.convolution(self.activation(stream, self.count_scale))
@@ -230,6 +235,11 @@ class SignReadout(nn.Module):
         self.convolution = BinaryReadout(inputs, outputs, latent_clip)
         self.register_buffer("count_scale", torch.full((inputs,), 1 / unit), persistent=False)
 
+    def start_from(self, real: RealReadout) -> None:
+        """Begins where the twin's readout ended."""
+        self.activation.norm.load_state_dict(real.norm.state_dict())
+        self.convolution.start_from(real.convolution.weight)
+
     def forward(self, pooled: Tensor) -> Tensor:
         """Integer counts, float32 (N, outputs), of a map of integers (N, inputs, 4, 4)."""
         counts: Tensor = self.convolution(self.activation(pooled, self.count_scale))
@@ -258,9 +268,22 @@ class FaceNet(FaceClipNet):
         )
         self._add_readout(spec)
 
+    @torch.no_grad()
+    def start_from(self, twin: FaceNet) -> None:
+        """Begins where the float twin ended, as Bi-Real Net begins with a trained real net (arXiv 1808.00278).
+
+        A count of `unit` is 1 of the twin's in stem and stream, so that its statistics hold for the one-bit net as well;
+        those of the last counts do not, and are left to training.
+        """
+        cast(Int8Stem, self.stem).weight.copy_(cast(RealStem, twin.stem).weight)
+        for block, real in zip(self.blocks, twin.blocks, strict=True):
+            cast(BinaryBlock, block).start_from(cast(RealBlock, real))
+        cast(SignReadout, self.readout).start_from(cast(RealReadout, twin.readout))
+        self._read_as(twin)
+
     def counts(self, codes: Tensor) -> Tensor:
         """What the readout counts, float32 (M, features), of codes (M, 64, 64); whole when one-bit."""
-        stream: Tensor = self.stem(codes[:, None])
+        stream: Tensor = self.stem(codes[:, None]).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             stream = block(stream)
         side = self.spec.pooled_side

@@ -279,7 +279,7 @@ def _card(
         data=facts,
         training={
             "networks": "a one-bit model and the float twin that taught it",
-            "epochs": str(run.params.training.recipe().epochs),
+            "epochs": ", ".join(f"{run.params.training.epochs_of(one)} {one}" for one in PRECISIONS),
             "seed": str(run.params.seed),
             "bytes": f"{bundle.one_bit_bytes} one-bit, {bundle.float_bytes} float",
         },
