@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,18 @@ _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "f
 _REGION_COLUMNS: Final = ("persons", "labels", "expected_share", "expected_area", "outside_share")
 _BYTES_MAX: Final = 512 * 1024 * 1024
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
+_UNREADABLE: Final = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a zip that was touched raises: a flag of encryption and an unknown method are a RuntimeError."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -93,7 +106,7 @@ def read_bundle(path: Path) -> GateBundle:
             recorded=_canonical(document["decision"]),
             sha256=stated,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise IntegrityError(f"no gate bundle can be read from '{path.name}' ({type(error).__name__})") from error
 
 

@@ -112,12 +112,14 @@ def check_approvals(keys: Sequence[KeyEntry], rule: ApprovalRule) -> None:
 def _holds(approval: Approval, key: KeyEntry) -> bool:
     statement = Statement(**values_of(asdict(approval), Statement))
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
-        public.verify(bytes.fromhex(approval.signature), _message(statement))
+        public, signature = bytes.fromhex(key.public_key), bytes.fromhex(approval.signature)
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, _message(statement))
     except (InvalidSignature, ValueError):
         return False
+    if signature.hex() != approval.signature:
+        return False  # the same number in other letters, which nobody wrote
     # The id is the key's own digest: a row whose public key was exchanged speaks for nobody.
-    return hashlib.sha256(bytes.fromhex(key.public_key)).hexdigest() == approval.key_id
+    return hashlib.sha256(public).hexdigest() == approval.key_id
 
 
 def _message(statement: Statement) -> bytes:

@@ -114,7 +114,7 @@ def parse_spec(content: bytes) -> BundleSpec:
         )
     except IntegrityError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
         raise IntegrityError(f"{SPEC} cannot be read ({type(error).__name__}); export the model again") from error
     if len(spec.emotions) != len(spec.thresholds) or not spec.emotions:
         raise IntegrityError(f"{SPEC} has {len(spec.thresholds)} thresholds for {len(spec.emotions)} emotions")
@@ -146,7 +146,7 @@ def parse_arrays(file: str, content: bytes, spec: BundleSpec) -> Arrays:
         if claimed != spec.arrays.get(file):
             raise IntegrityError(f"arrays of {file} are not those that {SPEC} names; export the model again")
         arrays: Arrays = load(content)
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise IntegrityError(f"{file} cannot be read ({type(error).__name__}); export the model again") from error
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise IntegrityError(f"{file} holds a value that is not finite; train the model again")

@@ -59,7 +59,7 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
         signature = bytes.fromhex(document.pop("signature"))
         found = Checkpoint(size=int(document["size"]), head_sha256=str(document["head_sha256"]))
         public = bytes.fromhex(document["public_key"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path.name}' is no checkpoint; `bitface audit log --export FILE` writes one") from error
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())
