@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bitface.adapters import report_html
 from bitface.adapters.report_html import (
     CardFacts,
     CardMetric,
@@ -209,3 +210,15 @@ def test_words_that_no_gate_says_are_refused(tmp_path, changes):
     """An unknown decision or state must not be dressed as a known one."""
     with pytest.raises(InputError):
         written(replace(report(), **changes), tmp_path)
+
+
+def test_an_audit_page_shows_every_cell_escaped_and_without_scripts(tmp_path):
+    table = report_html.ReportTable(
+        heading="Run", caption="1 record", columns=["id", "sha256"], rows=[["<b>r1</b>", "a" * 64]]
+    )
+    page = report_html.AuditPage(
+        title="What run r1 rested on", lead="All of it.", asked_at="2026-06-01", standing="It holds.", tables=[table]
+    )
+    text = report_html.write_audit_page(page, tmp_path / "audit.html").read_text()
+    assert "&lt;b&gt;r1" in text and "a" * 64 in text and "It holds." in text
+    assert "<script" not in text and "landscape" in text

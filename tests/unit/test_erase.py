@@ -27,7 +27,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps import erase
-from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
+from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_page, audit_run, audit_subject
 from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
 from bitface.steps.dpia import assessment
 from bitface.steps.promote import expected_previous
@@ -315,3 +315,21 @@ def test_an_impact_assessment_counts_and_names_nobody(house) -> None:
         not [name for name in ("anna", "cleo", *house.people.values()) if name in after]
         and after.count("_to be written") > 5
     )
+
+
+def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> None:
+    pages = []
+    report = SimpleNamespace(
+        ReportTable=SimpleNamespace,
+        AuditPage=SimpleNamespace,
+        write_audit_page=lambda page, path: pages.append(page) or path,
+    )
+    anna = house.people["anna"]
+    rows = audit_subject(anna, house.ledger, house.place.home, house.place.data, NOON)
+    assert audit_page("Where", "lead", rows, house.ledger, NOON, report, tmp_path / "a.html") == tmp_path / "a.html"
+    (page,) = pages
+    assert house.ledger.checkpoint().head_sha256 in page.standing and page.standing.endswith("it holds.")
+    tables = {table.heading: table for table in page.tables}
+    assert tables["Consent"].columns == ["field", "record 1"] and ["state", "given"] in tables["Consent"].rows
+    assert ["dataset version", "d1"] in tables["Dataset"].rows and len(tables["Own file"].rows) == 4
+    assert all(len(row) == len(table.columns) for table in page.tables for row in table.rows)

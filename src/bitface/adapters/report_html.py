@@ -169,6 +169,22 @@ def write_explanation(page: ExplanationPage, path: Path) -> Path:
     return _written(_render("explanation.html.jinja", {"page": page, "figures": figures}), path)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AuditPage:
+    """The answer to an auditor's question: `standing` says where the log ended when it was asked, and whether it held."""
+
+    title: str
+    lead: str
+    asked_at: str
+    standing: str
+    tables: Sequence[ReportTable]
+
+
+def write_audit_page(page: AuditPage, path: Path) -> Path:
+    """Writes an HTML page without scripts that prints in landscape, table heads repeated on every sheet."""
+    return _written(_render("audit.html.jinja", {"page": page}), path)
+
+
 def write_study_report(page: StudyPage, path: Path) -> Path:
     """The study as one HTML file without outside resources; returns `path`. Raises InputError for an unknown evidence."""
     _known(page.evidence, EVIDENCE_SENTENCES, "evidence")

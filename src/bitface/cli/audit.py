@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,9 +15,25 @@ audit_app = typer.Typer(
 )
 
 
+Html = Annotated[Path | None, typer.Option("--html", help="Also write a page that prints well to this file.")]
+
+
+def _page(title: str, lead: str, rows: list[dict[str, Any]], path: Path | None) -> None:
+    if path is None:
+        return
+    from bitface.steps.audit import audit_page
+    from flows.wiring import open_tools, pictures
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        audit_page(title, lead, rows, ledger, tools.now(), pictures(tools.workspace)[2], path)
+
+
 @audit_app.command("subject")
 def subject(
-    who: Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")], as_json: AsJson = False
+    who: Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")],
+    html: Html = None,
+    as_json: AsJson = False,
 ) -> None:
     """Every dataset, run, model, time as an alias and file that rests on a person."""
     from bitface.steps.audit import audit_subject, records_text
@@ -28,23 +44,37 @@ def subject(
     with tools.ledger as ledger:
         person = person_of(who, tools.keys, ledger)
         rows = audit_subject(person, ledger, tools.workspace.home, tools.workspace.data, tools.now())
+    _page(
+        f"Where person {person} is",
+        "Every dataset, run, model, time as an alias and file that rests on this person.",
+        rows,
+        html,
+    )
     emit(rows, records_text(rows), as_json)
 
 
 @audit_app.command("run")
-def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: AsJson = False) -> None:
+def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], html: Html = None, as_json: AsJson = False) -> None:
     """A run's members, each with the consent event that admitted it; its models, decisions and files."""
     from bitface.steps.audit import audit_run, records_text
     from flows.wiring import open_tools
 
     with open_tools().ledger as ledger:
         rows = audit_run(run_id, ledger)
+    _page(
+        f"What run {run_id} rested on",
+        "Its members, each with the consent event that admitted it, and what came of it.",
+        rows,
+        html,
+    )
     emit(rows, records_text(rows), as_json)
 
 
 @audit_app.command("model")
 def model(
-    reference: Annotated[str, typer.Argument(help="champion, challenger or NAME/VERSION.")], as_json: AsJson = False
+    reference: Annotated[str, typer.Argument(help="champion, challenger or NAME/VERSION.")],
+    html: Html = None,
+    as_json: AsJson = False,
 ) -> None:
     """A version with its run, decisions, times as an alias, and whether consent still admits its people."""
     from bitface.steps.audit import audit_model, records_text
@@ -55,6 +85,12 @@ def model(
     with tools.ledger as ledger:
         entry, made_by = model_and_run(reference, ledger)
         rows = audit_model(entry, made_by, ledger, tools.now())
+    _page(
+        f"{entry.name}/{entry.version}",
+        "Its run, its decisions, its times as an alias, and consent as of now.",
+        rows,
+        html,
+    )
     emit(rows, records_text(rows), as_json)
 
 
@@ -99,7 +135,9 @@ def log(
 
 @audit_app.command("erasure")
 def erasure(
-    who: Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")], as_json: AsJson = False
+    who: Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")],
+    html: Html = None,
+    as_json: AsJson = False,
 ) -> None:
     """The proof that somebody is gone; exit 3 where the file is not the one that the ledger recorded."""
     from bitface.steps.audit import records_text
@@ -109,6 +147,12 @@ def erasure(
     tools = open_tools()
     with tools.ledger as ledger:
         rows = audit_erasure(who, tools.keys, ledger, tools.workspace.home)
+    _page(
+        "An erasure and its proof",
+        "What was reached, what was done, what was found afterwards, and what stays.",
+        rows,
+        html,
+    )
     emit(rows, records_text(rows), as_json)
     if not all(row["proof_intact"] for row in rows):
         raise GateError("a proof is not the one that the ledger recorded; restore it from a backup")

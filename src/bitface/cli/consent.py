@@ -74,3 +74,21 @@ def expiring(
     with tools.ledger as ledger:
         rows = find(ledger, days, tools.now())
     emit(rows, expiring_text(rows, days), as_json)
+
+
+@consent_app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+) -> None:
+    """The JSON Schema of a consent event, for whoever writes them."""
+    import json
+    import sys
+
+    from bitface.consent.events import ConsentEvent
+    from bitface.dataset.files import write_atomically
+
+    text = json.dumps(ConsentEvent.model_json_schema(), indent=2) + "\n"
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(out, text.encode())
