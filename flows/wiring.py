@@ -395,11 +395,22 @@ def training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
     return None if entry is None else find_trained(tools.workspace.stages, entry.weights_sha256)
 
 
+def ends_on_signals() -> None:
+    """Ctrl-C and a service manager's SIGTERM both end what this process serves, also where a shell started it in the background,
+    with Ctrl-C ignored.
+    """
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def serve_ui(port: int) -> None:
     """Serves MLflow's UI on 127.0.0.1 until it is stopped, and ends every process of it."""
     import signal
     import subprocess
 
+    ends_on_signals()
     shown = tracking(workspace())
     words = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     words += ["--backend-store-uri", shown.store_uri, "--artifacts-destination", shown.artefacts.as_uri()]

@@ -436,8 +436,8 @@ def test_a_schedule_fires(copied, bitface, environment) -> None:
                 ]
         assert "Completed" in states, (copied / "home" / "prefect" / "worker.log").read_text()[-3000:]
     finally:
-        os.killpg(worker.pid, signal.SIGINT)
-        worker.wait(timeout=60)
+        os.killpg(worker.pid, signal.SIGTERM)
+        worker.wait(timeout=120)
         worker.stdout.close()
     kept = [json.loads(path.read_text()) for path in (copied / "home" / "prefect" / "storage").iterdir()]
     assert any(stored.get("reused") == ["everything"] for stored in kept), (
