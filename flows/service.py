@@ -14,7 +14,7 @@ from bitface.dataset.prediction_log import first_day_kept
 from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.expire import look
 from flows.deployments import CONSENT_LAPSED, REACTIONS, deployments
-from flows.wiring import QUIET, Tools, ends_on_signals, home_tag, prediction_log
+from flows.wiring import QUIET, Tools, home_tag, prediction_log
 
 
 def schedule_all(
@@ -40,7 +40,6 @@ def serve_schedule(tools: Tools, port: int) -> None:
     """A server, unless there is one, and a worker, until they are stopped."""
     place = tools.workspace
     given = os.environ.get("PREFECT_API_URL")
-    ends_on_signals()
     with contextlib.ExitStack() as running:
         running.callback(lambda: sys.stdout.write("stopped\n"))
         url = given or running.enter_context(server(place.home, port))

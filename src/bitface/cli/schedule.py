@@ -34,6 +34,7 @@ def worker(
 ) -> None:
     """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one."""
     from flows.service import serve_schedule
-    from flows.wiring import open_tools
+    from flows.wiring import ends_on_signals, open_tools
 
+    ends_on_signals()
     serve_schedule(open_tools(), port)
