@@ -333,3 +333,34 @@ def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> N
     assert tables["Consent"].columns == ["field", "record 1"] and ["state", "given"] in tables["Consent"].rows
     assert ["dataset version", "d1"] in tables["Dataset"].rows and len(tables["Own file"].rows) == 4
     assert all(len(row) == len(table.columns) for table in page.tables for row in table.rows)
+
+
+def test_a_bundle_that_was_made_again_without_who_left_is_no_longer_retired(house) -> None:
+    """Who only judged a model changes none of its bytes: the same version, from another run, may be used again."""
+    house.erase("anna")
+    champion = house.ledger.champion()
+    assert house.ledger.erased_in(champion) == 1 and house.ledger.run_of(champion).run_id == "r1"
+    staying = [event for event in house.events if event.subject != house.people["anna"]]
+    members = [
+        MemberEntry(
+            sample_id=f"{event.subject}-1",
+            person=event.subject,
+            sample_sha256="a" * 64,
+            split="gate",
+            licence_id="synthetic",
+            consent_event_id=event.event_id,
+            consent_event_sha256=event.sha256,
+        )
+        for event in staying
+    ]
+    facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "real"}
+    house.ledger.record_dataset(
+        DatasetEntry(version="d2", purpose="train", context="research", people=2, samples=2, **facts), members
+    )
+    codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
+    house.ledger.record_run(RunEntry(run_id="r2", dataset_version="d2", purpose="train", context="research", **codes))
+    house.ledger.record_decision(
+        DecisionEntry(decision_sha256="x2", bundle_sha256="b1", run_id="r2", decision="promote", reasons=())
+    )
+    assert house.ledger.erased_in(champion) == 0 and house.ledger.run_of(champion).run_id == "r2"
+    erase.check_not_retired("champion", house.ledger)

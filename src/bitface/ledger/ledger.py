@@ -245,10 +245,20 @@ class Ledger:
         with reading(self._engine) as connection:
             return questions.erasures(connection)
 
-    def erased_in(self, model: ModelEntry) -> int:
-        """How many people whom a model was made with have been erased: such a model is never used again."""
+    def run_of(self, model: ModelEntry) -> RunEntry | None:
+        """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
         with reading(self._engine) as connection:
-            return questions.erased_in(connection, model.run_id)
+            runs = questions.runs_of(connection, model)
+            lawful = (run for run in runs if not questions.erased_in(connection, run.dataset_version))
+            return next(lawful, runs[0] if runs else None)
+
+    def erased_in(self, model: ModelEntry) -> int:
+        """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
+        run = self.run_of(model)
+        if run is None:
+            return 0
+        with reading(self._engine) as connection:
+            return questions.erased_in(connection, run.dataset_version)
 
     def whereabouts(self, person: str) -> questions.Whereabouts:
         """Everything on record that rests on a person."""

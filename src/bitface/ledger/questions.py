@@ -73,11 +73,18 @@ def erasures(connection: Connection) -> tuple[Erasure, ...]:
     return tuple(Erasure(**values_of(row, Erasure)) for row in found)
 
 
-def erased_in(connection: Connection, run_id: str) -> int:
-    """How many people of a run's dataset version have been erased since."""
-    members, of_run = tables.dataset_members, tables.runs
-    version = select(of_run.c.dataset_version).where(of_run.c.run_id == run_id).scalar_subquery()
-    people = select(members.c.person).where(members.c.dataset_version == version)
+def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
+    """The runs that made this very bundle, latest first: without somebody who only judged it, a retrain makes it again."""
+    decided = select(tables.decisions.c.run_id).where(tables.decisions.c.bundle_sha256 == model.bundle_sha256)
+    query = select(tables.runs).where(tables.runs.c.run_id.in_(decided) | (tables.runs.c.run_id == model.run_id))
+    found = connection.execute(query.order_by(tables.runs.c.log_seq.desc())).mappings()
+    return tuple(RunEntry(**values_of(row, RunEntry)) for row in found)
+
+
+def erased_in(connection: Connection, dataset_version: str) -> int:
+    """How many people of a dataset version have been erased since."""
+    members = tables.dataset_members
+    people = select(members.c.person).where(members.c.dataset_version == dataset_version)
     query = select(func.count(distinct(tables.erasures.c.person))).where(tables.erasures.c.person.in_(people))
     return int(connection.execute(query).scalar_one())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from bitface.steps.audit import DECRYPTIONS, own_files
 from bitface.steps.consents import person_of, withdraw
 from bitface.steps.intake import without_people
 from bitface.steps.monitor import model_and_run
+from bitface.steps.reconcile import show_version
 from bitface.workspace import Workspace
 
 REASON: Final = "erasure"
@@ -133,7 +134,7 @@ def destroy(
     keys: KeyStore,
     store: DatasetStore,
     tracking: Tracking,
-    kept_runs: Iterable[str],
+    kept_runs: Collection[str],
 ) -> dict[str, Any]:
     """Destroys keys, then deletes all that was made with these people; `kept_runs` are of the dataset without them."""
     destroyed = [person for person in opened.people if keys.destroy(person, opened.erasure_id)]
@@ -143,6 +144,9 @@ def destroy(
     objects = store.forget([shard_name(person) for person in opened.people])
     affected = [run for run in opened.radius["runs"] if run not in set(kept_runs)]
     pages = tracking.purge(affected, f"People whom it was made with have been erased (erasure {opened.erasure_id}).")
+    # The very bundle that was made again, where who left had only judged it, may have had its files among the deleted ones.
+    for run_id in kept_runs:
+        show_version(place.runs / run_id, tracking)
     return {
         "keys_destroyed": destroyed,
         "keys_published": [person for person in opened.people if is_synthetic(person)],

@@ -88,7 +88,7 @@ def _ends(event: ConsentEvent) -> list[tuple[datetime, str]]:
 
 
 def _members(entry: ModelEntry, ledger: Ledger) -> set[str]:
-    run = ledger.run(entry.run_id)
+    run = ledger.run_of(entry)
     members = ledger.members(run.dataset_version) if run else ()
     return {member.person for member in members if member.consent_event_id is not None}
 
@@ -101,7 +101,7 @@ def _lapsed(
     ledger: Ledger,
     at: datetime,
 ) -> Lapsed:
-    run = ledger.run(entry.run_id)
+    run = ledger.run_of(entry)
     dataset = ledger.dataset(run.dataset_version) if run else None
     people = _members(entry, ledger)
     if dataset is None:

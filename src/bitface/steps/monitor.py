@@ -48,7 +48,7 @@ def model_and_run(reference: str, ledger: Ledger) -> tuple[ModelEntry, RunEntry]
     alias = next((one for one in ALIASES if one == reference), None)
     name, _, version = reference.rpartition("/")
     entry = ledger.champion(alias) if alias else ledger.model(int(version), name) if version.isdecimal() else None
-    run = ledger.run(entry.run_id) if entry else None
+    run = ledger.run_of(entry) if entry else None
     if entry is None or run is None:
         raise InputError(
             f"there is no model '{reference}' to compare with; run `bitface retrain`, or name one as NAME/VERSION"
@@ -86,8 +86,8 @@ def compare_with_model(
         )
     entry, run = model_and_run(model, ledger)
     answers = any(family_of(name) == "prediction" for name in window.rows)
-    reference = still_rows(read_reference(runs / entry.run_id, _gone(ledger, run, at), answers, keys), seed)
-    report_id = key_of(entry.run_id, window.what, at.isoformat())[:16]
+    reference = still_rows(read_reference(runs / run.run_id, _gone(ledger, run, at), answers, keys), seed)
+    report_id = key_of(run.run_id, window.what, at.isoformat())[:16]
     found = compare(reference, window.rows, params, seed, measure, folder / report_id / "drift.html")
     document = {
         "report_id": report_id,

@@ -61,13 +61,20 @@ def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]
             return wanted
 
 
-def _show_again(model: ModelEntry, runs: Path, tracking: Tracking) -> str:
-    path = runs / model.run_id / SHOWN_NAME
+def show_version(run_folder: Path, tracking: Tracking) -> int | None:
+    """Shows the version of a run once more, with its files; its number, None where the run kept none."""
+    path = run_folder / SHOWN_NAME
     document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if document.get("version") != model.version or not Path(document["bundle"]).is_dir():
-        return f"version {model.version} is not in the registry, and its run's files are gone; it cannot be shown"
+    if not document or not Path(document["bundle"]).is_dir():
+        return None
     changes = {"bundle": Path(document["bundle"]), "reasons": tuple(document["reasons"])}
     tracking.register(TrackedVersion(**{**document, **changes}))
+    return int(document["version"])
+
+
+def _show_again(model: ModelEntry, runs: Path, tracking: Tracking) -> str:
+    if show_version(runs / model.run_id, tracking) != model.version:
+        return f"version {model.version} is not in the registry, and its run's files are gone; it cannot be shown"
     return f"version {model.version} was not in the registry, since its run was interrupted; it is now"
 
 

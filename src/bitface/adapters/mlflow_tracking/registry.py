@@ -36,7 +36,8 @@ class MlflowRegistry:
     def register(self, version: TrackedVersion, mlflow_run_id: str) -> int:
         """Shows a version whose bundle becomes `bundle/` of the run's files; returns MLflow's number of it.
 
-        A bundle that is registered already keeps number and files, and has its tags brought up to date.
+        A bundle that is registered already keeps number and files, and has its tags brought up to date; files that were deleted with
+        another run come back below this one.
 
         Raises:
             InputError: the bundle is missing, or the run holds the bundle of another version.
@@ -45,6 +46,10 @@ class MlflowRegistry:
         known = next((one for one in versions if one.tags.get(BUNDLE_TAG) == version.bundle_sha256), None)
         if known is not None:
             self._retag(known, version)
+            if not (self._store.artefacts / known.tags.get(PLACE_TAG, "..")).is_dir():
+                place = f"{mlflow_run_id}/artifacts/bundle"
+                self._put(version, mlflow_run_id, place)
+                self._store.client.set_model_version_tag(version.name, known.version, PLACE_TAG, place)
             return int(known.version)
         place = f"{mlflow_run_id}/artifacts/bundle"
         if any(one.tags.get(PLACE_TAG) == place for one in versions):
