@@ -232,6 +232,20 @@ def test_registering_again_gives_the_same_version_with_fresh_tags(tracking: Mlfl
     assert len(client(tracking).search_model_versions("name='again'")) == 1
 
 
+def test_files_that_went_with_another_run_come_back_below_the_one_that_made_them_again(
+    tracking, tmp_path: Path
+) -> None:
+    tracking.start(run("leaves"))
+    tracking.start(run("stays"))
+    tracking.finish("leaves", outcome(tmp_path))
+    tracking.register(version(tmp_path, "leaves", "back"))
+    assert tracking.purge(["leaves"], "People have been erased.") >= 1
+    with pytest.raises(IntegrityError):
+        tracking.resolve("back/1", "back")
+    assert tracking.register(version(tmp_path, "stays", "back")) == 1
+    assert (tracking.resolve("back/1", "back") / "spec.json").read_text() == "back 1"
+
+
 def test_a_registration_that_dies_leaves_no_version(
     tracking: MlflowTracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
