@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, distinct, func, select
 
 from bitface.consent.events import utc_text
 from bitface.ledger import tables
@@ -106,12 +106,8 @@ def whereabouts(connection: Connection, person: str) -> Whereabouts:
 
 def assets_of(connection: Connection, run_ids: Sequence[str]) -> tuple[AssetEntry, ...]:
     """The files that runs left, by path."""
-    table = tables.assets
-    found = [
-        AssetEntry(**values_of(row, AssetEntry))
-        for chunk in in_chunks(sorted(run_ids))
-        for row in connection.execute(select(table).where(table.c.run_id.in_(chunk))).mappings()
-    ]
+    rows = _among(connection, tables.assets, tables.assets.c.run_id, run_ids)
+    found = [AssetEntry(**values_of(row, AssetEntry)) for row in rows]
     return tuple(sorted(found, key=lambda asset: (asset.path, asset.sha256)))
 
 
@@ -190,20 +186,20 @@ def _holdings(connection: Connection, person: str) -> tuple[Holding, ...]:
 
 
 def _runs_on(connection: Connection, versions: Sequence[str]) -> tuple[RunEntry, ...]:
-    table = tables.runs
-    found = [
-        row
-        for chunk in in_chunks(sorted(versions))
-        for row in connection.execute(select(table).where(table.c.dataset_version.in_(chunk))).mappings()
-    ]
-    return tuple(RunEntry(**values_of(row, RunEntry)) for row in sorted(found, key=lambda row: row["log_seq"]))
+    rows = _among(connection, tables.runs, tables.runs.c.dataset_version, versions)
+    return tuple(RunEntry(**values_of(row, RunEntry)) for row in rows)
 
 
 def _models_of(connection: Connection, run_ids: Sequence[str]) -> tuple[ModelEntry, ...]:
-    table = tables.models
+    rows = _among(connection, tables.models, tables.models.c.run_id, run_ids)
+    return tuple(ModelEntry(**values_of(row, ModelEntry)) for row in rows)
+
+
+def _among(connection: Connection, table: Table, column: ColumnElement[str], keys: Sequence[str]) -> list[RowMapping]:
+    """The rows of a table whose column is one of the keys, oldest first."""
     found = [
         row
-        for chunk in in_chunks(sorted(run_ids))
-        for row in connection.execute(select(table).where(table.c.run_id.in_(chunk))).mappings()
+        for chunk in in_chunks(sorted(keys))
+        for row in connection.execute(select(table).where(column.in_(chunk))).mappings()
     ]
-    return tuple(ModelEntry(**values_of(row, ModelEntry)) for row in sorted(found, key=lambda row: row["log_seq"]))
+    return sorted(found, key=lambda row: int(row["log_seq"]))
