@@ -359,8 +359,9 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
     from bitface.consent.policy import check_context, check_prediction
     from bitface.steps.erase import check_not_retired
 
-    check_context(context, tools.now())
     with tools.ledger as ledger:
+        approvals = ledger.context_approvals()
+        check_context(context, tools.now(), approvals)
         check_not_retired(reference, ledger)
         folder = bundle_of(tools, reference)
         signer(tools.workspace).verify(folder)
@@ -370,7 +371,7 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
         raise IntegrityError(
             f"the bundle of '{reference}' is not one that the ledger registered; restore it or retrain"
         )
-    check_prediction(purpose, context, entry.evidence, tools.now())
+    check_prediction(purpose, context, entry.evidence, tools.now(), approvals)
     return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
 
 

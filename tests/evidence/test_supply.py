@@ -26,10 +26,11 @@ from bitface.errors import BitfaceError, IntegrityError
 from bitface.gate.bundle import read_bundle, write_bundle
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, GateEvidence
-from bitface.ledger.approvals import key_of, signed
+from bitface.ledger.approvals import signed
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, ModelEntry, RunEntry, Statement
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.signatures import key_of
 from bitface.models.bundle_spec import digests_of
 from bitface.models.landmark_codes import CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec

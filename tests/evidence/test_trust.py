@@ -459,10 +459,8 @@ def test_work_and_education_are_refused_every_time(rounds, state, never) -> None
         ends = begins + timedelta(hours=int(rng.integers(1, 9)))
         covers = begins <= NOON < ends
         approval = ContextApproval(
-            approval_id="a1",
             context=other if covers else context,
             reason=str(rng.choice(["medical", "safety"])),
-            approved_by="board",
             record_sha256="a" * 64,
             valid_from=begins,
             valid_to=ends,

@@ -231,6 +231,32 @@ def test_explain_obeys_policy_before_it_looks_at_anything(run, tmp_path: Path) -
     assert not (tmp_path / "r.html").exists()
 
 
+def test_an_approved_reason_opens_work_to_both_ends_until_it_is_revoked(run, source: Path, tmp_path: Path) -> None:
+    """Training and prediction then stop for another reason: nobody's consent is for work, and there is no model yet."""
+    import_json(run, source)
+    train = ("retrain", "--profile", "quick", "--context", "workplace")
+    look = ("explain", tmp_path / "no.png", "--purpose", "infer", "--context", "workplace")
+    assert [run(*words)[0] for words in (train, look)] == [4, 4]
+    key, paper = tmp_path / "c.pem", tmp_path / "assessment.txt"
+    paper.write_text("Who drives falls asleep.")
+    assert run("keys", "add", "--person", "Cora", "--role", "compliance", "--out", key)[0] == 0
+    words = ("context", "approve", "--context", "workplace", "--reason", "safety", "--record", paper)
+    span = ("--from", "2026-01-01T00:00:00Z", "--to", "2099-01-01T00:00:00Z", "--key", key)
+    code, out, error = run(*words, *span, "--json")
+    assert code == 0, error
+    code, _, error = run(*train)
+    assert code == 4 and "none of 2 samples may be used: context workplace is not allowed" in error
+    code, _, error = run(*look)
+    assert code == 2 and "there is no champion yet" in error
+    assert "in force, by Cora" in run("context", "list")[1]
+    assert run("context", "revoke", json.loads(out)["approval_id"], "--key", key)[0] == 0
+    for refused in (train, look):
+        code, _, error = run(*refused)
+        assert code == 4 and "Art. 5(1)(f)" in error
+    assert "revoked, by Cora" in run("context", "list")[1]
+    assert run("audit", "log")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -283,10 +283,10 @@ def test_an_auditor_s_questions(house) -> None:
     kinds = [row["kind"] for row in rows]
     for kind in ("consent", "standing", "dataset", "run", "model", "alias", "own file", "file with others: report"):
         assert kind in kinds
-    of_run = audit_run("r1", house.ledger)
+    of_run = audit_run("r1", house.ledger, NOON)
     assert [row["consent_event_id"] for row in of_run if row["kind"] == "member"] == sorted(house.people.values())
     with pytest.raises(InputError, match="no run"):
-        audit_run("r2", house.ledger)
+        audit_run("r2", house.ledger, NOON)
     model, run = house.ledger.champion(), house.ledger.run("r1")
     assert audit_model(model, run, house.ledger, NOON)[-1]["no_longer_admitted"] == []
     before, now = audit_as_of(NOON - timedelta(days=2), house.ledger), audit_as_of(NOON, house.ledger)

@@ -33,10 +33,8 @@ SILENT = Admission(admitted=False, reason="no consent event for purpose benchmar
 def approval(context: str = "workplace", reason: str = "medical") -> ContextApproval:
     return ContextApproval.model_validate(
         {
-            "approval_id": "a1",
             "context": context,
             "reason": reason,
-            "approved_by": "ethics board",
             "record_sha256": "0" * 64,
             "valid_from": NOW - DAY,
             "valid_to": NOW + DAY,

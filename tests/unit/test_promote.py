@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bitface.consent.events import ConsentEvent
+from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
+from bitface.consent.vocabulary import CONTEXTS
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import evaluate_gate
@@ -29,6 +30,7 @@ from bitface.ledger.entries import (
 from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
 from bitface.steps.approve import add_key, approve
+from bitface.steps.contexts import approve_context, revoke_context
 from bitface.steps.gate import BUNDLE_NAME
 from bitface.steps.promote import RealChampionError, expected_previous, go_live, promote, roll_back
 
@@ -43,30 +45,35 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         consents = synthetic_consents(PEOPLE)
         opened.record_notice(packaged_notice("synthetic-1"))
         opened.record_consents(consents)
-        members = [
-            MemberEntry(
-                sample_id=f"x{number}",
-                person=consent.subject,
-                sample_sha256="a" * 64,
-                split="train",
-                licence_id="synthetic",
-                consent_event_id=consent.event_id,
-                consent_event_sha256=consent.sha256,
-            )
-            for number, consent in enumerate(consents)
-        ]
-        dataset = DatasetEntry(
-            version="d1",
-            manifest_sha256="b" * 64,
-            consent_snapshot_sha256="c" * 64,
-            purpose="train",
-            context="research",
-            evidence="synthetic",
-            people=3,
-            samples=3,
-        )
-        opened.record_dataset(dataset, members)
+        opened.record_dataset(*dataset("d1", "research", consents))
         yield opened
+
+
+def dataset(version: str, context: str, consents: Sequence[ConsentEvent]) -> tuple[DatasetEntry, list[MemberEntry]]:
+    """A sample of everybody."""
+    members = [
+        MemberEntry(
+            sample_id=f"x{number}",
+            person=consent.subject,
+            sample_sha256="a" * 64,
+            split="train",
+            licence_id="synthetic",
+            consent_event_id=consent.event_id,
+            consent_event_sha256=consent.sha256,
+        )
+        for number, consent in enumerate(consents)
+    ]
+    entry = DatasetEntry(
+        version=version,
+        manifest_sha256="b" * 64,
+        consent_snapshot_sha256="c" * 64,
+        purpose="train",
+        context=context,
+        evidence="synthetic",
+        people=len(members),
+        samples=len(members),
+    )
+    return entry, members
 
 
 @pytest.fixture
@@ -74,7 +81,12 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
     """`register(n, champion)` puts version n on record, with the bundle of a gate that compared it with a champion."""
 
     def put(
-        number: int, champion: int | None = None, verdict: str = "promote", evidence_kind: str = "synthetic"
+        number: int,
+        champion: int | None = None,
+        verdict: str = "promote",
+        evidence_kind: str = "synthetic",
+        dataset_version: str = "d1",
+        context: str = "research",
     ) -> str:
         run_id = f"run{number}"
         own = (
@@ -91,9 +103,9 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
         ledger.record_run(
             RunEntry(
                 run_id=run_id,
-                dataset_version="d1",
+                dataset_version=dataset_version,
                 purpose="train",
-                context="research",
+                context=context,
                 code_commit="c0ffee",
                 params_sha256="d" * 64,
                 constraints_sha256="e" * 64,
@@ -121,6 +133,44 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
         return sha256
 
     return put
+
+
+def test_a_version_for_work_goes_live_only_while_its_context_is_approved(ledger, register, tmp_path) -> None:
+    """Asked again at the promotion and at a rollback, in the same transaction as consent."""
+    later = {"contexts": CONTEXTS, "event_time": NOON - timedelta(days=1), "recorded_at": NOON - timedelta(days=1)}
+    consents = [
+        event.model_copy(update={"event_id": f"w-{event.subject}", **later}) for event in synthetic_consents(PEOPLE)
+    ]
+    ledger.record_consents(consents)
+    ledger.record_dataset(*dataset("d2", "workplace", consents))
+    register(1)
+    for number in (2, 3):
+        register(number, dataset_version="d2", context="workplace")
+    key, paper = tmp_path / "c.pem", tmp_path / "assessment.pdf"
+    paper.write_bytes(b"drivers fall asleep")
+    add_key("Cora", "compliance", key, ledger)
+
+    def live(number: int):
+        champion = ledger.champion()
+        return ledger.promote(
+            number,
+            expected_previous=champion.version if champion else None,
+            decision_sha256=ledger.decisions(f"bundle {number}")[-1].decision_sha256,
+            actor="test",
+        )
+
+    with pytest.raises(RefusedError, match="workplace"):
+        live(2)
+    begins, ends = (utc_text(NOON + timedelta(days=days)) for days in (-1, 1))
+    approval, _ = approve_context("workplace", "safety", paper, begins, ends, key, ledger)
+    live(2)
+    live(1)
+    revoke_context(approval.approval_id, key, ledger)
+    with pytest.raises(RefusedError, match="workplace"):
+        live(3)
+    with pytest.raises(RefusedError, match="workplace"):
+        roll_back(2, "test", ledger)
+    assert ledger.champion().version == 1
 
 
 def test_two_approvals_are_two_people_and_say_exactly_this(ledger, register, tmp_path) -> None:

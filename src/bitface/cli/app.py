@@ -7,6 +7,7 @@ import typer
 from bitface.cli.audit import audit_app
 from bitface.cli.bench import bench
 from bitface.cli.consent import consent_app
+from bitface.cli.context import context_app
 from bitface.cli.data import data_app
 from bitface.cli.doctor import doctor
 from bitface.cli.drift import drift
@@ -39,6 +40,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(drift)
 app.add_typer(consent_app, name="consent")
+app.add_typer(context_app, name="context")
 app.command()(erase)
 app.add_typer(audit_app, name="audit")
 app.command()(bench)

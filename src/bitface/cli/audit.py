@@ -59,8 +59,9 @@ def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], html: Html =
     from bitface.steps.audit import audit_run, records_text
     from flows.wiring import open_tools
 
-    with open_tools().ledger as ledger:
-        rows = audit_run(run_id, ledger)
+    tools = open_tools()
+    with tools.ledger as ledger:
+        rows = audit_run(run_id, ledger, tools.now())
     _page(
         f"What run {run_id} rested on",
         "Its members, each with the consent event that admitted it, and what came of it.",

@@ -6,17 +6,18 @@ prohibited save for medical or safety reasons, so both contexts are refused with
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bitface.consent.admission import Admission
-from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text
+from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text, canonical_json
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
-from bitface.errors import InputError, RefusedError
+from bitface.errors import InputError, IntegrityError, RefusedError
 
 PROHIBITED_CONTEXTS: Final = frozenset({"workplace", "education"})
 TRAINING_PURPOSES: Final = ("train", "benchmark")
@@ -27,21 +28,51 @@ EVIDENCE: Final = ("synthetic", "real", "mixed")
 
 
 class ContextApproval(BaseModel):
-    """An approved record of the medical or safety reason for which a prohibited context is used after all."""
+    """The medical or safety reason for which a prohibited context is used after all, from one time to another.
+
+    `record_sha256` is the digest of the document that states the reason; who keeps it shows it to an auditor.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    approval_id: Identifier
     context: Literal["workplace", "education"]
     reason: Literal["medical", "safety"]
-    approved_by: Text
     record_sha256: Sha256
     valid_from: Moment
     valid_to: Moment
 
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.valid_to <= self.valid_from:
+            raise ValueError("valid_to: an approval ends after it begins")
+        return self
+
+    @property
+    def approval_id(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of what it says."""
+        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:16]
+
     def covers(self, context: str, at: datetime) -> bool:
         """Whether the approval is for this context and in force at `at`."""
         return self.context == context and self.valid_from <= at < self.valid_to
+
+
+def approval_of(**facts: Any) -> ContextApproval:
+    """An approval of what somebody wrote; raises InputError, with the field at fault."""
+    try:
+        return ContextApproval.model_validate(facts)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"approval of a context: {where + ': ' if where else ''}{first['msg']}; correct it") from error
+
+
+def approval_from(body: str) -> ContextApproval:
+    """The approval of a stored text; raises IntegrityError where it is none any more."""
+    try:
+        return ContextApproval.model_validate_json(body)
+    except ValidationError as error:
+        raise IntegrityError("a stored approval of a context cannot be read; run `bitface audit log`") from error
 
 
 class LicenceRecord(BaseModel):
@@ -96,7 +127,7 @@ def check_context(context: str, at: datetime, approvals: Sequence[ContextApprova
     if context in PROHIBITED_CONTEXTS and not any(approval.covers(context, at) for approval in approvals):
         raise RefusedError(
             f"context '{context}' is refused: inferring emotions there is prohibited save for medical or safety "
-            "reasons (EU AI Act Art. 5(1)(f)); record an approved medical or safety reason first"
+            "reasons (EU AI Act Art. 5(1)(f)); record an approved one first with `bitface context approve`"
         )
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
+from bitface.consent.policy import ContextApproval
 from bitface.errors import InputError, IntegrityError
-from bitface.ledger import approvals, chain, leases, promotion, questions, tables
+from bitface.ledger import approvals, chain, contexts, leases, promotion, questions, tables
 from bitface.ledger.engine import open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
@@ -294,6 +295,21 @@ class Ledger:
         """The keys whose approvals of a bundle, decision and consent snapshot hold."""
         with reading(self._engine) as connection:
             return tuple(approvals.valid_approvals(connection, statement).values())
+
+    def record_context(self, signed: contexts.SignedContext) -> bool:
+        """Records that a context is approved, or no longer. Raises what `contexts.record` raises."""
+        with writing(self._engine) as connection:
+            return contexts.record(connection, signed, self._clock())
+
+    def contexts(self) -> tuple[contexts.RecordedContext, ...]:
+        """Every approval of a context on record, oldest first."""
+        with reading(self._engine) as connection:
+            return contexts.recorded(connection)
+
+    def context_approvals(self) -> tuple[ContextApproval, ...]:
+        """The approvals of contexts that hold and were not revoked."""
+        with reading(self._engine) as connection:
+            return contexts.in_force(connection)
 
     def take_lease(self, name: str, holder: str, lasts: timedelta, is_gone: Callable[[str], bool]) -> leases.Lease:
         """The right to do something alone. Raises what `leases.take` raises."""

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from bitface.consent.admission import admit_people
 from bitface.consent.events import utc_text, utc_time
-from bitface.consent.policy import check_promotable
+from bitface.consent.policy import check_context, check_promotable
 from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger import chain, tables
 from bitface.ledger.approvals import check_approvals, valid_approvals
+from bitface.ledger.contexts import in_force
 from bitface.ledger.entries import Alias, ApprovalRule, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
 from bitface.ledger.rows import consents_of
@@ -46,8 +47,8 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
 
     Raises:
         InputError: no such version or decision.
-        RefusedError: somebody who is in the version is no longer admitted, it was trained for benchmark, or a rollback goes
-            where the alias never was.
+        RefusedError: somebody who is in the version is no longer admitted, its context is no longer approved, it was trained
+            for benchmark, or a rollback goes where the alias never was.
         GateError: the decision is not `promote`, or approvals are missing.
         StalePromotionError: the alias points elsewhere than expected. LeaseLostError: another took the lease meanwhile.
     """
@@ -120,10 +121,11 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
 
 
 def _check_consent(connection: Connection, run_id: str, at: datetime) -> str:
-    """The consent snapshot of a run's dataset version, whose members are all still admitted; RefusedError otherwise."""
+    """The consent snapshot of a run's dataset version; RefusedError where its context or one of its people is no longer allowed."""
     versions, members = tables.dataset_versions, tables.dataset_members
     of_run = select(tables.runs.c.dataset_version).where(tables.runs.c.run_id == run_id).scalar_subquery()
     dataset = connection.execute(select(versions).where(versions.c.version == of_run)).one()
+    check_context(dataset.context, at, in_force(connection))
     by_consent = (members.c.dataset_version == dataset.version) & members.c.consent_event_id.is_not(None)
     people = connection.execute(select(members.c.person).where(by_consent).distinct()).scalars().all()
     events = consents_of(connection, at)

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 4
-"""2 added keys and approvals, 3 leases; an older ledger is given the tables that it lacks."""
+SCHEMA_VERSION: Final = 5
+"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts; an older ledger is given what it lacks."""
 metadata: Final = MetaData()
 
 
@@ -179,6 +179,18 @@ approvals = Table(
     _log_seq(),
 )
 
+context_approvals = Table(
+    "context_approvals",
+    metadata,
+    _text("approval_id", key=True),
+    _text("state", key=True),
+    _text("body"),
+    Column("key_id", Text, ForeignKey("keys.key_id"), nullable=False),
+    _text("signature"),
+    _text("recorded_at"),
+    _log_seq(),
+)
+
 promotions = Table(
     "promotions",
     metadata,
@@ -216,6 +228,6 @@ leases = Table(
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
-    *(assets, erasures, keys, approvals, promotions),
+    *(assets, erasures, keys, approvals, context_approvals, promotions),
 )
 """The tables whose rows the chain covers."""

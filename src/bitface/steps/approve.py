@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from bitface.errors import GateError, InputError, IntegrityError
-from bitface.ledger.approvals import key_of, signed
+from bitface.ledger.approvals import signed
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, KeyEntry, ModelEntry, Statement
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.signatures import key_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.questions import AliasPeriod
 from bitface.steps.consents import standing_of
+from bitface.steps.contexts import context_rows
 
 DECRYPTIONS: Final = "decryptions.jsonl"
 """Of the home: who opened whose data."""
@@ -57,8 +58,9 @@ def own_files(person: str, home: Path, data: Path) -> Iterator[dict[str, str]]:
         yield {"path": path.relative_to(root).as_posix(), "sha256": sha256_of(path)}
 
 
-def audit_run(run_id: str, ledger: Ledger) -> Records:
-    """A run's dataset version with every member and the consent event that admitted it, its models, decisions and files.
+def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
+    """A run's dataset version with every member and the consent event that admitted it, its models, decisions and files,
+    and the approvals of its context where that needs one.
 
     Raises:
         InputError: no such run.
@@ -67,10 +69,12 @@ def audit_run(run_id: str, ledger: Ledger) -> Records:
     dataset = ledger.dataset(run.dataset_version) if run else None
     if run is None or dataset is None:
         raise InputError(f"no run '{run_id[:40]}' on record; `bitface audit model champion` names the champion's")
+    approvals = [row for row in context_rows(ledger, at) if row["context"] == run.context]
     models = [model for model in ledger.models() if model.run_id == run_id]
     return [
         {"kind": "run", **asdict(run)},
         {"kind": "dataset", **asdict(dataset)},
+        *({"kind": "context approval", **row} for row in approvals),
         *({"kind": "model", **asdict(model)} for model in models),
         *_decisions(models, ledger),
         *({"kind": one.kind, **_asset(one.run_id, one.path, one.sha256)} for one in ledger.assets(run_id)),
@@ -103,6 +107,7 @@ def audit_as_of(at: datetime, ledger: Ledger) -> Records:
         {"kind": "consents", "events": len(events), "people": len({event.subject for event in events})},
         *({"kind": "dataset", "version": version} for version in ledger.datasets_by(at)),
         *({"kind": "alias", **asdict(one)} for one in live),
+        *({"kind": "context approval", **row} for row in context_rows(ledger, at)),
     ]
 
 

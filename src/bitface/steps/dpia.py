@@ -12,6 +12,7 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
 from bitface.ledger.entries import ALIASES
 from bitface.ledger.ledger import Ledger
+from bitface.steps.contexts import context_rows
 from bitface.steps.expire import expiring
 
 OPEN: Final = "_to be written by a person_"
@@ -56,7 +57,8 @@ def assessment(ledger: Ledger, at: datetime) -> str:
             [
                 "Each person's data are encrypted by a key of their own; an erasure destroys it "
                 f"({len(gone)} people erased so far).",
-                "Consent is asked for when a dataset is built and again at promotion; work and education are refused.",
+                "Consent is asked for when a dataset is built and again at promotion.",
+                _contexts(ledger, at),
                 "A version goes live only when consent, accuracy, fairness, drift and explanation hold; it is signed.",
                 *(
                     f"{alias.capitalize()}: version {entry.version}, {entry.evidence} evidence."
@@ -110,6 +112,17 @@ def _storage(ledger: Ledger, events: Sequence[ConsentEvent], at: datetime) -> li
     return [
         f"Earliest date by which data must be deleted: {first.date()}; consents that end within {_AHEAD_DAYS} days: {len(soon)}."
     ]
+
+
+def _contexts(ledger: Ledger, at: datetime) -> str:
+    standing = [row for row in context_rows(ledger, at) if row["standing"] == "in force"]
+    if not standing:
+        return "Work and education are refused: no medical or safety reason is approved."
+    said = (
+        f"{row['context']} for a {row['reason']} reason until {row['valid_to'][:10]} ({row['approval_id']}, {row['approved_by']})"
+        for row in standing
+    )
+    return f"Work and education are refused, but for what is approved: {'; '.join(said)}."
 
 
 def _words(words: Iterable[str]) -> str:

@@ -74,7 +74,7 @@ def plan_run(
         RefusedError: the policy refuses purpose or context, or nobody is admitted.
         InputError, IntegrityError: the dataset cannot be read.
     """
-    check_training(purpose, context, at)
+    check_training(purpose, context, at, ledger.context_approvals())
     samples = read_index(place.data)
     _learn_published_consents(place.data, {sample.person for sample in samples}, keys, ledger)
     events = ledger.consents_as_of(at)
