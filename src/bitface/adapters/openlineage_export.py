@@ -22,6 +22,7 @@ NAMESPACE: Final = "bitface"
 PRODUCER: Final = "urn:bitface"
 CONSENT_FACET: Final = "bitface_consentSnapshot"
 SCHEMA: Final = "urn:bitface:facets:consent-snapshot:1"
+"""Of `consent_snapshot.schema.json`, beside this file."""
 FILE: Final = "lineage.jsonl"
 _SECONDS: Final = 5
 _RUNS: Final = uuid.uuid5(uuid.NAMESPACE_URL, PRODUCER)
