@@ -27,9 +27,11 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.policy import ContextApproval, check_prediction, check_training
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.errors import BitfaceError, InputError, RefusedError
+from bitface.ledger.contexts import SignedContext, sign_context
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
+from bitface.steps.approve import add_key, private_key
 from bitface.steps.consents import withdraw
 
 pytestmark = pytest.mark.timeout(36000)
@@ -449,23 +451,38 @@ def holds(path: Path, kept: Checkpoint) -> bool:
             return False
 
 
-def test_work_and_education_are_refused_every_time(rounds, state, never) -> None:
-    """Training and prediction, for any purpose and evidence, under approvals that are for elsewhere, over, or not begun."""
-    n, accepted = rounds(100, 200), 0
+def test_work_and_education_are_refused_every_time(rounds, state, never, tmp_path) -> None:
+    """Training and prediction, for any purpose and evidence, with records that are none: for elsewhere, over, not begun, revoked, of an
+    engineer, or of nobody's hand.
+    """
+    n, accepted = rounds(100, 200), []
+    template = tmp_path / "template.db"
+    with Ledger(sqlite_url(template), clock=lambda: NOON) as ledger:
+        for role in ("compliance", "engineer"):
+            add_key(role, role, tmp_path / f"{role}.pem", ledger)
+    hands = {role: private_key(tmp_path / f"{role}.pem") for role in ("compliance", "engineer")}
     for seed in range(n):
         rng = np.random.default_rng([35, seed])
         context, other = (str(one) for one in rng.permutation(["workplace", "education"]))
-        begins = moment(rng, -9, 9)
-        ends = begins + timedelta(hours=int(rng.integers(1, 9)))
-        covers = begins <= NOON < ends
+        flaw = str(rng.choice(["none", "elsewhere", "over", "not begun", "revoked", "engineer", "forged"]))
+        length = timedelta(hours=int(rng.integers(1, 9)))
+        begins = {"over": NOON - length, "not begun": NOON + timedelta(hours=1)}.get(flaw, NOON - length / 2)
         approval = ContextApproval(
-            context=other if covers else context,
+            context=other if flaw == "elsewhere" else context,
             reason=str(rng.choice(["medical", "safety"])),
-            record_sha256="a" * 64,
+            record_sha256=sha(str(seed)),
             valid_from=begins,
-            valid_to=ends,
+            valid_to=begins + length,
         )
-        approvals = [approval] if rng.random() < 0.7 else []
+        path = Path(shutil.copy(template, tmp_path / "office.db"))
+        with Ledger(sqlite_url(path), clock=lambda: NOON) as ledger:
+            if flaw in ("elsewhere", "over", "not begun", "revoked"):
+                ledger.record_context(sign_context(approval, "approved", hands["compliance"]))
+            if flaw == "revoked":
+                ledger.record_context(sign_context(approval, "revoked", hands["compliance"]))
+            if flaw in ("engineer", "forged"):
+                slip_in(path, sign_context(approval, "approved", hands["engineer"]), flaw == "forged")
+            approvals = ledger.context_approvals()
         purposes = str(rng.choice(["train", "benchmark"])), str(rng.choice(PURPOSES))
         evidence = str(rng.choice(["real", "mixed", "synthetic"]))
         for check, given in (
@@ -474,8 +491,23 @@ def test_work_and_education_are_refused_every_time(rounds, state, never) -> None
         ):
             try:
                 check(*given, NOON, approvals)
-                accepted += 1
+                accepted.append((seed, flaw))
             except RefusedError:
                 pass
-    assert not accepted
+        for file in tmp_path.glob("office.db*"):
+            file.unlink()
+    assert not accepted, accepted[:5]
     state("Workplace or education without an approved medical or safety record: accepted", never(2 * n), 2 * n)
+
+
+def slip_in(path: Path, signed: SignedContext, in_anothers_name: bool) -> None:
+    """Writes an approval past the ledger's door, which would not have taken it."""
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA foreign_keys=OFF")
+    (compliance,) = raw.execute("select key_id from keys where role = 'compliance'").fetchone()
+    key_id = compliance if in_anothers_name else signed.key_id
+    body = json.dumps(signed.approval.model_dump(mode="json"))
+    row = (signed.approval.approval_id, "approved", body, key_id, signed.signature, utc_text(NOON), 1)
+    raw.execute("insert into context_approvals values (?, ?, ?, ?, ?, ?, ?)", row)
+    raw.commit()
+    raw.close()
