@@ -246,6 +246,29 @@ def test_files_that_went_with_another_run_come_back_below_the_one_that_made_them
     assert (tracking.resolve("back/1", "back") / "spec.json").read_text() == "back 1"
 
 
+def test_a_home_that_was_moved_takes_its_files_along(tmp_path: Path) -> None:
+    """Old runs and versions are found in the new place, new runs write there, and another's addresses stay."""
+    old, new = tmp_path / "old", tmp_path / "new home"
+    before = MlflowTracking(old)
+    before.start(run("first"))
+    before.finish("first", outcome(tmp_path))
+    before.register(version(tmp_path, "first", "moved"))
+    elsewhere = client(before).create_experiment("another's", artifact_location=f"file://{tmp_path}/older/artefacts")
+    old.rename(new)
+    after = MlflowTracking(new)
+    moved = client(after).get_model_version("moved", "1")
+    assert moved.source == (new / "artefacts" / moved.run_id / "artifacts" / "bundle").as_uri()
+    assert {file.path for file in client(after).list_artifacts(moved.run_id)} == {"bundle", "figures", "reports"}
+    assert Path(client(after).download_artifacts(moved.run_id, "figures/confusion.png")).read_bytes() == b"png"
+    own = after.start(run("second"))
+    after.finish("second", outcome(tmp_path))
+    assert (new / "artefacts" / own / "artifacts" / "figures" / "confusion.png").is_file()
+    assert not old.exists()
+    assert client(after).get_experiment(elsewhere).artifact_location.endswith("/older/artefacts")
+    with pytest.raises(InputError, match="has a registered bundle already"):
+        after.register(version(tmp_path, "first", "moved", number=2))
+
+
 def test_a_registration_that_dies_leaves_no_version(
     tracking: MlflowTracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from bitface.adapters.mlflow_tracking.moved import move_addresses
 from bitface.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class MlflowStore:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's client on this store; creates the store where it is new (about 2 s)."""
+        """MLflow's client on this store; creates the store where it is new (about 2 s), and follows a home that was moved."""
         # Read by MLflow when it is imported, which is why the import stands here.
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
@@ -95,6 +96,9 @@ class MlflowStore:
         with closing(sqlite3.connect(self._home / "mlflow.db")) as connection:
             # Kept in the file: a reader in the browser does not hinder a running retrain.
             connection.execute("PRAGMA journal_mode=WAL")
+        known = client.get_experiment_by_name(EXPERIMENT)
+        if known is not None and known.artifact_location != self.artefacts.as_uri():
+            move_addresses(self._home / "mlflow.db", str(known.artifact_location), self.artefacts.as_uri())
         return client
 
     @cached_property
