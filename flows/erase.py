@@ -39,6 +39,6 @@ def erase(request: EraseRequest) -> dict[str, Any]:
 
 def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Quarantines people at once, then runs the rest in this process, marked as this installation's."""
-    erasure_id = quarantine(subjects, reason)
+    erasure_id = quarantine(subjects, reason, profile, overrides)
     with tags(home_tag(workspace())):
         return dict(erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides))))

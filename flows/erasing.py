@@ -78,9 +78,9 @@ def wire_erasure(profile: str, overrides: Sequence[str]) -> Erasing:
     return Erasing(tools=wiring.open_tools(profile, overrides))
 
 
-def quarantine(subjects: Sequence[str], reason: str) -> str:
-    """Begins an erasure; returns its id."""
-    tools = wiring.open_tools()
+def quarantine(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> str:
+    """Begins an erasure whose retrain can be made as asked; returns its id."""
+    tools = wiring.open_tools(profile, overrides)
     with tools.ledger as ledger:
         return erase.begin(subjects, reason, tools.keys, ledger, tools.workspace, tools.now()).erasure_id
 

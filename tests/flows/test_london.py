@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -72,3 +77,67 @@ def test_the_run_is_held_for_the_group_that_is_too_small(retrained) -> None:
     _, summary = retrained
     assert summary["gate"]["decision"] == "hold"
     assert any("45_59" in reason for reason in summary["gate"]["reasons"]), summary["gate"]["reasons"]
+
+
+FEW = [word for one in ("training.epochs=4", "explain.samples=14", "latency.rounds=100") for word in ("--set", one)]
+
+
+def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
+    retrained, london: Path, tmp_path: Path, bitface
+) -> None:
+    """Key, photographs, features, models, pages: searched for in every file; the dataset without them is trained on again."""
+    project, before = retrained
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    rows = list(csv.DictReader((london / "manifest.csv").read_text().splitlines()))
+    number = rows[0]["subject"]
+    own = f"london-{number}"
+    photos = [(london / "images" / row["file"]).read_bytes() for row in rows if row["subject"] == number]
+    with Ledger(sqlite_url(tmp_path / "home" / "ledger.db")) as ledger:
+        (model,) = ledger.models()
+    who = json.loads(bitface(tmp_path, "consent", "show", own, "--json").stdout)["subject"]
+    shard = (tmp_path / "data" / "shards" / f"{who}.shard").read_bytes()
+    assert len(photos) == 2 and places_of(tmp_path, [shard[:64], who.encode()])
+    wrong = bitface(tmp_path, "erase", own, "--json", "--set", "training.epoch=4")
+    assert wrong.returncode == 2
+    assert json.loads(bitface(tmp_path, "consent", "show", own, "--json").stdout)["admitted"], "nothing has begun"
+    done = bitface(tmp_path, "erase", own, "--json", *FEW)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert (found["subjects"], found["keys_destroyed"], found["found"]) == ([who], 1, [])
+    assert found["models"] == ["bitface/1"] and found["retrained"] and found["decision"] in ("hold", "block")
+    # The name stands in the ledger and the proof, whose lists say so; nothing of the face stands anywhere.
+    middle = [photo[len(photo) // 2 :][:64] for photo in photos]
+    assert places_of(tmp_path, [shard[:64], shard[-64:], own.encode(), *middle]) == []
+    named = {path.name.split("-")[0] for path in places_of(tmp_path, [who.encode()])}
+    assert named <= {"ledger.db", "decryptions.jsonl", f"{Path(found['proof']).stem}.json"}, named
+    with Ledger(sqlite_url(tmp_path / "home" / "ledger.db")) as ledger:
+        again = ledger.models()[-1]
+        members = ledger.members(ledger.run(again.run_id).dataset_version)
+        assert len(members) == before["dataset"]["samples"] - 2 and who not in {member.person for member in members}
+        assert ledger.erased_in(model) == 1 and ledger.erased_in(again) == 0
+        assert ledger.verify_chain().intact
+    proof = json.loads(bitface(tmp_path, "audit", "erasure", own, "--json").stdout)
+    assert proof[0]["proof_intact"] and proof[0]["keys_destroyed"] == [who]
+    asked = (
+        "predict",
+        str(london / "images" / rows[2]["file"]),
+        "--model",
+        "bitface/1",
+        "--purpose",
+        "infer",
+        "--context",
+        "research",
+    )
+    assert bitface(tmp_path, *asked).returncode == 4
+    report = json.loads(bitface(tmp_path, "data", "import", str(london), "--format", "london", "--json").stdout)
+    assert report["people"] == 101 and len(report["quarantined"]) == 2
+
+
+def places_of(project: Path, needles: list[bytes]) -> list[Path]:
+    """Every file below a project, or its name, that holds one of some bytes."""
+    files = [path for path in project.rglob("*") if path.is_file()]
+    return [
+        path
+        for path in files
+        if any(needle in path.name.encode() for needle in needles) or any(map(path.read_bytes().__contains__, needles))
+    ]

@@ -227,8 +227,8 @@ def check_not_retired(reference: str, ledger: Ledger) -> None:
     gone = ledger.erased_in(entry)
     if gone:
         raise RefusedError(
-            f"version {entry.version} was made with {gone} people who have been erased, and is used no more; "
-            "run `bitface retrain`"
+            f"version {entry.version} was made with people who have been erased ({gone}), and is used no more; run "
+            "`bitface retrain`"
         )
 
 
