@@ -27,7 +27,8 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps import erase
-from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_page, audit_run, audit_subject
+from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
+from bitface.steps.audit_page import audit_page, erasure_sections
 from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
 from bitface.steps.dpia import assessment
 from bitface.steps.promote import expected_previous
@@ -330,9 +331,28 @@ def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> N
     (page,) = pages
     assert house.ledger.checkpoint().head_sha256 in page.standing and page.standing.endswith("it holds.")
     tables = {table.heading: table for table in page.tables}
-    assert tables["Consent"].columns == ["field", "record 1"] and ["state", "given"] in tables["Consent"].rows
+    assert tables["Consent"].columns == ["", ""] and ["state", "given"] in tables["Consent"].rows
     assert ["dataset version", "d1"] in tables["Dataset"].rows and len(tables["Own file"].rows) == 4
     assert all(len(row) == len(table.columns) for table in page.tables for row in table.rows)
+
+
+def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_path) -> None:
+    pages = []
+    report = SimpleNamespace(
+        ReportTable=SimpleNamespace,
+        AuditPage=SimpleNamespace,
+        write_audit_page=lambda page, path: pages.append(page) or path,
+    )
+    house.erase("anna")
+    rows = erasure_sections(erase.audit_erasure("anna", house.keys, house.ledger, house.place.home))
+    audit_page("Gone", "lead", rows, house.ledger, NOON, report, tmp_path / "e.html")
+    tables = {table.heading: table for table in pages[0].tables}
+    done = dict(tables["What was done"].rows)
+    assert done["found in a search of every file"] == "nothing" and done["still in the dataset"] == "nobody"
+    assert done["keys destroyed, of"] == house.people["anna"] and done["the proof is the recorded one"] == "yes"
+    assert done["began"].endswith(" UTC")
+    assert tables["Model made with them, retired"].rows and len(tables["What stays"].rows) == len(erase.RESIDUAL)
+    assert not [cell for table in pages[0].tables for row in table.rows for cell in row if "{" in cell]
 
 
 def test_a_bundle_that_was_made_again_without_who_left_is_no_longer_retired(house) -> None:

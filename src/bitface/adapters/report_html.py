@@ -258,6 +258,7 @@ def _render(template: str, values: Mapping[str, object]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"figure": _figure, "interval": _interval, "one_line": _one_line}
+    environment.tests["code"] = _is_code
     return environment.get_template(template).render(values)
 
 
@@ -268,6 +269,12 @@ def _figure(value: float | None) -> str:
 def _interval(cell: Mapping[str, Any] | CardMetric) -> str:
     lo, hi = (cell.lo, cell.hi) if isinstance(cell, CardMetric) else (cell.get("lo"), cell.get("hi"))
     return "-" if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
+
+
+def _is_code(text: str) -> bool:
+    """Whether a text is digests or paths, which may be broken anywhere."""
+    words = text.split(", ")
+    return not any(" " in word for word in words) and any("/" in word or len(word) > 31 for word in words)
 
 
 def _one_line(text: str) -> str:

@@ -21,7 +21,7 @@ Html = Annotated[Path | None, typer.Option("--html", help="Also write a page tha
 def _page(title: str, lead: str, rows: list[dict[str, Any]], path: Path | None) -> None:
     if path is None:
         return
-    from bitface.steps.audit import audit_page
+    from bitface.steps.audit_page import audit_page
     from flows.wiring import open_tools, pictures
 
     tools = open_tools()
@@ -87,7 +87,7 @@ def model(
         entry, made_by = model_and_run(reference, ledger)
         rows = audit_model(entry, made_by, ledger, tools.now())
     _page(
-        f"{entry.name}/{entry.version}",
+        f"What model {entry.name}/{entry.version} rests on",
         "Its run, its decisions, its times as an alias, and consent as of now.",
         rows,
         html,
@@ -142,6 +142,7 @@ def erasure(
 ) -> None:
     """The proof that somebody is gone; exit 3 where the file is not the one that the ledger recorded."""
     from bitface.steps.audit import records_text
+    from bitface.steps.audit_page import erasure_sections
     from bitface.steps.erase import audit_erasure
     from flows.wiring import open_tools
 
@@ -150,8 +151,8 @@ def erasure(
         rows = audit_erasure(who, tools.keys, ledger, tools.workspace.home)
     _page(
         "An erasure and its proof",
-        "What was reached, what was done, what was found afterwards, and what stays.",
-        rows,
+        "What was done, what it reached, what was found afterwards, and what stays.",
+        erasure_sections(rows),
         html,
     )
     emit(rows, records_text(rows), as_json)

@@ -20,7 +20,6 @@ from bitface.steps.contexts import context_rows
 
 DECRYPTIONS: Final = "decryptions.jsonl"
 """Of the home: who opened whose data."""
-_COLUMNS_MAX: Final = 7
 Records = list[dict[str, Any]]
 
 
@@ -130,40 +129,6 @@ def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
         lines += [f"  {_words(record)}" for record in own[:limit]]
         lines += [f"  and {len(own) - limit} more, see --json"] if len(own) > limit else []
     return "\n".join(lines)
-
-
-def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: datetime, report: Any, path: Path) -> Path:
-    """The records as a page to print, a table per kind, with where the log ended; `report` is the report adapter."""
-    found = ledger.verify_chain()
-    end = f"The log had {found.checkpoint.size} entries, the last with SHA-256 {found.checkpoint.head_sha256}"
-    page = report.AuditPage(
-        title=title,
-        lead=lead,
-        asked_at=at.isoformat(timespec="seconds"),
-        standing=f"{end}; it {'holds' if found.intact else 'does NOT hold'}.",
-        tables=[_table(kind, records, report) for kind in dict.fromkeys(record["kind"] for record in records)],
-    )
-    return Path(report.write_audit_page(page, path))
-
-
-def _table(kind: str, records: Records, report: Any) -> Any:
-    own = [record for record in records if record["kind"] == kind]
-    names = [name for name in dict.fromkeys(name for record in own for name in record) if name != "kind"]
-    told = [name for name in names if any(record.get(name) not in (None, "", [], ()) for record in own)]
-    heads = [name.replace("_", " ") for name in told]
-    rows = [[_whole(record.get(name)) for name in told] for record in own]
-    if len(heads) > _COLUMNS_MAX and len(rows) <= _COLUMNS_MAX:
-        # A sheet is too narrow for them: fields go down, records across.
-        rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
-        heads = ["field", *(f"record {number}" for number in range(1, len(own) + 1))]
-    counted = f"{len(own)} {'record' if len(own) == 1 else 'records'}"
-    return report.ReportTable(heading=kind.capitalize(), caption=counted, columns=heads, rows=rows)
-
-
-def _whole(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_whole, value))
-    return "" if value is None else str(value)
 
 
 def _words(record: dict[str, Any]) -> str:
