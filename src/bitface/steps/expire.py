@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bitface.consent.admission import admit_people
+from bitface.consent.admission import expiring as consents_ending
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.ledger.entries import ALIASES, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -50,24 +51,14 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
 
     A consent ends at its valid_to or its delete-by, whichever is first.
     """
-    within = at + timedelta(days=days)
-    latest: dict[tuple[str, str], ConsentEvent] = {}
-    for event in sorted(ledger.consents_as_of(at), key=lambda event: (event.event_time, event.recorded_at)):
-        latest[event.subject, event.record_id] = event
+    ending = consents_ending(ledger.consents_as_of(at), at, at + timedelta(days=days))
     members = {alias: _members(entry, ledger) for alias in ALIASES if (entry := ledger.champion(alias))}
     rows = []
-    for event in latest.values():
-        ends = min((moment, why) for moment, why in _ends(event))
-        if event.state in ("given", "reaffirmed") and at < ends[0] <= within:
-            rows.append(
-                {
-                    "subject": event.subject,
-                    "record_id": event.record_id,
-                    "ends": utc_text(ends[0]),
-                    "because": ends[1],
-                    "in": sorted(alias for alias, people in members.items() if event.subject in people),
-                }
-            )
+    for event in ending:
+        ends, why = min((event.valid_to, "valid to"), (event.delete_by, "delete by"))
+        alive = sorted(alias for alias, people in members.items() if event.subject in people)
+        known = {"subject": event.subject, "record_id": event.record_id}
+        rows.append({**known, "ends": utc_text(ends), "because": why, "in": alive})
     return sorted(rows, key=lambda row: (str(row["ends"]), str(row["subject"])))
 
 
@@ -81,10 +72,6 @@ def expiring_text(rows: Sequence[dict[str, Any]], days: int) -> str:
         for row in rows
     ]
     return "\n".join(lines)
-
-
-def _ends(event: ConsentEvent) -> list[tuple[datetime, str]]:
-    return [(event.valid_to, "valid to"), (event.delete_by, "delete by")]
 
 
 def _members(entry: ModelEntry, ledger: Ledger) -> set[str]:

@@ -34,7 +34,7 @@ def write_page(
             for number, face in enumerate(found.faces, start=1)
         ]
         page = pages.ExplanationPage(
-            title=f"What {found.path.name} was read by",
+            title=f"What the reading of {found.path.name} rests on",
             model=found.model,
             facts={
                 "model": f"{found.model}, bundle {found.digest[:16]}",
