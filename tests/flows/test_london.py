@@ -117,6 +117,7 @@ def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
         assert ledger.erased_in(model) == 1 and ledger.erased_in(again) == 0
         assert ledger.verify_chain().intact
     proof = json.loads(bitface(tmp_path, "audit", "erasure", own, "--json").stdout)
+    assert proof[0]["retrain"]["bundle_sha256"] == again.bundle_sha256
     assert proof[0]["proof_intact"] and proof[0]["keys_destroyed"] == [who]
     asked = (
         "predict",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,12 +17,16 @@ from hypothesis import strategies as st
 from bitface.dataset.decryptions import DecryptionLog, decryptions_of
 from bitface.dataset.files import write_atomically
 from bitface.dataset.index import read_index, write_index
-from bitface.dataset.keys import KeyStore
+from bitface.dataset.keys import DEMO_KEY, KeyStore
 from bitface.dataset.manifest import verify_manifest, write_manifest
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.shards import Shard, read_shard, seal, shard_name, unseal, write_shard
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.ledger import Ledger
+from bitface.steps.diagnose import Finding, diagnose
+from bitface.workspace import open_workspace
 
 SYNTHETIC = "s0123456789abcde"
 
@@ -237,6 +243,30 @@ def test_a_master_key_that_is_kept_elsewhere_is_never_written_down(tmp_path) -> 
         KeyStore(tmp_path / "keys", lambda: (one,)).key_of(person)
     written = [path.read_bytes() for path in (tmp_path / "keys").rglob("*") if path.is_file()]
     assert not [content for content in written if one in content or other in content or one.hex().encode() in content]
+
+
+def test_the_published_demo_key_protects_no_real_person(tmp_path) -> None:
+    """Enrolling is refused, and the doctor tells it."""
+    place = open_workspace({"BITFACE_HOME": str(tmp_path / "home")}, tmp_path)
+
+    def fails() -> tuple[bytes, ...]:
+        raise InputError("the command failed")
+
+    def said(given: Callable[[], tuple[bytes, ...]] = tuple) -> Finding:
+        keys = KeyStore(place.keys, given)
+        with Ledger(sqlite_url(tmp_path / "ledger.db")) as ledger:
+            return next(row for row in diagnose(place, SimpleNamespace(), keys, ledger) if row.what == "keys")  # type: ignore[arg-type]
+
+    assert said().found.startswith("none needed")
+    with pytest.raises(RefusedError, match="published demo key"):
+        KeyStore(place.keys, lambda: (DEMO_KEY,)).enrol("id-1")
+    assert said(lambda: (DEMO_KEY,)).state == "fail" and "BITFACE_MASTER_KEY_NEXT" in said(lambda: (DEMO_KEY,)).remedy
+    assert said(lambda: (bytes(32),)).found == "master key kept elsewhere, 0 people's keys here"
+    assert said(fails).state == "fail"
+    KeyStore(place.keys).enrol("id-1")
+    assert said().found == "master key and 1 people's keys, owner only"
+    place.keys.chmod(0o755)
+    assert said().state == "fail" and "chmod 700" in said().remedy
 
 
 def test_a_given_master_key_has_64_digits_or_is_refused_unseen(monkeypatch) -> None:

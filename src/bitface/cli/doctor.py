@@ -17,7 +17,7 @@ def doctor(as_json: AsJson = False) -> None:
     from flows.wiring import open_tools
 
     tools = open_tools()
-    rows = diagnose(tools.workspace, tools.store, tools.ledger)
+    rows = diagnose(tools.workspace, tools.store, tools.keys, tools.ledger)
     width = max(len(row.what) for row in rows)
     lines = [f"{_SIGNS[row.state]}  {row.what:<{width}}  {row.found}" for row in rows]
     lines = [

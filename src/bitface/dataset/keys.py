@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -30,6 +30,9 @@ DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people 
 SYNTHETIC_PREFIX: Final = "s"
 """Pseudonyms of synthetic people begin with it, those of real people with `r`."""
 ERASED: Final = "erased at this person's wish, or at the end of a purpose; a new import does not bring anybody back"
+PUBLISHED: Final = (
+    "the published demo key, which protects nobody; give another one (`openssl rand -hex 32`), or none and one is made"
+)
 _SUPPRESSED: Final = "erased "
 _MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
 _MASTER_BYTES: Final = 32
@@ -68,8 +71,10 @@ class KeyStore:
         """The pseudonym of a subject's id; makes the person's key and entry at the first call.
 
         Raises:
-            RefusedError: the subject was erased.
+            RefusedError: the subject was erased, or the master key is the published demo key.
         """
+        if self._master() == DEMO_KEY:
+            raise RefusedError(f"the master key is {PUBLISHED}")
         path = self._entry(subject_id)
         if self.erasure_of(subject_id) is not None:
             raise RefusedError(ERASED)
@@ -158,6 +163,20 @@ class KeyStore:
     def destroy_day(self, day: date) -> None:
         """Destroys a day's key: whatever copy there is of what was kept then can be read no more."""
         self._day(day).unlink(missing_ok=True)
+
+    def place_of_master(self) -> Literal["nowhere", "here", "elsewhere"]:
+        """Where the master key is kept; nowhere before it is first needed."""
+        if self._given():
+            return "elsewhere"
+        return "here" if (self._folder / _MASTER).is_file() else "nowhere"
+
+    def is_published(self) -> bool:
+        """Whether a master key that is in use is the published demo key, so that whoever has the files can read them."""
+        return self._has_master() and DEMO_KEY in (self._given() or (self._master(),))
+
+    def people(self) -> int:
+        """How many real people have a key."""
+        return sum(1 for _ in (self._folder / "people").glob("*.json"))
 
     def rotate(self) -> int:
         """Wraps every key by a new master key; nothing that the keys encrypt is touched. Returns how many were wrapped again.

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from bitface.dataset.index import INDEX_NAME
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.errors import BitfaceError
 from bitface.ledger.ledger import Ledger
@@ -49,7 +50,7 @@ class Finding:
     remedy: str = ""
 
 
-def diagnose(place: Workspace, store: DatasetStore, ledger: Ledger) -> tuple[Finding, ...]:
+def diagnose(place: Workspace, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> tuple[Finding, ...]:
     """All findings, in the order in which a run would meet them."""
     return (
         _python(),
@@ -58,7 +59,7 @@ def diagnose(place: Workspace, store: DatasetStore, ledger: Ledger) -> tuple[Fin
         _disk(place.home),
         _asset(place.cache),
         _dataset(place.data, store),
-        _keys(place.keys),
+        _keys(place.keys, keys),
         _ledger(ledger),
     )
 
@@ -131,15 +132,23 @@ def _dataset(data: Path, store: DatasetStore) -> Finding:
     return Finding(what="dataset", state="ok", found=f"{version[:12]}, every file as recorded")
 
 
-def _keys(keys: Path) -> Finding:
-    master = keys / "master.key"
-    if not master.is_file():
+def _keys(folder: Path, keys: KeyStore) -> Finding:
+    try:
+        place = keys.place_of_master()
+        if keys.is_published():
+            elsewhere = ", with another in BITFACE_MASTER_KEY_NEXT" if place == "elsewhere" else ""
+            remedy = f"`bitface keys rotate`{elsewhere}; what was stored until now is to be taken as read"
+            return Finding(what="keys", state="fail", found="the master key is the published demo key", remedy=remedy)
+    except BitfaceError as error:
+        return Finding(what="keys", state="fail", found=str(error), remedy="set the variable right, or unset it")
+    if place == "nowhere":
         return Finding(what="keys", state="ok", found="none needed: no real person is enrolled")
-    if stat.S_IMODE(master.stat().st_mode) != 0o600 or stat.S_IMODE(keys.stat().st_mode) != 0o700:
-        remedy = f"chmod 700 {keys.name} and chmod 600 {keys.name}/master.key"
+    if place == "elsewhere":
+        return Finding(what="keys", state="ok", found=f"master key kept elsewhere, {keys.people()} people's keys here")
+    if stat.S_IMODE((folder / "master.key").stat().st_mode) != 0o600 or stat.S_IMODE(folder.stat().st_mode) != 0o700:
+        remedy = f"chmod 700 {folder.name} and chmod 600 {folder.name}/master.key"
         return Finding(what="keys", state="fail", found="others may read the master key", remedy=remedy)
-    people = sum(1 for _ in (keys / "people").glob("*.json"))
-    return Finding(what="keys", state="ok", found=f"master key and {people} people's keys, owner only")
+    return Finding(what="keys", state="ok", found=f"master key and {keys.people()} people's keys, owner only")
 
 
 def _ledger(ledger: Ledger) -> Finding:

@@ -183,7 +183,7 @@ def prove(
         **done,
         "dataset_version": version,
         "in_dataset_now": sorted(present & set(opened.people)),
-        "retrain": dict(retrained),
+        "retrain": {**retrained, **_digests(retrained.get("version"), ledger)},
         "digests_absent": sorted(digests),
         "found": sorted(_left(opened.people, digests, place)),
         "residual": list(RESIDUAL),
@@ -265,6 +265,12 @@ def erase_text(found: Mapping[str, Any]) -> str:
         lines.append(f"  left of them anywhere: {', '.join(found['found']) or 'nothing found'}")
         lines.append(f"  proof: {found['proof']}")
     return "\n".join(lines)
+
+
+def _digests(version: int | None, ledger: Ledger) -> dict[str, str]:
+    """Of a version that was made again."""
+    model = None if version is None else ledger.model(version)
+    return {} if model is None else {"bundle_sha256": model.bundle_sha256, "weights_sha256": model.weights_sha256}
 
 
 def _membership(summary: Path) -> dict[str, float] | None:
