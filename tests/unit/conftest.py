@@ -1,16 +1,19 @@
-"""Made-up evidence for the gate: sound by default, so that a test changes one thing and sees one cell change."""
+"""Made-up evidence for the gate and runs for the ledger: sound by default, so that a test changes one thing and sees one change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bitface.consent.events import ConsentEvent
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
+from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
+from bitface.ledger.ledger import Ledger
 from bitface.params import GateParams, read_params
 
 EMOTIONS = ("anger", "happiness", "neutral")
@@ -104,3 +107,52 @@ def gate_params() -> GateParams:
     """The project's own, with fewer draws."""
     params = read_params(Path(__file__).resolve().parents[2] / "params.yaml").gate
     return params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
+
+
+def _freeze(
+    ledger: Ledger,
+    version: str,
+    events: Sequence[ConsentEvent],
+    context: str = "research",
+    evidence: str = "synthetic",
+) -> None:
+    """Records a dataset version with a still of everybody whose consent event is given."""
+    members = [
+        MemberEntry(
+            sample_id=f"{event.subject}-1",
+            person=event.subject,
+            sample_sha256="a" * 64,
+            split="train",
+            licence_id="synthetic",
+            consent_event_id=event.event_id,
+            consent_event_sha256=event.sha256,
+        )
+        for event in events
+    ]
+    dataset = DatasetEntry(
+        version=version,
+        manifest_sha256="b" * 64,
+        consent_snapshot_sha256="c" * 64,
+        purpose="train",
+        context=context,
+        evidence=evidence,
+        people=len(members),
+        samples=len(members),
+    )
+    ledger.record_dataset(dataset, members)
+
+
+def _begin(ledger: Ledger, run_id: str, version: str, context: str = "research") -> None:
+    """Records a run on a dataset version."""
+    codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
+    ledger.record_run(RunEntry(run_id=run_id, dataset_version=version, purpose="train", context=context, **codes))
+
+
+@pytest.fixture(scope="session")
+def freeze() -> Callable[..., None]:
+    return _freeze
+
+
+@pytest.fixture(scope="session")
+def begin() -> Callable[..., None]:
+    return _begin

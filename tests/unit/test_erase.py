@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ from bitface.dataset.shards import Shard, seal, shard_name, write_shard
 from bitface.errors import InputError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps import erase
 from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
@@ -85,7 +85,7 @@ class House(SimpleNamespace):
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path, freeze, begin) -> Iterator[House]:
     home, data = tmp_path / "home", tmp_path / "data"
     place = Workspace(root=tmp_path, home=home, cache=tmp_path / "cache", data=data, params=tmp_path / "params.yaml")
     keys = KeyStore(place.keys)
@@ -122,7 +122,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     (data / "licences.json").write_text(render_licences([SYNTHETIC_LICENCE]))
     write_manifest(data)
     with Ledger(sqlite_url(home / "ledger.db"), clock=lambda: NOON - timedelta(days=1)) as ledger:
-        events = _record(ledger, people, samples)
+        events = _record(ledger, people, freeze, begin)
         for person in people.values():
             sealed = seal(b"features", keys.key_of(person), person, "features")
             for path in (
@@ -138,7 +138,9 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield House(place=place, keys=keys, ledger=ledger, people=people, store=Store(), purged=[], events=events)
 
 
-def _record(ledger: Ledger, people: dict[str, str], samples: list[Sample]) -> list[ConsentEvent]:
+def _record(
+    ledger: Ledger, people: dict[str, str], freeze: Callable[..., None], begin: Callable[..., None]
+) -> list[ConsentEvent]:
     ledger.record_notice(packaged_notice("synthetic-1"))
     model = synthetic_consents(["s" * 16])[0].model_dump()
     events = [
@@ -146,24 +148,8 @@ def _record(ledger: Ledger, people: dict[str, str], samples: list[Sample]) -> li
         for person in people.values()
     ]
     ledger.record_consents(events)
-    members = [
-        MemberEntry(
-            sample_id=sample.sample_id,
-            person=sample.person,
-            sample_sha256=sample.sha256,
-            split="train",
-            licence_id="synthetic",
-            consent_event_id=event.event_id,
-            consent_event_sha256=event.sha256,
-        )
-        for sample, event in zip(samples, events, strict=True)
-    ]
-    facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "real"}
-    ledger.record_dataset(
-        DatasetEntry(version="d1", purpose="train", context="research", people=3, samples=3, **facts), members
-    )
-    codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
-    ledger.record_run(RunEntry(run_id="r1", dataset_version="d1", purpose="train", context="research", **codes))
+    freeze(ledger, "d1", events, evidence="real")
+    begin(ledger, "r1", "d1")
     ledger.record_assets([AssetEntry(run_id="r1", path="runs/r1/gate.json", kind="report", sha256="f" * 64)])
     ledger.record_model(
         ModelEntry(bundle_sha256="b1", weights_sha256="w1", run_id="r1", evidence="real", purpose="train")
@@ -355,30 +341,14 @@ def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_pa
     assert not [cell for table in pages[0].tables for row in table.rows for cell in row if "{" in cell]
 
 
-def test_a_bundle_that_was_made_again_without_who_left_is_no_longer_retired(house) -> None:
+def test_a_bundle_that_was_made_again_without_who_left_is_no_longer_retired(house, freeze, begin) -> None:
     """Who only judged a model changes none of its bytes: the same version, from another run, may be used again."""
     house.erase("anna")
     champion = house.ledger.champion()
     assert house.ledger.erased_in(champion) == 1 and house.ledger.run_of(champion).run_id == "r1"
     staying = [event for event in house.events if event.subject != house.people["anna"]]
-    members = [
-        MemberEntry(
-            sample_id=f"{event.subject}-1",
-            person=event.subject,
-            sample_sha256="a" * 64,
-            split="gate",
-            licence_id="synthetic",
-            consent_event_id=event.event_id,
-            consent_event_sha256=event.sha256,
-        )
-        for event in staying
-    ]
-    facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "real"}
-    house.ledger.record_dataset(
-        DatasetEntry(version="d2", purpose="train", context="research", people=2, samples=2, **facts), members
-    )
-    codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
-    house.ledger.record_run(RunEntry(run_id="r2", dataset_version="d2", purpose="train", context="research", **codes))
+    freeze(house.ledger, "d2", staying, evidence="real")
+    begin(house.ledger, "r2", "d2")
     house.ledger.record_decision(
         DecisionEntry(decision_sha256="x2", bundle_sha256="b1", run_id="r2", decision="promote", reasons=())
     )

@@ -11,7 +11,7 @@ import pytest
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps.expire import expiring, expiring_text, lapsed_models, look
 
@@ -24,7 +24,7 @@ def ending(event: ConsentEvent, at: datetime, **changes: object) -> ConsentEvent
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, freeze, begin) -> Iterator[Ledger]:
     """Three people in a champion; the first one's consent ends in 10 days, the second one's data go in 20."""
     first, second, third = synthetic_consents(PEOPLE)
     consents = [
@@ -35,24 +35,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
         opened.record_notice(packaged_notice("synthetic-1"))
         opened.record_consents(consents)
-        members = [
-            MemberEntry(
-                sample_id=event.subject,
-                person=event.subject,
-                sample_sha256="a" * 64,
-                split="train",
-                licence_id="synthetic",
-                consent_event_id=event.event_id,
-                consent_event_sha256=event.sha256,
-            )
-            for event in consents
-        ]
-        facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "synthetic"}
-        opened.record_dataset(
-            DatasetEntry(version="d1", purpose="train", context="research", people=3, samples=3, **facts), members
-        )
-        codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
-        opened.record_run(RunEntry(run_id="r1", dataset_version="d1", purpose="train", context="research", **codes))
+        freeze(opened, "d1", consents)
+        begin(opened, "r1", "d1")
         model = ModelEntry(bundle_sha256="b1", weights_sha256="w1", run_id="r1", evidence="synthetic", purpose="train")
         opened.record_model(model)
         opened.record_decision(

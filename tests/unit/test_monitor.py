@@ -17,7 +17,7 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import DatasetEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import DriftParams, read_params
 from bitface.steps.face_rows import ANSWERS
@@ -50,31 +50,15 @@ def keys(tmp_path: Path) -> KeyStore:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, keys: KeyStore) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, keys: KeyStore, freeze, begin) -> Iterator[Ledger]:
     """A model of sixty people that nobody has promoted; the first one's consent ends tomorrow."""
     consents = list(synthetic_consents(PEOPLE))
     consents[0] = ConsentEvent.model_validate(consents[0].model_dump() | {"valid_to": NOON + timedelta(days=1)})
     with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
         opened.record_notice(packaged_notice("synthetic-1"))
         opened.record_consents(consents)
-        members = [
-            MemberEntry(
-                sample_id=f"{event.subject}-1",
-                person=event.subject,
-                sample_sha256="a" * 64,
-                split="gate",
-                licence_id="synthetic",
-                consent_event_id=event.event_id,
-                consent_event_sha256=event.sha256,
-            )
-            for event in consents
-        ]
-        facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "synthetic"}
-        opened.record_dataset(
-            DatasetEntry(version="d1", purpose="train", context="research", people=60, samples=60, **facts), members
-        )
-        codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
-        opened.record_run(RunEntry(run_id="r1", dataset_version="d1", purpose="train", context="research", **codes))
+        freeze(opened, "d1", consents)
+        begin(opened, "r1", "d1")
         opened.record_model(
             ModelEntry(bundle_sha256="b1", weights_sha256="w1", run_id="r1", evidence="synthetic", purpose="train")
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +20,8 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ApprovalRule,
     ApprovalsMissingError,
-    DatasetEntry,
     DecisionEntry,
-    MemberEntry,
     ModelEntry,
-    RunEntry,
     StalePromotionError,
 )
 from bitface.ledger.leases import LeaseLostError
@@ -40,44 +37,17 @@ NOBODY, TWO = ApprovalRule(), ApprovalRule(required=2, roles=("compliance",))
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, freeze) -> Iterator[Ledger]:
     with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
         consents = synthetic_consents(PEOPLE)
         opened.record_notice(packaged_notice("synthetic-1"))
         opened.record_consents(consents)
-        opened.record_dataset(*dataset("d1", "research", consents))
+        freeze(opened, "d1", consents)
         yield opened
 
 
-def dataset(version: str, context: str, consents: Sequence[ConsentEvent]) -> tuple[DatasetEntry, list[MemberEntry]]:
-    """A sample of everybody."""
-    members = [
-        MemberEntry(
-            sample_id=f"x{number}",
-            person=consent.subject,
-            sample_sha256="a" * 64,
-            split="train",
-            licence_id="synthetic",
-            consent_event_id=consent.event_id,
-            consent_event_sha256=consent.sha256,
-        )
-        for number, consent in enumerate(consents)
-    ]
-    entry = DatasetEntry(
-        version=version,
-        manifest_sha256="b" * 64,
-        consent_snapshot_sha256="c" * 64,
-        purpose="train",
-        context=context,
-        evidence="synthetic",
-        people=len(members),
-        samples=len(members),
-    )
-    return entry, members
-
-
 @pytest.fixture
-def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
+def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin):
     """`register(n, champion)` puts version n on record, with the bundle of a gate that compared it with a champion."""
 
     def put(
@@ -100,17 +70,7 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
         sha256 = write_bundle(
             folder / BUNDLE_NAME, own, params, number, evaluate_gate(own, params, number), {"model": str(number)}
         )
-        ledger.record_run(
-            RunEntry(
-                run_id=run_id,
-                dataset_version=dataset_version,
-                purpose="train",
-                context=context,
-                code_commit="c0ffee",
-                params_sha256="d" * 64,
-                constraints_sha256="e" * 64,
-            )
-        )
+        begin(ledger, run_id, dataset_version, context)
         model = ledger.record_model(
             ModelEntry(
                 bundle_sha256=f"bundle {number}",
@@ -135,14 +95,14 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params):
     return put
 
 
-def test_a_version_for_work_goes_live_only_while_its_context_is_approved(ledger, register, tmp_path) -> None:
+def test_a_version_for_work_goes_live_only_while_its_context_is_approved(ledger, register, freeze, tmp_path) -> None:
     """Asked again at the promotion and at a rollback, in the same transaction as consent."""
     later = {"contexts": CONTEXTS, "event_time": NOON - timedelta(days=1), "recorded_at": NOON - timedelta(days=1)}
     consents = [
         event.model_copy(update={"event_id": f"w-{event.subject}", **later}) for event in synthetic_consents(PEOPLE)
     ]
     ledger.record_consents(consents)
-    ledger.record_dataset(*dataset("d2", "workplace", consents))
+    freeze(ledger, "d2", consents, context="workplace")
     register(1)
     for number in (2, 3):
         register(number, dataset_version="d2", context="workplace")

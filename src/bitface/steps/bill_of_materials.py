@@ -28,69 +28,30 @@ def bill_of_materials(
 ) -> dict[str, Any]:
     """A CycloneDX 1.6 document (ECMA-424) whose `modelCard` holds every figure with its interval, also by slice."""
     dataset = f"dataset-{dataset_entry_version(run)}"
-    scores = evaluation.models["one-bit"]
-    card = {
-        "modelParameters": {
-            "approach": {"type": "supervised"},
-            "task": "facial expression of an adult's face, one emotion against the rest",
-            "architectureFamily": "binary neural network",
-            "modelArchitecture": f"{run.params.training.architecture}, {run.params.training.variant}, one-bit",
-            "datasets": [{"ref": dataset}],
-            "inputs": [{"format": "image"}],
-            "outputs": [{"format": f"probability of {emotion}"} for emotion in scores.emotions],
-        },
-        "quantitativeAnalysis": {"performanceMetrics": list(_figures(evaluation))},
-        "considerations": {
-            "users": ["people who were told of it, in the context that their consent names"],
-            "useCases": [f"context {run.context}, evidence {run.evidence}"],
-            "technicalLimitations": list(LIMITS),
-            "ethicalConsiderations": [
-                {"name": one, "mitigationStrategy": "refused by the program"} for one in PROHIBITED
-            ],
-        },
+    libraries = [
+        {"type": "library", "bom-ref": f"library-{name}", "name": name, "version": version(name)} for name in LIBRARIES
+    ]
+    model = {
+        "type": "machine-learning-model",
+        "bom-ref": "model",
+        "name": "bitface",
+        "version": str(number),
+        "hashes": [{"alg": "SHA-256", "content": bundle.bundle_sha256}],
+        "modelCard": _card(run, evaluation, dataset),
+        "properties": [
+            {"name": "bitface:gate.decision", "value": decision.decision.verdict},
+            {"name": "bitface:gate.bundle_sha256", "value": decision.sha256},
+            {"name": "bitface:consent.snapshot_sha256", "value": run.members.consent_snapshot_sha256},
+        ],
     }
     return {
         "bomFormat": "CycloneDX",
         "specVersion": SPEC_VERSION,
         "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, bundle.bundle_sha256)}",
         "version": 1,
-        "metadata": {
-            "timestamp": utc_text(run.started_at),
-            "component": {
-                "type": "machine-learning-model",
-                "bom-ref": "model",
-                "name": "bitface",
-                "version": str(number),
-                "hashes": [{"alg": "SHA-256", "content": bundle.bundle_sha256}],
-                "modelCard": card,
-                "properties": [
-                    {"name": "bitface:gate.decision", "value": decision.decision.verdict},
-                    {"name": "bitface:gate.bundle_sha256", "value": decision.sha256},
-                    {"name": "bitface:consent.snapshot_sha256", "value": run.members.consent_snapshot_sha256},
-                ],
-            },
-        },
-        "components": [
-            {
-                "type": "data",
-                "bom-ref": dataset,
-                "name": "faces of people who consented",
-                "version": dataset_entry_version(run),
-                "hashes": [{"alg": "SHA-256", "content": run.dataset.manifest_sha256}],
-                "data": [
-                    {
-                        "type": "dataset",
-                        "name": f"{len(run.members.samples)} samples of {len(run.members.admissions)} people",
-                        "classification": f"{run.evidence} faces; biometric where real",
-                    }
-                ],
-            },
-            *(
-                {"type": "library", "bom-ref": f"library-{name}", "name": name, "version": version(name)}
-                for name in LIBRARIES
-            ),
-        ],
-        "dependencies": [{"ref": "model", "dependsOn": [dataset, *(f"library-{name}" for name in LIBRARIES)]}],
+        "metadata": {"timestamp": utc_text(run.started_at), "component": model},
+        "components": [_data(run, dataset), *libraries],
+        "dependencies": [{"ref": "model", "dependsOn": [dataset, *(one["bom-ref"] for one in libraries)]}],
     }
 
 
@@ -109,7 +70,7 @@ def provenance(run: Run, bundle: Exported, decision: Decided, files: Mapping[str
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
-                "buildType": "bitface retrain",
+                "buildType": "urn:bitface:retrain:1",
                 "externalParameters": {
                     "purpose": run.purpose,
                     "context": run.context,
@@ -120,11 +81,49 @@ def provenance(run: Run, bundle: Exported, decision: Decided, files: Mapping[str
                 "resolvedDependencies": [{"name": name, "digest": {"sha256": sha}} for name, sha in inputs.items()],
             },
             "runDetails": {
-                "builder": {"id": "bitface"},
+                "builder": {"id": "urn:bitface"},
                 "metadata": {"invocationId": run.run_id, "startedOn": utc_text(run.started_at)},
                 "byproducts": [{"name": "weights", "digest": {"sha256": bundle.weights_sha256}}],
             },
         },
+    }
+
+
+def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, Any]:
+    """What the model is for, on what it was trained, how well it does and for whom, and what it must not do."""
+    return {
+        "modelParameters": {
+            "approach": {"type": "supervised"},
+            "task": "facial expression of an adult's face, one emotion against the rest",
+            "architectureFamily": "binary neural network",
+            "modelArchitecture": f"{run.params.training.architecture}, {run.params.training.variant}, one-bit",
+            "datasets": [{"ref": dataset}],
+            "inputs": [{"format": "image"}],
+            "outputs": [{"format": f"probability of {one}"} for one in evaluation.models["one-bit"].emotions],
+        },
+        "quantitativeAnalysis": {"performanceMetrics": list(_figures(evaluation))},
+        "considerations": {
+            "users": ["people who were told of it, in the context that their consent names"],
+            "useCases": [f"context {run.context}, evidence {run.evidence}"],
+            "technicalLimitations": list(LIMITS),
+            "ethicalConsiderations": [
+                {"name": one, "mitigationStrategy": "refused by the program"} for one in PROHIBITED
+            ],
+        },
+    }
+
+
+def _data(run: Run, reference: str) -> dict[str, Any]:
+    """The dataset version, without its people."""
+    named = f"{len(run.members.samples)} samples of {len(run.members.admissions)} people"
+    kind = f"{run.evidence} faces; biometric where real"
+    return {
+        "type": "data",
+        "bom-ref": reference,
+        "name": "faces of people who consented",
+        "version": dataset_entry_version(run),
+        "hashes": [{"alg": "SHA-256", "content": run.dataset.manifest_sha256}],
+        "data": [{"type": "dataset", "name": named, "classification": kind}],
     }
 
 
