@@ -254,7 +254,10 @@ def test_an_approved_reason_opens_work_to_both_ends_until_it_is_revoked(run, sou
         code, _, error = run(*refused)
         assert code == 4 and "Art. 5(1)(f)" in error
     assert "revoked, by Cora" in run("context", "list")[1]
-    assert run("audit", "log")[0] == 0
+    for words, said in ((("log",), "intact"), (("as-of", "2099-06-01T00:00:00Z"), "Context approval")):
+        page = tmp_path / f"{words[0]}.html"
+        assert run("audit", *words, "--html", page)[0] == 0
+        assert said in page.read_text() and "it holds." in page.read_text()
 
 
 @pytest.mark.parametrize(

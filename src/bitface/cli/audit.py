@@ -18,15 +18,25 @@ audit_app = typer.Typer(
 Html = Annotated[Path | None, typer.Option("--html", help="Also write a page that prints well to this file.")]
 
 
-def _page(title: str, lead: str, rows: list[dict[str, Any]], path: Path | None) -> None:
-    if path is None:
-        return
-    from bitface.steps.audit_page import audit_page
-    from flows.wiring import open_tools, pictures
+def _tell(
+    rows: list[dict[str, Any]],
+    as_json: bool,
+    html: Path | None = None,
+    title: str = "",
+    lead: str = "",
+    sections: list[dict[str, Any]] | None = None,
+) -> None:
+    """Prints the records, and writes them, or what a page shows instead, as a page where one is asked for."""
+    from bitface.steps.audit import records_text
 
-    tools = open_tools()
-    with tools.ledger as ledger:
-        audit_page(title, lead, rows, ledger, tools.now(), pictures(tools.workspace)[2], path)
+    if html is not None:
+        from bitface.steps.audit_page import audit_page
+        from flows.wiring import open_tools, pictures
+
+        tools = open_tools()
+        with tools.ledger as ledger:
+            audit_page(title, lead, sections or rows, ledger, tools.now(), pictures(tools.workspace)[2], html)
+    emit(rows, records_text(rows), as_json)
 
 
 @audit_app.command("subject")
@@ -36,7 +46,7 @@ def subject(
     as_json: AsJson = False,
 ) -> None:
     """Every dataset, run, model, time as an alias and file that rests on a person."""
-    from bitface.steps.audit import audit_subject, records_text
+    from bitface.steps.audit import audit_subject
     from bitface.steps.consents import person_of
     from flows.wiring import open_tools
 
@@ -44,31 +54,21 @@ def subject(
     with tools.ledger as ledger:
         person = person_of(who, tools.keys, ledger)
         rows = audit_subject(person, ledger, tools.workspace.home, tools.workspace.data, tools.now())
-    _page(
-        f"Where person {person} is",
-        "Every dataset, run, model, time as an alias and file that rests on this person.",
-        rows,
-        html,
-    )
-    emit(rows, records_text(rows), as_json)
+    lead = "Every dataset, run, model, time as an alias and file that rests on this person."
+    _tell(rows, as_json, html, f"Where person {person} is", lead)
 
 
 @audit_app.command("run")
 def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], html: Html = None, as_json: AsJson = False) -> None:
     """A run's members, each with the consent event that admitted it; its models, decisions and files."""
-    from bitface.steps.audit import audit_run, records_text
+    from bitface.steps.audit import audit_run
     from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
         rows = audit_run(run_id, ledger, tools.now())
-    _page(
-        f"What run {run_id} rested on",
-        "Its members, each with the consent event that admitted it, and what came of it.",
-        rows,
-        html,
-    )
-    emit(rows, records_text(rows), as_json)
+    lead = "Its members, each with the consent event that admitted it, and what came of it."
+    _tell(rows, as_json, html, f"What run {run_id} rested on", lead)
 
 
 @audit_app.command("model")
@@ -78,7 +78,7 @@ def model(
     as_json: AsJson = False,
 ) -> None:
     """A version with its run, decisions, times as an alias, and whether consent still admits its people."""
-    from bitface.steps.audit import audit_model, records_text
+    from bitface.steps.audit import audit_model
     from bitface.steps.monitor import model_and_run
     from flows.wiring import open_tools
 
@@ -86,40 +86,38 @@ def model(
     with tools.ledger as ledger:
         entry, made_by = model_and_run(reference, ledger)
         rows = audit_model(entry, made_by, ledger, tools.now())
-    _page(
-        f"What model {entry.name}/{entry.version} rests on",
-        "Its run, its decisions, its times as an alias, and consent as of now.",
-        rows,
-        html,
-    )
-    emit(rows, records_text(rows), as_json)
+    lead = "Its run, its decisions, its times as an alias, and consent as of now."
+    _tell(rows, as_json, html, f"What model {entry.name}/{entry.version} rests on", lead)
 
 
 @audit_app.command("as-of")
 def as_of(
     moment: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """What was on record, and what was live, at a moment."""
     from bitface.consent.events import utc_time
-    from bitface.steps.audit import audit_as_of, records_text
+    from bitface.steps.audit import audit_as_of
     from flows.wiring import open_tools
 
     at = utc_time(moment)
     with open_tools().ledger as ledger:
         rows = audit_as_of(at, ledger)
-    emit(rows, records_text(rows), as_json)
+    lead = "Consents and dataset versions on record at that moment, what was live, and which contexts were approved."
+    _tell(rows, as_json, html, f"What stood at {at:%Y-%m-%d %H:%M:%S} UTC", lead)
 
 
 @audit_app.command("log")
 def log(
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write where the log ends now to this file.")] = None,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Walks the whole log; exit 3 where it does not hold."""
     from bitface.dataset.files import write_atomically
-    from bitface.steps.audit import audit_log, records_text
+    from bitface.steps.audit import audit_log
     from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
     from flows.wiring import open_tools
 
@@ -129,7 +127,8 @@ def log(
         rows = audit_log(ledger, read_checkpoint(checkpoint, home) if checkpoint else None)
         if export is not None:
             write_atomically(export, sign_checkpoint(ledger, home, tools.now()).read_bytes())
-    emit(rows, records_text(rows), as_json)
+    lead = "Every entry of the log and every row it covers, recomputed; against a checkpoint where one was given."
+    _tell(rows, as_json, html, "Whether the log holds", lead)
     if not rows[0]["intact"]:
         raise GateError("the log does not hold; restore the ledger from a copy whose checkpoint is known")
 
@@ -141,7 +140,6 @@ def erasure(
     as_json: AsJson = False,
 ) -> None:
     """The proof that somebody is gone; exit 3 where the file is not the one that the ledger recorded."""
-    from bitface.steps.audit import records_text
     from bitface.steps.audit_page import erasure_sections
     from bitface.steps.erase import audit_erasure
     from flows.wiring import open_tools
@@ -149,13 +147,8 @@ def erasure(
     tools = open_tools()
     with tools.ledger as ledger:
         rows = audit_erasure(who, tools.keys, ledger, tools.workspace.home)
-    _page(
-        "An erasure and its proof",
-        "What was done, what it reached, what was found afterwards, and what stays.",
-        erasure_sections(rows),
-        html,
-    )
-    emit(rows, records_text(rows), as_json)
+    lead = "What was done, what it reached, what was found afterwards, and what stays."
+    _tell(rows, as_json, html, "An erasure and its proof", lead, erasure_sections(rows))
     if not all(row["proof_intact"] for row in rows):
         raise GateError("a proof is not the one that the ledger recorded; restore it from a backup")
 
