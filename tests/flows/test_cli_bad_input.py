@@ -18,7 +18,7 @@ from bitface.consent.known_sources import Notice
 NOTICE = Notice(notice_id="n1", language="en", text="We train a model on your picture, for research.")
 
 
-def bitface(
+def in_process(
     *words: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, str, str]:
     """Runs the command line in this process; returns exit code, standard output, last line of standard error."""
@@ -35,7 +35,7 @@ def bitface(
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path):
-    return lambda *words: bitface(*words, capsys=capsys, monkeypatch=monkeypatch)
+    return lambda *words: in_process(*words, capsys=capsys, monkeypatch=monkeypatch)
 
 
 def consent(subject: str, **changes: object) -> dict[str, object]:
@@ -231,12 +231,25 @@ def test_explain_obeys_policy_before_it_looks_at_anything(run, tmp_path: Path) -
     assert not (tmp_path / "r.html").exists()
 
 
-def test_an_approved_reason_opens_work_to_both_ends_until_it_is_revoked(run, source: Path, tmp_path: Path) -> None:
+def test_an_approved_reason_opens_work_to_both_ends_until_it_is_revoked(
+    run, source: Path, tmp_path: Path, project: Path, bitface
+) -> None:
     """Training and prediction then stop for another reason: nobody's consent is for work, and there is no model yet."""
     import_json(run, source)
-    train = ("retrain", "--profile", "quick", "--context", "workplace")
     look = ("explain", tmp_path / "no.png", "--purpose", "infer", "--context", "workplace")
-    assert [run(*words)[0] for words in (train, look)] == [4, 4]
+
+    def train() -> tuple[int, str]:
+        # In a process of its own: Prefect's engine does not leave a process as it found it.
+        done = bitface(project, "retrain", "--profile", "quick", "--context", "workplace")
+        return done.returncode, done.stderr
+
+    def is_prohibited() -> bool:
+        trained, looked = train(), run(*look)
+        assert (trained[0], looked[0]) in ((4, 4), (4, 2))
+        assert ("Art. 5(1)(f)" in trained[1]) == ("Art. 5(1)(f)" in looked[2])
+        return "Art. 5(1)(f)" in trained[1]
+
+    assert is_prohibited()
     key, paper = tmp_path / "c.pem", tmp_path / "assessment.txt"
     paper.write_text("Who drives falls asleep.")
     assert run("keys", "add", "--person", "Cora", "--role", "compliance", "--out", key)[0] == 0
@@ -244,15 +257,12 @@ def test_an_approved_reason_opens_work_to_both_ends_until_it_is_revoked(run, sou
     span = ("--from", "2026-01-01T00:00:00Z", "--to", "2099-01-01T00:00:00Z", "--key", key)
     code, out, error = run(*words, *span, "--json")
     assert code == 0, error
-    code, _, error = run(*train)
-    assert code == 4 and "none of 2 samples may be used: context workplace is not allowed" in error
-    code, _, error = run(*look)
-    assert code == 2 and "there is no champion yet" in error
+    assert not is_prohibited()
+    assert "none of 2 samples may be used: context workplace is not allowed" in train()[1]
+    assert "there is no champion yet" in run(*look)[2]
     assert "in force, by Cora" in run("context", "list")[1]
     assert run("context", "revoke", json.loads(out)["approval_id"], "--key", key)[0] == 0
-    for refused in (train, look):
-        code, _, error = run(*refused)
-        assert code == 4 and "Art. 5(1)(f)" in error
+    assert is_prohibited()
     assert "revoked, by Cora" in run("context", "list")[1]
     for words, said in ((("log",), "intact"), (("as-of", "2099-06-01T00:00:00Z"), "Context approval")):
         page = tmp_path / f"{words[0]}.html"
