@@ -375,6 +375,19 @@ def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Ru
     return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
 
 
+def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context: str | None) -> None:
+    """Says at once what the plan of a retrain would say only after Prefect has started.
+
+    Raises:
+        RefusedError: purpose or context are refused. InputError: a parameter is none.
+    """
+    from bitface.consent.policy import check_training
+
+    tools = open_tools(profile, overrides)
+    with tools.ledger as ledger:
+        check_training(purpose, context or tools.params.gate.context, tools.now(), ledger.context_approvals())
+
+
 def prediction_log(tools: Tools) -> PredictionLog:
     """What `predict --log` kept."""
     return PredictionLog(tools.workspace.home / "predictions", tools.keys)

@@ -26,8 +26,9 @@ def retrain(
 ) -> None:
     """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
     from bitface.steps.summary import summary_text
-    from flows.wiring import quieten
+    from flows.wiring import check_retrain, quieten
 
+    check_retrain(profile, set_ or (), purpose, context)
     quieten()
     from flows.retrain import RetrainRequest, run_here
 
