@@ -9,7 +9,8 @@ from prefect import flow, tags
 from pydantic import BaseModel, ConfigDict
 
 from flows.erasing import quarantine, told, wire_erasure
-from flows.retrain import RetrainRequest, retrain, step
+from flows.retrain import RetrainRequest, retrain
+from flows.tasks import step, untagged
 from flows.wiring import home_tag, workspace
 
 
@@ -27,7 +28,7 @@ class EraseRequest(BaseModel):
 def erase(request: EraseRequest) -> dict[str, Any]:
     """Runs the order of an erasure; a retrain that fails or is blocked is told in the proof, and stops nothing."""
     erasing = wire_erasure(request.profile, request.overrides)
-    with erasing.running():
+    with erasing.running(), untagged():
         opened = erasing.opened(request.erasure_id)
         version = step(erasing.leave_dataset)(opened)
         made_again = RetrainRequest(profile=request.profile, overrides=request.overrides)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, tags, task, unmapped
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from bitface.steps.summary import is_finished
 from flows.notices import told
 from flows.stages import wire
+from flows.tasks import step, untagged
 from flows.wiring import home_tag, worker_threads, workspace
 
 
@@ -29,11 +29,6 @@ class RetrainRequest(BaseModel):
     overrides: tuple[str, ...] = ()
 
 
-def step(function: Any) -> Any:
-    """A plain function as a task; our own content keys decide what is reused, so Prefect caches and pickles nothing."""
-    return task(function, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
-
-
 @flow(
     name="retrain",
     task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()),  # type: ignore[arg-type]
@@ -45,26 +40,26 @@ def step(function: Any) -> Any:
 def retrain(request: RetrainRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the summary, which names the decision and where to look."""
     stages = wire(request.profile, request.overrides, request.purpose, request.context)
-    with stages.alone():
+    with stages.alone(), untagged():
         dataset = step(stages.version)()
         run = step(stages.plan)(dataset)
         if is_finished(run):
-            return dict(step(stages.reuse)(run))
-        features = step(stages.featurise).map(stages.groups(run), unmapped(run)).result()
-        validation = step(stages.validate)(run, features)
-        trained = step(stages.train)(run, features, validation)
-        models = step(stages.calibrate)(run, trained, features, validation)
-        bundle = step(stages.export)(run, models)
-        evaluation = step(stages.evaluate)(run, models, bundle, features, validation)
-        units = step(stages.action_units)(run, models, evaluation, features, validation)
-        transferred = step(stages.transfer)(run, bundle)
-        explanation = step(stages.explain)(run, models, bundle, features, validation)
-        drifted = step(stages.drift)(run, features, validation)
-        window = step(stages.window)(run, bundle, features, validation)
-        decision = step(stages.gate)(run, bundle, evaluation, explanation, drifted, window, features)
+            return dict(step(stages.reuse, run)())
+        features = step(stages.featurise, run).map(stages.groups(run)).result()
+        validation = step(stages.validate, run)(features)
+        trained = step(stages.train, run)(features, validation)
+        models = step(stages.calibrate, run)(trained, features, validation)
+        bundle = step(stages.export, run)(models)
+        evaluation = step(stages.evaluate, run)(models, bundle, features, validation)
+        units = step(stages.action_units, run)(models, evaluation, features, validation)
+        transferred = step(stages.transfer, run)(bundle)
+        explanation = step(stages.explain, run)(models, bundle, features, validation)
+        drifted = step(stages.drift, run)(features, validation)
+        window = step(stages.window, run)(bundle, features, validation)
+        decision = step(stages.gate, run)(bundle, evaluation, explanation, drifted, window, features)
         return dict(
-            step(stages.register)(
-                run, validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred
+            step(stages.register, run)(
+                validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred
             )
         )
 

@@ -27,7 +27,14 @@ from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
 from bitface.steps.export import Exported, export_model
-from bitface.steps.featurise import FeatureRef, featurise_people, groups_of_people, originals, read_features
+from bitface.steps.featurise import (
+    FeatureRef,
+    featurise_people,
+    groups_of_people,
+    groups_to_see,
+    originals,
+    read_features,
+)
 from bitface.steps.gate import Decided, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
@@ -126,13 +133,13 @@ class Stages:
         return {**found, "warnings": [*found["warnings"], *self.warnings]}
 
     def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
-        """Groups of people, one mapped task each; says on the run's page, and to other catalogues, that it has begun."""
+        """Groups of people; says on the run's page, and to other catalogues, that it has begun."""
         start_tracking(run, wiring.tracking(self.tools.workspace))
         wiring.lineage(self.tools, self.warnings.append).started(traced(run), run.started_at)
         self.begun.append(run)
-        return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
+        return self.people(run)
 
-    def featurise(self, people: Sequence[Sequence[Sample]], run: Run) -> tuple[FeatureRef, ...]:
+    def featurise(self, run: Run, people: Sequence[Sequence[Sample]]) -> tuple[FeatureRef, ...]:
         """Landmarks, crops and quality of a group of people."""
         with self._timed("features"):
             found = featurise_people(people, wiring.featuriser(self.tools))
@@ -346,8 +353,9 @@ class Stages:
         )
 
     def people(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
-        """Groups of people, for a flow that is no retrain."""
-        return groups_of_people(run.members.samples, self.tools.params.features.people_per_task)
+        """Groups of people, one mapped task each."""
+        size = self.tools.params.features.people_per_task
+        return groups_to_see(run.members.samples, size, wiring.featuriser(self.tools))
 
     def study(self, run: Run, features: Features, validation: Validation, variants: str | None) -> Study:
         """Variants of params.yaml's section study, trained and judged out of fold."""
@@ -442,8 +450,8 @@ def validate_dataset(purpose: str, context: str | None) -> Validation:
     stages = wire("default", (), purpose, context)
     with stages.running():
         run = stages.plan(stages.present())
-        groups = groups_of_people(run.members.samples, stages.tools.params.features.people_per_task)
-        features = [stages.featurise(group, run) for group in groups]
+        groups = stages.people(run)
+        features = [stages.featurise(run, group) for group in groups]
         return stages.checked(run, features)
 
 

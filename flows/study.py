@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from flows.retrain import step
 from flows.stages import wire
+from flows.tasks import step, untagged
 from flows.wiring import worker_threads
 
 
@@ -28,13 +28,13 @@ class StudyRequest(BaseModel):
 def study(request: StudyRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     stages = wire(request.profile, request.overrides, "train", request.context)
-    with stages.running():
+    with stages.running(), untagged():
         dataset = step(stages.version)()
         run = step(stages.plan)(dataset)
-        features = step(stages.featurise).map(stages.people(run), unmapped(run)).result()
-        validation = step(stages.validate)(run, features)
-        found = step(stages.study)(run, features, validation, request.variants)
-        return {**step(stages.report_study)(run, found), "warnings": stages.warnings}
+        features = step(stages.featurise, run).map(stages.people(run)).result()
+        validation = step(stages.validate, run)(features)
+        found = step(stages.study, run)(features, validation, request.variants)
+        return {**step(stages.report_study, run)(found), "warnings": stages.warnings}
 
 
 class LandmarkRequest(BaseModel):
@@ -51,10 +51,10 @@ class LandmarkRequest(BaseModel):
 def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     stages = wire(request.profile, request.overrides, "train", request.context)
-    with stages.running():
+    with stages.running(), untagged():
         dataset = step(stages.version)()
         run = step(stages.plan)(dataset)
-        features = step(stages.featurise).map(stages.people(run), unmapped(run)).result()
-        validation = step(stages.validate)(run, features)
-        found = step(stages.study_landmarks)(run, features, validation)
-        return {**step(stages.report_landmarks)(run, found), "warnings": stages.warnings}
+        features = step(stages.featurise, run).map(stages.people(run)).result()
+        validation = step(stages.validate, run)(features)
+        found = step(stages.study_landmarks, run)(features, validation)
+        return {**step(stages.report_landmarks, run)(found), "warnings": stages.warnings}
