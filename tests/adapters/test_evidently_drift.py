@@ -99,3 +99,12 @@ def test_what_cannot_be_compared_is_refused(reference, current, message, tmp_pat
 def test_unknown_method_is_refused(tmp_path):
     with pytest.raises(InputError, match="automatic"):
         drift_report(frame(5, 1), frame(5, 2), "automatic", 0.05, tmp_path / "drift.html")
+
+
+def test_a_constant_column_is_measured_and_warns_of_nothing(tmp_path, recwarn) -> None:
+    """A feature that nobody moves is common, and no news for whoever started a retrain."""
+    rng = np.random.default_rng(1)
+    frames = [pd.DataFrame({"moves": rng.normal(size=60), "rests": np.zeros(60)}) for _ in range(2)]
+    found = drift_report(*frames, "ks", 0.05, tmp_path / "drift.html")
+    assert found.columns["rests"] == 1.0
+    assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]
