@@ -71,7 +71,7 @@ class Boundaries:
 def retrain(kill_at: int, sets: list[str]) -> dict[str, Any]:
     """One run of the flow, whole or up to a boundary."""
     boundaries, plain, start = Boundaries(kill_at), flow.step, time.perf_counter()
-    flow.step = lambda function: plain(boundaries.around(function))
+    flow.step = lambda function, *fixed: plain(boundaries.around(function), *fixed)
     done = flow.run_here(flow.RetrainRequest(overrides=tuple(sets)))
     return {"boundaries": boundaries.passed, "run_id": done["run_id"], "seconds": time.perf_counter() - start}
 

@@ -297,3 +297,23 @@ def test_every_opening_of_a_real_person_s_key_is_noted_once_a_process(tmp_path) 
         len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
         and "anna" not in (tmp_path / "log.jsonl").read_text()
     )
+
+
+def test_a_master_key_that_another_process_makes_meanwhile_is_taken(tmp_path, monkeypatch) -> None:
+    """Between this process's look for the key and its look for what is wrapped by it, the other one makes both."""
+    folder = tmp_path / "keys"
+    is_file, looks = Path.is_file, []
+
+    def first_look_is_early(path: Path) -> bool:
+        if path.name == "master.key" and not looks:
+            looks.append(path)
+            there = is_file(path)
+            KeyStore(folder).enrol("id-1")
+            return there
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", first_look_is_early)
+    late = KeyStore(folder).enrol("id-2")
+    monkeypatch.undo()
+    assert looks and KeyStore(folder).key_of(late)
+    assert KeyStore(folder).pseudonym_of("id-1") is not None

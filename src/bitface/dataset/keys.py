@@ -243,7 +243,9 @@ class KeyStore:
             return given[0]
         path = self._folder / _MASTER
         if not path.is_file():
-            if any((self._folder / wrapped).is_dir() for wrapped in ("people", "days")):
+            wraps = any((self._folder / wrapped).is_dir() for wrapped in ("people", "days"))
+            # Looked for again: another process may have made it meanwhile, and wrapped its first key by it.
+            if wraps and not path.is_file():
                 raise IntegrityError(
                     "the master key is missing but keys wrapped by it are here; restore it from its backup"
                 )
