@@ -13,13 +13,15 @@ import pytest
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.vocabulary import CONTEXTS
+from bitface.dataset.files import sha256_of
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
-from bitface.gate.bundle import write_bundle
+from bitface.gate.bundle import read_bundle, write_bundle
 from bitface.gate.decision import evaluate_gate
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ApprovalRule,
     ApprovalsMissingError,
+    AssetEntry,
     DecisionEntry,
     ModelEntry,
     StalePromotionError,
@@ -293,3 +295,18 @@ def test_who_lost_the_lease_promotes_nothing(ledger, register) -> None:
     with pytest.raises(LeaseLostError, match="goes nowhere"):
         go_live(1, None, "synthetic", sha256, NOBODY, ledger, late)
     assert ledger.champion() is None
+
+
+def test_not_even_a_bit_that_no_reader_looks_at_may_differ_in_the_gate_s_bundle(ledger, register, tmp_path) -> None:
+    """The date of a zip's entry changes nothing that was decided; the file is still not the one on record."""
+    register(1)
+    path = tmp_path / "runs" / "run1" / BUNDLE_NAME
+    entry = AssetEntry(run_id="run1", path=f"runs/run1/{BUNDLE_NAME}", kind="report", sha256=sha256_of(path))
+    ledger.record_assets([entry])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:10] + bytes([whole[10] ^ 1]) + whole[11:])
+    assert read_bundle(path).sha256 == ledger.decisions("bundle 1")[-1].decision_sha256
+    with pytest.raises(IntegrityError, match="not the recorded one"):
+        promote(1, NOBODY, "test", tmp_path / "runs", ledger)
+    path.write_bytes(whole)
+    assert promote(1, NOBODY, "test", tmp_path / "runs", ledger).to_version == 1
