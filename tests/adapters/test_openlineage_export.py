@@ -99,7 +99,7 @@ RUN_EVENT = {
     "required": ["eventTime", "producer", "schemaURL", "run", "job"],
     "additionalProperties": False,
 }
-"""What OpenLineage 2-0-2 and its facets of version, error message and job type demand, restated, and nothing beyond what we send."""
+"""What OpenLineage's run event and its facets of version, error message and job type demand, restated, and nothing beyond what we send."""
 STANDARD = Draft202012Validator(RUN_EVENT, format_checker=FormatChecker())
 
 
