@@ -22,9 +22,10 @@ from bitface.dataset.decryptions import DecryptionLog
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
-from bitface.errors import BitfaceError, InputError, IntegrityError
-from bitface.ledger.entries import ALIASES, MODEL_NAME
+from bitface.errors import BitfaceError, IntegrityError
+from bitface.ledger.entries import MODEL_NAME, ModelEntry
 from bitface.ledger.ledger import Ledger, utc_now
+from bitface.ledger.status import ModelStatus
 from bitface.params import Params, SyntheticParams, read_params
 from bitface.ports import (
     DecodeFrames,
@@ -328,51 +329,55 @@ def signer(place: Workspace) -> BundleSigner:
 
 def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
     """A model's bundle, its signature and its files verified."""
-    folder = bundle_of(tools, reference)
+    from bitface.steps.model_choice import find_model
+
+    folder = bundle_of(tools, find_model(reference, tools.ledger))
     signer(tools.workspace).verify(folder)
     return load_runtime(folder)
 
 
-def bundle_of(tools: Tools, reference: str) -> Path:
-    """The folder of a model; where an alias points is asked of the ledger, since MLflow's may be moved by anybody.
-
-    Raises:
-        InputError: no such model. IntegrityError: its files are gone.
-    """
-    alias = next((one for one in ALIASES if one == reference), None)
-    if alias is not None:
-        entry = tools.ledger.champion(alias)
-        if entry is None:
-            raise InputError(f"there is no {reference} yet; run `bitface retrain`, or name a version as NAME/VERSION")
-        reference = f"{entry.name}/{entry.version}"
-    return tracking(tools.workspace).resolve(reference, MODEL_NAME)
+def bundle_of(tools: Tools, entry: ModelEntry) -> Path:
+    """The folder of a version. Raises IntegrityError where its files are gone."""
+    return tracking(tools.workspace).resolve(f"{entry.name}/{entry.version}", MODEL_NAME)
 
 
-def open_runtime(tools: Tools, reference: str, purpose: str, context: str) -> Runtime:
-    """A model for prediction, where policy lets it predict; it must be the one that the ledger registered.
+def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str) -> Runtime:
+    """A model for prediction, where policy lets it predict; it must be the one that the ledger registered. Where none is named, the
+    champion; while there is none, the demo.
 
     Raises:
         RefusedError: purpose or context are refused, or the model's evidence does not carry them.
         InputError: no such model. IntegrityError: its files are not the registered ones.
     """
     from bitface.adapters.openvino_runtime import OneBitRuntime
-    from bitface.consent.policy import check_context, check_prediction
+    from bitface.consent.policy import check_asked, check_prediction
     from bitface.steps.erase import check_not_retired
+    from bitface.steps.model_choice import choose_model
 
     with tools.ledger as ledger:
         approvals = ledger.context_approvals()
-        check_context(context, tools.now(), approvals)
-        check_not_retired(reference, ledger)
-        folder = bundle_of(tools, reference)
-        signer(tools.workspace).verify(folder)
-        runtime = OneBitRuntime.load(folder)
-        entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
-    if entry is None:
+        check_asked(purpose, context, tools.now(), approvals)
+        entry = choose_model(reference, purpose, ledger)
+        check_not_retired(f"{entry.name}/{entry.version}", ledger)
+        check_prediction(purpose, context, entry.evidence, tools.now(), approvals)
+        ledger.status(entry).check(purpose)
+    folder = bundle_of(tools, entry)
+    signer(tools.workspace).verify(folder)
+    runtime = OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
+    if runtime.digest != entry.bundle_sha256:
         raise IntegrityError(
-            f"the bundle of '{reference}' is not one that the ledger registered; restore it or retrain"
+            f"the bundle of {entry.name}/{entry.version} is not the one that the ledger registered; restore it or retrain"
         )
-    check_prediction(purpose, context, entry.evidence, tools.now(), approvals)
-    return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
+    return runtime
+
+
+def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:
+    """How the version of an opened model stands now."""
+    with tools.ledger as ledger:
+        entry = ledger.model(int(runtime.version), runtime.name)
+        if entry is None:
+            raise IntegrityError(f"{runtime.name}/{runtime.version} is not on record; restore the ledger")
+        return ledger.status(entry)
 
 
 def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context: str | None) -> None:

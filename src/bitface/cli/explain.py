@@ -15,7 +15,10 @@ def explain(
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("explanation.html"),
-    model: Annotated[str, typer.Option(help="champion, challenger or NAME/VERSION.")] = "champion",
+    model: Annotated[
+        str | None,
+        typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),
+    ] = None,
     show_face: Annotated[
         bool,
         typer.Option("--show-face", help="Put the face itself on the page: only of people whose consent allows it."),

@@ -14,7 +14,10 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
-    model: Annotated[str, typer.Option(help="champion, challenger or NAME/VERSION.")] = "champion",
+    model: Annotated[
+        str | None,
+        typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Also say what each region of a face adds.")] = False,
     log: Annotated[
         bool, typer.Option("--log", help="Keep numbers and scores, never faces, for `bitface drift`; for some days.")

@@ -25,6 +25,7 @@ PREDICTION_PURPOSES: Final = ("evaluate", "fairness_test", "infer", "demo", "ben
 SYNTHETIC_PREDICTION_CONTEXTS: Final = ("research",)
 SYNTHETIC_PREDICTION_PURPOSES: Final = ("demo", "evaluate")
 EVIDENCE: Final = ("synthetic", "real", "mixed")
+_DEMO: Final = ("demo",)
 
 
 class ContextApproval(BaseModel):
@@ -137,6 +138,27 @@ def check_training(purpose: str, context: str, at: datetime, approvals: Sequence
     check_context(context, at, approvals)
 
 
+def check_asked(purpose: str, context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
+    """Raises RefusedError where no model at all may predict for this purpose in this context at `at`."""
+    _check_purpose(purpose, PREDICTION_PURPOSES, "a prediction")
+    check_context(context, at, approvals)
+
+
+def predictions_allowed(
+    evidence: str, passed: bool, at: datetime, approvals: Sequence[ContextApproval] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The purposes and the contexts in which a model with this evidence may predict at `at`.
+
+    Where the gate has `passed` it, those that `check_prediction` names. Before that nobody relies on it: one of synthetic people is for
+    a demo alone, one of real people for everything but `infer`.
+    """
+    if evidence == "synthetic":
+        return SYNTHETIC_PREDICTION_PURPOSES if passed else _DEMO, SYNTHETIC_PREDICTION_CONTEXTS
+    approved = {approval.context for approval in approvals if approval.covers(approval.context, at)}
+    contexts = tuple(one for one in CONTEXTS if one not in PROHIBITED_CONTEXTS or one in approved)
+    return PREDICTION_PURPOSES if passed else tuple(one for one in PREDICTION_PURPOSES if one != "infer"), contexts
+
+
 def check_prediction(
     purpose: str, context: str, evidence: str, at: datetime, approvals: Sequence[ContextApproval] = ()
 ) -> None:
@@ -144,8 +166,7 @@ def check_prediction(
 
     A model that was judged on synthetic people alone predicts in research, for demo or evaluate, and nowhere else.
     """
-    _check_purpose(purpose, PREDICTION_PURPOSES, "a prediction")
-    check_context(context, at, approvals)
+    check_asked(purpose, context, at, approvals)
     if evidence not in EVIDENCE:
         raise RefusedError(
             f"the model's evidence '{evidence[:40]}' is not one of {', '.join(EVIDENCE)}; register it again"

@@ -9,9 +9,9 @@ from typing import Final, Literal
 from bitface.errors import GateError
 
 MODEL_NAME: Final = "bitface"
-Alias = Literal["champion", "challenger", "previous"]
-ALIASES: Final[tuple[Alias, ...]] = ("challenger", "previous", "champion")
-"""In the order in which they are shown: the champion's last."""
+Alias = Literal["champion", "challenger", "previous", "demo"]
+ALIASES: Final[tuple[Alias, ...]] = ("demo", "challenger", "previous", "champion")
+"""In the order in which they are shown: the champion's last. `demo` is a held version of synthetic people, while there is no champion."""
 Verdict = Literal["promote", "hold", "block"]
 ROLES: Final = ("engineer", "reviewer", "compliance")
 
@@ -135,13 +135,13 @@ class ApprovalRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One move of an alias, as it was written."""
+    """One move of an alias, as it was written. After `end` it points nowhere."""
 
     name: str
     alias: str
     from_version: int | None
     to_version: int
-    kind: Literal["promote", "rollback"]
+    kind: Literal["promote", "rollback", "end"]
     decision_sha256: str | None
     actor: str
     promoted_at: datetime

@@ -14,7 +14,7 @@ from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval
 from bitface.errors import InputError, IntegrityError
-from bitface.ledger import approvals, chain, contexts, leases, promotion, questions, tables
+from bitface.ledger import approvals, chain, contexts, leases, promotion, questions, status, tables
 from bitface.ledger.engine import open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
@@ -44,6 +44,7 @@ from bitface.ledger.rows import (
     recorded_digests,
     values_of,
 )
+from bitface.ledger.status import ModelStatus
 
 
 def utc_now() -> datetime:
@@ -202,16 +203,30 @@ class Ledger:
         return tuple(ModelEntry(**values_of(row, ModelEntry)) for row in found)
 
     def record_decision(self, decision: DecisionEntry) -> bool:
-        """Records what the gate said of a bundle, under the digest of the gate's replayable bundle."""
+        """Records what the gate said of a bundle, under the digest of the gate's replayable bundle; a demo that it does not hold is none
+        any more.
+        """
         if self.run(decision.run_id) is None:
             raise InputError(f"decision of run {decision.run_id}: the run is not on record; record the run first")
-        return self._record_once("decision", tables.decisions, decision_row(decision), stamp="recorded_at")
+        row = decision_row(decision)
+        with writing(self._engine) as connection:
+            if not is_new(connection, tables.decisions, row):
+                return False
+            stamped = {**row, "recorded_at": utc_text(self._clock())}
+            chain.append(connection, "decision", row, {tables.decisions: [stamped]}, self._clock())
+            promotion.end_unfit_demo(connection, "retrain", self._clock())
+        return True
 
     def decisions(self, bundle_sha256: str) -> tuple[DecisionEntry, ...]:
         """Every decision on a bundle, oldest first."""
         table = tables.decisions
         found = self._rows(select(table).where(table.c.bundle_sha256 == bundle_sha256).order_by(table.c.log_seq))
         return tuple(decision_of(row) for row in found)
+
+    def status(self, model: ModelEntry) -> ModelStatus:
+        """How a registered version stands now: the gate's word, its alias, and what it may be used for."""
+        with reading(self._engine) as connection:
+            return status.status_of(connection, model, self._clock())
 
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
         """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""
@@ -229,7 +244,10 @@ class Ledger:
             return questions.assets_of(connection, [run_id])
 
     def record_erasure(self, erasure_id: str, people: Iterable[str], proof_sha256: str) -> bool:
-        """Records that people were erased, under the digest of the proof. Telling it again is no error."""
+        """Records that people were erased, under the digest of the proof; a demo that they were in is none any more.
+
+        Telling it again is no error.
+        """
         rows = [
             {"erasure_id": erasure_id, "person": person, "proof_sha256": proof_sha256} for person in sorted(set(people))
         ]
@@ -239,6 +257,7 @@ class Ledger:
                 stamped = [{**row, "erased_at": utc_text(self._clock())} for row in new]
                 facts = {"erasure_id": erasure_id, "people": len(new), "proof_sha256": proof_sha256}
                 chain.append(connection, "erasure", facts, {tables.erasures: stamped}, self._clock())
+                promotion.end_unfit_demo(connection, "erase", self._clock())
         return bool(new)
 
     def erasures(self) -> tuple[questions.Erasure, ...]:
@@ -249,17 +268,12 @@ class Ledger:
     def run_of(self, model: ModelEntry) -> RunEntry | None:
         """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
         with reading(self._engine) as connection:
-            runs = questions.runs_of(connection, model)
-            lawful = (run for run in runs if not questions.erased_in(connection, run.dataset_version))
-            return next(lawful, runs[0] if runs else None)
+            return questions.run_of(connection, model)
 
     def erased_in(self, model: ModelEntry) -> int:
         """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
-        run = self.run_of(model)
-        if run is None:
-            return 0
         with reading(self._engine) as connection:
-            return questions.erased_in(connection, run.dataset_version)
+            return questions.erased_people(connection, model)
 
     def whereabouts(self, person: str) -> questions.Whereabouts:
         """Everything on record that rests on a person."""

@@ -13,12 +13,12 @@ from bitface.consent.admission import admit_people
 from bitface.consent.events import utc_text, utc_time
 from bitface.consent.policy import check_context, check_promotable
 from bitface.errors import GateError, InputError, RefusedError
-from bitface.ledger import chain, tables
+from bitface.ledger import chain, questions, tables
 from bitface.ledger.approvals import check_approvals, valid_approvals
 from bitface.ledger.contexts import in_force
-from bitface.ledger.entries import Alias, ApprovalRule, Promotion, StalePromotionError, Statement
+from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
-from bitface.ledger.rows import consents_of
+from bitface.ledger.rows import consents_of, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Move:
     """An alias that shall point to `to_version`, provided that it points to `expected_previous` (None: nowhere) now.
 
     A promotion rests on a recorded decision `promote` for the version's bundle and on the approvals that `rule` asks for, a
-    rollback on an earlier promotion; a challenger needs no approval yet. `lease`: under which it was prepared, if any.
+    rollback on an earlier promotion; a challenger needs no approval yet. A demo rests on a recorded decision `hold` for a version of
+    synthetic people, and on there being no champion. `lease`: under which it was prepared, if any.
     """
 
     name: str
@@ -49,7 +50,7 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
         InputError: no such version or decision.
         RefusedError: somebody who is in the version is no longer admitted, its context is no longer approved, it was trained
             for benchmark, or a rollback goes where the alias never was.
-        GateError: the decision is not `promote`, or approvals are missing.
+        GateError: the decision is not `promote`, or approvals are missing; of a demo, it is not `hold`.
         StalePromotionError: the alias points elsewhere than expected. LeaseLostError: another took the lease meanwhile.
     """
     if move.lease is not None:
@@ -66,8 +67,33 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
     if move.alias == "champion":
         if current is not None:
             _point(connection, move.name, "previous", current)
-        _end_challenge(connection, move)
+        _drop(connection, move.name, "challenger", move.to_version)
+        _drop(connection, move.name, "demo")
     return _append(connection, move, approved_by, at)
+
+
+def end_unfit_demo(connection: Connection, actor: str, at: datetime) -> None:
+    """Takes the alias `demo`, in the caller's transaction, from a version that is none any more: somebody who was in it has been
+    erased, or the gate's latest word on it is not `hold`.
+    """
+    models, aliases = tables.models, tables.aliases
+    pointed = (aliases.c.name == models.c.name) & (aliases.c.version == models.c.version) & (aliases.c.alias == "demo")
+    for row in connection.execute(select(models).join(aliases, pointed)).mappings().all():
+        demo = ModelEntry(**values_of(row, ModelEntry))
+        latest = questions.latest_decision(connection, demo)
+        if questions.erased_people(connection, demo) or latest is None or latest.decision != "hold":
+            _drop(connection, demo.name, "demo")
+            ended = {
+                "name": demo.name,
+                "alias": "demo",
+                "from_version": demo.version,
+                "to_version": demo.version,
+                "kind": "end",
+                "decision_sha256": None,
+                "actor": actor,
+                "promoted_at": utc_text(at),
+            }
+            chain.append(connection, "promotion", ended, {tables.promotions: [ended]}, at)
 
 
 def current_version(connection: Connection, name: str, alias: Alias) -> int | None:
@@ -103,6 +129,9 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
         raise InputError(
             f"no decision on record for the bundle of version {move.to_version}; let the gate decide first"
         )
+    if move.alias == "demo":
+        _check_demo(connection, move, decision, model.evidence)
+        return ()
     if decision != "promote":
         raise GateError(f"the gate said {decision} of version {move.to_version}; only promote lets it go live")
     if move.alias != "champion" or not move.rule.asks:
@@ -118,6 +147,21 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     approved = valid_approvals(connection, statement)
     check_approvals(list(approved.values()), move.rule)
     return tuple(sorted(approved))
+
+
+def _check_demo(connection: Connection, move: Move, decision: str, evidence: str) -> None:
+    """Raises where a version must not be the demo: real people are in it, its gate did not hold it, or there is a champion."""
+    if evidence != "synthetic":
+        raise RefusedError(
+            f"version {move.to_version} rests on {evidence} people; only one of synthetic people can be demo"
+        )
+    if decision != "hold":
+        raise GateError(
+            f"the gate said {decision} of version {move.to_version}; only a version that it held can be demo"
+        )
+    champion = current_version(connection, move.name, "champion")
+    if champion is not None:
+        raise StalePromotionError(f"version {champion} is the champion; there is a demo only while there is none")
 
 
 def _check_consent(connection: Connection, run_id: str, at: datetime) -> str:
@@ -155,10 +199,11 @@ def _point(connection: Connection, name: str, alias: Alias, version: int) -> Non
         connection.execute(insert(table), _alias_row(name, alias, version))
 
 
-def _end_challenge(connection: Connection, move: Move) -> None:
+def _drop(connection: Connection, name: str, alias: Alias, version: int | None = None) -> None:
+    """Ends an alias, wherever it points or only where it points to a version."""
     table = tables.aliases
-    same = (table.c.name == move.name) & (table.c.alias == "challenger") & (table.c.version == move.to_version)
-    connection.execute(delete(table).where(same))
+    ended = delete(table).where(table.c.name == name, table.c.alias == alias)
+    connection.execute(ended if version is None else ended.where(table.c.version == version))
 
 
 def _append(connection: Connection, move: Move, approved_by: tuple[str, ...], at: datetime) -> Promotion:

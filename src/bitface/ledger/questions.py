@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, distin
 
 from bitface.consent.events import utc_text
 from bitface.ledger import tables
-from bitface.ledger.entries import AssetEntry, ModelEntry, RunEntry
-from bitface.ledger.rows import in_chunks, values_of
+from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry, RunEntry
+from bitface.ledger.rows import decision_of, in_chunks, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,36 @@ def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
     return tuple(RunEntry(**values_of(row, RunEntry)) for row in found)
 
 
+def run_of(connection: Connection, model: ModelEntry) -> RunEntry | None:
+    """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
+    runs = runs_of(connection, model)
+    lawful = (run for run in runs if not erased_in(connection, run.dataset_version))
+    return next(lawful, runs[0] if runs else None)
+
+
+def erased_people(connection: Connection, model: ModelEntry) -> int:
+    """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
+    run = run_of(connection, model)
+    return 0 if run is None else erased_in(connection, run.dataset_version)
+
+
+def latest_decision(connection: Connection, model: ModelEntry) -> DecisionEntry | None:
+    """The gate's latest word on a bundle."""
+    table = tables.decisions
+    query = select(table).where(table.c.bundle_sha256 == model.bundle_sha256).order_by(table.c.log_seq.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else decision_of(row)
+
+
+def judged_at(connection: Connection, model: ModelEntry) -> str:
+    """When the gate's latest word on a bundle was recorded; when the version was registered, where it has said nothing."""
+    decided, models = tables.decisions, tables.models
+    query = select(func.max(decided.c.recorded_at)).where(decided.c.bundle_sha256 == model.bundle_sha256)
+    own = (models.c.name == model.name) & (models.c.version == model.version)
+    registered = select(models.c.recorded_at).where(own)
+    return str(connection.execute(query).scalar() or connection.execute(registered).scalar_one())
+
+
 def erased_in(connection: Connection, dataset_version: str) -> int:
     """How many people of a dataset version have been erased since."""
     members = tables.dataset_members
@@ -142,8 +172,12 @@ def alias_periods(connection: Connection, until: datetime | None = None) -> tupl
             periods[at] = replace(periods[at], until=move.promoted_at)
 
     for move in connection.execute(query):
+        if move.kind == "end":
+            end(move, move.alias)
+            continue
         begin(move, move.alias, move.to_version)
         if move.alias == "champion":
+            end(move, "demo")
             if move.from_version is not None:
                 begin(move, "previous", move.from_version)
             challenging = open_.get((move.name, "challenger"))

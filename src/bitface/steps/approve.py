@@ -14,6 +14,7 @@ from bitface.ledger.approvals import signed
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, KeyEntry, ModelEntry, Statement
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.signatures import key_of
+from bitface.steps.model_choice import versions_there_are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +34,12 @@ def standing(version: int, ledger: Ledger) -> Standing:
     """
     model = ledger.model(version)
     if model is None:
-        raise InputError(f"'{MODEL_NAME}' has no version {version}; `bitface retrain` registers versions")
+        raise InputError(f"'{MODEL_NAME}' has no version {version}; {versions_there_are(ledger)}")
     decisions = ledger.decisions(model.bundle_sha256)
     if not decisions or decisions[-1].decision != "promote":
         said = decisions[-1].decision if decisions else "nothing"
-        raise GateError(f"the gate said {said} of version {version}; only promote lets it go live")
+        look = f"`bitface gate show {decisions[-1].run_id}` says why" if decisions else "retrain"
+        raise GateError(f"the gate said {said} of version {version}; only promote lets it go live; {look}")
     run = ledger.run(model.run_id)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if dataset is None:

@@ -17,6 +17,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.questions import AliasPeriod
 from bitface.steps.consents import standing_of
 from bitface.steps.contexts import context_rows
+from bitface.steps.model_choice import versions_there_are
 
 DECRYPTIONS: Final = "decryptions.jsonl"
 """Of the home: who opened whose data."""
@@ -67,7 +68,7 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
     run = ledger.run(run_id)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if run is None or dataset is None:
-        raise InputError(f"no run '{run_id[:40]}' on record; `bitface audit model champion` names the champion's")
+        raise InputError(f"no run '{run_id[:40]}' on record; {versions_there_are(ledger)}")
     approvals = [row for row in context_rows(ledger, at) if row["context"] == run.context]
     models = [model for model in ledger.models() if model.run_id == run_id]
     return [

@@ -26,7 +26,7 @@ from bitface.ports import DatasetStore, Tracking
 from bitface.steps.audit import DECRYPTIONS, own_files
 from bitface.steps.consents import person_of, withdraw
 from bitface.steps.intake import without_people
-from bitface.steps.monitor import model_and_run
+from bitface.steps.model_choice import find_model
 from bitface.steps.reconcile import show_version
 from bitface.workspace import Workspace
 
@@ -221,7 +221,7 @@ def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, home: Path) -> l
 def check_not_retired(reference: str, ledger: Ledger) -> None:
     """Raises RefusedError for a model that was made with somebody who has been erased."""
     try:
-        entry, _ = model_and_run(reference, ledger)
+        entry = find_model(reference, ledger)
     except InputError:
         return
     gone = ledger.erased_in(entry)

@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from bitface.consent.admission import admit_people
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
-from bitface.errors import InputError
+from bitface.errors import InputError, IntegrityError
 from bitface.faces.measures import family_of
 from bitface.faces.records import Sample
-from bitface.ledger.entries import ALIASES, ModelEntry, RunEntry
+from bitface.ledger.entries import ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name
 from bitface.params import DriftParams
 from bitface.ports import MeasureDrift, TrackedReport, Tracking
 from bitface.steps.drift import Drifted, compare, still_rows
 from bitface.steps.featurise import people_of
+from bitface.steps.model_choice import find_model
 from bitface.steps.plan import Run
 from bitface.steps.reference import read_reference
 from bitface.steps.stages import key_of
@@ -45,14 +46,10 @@ class Compared:
 
 def model_and_run(reference: str, ledger: Ledger) -> tuple[ModelEntry, RunEntry]:
     """A model by alias or as NAME/VERSION, and the run that made it; raises InputError where there is none."""
-    alias = next((one for one in ALIASES if one == reference), None)
-    name, _, version = reference.rpartition("/")
-    entry = ledger.champion(alias) if alias else ledger.model(int(version), name) if version.isdecimal() else None
-    run = ledger.run_of(entry) if entry else None
-    if entry is None or run is None:
-        raise InputError(
-            f"there is no model '{reference}' to compare with; run `bitface retrain`, or name one as NAME/VERSION"
-        )
+    entry = find_model(reference, ledger)
+    run = ledger.run_of(entry)
+    if run is None:
+        raise IntegrityError(f"the run of {entry.name}/{entry.version} is not on record; restore the ledger")
     return entry, run
 
 

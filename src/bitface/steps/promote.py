@@ -13,6 +13,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.params import PromotionParams
 from bitface.steps.approve import Standing, standing
 from bitface.steps.gate import BUNDLE_NAME
+from bitface.steps.model_choice import versions_there_are
 
 
 def rule_of(params: PromotionParams) -> ApprovalRule:
@@ -82,6 +83,26 @@ def go_live(
     return None
 
 
+def stand_in(version: int, decision_sha256: str, ledger: Ledger, lease: Lease | None = None) -> None:
+    """Makes a version of synthetic people that its gate has just held the demo, while there is no champion.
+
+    Raises:
+        RefusedError: somebody's consent ended meanwhile. StalePromotionError: a champion was promoted meanwhile.
+        LeaseLostError: another retrain took the lease meanwhile.
+    """
+    if ledger.champion() is not None:
+        return
+    current = ledger.champion("demo")
+    ledger.promote(
+        version,
+        expected_previous=current.version if current else None,
+        decision_sha256=decision_sha256,
+        actor="retrain: held, of synthetic people, and there is no champion",
+        alias="demo",
+        lease=lease,
+    )
+
+
 class RealChampionError(GateError):
     """A champion that learned from real people is not replaced by one that saw synthetic ones only."""
 
@@ -119,7 +140,7 @@ def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
     current, previous = ledger.champion(), ledger.champion("previous")
     target = version if version is not None else previous.version if previous else None
     if target is None:
-        raise InputError("there is no previous champion to go back to; name one with --to")
+        raise InputError(f"there is no previous champion to go back to; {versions_there_are(ledger)}")
     return ledger.promote(
         target,
         expected_previous=current.version if current else None,

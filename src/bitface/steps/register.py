@@ -22,7 +22,7 @@ from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
 from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
-from bitface.steps.promote import go_live, rule_of
+from bitface.steps.promote import go_live, rule_of, stand_in
 from bitface.steps.reconcile import keep_shown, project_aliases
 from bitface.steps.release import release_bundle
 from bitface.steps.summary import EXIT_CODES, first_part, write_summary
@@ -127,9 +127,10 @@ def register_model(
     if decision.decision.verdict == "promote" and run.purpose == "train":
         rule = rule_of(run.params.promotion)
         withheld = go_live(entry.version, decision.compared_with, run.evidence, decision.sha256, rule, ledger, lease)
-    aliases = project_aliases(ledger, tracking)
-    alias = next((name for name in ("champion", "challenger") if aliases.get(name) == entry.version), None)
-    return Registered(version=entry.version, alias=alias, withheld=withheld)
+    if decision.decision.verdict == "hold" and (run.purpose, run.evidence) == ("train", "synthetic"):
+        stand_in(entry.version, decision.sha256, ledger, lease)
+    project_aliases(ledger, tracking)
+    return Registered(version=entry.version, alias=ledger.status(entry).alias, withheld=withheld)
 
 
 def _assets(run: Run, bundle: Exported, figures: Sequence[Path], reports: Mapping[str, Path]) -> list[AssetEntry]:

@@ -22,9 +22,8 @@ def is_finished(run: Run) -> bool:
 def reuse(run: Run, ledger: Ledger) -> dict[str, Any]:
     """The summary of the earlier, identical run, marked as reused; its alias and its data as they stand now."""
     summary: dict[str, Any] = json.loads(run.summary_path.read_text(encoding="utf-8"))
-    champion = ledger.champion()
-    is_champion = champion is not None and champion.version == summary["version"]
-    alias = "champion" if is_champion else None
+    entry = ledger.model(summary["version"])
+    alias = ledger.status(entry).alias if entry else None
     return {
         **summary,
         "dataset": {**summary["dataset"], "note": run.dataset.note},

@@ -25,7 +25,8 @@ _MEASURED: Final = {
 REGISTERED_MODEL_NOTE: Final = """One-bit, explainable facial-expression models.
 
 * `champion` is the version that predicts, `previous` the one before it, `challenger` waits for approval.
-* A version without an alias was held or blocked: its tag `gate.reasons` says why.
+* `demo` is a version of synthetic people that was held, for purpose demo alone, while there is no champion.
+* A version without an alias was held, blocked or replaced: its tags `status` and `gate.reasons` say so and why.
 * Numbers and aliases are projected from the ledger; an alias that is moved here by hand is moved back and reported.
 * Files are plain (OpenVINO IR, safetensors, JSON): load them through `bitface`, which verifies them.
 """

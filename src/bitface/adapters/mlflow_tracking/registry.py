@@ -19,7 +19,7 @@ from bitface.ports import ShownVersions, TrackedVersion
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-ALIASES: Final = ("champion", "challenger", "previous")
+ALIASES: Final = ("champion", "challenger", "previous", "demo")
 VERSION_TAG: Final = "ledger.version"
 BUNDLE_TAG: Final = "bundle.sha256"
 PLACE_TAG: Final = "bundle.place"
@@ -101,7 +101,7 @@ class MlflowRegistry:
         return ShownVersions(versions=frozenset(numbers.values()) - {0}, aliases=aliases)
 
     def resolve(self, reference: str, name: str) -> Path:
-        """The bundle's folder of `champion`, `challenger`, `previous` or `NAME/VERSION` (the ledger's number).
+        """The bundle's folder of `champion`, `challenger`, `previous`, `demo` or `NAME/VERSION` (the ledger's number).
 
         Its content is not checked here: load it only through the verified bundle.
 

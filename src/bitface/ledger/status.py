@@ -1,0 +1,159 @@
+"""How a version stands, in one line, wherever the model speaks: from the ledger alone, never from what a registry shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from bitface.consent.policy import predictions_allowed
+from bitface.errors import RefusedError
+from bitface.ledger import questions, tables
+from bitface.ledger.contexts import in_force
+from bitface.ledger.entries import ALIASES, Alias, ModelEntry, Verdict
+
+_GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelStatus:
+    """A version as it stood `at` that time (UTC): `decision` is the gate's latest word, None where it has said nothing.
+
+    `purposes` and `contexts` are those in which it may predict; none where it is `retired`, because somebody who was in it has
+    been erased. `was_champion`: it was once, or is. `judged_at`: when the gate said so; when it was registered, where it did not.
+    """
+
+    name: str
+    version: int
+    run_id: str
+    decision: Verdict | None
+    alias: Alias | None
+    evidence: str
+    trained_for: str
+    purposes: tuple[str, ...]
+    contexts: tuple[str, ...]
+    was_champion: bool
+    retired: bool
+    judged_at: str
+    at: str
+
+    @property
+    def reference(self) -> str:
+        """NAME/VERSION."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is what predicts where no version is named."""
+        return self.alias == "champion" and not self.retired
+
+    @property
+    def state(self) -> str:
+        """CHAMPION, HELD, BLOCKED and so on: the first word that a reader needs."""
+        if self.retired:
+            return "RETIRED, people in it have been erased"
+        if self.trained_for == "benchmark":
+            return self.judged
+        if self.alias == "champion":
+            return "CHAMPION"
+        if self.alias == "previous":
+            return "PREVIOUS CHAMPION"
+        if self.was_champion:
+            return "REPLACED, once champion"
+        if self.alias == "challenger":
+            return f"CHALLENGER, {self.judged}, waits for approval"
+        return f"{self.judged}, alias demo" if self.alias == "demo" else self.judged
+
+    @property
+    def judged(self) -> str:
+        """What the gate said, whatever came after."""
+        said = "NOT JUDGED" if self.decision is None else _GATE[self.decision]
+        return said if self.trained_for == "train" else f"{self.trained_for.upper()}, {said}, never to be promoted"
+
+    @property
+    def uses(self) -> str:
+        """What it may be used for, in words."""
+        if not self.purposes:
+            return "used no more"
+        return f"for {_listed(self.purposes)} in {_listed(self.contexts)}"
+
+    @property
+    def line(self) -> str:
+        """The status line: version, state, evidence, what it may be used for, whether it is live."""
+        live = "live" if self.is_live else "not live"
+        return " · ".join((self.reference, self.state, f"evidence {self.evidence}", self.uses, live))
+
+    @property
+    def line_as_judged(self) -> str:
+        """The status line of a page that is written once, before anything can go live: what the gate said, and where to ask later."""
+        said = (self.reference, self.judged, f"evidence {self.evidence}", self.uses, f"judged {self.judged_at[:10]}")
+        return f"{' · '.join(said)}; `bitface audit model {self.reference}` says how it stands now"
+
+    def check(self, purpose: str) -> None:
+        """Raises RefusedError where a version that the gate did not pass is asked for more than it may be used for."""
+        if purpose not in self.purposes:
+            raise RefusedError(
+                f"{self.reference} ({self.state}) predicts for {_listed(self.purposes)} only, not for {purpose}; retrain until the gate "
+                "promotes a version"
+            )
+
+    def document(self) -> dict[str, Any]:
+        """JSON of `model.status`."""
+        return {
+            "version": self.reference,
+            "state": self.state,
+            "decision": self.decision,
+            "alias": self.alias,
+            "live": self.is_live,
+            "evidence": self.evidence,
+            "purposes": list(self.purposes),
+            "contexts": list(self.contexts),
+            "retired": self.retired,
+            "judged_at": self.judged_at,
+            "line": self.line,
+        }
+
+
+def status_of(connection: Connection, model: ModelEntry, at: datetime) -> ModelStatus:
+    """How a registered version stands at `at`."""
+    alias, was_champion = _alias(connection, model), _was_champion(connection, model)
+    latest = questions.latest_decision(connection, model)
+    retired = questions.erased_people(connection, model) > 0
+    passed = model.purpose == "train" and latest is not None and latest.decision == "promote"
+    purposes, contexts = predictions_allowed(model.evidence, passed, at, in_force(connection))
+    return ModelStatus(
+        name=model.name,
+        version=model.version,
+        run_id=latest.run_id if latest else model.run_id,
+        decision=latest.decision if latest else None,
+        alias=alias,
+        evidence=model.evidence,
+        trained_for=model.purpose,
+        purposes=() if retired else purposes,
+        contexts=() if retired else contexts,
+        was_champion=was_champion,
+        retired=retired,
+        judged_at=questions.judged_at(connection, model),
+        at=at.isoformat(timespec="seconds"),
+    )
+
+
+def _alias(connection: Connection, model: ModelEntry) -> Alias | None:
+    """The alias that a version has; of several, the one that says most."""
+    table = tables.aliases
+    own = (table.c.name == model.name) & (table.c.version == model.version)
+    found = set(connection.execute(select(table.c.alias).where(own)).scalars())
+    return next((alias for alias in reversed(ALIASES) if alias in found), None)
+
+
+def _was_champion(connection: Connection, model: ModelEntry) -> bool:
+    table = tables.promotions
+    own = (table.c.name == model.name) & (table.c.to_version == model.version) & (table.c.alias == "champion")
+    return connection.execute(select(table.c.log_seq).where(own).limit(1)).first() is not None
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,81 @@
+"""Which version a reference names; where there is none, the versions that there are, and the command that uses one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bitface.errors import InputError, RefusedError
+from bitface.ledger.entries import ALIASES, Alias, ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.status import ModelStatus
+
+_NAMED_MAX: Final = 3
+_WORDS: Final = {"promote": "passed", "hold": "held", "block": "blocked", None: "not judged"}
+
+
+def choose_model(reference: str | None, purpose: str, ledger: Ledger) -> ModelEntry:
+    """The version that predicts: the one that is named; the champion where none is, or, while there is none, the demo.
+
+    Raises:
+        InputError: there is no such version. RefusedError: there is a demo only, and the purpose is another.
+    """
+    demo = ledger.champion("demo")
+    if reference is not None or demo is None or ledger.champion() is not None:
+        return find_model(reference or "champion", ledger)
+    if purpose != "demo":
+        raise RefusedError(
+            f"there is no champion yet, and the demo {demo.name}/{demo.version} answers for --purpose demo alone, not for {purpose}; "
+            "retrain with more people until the gate promotes a version"
+        )
+    return demo
+
+
+def find_model(reference: str, ledger: Ledger) -> ModelEntry:
+    """The version of an alias or of NAME/VERSION, as the ledger has it; a registry's aliases may be moved by anybody.
+
+    Raises:
+        InputError: there is none; the versions that there are stand in the message.
+    """
+    alias: Alias | None = next((one for one in ALIASES if one == reference), None)
+    name, _, version = reference.rpartition("/")
+    entry = ledger.champion(alias) if alias else ledger.model(int(version), name) if _is_number(version) else None
+    if entry is not None:
+        return entry
+    if alias is None and not (name and _is_number(version)):
+        raise InputError(f"'{reference[:60]}' is no model; use {', '.join(reversed(ALIASES))} or NAME/VERSION")
+    missing = f"there is no {alias} yet, no model has that alias" if alias else f"there is no model '{reference[:60]}'"
+    raise InputError(f"{missing}; {versions_there_are(ledger)}")
+
+
+def versions_there_are(ledger: Ledger) -> str:
+    """The versions on record, latest first, and the command that uses one of them, in a line."""
+    found = [ledger.status(entry) for entry in reversed(ledger.models())]
+    if not found:
+        return "no version is on record: run `bitface retrain`"
+    named = ", ".join(_named(one) for one in found[:_NAMED_MAX])
+    more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
+    return f"on record: {named}{more}; {_use(found)}"
+
+
+def command_for(status: ModelStatus, what: str = "predict FILE") -> str:
+    """The command that uses a version, for the first of its purposes and contexts."""
+    purpose = "demo" if "demo" in status.purposes else status.purposes[0]
+    return f"bitface {what} --model {status.reference} --purpose {purpose} --context {status.contexts[0]}"
+
+
+def _named(status: ModelStatus) -> str:
+    said = "retired" if status.retired else status.alias or _WORDS[status.decision]
+    return f"{status.reference} ({said}, {status.judged_at[:16].replace('T', ' ')} UTC)"
+
+
+def _use(found: Sequence[ModelStatus]) -> str:
+    usable = [one for one in found if not one.retired]
+    if not usable:
+        return "none may be used any more: run `bitface retrain`"
+    why = "" if usable[0].decision is None else f"; what its gate said: `bitface gate show {usable[0].run_id}`"
+    return f"to use one: `{command_for(usable[0])}`{why}"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
