@@ -11,6 +11,7 @@ from typing import Any
 from bitface.steps import erase
 from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.erase import Opened
+from bitface.steps.search import ERASURES
 from flows import wiring
 
 
@@ -59,9 +60,10 @@ class Erasing:
     ) -> dict[str, Any]:
         """A search of what is left, and the proof."""
         tools, start = self.tools, perf_counter()
-        found = erase.prove(opened, done, version, retrained, tools.workspace, tools.ledger, self.seconds, tools.now())
+        place, store = tools.workspace, tools.store
+        found = erase.prove(opened, done, version, retrained, place, store, tools.ledger, self.seconds, tools.now())
         sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
-        path = tools.workspace.home / erase.ERASURES / f"{opened.erasure_id}.json"
+        path = tools.workspace.home / ERASURES / f"{opened.erasure_id}.json"
         return {**found, "proof": str(path), "seconds": {**self.seconds, "proof": perf_counter() - start}}
 
     @contextmanager

@@ -54,6 +54,35 @@ class Landmarker(Protocol):
     def see_all(self, image: NDArray[np.uint8], params: FeatureParams) -> tuple[SeenFace, ...]: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptForOthers:
+    """Versions that hold somebody who left, and stay in a store because another dataset needs them."""
+
+    store: str
+    dataset: str
+    versions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """How many objects went from a dataset's stores, and what stays there for other datasets."""
+
+    objects: int
+    kept_for_others: tuple[KeptForOthers, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorePlaces:
+    """Where the versions of a dataset lie: folders by what they are, and the files in them that only other datasets need.
+
+    `not_searched` are stores that are set up and that we never write to.
+    """
+
+    folders: Mapping[str, Path]
+    of_others: frozenset[Path]
+    not_searched: tuple[str, ...]
+
+
 class DatasetStore(Protocol):
     """Versions the dataset folder. A version is a content digest."""
 
@@ -67,7 +96,9 @@ class DatasetStore(Protocol):
 
     def pull(self) -> bool: ...
 
-    def forget(self, names: Collection[str]) -> int: ...
+    def forget(self, names: Collection[str]) -> Forgotten: ...
+
+    def places(self) -> StorePlaces: ...
 
 
 class PlannedPerson(Protocol):

@@ -79,10 +79,20 @@ def test_versions_that_hold_a_file_are_deleted_and_the_present_one_stays_whole(s
     contents = {path.read_bytes() for root in stores for path in root.rglob("*") if path.is_file()}
     assert {b"b", b"b2", b"a", b"c"} <= contents
     # In cache and in remote: two listings and two contents; index.csv is shared with the present version.
-    assert store.forget(["shards/x"]) == 8
+    assert store.forget(["shards/x"]).objects == 8
     left = [path for root in stores for path in root.rglob("*") if path.is_file()]
     assert not [path for path in left if path.read_bytes() in (b"b", b"b2") or b"shards/x" in path.read_bytes()]
     shutil.rmtree(folder)
     shutil.rmtree(tmp_path / ".dvc" / "cache")
     assert store.pull() and store.version() == present
-    assert store.forget(["shards/x"]) == 0
+    assert store.forget(["shards/x"]).objects == 0
+
+
+def test_a_project_from_an_archive_without_git_is_pinned(tmp_path: Path) -> None:
+    """The checked-in DVC settings say nothing of that, and DVC refuses to open them outside git."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    remote = local\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "index.csv").write_text("a")
+    store = DvcStore(tmp_path / "data", tmp_path, tmp_path / "home")
+    assert store.pin() == store.pinned() == store.version()

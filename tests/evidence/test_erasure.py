@@ -234,7 +234,7 @@ def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state,
             assert [one["version"] for one in opened.radius["models"]] == [1, 2, 3]
             version = erase.leave_dataset(opened, place, store)
             done = erase.destroy(opened, place, keys, store, shown, ())
-            proof = erase.prove(opened, done, version, {"failed": "not tried"}, place, ledger, {}, now)
+            proof = erase.prove(opened, done, version, {"failed": "not tried"}, place, store, ledger, {}, now)
             took.append(time.perf_counter() - begin)
             assert len(proof["keys_destroyed"]) == len(some) and proof["found"] == [] and proof["in_dataset_now"] == []
         left = traces(tmp_path, gone, [people[name] for name in gone])

@@ -26,6 +26,7 @@ from bitface.faces.records import Sample, SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ports import Forgotten, StorePlaces
 from bitface.steps import erase
 from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
 from bitface.steps.audit_page import audit_page, erasure_sections
@@ -53,9 +54,12 @@ class Store:
     def pin(self) -> str:
         return "v1"
 
-    def forget(self, names: list[str]) -> int:
+    def forget(self, names: list[str]) -> Forgotten:
         self.forgotten += names
-        return len(names)
+        return Forgotten(objects=len(names))
+
+    def places(self) -> StorePlaces:
+        return StorePlaces(folders={}, of_others=frozenset(), not_searched=())
 
 
 class House(SimpleNamespace):
@@ -76,7 +80,7 @@ class House(SimpleNamespace):
         return erase.destroy(opened, self.place, self.keys, self.store, tracking, ())
 
     def prove(self, opened: erase.Opened, done: dict[str, Any]) -> dict[str, Any]:
-        return erase.prove(opened, done, "v1", {"failed": "not tried"}, self.place, self.ledger, {}, NOON)
+        return erase.prove(opened, done, "v1", {"failed": "not tried"}, self.place, self.store, self.ledger, {}, NOON)
 
     def erase(self, *subjects: str) -> dict[str, Any]:
         opened = self.open(*subjects)
@@ -334,7 +338,10 @@ def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_pa
     audit_page("Gone", "lead", rows, house.ledger, NOON, report, tmp_path / "e.html")
     tables = {table.heading: table for table in pages[0].tables}
     done = dict(tables["What was done"].rows)
-    assert done["found in a search of every file"] == "nothing" and done["still in the dataset"] == "nobody"
+    assert (
+        done["found in a search of every file of the places below"] == "nothing"
+        and done["still in the dataset"] == "nobody"
+    )
     assert done["keys destroyed, of"] == house.people["anna"] and done["the proof is the recorded one"] == "yes"
     assert done["began"].endswith(" UTC")
     assert tables["Model made with them, retired"].rows and len(tables["What stays"].rows) == len(erase.RESIDUAL)

@@ -24,7 +24,8 @@ _DONE: Final = {
     "mlflow_runs_emptied": "MLflow runs emptied",
     "dataset_version": "dataset version without them",
     "in_dataset_now": "still in the dataset",
-    "found": "found in a search of every file",
+    "found": "found in a search of every file of the places below",
+    "not_searched": "set up, not written by bitface and not searched",
     "proof_sha256": "SHA-256 of the proof, as recorded",
     "proof_intact": "the proof is the recorded one",
 }
@@ -67,6 +68,8 @@ def _sections(proof: Mapping[str, Any]) -> Records:
             {**one, "kind": f"{one['kind']} that they shared with others"}
             for one in radius.get("files_with_others", ())
         ),
+        *({"kind": "place searched", **one} for one in proof.get("searched", ())),
+        *({"kind": "kept for another dataset", **one} for one in proof.get("kept_for_others", ())),
         *({"kind": "digest searched for and absent", "sha256": one} for one in proof.get("digests_absent", ())),
         *({"kind": "what stays", "what": one} for one in proof.get("residual", ())),
         {"kind": "seconds", **{name: f"{value:.1f}" for name, value in proof.get("seconds", {}).items()}},

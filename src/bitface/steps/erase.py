@@ -23,22 +23,21 @@ from bitface.dataset.shards import shard_name
 from bitface.errors import InputError, RefusedError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
-from bitface.steps.audit import DECRYPTIONS, own_files
+from bitface.steps.audit import own_files
 from bitface.steps.consents import person_of, withdraw
 from bitface.steps.intake import without_people
 from bitface.steps.model_choice import find_model
 from bitface.steps.reconcile import show_version
+from bitface.steps.search import ERASURES, search
 from bitface.workspace import Workspace
 
 REASON: Final = "erasure"
-ERASURES: Final = "erasures"
 _OF_OTHERS: Final = "features"
-_AT_ONCE: Final = 1 << 20
 RESIDUAL: Final = (
     "the ledger's rows about the pseudonym: samples, splits, consent events, digests; no name, no picture, no feature",
     "the pseudonym in the log of decryptions: when the key was opened, and for what",
     "a keyed digest of the owner's id in the key store, by which the id is refused at a new import",
-    "copies outside this installation: backups, exported reports, remotes other than the configured one",
+    "copies outside this installation: backups, exported reports, remotes that bitface does not write to, other datasets",
 )
 
 
@@ -141,7 +140,7 @@ def destroy(
     files = [*_derived(opened, place, set(kept_runs))]
     for path in files:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    objects = store.forget([shard_name(person) for person in opened.people])
+    forgotten = store.forget([shard_name(person) for person in opened.people])
     affected = [run for run in opened.radius["runs"] if run not in set(kept_runs)]
     pages = tracking.purge(affected, f"People whom it was made with have been erased (erasure {opened.erasure_id}).")
     # The very bundle that was made again, where who left had only judged it, may have had its files among the deleted ones.
@@ -151,7 +150,8 @@ def destroy(
         "keys_destroyed": destroyed,
         "keys_published": [person for person in opened.people if is_synthetic(person)],
         "files_deleted": len(files),
-        "dvc_objects_deleted": objects,
+        "dvc_objects_deleted": forgotten.objects,
+        "kept_for_others": [asdict(one) for one in forgotten.kept_for_others],
         "mlflow_runs_emptied": pages,
     }
 
@@ -162,14 +162,15 @@ def prove(
     version: str | None,
     retrained: Mapping[str, Any],
     place: Workspace,
+    store: DatasetStore,
     ledger: Ledger,
     seconds: Mapping[str, float],
     at: datetime,
 ) -> dict[str, Any]:
     """Searches what is left, and writes the proof, whose digest the ledger records.
 
-    The people are in no dataset version that was recorded since; `found` names files that still hold a pseudonym, or bytes of a file
-    of their own, and is empty in a proof that holds.
+    The people are in no dataset version that was recorded since; `searched` names the places, `found` files there that still hold a
+    pseudonym, or bytes of a file of their own, and is empty in a proof that holds.
     """
     present = {sample.person for sample in read_index(place.data)} if (place.data / INDEX_NAME).is_file() else set()
     digests = {one["sha256"] for one in opened.radius["own_files"]}
@@ -185,7 +186,7 @@ def prove(
         "in_dataset_now": sorted(present & set(opened.people)),
         "retrain": {**retrained, **_digests(retrained.get("version"), ledger)},
         "digests_absent": sorted(digests),
-        "found": sorted(_left(opened.people, digests, place)),
+        **search(opened.people, digests, place, store),
         "residual": list(RESIDUAL),
         "seconds": dict(seconds),
     }
@@ -249,6 +250,9 @@ def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
         "decision": retrained.get("decision"),
         "proof": None if dry_run else document["proof"],
         "found": [] if dry_run else document["found"],
+        "searched": [] if dry_run else document["searched"],
+        "not_searched": [] if dry_run else document["not_searched"],
+        "kept_for_others": [] if dry_run else document["kept_for_others"],
         "seconds": {} if dry_run else document["seconds"],
         **({"radius": dict(radius)} if dry_run else {}),
     }
@@ -262,9 +266,18 @@ def erase_text(found: Mapping[str, Any]) -> str:
     lines.append(f"  {found['files_removed']} files, {found['keys_destroyed']} keys destroyed")
     if not found["dry_run"]:
         lines.append(f"  retrained: {found['retrained'] or 'no'}, decision {found['decision'] or 'none'}")
-        lines.append(f"  left of them anywhere: {', '.join(found['found']) or 'nothing found'}")
+        lines.append(f"  left of them: {', '.join(found['found']) or 'nothing found'}, searched in")
+        lines += [f"    {one['what']} ({one['place']}, {one['files']} files)" for one in found["searched"]]
+        lines += [f"    not searched: {one}, which bitface does not write to" for one in found["not_searched"]]
+        lines += [f"  kept in {one['store']}: {_needed(one)}" for one in found["kept_for_others"]]
         lines.append(f"  proof: {found['proof']}")
     return "\n".join(lines)
+
+
+def _needed(kept: Mapping[str, Any]) -> str:
+    """What stays for another dataset, and how it goes."""
+    versions = "1 version" if kept["versions"] == 1 else f"{kept['versions']} versions"
+    return f"{versions} with them that another dataset needs, {kept['dataset']}; erase them there too"
 
 
 def _digests(version: int | None, ledger: Ledger) -> dict[str, str]:
@@ -293,34 +306,6 @@ def _derived(opened: Opened, place: Workspace, kept_runs: set[str]) -> Iterator[
     for name in ("drift", "explain"):
         if (place.home / name).is_dir():
             yield place.home / name
-
-
-def _left(people: Sequence[str], digests: set[str], place: Workspace) -> Iterator[str]:
-    """Files that hold a pseudonym, or are one of the deleted files, anywhere the program writes; ledger, proofs and the log of
-    decryptions apart, which are the record of what was done.
-    """
-    names = [person.encode() for person in people]
-    roots = (place.home, place.data, place.cache, place.root / ".dvc", place.data.parent / ".dvc")
-    files = {path for root in dict.fromkeys(roots) if root.is_dir() for path in root.rglob("*") if path.is_file()}
-    for path in files:
-        is_record = path.name.startswith("ledger.db") or path.name == DECRYPTIONS or path.parent.name == ERASURES
-        if is_record or path.is_symlink():
-            continue
-        if any(name in path.name.encode() for name in names) or _holds(path, names) or sha256_of(path) in digests:
-            yield path.name
-
-
-def _holds(path: Path, names: Sequence[bytes]) -> bool:
-    """Whether any of the names stands in a file, also across the borders of what is read at once."""
-    longest = max(map(len, names))
-    before = b""
-    with path.open("rb") as file:
-        while some := file.read(_AT_ONCE):
-            window = before + some
-            if any(name in window for name in names):
-                return True
-            before = window[-longest:]
-    return False
 
 
 def _proof(home: Path, erasure_id: str) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""Searches, after an erasure, every file that this installation and its dataset's stores hold; says which places those were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bitface.dataset.files import sha256_of
+from bitface.ports import DatasetStore
+from bitface.steps.audit import DECRYPTIONS
+from bitface.workspace import Workspace
+
+ERASURES: Final = "erasures"
+_AT_ONCE: Final = 1 << 20
+
+
+def search(people: Sequence[str], digests: Collection[str], place: Workspace, store: DatasetStore) -> dict[str, Any]:
+    """Looks for files that hold a pseudonym, or are one of the deleted files: `found` are their names.
+
+    `searched` are the places with how many files were read in each, every file once; `not_searched` are stores that are set up and not
+    written by us. Ledger, proofs and the log of decryptions are left out, since they are the record of what was done; so are objects
+    that only other datasets' versions name.
+    """
+    stores = store.places()
+    folders = {"home": place.home, "dataset": place.data, "cache": place.cache, **stores.folders}
+    searched, found = [], []
+    for what, files in _files_once(folders, stores.of_others).items():
+        searched.append({"what": what, "place": str(folders[what]), "files": len(files)})
+        found += [path.name for path in files if is_left(path, people, digests)]
+    return {"searched": searched, "not_searched": list(stores.not_searched), "found": sorted(found)}
+
+
+def is_left(path: Path, people: Sequence[str], digests: Collection[str]) -> bool:
+    """Whether a file holds one of the pseudonyms, in its name too, or is one of the deleted files."""
+    names = [person.encode() for person in people]
+    return any(name in path.name.encode() for name in names) or _holds(path, names) or sha256_of(path) in digests
+
+
+def _files_once(folders: Mapping[str, Path], of_others: Collection[Path]) -> dict[str, list[Path]]:
+    """The files to read, by place; what lies in two places is read in the first."""
+    seen: set[Path] = set()
+    found: dict[str, list[Path]] = {}
+    for what, folder in folders.items():
+        found[what] = []
+        for path in _files(folder):
+            real = Path(os.path.realpath(path))
+            if real not in seen and real not in of_others:
+                seen.add(real)
+                found[what].append(path)
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        is_record = path.name.startswith("ledger.db") or path.name == DECRYPTIONS or path.parent.name == ERASURES
+        if path.is_file() and not path.is_symlink() and not is_record:
+            yield path
+
+
+def _holds(path: Path, names: Sequence[bytes]) -> bool:
+    """Whether any of the names stands in a file, also across the borders of what is read at once."""
+    longest = max(map(len, names))
+    before = b""
+    with path.open("rb") as file:
+        while some := file.read(_AT_ONCE):
+            window = before + some
+            if any(name in window for name in names):
+                return True
+            before = window[-longest:]
+    return False
