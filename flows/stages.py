@@ -332,7 +332,7 @@ class Stages:
                 wiring.signer(tools.workspace).sign,
                 self.lease[-1] if self.lease else None,
             )
-            made = TracedModel(version=registered.version, bundle_sha256=bundle.bundle_sha256)
+            made = TracedModel(version=registered.status.version, bundle_sha256=bundle.bundle_sha256)
             wiring.lineage(tools, self.warnings.append).completed(traced(run), made, tools.now())
             sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
         self.seconds.pop("people done", None)

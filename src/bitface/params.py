@@ -392,6 +392,7 @@ class GateParams(Section):
 class PromotionParams(Section):
     approvals_required: int = Field(ge=0, le=5)
     roles: tuple[Literal["engineer", "reviewer", "compliance"], ...]
+    demo_is_enough: bool
 
 
 class ScheduleParams(Section):

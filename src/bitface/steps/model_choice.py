@@ -59,9 +59,13 @@ def versions_there_are(ledger: Ledger) -> str:
 
 
 def command_for(status: ModelStatus, what: str = "predict FILE") -> str:
-    """The command that uses a version, for the first of its purposes and contexts."""
-    purpose = "demo" if "demo" in status.purposes else status.purposes[0]
-    return f"bitface {what} --model {status.reference} --purpose {purpose} --context {status.contexts[0]}"
+    """The command that uses a version; it is named where nothing else would have it speak. `bitface retrain` for one that is used no
+    more.
+    """
+    if status.retired:
+        return "bitface retrain"
+    named = "" if status.alias in ("champion", "demo") else f" --model {status.reference}"
+    return f"bitface {what}{named} --purpose demo --context {status.contexts[0]}"
 
 
 def _named(status: ModelStatus) -> str:

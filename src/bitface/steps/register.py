@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bitface.dataset.files import sha256_of_tree
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.ledger.entries import MODEL_NAME, AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.status import ModelStatus
 from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.action_units import UnitsRead
@@ -21,22 +24,23 @@ from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
 from bitface.steps.gate import Decided
+from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.promote import go_live, rule_of, stand_in
 from bitface.steps.reconcile import keep_shown, project_aliases
 from bitface.steps.release import release_bundle
-from bitface.steps.summary import EXIT_CODES, first_part, write_summary
+from bitface.steps.summary import exit_code, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Trained, model_facts
 from bitface.steps.transfer import Transferred
 from bitface.steps.validate import Validation
+from bitface.steps.what_now import causes_of, next_steps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """The ledger's number of a version, its alias, and why it is not champion although the gate let it through."""
+    """How the ledger has a version now, and why it is not champion although the gate let it through."""
 
-    version: int
-    alias: str | None
+    status: ModelStatus
     withheld: str | None
 
 
@@ -130,7 +134,7 @@ def register_model(
     if decision.decision.verdict == "hold" and (run.purpose, run.evidence) == ("train", "synthetic"):
         stand_in(entry.version, decision.sha256, ledger, lease)
     project_aliases(ledger, tracking)
-    return Registered(version=entry.version, alias=ledger.status(entry).alias, withheld=withheld)
+    return Registered(status=ledger.status(entry), withheld=withheld)
 
 
 def _assets(run: Run, bundle: Exported, figures: Sequence[Path], reports: Mapping[str, Path]) -> list[AssetEntry]:
@@ -160,7 +164,8 @@ def summarise(
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Writes and returns the summary of a finished run (docs: INTERFACE `retrain --json`)."""
-    begun = first_part(run)
+    begun, status = first_part(run), registered.status
+    causes, judged = causes_of(decision.decision), evaluation.predictions["one-bit"]
     document = begun | {
         "warnings": [*begun["warnings"], *warnings],
         "dataset": {
@@ -191,13 +196,17 @@ def summarise(
             "reasons": list(decision.decision.reasons),
             "bundle": str(decision.path),
             "cells": decision.decision.counts(),
+            "causes": causes,
         },
-        "version": registered.version,
-        "alias": registered.alias,
+        "version": status.version,
+        "alias": status.alias,
+        "status": status.document(),
         "withheld": registered.withheld,
+        "next_steps": next_steps(causes, status, len(np.unique(judged.persons)), run.profile),
+        "use": command_for(status),
         "reused": list(reused),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
-        "exit_code": EXIT_CODES[decision.decision.verdict],
+        "exit_code": exit_code(decision.decision.verdict, status.alias, run.params.promotion.demo_is_enough),
     }
     return write_summary(run, document)
 

@@ -8,10 +8,16 @@ from typing import Any, Final
 
 from bitface.dataset.files import write_atomically
 from bitface.ledger.ledger import Ledger
+from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run
+from bitface.steps.what_now import what_now
 
-EXIT_CODES: Final = {"promote": 0, "hold": 3, "block": 3}
 _SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
+
+
+def exit_code(decision: str, alias: str | None, demo_is_enough: bool) -> int:
+    """0 where the gate said promote, or where a demo was all that was asked for and there is one; 3 for hold and block."""
+    return 0 if decision == "promote" or (alias == "demo" and demo_is_enough) else 3
 
 
 def is_finished(run: Run) -> bool:
@@ -23,11 +29,13 @@ def reuse(run: Run, ledger: Ledger) -> dict[str, Any]:
     """The summary of the earlier, identical run, marked as reused; its alias and its data as they stand now."""
     summary: dict[str, Any] = json.loads(run.summary_path.read_text(encoding="utf-8"))
     entry = ledger.model(summary["version"])
-    alias = ledger.status(entry).alias if entry else None
+    status = ledger.status(entry) if entry else None
     return {
         **summary,
         "dataset": {**summary["dataset"], "note": run.dataset.note},
-        "alias": alias,
+        "alias": status.alias if status else None,
+        "status": status.document() if status else None,
+        "use": command_for(status) if status else "bitface retrain",
         "reused": ["everything"],
         "seconds": {},
         "warnings": _warnings(run),
@@ -62,28 +70,27 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     """Ten seconds of reading: the decision, then one line per question an adopter asks."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
-    return "\n".join(lines)
+    said = what_now(summary)
+    return "\n".join([*lines, "", said] if said else lines)
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
     decision = summary["gate"]["decision"]
     if summary["reused"] == ["everything"]:
-        state = "and is champion" if summary["alias"] else "and is not the champion now"
+        state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion now"
         same = f"same data, consent, parameters and code as run {summary['run_id']}"
         return f"NOTHING CHANGED: {same}, which was {_SAID[decision].lower()} {state}"
     where = f"bitface/{summary['version']}"
+    limits = " (evidence is synthetic: for {} in research only)" if summary["evidence"] == "synthetic" else ""
     if summary["alias"] == "champion":
-        limits = (
-            " (evidence is synthetic: for demo and evaluation in research only)"
-            if summary["evidence"] == "synthetic"
-            else ""
-        )
-        return f"PROMOTED: {where} is the champion{limits}"
+        return f"PROMOTED: {where} is the champion{limits.format('demo and evaluation')}"
+    if summary["alias"] == "demo":
+        return f"HELD: {where} is the demo and not the champion{limits.format('demo')}"
     if summary["withheld"]:
         return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
     if decision == "promote":
         return f"PASSED: {where} passes its gate; trained for {summary['purpose']}, it can never be promoted"
-    return f"{_SAID[decision]}: {where} is registered without an alias: {'; '.join(summary['gate']['reasons'][:2])}"
+    return f"{_SAID[decision]}: {where} is registered without an alias and does not go live"
 
 
 def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

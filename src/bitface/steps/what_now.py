@@ -1,0 +1,133 @@
+"""What a run that was held or blocked means, why, what to do next, and how to look at the version all the same: its last lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from bitface.gate.cells import State
+from bitface.gate.decision import GateDecision
+from bitface.ledger.status import ModelStatus
+
+_SHOWN: Final = 6
+_FIELDS: Final = ("name", "kind", "emotion", "attribute", "slice", "metric", "value", "lo", "hi", "limit", "bound")
+_COUNTS: Final = ("n", "persons", "n_needed", "persons_needed", "reason")
+_REMEDIES: Final = {
+    "emotion": "train with more people who show {what}, or longer (training.epochs)",
+    "slice": "train with more people of {what}: it is too often wrong for them",
+    "disparity": "train with more people of {what}: others are served better",
+    "binarization": "train longer (training.epochs) or wider (training.channels): one bit costs too much against the float twin",
+    "latency": "run it again on a quieter or a faster machine: it was too slow here",
+    "explanation": "look at the maps (`make ui`, reports/explain.json): they do not add up, or lie beside the face",
+    "consent": "run `bitface retrain` again: somebody's consent ended meanwhile, and a new run leaves them out",
+    "window": "train with people like those who were predicted of late: it learned from others",
+    "champion": "nothing must be done: it is worse than the champion, which stays",
+}
+"""What mends a cell that failed, by its kind."""
+
+
+def causes_of(decision: GateDecision) -> list[dict[str, Any]]:
+    """The required cells that do not pass, as plain values: those that block first, then those that too few people leave open."""
+    order = {State.FAIL: 0, State.NOT_RUN: 1, State.INSUFFICIENT: 2}
+    found = [cell for cell in decision.cells if cell.required and cell.state in order]
+    return [
+        {"state": cell.state.value} | {name: getattr(cell, name) for name in (*_FIELDS, *_COUNTS)}
+        for cell in sorted(found, key=lambda cell: order[cell.state])
+    ]
+
+
+def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_judged: int, profile: str) -> list[str]:
+    """What a person can do after a run of this profile, a sentence each. `people_judged`: how many people judged its version."""
+    steps = [*_mended(causes), *_more_people(causes, people_judged)]
+    if profile == "quick" and status.evidence == "synthetic":
+        steps.append("run the default profile, which has more people to train and to judge: `make retrain`")
+    return [*steps, f"see every figure: `bitface gate show {status.run_id}`, or `make ui` and then run {status.run_id}"]
+
+
+def what_now(summary: Mapping[str, Any]) -> str:
+    """The last lines of a run that was held or blocked; nothing of any other."""
+    gate, status = summary["gate"], summary.get("status")
+    if gate["decision"] == "promote" or status is None:
+        return ""
+    causes = gate["causes"]
+    blocking = [one for one in causes if one["state"] != "INSUFFICIENT"]
+    shown = blocking or causes
+    lines = ["What this means", f"  {_meaning(summary, causes, blocking)}", "", "Why"]
+    width = max((len(one["name"]) for one in shown[:_SHOWN]), default=0)
+    lines += [f"  {one['name']:<{width}}  {_figure(one)}" for one in shown[:_SHOWN]]
+    lines += [f"  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    lines += ["  no required figure was judged"] if not shown else []
+    lines += ["", "What to do next", *(f"  - {step}" for step in summary["next_steps"])]
+    return "\n".join([*lines, "", "How to look at it all the same", f"  {summary['use']}"])
+
+
+def _meaning(
+    summary: Mapping[str, Any], causes: Sequence[Mapping[str, Any]], blocking: Sequence[Mapping[str, Any]]
+) -> str:
+    where = f"bitface/{summary['version']}"
+    done = "This is the gate's answer and no crash: the run is complete, and everything it found is on record."
+    if blocking or not causes:
+        return f"{done} {where} does not go live, because {_counted(len(blocking), 'required figure')} not hold."
+    left = f"too few people were judged to say yes or no to {_counted(len(causes), 'required figure', verb='')}"
+    if summary["alias"] == "demo":
+        return f"{done} Nothing required fails, and {left}: so {where} is not champion, and is the demo, for --purpose demo alone."
+    return f"{done} {where} does not go live: nothing required fails, and {left}."
+
+
+def _counted(count: int, what: str, verb: str = "do") -> str:
+    plural = f"{what}s" if count != 1 else what
+    if not verb:
+        return f"{count} {plural}"
+    return f"{count} {plural} {verb if count != 1 else 'does'}"
+
+
+def _figure(cause: Mapping[str, Any]) -> str:
+    if cause["value"] is None or cause["limit"] is None:
+        return f"{cause['state']}: {cause['reason']}"
+    spread = "" if cause["lo"] is None else f" ({cause['lo']:.3f} to {cause['hi']:.3f})"
+    people = f", {cause['persons']} people" if cause["persons"] else ""
+    figure = f"{cause['state']}: {cause['value']:.3f}{spread}; {cause['bound']} {cause['limit']:.3f} is asked{people}"
+    if cause["state"] != "INSUFFICIENT":
+        return figure
+    needed = cause["persons_needed"]
+    if not cause["persons"]:
+        return figure
+    return f"{figure}; about {needed} would decide" if needed else f"{figure}; it lies on the limit"
+
+
+def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A remedy for each kind of cell that blocks, with what it is about."""
+    by_kind: dict[str, list[Mapping[str, Any]]] = {}
+    for one in causes:
+        if one["state"] == "FAIL":
+            by_kind.setdefault(one["kind"], []).append(one)
+    steps = [
+        _REMEDIES.get(kind, f"see what {', '.join(one['name'] for one in own)} asks and why it fails").format(
+            what=", ".join(dict.fromkeys(_about(one) for one in own))
+        )
+        for kind, own in by_kind.items()
+    ]
+    return [*steps, *(f"{one['name']}: {one['reason']}" for one in causes if one["state"] == "NOT-RUN")]
+
+
+def _about(cause: Mapping[str, Any]) -> str:
+    named = f"{cause['attribute'].replace('_', ' ')} {cause['slice'].replace('_', ' ')}".strip()
+    return cause["emotion"] or named or cause["name"]
+
+
+def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> list[str]:
+    """How many people would decide the open cells: half of those that more people decide, and nine in ten."""
+    open_ = [one for one in causes if one["state"] == "INSUFFICIENT" and one["persons"] and one["persons_needed"]]
+    if not open_ or any(one["state"] == "FAIL" for one in causes):
+        return []
+    times = sorted(one["persons_needed"] / one["persons"] for one in open_)
+    half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))
+    said = f"judge more people than {people_judged}: about {half} would decide half of the open figures, about {most} nine in ten"
+    slices = [one for one in open_ if one["slice"]]
+    if not slices:
+        return [said]
+    least = min(slices, key=lambda one: one["persons"])
+    return [
+        f"{said}; of {_about(least)} there were {least['persons']}, and about {least['persons_needed']} would decide"
+    ]

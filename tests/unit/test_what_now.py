@@ -1,0 +1,137 @@
+"""The last lines of a run: what held or blocked means, which figures, what to do, and how to look at the version anyway."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bitface.evaluation.intervals import Interval
+from bitface.gate.cells import Cell, Question, State, judged, not_run
+from bitface.gate.decision import decide
+from bitface.ledger.status import ModelStatus
+from bitface.steps.model_choice import command_for
+from bitface.steps.summary import exit_code
+from bitface.steps.what_now import causes_of, next_steps, what_now
+
+STATUS = ModelStatus(
+    name="bitface",
+    version=3,
+    run_id="0123456789abcdef",
+    decision="hold",
+    alias=None,
+    evidence="synthetic",
+    trained_for="train",
+    purposes=("demo",),
+    contexts=("research",),
+    was_champion=False,
+    retired=False,
+    judged_at="2026-06-01T12:00:00.000000Z",
+    at="2026-06-01T12:00:00+00:00",
+)
+
+
+def cell(kind: str, lo: float, hi: float, people: int = 40, slice_: str = "", required: bool = True) -> Cell:
+    attribute, _, value = slice_.partition(":")
+    question = Question(
+        name=f"{kind}/{slice_ or 'anger'}",
+        kind=kind,  # type: ignore[arg-type]
+        metric="accuracy",
+        required=required,
+        emotion="" if slice_ else "anger",
+        attribute=attribute,
+        slice=value,
+    )
+    interval = Interval(value=(lo + hi) / 2, lo=lo, hi=hi, n=7 * people, persons=people)
+    return judged(question, interval, 0.75, "at least")
+
+
+def summary(*cells: Cell, alias: str | None = None, profile: str = "default") -> dict[str, Any]:
+    decision = decide(cells)
+    status = replace(STATUS, decision=decision.verdict, alias=alias)  # type: ignore[arg-type]
+    causes = causes_of(decision)
+    return {
+        "version": 3,
+        "alias": alias,
+        "status": status.document(),
+        "gate": {"decision": decision.verdict, "causes": causes},
+        "next_steps": next_steps(causes, status, 40, profile),
+        "use": command_for(status),
+    }
+
+
+def test_a_promoted_run_has_no_such_lines() -> None:
+    assert what_now(summary(cell("emotion", 0.80, 0.90))) == ""
+
+
+def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -> None:
+    said = what_now(
+        summary(
+            cell("emotion", 0.50, 0.60),
+            cell("slice", 0.50, 0.70, 12, "skin_tone:monk_8_10"),
+            cell("emotion", 0.70, 0.80),
+            cell("emotion", 0.10, 0.20, required=False),
+        )
+    )
+    assert "the gate's answer and no crash" in said and "2 required figures do not hold" in said
+    assert "emotion/anger" in said and "FAIL: 0.550 (0.500 to 0.600); at least 0.750 is asked, 40 people" in said
+    assert "slice/skin_tone:monk_8_10" in said
+    assert "train with more people who show anger" in said and "more people of skin tone monk 8 10" in said
+    assert "INSUFFICIENT" not in said and "0.150" not in said, (
+        "what blocks stands there, not what merely advises or is open"
+    )
+    assert said.splitlines()[-1].strip() == "bitface predict FILE --model bitface/3 --purpose demo --context research"
+    assert "bitface gate show 0123456789abcdef" in said and "make ui" in said
+
+
+def test_a_held_run_says_how_many_people_would_decide_it_overall_and_of_the_smallest_group() -> None:
+    found = summary(cell("emotion", 0.70, 0.90), cell("slice", 0.60, 0.96, 9, "age_band:18_29"), profile="quick")
+    (people, profile, look) = found["next_steps"]
+    needed = {one["name"]: one["persons_needed"] for one in found["gate"]["causes"]}
+    assert f"of age band 18 29 there were 9, and about {needed['slice/age_band:18_29']} would decide" in people
+    assert "judge more people than 40" in people and "default profile" in profile and "make ui" in look
+    said = what_now(found)
+    assert "nothing required fails" in said and f"about {needed['emotion/anger']} would decide" in said
+
+
+def test_a_demo_says_that_it_is_no_champion_and_is_used_without_being_named() -> None:
+    said = what_now(summary(cell("emotion", 0.70, 0.90), alias="demo", profile="quick"))
+    assert "Nothing required fails" in said and "not champion" in said and "--purpose demo alone" in said
+    assert said.splitlines()[-1].strip() == "bitface predict FILE --purpose demo --context research"
+
+
+def test_what_could_not_be_judged_and_a_gate_without_cells_are_said_too() -> None:
+    question = Question(name="latency/p50", kind="latency", metric="p50_ms", required=True)
+    said = what_now(summary(not_run(question, "no latency was measured")))
+    assert "1 required figure does not hold" in said and "latency/p50: not judged: no latency was measured" in said
+    assert "no required figure was judged" in what_now(summary())
+
+
+@pytest.mark.parametrize(
+    "kind", ["emotion", "slice", "disparity", "binarization", "latency", "consent", "window", "champion", "drift"]
+)
+def test_every_kind_of_figure_that_fails_has_a_remedy_without_gaps(kind: str) -> None:
+    (remedy, _) = summary(cell(kind, 0.1, 0.2, slice_="gender:female"))["next_steps"]
+    assert "{" not in remedy and len(remedy) > 20
+
+
+@pytest.mark.parametrize(
+    ("decision", "alias", "is_enough", "code"),
+    [
+        ("promote", "champion", False, 0),
+        ("promote", None, False, 0),
+        ("hold", "demo", True, 0),
+        ("hold", "demo", False, 3),
+        ("hold", None, True, 3),
+        ("block", None, True, 3),
+    ],
+)
+def test_only_a_quick_run_is_content_with_a_demo(decision: str, alias: str | None, is_enough: bool, code: int) -> None:
+    assert exit_code(decision, alias, is_enough) == code
+
+
+def test_a_figure_on_its_limit_does_not_ask_for_people() -> None:
+    found = summary(cell("emotion", 0.70, 0.80))
+    assert "it lies on the limit" in what_now(found) and State.INSUFFICIENT.value in what_now(found)
+    assert len(found["next_steps"]) == 1
