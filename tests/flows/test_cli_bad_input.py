@@ -145,6 +145,55 @@ def test_a_missing_column_is_named_and_exits_2(run, source: Path, project: Path)
     assert nothing_written(project)
 
 
+def test_a_child_whose_age_stands_under_another_name_is_not_taken_in(run, source: Path, project: Path) -> None:
+    (source / "manifest.csv").write_text("path,subject_id,label,Age\na.png,p1,fear,12\nb.png,p2,neutral,40\n")
+    code, out, error = run("data", "import", source, "--format", "folder")
+    assert (code, out) == (2, "") and "unknown column 'Age'; did you mean 'age'?" in error
+    assert nothing_written(project)
+    (source / "manifest.csv").write_text("path,subject_id,label,room\na.png,p1,fear,12\n")
+    assert run("data", "import", source, "--format", "folder")[0] == 2
+    code, out, _ = run("data", "import", source, "--format", "folder", "--ignore-column", "room", "--json")
+    assert (code, json.loads(out)["admitted"]) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "consents.jsonl", "licence.json", "notices/n1.md"])
+@pytest.mark.parametrize("encoding", ["cp932", "cp1252", "gb18030"])
+def test_a_text_in_another_encoding_is_named_and_exits_2(
+    run, source: Path, project: Path, name: str, encoding: str
+) -> None:
+    word = {"cp932": "写真", "cp1252": "café", "gb18030": "照片"}[encoding]
+    (source / name).write_bytes(word.encode(encoding))
+    code, out, error = run("data", "import", source, "--format", "folder")
+    assert (code, out) == (2, "")
+    assert f"{Path(name).name} line 1: byte 0x" in error and "save the file as UTF-8" in error
+    assert nothing_written(project)
+
+
+def test_a_source_that_excel_on_windows_saved_is_taken_in_whole(run, source: Path) -> None:
+    """Semicolons, UTF-16, CRLF, byte order marks, spare columns and rows: the same people."""
+    manifest = "path;subject_id;label;age;\r\na.PNG;\uff501 ;Fear;31;\r\nb.png;p2;neutral;40;\r\n;;;;\r\n"
+    (source / "manifest.csv").write_bytes(manifest.encode("utf-16"))
+    for name in ("consents.jsonl", "licence.json", "notices/n1.md"):
+        text = (source / name).read_text().rstrip("\n").replace("\n", "\r\n")
+        (source / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    done = import_json(run, source)
+    assert (done["people"], done["admitted"], done["quarantined"]) == (2, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("licence", "says"),
+    [
+        ({"purpose": ["train"]}, "unknown field; did you mean 'purposes'"),
+        ({"purposes": ["Train"]}, "licence.json: record 0.purposes"),
+    ],
+)
+def test_a_licence_says_what_it_says_in_known_words(run, source: Path, project: Path, licence, says: str) -> None:
+    known = json.loads((source / "licence.json").read_text())
+    (source / "licence.json").write_text(json.dumps(known | licence))
+    code, _, error = run("data", "import", source, "--format", "folder")
+    assert code == 2 and says in error and nothing_written(project)
+
+
 @pytest.mark.parametrize(
     ("manifest", "words"),
     [

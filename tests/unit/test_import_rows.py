@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bitface.dataset.import_rows import ancestry_of, contained_path, grouped, read_manifest
+from bitface.dataset.import_rows import ancestry_of, gender_of, grouped, read_manifest
 from bitface.dataset.london import monk_of_ita, read_london
+from bitface.dataset.source_paths import SourceFolder
 from bitface.errors import InputError
 
 HEADER = "path,subject_id,label,age,gender,skin_tone,ethnicity,clip,frame,split\n"
@@ -45,6 +46,23 @@ def test_a_usable_row_becomes_our_vocabulary(tmp_path: Path) -> None:
         ("a.png,p 1;drop,fear,,,,,,,", "subject id"),
         ("a.png,p1,fear,17,,,,,,", "under 18"),
         ("a.png,p1,fear,old,,,,,,", "not a number"),
+        ("a.png,p1,fear,12 years,,,,,,", "not a number"),
+        ("a.png,p1,fear,twelve,,,,,,", "not a number"),
+        ("a.png,p1,fear,25-30,,,,,,", "not a number"),
+        ("a.png,p1,fear,1e2,,,,,,", "not a number"),
+        ("a.png,p1,fear,nan,,,,,,", "not a number"),
+        ("a.png,p1,fear,1_2,,,,,,", "not a number"),
+        ("a.png,p1,fear,1985,,,,,,", "over 120"),
+        ("a.png,p1,fear,-3,,,,,,", "outside"),
+        ("a.png,p1,fear,17.9,,,,,,", "under 18"),
+        ("a.png,p1,fear,\uff11\uff12,,,,,,", "under 18"),
+        ("a.png,p1,fear,,girl,,,,,", "gender"),
+        ("a.png,p1,fear,,,4.5,,,,", "Monk"),
+        ("a.png,p1,fear,,,,,c,1.5,", "whole number"),
+        ("a.png,p1,fear,30", "4 of 10 fields"),
+        ("a.png,p1,fear,,,,,,,,12", "field 11"),
+        ("faces\\a.png,p1,fear,,,,,,,", "backslash"),
+        (f"{'a' * 5000}.png,p1,fear,,,,,,,", "missing"),
         ("a.png,p1,fear,,,11,,,,", "Monk"),
         ("a.png,p1,fear,,,,,,,holdout", "split"),
         ("a.png,p1,fear,,robot,,,,,", "gender"),
@@ -53,7 +71,107 @@ def test_a_usable_row_becomes_our_vocabulary(tmp_path: Path) -> None:
 def test_a_faulty_row_is_quarantined_with_its_number_and_reason(tmp_path: Path, row: str, reason: str) -> None:
     usable, rejected = read_manifest(source(tmp_path, f"b.png,p0,neutral,,,,,,,\n{row}\n"), tmp_path)
     assert len(usable) == 1
-    assert [(bad.row, reason in bad.reason) for bad in rejected] == [(2, True)]
+    assert [(bad.row, bad.line, reason in bad.reason) for bad in rejected] == [(2, 3, True)]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("F", "female"),
+        ("m.", "male"),
+        (" FEMALE ", "female"),
+        ("\uff2d", "male"),
+        ("Non-Binary", "other"),
+        ("", "unknown"),
+    ],
+)
+def test_gender_is_read_as_people_write_it(written: str, meant: str) -> None:
+    assert gender_of(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("age", "band"), [("31.5", "30_44"), ("18", "18_29"), ("unknown", "unknown"), ("\uff13\uff10", "30_44")]
+)
+def test_ages_in_digits_become_bands(tmp_path: Path, age: str, band: str) -> None:
+    (row,), _ = read_manifest(source(tmp_path, f"a.png,p1,fear,{age},,,,,,\n"), tmp_path)
+    assert row.age_band == band
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("path,subject_id,label,Age", "unknown column 'Age'; did you mean 'age'"),
+        ("path,subject_id,label,dob", "unknown column 'dob'; did you mean 'age'"),
+        ("path,subject_id,label,AGE (years)", r"unknown column 'AGE \(years\)'"),
+        ("path,subject_id,label,Alter,notes", r"unknown column 'Alter' \(and 1 more\)"),
+        ("Path,Subject_ID,Label", "unknown column 'Path'.*did you mean 'path'"),
+        ("path,subject,label", "unknown column 'subject'; did you mean 'subject_id'"),
+        ("path,subject_id,label,label", "'label' stands twice"),
+        ("path,subject_id", "column 'label' is missing"),
+        ("a.png,p1,fear", "first line names none"),
+    ],
+)
+def test_a_column_that_is_not_known_refuses_the_manifest_and_is_named(tmp_path: Path, header: str, says: str) -> None:
+    """An age of 12 in a column of another name would be no age at all."""
+    with pytest.raises(InputError, match=says):
+        read_manifest(source(tmp_path, "a.png,p1,fear,12\n", f"{header}\n"), tmp_path)
+
+
+def test_a_column_is_left_aside_only_where_somebody_says_so(tmp_path: Path) -> None:
+    manifest = source(tmp_path, "a.png,p1,fear,blurred\n", "path,subject_id,label,notes\n")
+    with pytest.raises(InputError, match="--ignore-column 'notes'"):
+        read_manifest(manifest, tmp_path)
+    (row,), rejected = read_manifest(manifest, tmp_path, ["notes"])
+    assert row.subject_id == "p1" and not rejected
+    with pytest.raises(InputError, match="no column 'nots' to ignore"):
+        read_manifest(manifest, tmp_path, ["nots"])
+
+
+@pytest.mark.parametrize("column", ["age", "Age", " AGE", "\uff21\uff47\uff45"])
+def test_what_could_be_the_age_is_not_ignored(tmp_path: Path, column: str) -> None:
+    manifest = source(tmp_path, "a.png,p1,fear,12\n", f"path,subject_id,label,{column}\n")
+    with pytest.raises(InputError, match="'age' is read and cannot be ignored"):
+        read_manifest(manifest, tmp_path, [column])
+
+
+def test_spaces_around_names_and_cells_say_nothing(tmp_path: Path) -> None:
+    rows, rejected = read_manifest(
+        source(tmp_path, 'a.png , "p1",fear , 31\n', "path, subject_id , label,age \n"), tmp_path
+    )
+    assert (rows[0].path.name, rows[0].age_band, rejected) == ("a.png", "30_44", ())
+
+
+@pytest.mark.parametrize(
+    ("kept", "named"),
+    [
+        ("Zoe\u0308.png", "Zo\u00eb.png"),
+        ("Zo\u00eb.png", "Zoe\u0308.png"),
+        ("b.JPG", "b.jpg"),
+        ("sub\u00fc/b.png", "subu\u0308/b.PNG"),
+    ],
+)
+def test_a_file_is_found_under_the_spelling_that_a_disk_keeps(tmp_path: Path, kept: str, named: str) -> None:
+    """macOS keeps decomposed names, cameras write .JPG."""
+    path = tmp_path / kept
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    assert SourceFolder(tmp_path).file(named) == path
+
+
+def test_the_name_as_written_comes_first_and_a_doubtful_one_is_refused(tmp_path: Path) -> None:
+    for name in ("b.jpg", "b.JPG"):
+        (tmp_path / name).write_bytes(b"x")
+    assert SourceFolder(tmp_path).file("b.JPG").name == "b.JPG"
+    with pytest.raises(InputError, match="several files"):
+        SourceFolder(tmp_path).file("b.Jpg")
+
+
+def test_rows_that_contradict_each_other_are_both_quarantined(tmp_path: Path) -> None:
+    """Nobody knows whether it is fear or joy, or whose face it is; the good row beside them is taken."""
+    rows = "a.png,p1,fear,,,,,,,\n./a.png,p1,happy,,,,,,,\nb.png,p2,fear,,,,,,,\n"
+    usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
+    assert [row.row for row in usable] == [3]
+    assert [(row.row, "rows 1 and 2" in row.reason) for row in rejected] == [(1, True), (2, True)]
 
 
 def test_a_duplicate_is_quarantined_and_its_first_row_kept(tmp_path: Path) -> None:
@@ -76,7 +194,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real.png").write_bytes(b"x")
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     with pytest.raises(InputError, match="symbolic link"):
-        contained_path("link.png", tmp_path)
+        SourceFolder(tmp_path).file("link.png")
 
 
 @given(st.text(max_size=40))
@@ -84,7 +202,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_no_path_escapes(tmp_path: Path, text: str) -> None:
     """Whatever a manifest names, what is returned lies below the folder."""
     try:
-        path = contained_path(text, tmp_path)
+        path = SourceFolder(tmp_path).file(text)
     except (InputError, ValueError):
         return
     assert path.resolve().is_relative_to(tmp_path.resolve())

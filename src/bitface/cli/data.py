@@ -62,6 +62,9 @@ def import_(
     ] = None,
     consents: Annotated[Path | None, typer.Option(help="Consent events, JSONL; SOURCE/consents.jsonl.")] = None,
     licence: Annotated[Path | None, typer.Option(help="Licence record, JSON; SOURCE/licence.json.")] = None,
+    ignore_column: Annotated[
+        list[str] | None, typer.Option(help="A column of the manifest to leave aside; unknown ones are refused.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +83,7 @@ def import_(
         brought = (
             london_source(source, at)
             if format_ == "london"
-            else folder_source(source, manifest, consents, licence, at, ledger.known_notices())
+            else folder_source(source, manifest, consents, licence, at, ledger.known_notices(), ignore_column or ())
         )
         done, events = import_people(
             tools.workspace.data, brought.intake, tools.keys, tools.read_image, tools.encode, at, dry_run, report
@@ -133,7 +136,7 @@ def _import_text(done: IntakeReport, version: str | None) -> str:
     lines = [
         f"{done.people} people, {done.samples} samples: {done.admitted} rows admitted, {len(done.quarantined)} quarantined"
     ]
-    lines += [f"  row {row.row}: {row.reason}" for row in done.quarantined[:20]]
+    lines += [f"  {row.place}: {row.reason}" for row in done.quarantined[:20]]
     lines += [f"  ... and {len(done.quarantined) - 20} more; --json lists all"] if len(done.quarantined) > 20 else []
     return "\n".join([*lines, f"pinned as {version}" if version else "dry run: nothing was written"])
 

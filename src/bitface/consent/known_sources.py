@@ -37,16 +37,20 @@ LONDON_LICENCE: Final = LicenceRecord(
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A notice that people were shown or, for a published set, what its makers state; its digest is its name."""
+    """A notice that people were shown or, for a published set, what its makers state; its digest is its name.
+
+    `file_sha256` is the digest of the file that it was brought in, where its bytes are not the UTF-8 of the text.
+    """
 
     notice_id: str
     language: str
     text: str
+    file_sha256: str | None = None
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the UTF-8 text, 64 hexadecimal digits."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """SHA-256 of the file, or of the UTF-8 text, 64 hexadecimal digits."""
+        return self.file_sha256 or hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def packaged_notice(notice_id: Literal["synthetic-1", "london-1"]) -> Notice:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -95,24 +96,44 @@ class LicenceRecord(BaseModel):
         return self
 
 
-def parse_licences(text: str) -> dict[str, LicenceRecord]:
-    """Licence id -> record, from the text of `licences.json` (a list of records).
+def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceRecord]:
+    """Licence id -> record, from the text of `licences.json` (a list of records), or of the file of that name.
 
     Raises:
-        InputError: not JSON, a record at fault (position and field named), or an id that stands twice.
+        InputError: not JSON (line named), a record at fault (position and field named), or an id that stands twice.
     """
     try:
-        records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(json.loads(text))
+        records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(json.loads(text, object_pairs_hook=_once))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "list"
-        raise InputError(f"licences.json: record {where}: {first['msg']}; correct the record") from error
-    except ValueError as error:
-        raise InputError("licences.json is not JSON; write a list of licence records") from error
+        raise InputError(_faulty_licence(name, error)) from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{name} line {error.lineno} is not JSON; write a licence record, or a list of them"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{name} is not JSON with each field once; write a licence record, or a list of them"
+        ) from error
     by_id = {record.id: record for record in records}
     if len(by_id) != len(records):
-        raise InputError("licences.json: a licence id stands twice; keep one record per source")
+        raise InputError(f"{name}: a licence id stands twice; keep one record per source")
     return by_id
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a field stands twice")
+    return dict(pairs)
+
+
+def _faulty_licence(name: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "list"
+    if first["type"] == "extra_forbidden":
+        meant = get_close_matches(str(first["loc"][-1]).lower(), LicenceRecord.model_fields, n=1)
+        advice = f"did you mean '{meant[0]}'" if meant else f"the fields are {', '.join(LicenceRecord.model_fields)}"
+        return f"{name}: record {where[:80]}: an unknown field; {advice}"
+    return f"{name}: record {where}: {first['msg']}; correct the record"
 
 
 def render_licences(records: Iterable[LicenceRecord]) -> str:

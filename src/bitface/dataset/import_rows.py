@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
+from bitface.dataset.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
+from bitface.dataset.source_paths import SourceFolder
+from bitface.dataset.subject_ids import normal_id
+from bitface.dataset.text_files import read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.faces.records import SPLITS, age_band_of
 
-REQUIRED_COLUMNS: Final = ("path", "subject_id", "label")
-OPTIONAL_COLUMNS: Final = ("age", "gender", "skin_tone", "ethnicity", "clip", "frame", "split", "captured_at")
-_SUBJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_GENDERS: Final = {"f": "female", "m": "male", "woman": "female", "man": "male"}
+OLDEST_YEARS: Final = 120
+"""Beyond it a number is a year of birth or a code, not an age."""
+_GENDERS: Final = {
+    "f": "female",
+    "m": "male",
+    "woman": "female",
+    "man": "male",
+    "non-binary": "other",
+    "nonbinary": "other",
+    "diverse": "other",
+    "x": "other",
+}
+_NUMBER: Final = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,101 +47,99 @@ class ImportRow:
     clip: str
     frame: int
     split: str
+    line: int | None = None
+
+    def refused(self, reason: str) -> QuarantinedRow:
+        """The row as one that was not taken."""
+        return QuarantinedRow(row=self.row, reason=reason, line=self.line)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuarantinedRow:
-    """A row that was not taken, and why. `row` counts from 1, the header not counted."""
+    """A row that was not taken, and why. `row` counts from 1, the header not counted; `line` is the file's line that it begins in."""
 
     row: int
     reason: str
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """`row 3 (line 5)`."""
+        return f"row {self.row}" + (f" (line {self.line})" if self.line is not None else "")
 
 
-def read_manifest(manifest: Path, root: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+def read_manifest(
+    manifest: Path, root: Path, ignored: Collection[str] = ()
+) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
     """The usable rows of a manifest CSV and the quarantined ones; paths in it are relative to `root`.
 
+    `ignored` names columns that are left aside: any other that is not of `manifest_columns.COLUMNS` refuses the manifest.
+
     Raises:
-        InputError: the manifest is missing, empty, not UTF-8, or lacks a required column; or a person is in two splits.
+        InputError: the manifest is missing, empty, no text that can be read, or has not the columns; or a person is in two splits.
     """
-    rows = _raw_rows(manifest)
-    usable: list[ImportRow] = []
-    rejected: list[QuarantinedRow] = []
-    copies = Counter(_identity(raw) for raw in rows)
-    seen: set[tuple[str, str]] = set()
-    for number, raw in enumerate(rows, start=1):
-        try:
-            if copies[_identity(raw)] > 1 and _identity(raw) in seen:
-                raise InputError("the same file and frame stands in an earlier row")
-            seen.add(_identity(raw))
-            usable.append(_row(number, raw, root))
-        except InputError as error:
-            rejected.append(QuarantinedRow(row=number, reason=str(error)))
-    _check_splits(usable)
-    return tuple(usable), tuple(rejected)
-
-
-def _raw_rows(manifest: Path) -> list[dict[str, str]]:
     if not manifest.is_file():
         raise InputError(
             f"no manifest '{manifest.name}'; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
         )
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines, restkey="")
-            columns = tuple(reader.fieldnames or ())
-            missing = [column for column in REQUIRED_COLUMNS if column not in columns]
-            if missing:
-                raise InputError(
-                    f"{manifest.name}: column '{missing[0]}' is missing; needed: {', '.join(REQUIRED_COLUMNS)}"
-                )
-            rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest.name} is not a UTF-8 CSV file; save it as one") from error
-    if not rows:
-        raise InputError(f"{manifest.name} has a header and no rows; nothing to import")
-    return rows
+    table = read_table(read_text_file(manifest), COLUMNS)
+    check_columns(table.name, table.columns, ignored)
+    if not table.rows:
+        raise InputError(f"{table.name} has a header and no rows; nothing to import")
+    folder = SourceFolder(root)
+    usable: list[ImportRow] = []
+    rejected: list[QuarantinedRow] = []
+    for row in table.rows:
+        try:
+            if row.fault is not None:
+                raise InputError(row.fault)
+            usable.append(_row(row.number, row.line, row.values, folder))
+        except InputError as error:
+            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
+    usable, doubled = _without_doubles(usable)
+    _check_splits(usable)
+    return tuple(usable), tuple(sorted([*rejected, *doubled], key=lambda row: row.row))
 
 
-def _identity(raw: Mapping[str, str]) -> tuple[str, str]:
-    return raw.get("path", ""), raw.get("frame", "")
-
-
-def _row(number: int, raw: Mapping[str, str], root: Path) -> ImportRow:
+def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
     return ImportRow(
         row=number,
-        path=contained_path(raw["path"], root),
-        subject_id=_subject_id(raw["subject_id"]),
-        label=emotion_of(raw["label"]),
-        age_band=age_band_of(_number(raw, "age")),
+        line=line,
+        path=folder.file(raw["path"]),
+        subject_id=normal_id(raw["subject_id"]),
+        label=_label(raw["label"]),
+        age_band=age_band_of(_age(raw)),
         gender=gender_of(raw.get("gender", "")),
         skin_tone=_monk(_number(raw, "skin_tone")),
         ancestry=ancestry_of(raw.get("ethnicity", "")),
         clip=raw.get("clip", ""),
-        frame=int(_number(raw, "frame") or 0),
+        frame=_frame(raw),
         split=_split(raw.get("split", "")),
     )
 
 
-def contained_path(text: str, root: Path) -> Path:
-    """The file that a manifest names, which must be a plain file below `root`, reached over no link.
-
-    Raises:
-        InputError: absolute, escaping, with a NUL, a link on the way, or no such file.
-    """
-    pure = PurePosixPath(text)
-    if not text or "\0" in text or "\\" in text or pure.is_absolute() or ".." in pure.parts:
-        raise InputError("the path is empty, absolute or leaves the folder; use a path below the source folder")
-    path = root / pure
-    if any(part.is_symlink() for part in (path, *path.parents) if part != root and part.is_relative_to(root)):
-        raise InputError("the path goes over a symbolic link; copy the file into the source folder")
-    if not path.is_file():
-        raise InputError("the file is missing; put it below the source folder or delete the row")
-    return path
+def _without_doubles(rows: Sequence[ImportRow]) -> tuple[list[ImportRow], list[QuarantinedRow]]:
+    """Each file and frame once. Where two rows agree the first is kept; where they do not, nobody knows which is right."""
+    same: dict[tuple[Path, int], list[ImportRow]] = {}
+    for row in rows:
+        same.setdefault((row.path, row.frame), []).append(row)
+    kept: list[ImportRow] = []
+    refused: list[QuarantinedRow] = []
+    for members in same.values():
+        first = members[0]
+        if len({(row.subject_id, row.label) for row in members}) > 1:
+            numbers = " and ".join(str(row.row) for row in members[:3])
+            why = f"rows {numbers} give one picture another person or label; keep the row that is right"
+            refused += [row.refused(why) for row in members]
+        else:
+            kept.append(first)
+            refused += [row.refused(f"the same file and frame stands in row {first.row}") for row in members[1:]]
+    return sorted(kept, key=lambda row: row.row), refused
 
 
 def gender_of(text: str) -> str:
     """female, male, other or unknown; raises InputError for another word."""
-    word = text.strip().lower()
+    word = _plain(text).rstrip(".")
     word = _GENDERS.get(word, word) or "unknown"
     if word not in ("female", "male", "other", "unknown"):
         raise InputError(f"gender '{word[:20]}' is not female, male, other or unknown")
@@ -139,25 +148,42 @@ def gender_of(text: str) -> str:
 
 def ancestry_of(text: str) -> str:
     """The source's own word for ethnicity as an ancestry slice, `mixed` for two of them, `unknown` for none."""
-    words = [word for word in re.split(r"[/,;+]", text.strip().lower().replace(" ", "_")) if word]
+    words = [word for word in re.split(r"[/,;+]", _plain(text).replace(" ", "_")) if word]
     return "unknown" if not words else "mixed" if len(words) > 1 else words[0][:24]
 
 
-def _subject_id(text: str) -> str:
-    normal = unicodedata.normalize("NFKC", text)
-    if not _SUBJECT_ID.fullmatch(normal):
-        raise InputError("the subject id is not 1 to 64 of [A-Za-z0-9_-]; rename it in the source")
-    return normal
+def _plain(text: str) -> str:
+    """A word as it is compared: NFKC, lower case, one space between its parts."""
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
+def _label(text: str) -> str:
+    return emotion_of(_plain(text)[:40])
+
+
+def _age(raw: Mapping[str, str]) -> float | None:
+    years = _number(raw, "age")
+    if years is not None and years > OLDEST_YEARS:
+        raise InputError(f"age {years:g} is over {OLDEST_YEARS}; give the age in years, or leave it empty")
+    return years
+
+
+def _frame(raw: Mapping[str, str]) -> int:
+    value = _number(raw, "frame") or 0.0
+    if value != int(value):
+        raise InputError(f"frame {value:g} is not a whole number; count the frames of a clip 0, 1, 2, ...")
+    return int(value)
 
 
 def _number(raw: Mapping[str, str], column: str) -> float | None:
-    text = raw.get(column, "").strip()
-    if not text:
+    text = _plain(raw.get(column, ""))
+    if text in ("", "unknown"):
         return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise InputError(f"column '{column}' holds '{text[:20]}', which is not a number") from error
+    if not _NUMBER.fullmatch(text):
+        raise InputError(
+            f"column '{column}' holds '{text[:20]}', which is not a number; write digits, or leave it empty"
+        )
+    value = float(text)
     if not 0 <= value < 1e6:
         raise InputError(f"column '{column}' holds {text[:20]}, outside 0 to 1,000,000")
     return value
@@ -170,7 +196,7 @@ def _monk(value: float | None) -> int | None:
 
 
 def _split(text: str) -> str:
-    word = text.strip().lower()
+    word = _plain(text)
     if word and word not in SPLITS:
         raise InputError(f"split '{word[:20]}' is not one of {', '.join(SPLITS)}")
     return word

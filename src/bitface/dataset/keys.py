@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.errors import InputError, IntegrityError, RefusedError
-from bitface.faces.records import check_pseudonym
+from bitface.faces.records import check_pseudonym, is_pseudonym
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
 SYNTHETIC_PREFIX: Final = "s"
@@ -71,10 +72,12 @@ class KeyStore:
         """The pseudonym of a subject's id; makes the person's key and entry at the first call.
 
         Raises:
+            InputError: the id cannot be stored (see `subject_ids.normal_id`).
             RefusedError: the subject was erased, or the master key is the published demo key.
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
+        subject_id = normal_id(subject_id)
         path = self._entry(subject_id)
         if self.erasure_of(subject_id) is not None:
             raise RefusedError(ERASED)
@@ -90,19 +93,21 @@ class KeyStore:
 
     def pseudonym_of(self, subject: str) -> str | None:
         """The pseudonym of a subject's id, or the subject itself where it is a known pseudonym, else None."""
-        if (self._folder / "people" / f"{subject}.json").is_file() if subject.isalnum() else False:
-            return subject
-        if not self._has_master():
+        normal = id_or_none(subject)
+        if normal is not None and is_pseudonym(normal) and (self._folder / "people" / f"{normal}.json").is_file():
+            return normal
+        if normal is None or not self._has_master():
             return None
-        path = self._entry(subject)
+        path = self._entry(normal)
         text = path.read_text(encoding="utf-8") if path.is_file() else None
         return None if text is None or text.startswith(_SUPPRESSED) else text
 
     def erasure_of(self, subject_id: str) -> str | None:
         """The erasure in which a subject's id went, None where it never did: all that is left of the id is a keyed digest."""
-        if not self._has_master():
+        normal = id_or_none(subject_id)
+        if normal is None or not self._has_master():
             return None
-        path = self._entry(subject_id)
+        path = self._entry(normal)
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         return text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
 

@@ -7,13 +7,14 @@ file, label, age, gender, ethnicity and ita (individual typology angle in degree
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from bitface.dataset.import_rows import ImportRow, QuarantinedRow, ancestry_of, contained_path, gender_of
+from bitface.dataset.import_rows import ImportRow, QuarantinedRow, ancestry_of, gender_of
+from bitface.dataset.source_paths import SourceFolder
+from bitface.dataset.subject_ids import normal_id
+from bitface.dataset.text_files import read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.faces.records import age_band_of
@@ -37,11 +38,12 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
         entries = _published(source)
     else:
         raise InputError("neither manifest.csv nor london_faces_info.csv in the source folder; is this the London Set?")
+    folder = SourceFolder(source)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
     for number, entry in enumerate(entries, start=1):
         try:
-            usable.append(_row(number, entry, source))
+            usable.append(_row(number, entry, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=number, reason=str(error)))
     return tuple(usable), tuple(rejected)
@@ -52,18 +54,16 @@ def monk_of_ita(ita_deg: float) -> int:
     return 1 + sum(ita_deg <= bound for bound in _ITA_BOUNDS)
 
 
-def _row(number: int, entry: Mapping[str, str], source: Path) -> ImportRow:
+def _row(number: int, entry: Mapping[str, str], folder: SourceFolder) -> ImportRow:
     try:
         age = float(entry["age"]) if entry.get("age", "NA") not in _UNKNOWN else None
         tone = monk_of_ita(float(entry["ita"])) if entry.get("ita", "NA") not in _UNKNOWN else None
     except ValueError as error:
         raise InputError("age or ita is not a number") from error
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", entry["subject"]):
-        raise InputError("the subject id is not 1 to 64 of [A-Za-z0-9_-]")
     return ImportRow(
         row=number,
-        path=contained_path(entry["file"], source),
-        subject_id=f"london-{entry['subject']}",
+        path=folder.file(entry["file"]),
+        subject_id=normal_id(f"london-{entry['subject'].strip()}"),
         label=emotion_of(entry["label"]),
         age_band=age_band_of(age),
         gender=gender_of(entry.get("gender", "")),
@@ -97,9 +97,11 @@ def _published(source: Path) -> Iterator[dict[str, str]]:
 
 
 def _csv(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        missing = [column for column in needed if column not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{path.name}: column '{missing[0]}' is missing; needed: {', '.join(needed)}")
-        return [{key: value or "" for key, value in row.items() if key} for row in reader]
+    table = read_table(read_text_file(path), needed)
+    missing = [column for column in needed if column not in table.columns]
+    if missing:
+        raise InputError(f"{path.name}: column '{missing[0]}' is missing; needed: {', '.join(needed)}")
+    faulty = next((row for row in table.rows if row.fault is not None), None)
+    if faulty is not None:
+        raise InputError(f"{path.name} line {faulty.line}: {faulty.fault}")
+    return [row.values for row in table.rows]

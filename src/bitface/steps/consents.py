@@ -13,6 +13,8 @@ from bitface.consent.admission import admit
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.keys import KeyStore, is_synthetic
+from bitface.dataset.subject_ids import id_or_none, normal_id
+from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym
 from bitface.ledger.ledger import Ledger
@@ -38,6 +40,7 @@ def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
     Raises:
         InputError: nobody of that id was ever here.
     """
+    subject = id_or_none(subject) or ""
     person = keys.pseudonym_of(subject)
     if person is None and is_pseudonym(subject) and (is_synthetic(subject) or ledger.whereabouts(subject).holdings):
         person = subject
@@ -58,16 +61,13 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
         raise InputError(f"no file '{path.name}'; name a file with one consent event a line")
 
     def pseudonym(subject: str) -> str:
-        person = keys.pseudonym_of(subject) or (subject if is_pseudonym(subject) else None)
+        normal = normal_id(subject)
+        person = keys.pseudonym_of(normal) or (normal if is_pseudonym(normal) else None)
         if person is None:
             raise InputError("not an id of anybody who was taken in")
         return person
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"'{path.name}' is not UTF-8 text; save it as UTF-8") from error
-    parsed = parse_events(text, pseudonym_of=pseudonym, recorded_at=at)
+    parsed = parse_events(read_text_file(path).text, pseudonym_of=pseudonym, recorded_at=at)
     if parsed.rejected:
         more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
         raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and record again")

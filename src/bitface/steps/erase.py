@@ -20,6 +20,7 @@ from bitface.dataset.files import sha256_of, write_atomically
 from bitface.dataset.index import INDEX_NAME, read_index
 from bitface.dataset.keys import KeyStore, is_synthetic
 from bitface.dataset.shards import shard_name
+from bitface.dataset.subject_ids import id_or_none
 from bitface.errors import InputError, RefusedError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
@@ -202,8 +203,8 @@ def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, home: Path) -> l
     Raises:
         InputError: the subject was not erased here.
     """
-    begun = keys.erasure_of(subject)
-    found = [one for one in ledger.erasures() if subject == one.person or one.erasure_id == begun]
+    begun, normal = keys.erasure_of(subject), id_or_none(subject)
+    found = [one for one in ledger.erasures() if one.person == normal or one.erasure_id == begun]
     proofs = {one.erasure_id: one for one in found}
     if not proofs:
         raise InputError("nobody of that id was erased here")

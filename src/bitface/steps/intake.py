@@ -109,7 +109,7 @@ def import_people(
     decoded, undecodable = _decoded(intake.rows, read, report)
     rejected += undecodable
     for subject in [subject for subject in decoded if keys.erasure_of(subject) is not None]:
-        rejected += [QuarantinedRow(row=row.row, reason=CONSENT_TEXT + ERASED) for row in _rows(decoded.pop(subject))]
+        rejected += [row.refused(CONSENT_TEXT + ERASED) for row in _rows(decoded.pop(subject))]
     pseudonyms = {subject: _provisional(subject) if dry_run else keys.enrol(subject) for subject in decoded}
     bands = {pseudonyms[subject]: _rows(samples)[0].age_band for subject, samples in decoded.items()}
     events = intake.consents(pseudonyms, bands)
@@ -117,7 +117,7 @@ def import_people(
     for subject, samples in decoded.items():
         refusal = _refusal(events, pseudonyms[subject], intake, at)
         if refusal:
-            rejected += [QuarantinedRow(row=row.row, reason=CONSENT_TEXT + refusal) for row in _rows(samples)]
+            rejected += [row.refused(CONSENT_TEXT + refusal) for row in _rows(samples)]
         else:
             usable[subject] = {key: (rows, encode(frames, lossless=True)) for key, (rows, frames) in samples.items()}
     rejected.sort(key=lambda row: row.row)
@@ -173,11 +173,11 @@ def _decoded(rows: Sequence[ImportRow], read: ReadImage, report: Report) -> tupl
                 try:
                     frames.append(read(member.path, f"row {member.row}"))
                 except InputError as error:
-                    rejected.append(QuarantinedRow(row=member.row, reason=str(error)))
+                    rejected.append(member.refused(str(error)))
             readable = [member for member in members if member.row not in {row.row for row in rejected}]
             if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
                 reason = "the frames of this clip differ in size or label; make them alike"
-                rejected += [QuarantinedRow(row=member.row, reason=reason) for member in readable]
+                rejected += [member.refused(reason) for member in readable]
             elif frames:
                 kept.setdefault(subject, {})[key] = (readable, np.stack(frames))
         report("reading pictures", done, len(people))
@@ -204,7 +204,7 @@ def _refusal(events: Sequence[ConsentEvent], person: str, intake: Intake, at: da
 
 def _refuse(rejected: Sequence[QuarantinedRow]) -> None:
     first = rejected[0] if rejected else QuarantinedRow(row=0, reason="the source holds no row")
-    message = f"no row can be taken ({len(rejected)} quarantined); row {first.row}: {first.reason}"
+    message = f"no row can be taken ({len(rejected)} quarantined); {first.place}: {first.reason}"
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
     raise InputError(message)

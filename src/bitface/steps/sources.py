@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.dataset.files import sha256_of
 from bitface.dataset.import_rows import read_manifest
 from bitface.dataset.london import read_london
+from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
 from bitface.steps.intake import Intake
 
@@ -55,13 +56,14 @@ def folder_source(
     licence_file: Path | None,
     at: datetime,
     known_notices: frozenset[str],
+    ignored_columns: Collection[str] = (),
 ) -> Source:
     """A folder of pictures with `manifest.csv`, `consents.jsonl`, `licence.json` and the notices shown in `notices/`.
 
     Raises:
         InputError: a part is missing or cannot be read; the message names it and the option that names another.
     """
-    rows, rejected = read_manifest(manifest or folder / "manifest.csv", folder)
+    rows, rejected = read_manifest(manifest or folder / "manifest.csv", folder, ignored_columns)
     notices = read_notices(folder / "notices")
     text = _text(consents_file or folder / "consents.jsonl", "--consents", "one consent event a line")
     licence = _licence(licence_file or folder / "licence.json")
@@ -82,14 +84,31 @@ def folder_source(
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:
-    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder."""
-    files = sorted(path for path in folder.glob("*") if path.suffix in (".md", ".txt")) if folder.is_dir() else []
-    return tuple(Notice(notice_id=path.stem, language="en", text=path.read_text(encoding="utf-8")) for path in files)
+    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder.
+
+    A notice is known by the digest of its bytes and, where line ends, a byte order mark or the encoding make them other bytes, by
+    that of the same words as UTF-8 with plain line ends: git and editors rewrite those on the way from one machine to another.
+
+    Raises:
+        InputError: one of them is no text that can be read; the message names it.
+    """
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [path for path in entries if path.suffix.lower() in (".md", ".txt") and not path.name.startswith(".")]
+    return tuple(notice for path in files for notice in _spellings(path))
+
+
+def _spellings(path: Path) -> Iterator[Notice]:
+    file = read_text_file(path)
+    brought = Notice(notice_id=path.stem, language="en", text=file.verbatim, file_sha256=file.sha256)
+    plain = Notice(notice_id=path.stem, language="en", text=file.text)
+    yield brought
+    if plain.sha256 != brought.sha256:
+        yield plain
 
 
 def _licence(path: Path) -> LicenceRecord:
     text = _text(path, "--licence", "a licence record with id, name, text or address, and purposes")
-    records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]")
+    records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
         raise InputError(f"{path.name} holds {len(records)} licence records; an import has one licence")
     return next(iter(records.values()))
@@ -98,7 +117,4 @@ def _licence(path: Path) -> LicenceRecord:
 def _text(path: Path, option: str, content: str) -> str:
     if not path.is_file():
         raise InputError(f"no '{path.name}': an import needs {content}; name the file with {option}")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"'{path.name}' is not UTF-8 text; save it as UTF-8") from error
+    return read_text_file(path).text

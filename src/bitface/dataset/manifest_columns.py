@@ -1,0 +1,69 @@
+"""The columns of a manifest, matched exactly: a column that nobody reads could be the age that keeps a child out."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from bitface.errors import InputError
+
+REQUIRED_COLUMNS: Final = ("path", "subject_id", "label")
+OPTIONAL_COLUMNS: Final = ("age", "gender", "skin_tone", "ethnicity", "clip", "frame", "split", "captured_at")
+COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+_OTHER_WORDS: Final = {
+    "path": ("file", "filename", "image", "picture", "photo", "pth"),
+    "subject_id": ("subject", "person", "person_id", "participant", "participant_id", "id", "user_id"),
+    "label": ("emotion", "expression", "class"),
+    "age": ("age_years", "years", "dob", "date_of_birth", "birth_date", "birthday", "year_of_birth"),
+    "gender": ("sex",),
+    "skin_tone": ("monk", "monk_tone", "skin", "skintone"),
+    "ethnicity": ("race", "ancestry", "ethnic_group"),
+    "captured_at": ("date", "taken_at", "timestamp"),
+}
+"""What people call a column elsewhere, for the advice only: no name but the exact one is read."""
+
+
+def check_columns(name: str, columns: Sequence[str], ignored: Collection[str]) -> None:
+    """Every column must be one that is read, or be named as one to leave aside.
+
+    Raises:
+        InputError: an unknown column, a missing one, or one to ignore that is not there or is read; one line names it.
+    """
+    for column in ignored:
+        if nearest(column) is not None and _plain(column) == nearest(column):
+            raise InputError(f"column '{nearest(column)}' is read and cannot be ignored; delete it from {name} instead")
+        if column not in columns:
+            raise InputError(f"{name} has no column '{column[:40]}' to ignore; it has {', '.join(columns)[:200]}")
+    unknown = [column for column in columns if column not in COLUMNS and column not in ignored]
+    if unknown and not any(nearest(column) in REQUIRED_COLUMNS for column in columns):
+        raise InputError(
+            f"{name}: its first line names none of {', '.join(REQUIRED_COLUMNS)}; a manifest begins with a header of its columns"
+        )
+    if unknown:
+        raise InputError(_unknown(name, unknown))
+    missing = [column for column in REQUIRED_COLUMNS if column not in columns]
+    if missing:
+        raise InputError(f"{name}: column '{missing[0]}' is missing; needed: {', '.join(REQUIRED_COLUMNS)}")
+
+
+def nearest(column: str) -> str | None:
+    """The column that somebody may have meant, or None."""
+    plain = _plain(column)
+    for known in COLUMNS:
+        if plain == known or plain in _OTHER_WORDS.get(known, ()):
+            return known
+    return next(iter(get_close_matches(plain, COLUMNS, n=1, cutoff=0.75)), None)
+
+
+def _unknown(name: str, unknown: Sequence[str]) -> str:
+    first, meant = unknown[0][:40], nearest(unknown[0])
+    more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+    advice = f"did you mean '{meant}'? " if meant else ""
+    leave = "" if meant and _plain(unknown[0]) == meant else f", or leave it aside with --ignore-column '{first}'"
+    return f"{name}: unknown column '{first}'{more}; {advice}the columns are {', '.join(COLUMNS)}; rename it{leave}"
+
+
+def _plain(column: str) -> str:
+    return "_".join(unicodedata.normalize("NFKC", column).lower().replace("-", " ").replace("_", " ").split())

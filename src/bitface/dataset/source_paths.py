@@ -1,0 +1,74 @@
+"""Finds the files that a manifest names: below the source folder only, over no link, under whichever spelling a disk keeps."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from bitface.errors import InputError
+
+_MISSING: Final = "the file is missing; put it below the source folder or delete the row"
+
+
+class SourceFolder:
+    """The folder that paths are relative to; it remembers the names in it, so that a large folder is listed once."""
+
+    def __init__(self, root: Path) -> None:
+        """Lists nothing yet."""
+        self._root = root
+        self._listed: dict[Path, tuple[str, ...]] = {}
+
+    def file(self, text: str) -> Path:
+        """The file that a manifest names, which must be a plain file below the folder, reached over no link.
+
+        The name as written comes first; else the one that differs in its Unicode normal form (macOS keeps decomposed names), else
+        the one that differs in the case of its extension.
+
+        Raises:
+            InputError: absolute, escaping, with a NUL or backslash, a link on the way, several such files, or none.
+        """
+        pure = PurePosixPath(text)
+        if not text or "\0" in text or pure.is_absolute() or ".." in pure.parts:
+            raise InputError("the path is empty, absolute or leaves the folder; use a path below the source folder")
+        if "\\" in text:
+            raise InputError("the path has a backslash; write folders with /, as in faces/a.jpg")
+        path = self._root
+        try:
+            for part in pure.parts:
+                path = self._entry(path, part)
+                if path.is_symlink():
+                    raise InputError("the path goes over a symbolic link; copy the file into the source folder")
+            if path.is_file():
+                return path
+        except OSError as error:
+            raise InputError(_MISSING) from error
+        raise InputError(_MISSING)
+
+    def _entry(self, folder: Path, name: str) -> Path:
+        path = folder / name
+        if path.is_symlink() or path.exists():
+            return path
+        found = _alike(name, self._names(folder))
+        if len(found) > 1:
+            raise InputError("several files have this name but for its spelling; rename them apart")
+        return folder / found[0] if found else path
+
+    def _names(self, folder: Path) -> tuple[str, ...]:
+        if folder not in self._listed:
+            self._listed[folder] = tuple(entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
+        return self._listed[folder]
+
+
+def _alike(name: str, names: tuple[str, ...]) -> list[str]:
+    same = [one for one in names if _composed(one) == _composed(name)]
+    return same or [one for one in names if _without_case(one) == _without_case(name)]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _without_case(name: str) -> str:
+    pure = PurePosixPath(_composed(name))
+    return pure.stem + pure.suffix.lower()

@@ -1,0 +1,36 @@
+"""One spelling for every id of a person: whoever was taken in under an id is found, withdrawn and erased under any way to type it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from bitface.errors import InputError
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Soft hyphen, zero-width spaces and joiners, direction marks, byte order mark: copied along with an id, seen by nobody."""
+
+
+def normal_id(text: str) -> str:
+    """The id as it is stored and looked up: NFKC (full-width digits become plain ones), no space or invisible mark around it.
+
+    Case is kept: `p1` and `P1` are two people.
+
+    Raises:
+        InputError: what is left is not 1 to 64 of [A-Za-z0-9_-]; the message does not repeat the id.
+    """
+    visible = text.translate(dict.fromkeys(map(ord, _INVISIBLE)))
+    normal = unicodedata.normalize("NFKC", visible).strip()
+    if not _ID.fullmatch(normal):
+        raise InputError("the subject id is not 1 to 64 of [A-Za-z0-9_-]; rename it in the source")
+    return normal
+
+
+def id_or_none(text: str) -> str | None:
+    """`normal_id`, None where a text cannot be an id: for questions, which nobody of that id answers."""
+    try:
+        return normal_id(text)
+    except InputError:
+        return None

@@ -1,0 +1,173 @@
+"""One reader for every text that people bring: manifests, consents, licences, notices, as Excel, Windows and macOS write them.
+
+The digest is that of the bytes, taken before anything is decoded. UTF-8, with or without a byte order mark, and UTF-16 or UTF-32
+with one are read; any other encoding is refused with the place of its first byte, because a guess could change a name or an age.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Final
+
+from bitface.errors import InputError
+
+MOST_BYTES: Final = 512 << 20
+"""A manifest of a million rows has some 100 MB; whatever is larger is a film or a disk image under the wrong name."""
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SEPARATORS: Final = (",", ";", "\t", "|")
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([,;\t|])"?')
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFile:
+    """What a file says. `text` has plain line ends and no byte order mark; `verbatim` is decoded and nothing else."""
+
+    name: str
+    verbatim: str
+    sha256: str
+    """Of the bytes, 64 hexadecimal digits."""
+
+    @property
+    def text(self) -> str:
+        """The text in its normal form."""
+        return self.verbatim.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """A row of a table. `number` counts rows from 1 without the header, `line` is the file's line that the row begins in.
+
+    `fault` says why the row cannot be read, and is None where it can.
+    """
+
+    number: int
+    line: int
+    values: dict[str, str]
+    fault: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with named columns; `separator` is the one that its header uses. Cells have no space around them."""
+
+    name: str
+    columns: tuple[str, ...]
+    separator: str
+    rows: tuple[TableRow, ...]
+
+
+def read_text_file(path: Path) -> TextFile:
+    """Reads a text that somebody brings.
+
+    Raises:
+        InputError: it cannot be read, is too large, is no text in the encoding that it states, or holds a NUL; the message names
+            file, line and byte.
+    """
+    data = _bytes(path)
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[len(mark) : error.start].decode(encoding, errors="replace")
+        raise InputError(
+            f"{path.name} line {_lines(before)}: byte 0x{data[error.start]:02x} at offset {error.start} is not "
+            f"{encoding.partition('-le')[0].partition('-be')[0].upper()}; save the file as UTF-8"
+        ) from error
+    if "\0" in text:
+        line = _lines(text.partition("\0")[0])
+        raise InputError(f"{path.name} line {line}: a NUL character, which no text has; save the file as UTF-8")
+    return TextFile(name=path.name, verbatim=text, sha256=hashlib.sha256(data).hexdigest())
+
+
+def read_table(file: TextFile, known: Sequence[str]) -> Table:
+    """The rows of a CSV text with a header; rows without any value are passed over, as spreadsheets leave them.
+
+    The separator is the one of comma, semicolon, tab and bar under which the header names most of `known`; Excel's line `sep=;`
+    states it.
+
+    Raises:
+        InputError: no header, a column that stands twice, or quotes that do not match; the message names the line.
+    """
+    stated = _SEPARATOR_LINE.fullmatch(file.text.partition("\n")[0].strip(" "))
+    separator = stated[1] if stated else _separator(file.text, known)
+    records = list(_records(file, separator))[1 if stated else 0 :]
+    if not records:
+        raise InputError(
+            f"{file.name} is empty; write a header line with {', '.join(known[:3])} and a line for each row"
+        )
+    columns = tuple(cell.strip() for cell in records[0][1])
+    twice = [column for column in columns if column and columns.count(column) > 1]
+    if twice:
+        raise InputError(f"{file.name} line {records[0][0]}: column '{twice[0][:40]}' stands twice; keep one of them")
+    rows = [
+        _row(number, line, [cell.strip() for cell in cells], columns)
+        for number, (line, cells) in enumerate(records[1:], start=1)
+    ]
+    return Table(name=file.name, columns=tuple(filter(None, columns)), separator=separator, rows=tuple(rows))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path.name} is larger than {MOST_BYTES >> 20} MB; is this the right file?")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror}; name a file that can") from error
+
+
+def _lines(before: str) -> int:
+    """The number of the line that follows a text."""
+    return 1 + before.count("\n") + len(re.findall(r"\r(?!\n)", before))
+
+
+def _separator(text: str, known: Sequence[str]) -> str:
+    header = next((line for line in text.split("\n") if line.strip()), "")
+
+    def named(separator: str) -> int:
+        cells = {cell.strip().strip('"').lower() for cell in header.split(separator)}
+        return sum(column in cells for column in known)
+
+    return max(_SEPARATORS, key=named)
+
+
+def _records(file: TextFile, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The line that each record begins in, and its cells; empty ones are left out."""
+    lines = [f"{line}\n" for line in file.text.split("\n")]
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{file.name} line {begins}: the quotes of this row do not match, or a field is longer than "
+            f"{csv.field_size_limit():,} characters; correct the line"
+        ) from error
+
+
+def _row(number: int, line: int, cells: Sequence[str], columns: Sequence[str]) -> TableRow:
+    surplus = [
+        at for at, (cell, column) in enumerate(zip_longest(cells, columns, fillvalue=""), 1) if cell and not column
+    ]
+    fault = None
+    if surplus:
+        fault = f"field {surplus[0]} stands under no column; quote a value that holds the separator, or delete it"
+    elif len(cells) < len(columns):
+        fault = f"the row has {len(cells)} of {len(columns)} fields; write every one, empty where nothing is known"
+    values = {column: cell for column, cell in zip_longest(columns, cells[: len(columns)], fillvalue="") if column}
+    return TableRow(number=number, line=line, values=values, fault=fault)
