@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.adapters.openlineage_export import LineageExport
     from bitface.steps.plan import Run
+    from bitface.steps.predict import Reader
     from bitface.steps.window import KeptFaces
     from bitface.training.trained import TrainedModel
 
@@ -184,6 +185,25 @@ def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
 
     asset = face_landmarker(tools.workspace.cache, os.environ)
     return partial(FaceLandmarks, asset.path), asset.sha256
+
+
+def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool, keep: KeptFaces | None) -> Reader:
+    """What `predict` reads pictures with; `faces` of one picture are answered, None: as many as params.yaml says."""
+    from bitface.adapters.mediapipe_landmarks import FaceLandmarks
+    from bitface.adapters.model_assets import face_landmarker
+    from bitface.steps.predict import Reader
+
+    asset = face_landmarker(tools.workspace.cache, os.environ)
+    faces_max = faces or tools.params.predict.faces_max
+    return Reader(
+        runtime=runtime,
+        open_landmarker=partial(FaceLandmarks, asset.path, faces_max + 1),
+        features=tools.params.features,
+        read=tools.read_image,
+        faces_max=faces_max,
+        explain=explain,
+        keep=keep,
+    )
 
 
 def featuriser(tools: Tools) -> Any:

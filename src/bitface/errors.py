@@ -15,6 +15,14 @@ class InputError(BitfaceError):
     exit_code = 2
 
 
+class NotSupportedError(InputError):
+    """Whole, but of a kind that is not read: another format, more than 8 bits a channel."""
+
+
+class OverLimitError(InputError):
+    """Larger than a limit that keeps one file from taking the whole machine."""
+
+
 class GateError(BitfaceError):
     """A data gate or a model gate said hold or block (exit code 3)."""
 

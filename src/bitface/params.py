@@ -417,6 +417,10 @@ class DriftParams(Section):
     log_days: int = Field(ge=1)
 
 
+class PredictParams(Section):
+    faces_max: int = Field(ge=1, le=100)
+
+
 class Params(Section):
     """All of params.yaml, one profile applied."""
 
@@ -433,6 +437,7 @@ class Params(Section):
     study: StudyParams
     latency: LatencyParams
     bench: BenchParams
+    predict: PredictParams
     explain: ExplainParams
     gate: GateParams
     drift: DriftParams

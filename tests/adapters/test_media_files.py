@@ -18,7 +18,7 @@ from bitface.adapters.media_files import (
     read_frames,
     read_image,
 )
-from bitface.errors import InputError
+from bitface.errors import InputError, NotSupportedError, OverLimitError
 
 SENTINEL = b"SENTINEL-52N-13E"
 
@@ -318,3 +318,30 @@ def test_nothing_and_an_empty_folder_are_said_in_one_line(tmp_path):
         read_frames(tmp_path / "nobody.png", 4)
     with pytest.raises(InputError, match="no frame in folder"):
         read_frames(tmp_path, 4)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_transparency_hides_is_not_read(mode):
+    """A face under a transparent layer is in the file's bytes, and nobody who looks at the picture sees it."""
+    shown = Image.fromarray(picture(height=32, width=32))
+    shown.putalpha(Image.fromarray(np.pad(np.zeros((16, 16), np.uint8), 8, constant_values=255)))
+    image = shown.quantize(64) if mode == "P" else shown.convert(mode)
+    pixels = decode_image(saved(image), "a.png")
+    assert (pixels[10:22, 10:22] == 255).all()
+    assert (pixels[:8] < 250).any()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (png_that_claims(5001, 5000), OverLimitError),
+        (png_that_claims(20_000, 20_000), OverLimitError),
+        (saved(Image.fromarray(np.full((8, 8), 40_000, np.uint16)), "PNG"), NotSupportedError),
+        (saved(picture(), "PNG")[:-40], InputError),
+    ],
+    ids=["a little too large", "bomb", "16 bit", "cut"],
+)
+def test_why_a_picture_is_not_read_has_a_kind(data, kind):
+    with pytest.raises(InputError) as caught:
+        decode_image(data, "a.png")
+    assert type(caught.value) is kind

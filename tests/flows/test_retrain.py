@@ -345,7 +345,9 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
 
     sample = next(row for row in read_index(project / "data") if row.split == "gate" and row.label == "happiness")
     shard = read_shard(project / "data", sample.person, KeyStore(project / "none").key_of(sample.person))
-    picture = tmp_path / "face.png"
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture = folder / "face.png"
     Image.fromarray(decode_frames(shard.samples[sample.sample_id])[0]).save(picture)
     model = ("--model", f"bitface/{summary['version']}")
     refused = bitface(project, "predict", str(picture), *model, "--purpose", "infer", "--context", "workplace")
@@ -355,14 +357,20 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     assert synthetic.returncode == 4
     table = tmp_path / "out.csv"
     words = ("--purpose", "demo", "--context", "research", "--json", "--csv", str(table))
-    allowed = bitface(project, "predict", str(picture), *model, *words)
-    assert allowed.returncode == 0, allowed.stderr[-2000:]
-    ((face,),) = [row["faces"] for row in json.loads(allowed.stdout)]
+    (folder / "broken.png").write_bytes(picture.read_bytes()[:500])
+    (folder / "._face.png").write_bytes(b"\0\5\x16\7")
+    allowed = bitface(project, "predict", str(folder), *model, *words)
+    assert allowed.returncode == 2
+    assert "1 of 2 inputs could not be read, all others were; the first: 'broken.png'" in allowed.stderr
+    assert "2 inputs: 1 abstained, 1 unreadable; 1 hidden or system file left out" in allowed.stderr
+    broken, one = json.loads(allowed.stdout)
+    assert (broken["status"], broken["faces"]) == ("unreadable", []) and broken["reason"]
+    (face,) = one["faces"]
     assert set(face) >= {"box", "emotions", "set", "abstained", "timings_ms", "regions"}
     assert all(0 <= p <= 1 for p in face["emotions"].values())
     assert set(face["set"]) == set(face["emotions"])
     assert face["abstained"] is True
-    assert len(table.read_text().splitlines()) == 2
+    assert len(table.read_text().splitlines()) == 3
     report = tmp_path / "report.html"
     words = (*model, "--purpose", "demo", "--context", "research", "--json", "--out", str(report))
     explained = bitface(project, "explain", str(picture), *words)

@@ -21,7 +21,8 @@ from bitface.models.training_faces import TrainingFaces
 from bitface.params import read_params
 from bitface.steps.explain_faces import explain_picture, picture_document, picture_text, region_values
 from bitface.steps.explanation_page import CAVEATS, write_page
-from bitface.steps.predict import predict_paths
+from bitface.steps.inputs import Input
+from bitface.steps.predict import Reader, predictions
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 EMOTIONS = ("happiness", "surprise")
@@ -130,10 +131,16 @@ def test_values_are_calibrated_log_odds_and_add_up(picture):
 
 def test_predict_says_the_same_where_it_is_asked(picture):
     def asked(explain):
-        made = predict_paths(
-            [picture], runtime(), Looking, PARAMS.features, lambda *_: None, lambda *_: None, explain=explain
+        reader = Reader(
+            runtime=runtime(),
+            open_landmarker=Looking,
+            features=PARAMS.features,
+            read=lambda *_: None,
+            faces_max=1,
+            explain=explain,
         )
-        return made[0]["faces"][0]
+        (row,) = predictions([Input(path=picture)], reader, lambda *_: None)
+        return row.faces[0]
 
     exact = region_values(runtime(), face())
     found = asked(True)

@@ -1,9 +1,12 @@
-"""What `predict` tells people: calibrated probabilities, a set or no answer, and what a set is worth."""
+"""What `predict` tells people: a row for every input, calibrated probabilities, a set or no answer, and what a set is worth."""
 
 from __future__ import annotations
 
 import csv
+import errno
+import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +14,18 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.models.calibrator import Calibrator, uncalibrated
-from bitface.steps.predict import predict_paths, predictions_text, write_csv
+from bitface.steps.inputs import Input, Trouble
+from bitface.steps.predict import STATUSES, Prediction, Reader, predictions
+from bitface.steps.prediction_report import (
+    check_nothing_lost,
+    check_spares_inputs,
+    counts_line,
+    prediction_documents,
+    prediction_table,
+    predictions_text,
+)
 
 EMOTIONS = ("anger", "happiness", "neutral")
 CALIBRATED = Calibrator(
@@ -24,10 +37,16 @@ CALIBRATED = Calibrator(
     remark="calibrated on 27 people of split test; scores of anger needed no change",
 )
 LOGITS = {"sure": (-6.0, 6.0, -6.0), "torn": (-6.0, 0.0, 0.0), "lost": (4.0, 4.0, 4.0), "none": (-6.0, -6.0, -6.0)}
+ERRORS = {
+    "broken": InputError("'broken.png' is not a readable image; export it again"),
+    "deep": NotSupportedError("'deep.png' has pixels of mode I;16; export it with 8 bits a channel"),
+    "huge": OverLimitError("'huge.png' has 5001 x 5000 pixels, over 25000000; make it smaller"),
+}
+NOTES = Trouble(status="not_supported", reason="is no picture", is_loss=False)
 
 
 class Looking:
-    """Sees one face, whose crop is the logits that its picture is named by."""
+    """Sees faces whose crops are logits: one that its picture is named by, or as many as the picture is named."""
 
     def __enter__(self):
         return self
@@ -36,7 +55,11 @@ class Looking:
         return None
 
     def see_all(self, image, _):
-        return [] if image is None else [SimpleNamespace(box=(0, 0, 9, 9), column=lambda _: np.array(image))]
+        return [SimpleNamespace(box=(0, 0, 9, 9), column=partial(self.column, logits)) for logits in image]
+
+    @staticmethod
+    def column(logits, _):
+        return np.array(logits)
 
 
 def runtime(calibrator: Calibrator = CALIBRATED) -> SimpleNamespace:
@@ -52,58 +75,217 @@ def runtime(calibrator: Calibrator = CALIBRATED) -> SimpleNamespace:
     )
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
-    paths = [tmp_path / f"{name}.png" for name in (*LOGITS, "nobody")]
-    for path in paths:
-        path.touch()
-    return paths
+def read(path: Path, _: str) -> list[tuple[float, ...]]:
+    """The logits of the faces in a picture: of six where its name is `group`."""
+    if path.stem in ERRORS:
+        raise ERRORS[path.stem]
+    if path.stem == "group":
+        return [LOGITS["sure"], *[LOGITS["lost"]] * 5]
+    return [LOGITS[path.stem]] if path.stem in LOGITS else []
 
 
-def predicted(paths: list[Path], calibrator: Calibrator = CALIBRATED) -> dict[str, dict]:
-    def read(path: Path, _: str) -> tuple[float, ...] | None:
-        return LOGITS.get(path.stem)
-
-    rows = predict_paths(paths, runtime(calibrator), Looking, SimpleNamespace(), read, lambda *_: None)
-    return {Path(row["path"]).stem: row for row in rows}
+def reader(calibrator: Calibrator = CALIBRATED, **changes) -> Reader:
+    values = {"open_landmarker": Looking, "features": SimpleNamespace(), "read": read, "faces_max": 4}
+    return Reader(runtime=runtime(calibrator), **{**values, **changes})
 
 
-def test_a_face_has_calibrated_probabilities_a_set_and_whether_it_is_an_answer(pictures) -> None:
-    faces = {name: row["faces"][0] for name, row in predicted(pictures).items() if row["faces"]}
+def predicted(*names: str, calibrator: Calibrator = CALIBRATED, **changes) -> dict[str, Prediction]:
+    inputs = [Input(path=Path("f") / f"{name}.png") for name in names or (*LOGITS, "nobody")]
+    rows = list(predictions(inputs, reader(calibrator, **changes), lambda *_: None))
+    assert [row.path for row in rows] == [one.path for one in inputs]
+    return {row.path.stem: row for row in rows}
+
+
+def test_a_face_has_calibrated_probabilities_a_set_and_whether_it_is_an_answer() -> None:
+    faces = {name: row.faces[0] for name, row in predicted().items() if row.faces}
     assert faces["sure"]["emotions"]["happiness"] == pytest.approx(expit(0.5 * 6), abs=1e-6)
     assert [faces[name]["set"] for name in LOGITS] == [["happiness"], ["happiness", "neutral"], list(EMOTIONS), []]
     assert [faces[name]["abstained"] for name in LOGITS] == [False, False, True, True]
 
 
-def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise(pictures) -> None:
-    lines = predictions_text(list(predicted(pictures).values())).splitlines()
+def test_every_input_has_a_status_and_a_bad_one_costs_nobody_else_s_answer() -> None:
+    rows = predicted("broken", "sure", "deep", "none", "huge", "nobody", "torn")
+    assert {name: row.status for name, row in rows.items()} == {
+        "broken": "unreadable",
+        "sure": "answered",
+        "deep": "not_supported",
+        "none": "abstained",
+        "huge": "refused",
+        "nobody": "no_face",
+        "torn": "answered",
+    }
+    assert rows["broken"].reason == "is not a readable image; export it again"
+    assert "a head must be upright" in rows["nobody"].reason
+    assert {name for name, row in rows.items() if row.is_loss} == {"broken", "deep", "huge"}
+
+
+def test_what_is_known_to_be_no_picture_is_not_decoded() -> None:
+    def never(*_):
+        raise AssertionError
+
+    (row,) = predictions([Input(path=Path("notes.txt"), trouble=NOTES)], reader(read=never), lambda *_: None)
+    assert (row.status, row.reason, row.is_loss) == ("not_supported", "is no picture", False)
+
+
+def test_of_more_faces_than_are_answered_the_largest_are_and_it_is_said() -> None:
+    (row,) = predicted("group").values()
+    assert len(row.faces) == 4 and row.more_faces
+    assert row.status == "answered" and "more than 4 faces" in row.reason
+    (all_of_them,) = predicted("group", faces_max=6).values()
+    assert len(all_of_them.faces) == 6 and not all_of_them.more_faces and all_of_them.reason is None
+
+
+def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise() -> None:
+    lines = predictions_text(list(predicted().values()), runtime(), 0).splitlines()
     said = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
     assert said["sure.png"].startswith("happiness  (happiness 0.95")
     assert said["torn.png"].startswith("happiness or neutral  (")
     assert said["lost.png"].startswith("no answer, it could be anger or happiness or neutral  (")
     assert said["none.png"].startswith("no answer, no emotion is likely enough  (")
-    assert said["nobody.png"] == "no face found"
-    assert lines[-1].endswith(
+    assert said["nobody.png"].startswith("no face found; ")
+    assert lines[-2].endswith(
         "a set is made to hold the true emotion of 90% of the faces of each emotion, of people like those who calibrated "
         "(calibrated on 27 people of split test)"
     )
 
 
-def test_a_model_that_nobody_calibrated_promises_nothing(pictures) -> None:
-    rows = list(predicted(pictures, uncalibrated(np.full(3, 0.5), "not calibrated: there was nobody")).values())
-    assert predictions_text(rows).endswith("not of a mind; not calibrated: there was nobody")
-    assert rows[0]["model"]["confidence"] is None
+def test_the_last_line_counts_all_inputs_and_what_was_left_out() -> None:
+    rows = [
+        *predicted("broken", "sure", "deep", "none", "huge", "nobody", "group").values(),
+        Prediction(path=Path("notes.txt"), status="not_supported", reason="is no picture"),
+    ]
+    assert predictions_text(rows, runtime(), 3).splitlines()[-1] == (
+        "8 inputs: 2 answered, 1 abstained, 1 no face, 1 unreadable, 2 not supported, 1 refused; "
+        "3 hidden or system files left out"
+    )
+    assert counts_line(rows[:1], 0) == "1 input: 1 unreadable"
 
 
-def test_a_table_says_the_set_and_whether_it_is_no_answer(pictures, tmp_path: Path) -> None:
-    write_csv(list(predicted(pictures).values()), tmp_path / "out.csv")
-    with (tmp_path / "out.csv").open(newline="") as stream:
-        rows = {Path(row["path"]).stem: row for row in csv.DictReader(stream)}
-    assert (rows["torn"]["set"], rows["torn"]["abstained"]) == ("happiness neutral", "no")
-    assert (rows["none"]["set"], rows["none"]["abstained"]) == ("", "yes")
+def test_names_in_the_text_are_as_short_as_tells_them_apart_and_stay_on_one_line() -> None:
+    paths = [Path("/home/a/f/x.png"), Path("/home/a/g/x.png"), Path("/home/a/g/two\nlines \x1b[31m\udcff.png")]
+    rows = [Prediction(path=path, status="unreadable", reason="is empty") for path in paths]
+    lines = predictions_text(rows, runtime(), 0).splitlines()
+    assert lines[:2] == ["f/x.png: unreadable, is empty", "g/x.png: unreadable, is empty"]
+    assert lines[2] == r"g/two\nlines \x1b[31m\udcff.png: unreadable, is empty"
 
 
-def test_another_alpha_changes_sets_and_no_probability(pictures) -> None:
-    wide = predicted(pictures, replace(CALIBRATED, set_limits=(0.0, 0.0, 0.0)))["sure"]["faces"][0]
-    assert wide["emotions"] == predicted(pictures)["sure"]["faces"][0]["emotions"]
+def test_a_model_that_nobody_calibrated_promises_nothing() -> None:
+    bare = uncalibrated(np.full(3, 0.5), "not calibrated: there was nobody")
+    rows = list(predicted(calibrator=bare).values())
+    assert predictions_text(rows, runtime(bare), 0).splitlines()[-2].endswith("; not calibrated: there was nobody")
+    assert prediction_documents(rows, runtime(bare))[0]["model"]["confidence"] is None
+
+
+def test_json_has_the_keys_of_the_contract_whatever_became_of_an_input() -> None:
+    documents = prediction_documents(list(predicted("broken", "sure", "nobody").values()), runtime())
+    assert json.loads(json.dumps(documents)) == documents
+    for row in documents:
+        assert {"path", "frame", "status", "reason", "faces", "more_faces", "model"} == set(row)
+        assert {"name", "version", "digest"} <= set(row["model"])
+        assert row["status"] in STATUSES
+        assert bool(row["faces"]) == (row["status"] in ("answered", "abstained"))
+
+
+def write_csv(rows, path: Path) -> list[dict[str, str]]:
+    with prediction_table(path, EMOTIONS) as write:
+        for row in rows:
+            write(row)
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_table_has_a_row_per_face_and_one_for_each_input_without(tmp_path: Path) -> None:
+    rows = write_csv(predicted("torn", "none", "broken", "nobody", "group").values(), tmp_path / "new" / "out.csv")
+    assert [Path(row["path"]).stem for row in rows] == ["torn", "none", "broken", "nobody", *["group"] * 4]
+    by_name = {Path(row["path"]).stem: row for row in rows}
+    assert (by_name["torn"]["set"], by_name["torn"]["abstained"]) == ("happiness neutral", "no")
+    assert (by_name["none"]["set"], by_name["none"]["abstained"]) == ("", "yes")
+    assert [row["status"] for row in rows[:4]] == ["answered", "abstained", "unreadable", "no_face"]
+    assert by_name["broken"]["reason"] == "is not a readable image; export it again"
+    assert by_name["broken"]["x0"] == by_name["broken"]["abstained"] == ""
+    assert [row["face"] for row in rows[4:]] == ["0", "1", "2", "3"]
+    assert "more than 4 faces" in by_name["group"]["reason"]
+    assert list(rows[0]) == [
+        *("path", "face", "x0", "y0", "x1", "y1", *EMOTIONS, "set", "abstained", "status", "reason")
+    ]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.csv"]
+
+
+def test_odd_names_come_back_from_a_table_in_utf_8(tmp_path: Path) -> None:
+    names = ["two\nlines.png", '😀, "quoted".png', "-dash.png", "bytes \udcff.png"]
+    rows = [Prediction(path=Path(name), status="no_face") for name in names]
+    read_back = [row["path"] for row in write_csv(rows, tmp_path / "out.csv")]
+    assert read_back == [*names[:3], r"bytes \udcff.png"]
+
+
+@pytest.mark.parametrize("target", ["folder", "file/out.csv", "/proc/nowhere/out.csv", "/dev/null", "x" * 300])
+def test_a_table_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, target: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--csv '.*; name"), prediction_table(tmp_path / target, EMOTIONS):
+        raise AssertionError
+
+
+def test_when_the_disk_is_full_the_old_table_stays_and_the_rows_so_far_lie_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "out.csv"
+    table.write_text("yesterday's")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bitface.steps.prediction_report.os.fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        write_csv(predicted("sure").values(), table)
+    assert table.read_text() == "yesterday's"
+    (part,) = tmp_path.glob("out.csv.*.part")
+    assert "sure.png" in part.read_text()
+
+
+def test_a_table_that_is_ended_early_keeps_its_rows_beside_its_name(tmp_path: Path) -> None:
+    table = tmp_path / "out.csv"
+    (row,) = predicted("sure").values()
+
+    def interrupted():
+        yield row
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_csv(interrupted(), table)
+    assert not table.exists()
+    (part,) = tmp_path.glob("out.csv.*.part")
+    assert part.read_text().count("\n") == 2
+
+
+def test_a_table_through_a_link_is_written_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert len(write_csv(predicted("sure").values(), tmp_path / "link.csv")) == 1
+    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "real.csv").is_file()
+
+
+def test_a_table_is_never_written_over_an_input(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    picture.touch()
+    (tmp_path / "same.csv").symlink_to(picture)
+    with pytest.raises(InputError, match="is one of the inputs"):
+        check_spares_inputs(tmp_path / "same.csv", [Input(path=picture)])
+    check_spares_inputs(tmp_path / "new.csv", [Input(path=picture), Input(path=tmp_path / "gone.png")])
+
+
+def test_a_picture_that_was_not_read_is_a_loss_and_notes_beside_pictures_are_none() -> None:
+    rows = list(predicted("sure", "none", "nobody").values())
+    notes = Prediction(path=Path("notes.txt"), status="not_supported", reason="is no picture")
+    check_nothing_lost([*rows, notes])
+    with pytest.raises(
+        InputError, match=r"1 of 5 inputs could not be read, all others were; the first: 'broken.png' is"
+    ):
+        check_nothing_lost([*rows, notes, *predicted("broken").values()])
+    with pytest.raises(InputError, match="no picture is among the inputs"):
+        check_nothing_lost([notes])
+
+
+def test_another_alpha_changes_sets_and_no_probability() -> None:
+    wide = predicted("sure", calibrator=replace(CALIBRATED, set_limits=(0.0, 0.0, 0.0)))["sure"].faces[0]
+    assert wide["emotions"] == predicted("sure")["sure"].faces[0]["emotions"]
     assert (wide["set"], wide["abstained"]) == (list(EMOTIONS), True)

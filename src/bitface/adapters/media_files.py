@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from bitface.errors import InputError
+from bitface.errors import InputError, NotSupportedError, OverLimitError
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 PIXELS_MAX: Final = 25_000_000
@@ -63,7 +63,7 @@ def read_image(path: Path, name: str | None = None) -> NDArray[np.uint8]:
         name: what an error may call it, such as its name in the manifest; the file's own name when None.
 
     Returns:
-        uint8 (H, W, 3) RGB. EXIF orientation is applied, and all metadata is dropped.
+        uint8 (H, W, 3) RGB. EXIF orientation is applied, transparent parts are white, and all metadata is dropped.
 
     Raises:
         InputError: not such a file, damaged, over 64 MiB or 25 megapixels, or more than 8 bits a channel.
@@ -72,7 +72,7 @@ def read_image(path: Path, name: str | None = None) -> NDArray[np.uint8]:
     try:
         size = path.stat().st_size
         if size > FILE_BYTES_MAX:
-            raise InputError(f"{label!r} has {size} bytes, over {FILE_BYTES_MAX}; make it smaller")
+            raise OverLimitError(f"{label!r} has {size} bytes, over {FILE_BYTES_MAX}; make it smaller")
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{label!r} cannot be read ({error.strerror}); check that it is there") from error
@@ -84,7 +84,9 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         with _strict_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_header(image, name)
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+            return np.array(_as_seen(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise OverLimitError(f"{name!r} has more than {PIXELS_MAX} pixels; make it smaller") from error
     except _DECODER_ERRORS as error:
         remedy = f"export it again as {', '.join(FORMATS)} of at most {PIXELS_MAX // 10**6} megapixels"
         raise InputError(f"{name!r} is not a readable image; {remedy}") from error
@@ -214,12 +216,20 @@ def _strict_warnings() -> Iterator[None]:
         yield
 
 
+def _as_seen(image: Image.Image) -> Image.Image:
+    """RGB on white: what a picture hides by transparency must not be read, and what it shows must not change."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layers = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
+
+
 def _check_header(image: Image.Image, name: str) -> None:
     width, height = image.size
     if width * height > PIXELS_MAX:
-        raise InputError(f"{name!r} has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
+        raise OverLimitError(f"{name!r} has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
     if image.mode not in _MODES:
-        raise InputError(f"{name!r} has pixels of mode {image.mode}; export it with 8 bits a channel")
+        raise NotSupportedError(f"{name!r} has pixels of mode {image.mode}; export it with 8 bits a channel")
 
 
 def _check_clip(frames: int, pixels: int) -> None:

@@ -1,44 +1,89 @@
-"""`bitface predict`: images and folders in; per face, probabilities out; purpose and context come first."""
+"""`bitface predict`: pictures and folders in; per face, probabilities out; purpose and context come first."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, warn
+
+if TYPE_CHECKING:
+    from bitface.ports import Report
+    from bitface.steps.inputs import Inputs
+    from bitface.steps.predict import Prediction, Reader
+    from bitface.steps.prediction_report import WriteRow
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures (JPEG, PNG, WEBP), or folders of them, searched to their ends.")
+    ],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
     model: Annotated[
         str | None,
         typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),
     ] = None,
+    faces: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Faces of a picture to answer; params.yaml says how many else.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Also say what each region of a face adds.")] = False,
     log: Annotated[
         bool, typer.Option("--log", help="Keep numbers and scores, never faces, for `bitface drift`; for some days.")
     ] = False,
-    csv: Annotated[Path | None, typer.Option(help="Also write one row per face to this CSV file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write a CSV file: one row per face, or per input without one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reads the expressions of faces with a verified model, where policy allows it."""
-    from bitface.steps.predict import predict_paths, predictions_text, write_csv
-    from flows.wiring import kept_faces, landmarker, open_runtime, open_tools
+    """Reads the expressions of faces with a verified model, where policy allows it.
+
+    Every input is answered, abstained, no_face, unreadable, not_supported or refused (over a limit), with the reason. Links
+    within a folder are not followed; its hidden files are counted. Exit 2 where a picture or video could not be read, or a
+    path that was named: all others are answered.
+    """
+    from bitface.steps.inputs import list_inputs
+    from bitface.steps.prediction_report import check_nothing_lost, check_spares_inputs, prediction_table
+    from flows.wiring import face_reader, kept_faces, open_runtime, open_tools
 
     tools = open_tools()
     runtime = open_runtime(tools, model, purpose, context)
-    make_landmarker, _ = landmarker(tools)
     kept = kept_faces(tools, runtime, purpose, context) if log else None
-    with tools.progress as report:
-        rows: list[dict[str, Any]] = predict_paths(
-            paths, runtime, make_landmarker, tools.params.features, tools.read_image, report, explain=explain, keep=kept
-        )
+    reader = face_reader(tools, runtime, faces, explain, kept)
+    inputs = list_inputs(paths)
+    if csv:
+        check_spares_inputs(csv, inputs.found)
+    with prediction_table(csv, runtime.emotions) if csv else nullcontext() as write:
+        rows = _read_and_said(inputs, reader, tools.progress, write, as_json)
     if kept is not None:
         kept.write(tools.params.drift.log_days)
-    if csv is not None:
-        write_csv(rows, csv)
-    emit(rows, predictions_text(rows), as_json)
+    check_nothing_lost(rows)
+
+
+def _read_and_said(
+    inputs: Inputs, reader: Reader, progress: AbstractContextManager[Report], write: WriteRow | None, as_json: bool
+) -> list[Prediction]:
+    """Reads all inputs; what was read is said also where the disk is full, or somebody ends it."""
+    from bitface.steps.predict import predictions
+    from bitface.steps.prediction_report import counts_line, prediction_documents, predictions_text
+
+    rows: list[Prediction] = []
+    try:
+        with progress as report:
+            for row in predictions(inputs.found, reader, report):
+                rows.append(row)
+                if write:
+                    write(row)
+    finally:
+        text = predictions_text(rows, reader.runtime, inputs.left_out)
+        emit(prediction_documents(rows, reader.runtime), text, as_json)
+        if as_json:
+            sys.stderr.write(f"{counts_line(rows, inputs.left_out)}\n")
+        if len(rows) < len(inputs.found):
+            table = ", and in the table whose name ends in .part" if write else ""
+            warn(f"ended after {len(rows)} of {len(inputs.found)} inputs; their answers are above{table}")
+    return rows

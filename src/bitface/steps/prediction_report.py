@@ -1,0 +1,181 @@
+"""Says what became of every input: to programs as JSON, to spreadsheets as CSV, to people as a line each and one that adds up."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from bitface.errors import InputError
+from bitface.ports import Runtime
+from bitface.steps.inputs import Input
+from bitface.steps.predict import STATUSES, Prediction
+
+WriteRow = Callable[[Prediction], None]
+
+
+def prediction_documents(rows: Sequence[Prediction], runtime: Runtime) -> list[dict[str, Any]]:
+    """JSON of INTERFACE `predict`. Of the model, `confidence` is what its sets promise; None: nothing."""
+    model = {
+        "name": runtime.name,
+        "version": runtime.version,
+        "digest": runtime.digest,
+        "confidence": runtime.calibrator.confidence,
+        "calibration": runtime.calibrator.remark,
+    }
+    return [
+        {
+            "path": str(row.path),
+            "frame": 0,
+            "status": row.status,
+            "reason": row.reason,
+            "faces": list(row.faces),
+            "more_faces": row.more_faces,
+            "model": model,
+        }
+        for row in rows
+    ]
+
+
+@contextmanager
+def prediction_table(path: Path, emotions: Sequence[str]) -> Iterator[WriteRow]:
+    r"""A CSV file that takes predictions one by one, and appears under its name when all are in.
+
+    A row per face, and one for an input without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
+    emotion in the order of the alphabet, set (separated by spaces), abstained (yes or no), status, reason. UTF-8; bytes of a
+    path that are none are written as ``\udcff``. Where the work ends early, what was written stays in a file `*.part` beside it.
+
+    Raises:
+        InputError: the file cannot be written: on entry, before any work, or later, when the disk is full.
+    """
+    columns = sorted(emotions)
+    place, part, stream = _opened(path)
+    with stream:
+        writer = csv.writer(stream, lineterminator="\n")
+
+        def write(rows: Iterable[Sequence[Any]]) -> None:
+            try:
+                writer.writerows(rows)
+                stream.flush()
+            except OSError as error:
+                raise _unwritable(path, error) from error
+
+        write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason"]])
+        yield lambda row: write(_csv_rows(row, columns))
+        try:
+            os.fsync(stream.fileno())
+            part.chmod(0o644)
+            part.replace(place)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+def _opened(path: Path) -> tuple[Path, Path, TextIO]:
+    """Where the table will be, links followed; the file that it is written to until then; and that file, open."""
+    try:
+        place = Path(os.path.realpath(path))
+        if place.exists() and not place.is_file():
+            raise InputError(f"--csv '{path}' is no file; name one that is, or will be")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=place.parent, prefix=f"{place.name}.", suffix=".part")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return place, Path(part), os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def check_spares_inputs(table: Path, inputs: Sequence[Input]) -> None:
+    """Raises InputError where the table would be written over one of the inputs."""
+    place = os.path.realpath(table)
+    if any(one.trouble is None and os.path.realpath(one.path) == place for one in inputs):
+        raise InputError(f"--csv '{table}' is one of the inputs; name another file")
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"--csv '{path}' cannot be written ({error.strerror}); name a file that can")
+
+
+def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[Any]]:
+    why = row.reason or ""
+    for number, face in enumerate(row.faces):
+        values = [face["emotions"].get(name, "") for name in emotions]
+        said, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
+        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), said, status, why]
+    if not row.faces:
+        yield [row.path, *[""] * (len(emotions) + 7), row.status, why]
+
+
+def predictions_text(rows: Sequence[Prediction], runtime: Runtime, left_out: int) -> str:
+    """A line per face, one for an input without any, what the answers are worth, and the counts."""
+    names = _short_names([row.path for row in rows])
+    lines = [line for row, name in zip(rows, names, strict=True) for line in _lines(row, name)]
+    reading = f"model {runtime.name}/{runtime.version}: a reading of a face, not of a mind; {_promise(runtime)}"
+    return "\n".join([*lines, reading, counts_line(rows, left_out)])
+
+
+def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
+    """How many inputs had each status; the numbers add up to that of the inputs."""
+    of = Counter(row.status for row in rows)
+    said = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
+    hidden = f"; {left_out} hidden or system file{'s' * (left_out != 1)} left out" if left_out else ""
+    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {said}{hidden}"
+
+
+def check_nothing_lost(rows: Sequence[Prediction]) -> None:
+    """Raises InputError where an input that may be a picture or a video was not read, or none was there to be read.
+
+    Other files of a folder, such as notes beside pictures, are no loss.
+    """
+    lost = [row for row in rows if row.is_loss]
+    if lost:
+        of = f"{len(lost)} of {len(rows)} inputs" if len(rows) > 1 else "the input"
+        first = f"'{_printable(lost[0].path.name)}' {lost[0].reason}"
+        raise InputError(f"{of} could not be read, all others were; the first: {first}")
+    if rows and all(row.status == "not_supported" for row in rows):
+        raise InputError("no picture is among the inputs; name pictures or a folder that holds some")
+
+
+def _lines(row: Prediction, name: str) -> Iterator[str]:
+    for number, face in enumerate(row.faces, start=1):
+        ranked = sorted(face["emotions"].items(), key=lambda item: -item[1])[:3]
+        best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
+        which = f"{name}, face {number}" if len(row.faces) > 1 else name
+        yield f"{which}: {_set_words(face)}  ({best}; {face['timings_ms']['model']:.2f} ms)"
+    if row.status == "no_face":
+        yield f"{name}: {row.reason}"
+    elif row.reason:
+        yield f"{name}: {row.reason}" if row.faces else f"{name}: {row.status.replace('_', ' ')}, {row.reason}"
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """As few of a path's last parts as tell all of them apart, on one line each whatever characters are in them."""
+    whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - resolve would follow links
+    if not whole:
+        return []
+    above = os.path.commonpath([path.parent for path in whole])
+    return [_printable(str(path.relative_to(above))) for path in whole]
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _set_words(face: dict[str, Any]) -> str:
+    words = " or ".join(face["set"])
+    if not face["abstained"]:
+        return words
+    return f"no answer, it could be {words}" if words else "no answer, no emotion is likely enough"
+
+
+def _promise(runtime: Runtime) -> str:
+    calibrator = runtime.calibrator
+    if calibrator.confidence is None:
+        return calibrator.remark
+    # The clauses that follow are for a reviewer; the JSON has them.
+    who = calibrator.remark.partition(";")[0]
+    share = f"{calibrator.confidence:.0%} of the faces of each emotion"
+    return f"a set is made to hold the true emotion of {share}, of people like those who calibrated ({who})"

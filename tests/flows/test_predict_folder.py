@@ -1,0 +1,173 @@
+"""`bitface predict` on what folders hold: every input has its row, with real pictures and the real landmarker; only the model is a fake."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bitface.cli import main
+from bitface.models.calibrator import Calibrator
+
+EMOTIONS = ("happiness", "neutral")
+CALIBRATOR = Calibrator(
+    slopes=(1.0, 1.0),
+    intercepts=(0.0, 0.0),
+    set_limits=(0.5, 0.5),
+    set_size_max=1,
+    confidence=0.9,
+    remark="calibrated on 27 people",
+)
+
+
+def runtime() -> SimpleNamespace:
+    """Says happiness of every face."""
+    return SimpleNamespace(
+        reads="landmarks",
+        name="bitface",
+        version="1",
+        digest="0" * 64,
+        emotions=EMOTIONS,
+        calibrator=CALIBRATOR,
+        scores=lambda inputs, _: np.tile([0.9, 0.1], (len(inputs), 1)),
+        sets=CALIBRATOR.sets,
+    )
+
+
+@pytest.fixture
+def predict(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """`predict(path, ...)` runs the command in this process; returns exit code, standard output and standard error."""
+    monkeypatch.setattr("flows.wiring.open_runtime", lambda *_: runtime())
+
+    def run(*words: object) -> tuple[int, str, str]:
+        asked = ("predict", *words, "--purpose", "demo", "--context", "research")
+        monkeypatch.setattr(sys, "argv", ["bitface", *map(str, asked)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        streams = capsys.readouterr()
+        return int(ended.value.code or 0), streams.out, streams.err
+
+    return run
+
+
+@pytest.fixture
+def faces(london: Path) -> list[Path]:
+    return sorted((london / "images").glob("*_smiling.jpg"))[:6]
+
+
+@pytest.fixture
+def folder(faces: list[Path], tmp_path: Path) -> Path:
+    """Two good pictures, and one of each kind that goes wrong."""
+    place = tmp_path / "pictures"
+    (place / "sub").mkdir(parents=True)
+    (place / "a.jpg").write_bytes(faces[0].read_bytes())
+    (place / "b.jpg").write_bytes(faces[1].read_bytes()[:3000])
+    (place / "sub" / "c.HEIC").write_bytes(faces[2].read_bytes())
+    Image.open(faces[3]).save(place / "d.tif")
+    Image.new("RGB", (5001, 5000)).save(place / "e.png")
+    Image.new("RGB", (64, 64)).save(place / "f.png")
+    (place / "g.jpg").touch()
+    (place / "h.jpg").symlink_to(faces[4])
+    (place / "notes.txt").write_text("shot in May")
+    (place / "._a.jpg").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    return place
+
+
+EXPECTED = {
+    "a.jpg": "answered",
+    "b.jpg": "unreadable",
+    "c.HEIC": "answered",
+    "d.tif": "not_supported",
+    "e.png": "refused",
+    "f.png": "no_face",
+    "g.jpg": "unreadable",
+    "h.jpg": "not_supported",
+    "notes.txt": "not_supported",
+}
+
+
+def test_every_input_of_a_folder_has_a_row_in_json_and_table_and_bad_ones_cost_no_answer(
+    predict, folder: Path, tmp_path: Path
+) -> None:
+    code, out, err = predict(folder, "--json", "--csv", tmp_path / "out.csv")
+    assert code == 2
+    rows = json.loads(out)
+    assert {Path(row["path"]).name: row["status"] for row in rows} == EXPECTED
+    assert all(bool(row["reason"]) != bool(row["faces"]) for row in rows)
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert {Path(row["path"]).name: row["status"] for row in csv.DictReader(stream)} == EXPECTED
+    assert "9 inputs: 2 answered, 1 no face, 2 unreadable, 3 not supported, 1 refused; 1 hidden or system file" in err
+    assert err.splitlines()[-1].startswith(
+        "bitface: 5 of 9 inputs could not be read, all others were; the first: 'b.jpg'"
+    )
+
+
+def test_people_read_a_line_per_input_and_counts_that_add_up(predict, folder: Path) -> None:
+    code, out, _ = predict(folder)
+    assert code == 2
+    *lines, _, counts = out.splitlines()
+    assert sorted(line.partition(":")[0].rpartition("/")[2] for line in lines) == sorted(EXPECTED)
+    assert counts.startswith("9 inputs: 2 answered")
+
+
+def test_notes_and_hidden_files_beside_pictures_are_no_error(predict, folder: Path) -> None:
+    for name in EXPECTED:
+        if name not in ("a.jpg", "f.png", "notes.txt"):
+            next(folder.rglob(name)).unlink()
+    code, out, _ = predict(folder)
+    assert code == 0
+    assert out.splitlines()[-1] == "3 inputs: 1 answered, 1 no face, 1 not supported; 1 hidden or system file left out"
+
+
+def test_a_path_that_is_not_there_costs_nobody_else_s_answer(predict, folder: Path) -> None:
+    code, out, err = predict(folder / "gone.jpg", folder / "a.jpg", "--json")
+    assert code == 2 and "No such file" in err
+    assert [row["status"] for row in json.loads(out)] == ["unreadable", "answered"]
+
+
+def test_an_empty_folder_is_said_and_exits_2(predict, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, out, err = predict(tmp_path / "empty", "--json")
+    assert code == 2 and "is a folder without files" in err
+    assert [row["status"] for row in json.loads(out)] == ["unreadable"]
+
+
+def test_a_table_that_cannot_be_written_is_said_before_any_picture_is_read(predict, folder: Path) -> None:
+    code, out, err = predict(folder / "a.jpg", "--csv", folder)
+    assert (code, out) == (2, "")
+    assert "is no file" in err and "predicting" not in err
+    code, out, err = predict(folder / "a.jpg", "--csv", folder / "a.jpg")
+    assert (code, out) == (2, "") and "is one of the inputs" in err
+    assert (folder / "a.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import wiring
+
+    whole = wiring.face_reader
+
+    def ended_at_e(*words):
+        reader = whole(*words)
+
+        def read(path: Path, name: str):
+            if path.name == "e.png":
+                raise KeyboardInterrupt
+            return reader.read(path, name)
+
+        return replace(reader, read=read)
+
+    monkeypatch.setattr(wiring, "face_reader", ended_at_e)
+    table = folder.parent / "out.csv"
+    code, out, err = predict(folder, "--json", "--csv", table)
+    assert code == 130
+    assert [row["status"] for row in json.loads(out)] == ["answered", "unreadable", "not_supported"]
+    assert "ended after 3 of 9 inputs" in err
+    assert not table.exists() and len(list(table.parent.glob("out.csv.*.part"))) == 1
