@@ -35,7 +35,7 @@ from bitface.steps.featurise import (
     originals,
     read_features,
 )
-from bitface.steps.gate import Decided, decide_run
+from bitface.steps.gate import Decided, as_judged, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
@@ -314,6 +314,7 @@ class Stages:
         tools = self.tools
         with self._timed("register"):
             draw, mesh, report = wiring.pictures(tools.workspace)
+            evaluation = as_judged(evaluation, decision.decision.cells)
             figures = draw_figures(run, bundle, evaluation, units, explanation, decision, draw, mesh)
             reports = write_reports(run, validation, bundle, evaluation, explanation, drifted, decision, report)
             registered = register_model(

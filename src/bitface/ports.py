@@ -365,10 +365,18 @@ class DriftFigures(Protocol):
 
 
 class MeasureDrift(Protocol):
-    """Compares columns of two tables by a named test, and keeps an HTML report."""
+    """Compares columns of two tables by a named test, and keeps an HTML report that marks a column beyond its own threshold, and
+    all of them where at least a share of columns is.
+    """
 
     def __call__(
-        self, reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float, html: Path
+        self,
+        reference: pd.DataFrame,
+        current: pd.DataFrame,
+        method: str,
+        thresholds: Mapping[str, float],
+        drift_share: float,
+        html: Path,
     ) -> DriftFigures: ...
 
 

@@ -21,6 +21,12 @@ ROWS = tuple(
     figures.ForestRow(group=group, label=label, value=0.7, lo=0.6, hi=0.8, n=40, state=state)
     for group, label, state in (("age", "18-29", "PASS"), ("age", "30-44", "FAIL"), ("gender", "other", "INSUFFICIENT"))
 )
+FINDINGS = tuple(
+    figures.FindingRow(
+        name=f"disparity/gender:{k}", words=f"gap to all others, gender {k}", figure="0.059", state="FAIL"
+    )
+    for k in range(8)
+)
 TIMES = (
     figures.LatencyRow(name="one-bit", p50_ms=0.3, p95_ms=0.4, size_bytes=92_000, is_ours=True),
     figures.LatencyRow(name="float twin", p50_ms=0.9, p95_ms=1.4, size_bytes=1_140_000, is_ours=False),
@@ -145,7 +151,16 @@ def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh
         figures.attribution_figure(summary, mesh, tmp_path / "maps.png"),
         figures.landmark_ranking_figure(summary, mesh, tmp_path / "ranking.png"),
         figures.overview_figure(
-            "A title", ROWS, 0.6, "accuracy", TIMES, summary, ("happiness", "fear"), mesh, tmp_path / "overview.png"
+            "A title",
+            FINDINGS,
+            ROWS,
+            0.6,
+            "accuracy",
+            TIMES,
+            summary,
+            ("happiness", "fear"),
+            mesh,
+            tmp_path / "overview.png",
         ),
     ]
     for path in drawn:
@@ -158,6 +173,30 @@ def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh
             "approximate, not additive",
         ):
             assert words in caption, path.name
+
+
+def test_the_overview_names_every_required_cell_that_does_not_pass_and_says_so_where_all_do(tmp_path, mesh, summary):
+    words = {}
+    for name, findings in (("open", FINDINGS), ("all pass", ())):
+        path = figures.overview_figure(
+            "A title", findings, ROWS, 0.6, "accuracy", TIMES, summary, ("happiness",), mesh, tmp_path / "overview.png"
+        )
+        words[name] = figures.caption_of(path)[1]
+    assert all(f"{row.name} FAIL" in words["open"] for row in FINDINGS)
+    assert "Every required cell passes." in words["all pass"] and "FAIL" not in words["all pass"]
+
+
+@pytest.mark.filterwarnings("error:Glyph")
+@pytest.mark.parametrize("words", [("日本", "한국", "हिन्दी"), ("50% $x_1$", "ไทย", "x" * 300)])
+def test_words_of_any_script_are_drawn_without_a_box(tmp_path, words):
+    """Slices are named as people write them; what the font lacks stands in Latin letters."""
+    rows = [replace(row, label=word) for row, word in zip(ROWS, words, strict=True)]
+    assert_is_a_whole_picture(figures.slice_figure(rows, 0.6, "accuracy", tmp_path / "slices.png"))
+
+
+def test_what_the_font_has_stays_as_it_is_and_the_rest_is_romanised():
+    assert figures.drawable("Öst-Ελλάς, белый") == "Öst-Ελλάς, белый"
+    assert figures.drawable("東アジア 日本").isascii() and figures.drawable("日本") == "RiBen"
 
 
 def test_the_line_of_a_trade_joins_only_what_is_better_than_all_that_is_faster():

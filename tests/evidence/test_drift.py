@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitface.evaluation.drift import drifted_p_values
+from bitface.evaluation.drift import exchange
 from bitface.evaluation.intervals import wilson
 from bitface.params import DriftParams, read_params
 
@@ -36,7 +36,7 @@ def alarms(n: int, moved: int, tries: int, params: DriftParams) -> int:
     found = 0
     for seed in range(tries):
         reference, current = windows(n, moved, seed)
-        found += bool((drifted_p_values(reference, current, params.permutations, seed) <= params.threshold).any())
+        found += bool((exchange(reference, current, params.permutations, seed).p_values <= params.threshold).any())
     return found
 
 

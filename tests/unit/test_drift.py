@@ -8,8 +8,8 @@ from scipy.stats import ks_2samp, mannwhitneyu, norm
 
 from bitface.errors import InputError
 from bitface.evaluation.drift import (
-    columns_that_drift,
-    drifted_p_values,
+    columns_of,
+    exchange,
     ks_statistics,
     rank_sum_deviates,
     slices_that_drift,
@@ -39,12 +39,12 @@ def test_a_spread_that_changed_is_seen_as_well() -> None:
     rng = np.random.default_rng(5)
     reference, current = rng.normal(size=(300, 10)), rng.normal(size=(300, 10))
     current[:, 3] *= 2
-    assert drifted_p_values(reference, current, 999, 0)[3] <= 0.01
+    assert exchange(reference, current, 999, 0).p_values[3] <= 0.01
 
 
 def test_one_column_has_the_p_value_of_counting_exchanges() -> None:
     """Of two rows against two, the observed order is one of 2 of 6 that are as far apart."""
-    p = drifted_p_values(np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]]), 9999, 0)
+    p = exchange(np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]]), 9999, 0).p_values
     assert p[0] == pytest.approx(1 / 3, abs=0.02)
 
 
@@ -52,22 +52,22 @@ def test_the_column_that_moved_is_the_one_that_is_named() -> None:
     rng = np.random.default_rng(0)
     reference, current = rng.normal(size=(200, 40)), rng.normal(size=(200, 40))
     current[:, 7] += 0.6
-    p = drifted_p_values(reference, current, 999, 0)
+    p = exchange(reference, current, 999, 0).p_values
     assert p[7] <= 0.01 and np.delete(p, 7).min() > 0.01
-    assert (drifted_p_values(reference, reference, 999, 0) == 1).all()
+    assert (exchange(reference, reference, 999, 0).p_values == 1).all()
 
 
 def test_a_column_that_stands_twice_counts_once() -> None:
     """Exchanging whole rows keeps columns correlated: copies cost nothing, where Holm would ask ten times as much."""
     rng = np.random.default_rng(1)
     reference, current = rng.normal(size=(60, 1)), rng.normal(0.5, 1, size=(60, 1))
-    one = drifted_p_values(reference, current, 1999, 3)[0]
-    assert drifted_p_values(np.tile(reference, 10), np.tile(current, 10), 1999, 3) == pytest.approx([one] * 10)
+    one = exchange(reference, current, 1999, 3).p_values[0]
+    assert exchange(np.tile(reference, 10), np.tile(current, 10), 1999, 3).p_values == pytest.approx([one] * 10)
 
 
 def test_tables_without_rows_or_of_other_columns_are_refused() -> None:
     with pytest.raises(InputError, match="both need rows"):
-        drifted_p_values(np.zeros((0, 2)), np.zeros((3, 2)), 999, 0)
+        exchange(np.zeros((0, 2)), np.zeros((3, 2)), 999, 0)
     with pytest.raises(InputError, match="same columns"):
         ks_statistics(np.zeros((3, 2)), np.zeros((3, 1)))
 
@@ -96,6 +96,16 @@ def test_a_column_says_how_far_it_moved() -> None:
     rng = np.random.default_rng(10)
     reference, current = rng.normal(size=(300, 2)), rng.normal(size=(300, 2))
     current[:, 1] += 1
-    still, moved = columns_that_drift(["still", "moved"], reference, current, 999, 0)
+    still, moved = columns_of(["still", "moved"], reference, current, exchange(reference, current, 999, 0))
     assert moved.distance == pytest.approx(ks_2samp(reference[:, 1], current[:, 1]).statistic)
     assert moved.p_value <= 0.01 < still.p_value
+
+
+def test_the_threshold_of_one_column_is_what_the_smallest_of_all_falls_under_in_so_many_exchanges() -> None:
+    rng = np.random.default_rng(6)
+    reference, current = rng.normal(size=(150, 20)), rng.normal(size=(120, 20))
+    found = exchange(reference, current, 1999, 0)
+    limit = found.single_threshold(0.05)
+    assert 0.05 / 20 * 0.5 < limit < 0.05
+    assert (2 * norm.sf(found.largest) <= limit * (1 + 1e-9)).mean() == pytest.approx(0.05, abs=0.001)
+    assert found.single_threshold(1e-6) == 0.0

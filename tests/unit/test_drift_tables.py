@@ -14,11 +14,12 @@ from scipy.stats import ks_2samp
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.prediction_log import LoggedFace, PredictionLog
 from bitface.errors import InputError
+from bitface.evaluation.drift import ColumnDrift
 from bitface.faces.features import ClipTable
 from bitface.faces.measures import MEASURE_NAMES
 from bitface.faces.seen import NOTHING_SEEN
 from bitface.params import DriftParams, read_params
-from bitface.steps.drift import compare, still_rows
+from bitface.steps.drift import compare, report_thresholds, still_rows
 from bitface.steps.face_rows import person_means, row_of_face, rows_of_samples
 from bitface.steps.window import PRODUCTION, KeptFaces, days_of, logged_window, material_share
 
@@ -202,3 +203,24 @@ def test_a_window_that_is_none_is_refused(window) -> None:
     with pytest.raises(InputError, match="neither a number of days"):
         days_of(window)
     assert days_of("7d") == 7
+
+
+def test_the_report_marks_the_columns_that_the_decision_calls_drifted(params, tmp_path) -> None:
+    """Its own limit for a column, whatever the rank sum or the stepping down decided beside it."""
+    marked = {}
+
+    def looking(reference, current, method, thresholds, drift_share, html):
+        found = measure(reference, current)
+        marked.update({name: p <= thresholds[name] for name, p in found.columns.items()})
+        assert drift_share == pytest.approx(1 / len(found.columns))
+        return found
+
+    for shift in (0.0, 0.35, 0.5, 0.8):
+        found = compare(people(60, 0), people(60, 1, shift=shift), params, 0, looking, tmp_path / "a.html")
+        assert {name for name, is_marked in marked.items() if is_marked} == {one.name for one in found.drifted}
+
+
+def test_the_reports_limit_is_the_calibrated_one_save_where_the_decision_says_otherwise() -> None:
+    columns = [ColumnDrift(name=name, distance=0.1, p_value=p) for name, p in (("a", 0.5), ("b", 0.004), ("c", 0.03))]
+    limits = report_thresholds(columns, {"a": 0.2, "b": 0.002, "c": 0.0002}, 0.0005, 0.01)
+    assert limits["a"] == 0.0005 and limits["b"] == 0.002 and 0.00019 < limits["c"] < 0.0002

@@ -24,12 +24,11 @@ drift."""
 class DriftFigures:
     """What Evidently measured: `columns` name -> p-value or distance, uncorrected for the number of columns.
 
-    `share_drifted` is the share of columns beyond `threshold` (p-value at or below it, distance at or above it);
+    `share_drifted` is the share of columns beyond their threshold (p-value at or below it, distance at or above it);
     `n_reference` and `n_current` are the rows behind it.
     """
 
     method: str
-    threshold: float
     columns: Mapping[str, float]
     share_drifted: float
     n_reference: int
@@ -37,7 +36,12 @@ class DriftFigures:
 
 
 def drift_report(
-    reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float, html: Path
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    method: str,
+    thresholds: Mapping[str, float],
+    drift_share: float,
+    html: Path,
 ) -> DriftFigures:
     """Compares each column by one test and keeps the report, which shows distributions and no rows.
 
@@ -46,22 +50,26 @@ def drift_report(
         current: the rows in question, the same columns.
         method: the test by name, for example `ks` (two-sample Kolmogorov-Smirnov). It is never left to the tool, whose
             own choice changes at 1,000 rows.
-        threshold: of the p-value or the distance, for a single column.
+        thresholds: of the p-value or the distance, for each column by its name.
+        drift_share: share of columns beyond theirs from which the report says that the tables drift, above 0 and up to 1.
         html: receives the report, 4 MB, readable without a network.
 
     Raises:
-        InputError: an unknown method; no rows; columns that differ, are not numbers, or hold values that are not finite.
+        InputError: an unknown method; no rows; columns that differ, are not numbers, hold values that are not finite, or have no
+            threshold.
     """
     if method not in METHODS:
         raise InputError(f"unknown drift method '{method}'; use one of {', '.join(METHODS)}")
     _check(reference, current)
-    snapshot = _snapshot(reference, current[list(reference.columns)], method, threshold)
+    if missing := [name for name in reference if name not in thresholds]:
+        raise InputError(f"no drift threshold for column {', '.join(missing)}; give one for each")
+    report = _report(method, thresholds, drift_share)
+    snapshot = _run(report, reference, current[list(reference.columns)])
     document = snapshot.dict()
     html.parent.mkdir(parents=True, exist_ok=True)
     snapshot.save_html(str(html))
     return DriftFigures(
         method=method,
-        threshold=threshold,
         columns=_figures(document, list(reference.columns)),
         share_drifted=_share(document),
         n_reference=len(reference),
@@ -84,14 +92,18 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
                 raise InputError(f"column '{name}' does not hold finite numbers only; drift of it cannot be measured")
 
 
-def _snapshot(reference: pd.DataFrame, current: pd.DataFrame, method: str, threshold: float) -> Any:
-    from evidently import DataDefinition, Dataset, Report
+def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Any:
+    from evidently import Report
     from evidently.presets import DataDriftPreset
+
+    return Report([DataDriftPreset(method=method, drift_share=drift_share, per_column_threshold=dict(thresholds))])
+
+
+def _run(report: Any, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
+    from evidently import DataDefinition, Dataset
 
     definition = DataDefinition(numerical_columns=list(reference.columns))
     datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in (current, reference)]
-    # Both thresholds: the report's own count of drifted columns otherwise falls back to a default.
-    report = Report([DataDriftPreset(method=method, threshold=threshold, num_threshold=threshold)])
     with warnings.catch_warnings():
         # Evidently also correlates every pair of columns, which nobody asked for; one that is constant divides by zero there.
         warnings.filterwarnings("ignore", "invalid value encountered in divide", RuntimeWarning)

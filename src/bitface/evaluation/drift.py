@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import kolmogorov, ndtri
+from scipy.special import kolmogorov, ndtr, ndtri
 from scipy.stats import rankdata
 
 from bitface.errors import InputError
@@ -35,15 +35,25 @@ class ColumnDrift:
     p_value: float
 
 
-def columns_that_drift(
-    names: Sequence[str], reference: Floats, current: Floats, permutations: int, seed: int
-) -> tuple[ColumnDrift, ...]:
-    """Every column of tables (n, K) and (m, K), see `drifted_p_values`."""
-    p_values = drifted_p_values(reference, current, permutations, seed)
+@dataclass(frozen=True, eq=False)
+class Exchanged:
+    """What exchanging rows says: adjusted p-values float64 (K,), and the largest figure of all columns in each exchange (D,)."""
+
+    p_values: Floats
+    largest: Floats
+
+    def single_threshold(self, alpha: float) -> float:
+        """The p-value, of one column alone, that the smallest of all columns falls under by chance in a share `alpha` of exchanges."""
+        rank = int(np.floor(alpha * (1 + len(self.largest)) + _SAME))
+        return float(2 * ndtr(-np.sort(self.largest)[::-1][rank - 1])) if 0 < rank <= len(self.largest) else 0.0
+
+
+def columns_of(names: Sequence[str], reference: Floats, current: Floats, found: Exchanged) -> tuple[ColumnDrift, ...]:
+    """Every column of tables (n, K) and (m, K) with its distance and what exchanging rows said of it."""
     distances = ks_statistics(reference, current)
     return tuple(
         ColumnDrift(name=name, distance=float(distance), p_value=float(p_value))
-        for name, distance, p_value in zip(names, distances, p_values, strict=True)
+        for name, distance, p_value in zip(names, distances, found.p_values, strict=True)
     )
 
 
@@ -55,7 +65,7 @@ def slices_that_drift(
     `slices`: name -> rows of the reference and of the current table, each at least one.
     """
     found = {
-        slice_: columns_that_drift(names, *tables, permutations, seed_for(seed, slice_))
+        slice_: columns_of(names, *tables, exchange(*tables, permutations, seed_for(seed, slice_)))
         for slice_, tables in slices.items()
     }
     least = [min(column.p_value for column in columns) for columns in found.values()]
@@ -89,8 +99,8 @@ def rank_sum_deviates(reference: Floats, current: Floats) -> Floats:
     return np.asarray(_deviates(_shares(len(reference), len(current))[None], _ranked(reference, current))[0])
 
 
-def drifted_p_values(reference: Floats, current: Floats, permutations: int, seed: int) -> Floats:
-    """Adjusted p-values, float64 (K,), that a column is the same in both tables: the family-wise error over all columns is held.
+def exchange(reference: Floats, current: Floats, permutations: int, seed: int) -> Exchanged:
+    """Adjusted p-values that a column is the same in both tables: the family-wise error over all columns is held.
 
     A column's figure is the larger of two, each as a normal deviate: Kolmogorov-Smirnov's distance, which sees any difference, and
     the rank sum, which sees a shift sooner. Step-down maxT (Westfall & Young, 1993, algorithm 4.1): rows, whole, are exchanged
@@ -110,16 +120,17 @@ def drifted_p_values(reference: Floats, current: Floats, permutations: int, seed
     shares = _shares(len(reference), len(current))
     observed: Floats = np.asarray(figures(shares[None])[0])
     ranked = np.argsort(-observed, kind="stable")
-    rng, as_far = np.random.default_rng(seed), np.zeros(len(observed))
+    rng, as_far, largest = np.random.default_rng(seed), np.zeros(len(observed)), []
     for start in range(0, permutations, _AT_ONCE):
         exchanged = rng.permuted(np.tile(shares, (min(_AT_ONCE, permutations - start), 1)), axis=1)
         drawn = figures(exchanged)[:, ranked]
         # Largest among a column and all that are ranked behind it.
         behind = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
         as_far += (behind >= observed[ranked] - _SAME).sum(axis=0)
+        largest.append(behind[:, 0])
     adjusted = np.empty(len(observed))
     adjusted[ranked] = np.maximum.accumulate((1 + as_far) / (1 + permutations))
-    return np.asarray(adjusted)
+    return Exchanged(adjusted, np.concatenate(largest))
 
 
 def _shares(n: int, m: int) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.stats import ks_2samp
 
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
-from bitface.evaluation.drift import ColumnDrift, columns_that_drift, slices_that_drift
+from bitface.evaluation.drift import ColumnDrift, columns_of, exchange, slices_that_drift
 from bitface.evaluation.intervals import seed_for
 from bitface.faces.measures import family_of
 from bitface.params import DriftParams
@@ -121,10 +122,12 @@ def compare(
     large = [name for name, both in counts.items() if min(both) >= params.slice_people_min]
     inner = [name for name in names if family_of(name) != _MIX]
     own, other = reference[names].to_numpy(np.float64), current[names].to_numpy(np.float64)
+    exchanged = exchange(own, other, params.permutations, seed_for(seed, "drift"))
+    columns = columns_of(names, own, other, exchanged)
     return Drifted(
         method=params.method,
         threshold=params.threshold,
-        columns=columns_that_drift(names, own, other, params.permutations, seed_for(seed, "drift")),
+        columns=columns,
         slices=slices_that_drift(
             inner,
             {
@@ -138,7 +141,14 @@ def compare(
             seed_for(seed, "drift in slices"),
         ),
         small=small,
-        reported=_reported(reference[names], current[names], params, measure, html),
+        reported=_reported(
+            (reference[names], current[names]),
+            columns,
+            exchanged.single_threshold(params.threshold),
+            params,
+            measure,
+            html,
+        ),
         people_reference=len(reference),
         people_current=len(current),
         report=html,
@@ -163,13 +173,35 @@ def _aligned(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def _reported(
-    reference: pd.DataFrame, current: pd.DataFrame, params: DriftParams, measure: MeasureDrift, html: Path
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    columns: Sequence[ColumnDrift],
+    single: float,
+    params: DriftParams,
+    measure: MeasureDrift,
+    html: Path,
 ) -> dict[str, float]:
-    """The report's p-values, if they are those of scipy's test."""
-    order = reference.reset_index(drop=True), current.reset_index(drop=True)
-    figures = dict(measure(*order, params.method, params.threshold, html).columns)
+    """The report's p-values, if they are those of scipy's test; the report calls the same columns drifted as we do."""
+    reference, current = (table.reset_index(drop=True) for table in tables)
+    own = {name: float(ks_2samp(reference[name], current[name]).pvalue) for name in reference}
+    thresholds = report_thresholds(columns, own, single, params.threshold)
+    least = (math.floor(params.share_max * len(columns) + _SAME) + 1) / len(columns)
+    figures = dict(measure(reference, current, params.method, thresholds, least, html).columns)
     for name, figure in figures.items():
-        own = float(ks_2samp(reference[name], current[name]).pvalue)
-        if abs(figure - own) > _SAME:
-            raise InputError(f"the drift report gives p = {figure} for '{name}', scipy {own}; report this as a defect")
+        if abs(figure - own[name]) > _SAME:
+            raise InputError(
+                f"the drift report gives p = {figure} for '{name}', scipy {own[name]}; report this as a defect"
+            )
     return figures
+
+
+def report_thresholds(
+    columns: Sequence[ColumnDrift], own: Mapping[str, float], single: float, alpha: float
+) -> dict[str, float]:
+    """For each column the p-value of its own test at which it counts as drifted: `single`, which holds the false alarms over all
+    columns. Where the decision, which asks the rank sum as well and steps down, says otherwise, the limit lies beside the figure.
+    """
+    limits = {}
+    for column in columns:
+        p, drifted = own[column.name], column.p_value <= alpha
+        limits[column.name] = max(single, p) if drifted else min(single, np.nextafter(p, 0.0).item())
+    return limits

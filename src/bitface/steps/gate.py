@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from bitface.consent.admission import admit_people
+from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.bundle import read_bundle, replay, write_bundle
+from bitface.gate.cells import Cell
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.ledger.ledger import Ledger
+from bitface.params import GateKind
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import MAPS, Explained
@@ -82,6 +85,38 @@ def decide_run(
     sha256 = write_bundle(path, evidence, run.params.gate, run.params.seed, decision, _digests(run, bundle))
     compared = int(rival.version) if rival else None
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
+
+
+def as_judged(evaluation: Evaluated, cells: Sequence[Cell]) -> Evaluated:
+    """The same figures, with the intervals that the gate decided by: no report shows two intervals of one figure."""
+    known = {(cell.kind, cell.emotion, cell.attribute, cell.slice): cell for cell in cells if cell.value is not None}
+
+    def judged(kind: GateKind, emotion: str, attribute: str, value: str, figure: Interval) -> Interval:
+        cell = known.get((kind, emotion, attribute, value))
+        if cell is None or cell.lo is None or cell.hi is None:
+            return figure
+        return replace(figure, lo=cell.lo, hi=cell.hi)
+
+    scored = evaluation.models["one-bit"]
+    emotions = {
+        name: replace(own, balanced_accuracy=judged("emotion", name, "", "", own.balanced_accuracy))
+        for name, own in scored.emotions.items()
+    }
+    groups = evaluation.groups
+    accuracy = {key: judged("slice", "", *key, figure) for key, figure in groups.accuracy.items()}
+    slices = tuple(
+        replace(
+            own,
+            balanced_accuracy=own.balanced_accuracy
+            and judged("slice", own.emotion, own.attribute, own.value, own.balanced_accuracy),
+        )
+        for own in groups.slices
+    )
+    return replace(
+        evaluation,
+        models={**evaluation.models, "one-bit": replace(scored, emotions=emotions)},
+        groups=replace(groups, accuracy=accuracy, slices=slices),
+    )
 
 
 def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:

@@ -17,6 +17,8 @@ from bitface.evaluation.intervals import Interval
 from bitface.explain.region_mass import landmark_values
 from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.gate.cells import Cell, State
+from bitface.gate.decision import GateDecision
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
@@ -30,6 +32,20 @@ from bitface.steps.validate import Validation
 _NETWORKS = {
     "landmark_net": "One-vs-rest expressions from face landmarks: binarized temporal convolutions, an LSTM, one head each.",
     "face_net": "One-vs-rest expressions from aligned 64x64 grey faces: binarized 3x3 convolutions, an LSTM, one head each.",
+}
+_VERDICTS = {
+    "promote": "The gate lets it through.",
+    "hold": "The gate holds it.",
+    "block": "The gate blocks it.",
+}
+_WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
+_KINDS = {
+    "emotion": "balanced accuracy",
+    "slice": "accuracy",
+    "disparity": "gap to all others",
+    "binarization": "cost of one bit",
+    "window": "drift from real predictions",
+    "champion": "against the champion",
 }
 _SHOWN = ("happiness", "surprise", "anger")
 PROHIBITED = (
@@ -85,12 +101,13 @@ def draw_figures(
     about = f"Mean over the faces that show it, of {len(exact.values)} stills of people who trained nothing, against the {exact.baseline}."
     spread = landmark_values(values, exact.regions)
     drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
-    title = f"bitface: {decision.decision.verdict}, on {run.evidence} evidence"
+    title = f"{_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
     shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
     drawn.append(
         draw.overview_figure(
             title,
+            finding_rows(decision.decision, draw),
             rows,
             floor,
             "accuracy",
@@ -104,13 +121,41 @@ def draw_figures(
     return drawn
 
 
+def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:
+    """What the decision rests on: every required cell that does not pass, worst first."""
+    worst = sorted(
+        (cell for cell in decision.cells if cell.required and cell.state is not State.PASS),
+        key=lambda cell: _WORST_FIRST.index(cell.state),
+    )
+    return [
+        draw.FindingRow(name=cell.name, words=cell_words(cell), figure=_figure_words(cell), state=cell.state.value)
+        for cell in worst
+    ]
+
+
+def cell_words(cell: Cell) -> str:
+    """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
+    kind = _KINDS.get(cell.kind, cell.kind)
+    about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
+    if any(about):
+        return ", ".join([kind, *filter(None, about)])
+    return f"{kind}, {slice_label(cell.name.partition('/')[2])}"
+
+
+def _figure_words(cell: Cell) -> str:
+    if cell.value is None:
+        return "not judged" if cell.state is State.NOT_RUN else "too few people"
+    interval = "" if cell.lo is None or cell.hi is None else f" ({cell.lo:.3f} to {cell.hi:.3f})"
+    return f"{cell.value:.3f}{interval}" + ("" if cell.limit is None else f", {cell.bound} {cell.limit:.3f}")
+
+
 def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any]:
-    """Accuracy of every slice with the state that the gate gave it, grouped by attribute."""
-    states = {
-        (cell.attribute, cell.slice): cell.state.value
-        for cell in decision.decision.cells
-        if cell.kind == "slice" and not cell.emotion
-    }
+    """Accuracy of every slice with the worst state that the gate gave it, for its own accuracy or its gap to all others."""
+    states: dict[tuple[str, str], str] = {}
+    for cell in decision.decision.cells:
+        is_own, key = cell.kind == "slice" and not cell.emotion, (cell.attribute, cell.slice)
+        if is_own or (cell.kind == "disparity" and cell.required and cell.slice):
+            states[key] = min(states.get(key, State.PASS.value), cell.state.value, key=_WORST_FIRST.index)
     rows = []
     for attribute in SLICE_ATTRIBUTES:
         for (own, value), figure in evaluation.groups.accuracy.items():
@@ -226,8 +271,15 @@ def _facts(run: Run, validation: Validation, evaluation: Evaluated, decision: De
         "judged on": evaluation.judged_on,
         "purpose and context": f"{run.purpose}, {run.context}",
         "code": run.code_commit,
+        "gate": _gate_words(decision.decision),
         "gate bundle": decision.sha256,
     }
+
+
+def _gate_words(decision: GateDecision) -> str:
+    """The verdict, with the required cells that do not pass by name."""
+    open_ = [f"{cell.name} {cell.state}" for cell in decision.cells if cell.required and cell.state is not State.PASS]
+    return f"{decision.verdict}: {', '.join(open_)}" if open_ else decision.verdict
 
 
 def _with_slice(cell: dict[str, Any]) -> dict[str, Any]:

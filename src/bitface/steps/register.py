@@ -13,6 +13,7 @@ import numpy as np
 from bitface.dataset.files import sha256_of_tree
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
+from bitface.gate.cells import Cell, State
 from bitface.ledger.entries import MODEL_NAME, AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
@@ -186,7 +187,7 @@ def summarise(
         "size_bytes": {"one_bit": bundle.one_bit_bytes, "float": bundle.float_bytes},
         "explain": explanation.figures(),
         "explanation": explanation.sentence(),
-        "fairness": fairness_sentence(evaluation),
+        "fairness": fairness_sentence(evaluation, decision.decision.cells),
         "privacy": {"membership_auc": _rounded(evaluation.membership)},
         "calibration": evaluation.calibration["one-bit"].document(),
         "action_units": units.document() if units else None,
@@ -261,17 +262,28 @@ def _rounded(interval: Interval | None) -> dict[str, float] | None:
     return {name: round(getattr(interval, name), 4) for name in ("value", "lo", "hi")}
 
 
-def fairness_sentence(evaluation: Evaluated) -> str:
-    """The worst and the best served group, of those known, in a line."""
+def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
+    """The worst and the best served group with their people, in a line, of those that have enough people for the gate to judge."""
     known = {key: figure for key, figure in evaluation.groups.accuracy.items() if key[1] != "unknown"}
     if len(known) < 2:
         return "no two groups are known; nothing can be said"
-    worst, best = min(known, key=lambda key: known[key].value), max(known, key=lambda key: known[key].value)
-    low, high = known[worst], known[best]
-    return (
-        f"accuracy by group from {low.value:.3f} ({worst[0]} {worst[1]}, {low.persons} people, {low.lo:.3f} to {low.hi:.3f}) "
-        f"to {high.value:.3f} ({best[0]} {best[1]})"
-    )
+    open_ = {
+        (cell.attribute, cell.slice)
+        for cell in cells
+        if cell.kind == "slice" and not cell.emotion and cell.state is State.INSUFFICIENT
+    }
+    judged = {key: figure for key, figure in known.items() if key not in open_}
+    left_out = f"; {len(known) - len(judged)} groups have too few people to say" if len(judged) < len(known) else ""
+    if len(judged) < 2:
+        people = sorted(figure.persons for figure in known.values())
+        return f"groups of {people[0]} to {people[-1]} people are too small to compare"
+    worst, best = min(judged, key=lambda key: judged[key].value), max(judged, key=lambda key: judged[key].value)
+    return f"accuracy by group from {_group_words(worst, judged)} to {_group_words(best, judged)}{left_out}"
+
+
+def _group_words(group: tuple[str, str], figures: Mapping[tuple[str, str], Interval]) -> str:
+    own = figures[group]
+    return f"{own.value:.3f} ({group[0]} {group[1]}, {own.persons} people, {own.lo:.3f} to {own.hi:.3f})"
 
 
 def _show(

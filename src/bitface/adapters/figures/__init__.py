@@ -3,6 +3,7 @@
 from bitface.adapters.figures.bench import BenchRow, bench_figure
 from bitface.adapters.figures.drift import DriftPanel, drift_figure
 from bitface.adapters.figures.evaluation import (
+    FindingRow,
     ForestRow,
     LatencyRow,
     confusion_figure,
@@ -23,11 +24,12 @@ from bitface.adapters.figures.explanation import (
 from bitface.adapters.figures.landmarks import ReductionCurve, ReductionPoint, importance_figure, reduction_figure
 from bitface.adapters.figures.overview import overview_figure
 from bitface.adapters.figures.study import StudyRow, TradePoint, study_figure, trade_figure
-from bitface.adapters.figures.style import caption_of
+from bitface.adapters.figures.style import caption_of, drawable
 
 __all__ = [
     "BenchRow",
     "DriftPanel",
+    "FindingRow",
     "ForestRow",
     "LatencyRow",
     "Mesh",
@@ -41,6 +43,7 @@ __all__ = [
     "confusion_figure",
     "coverage_figure",
     "crop_figure",
+    "drawable",
     "drift_figure",
     "importance_figure",
     "landmark_ranking_figure",

@@ -32,6 +32,7 @@ _COLUMNS: Final = 3
 _PANEL_IN: Final = 1.75
 _ROW_IN: Final = 0.3
 _LABEL_CHARACTERS: Final = 44
+_ROW_CHARACTERS: Final = 28
 _HOLLOW: Final[Mapping[str, Any]] = {"markerfacecolor": "white", "markersize": 4, "linewidth": 0.8, "alpha": 0.9}
 _PLATE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 
@@ -47,6 +48,16 @@ class ForestRow:
     hi: float
     n: int
     state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingRow:
+    """A required cell that does not pass: its name on record, its question and its figure in words, and its state."""
+
+    name: str
+    words: str
+    figure: str
+    state: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +204,7 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
         axes.plot(row.value, at, marker=marker, color=colour, markersize=7, markeredgecolor="white", linestyle="none")
         words = f" n={row.n}"
         axes.text(1.0, at, words, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9.5)
-        labels.append(row.label)
+        labels.append(row.label if len(row.label) <= _ROW_CHARACTERS else row.label[: _ROW_CHARACTERS - 1] + "…")
         heights.append(at)
         at += 1
     if floor is not None:

@@ -1,23 +1,30 @@
-"""Draws the one picture that a newcomer sees first: whether a model is good enough, how fast, and what it looks at."""
+"""Draws the one picture that a newcomer sees first: whether a model may go live and why, how fast it is, and what it looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import blended_transform_factory
 
-from bitface.adapters.figures.evaluation import ForestRow, LatencyRow, draw_forest, draw_latency
+from bitface.adapters.figures.evaluation import FindingRow, ForestRow, LatencyRow, draw_forest, draw_latency
 from bitface.adapters.figures.explanation import Mesh, draw_map, landmark_shares, map_norm, provenance
-from bitface.adapters.figures.style import draw_page
+from bitface.adapters.figures.style import INK, MUTED, STATE_MARKS, draw_page
 
 if TYPE_CHECKING:  # torch comes with it, and a picture needs none
     from bitface.explain.attributions import AttributionSummary
 
+_FINDINGS_MOST: Final = 6
+_LINE_IN: Final = 0.36
+
 
 def overview_figure(
     title: str,
+    findings: Sequence[FindingRow],
     gate: Sequence[ForestRow],
     floor: float | None,
     metric: str,
@@ -27,27 +34,69 @@ def overview_figure(
     mesh: Mesh,
     path: Path,
 ) -> Path:
-    """Three panels, one below the other: gate cells as a forest, time and size, attribution of the `shown` emotions.
+    """Four panels, one below the other: what the decision rests on, groups as a forest, time and size, attribution.
 
-    `title` is the result in a sentence and says whether the evidence is synthetic; `shown` are two or three names of
-    `summary.emotions`; `gate` are rows of one `metric`.
+    `title` is the decision in a sentence and says whether the evidence is synthetic; `findings` the required cells that do not
+    pass, worst first, all of which the file's description names; `gate` are rows of one `metric`; `shown` are two or three names of
+    `summary.emotions`.
     """
     faces = landmark_shares(summary.mean_absolute)[[summary.emotions.index(emotion) for emotion in shown]]
     caption = (
-        "Top: what the gate judged, with intervals over people; orange is the floor. Middle: one face, one thread, median "
-        f"and 95th percentile. Bottom: percent of attribution per landmark, darker is more. {provenance(summary)}"
+        f"Groups: {metric} with intervals over people, marked with the worst that the gate found of it or of "
+        "its gap to all others; orange is the floor. Speed: one face, one thread, median and 95th percentile. Faces: percent of "
+        f"attribution per landmark, darker is more. {provenance(summary)}"
     )
-    heights = (0.29 * (len(gate) + len({row.group for row in gate})) + 0.8, 0.55 * len(latency) + 0.6, 2.3)
+    lines = max(1, min(len(findings), _FINDINGS_MOST) + (len(findings) > _FINDINGS_MOST))
+    heights = (
+        _LINE_IN * lines + 0.1,
+        0.29 * (len(gate) + len({row.group for row in gate})) + 0.8,
+        0.55 * len(latency) + 0.6,
+        2.3,
+    )
 
     def draw(figure: Figure) -> None:
-        rows = figure.add_gridspec(3, 1, height_ratios=heights)
-        draw_forest(figure.add_subplot(rows[0]), gate, floor, metric)
-        draw_latency(figure.add_subplot(rows[1]), latency, None)
-        columns = rows[2].subgridspec(1, len(shown), wspace=0.02)
+        rows = figure.add_gridspec(4, 1, height_ratios=heights)
+        _draw_findings(figure, figure.add_subplot(rows[0]), findings, lines)
+        draw_forest(figure.add_subplot(rows[1]), gate, floor, metric)
+        draw_latency(figure.add_subplot(rows[2]), latency, None)
+        columns = rows[3].subgridspec(1, len(shown), wspace=0.02)
         norm = map_norm(faces, mesh)
         for column, emotion in enumerate(shown):
             panel = figure.add_subplot(columns[column])
             draw_map(panel, faces[column], mesh, norm)
             panel.set_title(emotion, loc="center", pad=2)
 
-    return draw_page(title, caption, sum(heights), draw, path)
+    return draw_page(title, caption, sum(heights), draw, path, details=_said(findings))
+
+
+def _said(findings: Sequence[FindingRow]) -> str:
+    if not findings:
+        return "Every required cell passes."
+    return "Required cells that do not pass: " + ", ".join(f"{row.name} {row.state}" for row in findings) + "."
+
+
+def _draw_findings(figure: Figure, axes: Axes, findings: Sequence[FindingRow], lines: int) -> None:
+    """A line a finding, with its mark; so many as fit, and how many more there are."""
+    axes.set(xlim=(0, 1), ylim=(lines - 0.5, -0.5))
+    axes.set_axis_off()
+    # At the page's left edge, where the title stands, and not at that of the panels, which have labels before them.
+    page = blended_transform_factory(figure.transFigure, axes.transData)
+
+    def line(at: float, words: str, **look: Any) -> None:
+        axes.text(0.06, at, words, va="center", transform=page, in_layout=False, **look)
+
+    def mark(at: float, state: str) -> None:
+        colour, shape = STATE_MARKS[state]
+        spot = Line2D([0.035], [at], color=colour, marker=shape, markersize=7, markeredgecolor="white", transform=page)
+        spot.set(in_layout=False, clip_on=False)
+        axes.add_artist(spot)
+
+    if not findings:
+        mark(0, "PASS")
+        line(0, "Every required cell passes.", color=INK)
+    for at, row in enumerate(findings[:_FINDINGS_MOST]):
+        mark(at - 0.2, row.state)
+        line(at - 0.2, row.words, color=INK)
+        line(at + 0.24, f"{row.state}: {row.figure}", color=MUTED, fontsize=8.5)
+    if len(findings) > _FINDINGS_MOST:
+        line(lines - 1, f"and {len(findings) - _FINDINGS_MOST} more", color=MUTED)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from anyascii import anyascii
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
 from PIL import Image
 
 WIDTH_IN: Final = 5.4
@@ -38,6 +43,7 @@ STYLE: Final[Mapping[str, Any]] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.0,
+    "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -67,10 +73,13 @@ _MARGIN_IN: Final = 0.12
 _CAPTION_EM, _TITLE_EM = 0.54, 0.60
 
 
-def draw_page(title: str, caption: str, body_in: float, draw: Callable[[Figure], None], path: Path) -> Path:
+def draw_page(
+    title: str, caption: str, body_in: float, draw: Callable[[Figure], None], path: Path, details: str = ""
+) -> Path:
     """A PNG with a title above, a caption below and `draw`'s axes between, WIDTH_IN wide; returns `path`.
 
-    Title and caption are kept as the PNG's text fields too, so that a screen reader, or a test, can have them.
+    Title and caption are kept as the PNG's text fields too, with `details` that do not fit the page, so that a screen reader, or
+    a test, can have them.
     `body_in` is the height of the space for the axes, in inches; `draw` adds axes to the figure it is given.
     """
     title_lines = _wrapped(title, _TITLE_PT * _TITLE_EM)
@@ -86,6 +95,7 @@ def draw_page(title: str, caption: str, body_in: float, draw: Callable[[Figure],
         body = (left, foot_in / height_in, 1 - 2 * left, body_in / height_in)
         figure.get_layout_engine().set(rect=body)  # type: ignore[union-attr, call-arg]
         draw(figure)
+        _make_drawable(figure)
         top, bottom = 1 - _MARGIN_IN / height_in, _MARGIN_IN / height_in
         head = figure.text(left, top, "\n".join(title_lines), va="top", fontsize=_TITLE_PT, weight="bold")
         foot = figure.text(left, bottom, "\n".join(caption_lines), va="bottom", fontsize=_CAPTION_PT, color=MUTED)
@@ -93,8 +103,36 @@ def draw_page(title: str, caption: str, body_in: float, draw: Callable[[Figure],
             text.set_linespacing(_LINE_SPACING)
         path.parent.mkdir(parents=True, exist_ok=True)
         # No program version in the file: the same figures give the same bytes.
-        figure.savefig(path, format="png", metadata={"Software": None, "Title": title, "Description": caption})
+        figure.savefig(
+            path,
+            format="png",
+            metadata={"Software": None, "Title": title, "Description": f"{caption} {details}".strip()},
+        )
     return path
+
+
+def drawable(text: str) -> str:
+    """The text with every character that the figures' font lacks written in Latin letters: a box says nothing, and a font that one
+    machine has would make another machine's picture another one. Reports and metrics keep the spelling that people gave.
+    """
+    known = _font_characters()
+    return "".join(c if ord(c) in known or c == "\n" else anyascii(c) for c in text)
+
+
+@cache
+def _font_characters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def _make_drawable(figure: Figure) -> None:
+    for text in figure.findobj(Text):
+        text.set_text(drawable(text.get_text()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # Labels of given places are made anew whenever the figure is drawn, so their words are set and not their texts.
+            if isinstance(axis.get_major_locator(), FixedLocator):
+                words = [drawable(label.get_text()) for label in axis.get_ticklabels()]
+                axis.set_ticks(axis.get_ticklocs(), words)
 
 
 def caption_of(path: Path) -> tuple[str, str]:
