@@ -324,6 +324,8 @@ class TransferParams(Section):
 class LatencyParams(Section):
     rounds: int = Field(ge=1)
     warmup: int = Field(ge=0)
+    attempts: int = Field(ge=1, le=20)
+    slowdown_max: float = Field(ge=1)
 
 
 class BenchParams(Section):

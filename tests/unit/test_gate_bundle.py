@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +43,24 @@ def test_a_decision_is_made_again_bit_for_bit(written) -> None:
     assert again.identical
     assert again.decision.canonical() == decision.canonical() == bundle.recorded
     assert (bundle.sha256, bundle.digests, bundle.seed) == (digest, DIGESTS, 5)
+
+
+def test_a_bundle_of_the_former_edition_is_replayed_by_its_own_rules_to_the_letter() -> None:
+    """Written by the code of 29 November 2026: doubt about a gap of 6 points advised, and latency held it on the wall."""
+    bundle = read_bundle(Path(__file__).parent / "data" / "gate-format-5.zip")
+    again = replay(bundle)
+    assert again.identical and again.decision.verdict == "hold"
+    assert [reason.split(" ")[0] for reason in again.decision.reasons] == ["latency/p95"]
+
+
+def test_processor_times_come_back_as_they_were(tmp_path, evidence, gate_params) -> None:
+    timed = replace(evidence, cpu_ms={"one-bit": np.linspace(0.1, 0.2, 300), "reference": np.full(300, 0.1)})
+    write_bundle(tmp_path / "g.zip", timed, gate_params, 0, evaluate_gate(timed, gate_params, 0), {})
+    bundle = read_bundle(tmp_path / "g.zip")
+    assert {name: times.tolist() for name, times in bundle.evidence.cpu_ms.items()} == {
+        name: times.tolist() for name, times in timed.cpu_ms.items()
+    }
+    assert replay(bundle).identical
 
 
 def test_evidence_comes_back_as_it_was(written, with_champion) -> None:

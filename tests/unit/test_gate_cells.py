@@ -166,6 +166,47 @@ def test_few_rounds_bound_no_tail(evidence, gate_params) -> None:
     assert cells["latency/p95"].state is State.INSUFFICIENT
 
 
+def test_a_busy_machine_changes_no_verdict_on_latency(evidence, gate_params) -> None:
+    """Half of the rounds wait 30 ms for the processor, which takes the wall beyond every budget."""
+    cpu = {"one-bit": np.linspace(0.2, 0.4, 300), "reference": np.full(300, 0.1)}
+    wall = cpu["one-bit"] + np.where(np.arange(300) % 2, 30.0, 0.0)
+    busy = by_name(latency_cells(replace(evidence, latency_ms={"one-bit": wall}, cpu_ms=cpu), gate_params))
+    assert {cell.state for cell in busy.values()} == {State.PASS}
+    assert busy["latency/p95"].value == pytest.approx(0.39)
+    assert "of processor time; 30.380 on the wall" in busy["latency/p95"].reason
+
+
+def test_a_runtime_that_burns_the_processor_fails(evidence, gate_params) -> None:
+    cpu = {"one-bit": np.full(300, 6.0), "reference": np.full(300, 0.1)}
+    slow = replace(evidence, latency_ms={"one-bit": cpu["one-bit"]}, cpu_ms=cpu)
+    assert {cell.state for cell in latency_cells(slow, gate_params)} == {State.FAIL}
+
+
+@pytest.mark.parametrize(
+    "cpu",
+    [
+        {"one-bit": np.full(300, 0.1)},
+        {"reference": np.full(300, 0.1)},
+        {"one-bit": np.full(10, 0.1), "reference": np.full(10, 0.1)},
+        {"one-bit": np.full(300, np.nan), "reference": np.full(300, 0.1)},
+        {"one-bit": np.full(300, -0.1), "reference": np.full(300, 0.1)},
+    ],
+)
+def test_processor_times_that_are_not_of_the_rounds_judge_nothing(evidence, gate_params, cpu) -> None:
+    decision = evaluate_gate(replace(evidence, cpu_ms=cpu), gate_params, 0)
+    assert decision.verdict == "block" and {c.state for c in decision.cells if c.kind == "latency"} == {State.NOT_RUN}
+
+
+def test_what_is_not_of_people_names_none(evidence, gate_params) -> None:
+    """An undecided latency once asked for `150,912 samples of 0 people`."""
+    tail = {"one-bit": np.r_[np.full(280, 0.25), np.linspace(4.5, 5.5, 20)]}
+    cells = by_name(latency_cells(replace(evidence, latency_ms=tail), gate_params))
+    assert cells["latency/p95"].state is State.INSUFFICIENT and cells["latency/p95"].persons_needed is None
+    assert (
+        "people" not in cells["latency/p95"].reason and "about 810 samples would decide" in cells["latency/p95"].reason
+    )
+
+
 def test_a_map_that_claims_to_add_up_and_does_not_fails(evidence, gate_params) -> None:
     """One map of twenty with a gap is enough: the largest is judged."""
     gaps = np.r_[np.full(19, 1e-4), 0.2]

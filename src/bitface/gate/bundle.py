@@ -19,10 +19,19 @@ from bitface.dataset.files import write_atomically
 from bitface.errors import IntegrityError
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.decision import GateDecision, evaluate_gate
-from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
+from bitface.gate.evidence import (
+    RULES,
+    ConsentEvidence,
+    DriftEvidence,
+    ExplanationEvidence,
+    GateEvidence,
+    RegionEvidence,
+)
 from bitface.params import GateParams
 
-FORMAT: Final = 5
+FORMAT: Final = RULES
+_FORMER: Final = 5
+"""Still read, and replayed by its own edition of the rules."""
 DOCUMENT: Final = "gate.json"
 _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
@@ -41,6 +50,8 @@ _UNREADABLE: Final = (
     zlib.error,
 )
 """What reading a zip that was touched raises: a flag of encryption and an unknown method are a RuntimeError."""
+_UNASKED: Final[Mapping[str, Any]] = {}
+"""Parameters that the rules of the former edition did not have."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -96,11 +107,11 @@ def read_bundle(path: Path) -> GateBundle:
     try:
         document, arrays = _unzipped(path)
         stated = document.pop("sha256")
-        if document["format"] != FORMAT or _digest(document, arrays) != stated:
+        if document["format"] not in (FORMAT, _FORMER) or _digest(document, arrays) != stated:
             raise IntegrityError(f"'{path.name}' is not the bundle that its digest names; fetch it again")
         return GateBundle(
-            evidence=_evidence(document["evidence"], arrays),
-            params=GateParams.model_validate(document["params"]),
+            evidence=_evidence(document["evidence"], arrays, document["format"]),
+            params=GateParams.model_validate({**_UNASKED, **document["params"]}),
             seed=document["seed"],
             digests=document["digests"],
             recorded=_canonical(document["decision"]),
@@ -125,6 +136,7 @@ def _document(
         "champion_version": evidence.champion_version,
         "slices": {person: dict(values) for person, values in evidence.slices.items()},
         "runtimes": sorted(evidence.latency_ms),
+        "processor": sorted(evidence.cpu_ms),
         "explanations": [
             {"method": map_.method, "baseline": map_.baseline, "additive": map_.additive}
             for map_ in evidence.explanations
@@ -152,6 +164,7 @@ def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
         f"{role}/{column}": getattr(model, column) for role, model in models.items() if model for column in _COLUMNS
     }
     arrays |= {f"latency/{index}": evidence.latency_ms[name] for index, name in enumerate(sorted(evidence.latency_ms))}
+    arrays |= {f"processor/{index}": evidence.cpu_ms[name] for index, name in enumerate(sorted(evidence.cpu_ms))}
     for index, map_ in enumerate(evidence.explanations):
         arrays |= {f"explanation/{index}/gaps": map_.gaps, f"explanation/{index}/persons": map_.persons}
     if evidence.regions is not None:
@@ -161,7 +174,7 @@ def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
-def _evidence(described: dict[str, Any], arrays: Arrays) -> GateEvidence:
+def _evidence(described: dict[str, Any], arrays: Arrays, rules: int) -> GateEvidence:
     models = {
         role: Predictions(emotions=tuple(emotions), **{column: arrays[f"{role}/{column}"] for column in _COLUMNS})
         for role, emotions in described["models"].items()
@@ -182,6 +195,8 @@ def _evidence(described: dict[str, Any], arrays: Arrays) -> GateEvidence:
         consent=ConsentEvidence(**described["consent"]) if described["consent"] else None,
         drift=DriftEvidence(**described["drift"]) if described["drift"] else None,
         window=DriftEvidence(**described["window"]) if described["window"] else None,
+        cpu_ms={name: arrays[f"processor/{index}"] for index, name in enumerate(described.get("processor", ()))},
+        rules=rules,
     )
 
 

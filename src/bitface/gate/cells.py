@@ -30,7 +30,7 @@ class Cell:
     """One emotion x metric x slice, judged. `emotion`, `attribute` and `slice` are "" where all are meant.
 
     `limit` and `bound` say what was asked; `n_needed` and `persons_needed` estimate, for INSUFFICIENT, how many samples
-    and people would decide, and are None where the figure lies on the limit, so that none would.
+    and people would decide, and are None where the figure lies on the limit, so that none would, or is not of people.
     """
 
     name: str
@@ -71,12 +71,12 @@ class Question:
     slice: str = ""
 
 
-def judged(question: Question, interval: Interval, limit: float, bound: Bound) -> Cell:
+def judged(question: Question, interval: Interval, limit: float, bound: Bound, note: str = "") -> Cell:
     """PASS when the whole interval is on the right side of the limit, FAIL when none of it is, else INSUFFICIENT."""
     passed = interval.lo >= limit if bound == "at least" else interval.hi <= limit
     failed = interval.hi < limit if bound == "at least" else interval.lo > limit
     state = State.PASS if passed else State.FAIL if failed else State.INSUFFICIENT
-    return stated(question, interval, limit, bound, state)
+    return stated(question, interval, limit, bound, state, note=note)
 
 
 def stated(
@@ -93,7 +93,7 @@ def stated(
     """A cell whose state another rule has decided, with its figures and what would be needed where they are too few."""
     value, lo, hi = _rounded(interval.value), _rounded(interval.lo), _rounded(interval.hi)
     needed = _needed(interval, limit) if state is State.INSUFFICIENT else None
-    persons_needed = math.ceil(needed * interval.persons / interval.n) if needed and interval.n else None
+    persons_needed = math.ceil(needed * interval.persons / interval.n) if needed and interval.persons else None
     return Cell(
         **question.__dict__,
         state=state,
@@ -140,7 +140,8 @@ def _sentence(
         return f"{figure}{of}; {asked}."
     if needed is None:
         return f"{figure}{of}; {asked}, and the figure lies on that limit: more samples alone will not decide it."
-    return f"{figure}{of} leaves it open; {asked}, and about {needed} samples of {persons_needed} people would decide."
+    whose = f" of {persons_needed} people" if persons_needed else ""
+    return f"{figure}{of} leaves it open; {asked}, and about {needed} samples{whose} would decide."
 
 
 def _said(value: float) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import Reads
+
+RULES: Final = 6
+"""Edition of the rules, and format of the bundle. Edition 5 judged latency on the wall, let doubt about a disparity advise, and did
+not ask whom a set leaves out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +75,11 @@ class GateEvidence:
     """All that the gate may look at.
 
     `one_bit`, `twin` and `champion` speak of the same samples in the same order. `slices`: person -> attribute -> value.
-    `latency_ms`: runtime -> float64 (rounds,) milliseconds a face; the one named `one-bit` is judged. `champion_version`
+    `latency_ms`: runtime -> float64 (rounds,) milliseconds a face on the wall; `cpu_ms`: the same rounds in processor time, with
+    those of the reference work; empty where only the wall was measured. The runtime named `one-bit` is judged. `champion_version`
     says that there is a champion: its predictions are then owed. `drift`: against held-out people; `window`: against the latest
-    window of faces that were predicted, None where there is none.
+    window of faces that were predicted, None where there is none. `rules`: the edition of the gate's rules to judge by; a bundle that
+    was written by an earlier one is replayed by it.
     """
 
     emotions: tuple[str, ...]
@@ -87,3 +94,5 @@ class GateEvidence:
     consent: ConsentEvidence | None
     drift: DriftEvidence | None
     window: DriftEvidence | None
+    cpu_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    rules: int = RULES

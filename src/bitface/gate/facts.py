@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, quantile_interval
+from bitface.evaluation.latency import REFERENCE, undisturbed_ms
 from bitface.gate.cells import Cell, Question, State, judged, stated
-from bitface.gate.evidence import DriftEvidence, GateEvidence
+from bitface.gate.evidence import RULES, DriftEvidence, GateEvidence
 from bitface.params import GateParams
 
 JUDGED_RUNTIME: Final = "one-bit"
+Floats = NDArray[np.float64]
 
 
 def latency_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
-    """Median and 95th percentile of the one-bit runtime against the budget."""
-    samples = evidence.latency_ms.get(JUDGED_RUNTIME)
-    if samples is None or not len(samples):
-        raise InputError(f"no latency of the runtime '{JUDGED_RUNTIME}' was measured")
-    if not np.isfinite(samples).all() or samples.min() <= 0:
+    """Median and 95th percentile of what the one-bit runtime takes by itself, against the budget.
+
+    Without processor times the wall is judged, where nothing ever takes less.
+    """
+    wall = _milliseconds(evidence.latency_ms, JUDGED_RUNTIME)
+    if wall.min() <= 0:
         raise InputError("a latency is not a positive number of milliseconds")
+    samples = wall
+    if evidence.cpu_ms:
+        cpu, reference = (_milliseconds(evidence.cpu_ms, name) for name in (JUDGED_RUNTIME, REFERENCE))
+        if not len(cpu) == len(reference) == len(wall):
+            raise InputError("processor times are not of the rounds that were measured on the wall")
+        samples = undisturbed_ms(cpu, reference, wall)
     for name, share, budget in (
         ("p50", 0.5, params.latency_p50_budget_ms),
         ("p95", 0.95, params.latency_p95_budget_ms),
     ):
-        interval = quantile_interval(samples, share, params.confidence)
-        question = latency_question(name, params)
+        question, interval = latency_question(name, params), quantile_interval(samples, share, params.confidence)
+        on_the_wall = f" Milliseconds of processor time; {float(np.quantile(wall, share)):.3f} on the wall."
+        note = on_the_wall if evidence.cpu_ms else ""
         if len(samples) < params.latency_samples_min:
-            note = f" At least {params.latency_samples_min} rounds are needed."
-            yield stated(question, interval, budget, "at most", State.INSUFFICIENT, note=note)
+            note += f" At least {params.latency_samples_min} rounds are needed."
+            cell = stated(question, interval, budget, "at most", State.INSUFFICIENT, note=note)
         else:
-            yield judged(question, interval, budget, "at most")
+            cell = judged(question, interval, budget, "at most", note=note)
+        yield cell if evidence.rules >= RULES else _in_edition_5(cell)
+
+
+def _milliseconds(times: Mapping[str, Floats], name: str) -> Floats:
+    found = times.get(name)
+    if found is None or not len(found):
+        raise InputError(f"no latency of the runtime '{name}' was measured")
+    if not np.isfinite(found).all() or found.min() < 0:
+        raise InputError("a latency is not a positive number of milliseconds")
+    return found
+
+
+def _in_edition_5(cell: Cell) -> Cell:
+    """As the rules of edition 5 worded it, so that its bundles replay to the letter."""
+    if cell.persons_needed is None and cell.n_needed is not None:
+        worded = cell.reason.replace(" samples would decide", " samples of 0 people would decide")
+        return replace(cell, reason=worded, persons_needed=0)
+    return cell
 
 
 def latency_question(name: str, params: GateParams) -> Question:

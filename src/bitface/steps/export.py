@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import sha256_of
-from bitface.evaluation.latency import Latency, interleaved_ms, latency_of
+from bitface.evaluation.latency import Latency, Timings, latency_of, quietest_timings
 from bitface.faces.features import CROP_PX, LANDMARKS, Reads
 from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.plan import Run
@@ -28,7 +27,7 @@ LATENCY = "latency.npz"
 class Exported:
     """The bundle, and what was measured of it and of the float twin on one still, one thread.
 
-    `latency_ms` runtime -> float64 (rounds,) milliseconds of what a network reads to probabilities, interleaved.
+    `timings` runtime -> float64 (rounds,) milliseconds of what a network reads to probabilities, interleaved.
     """
 
     folder: Path
@@ -36,42 +35,54 @@ class Exported:
     weights_sha256: str
     one_bit_bytes: int
     float_bytes: int
-    latency_ms: Mapping[str, NDArray[np.float64]]
+    timings: Timings
     reused: bool
 
     def latency(self) -> dict[str, Latency]:
-        """Runtime -> median and 95th percentile."""
-        return {name: latency_of(times) for name, times in self.latency_ms.items()}
+        """Runtime -> median and 95th percentile of the time on the wall."""
+        return {name: latency_of(times) for name, times in self.timings.wall_ms.items()}
 
 
 def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
     """Exports, or reuses the export of the same weights by the same code; every call loads and self-tests the bundle."""
-    code = code_digest("adapters/openvino_runtime", "adapters/openvino_runtime.py", "models", "binarize")
+    code = code_digest("adapters/openvino_runtime", "evaluation/latency.py", "models", "binarize")
     folder = stages / "export" / key_of(models.key, code, run.params.latency.digest())
 
     def make(partial: Path) -> None:
         from bitface.training.loop import load_model
 
         export(load_model(models.folder / "one-bit"), partial / "bundle")
-        times = _measure(load(partial / "bundle"), load_model(models.folder / "float"), run)
-        np.savez(partial / LATENCY, allow_pickle=False, **times)
+        _keep(_measure(load(partial / "bundle"), load_model(models.folder / "float"), run), partial / LATENCY)
 
     reused = reuse_or_make(folder, make)
     runtime = load(folder / "bundle")
-    with np.load(folder / LATENCY, allow_pickle=False) as arrays:
-        times = {name: arrays[name] for name in arrays.files}
     return Exported(
         folder=folder / "bundle",
         bundle_sha256=runtime.digest,
         weights_sha256=sha256_of(models.folder / "one-bit" / "weights.safetensors"),
         one_bit_bytes=_bytes(folder / "bundle", ("model.bin", "model.xml", "heads.safetensors")),
         float_bytes=_bytes(models.folder / "float", ("weights.safetensors",)),
-        latency_ms=times,
+        timings=_kept(folder / LATENCY),
         reused=reused,
     )
 
 
-def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> dict[str, NDArray[np.float64]]:
+def _keep(timings: Timings, path: Path) -> None:
+    kinds = {"wall": timings.wall_ms, "cpu": timings.cpu_ms}
+    arrays = {f"{kind}/{name}": times for kind, named in kinds.items() for name, times in named.items()}
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def _kept(path: Path) -> Timings:
+    with np.load(path, allow_pickle=False) as arrays:
+        found: dict[str, dict[str, NDArray[np.float64]]] = {"wall": {}, "cpu": {}}
+        for key in arrays.files:
+            kind, _, name = key.partition("/")
+            found[kind][name] = arrays[key]
+    return Timings(wall_ms=found["wall"], cpu_ms=found["cpu"])
+
+
+def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> Timings:
     """One still, one thread, in turn: what a reading costs after the landmarker."""
     import torch
 
@@ -89,7 +100,7 @@ def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> dict[str, NDArra
     try:
         params = run.params.latency
         runs = {"one-bit": lambda: one_bit.scores(still, length), "float": float_twin}
-        return interleaved_ms(runs, params.rounds, params.warmup)
+        return quietest_timings(runs, params.rounds, params.warmup, params.attempts, params.slowdown_max)
     finally:
         torch.set_num_threads(before)
 
