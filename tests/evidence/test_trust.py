@@ -71,7 +71,8 @@ def line(rng: np.random.Generator, person: str, number: int) -> dict[str, Any]:
         "given_by": str(rng.choice(["explicit", "guardian"], p=[0.9, 0.1])),
         "notice_sha256": NOTICE if rng.random() < 0.9 else "0" * 64,
         "event_time": utc_text(happened),
-        "recorded_at": utc_text(happened + timedelta(hours=int(rng.integers(0, 3)))),
+        # What closes may have been stamped by a clock that is slow, or by one that was fast.
+        "recorded_at": utc_text(happened + timedelta(hours=int(rng.integers(0 if state in STATES[:3] else -2, 3)))),
         "valid_from": utc_text(begins),
         "valid_to": utc_text(begins + timedelta(hours=int(rng.integers(1, 12)))),
         "delete_by": utc_text(moment(rng, -1, 9)),
@@ -128,20 +129,38 @@ def oracle(text: str, purpose: str, context: str) -> set[str]:
     barred = {one["subject"] for one in documents if not sound(one)}
     admitted = set()
     for person in {one["subject"] for one in documents} - barred:
-        own = [one for one in documents if one["subject"] == person and one["recorded_at"] <= utc_text(NOON)]
+        # The file stands for the log: what stands later in it was recorded later, whatever the clocks said.
         speaking = [
-            one for one in own if purpose in one["purposes"] or (not one["purposes"] and one["state"] not in STATES[:3])
+            one
+            for one in documents
+            if one["subject"] == person
+            and (purpose in one["purposes"] or (not one["purposes"] and one["state"] not in STATES[:3]))
         ]
         verdicts = []
         for record in {one["record_id"] for one in speaking}:
             rivals = [one for one in speaking if one["record_id"] == record]
-            last = max((one["event_time"], one["recorded_at"]) for one in rivals)
+            left = [one for place, one in enumerate(rivals) if still_counts(one, rivals[:place], rivals[place + 1 :])]
+            last = max(((one["event_time"], one["recorded_at"]) for one in left), default=None)
             verdicts += [
-                usable(one, purpose, context) for one in rivals if (one["event_time"], one["recorded_at"]) == last
+                usable(one, purpose, context) for one in left if (one["event_time"], one["recorded_at"]) == last
             ]
+            verdicts += [] if left else [False]
         if verdicts and all(verdicts):
             admitted.add(person)
     return admitted
+
+
+def still_counts(one: dict[str, Any], earlier: list[dict[str, Any]], later: list[dict[str, Any]]) -> bool:
+    """It opens, nothing that closes stands after it, and what closed before it did so at an earlier time."""
+    opens = STATES[:3]
+    return (
+        one["state"] in opens
+        and all(other["state"] in opens for other in later)
+        and all(
+            other["state"] in opens or min(other["event_time"], other["recorded_at"]) < one["event_time"]
+            for other in earlier
+        )
+    )
 
 
 def sound(one: dict[str, Any]) -> bool:
@@ -164,7 +183,7 @@ def sound(one: dict[str, Any]) -> bool:
         return False
     whole = [datetime.fromisoformat(time) for time in times]
     opens = one["state"] in STATES[:3]
-    return whole[0] <= whole[1] and whole[2] < whole[3] and (bool(one["purposes"]) or not opens)
+    return (whole[0] <= whole[1] or not opens) and whole[2] < whole[3] and (bool(one["purposes"]) or not opens)
 
 
 def usable(one: dict[str, Any], purpose: str, context: str) -> bool:

@@ -112,7 +112,7 @@ def test_every_field_is_needed(field: str) -> None:
         ("event_time", "2026-01-01"),
         ("event_time", 1767225600),
         ("valid_to", "2025-01-01T00:00:00Z"),
-        ("recorded_at", "2025-01-01T00:00:00Z"),
+        ("event_time", "2125-01-01T00:00:00Z"),
         ("schema_version", "bitface-consent-2"),
         ("event_id", "a b"),
     ],
@@ -123,6 +123,17 @@ def test_a_wrong_value_is_named_by_line_and_field(field: str, value: object) -> 
     assert rejected.line == 3
     assert rejected.field.split(".")[0] == field
     assert PERSON not in str(rejected)
+
+
+def test_a_consent_from_the_future_is_refused_and_a_withdrawal_is_not() -> None:
+    """A consent would come alive later, unsaid; a withdrawal counts as soon as it is recorded."""
+    noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    ahead = {"event_time": "2026-06-01T12:05:00Z"}
+    (rejected,) = parse_events(lines(document(**ahead)), recorded_at=noon).rejected
+    assert str(rejected).startswith("line 1: event_time: 0:05:00 ahead of the clock that records it")
+    (event,) = parse_events(lines(document(**ahead, state="withdrawn", purposes=[])), recorded_at=noon).events
+    assert event.takes_effect == noon < event.event_time
+    assert event_from(json.loads(event.canonical())) == event
 
 
 def test_an_unknown_field_is_rejected_without_being_quoted() -> None:

@@ -37,11 +37,14 @@ def admit(
 ) -> Admission:
     """Applies the admission rule to one person, or to one consent record of that person.
 
-    Admitted if and only if the latest event of the record and purpose by (event time, recorded at), among those
-    recorded by `at`, is given or reaffirmed (events that tie must all admit, so a withdrawal wins a tie),
-    valid_from <= at < valid_to, the purpose is listed, the subject is an adult, the context is allowed,
-    delete-by > at, and the notice's SHA-256 is in `known_notices`. A person with several records is admitted only if
-    each record that speaks of the purpose admits: which record an asset came in under is not known here.
+    `events` are what is in the log, in its order (`in_log_order` for what is recorded together): what the log holds is known,
+    whatever the clock says that stamped it. Of a record and purpose, an event that opens counts unless one that closes was
+    recorded after it, or took effect at its event time or later; so a withdrawal counts from when it is in the log, and neither
+    a fast clock nor one that was set back lets it sleep. Admitted if and only if the latest event that counts, by (event time,
+    recorded at), is given or reaffirmed (events that tie must all admit), valid_from <= at < valid_to, the purpose is listed,
+    the subject is an adult, the context is allowed, delete-by > at, and the notice's SHA-256 is in `known_notices`. A person
+    with several records is admitted only if each record that speaks of the purpose admits: which record an asset came in under
+    is not known here.
 
     Raises:
         InputError: `at` has no zone.
@@ -52,11 +55,11 @@ def admit(
         return Admission(admitted=False, reason="unknown purpose")
     if context not in CONTEXTS:
         return Admission(admitted=False, reason="unknown context")
-    recorded = [event for event in events if event.subject == person and event.recorded_at <= at]
-    latest = _latest_of_each_record(recorded, purpose, record_id)
-    if not latest:
-        return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(recorded))
-    answers = [_judge(event, purpose, context, at, known_notices) for event in latest]
+    own = [event for event in events if event.subject == person]
+    deciding = _deciding(own, purpose, record_id)
+    if not deciding:
+        return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(own))
+    answers = [_judge(event, purpose, context, at, known_notices) for event in deciding]
     return next((answer for answer in answers if not answer.admitted), answers[-1])
 
 
@@ -79,6 +82,11 @@ def admit_people(
     }
 
 
+def in_log_order(events: Iterable[ConsentEvent]) -> tuple[ConsentEvent, ...]:
+    """Events that are recorded together, in the order in which they took effect; of two at one time the one that closes is last."""
+    return tuple(sorted(events, key=lambda event: (event.takes_effect, event.closes, event.event_id)))
+
+
 def consent_snapshot_sha256(admissions: Mapping[str, Admission]) -> str:
     """One digest of who was admitted by which event; keys are pseudonyms, rejected people do not enter it."""
     rows = sorted(
@@ -90,16 +98,18 @@ def consent_snapshot_sha256(admissions: Mapping[str, Admission]) -> str:
 
 
 def expiring(events: Sequence[ConsentEvent], at: datetime, until: datetime) -> tuple[ConsentEvent, ...]:
-    """Events in force at `at` whose validity or retention ends by `until`, soonest first; superseded ones left out."""
+    """Events in force at `at` whose validity or retention ends by `until`, soonest first; superseded ones left out.
+
+    `events` stand in the order of the log.
+    """
     recorded: dict[str, list[ConsentEvent]] = {}
     for event in events:
-        if event.recorded_at <= at:
-            recorded.setdefault(event.subject, []).append(event)
+        recorded.setdefault(event.subject, []).append(event)
     ending = {
         event.event_id: event
         for own_events in recorded.values()
         for purpose in PURPOSES
-        for event in _latest_of_each_record(own_events, purpose, None)
+        for event in _deciding(own_events, purpose, None)
         if event.state in ADMITTING_STATES and at < _end(event) <= until
     }
     return tuple(sorted(ending.values(), key=lambda event: (_end(event), event.event_id)))
@@ -109,17 +119,29 @@ def _end(event: ConsentEvent) -> datetime:
     return min(event.valid_to, event.delete_by)
 
 
-def _latest_of_each_record(recorded: Iterable[ConsentEvent], purpose: str, record_id: str | None) -> list[ConsentEvent]:
-    latest: dict[str, list[ConsentEvent]] = {}
-    for event in recorded:
-        if not event.concerns(purpose) or record_id not in (None, event.record_id):
-            continue
-        rivals = latest.setdefault(event.record_id, [])
-        if not rivals or _times(event) == _times(rivals[0]):
-            rivals.append(event)
-        elif _times(event) > _times(rivals[0]):
-            latest[event.record_id] = [event]
-    return sorted((event for tied in latest.values() for event in tied), key=_reading_order)
+def _deciding(events: Iterable[ConsentEvent], purpose: str, record_id: str | None) -> list[ConsentEvent]:
+    """The events that decide about a purpose: those of each record that speaks of it, or of the one record."""
+    of_record: dict[str, list[ConsentEvent]] = {}
+    for event in events:
+        if event.concerns(purpose) and record_id in (None, event.record_id):
+            of_record.setdefault(event.record_id, []).append(event)
+    return sorted((event for own in of_record.values() for event in _standing(own)), key=_reading_order)
+
+
+def _standing(events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
+    """Of one record and purpose: the latest events that open it and count, else the one that closed it."""
+    opening: list[ConsentEvent] = []
+    closing: ConsentEvent | None = None
+    for event in events:
+        if event.closes:
+            opening = []
+            closing = event if closing is None else max(closing, event, key=lambda one: one.takes_effect)
+        elif closing is None or event.takes_effect > closing.takes_effect:
+            opening.append(event)
+    if not opening:
+        return [closing] if closing else []
+    latest = max(_times(event) for event in opening)
+    return [event for event in opening if _times(event) == latest]
 
 
 def _times(event: ConsentEvent) -> tuple[datetime, datetime]:

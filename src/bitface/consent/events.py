@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -78,6 +79,7 @@ class ConsentEvent(BaseModel):
     """One thing that happened to one consent record (ISO/IEC TS 27560:2023; GDPR Art. 6, 7, 9; BIPA last interaction).
 
     `subject` is a pseudonym. A closing event (withdrawn, refused, ...) without purposes speaks of every purpose.
+    It may be dated ahead of the clock that records it, and counts at once; one that opens may not.
     All times are UTC; validity is half open: `valid_from <= t < valid_to`.
     """
 
@@ -117,13 +119,28 @@ class ConsentEvent(BaseModel):
             raise ValueError(f"purposes: an event with state '{self.state}' must list at least one")
         if self.valid_to <= self.valid_from:
             raise ValueError("valid_to: must be later than valid_from")
-        if self.recorded_at < self.event_time:
-            raise ValueError("recorded_at: an event is recorded after it happened, not before")
+        if self.recorded_at < self.event_time and not self.closes:
+            # No tolerance: a consent that waits for its time would come alive unsaid, and asking again a little later costs little.
+            ahead = timedelta(seconds=math.ceil((self.event_time - self.recorded_at).total_seconds()))
+            raise ValueError(
+                f"event_time: {ahead} ahead of the clock that records it; set the clock that is wrong, or record it again when "
+                "that time has come"
+            )
         return self
+
+    @property
+    def closes(self) -> bool:
+        """Whether the event ends what was allowed, or keeps it from beginning: any state but requested, given, reaffirmed."""
+        return self.state not in OPENING_STATES
+
+    @property
+    def takes_effect(self) -> datetime:
+        """When the event counts from: its event time, and at the latest when it is recorded."""
+        return min(self.event_time, self.recorded_at)
 
     def concerns(self, purpose: str) -> bool:
         """Whether the event speaks of a purpose: it lists it, or it closes the record without naming any."""
-        return purpose in self.purposes or (not self.purposes and self.state not in OPENING_STATES)
+        return purpose in self.purposes or (not self.purposes and self.closes)
 
     def canonical(self) -> str:
         """The event as canonical JSON, the text that is stored and hashed."""

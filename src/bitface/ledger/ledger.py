@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, func, select
 
-from bitface.consent.events import ConsentEvent, utc_text
+from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval
 from bitface.errors import InputError, IntegrityError
@@ -114,10 +114,24 @@ class Ledger:
                 )
         return len(rows)
 
-    def consents_as_of(self, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
-        """Every consent event that was recorded by `at`, oldest first; of one pseudonym, where it is given."""
+    def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
+        """Every consent event on record, in the order of the log; of one pseudonym, where it is given.
+
+        This is what is asked before anybody's data are used: what the log holds counts, whatever clock stamped it.
+        """
         with reading(self._engine) as connection:
-            return consents_of(connection, at, subject)
+            return consents_of(connection, subject)
+
+    def consents_as_of(self, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
+        """The consent events that were known at a time in the past, in the order of the log: an auditor's question."""
+        with reading(self._engine) as connection:
+            return consents_of(connection, subject, at)
+
+    def latest_entry_at(self) -> datetime | None:
+        """The latest time that any entry of the log is stamped with, None where there is none."""
+        with reading(self._engine) as connection:
+            latest = connection.execute(select(func.max(tables.log.c.at))).scalar_one_or_none()
+        return None if latest is None else utc_time(latest)
 
     def known_notices(self) -> frozenset[str]:
         """SHA-256 of every notice on record."""

@@ -172,7 +172,7 @@ def _check_consent(connection: Connection, run_id: str, at: datetime) -> str:
     check_context(dataset.context, at, in_force(connection))
     by_consent = (members.c.dataset_version == dataset.version) & members.c.consent_event_id.is_not(None)
     people = connection.execute(select(members.c.person).where(by_consent).distinct()).scalars().all()
-    events = consents_of(connection, at)
+    events = consents_of(connection)
     notices = set(connection.execute(select(tables.notices.c.sha256)).scalars())
     answers = admit_people(events, sorted(people), dataset.purpose, dataset.context, at, notices)
     gone = [answer.reason for answer in answers.values() if not answer.admitted]

@@ -9,8 +9,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, and_, select
+from sqlalchemy import Connection, Table, and_, func, select
 
+from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, event_from, utc_text
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger import tables
@@ -46,14 +47,25 @@ def consent_of(body: str) -> ConsentEvent:
         raise IntegrityError("a stored consent event cannot be read; run `bitface audit log`") from error
 
 
-def consents_of(connection: Connection, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
-    """Every consent event that was recorded by `at`, oldest first; of one pseudonym, where it is given."""
-    events = tables.consent_events
-    query = select(events.c.body).where(events.c.recorded_at <= utc_text(at))
+def consents_of(
+    connection: Connection, subject: str | None = None, at: datetime | None = None
+) -> tuple[ConsentEvent, ...]:
+    """Consent events in the order of the log: all, or those known at `at`; of one pseudonym, where it is given.
+
+    Known at a time is what was recorded by then, and what stands in the log before an entry that was written by then: a later
+    entry's time proves that the clock of an earlier one was fast.
+    """
+    events, log = tables.consent_events, tables.log
+    query = select(events.c.body, events.c.log_seq)
+    if at is not None:
+        before = select(func.max(log.c.seq)).where(log.c.at <= utc_text(at)).scalar_subquery()
+        query = query.where((events.c.recorded_at <= utc_text(at)) | (events.c.log_seq <= before))
     if subject is not None:
         query = query.where(events.c.subject == subject)
-    query = query.order_by(events.c.recorded_at, events.c.event_time, events.c.event_id)
-    return tuple(consent_of(body) for body in connection.execute(query).scalars())
+    entries: dict[int, list[ConsentEvent]] = {}
+    for row in connection.execute(query.order_by(events.c.log_seq)):
+        entries.setdefault(row.log_seq, []).append(consent_of(row.body))
+    return tuple(event for together in entries.values() for event in in_log_order(together))
 
 
 def recorded_consents(connection: Connection, event_ids: Collection[str]) -> dict[str, ConsentEvent]:

@@ -44,7 +44,7 @@ def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
     person = keys.pseudonym_of(subject)
     if person is None and is_pseudonym(subject) and (is_synthetic(subject) or ledger.whereabouts(subject).holdings):
         person = subject
-    if person is None or not (ledger.consents_as_of(_END, person) or ledger.whereabouts(person).holdings):
+    if person is None or not (ledger.consents(person) or ledger.whereabouts(person).holdings):
         raise InputError("nobody of that id is on record; use the id that its owner uses, or the pseudonym")
     return person
 
@@ -87,7 +87,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
     if not 1 <= len(reason.strip()) <= REASON_MAX:
         raise InputError(f"a reason has 1 to {REASON_MAX} characters; say it shortly, and name nobody")
     latest: dict[str, ConsentEvent] = {}
-    for event in sorted(ledger.consents_as_of(at, person), key=lambda event: (event.event_time, event.recorded_at)):
+    for event in ledger.consents(person):
         latest[event.record_id] = event
     if not latest:
         raise InputError("there is no consent of that person to withdraw")
@@ -103,7 +103,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
 
 def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
     """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
-    events, notices = ledger.consents_as_of(at, person), ledger.known_notices()
+    events, notices = ledger.consents(person), ledger.known_notices()
     answers = {
         f"{purpose} in {context}": admit(events, person, purpose, context, at, notices)
         for purpose in PURPOSES
@@ -148,6 +148,3 @@ def _withdrawal(event: ConsentEvent, reason: str, at: datetime) -> ConsentEvent:
 
 def _digest(*parts: Sequence[str] | str) -> str:
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
-
-
-_END = datetime.fromisoformat("9999-12-31T00:00:00+00:00")

@@ -93,7 +93,7 @@ def begin(
     people = resolve(subjects, keys, ledger, place.home)
     erasure_id = hashlib.sha256(canonical_json(list(people)).encode()).hexdigest()[:16]
     for person in people:
-        if ledger.consents_as_of(at, person):
+        if ledger.consents(person):
             withdraw(person, reason, ledger, at)
     path = place.home / ERASURES / f"{erasure_id}.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -39,7 +39,7 @@ def look(ledger: Ledger, days: int, at: datetime) -> dict[str, Any]:
 
 def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
     """Each alias whose version holds somebody who is not admitted any more."""
-    events, notices = ledger.consents_as_of(at), ledger.known_notices()
+    events, notices = ledger.consents(), ledger.known_notices()
     found = [
         _lapsed(alias, entry, events, notices, ledger, at) for alias in ALIASES if (entry := ledger.champion(alias))
     ]
@@ -51,7 +51,7 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
 
     A consent ends at its valid_to or its delete-by, whichever is first.
     """
-    ending = consents_ending(ledger.consents_as_of(at), at, at + timedelta(days=days))
+    ending = consents_ending(ledger.consents(), at, at + timedelta(days=days))
     members = {alias: _members(entry, ledger) for alias in ALIASES if (entry := ledger.champion(alias))}
     rows = []
     for event in ending:

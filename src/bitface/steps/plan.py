@@ -77,7 +77,7 @@ def plan_run(
     check_training(purpose, context, at, ledger.context_approvals())
     samples = read_index(place.data)
     _learn_published_consents(place.data, {sample.person for sample in samples}, keys, ledger)
-    events = ledger.consents_as_of(at)
+    events = ledger.consents()
     licences = parse_licences((place.data / LICENCES_NAME).read_text(encoding="utf-8"))
     admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
     members = choose_members(samples, admitted, refused, params.splits, params.seed)
@@ -137,7 +137,7 @@ def _learn_published_consents(data: Path, people: set[str], keys: KeyStore, ledg
     come into the ledger at intake only, where somebody answers for them.
     """
     ledger.record_notice(packaged_notice("synthetic-1"))
-    known = {event.subject for event in ledger.consents_as_of(_END_OF_TIME)}
+    known = {event.subject for event in ledger.consents()}
     new = sorted(person for person in people if is_synthetic(person) and person not in known)
     receipts = (read_shard(data, person, keys.key_of(person), media=False).consent_receipts for person in new)
     ledger.record_consents(event_from(receipt) for own in receipts for receipt in own)
@@ -179,6 +179,3 @@ def _record(run: Run, ledger: Ledger) -> None:
             constraints_sha256=run.constraints_sha256,
         )
     )
-
-
-_END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
