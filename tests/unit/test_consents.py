@@ -42,7 +42,7 @@ def line(subject: str, **changes: Any) -> str:
 
 
 def admitted(person: str, ledger: Ledger, at: datetime = NOON) -> bool:
-    return admit(ledger.consents_as_of(at), person, "train", "research", at, ledger.known_notices()).admitted
+    return admit(ledger.consents(), person, "train", "research", at, ledger.known_notices()).admitted
 
 
 def test_a_file_is_recorded_under_pseudonyms_and_once(ledger, keys, tmp_path) -> None:
@@ -86,11 +86,58 @@ def test_a_withdrawal_closes_every_record_at_once_and_only_once(ledger) -> None:
     assert admitted(SYNTHETIC, ledger)
     done = withdraw(SYNTHETIC, "asked by mail", ledger, NOON)
     assert (done.records, done.already) == (2, 0)
-    assert not admitted(SYNTHETIC, ledger) and admitted(SYNTHETIC, ledger, NOON - timedelta(seconds=1))
+    assert not admitted(SYNTHETIC, ledger)
+    assert [one.state for one in ledger.consents_as_of(NOON - timedelta(seconds=1))] == ["given", "given"]
     assert withdraw(SYNTHETIC, "asked again", ledger, NOON + timedelta(days=1)).records == 0
     shown = standing_of(SYNTHETIC, ledger, NOON)
     assert shown["admitted"] == [] and shown["refused_because"] == ["consent is withdrawn"]
     assert "nothing" in standing_text(shown) and "withdrawn" in standing_text(shown)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=9), timedelta(days=400), -timedelta(hours=9), -timedelta(days=400)])
+def test_a_withdrawal_counts_at_once_whatever_the_clock_says(tmp_path, ahead) -> None:
+    """By a clock that is fast, or that was set back behind the consent's own time."""
+    times = {name: NOON - timedelta(hours=1) for name in ("event_time", "valid_from", "recorded_at")}
+    event = ConsentEvent.model_validate(synthetic_consents([SYNTHETIC])[0].model_dump() | times)
+    path = sqlite_url(tmp_path / "ledger.db")
+    with Ledger(path, clock=lambda: NOON) as ledger:
+        ledger.record_notice(packaged_notice("synthetic-1"))
+        ledger.record_consents([event])
+    with Ledger(path, clock=lambda: NOON + ahead) as ledger:
+        assert withdraw(SYNTHETIC, "a letter", ledger, NOON + ahead).records == 1
+    for hours in (0, 1, 8, 10, 24 * 300):
+        at = NOON + timedelta(hours=hours)
+        with Ledger(path, clock=lambda now=at: now) as ledger:
+            assert not admitted(SYNTHETIC, ledger, at)
+            assert withdraw(SYNTHETIC, "a letter", ledger, at).already == 1
+
+
+def test_what_a_fast_clock_recorded_is_withdrawn_by_the_right_one(tmp_path) -> None:
+    """It was 'no consent of that person' until the fast clock's hour came, and then the consent was alive."""
+    ahead, path = NOON + timedelta(hours=1), sqlite_url(tmp_path / "ledger.db")
+    with Ledger(path, clock=lambda: ahead) as ledger:
+        ledger.record_notice(packaged_notice("synthetic-1"))
+        given = ConsentEvent.model_validate(synthetic_consents([SYNTHETIC])[0].model_dump() | {"recorded_at": ahead})
+        ledger.record_consents([given])
+    with Ledger(path, clock=lambda: NOON) as ledger:
+        assert admitted(SYNTHETIC, ledger)
+        assert withdraw(SYNTHETIC, "a letter", ledger, NOON).records == 1
+        assert not admitted(SYNTHETIC, ledger)
+        assert not admitted(SYNTHETIC, ledger, NOON + timedelta(hours=2))
+
+
+def test_as_of_a_time_is_what_the_log_held_then(tmp_path) -> None:
+    """An entry of a fast clock is known by the time of the next entry that is not."""
+    path, people = sqlite_url(tmp_path / "ledger.db"), [SYNTHETIC, "s000000000000002", "s000000000000003"]
+    for person, hours in zip(people, (0, 9, 1), strict=True):
+        at = NOON + timedelta(hours=hours)
+        event = synthetic_consents([person])[0].model_dump() | {"recorded_at": at}
+        with Ledger(path, clock=lambda now=at: now) as ledger:
+            ledger.record_consents([ConsentEvent.model_validate(event)])
+    with Ledger(path) as ledger:
+        known = [len(ledger.consents_as_of(NOON + timedelta(hours=hours))) for hours in (-1, 0, 0.5, 1, 9)]
+        assert known == [0, 1, 1, 3, 3]
+        assert len(ledger.consents()) == 3
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 201])
@@ -98,6 +145,22 @@ def test_a_reason_is_short_and_there(ledger, reason) -> None:
     with pytest.raises(InputError, match="1 to 200 characters"):
         withdraw(SYNTHETIC, reason, ledger, NOON)
     assert admitted(SYNTHETIC, ledger)
+
+
+@pytest.mark.parametrize("typed", ["\uff21nna-7", " Anna-7\r", "Anna-7\u200b", "Anna\uff0d\uff17"])
+def test_a_withdrawal_under_another_spelling_of_the_id_reaches_the_person(ledger, keys, tmp_path, typed) -> None:
+    person = keys.enrol("Anna-7")
+    for name, own in (
+        ("given", line("Anna-7")),
+        ("taken", line(typed, event_id="e2", record_id="r-Anna-7", state="withdrawn", purposes=[])),
+    ):
+        (tmp_path / name).write_text(own)
+        assert record_file(tmp_path / name, None, keys, ledger, NOON) == (1, 1)
+    assert person_of(typed, keys, ledger) == person
+    assert not admitted(person, ledger)
+    (tmp_path / "again").write_text(line(person.upper(), record_id="r9"))
+    with pytest.raises(InputError, match="not an id"):
+        record_file(tmp_path / "again", None, keys, ledger, NOON)
 
 
 def test_a_subject_is_an_id_or_a_pseudonym_and_nobody_else(ledger, keys) -> None:
