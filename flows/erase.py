@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from flows.erasing import quarantine, told, wire_erasure
 from flows.retrain import RetrainRequest, retrain
 from flows.tasks import step, untagged
-from flows.wiring import home_tag, workspace
+from flows.wiring import home_tag, prepare_server, workspace
 
 
 class EraseRequest(BaseModel):
@@ -41,5 +41,6 @@ def erase(request: EraseRequest) -> dict[str, Any]:
 def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Quarantines people at once, then runs the rest in this process, marked as this installation's."""
     erasure_id = quarantine(subjects, reason, profile, overrides)
+    prepare_server()
     with tags(home_tag(workspace())):
         return dict(erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides))))

@@ -15,7 +15,7 @@ from bitface.steps.summary import is_finished
 from flows.notices import told
 from flows.stages import wire
 from flows.tasks import step, untagged
-from flows.wiring import home_tag, worker_threads, workspace
+from flows.wiring import home_tag, prepare_server, worker_threads, workspace
 
 
 class RetrainRequest(BaseModel):
@@ -66,5 +66,6 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
 
 def run_here(request: RetrainRequest) -> dict[str, Any]:
     """Runs it in this process, marked as this installation's."""
+    prepare_server()
     with tags(home_tag(workspace())):
         return dict(retrain(request))

@@ -14,7 +14,7 @@ from bitface.dataset.prediction_log import first_day_kept
 from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.expire import look
 from flows.deployments import CONSENT_LAPSED, REACTIONS, deployments
-from flows.wiring import QUIET, Tools, home_tag, prediction_log
+from flows.wiring import QUIET, Tools, home_tag, prediction_log, prepare_server
 
 
 def schedule_all(
@@ -22,6 +22,7 @@ def schedule_all(
 ) -> list[dict[str, Any]]:
     """Creates every deployment for this installation; what there is now."""
     place = tools.workspace
+    prepare_server()
     environment = {
         "BITFACE_HOME": str(place.home),
         "BITFACE_DATA": str(place.data),
@@ -36,20 +37,18 @@ def schedule_all(
     return scheduled()
 
 
-def serve_schedule(tools: Tools, port: int) -> None:
-    """A server, unless there is one, and a worker, until they are stopped."""
+def serve_schedule(tools: Tools, port: int) -> int:
+    """A server, unless there is one, and a worker, until they end; what the worker returned. Raises InputError: a port that is taken."""
     place = tools.workspace
     given = os.environ.get("PREFECT_API_URL")
     with contextlib.ExitStack() as running:
-        running.callback(lambda: sys.stdout.write("stopped\n"))
         url = given or running.enter_context(server(place.home, port))
         process = running.enter_context(worker(url, place.home, [home_tag(place)]))
         sys.stdout.write(
             f"Prefect: {url.removesuffix('/api')}  a worker waits for what is scheduled (Ctrl-C ends it)\n"
         )
         sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            process.wait()
+        return process.wait()
 
 
 def look_after(tools: Tools, days: int | None) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
-from bitface.adapters.prefect_processes import running_server
+from bitface.adapters.prefect_processes import check_server, group, running_server, serve_in_own_session
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.decryptions import DecryptionLog
@@ -41,9 +39,8 @@ from bitface.ports import (
     Runtime,
     TableChecks,
 )
-from bitface.steps.writing import Stores, Writer
-from bitface.steps.writing import writing as open_writer
-from bitface.workspace import Workspace, open_workspace
+from bitface.surroundings import check_port, user_name
+from bitface.workspace import Workspace, check_places, open_workspace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +52,6 @@ if TYPE_CHECKING:
     from bitface.adapters.openlineage_export import LineageExport
     from bitface.steps.plan import Run
     from bitface.steps.predict import Reader
-    from bitface.steps.synthesis import Synthesis
     from bitface.steps.window import KeptFaces
     from bitface.training.trained import TrainedModel
 
@@ -104,11 +100,17 @@ def workspace() -> Workspace:
 def quieten() -> None:
     """Sets what tools read from the environment, before they are imported; what is set already stays."""
     home = workspace().home
-    home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, and not the one above it
     served = running_server(home)
     own = {"PREFECT_API_URL": served} if served else {}
     for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect"), **own}.items():
         os.environ.setdefault(name, value)
+
+
+def prepare_server() -> None:
+    """Before the first flow of a process: Ctrl-C in a terminal then does not end Prefect's temporary server, which is told how the run
+    ended, and is ended by us.
+    """
+    serve_in_own_session()
 
 
 def home_tag(place: Workspace) -> str:
@@ -124,11 +126,16 @@ def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: b
         workspace=place,
         params=read_params(place.params, profile, overrides),
         profile=profile,
-        store=DvcStore(place.data, place.root, place.home),
+        store=open_store(place),
         keys=open_keys(place),
         ledger=open_ledger(place),
         progress=TerminalProgress(quiet),
     )
+
+
+def open_store(place: Workspace) -> DvcStore:
+    """The dataset folder's versions; nothing is opened yet."""
+    return DvcStore(place.data, place.root, place.home)
 
 
 def open_keys(place: Workspace) -> KeyStore:
@@ -136,13 +143,12 @@ def open_keys(place: Workspace) -> KeyStore:
     from bitface.steps.audit import DECRYPTIONS
 
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
-    log = DecryptionLog(place.home / DECRYPTIONS, getpass.getuser(), purpose, utc_now)
+    log = DecryptionLog(place.home / DECRYPTIONS, user_name(), purpose, utc_now)
     return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened)
 
 
 def open_ledger(place: Workspace) -> Ledger:
     """The ledger: SQLite in the workspace, or the SQLAlchemy URL in BITFACE_LEDGER_URL."""
-    place.home.mkdir(parents=True, exist_ok=True)
     return Ledger(os.environ.get("BITFACE_LEDGER_URL") or place.ledger_url)
 
 
@@ -166,44 +172,20 @@ def renderer(tools: Tools) -> Callable[..., Iterator[tuple[PlannedPerson, Sequen
     return partial(render_people, tools.workspace.cache)
 
 
-def stores(tools: Tools, data: Path | None = None) -> Stores:
-    """All that a change of the dataset touches; of another folder than the workspace's where `data` names one."""
-    return Stores(
-        data=data or tools.workspace.data,
-        home=tools.workspace.home,
-        keys=tools.keys,
-        ledger=tools.ledger,
-        store=tools.store,
-    )
-
-
-def writing(
-    tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
-) -> AbstractContextManager[Writer]:
-    """The right to change the dataset. Raises what `steps.writing.writing` raises."""
-    return open_writer(stores(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
-
-
-def synthesis(tools: Tools) -> Synthesis:
-    """How the default dataset is rendered."""
-    from bitface.steps.synthesis import Synthesis
+def synthesise(tools: Tools) -> None:
+    """Renders the default dataset into the dataset folder; pins nothing."""
+    from bitface.steps.intake import write_synthetic_dataset
 
     params = tools.params
-    return Synthesis(
-        params=params.synthetic,
-        seed=params.seed,
-        workers=params.features.workers,
-        render=renderer(tools),
-        encode=tools.encode,
-        report=tools.progress,
+    write_synthetic_dataset(
+        tools.workspace.data,
+        params.synthetic,
+        params.seed,
+        params.features.workers,
+        renderer(tools),
+        tools.encode,
+        tools.progress,
     )
-
-
-def synthesise(tools: Tools, writer: Writer) -> None:
-    """Renders the default dataset into the dataset folder; pins nothing."""
-    from bitface.steps.synthesis import synthesise as render
-
-    render(writer, synthesis(tools), "none")
 
 
 def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
@@ -428,6 +410,30 @@ def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:
         return ledger.status(entry)
 
 
+def ready(profile: str = "default", overrides: Sequence[str] = ()) -> Tools:
+    """The tools for a command that writes: what could not be kept is refused at once, and home is made, in which tools make folders of
+    their own.
+
+    Raises:
+        InputError: a parameter is none; home, the dataset's folder or the cache cannot be written.
+    """
+    tools = open_tools(profile, overrides)
+    check_places(tools.workspace)
+    tools.workspace.home.mkdir(parents=True, exist_ok=True)
+    return tools
+
+
+def ready_for_flow(profile: str = "default", overrides: Sequence[str] = ()) -> Tools:
+    """The same for a command that runs a flow.
+
+    Raises:
+        InputError: also, PREFECT_API_URL names a server that does not answer.
+    """
+    tools = ready(profile, overrides)
+    check_server(os.environ.get("PREFECT_API_URL"))
+    return tools
+
+
 def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context: str | None) -> None:
     """Says at once what the plan of a retrain would say only after Prefect has started.
 
@@ -436,7 +442,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     """
     from bitface.consent.policy import check_training
 
-    tools = open_tools(profile, overrides)
+    tools = ready_for_flow(profile, overrides)
     with tools.ledger as ledger:
         check_training(purpose, context or tools.params.gate.context, tools.now(), ledger.context_approvals())
 
@@ -462,32 +468,18 @@ def training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
     return None if entry is None else find_trained(tools.workspace.stages, entry.weights_sha256)
 
 
-def ends_on_signals() -> None:
-    """Ctrl-C and a service manager's SIGTERM both end what this process serves, also where a shell started it in the background,
-    with Ctrl-C ignored.
+def serve_ui(port: int) -> int:
+    """Serves MLflow's UI on 127.0.0.1 until it ends or is stopped, with every process of it; what it returned.
+
+    Raises:
+        InputError: the port is none, or taken.
     """
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-
-
-def serve_ui(port: int) -> None:
-    """Serves MLflow's UI on 127.0.0.1 until it is stopped, and ends every process of it."""
-    import signal
-    import subprocess
-
-    ends_on_signals()
-    shown = tracking(workspace())
-    words = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    place = ready().workspace
+    check_port(port)
+    shown = tracking(place)
+    words = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     words += ["--backend-store-uri", shown.store_uri, "--artifacts-destination", shown.artefacts.as_uri()]
     sys.stdout.write(f"MLflow: http://127.0.0.1:{port}{shown.page}  (Ctrl-C ends it)\n")
     sys.stdout.flush()
-    server = subprocess.Popen([sys.executable, *words], start_new_session=True)  # noqa: S603 - our own interpreter
-    try:
-        server.wait()
-    except KeyboardInterrupt:
-        sys.stdout.write("stopped\n")
-    finally:
-        # MLflow leaves children behind when only its parent is ended.
-        os.killpg(server.pid, signal.SIGTERM)
+    with group(words, os.environ, None) as server:
+        return server.wait()

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bitface.errors import InputError
+from bitface.hand_written_yaml import parse_scalar, read_yaml
 
 Profile = Literal["quick", "default", "full"]
 PROFILES: tuple[Profile, ...] = ("quick", "default", "full")
@@ -361,22 +361,8 @@ class ExplainParams(Section):
     clip_frames: int = Field(ge=1, le=64)
 
 
-class CounterfactualParams(Section):
-    people: int = Field(ge=2)
-
-
 GateKind = Literal[
-    "emotion",
-    "slice",
-    "disparity",
-    "binarization",
-    "latency",
-    "explanation",
-    "consent",
-    "drift",
-    "window",
-    "counterfactual",
-    "champion",
+    "emotion", "slice", "disparity", "binarization", "latency", "explanation", "consent", "drift", "window", "champion"
 ]
 
 
@@ -403,8 +389,6 @@ class GateParams(Section):
     explanation_mass_ratio_min: float = Field(gt=0)
     explanation_slice_margin: float = Field(gt=0, lt=1)
     explanation_champion_margin: float = Field(gt=0, lt=1)
-    counterfactual_changed_max: float = Field(gt=0, lt=1)
-    counterfactual_shift_max: float = Field(gt=0)
 
 
 class PromotionParams(Section):
@@ -420,7 +404,6 @@ class ScheduleParams(Section):
     expire_days: int = Field(ge=0)
     notify: str | None
     lease_s: float = Field(ge=10)
-    writer_wait_s: float = Field(ge=0)
 
 
 class DriftParams(Section):
@@ -443,7 +426,7 @@ class PredictParams(Section):
 class Params(Section):
     """All of params.yaml, one profile applied."""
 
-    seed: int
+    seed: int = Field(ge=0, lt=2**32)
     synthetic: SyntheticParams
     splits: SplitParams
     quality: QualityParams
@@ -458,7 +441,6 @@ class Params(Section):
     bench: BenchParams
     predict: PredictParams
     explain: ExplainParams
-    counterfactual: CounterfactualParams
     gate: GateParams
     drift: DriftParams
     promotion: PromotionParams
@@ -469,21 +451,44 @@ def read_params(path: Path, profile: str = "default", overrides: Sequence[str] =
     """Reads params.yaml, applies a profile and then `key.sub=value` overrides (values are YAML scalars).
 
     Raises:
-        InputError: no such file or profile, an unknown key, a value out of its range.
+        InputError: no such file or profile, no YAML, another program's file, an unknown key, a value out of its range.
     """
-    if not path.is_file():
-        raise InputError(f"no parameters at '{path.name}'; run from the project's root or set BITFACE_PARAMS")
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    profiles = document.pop("profiles", {})
+    document = _read_document(path)
+    profiles = document.pop("profiles")
     if profile not in profiles:
         raise InputError(f"unknown profile '{profile}'; use one of {', '.join(profiles)}")
-    document = _merged(document, profiles[profile])
+    document = _merged(document, profiles[profile] or {})
     for override in overrides:
         document = _merged(document, _override(override))
     try:
         return Params.model_validate(document)
     except ValidationError as error:
         raise InputError(f"{path.name}: {_first_of(error)}") from error
+
+
+def is_own(document: object) -> bool:
+    """Whether a params.yaml is bitface's: every DVC project has a file of that name."""
+    return isinstance(document, Mapping) and len(_KNOWN & document.keys()) > len(_KNOWN) / 2
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise InputError(f"no parameters at '{path.name}'; run from the project's root or set BITFACE_PARAMS")
+    if not path.is_file():
+        raise InputError(f"'{path.name}' is no file; run from the project's root or set BITFACE_PARAMS to a file")
+    document = read_yaml(path)
+    if not is_own(document):
+        found = "it is empty" if document is None else "it lacks most of its sections"
+        raise InputError(
+            f"this {path.name} is not bitface's ({found}); run from a bitface project's root, or set BITFACE_PARAMS"
+        )
+    profiles = document.get("profiles")
+    if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping | None) for one in profiles.values()):
+        raise InputError(f"{path.name}: profiles: give each of {', '.join(PROFILES)} its changes, or {{}}")
+    return dict(document)
+
+
+_KNOWN = frozenset({*Params.model_fields, "profiles"})
 
 
 def variant_of(training: TrainingParams, name: str, changes: Mapping[str, Any]) -> TrainingParams:
@@ -500,14 +505,19 @@ def variant_of(training: TrainingParams, name: str, changes: Mapping[str, Any]) 
 
 def _first_of(error: ValidationError) -> str:
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{where}: there is no such parameter; correct its name, or take it out"
+    if first["type"] == "missing":
+        return f"{where}: this parameter is missing; take it from the params.yaml that bitface came with"
+    return f"{where}: {first['msg']}"
 
 
 def _override(text: str) -> dict[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise InputError(f"--set '{text}' is not key=value, for example --set training.epochs=10")
-    nested: Any = yaml.safe_load(value)
+    nested: Any = parse_scalar(value, f"--set {key.strip()}")
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)

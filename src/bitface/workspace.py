@@ -8,6 +8,9 @@ from pathlib import Path
 
 import platformdirs
 
+from bitface.errors import InputError
+from bitface.surroundings import trouble_with
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
@@ -38,10 +41,17 @@ class Workspace:
 
 
 def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
-    """The workspace of a project at `root`; BITFACE_HOME, BITFACE_CACHE, BITFACE_DATA and BITFACE_PARAMS move its parts."""
+    """The workspace of a project at `root`; BITFACE_HOME, BITFACE_CACHE, BITFACE_DATA and BITFACE_PARAMS move its parts.
+
+    Raises:
+        InputError: a variable begins with `~` and a user who is not there.
+    """
 
     def folder(name: str, default: Path) -> Path:
-        return Path(environment.get(name) or default).expanduser().absolute()
+        try:
+            return Path(environment.get(name) or default).expanduser().absolute()
+        except RuntimeError as error:
+            raise InputError(f"{name}: there is no home folder of that user; write the path out") from error
 
     return Workspace(
         root=root.absolute(),
@@ -50,3 +60,21 @@ def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
         data=folder("BITFACE_DATA", root / "data"),
         params=folder("BITFACE_PARAMS", root / "params.yaml"),
     )
+
+
+def trouble_in(place: Workspace) -> dict[str, str]:
+    """What of home, dataset folder and cache cannot be written -> why, in words; empty where all can."""
+    # Beside the dataset: a reader of the folder must not meet the probe.
+    beside = place.data if place.data.exists() and not place.data.is_dir() else place.data.parent
+    found = {"home": trouble_with(place.home), "data": trouble_with(beside), "cache": trouble_with(place.cache)}
+    return {name: words for name, words in found.items() if words}
+
+
+def check_places(place: Workspace) -> None:
+    """Refuses to begin what could not be kept.
+
+    Raises:
+        InputError: home, the dataset folder or the cache cannot be written.
+    """
+    for name, words in trouble_in(place).items():
+        raise InputError(f"{name} {words}")

@@ -84,3 +84,82 @@ def test_only_a_trained_face_net_that_its_twin_starts_trains_for_longer() -> Non
         assert (
             training.epochs_of("one-bit") == getattr(source, one_bit) and training.epochs_of("float") == source.epochs
         )
+
+
+def _changed(tmp_path: Path, old: str, new: str) -> Path:
+    text = FILE.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"seed: [1\n", "params.yaml, line 2, column 1: "),
+        (b"seed: 1\n\tepochs: 2\n", "params.yaml, line 2, column 1: "),
+        (b"seed: 1\nseed: 2\n", "params.yaml, line 2, column 1: 'seed' is given twice"),
+        (b"a: {b: 1, b: 2}\n", "params.yaml, line 1, column 11: 'b' is given twice"),
+        (b"seed: *nowhere\n", "params.yaml, line 1, column 7: "),
+        (b"seed: !!python/object:os.system {}\n", "params.yaml, line 1, column 7: "),
+        (b"? [1, 2]\n: 3\n", "params.yaml, line 1, column 3: "),
+        ("seed: 1\nnote: größe\n".encode("latin-1"), "params.yaml, line 2, column 9: byte 0xf6 is not UTF-8"),
+        ("seed: 1\n".encode("utf-16"), "params.yaml, line 1, column 1: byte 0xff is not UTF-8"),
+        (b"seed: 1\nnote: a\x00b\n", "params.yaml, line 2: a character that YAML does not allow"),
+        (b"when: 2024-13-45\n", "params.yaml: month must be in 1..12"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_line(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as found:
+        read_params(path)
+    assert str(found.value).startswith(words) and "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "# only a comment\n", "train: {lr: 0.1}\n", "- a\n- list\n", "42\n", "profiles: {default: {}}\n", "seed: 1\n"],
+)
+def test_another_programs_params_yaml_is_told_from_ours(content: str, tmp_path: Path) -> None:
+    """Every DVC project has a file of that name."""
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"this params\.yaml is not bitface's"):
+        read_params(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("seed: 20240714", "sead: 20240714", "params.yaml: seed: this parameter is missing"),
+        ("seed: 20240714", "seed: -1", "params.yaml: seed: Input should be greater than or equal to 0"),
+        ("  default: {}", "  default:", None),
+        ("  default: {}", "  default: 3", "params.yaml: profiles: give each of quick, default, full its changes"),
+        ("  speech_share:", "  speach_share:", "params.yaml: synthetic.speech_share: this parameter is missing"),
+        ("transfer: ", "transfers: {}\ntransfer: ", "params.yaml: transfers: there is no such parameter"),
+    ],
+)
+def test_a_slip_of_the_hand_in_our_own_file_is_named(old: str, new: str, words: str | None, tmp_path: Path) -> None:
+    path = _changed(tmp_path, old, new)
+    if words is None:
+        assert read_params(path) == read_params(FILE)
+        return
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_params(path)
+
+
+def test_a_byte_order_mark_is_no_fault_and_a_folder_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + FILE.read_bytes())
+    assert read_params(path) == read_params(FILE)
+    with pytest.raises(InputError, match="is no file"):
+        read_params(tmp_path)
+
+
+@pytest.mark.parametrize("override", ["training.epochs=[1", "training=3", "training.epochs={a: 1, a: 2}", "profiles=3"])
+def test_an_override_that_says_nothing_usable_is_refused_in_one_line(override: str) -> None:
+    with pytest.raises(InputError) as found:
+        read_params(FILE, "default", [override])
+    assert "\n" not in str(found.value)

@@ -120,7 +120,7 @@ def test_an_unknown_reference_or_change_is_refused() -> None:
     with pytest.raises(ValueError, match="'a, b' cannot name a metric"):
         StudyParams.model_validate({**STUDY.model_dump(), "variants": {"base": {}, "narrow": {}, "a, b": {}}})
     wrong = STUDY.model_copy(update={"variants": {"base": {"lstm_unit": 2}}, "fused": {}})
-    with pytest.raises(InputError, match=r"study\.variants: base: lstm_unit: Extra inputs"):
+    with pytest.raises(InputError, match=r"study\.variants: base: lstm_unit: there is no such parameter"):
         plan_jobs(wrong, TRAINING, seed=5)
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from bitface.adapters.prefect_service import BREATH_S, POOL
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
+from bitface.surroundings import check_port
 
 _START_S: Final = 120
 
@@ -34,17 +35,35 @@ def running_server(home: Path) -> str | None:
         return None
 
 
+def check_server(url: str | None) -> None:
+    """Refuses an address at which no server answers; None: Prefect starts a temporary one.
+
+    Raises:
+        InputError: nobody listens there within three seconds, or it is no address.
+    """
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no address")
+        socket.create_connection((parts.hostname, port), timeout=3).close()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no Prefect server answers at PREFECT_API_URL='{url}'; start it, correct the address, or unset the variable"
+        ) from error
+
+
 @contextmanager
 def server(home: Path, port: int) -> Iterator[str]:
     """Prefect's server on 127.0.0.1 while the block runs; its address. Its data lie in PREFECT_HOME.
 
     Raises:
-        InputError: the port is taken, or the server does not answer within two minutes.
+        InputError: the port is none or taken, or the server does not answer within two minutes.
     """
-    with contextlib.closing(socket.socket()) as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise InputError(f"port {port} is taken; end what listens there, or name another with --port")
-    words = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    check_port(port)
+    words = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     place = home / "prefect" / "server.json"
     log = home / "prefect" / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +87,6 @@ def worker(url: str, home: Path, tags: Sequence[str]) -> Iterator[subprocess.Pop
         "PREFECT_WORKER_QUERY_SECONDS": "5",
     }
     words = [
-        "-m",
         "prefect",
         "worker",
         "start",
@@ -85,11 +103,12 @@ def worker(url: str, home: Path, tags: Sequence[str]) -> Iterator[subprocess.Pop
 
 @contextmanager
 def group(words: Sequence[str], environment: Mapping[str, str], out: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process with a process group of its own, all of which is ended with the block."""
-    command = [sys.executable, *words]
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter
-        command, env=dict(environment), stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    """A Python module, as after `python -m`, with a process group of its own: a terminal's Ctrl-C does not reach it, and all of it is
+    ended with the block, or with this process.
+
+    `out` takes what it says; None: our own streams do.
+    """
+    process = started(words, environment, out)
     try:
         yield process
     finally:
@@ -100,6 +119,41 @@ def group(words: Sequence[str], environment: Mapping[str, str], out: Any) -> Ite
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if process.stdin:
+            process.stdin.close()
+
+
+def started(words: Sequence[str], environment: Mapping[str, str], out: Any) -> subprocess.Popen[bytes]:
+    """A Python module in a session of its own, which ends when this process does."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "bitface.adapters.with_parent", *words],
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=out,
+        stderr=out and subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def serve_in_own_session() -> None:
+    """Lets the temporary server that Prefect starts for a flow be out of reach of a terminal's Ctrl-C: it must still answer while the
+    run is ended in order. Call it before the first flow.
+    """
+    import prefect
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import get_current_settings
+
+    class OwnSession(SubprocessASGIServer):
+        def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
+            folder = str(Path(prefect.__file__).parent.parent)
+            words = ["uvicorn", "--app-dir", folder, "--factory", "prefect.server.api.server:create_app"]
+            words += ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "error", "--lifespan", "on"]
+            own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+            told = get_current_settings().to_environment_variables(exclude_unset=True)
+            return started(words, {**os.environ, **own, **told}, None)
+
+    # Prefect keeps one per port, and asks for the one without: the first that is made is everybody's.
+    OwnSession()
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, writable_file
 from bitface.errors import GateError
 
 audit_app = typer.Typer(
@@ -15,7 +15,9 @@ audit_app = typer.Typer(
 )
 
 
-Html = Annotated[Path | None, typer.Option("--html", help="Also write a page that prints well to this file.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", callback=writable_file, help="Also write a page that prints well to this file.")
+]
 
 
 def _tell(
@@ -111,7 +113,9 @@ def as_of(
 @audit_app.command("log")
 def log(
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write where the log ends now to this file.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(callback=writable_file, help="Write where the log ends now to this file.")
+    ] = None,
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
@@ -155,7 +159,8 @@ def erasure(
 
 @audit_app.command("dpia")
 def dpia(
-    out: Annotated[Path | None, typer.Option(help="Write it to this Markdown file.")] = None, as_json: AsJson = False
+    out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write it to this Markdown file.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """A data protection impact assessment with what the ledger knows filled in; the rest is marked."""
     from bitface.dataset.files import write_atomically

@@ -23,9 +23,9 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
-    from flows.wiring import quieten
+    from flows.wiring import ready
 
-    quieten()
+    ready(overrides=set_ or ())
     from flows.stages import bench
 
     document, text = bench(against, tuple(set_ or ()))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, writable_file
 
 consent_app = typer.Typer(no_args_is_help=True, help="Consents: record, withdraw, show, and which end soon.")
 Subject = Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")]
@@ -78,7 +78,7 @@ def expiring(
 
 @consent_app.command()
 def schema(
-    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write it to this file.")] = None,
 ) -> None:
     """The JSON Schema of a consent event, for whoever writes them."""
     import json

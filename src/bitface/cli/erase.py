@@ -20,9 +20,10 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Quarantine, dataset, retrain and gate without them, keys destroyed, everything deleted, a search, a proof."""
-    from flows.wiring import quieten
+    from flows.wiring import open_tools, ready_for_flow
 
-    quieten()
+    overrides = tuple(set_ or ())
+    (open_tools if dry_run else ready_for_flow)(profile, overrides)
     from bitface.steps.erase import erase_text, summary_of
     from flows.erasing import blast_radius
 
@@ -31,5 +32,5 @@ def erase(
     else:
         from flows.erase import erase_here
 
-        found = summary_of(erase_here(subjects, reason, profile, tuple(set_ or ())), dry_run=False)
+        found = summary_of(erase_here(subjects, reason, profile, overrides), dry_run=False)
     emit(found, erase_text(found), as_json)

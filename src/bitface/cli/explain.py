@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, writable_file
 
 
 def explain(
     path: Annotated[Path, typer.Argument(help="An image, a video, or a folder of the frames of a clip.")],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("explanation.html"),
+    out: Annotated[Path, typer.Option(callback=writable_file, help="The page to write.")] = Path("explanation.html"),
     model: Annotated[
         str | None,
         typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),

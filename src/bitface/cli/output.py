@@ -9,7 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
+from bitface.surroundings import check_file
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def writable_file(path: Path | None) -> Path | None:
+    """For options that name a file to write: refused before the work is done and not after it; raises InputError."""
+    if path is not None:
+        check_file(path)
+    return path
+
+
+def raise_exit_of(code: int) -> None:
+    """Hands on what a server returned; as a shell does where a signal ended it, 128 and the signal's number."""
+    if code:
+        raise typer.Exit(code if code > 0 else 128 - code)
 
 
 def emit(document: Any, text: str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit, warn
+from bitface.cli.output import AsJson, emit, warn, writable_file
 
 if TYPE_CHECKING:
     from bitface.ports import Report
@@ -36,7 +36,8 @@ def predict(
         bool, typer.Option("--log", help="Keep numbers and scores, never faces, for `bitface drift`; for some days.")
     ] = False,
     csv: Annotated[
-        Path | None, typer.Option(help="Also write a CSV file: one row per face, or per input without one.")
+        Path | None,
+        typer.Option(callback=writable_file, help="Also write a CSV file: one row per face, or per input without one."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitface.cli.output import AsJson, emit, warn
+from bitface.cli.output import AsJson, emit, warn, writable_file
+from bitface.surroundings import user_name
 
 if TYPE_CHECKING:
     from bitface.ledger.entries import Promotion
@@ -26,7 +26,9 @@ Role = Annotated[str, typer.Option(help="engineer, reviewer or compliance.")]
 def add(
     person: Annotated[str, typer.Option(help="Whose key it is; two approvals mean two people.")],
     role: Role,
-    out: Annotated[Path | None, typer.Option(help="New file for the private key (PERSON.ROLE.pem).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=writable_file, help="New file for the private key (PERSON.ROLE.pem).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes an Ed25519 key: its public half goes on record, the private one into a file that its owner keeps."""
@@ -93,7 +95,7 @@ def promote(version: Annotated[int, typer.Argument(help="Number of the version."
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
         _warn_of_other_hands(tools)
-        moved = let_live(version, rule_of(tools.params.promotion), getpass.getuser(), tools.workspace.runs, ledger)
+        moved = let_live(version, rule_of(tools.params.promotion), user_name(), tools.workspace.runs, ledger)
         _show(moved, tools, start, as_json)
 
 
@@ -108,7 +110,7 @@ def rollback(
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
         _warn_of_other_hands(tools)
-        _show(roll_back(to, getpass.getuser(), ledger), tools, start, as_json)
+        _show(roll_back(to, user_name(), ledger), tools, start, as_json)
 
 
 def _warn_of_other_hands(tools: Tools) -> None:

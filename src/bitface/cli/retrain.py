@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit, warn
+from bitface.cli.output import AsJson, emit, raise_exit_of, warn
 from bitface.errors import InputError
 
 gate_app = typer.Typer(no_args_is_help=True, help="Decisions: show one, replay one.")
@@ -26,10 +26,9 @@ def retrain(
 ) -> None:
     """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
     from bitface.steps.summary import summary_text
-    from flows.wiring import check_retrain, quieten
+    from flows.wiring import check_retrain
 
     check_retrain(profile, set_ or (), purpose, context)
-    quieten()
     from flows.retrain import RetrainRequest, run_here
 
     request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
@@ -45,9 +44,9 @@ def retrain(
 def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
     """The decision of a run, cell by cell."""
     from bitface.steps.gate import BUNDLE_NAME, decision_text, recorded_decision
-    from flows.wiring import workspace
+    from flows.wiring import open_tools
 
-    path = workspace().runs / run / BUNDLE_NAME
+    path = open_tools().workspace.runs / run / BUNDLE_NAME
     if not run.isalnum() or not path.is_file():
         raise InputError(f"no decision of run '{run[:40]}'; `bitface retrain` prints the run's id")
     decision = recorded_decision(path)
@@ -72,4 +71,4 @@ def ui(
     """MLflow's UI on 127.0.0.1; stop it with Ctrl-C."""
     from flows.wiring import serve_ui
 
-    serve_ui(port)
+    raise_exit_of(serve_ui(port))

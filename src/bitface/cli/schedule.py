@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, raise_exit_of
 
 
 def schedule(
@@ -22,9 +22,9 @@ def schedule(
 ) -> None:
     """Creates the Prefect deployments: a weekly retrain, a nightly look at consents, and the retrain that it may ask for."""
     from flows.service import schedule_all
-    from flows.wiring import open_tools
+    from flows.wiring import ready_for_flow
 
-    rows = schedule_all(open_tools(profile, tuple(set_ or ())), cron, every, tuple(set_ or ()))
+    rows = schedule_all(ready_for_flow(profile, tuple(set_ or ())), cron, every, tuple(set_ or ()))
     lines = [f"{row['name']:<8} {', '.join(row['schedules']) or 'when asked':<20} {row['description']}" for row in rows]
     emit(rows, "\n".join([*lines, "run them with `bitface worker`"]), as_json)
 
@@ -34,7 +34,6 @@ def worker(
 ) -> None:
     """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one."""
     from flows.service import serve_schedule
-    from flows.wiring import ends_on_signals, open_tools
+    from flows.wiring import ready_for_flow
 
-    ends_on_signals()
-    serve_schedule(open_tools(), port)
+    raise_exit_of(serve_schedule(ready_for_flow(), port))

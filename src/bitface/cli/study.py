@@ -27,9 +27,10 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """R against T, one-bit against float, landmarks against faces: several trainings of each; goes on where it stopped."""
-    from flows.wiring import quieten
+    from flows.wiring import prepare_server, ready_for_flow
 
-    quieten()
+    ready_for_flow(profile, set_ or ())
+    prepare_server()
     from flows.study import StudyRequest, study
 
     found = study(StudyRequest(profile=profile, context=context, overrides=tuple(set_ or ()), variants=variants))
@@ -49,9 +50,10 @@ def landmarks(
     as_json: AsJson = False,
 ) -> None:
     """How few of the 478 landmarks do, and chosen how: screened at once, the best of each size trained."""
-    from flows.wiring import quieten
+    from flows.wiring import prepare_server, ready_for_flow
 
-    quieten()
+    ready_for_flow(profile, set_ or ())
+    prepare_server()
     from flows.study import LandmarkRequest, study_landmarks
 
     found = study_landmarks(LandmarkRequest(profile=profile, context=context, overrides=tuple(set_ or ())))

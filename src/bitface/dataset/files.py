@@ -11,7 +11,10 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Writes `data` beside `path`, syncs it, and renames it into place."""
+    """Writes `data` beside `path`, syncs it, and renames it into place; straight into a device or a pipe, which must stay one."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(data)
+        return
     with _written_beside(path, data, mode) as part:
         part.replace(path)
 
@@ -28,7 +31,7 @@ def write_once(path: Path, data: bytes, mode: int = 0o644) -> None:
 def _written_beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """A synced file beside `path`; gone afterwards unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text, update
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.pool import StaticPool
 
 from bitface.errors import InputError
 from bitface.ledger import tables
@@ -31,8 +32,24 @@ def open_engine(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise InputError("the ledger's URL is not one; write it as sqlite:////folder/ledger.sqlite") from error
+    try:
+        engine = _engine_of(parsed)
+    except (ArgumentError, ImportError) as error:
+        name = parsed.drivername
+        raise InputError(
+            f"no driver for '{name}' of BITFACE_LEDGER_URL is installed; install it, or write sqlite:////folder/file"
+        ) from error
+    try:
+        _create_or_check(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _engine_of(parsed: URL) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         engine = create_engine(parsed, isolation_level="REPEATABLE READ")
     else:
@@ -41,11 +58,24 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def is_new_file(url: str) -> bool:
+    """Whether a URL names an SQLite file that is not there yet; False where it cannot be read as one."""
     try:
-        _create_or_check(engine)
-    except BaseException:
-        engine.dispose()
-        raise
+        parsed = make_url(url)
+        file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    except (ArgumentError, ValueError):
+        return False
+    return bool(file) and file != ":memory:" and not Path(str(file)).exists()
+
+
+def empty_engine() -> Engine:
+    """An empty ledger in memory, for questions where nothing was ever recorded: asking leaves no file behind."""
+    # One connection for all threads: each would otherwise see a database of its own.
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    tables.metadata.create_all(engine)
     return engine
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval
-from bitface.errors import InputError
+from bitface.errors import InputError, IntegrityError
 from bitface.ledger import approvals, chain, contexts, leases, promotion, questions, status, tables
-from bitface.ledger.engine import open_engine, reading, writing
+from bitface.ledger.engine import empty_engine, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
     Alias,
@@ -35,14 +35,12 @@ from bitface.ledger.entries import (
 )
 from bitface.ledger.rows import (
     check_members,
-    checked_consents,
     consent_row,
     consents_of,
     decision_of,
     decision_row,
-    distinct_events,
     is_new,
-    notice_row,
+    recorded_consents,
     recorded_digests,
     values_of,
 )
@@ -67,6 +65,7 @@ class Ledger:
         self._url = url
         self._clock = clock
         self._opened: Engine | None = None
+        self._empty: Engine | None = None
 
     def __enter__(self) -> Self:
         """The ledger itself."""
@@ -80,9 +79,10 @@ class Ledger:
 
     def close(self) -> None:
         """Gives every connection back; the next use opens the ledger again."""
-        if self._opened is not None:
-            self._opened.dispose()
-            self._opened = None
+        for engine in (self._opened, self._empty):
+            if engine is not None:
+                engine.dispose()
+        self._opened = self._empty = None
 
     @property
     def _engine(self) -> Engine:
@@ -90,24 +90,34 @@ class Ledger:
             self._opened = open_engine(self._url)
         return self._opened
 
+    @property
+    def _to_read(self) -> Engine:
+        """The engine; an empty one in memory where nothing was ever recorded, so that a question creates no file."""
+        if self._opened is not None or not is_new_file(self._url):
+            return self._engine
+        if self._empty is None:
+            self._empty = empty_engine()
+        return self._empty
+
     def record_notice(self, notice: Notice) -> bool:
         """Makes a notice known: only consents given under a known notice admit anybody."""
-        return self._record_once("notice", tables.notices, notice_row(notice), stamp="recorded_at")
+        row = {"sha256": notice.sha256, "notice_id": notice.notice_id, "language": notice.language, "body": notice.text}
+        return self._record_once("notice", tables.notices, row, stamp="recorded_at")
 
-    def record_consents(self, events: Iterable[ConsentEvent], notices: Iterable[Notice] = ()) -> int:
-        """Appends the events that are not there yet, and the notices they name, in one transaction; returns how many events were new.
+    def record_consents(self, events: Iterable[ConsentEvent]) -> int:
+        """Appends the events that are not there yet, in one transaction; returns how many were new.
 
         Raises:
             IntegrityError: an event id is there already and says something else.
         """
-        offered = distinct_events(events)
+        offered: dict[str, ConsentEvent] = {}
+        for event in events:
+            if not offered.setdefault(event.event_id, event).says_the_same_as(event):
+                raise IntegrityError("two consent events have one id and differ; give every event its own id")
         with writing(self._engine) as connection:
-            known = checked_consents(connection, offered)
-            for notice in notices:
-                row = notice_row(notice)
-                if is_new(connection, tables.notices, row):
-                    stamped = {**row, "recorded_at": utc_text(self._clock())}
-                    chain.append(connection, "notice", row, {tables.notices: [stamped]}, self._clock())
+            known = recorded_consents(connection, offered.keys())
+            if any(not event.says_the_same_as(offered[key]) for key, event in known.items()):
+                raise IntegrityError("a consent event is on record with another content; record a new event instead")
             rows = [consent_row(event) for key, event in offered.items() if key not in known]
             if rows:
                 chain.append(
@@ -115,34 +125,28 @@ class Ledger:
                 )
         return len(rows)
 
-    def new_consents(self, events: Iterable[ConsentEvent]) -> int:
-        """How many events `record_consents` would append; raises what it would raise, and writes nothing."""
-        offered = distinct_events(events)
-        with reading(self._engine) as connection:
-            return len(offered) - len(checked_consents(connection, offered))
-
     def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
         """Every consent event on record, in the order of the log; of one pseudonym, where it is given.
 
         This is what is asked before anybody's data are used: what the log holds counts, whatever clock stamped it.
         """
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return consents_of(connection, subject)
 
     def consents_as_of(self, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
         """The consent events that were known at a time in the past, in the order of the log: an auditor's question."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return consents_of(connection, subject, at)
 
     def latest_entry_at(self) -> datetime | None:
         """The latest time that any entry of the log is stamped with, None where there is none."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             latest = connection.execute(select(func.max(tables.log.c.at))).scalar_one_or_none()
         return None if latest is None else utc_time(latest)
 
     def known_notices(self) -> frozenset[str]:
         """SHA-256 of every notice on record."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return frozenset(connection.execute(select(tables.notices.c.sha256)).scalars())
 
     def record_dataset(self, dataset: DatasetEntry, members: Sequence[MemberEntry]) -> bool:
@@ -246,7 +250,7 @@ class Ledger:
 
     def status(self, model: ModelEntry) -> ModelStatus:
         """How a registered version stands now: the gate's word, its alias, and what it may be used for."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return status.status_of(connection, model, self._clock())
 
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
@@ -261,7 +265,7 @@ class Ledger:
 
     def assets(self, run_id: str) -> tuple[AssetEntry, ...]:
         """The files that a run left, by path."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.assets_of(connection, [run_id])
 
     def record_erasure(self, erasure_id: str, people: Iterable[str], proof_sha256: str) -> bool:
@@ -283,32 +287,32 @@ class Ledger:
 
     def erasures(self) -> tuple[questions.Erasure, ...]:
         """Every erasure of a person, oldest first."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.erasures(connection)
 
     def run_of(self, model: ModelEntry) -> RunEntry | None:
         """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.run_of(connection, model)
 
     def erased_in(self, model: ModelEntry) -> int:
         """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.erased_people(connection, model)
 
     def whereabouts(self, person: str) -> questions.Whereabouts:
         """Everything on record that rests on a person."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.whereabouts(connection, person)
 
     def alias_periods(self, until: datetime | None = None) -> tuple[questions.AliasPeriod, ...]:
         """Every stretch of time that an alias pointed somewhere; as known at `until`."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.alias_periods(connection, until)
 
     def datasets_by(self, at: datetime) -> tuple[str, ...]:
         """Dataset versions that were on record at a time, oldest first."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return questions.datasets_by(connection, at)
 
     def add_key(self, key: KeyEntry) -> bool:
@@ -328,7 +332,7 @@ class Ledger:
 
     def approved_by(self, statement: Statement) -> tuple[KeyEntry, ...]:
         """The keys whose approvals of a bundle, decision and consent snapshot hold."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return tuple(approvals.valid_approvals(connection, statement).values())
 
     def record_context(self, signed: contexts.SignedContext) -> bool:
@@ -338,12 +342,12 @@ class Ledger:
 
     def contexts(self) -> tuple[contexts.RecordedContext, ...]:
         """Every approval of a context on record, oldest first."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return contexts.recorded(connection)
 
     def context_approvals(self) -> tuple[ContextApproval, ...]:
         """The approvals of contexts that hold and were not revoked."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return contexts.in_force(connection)
 
     def take_lease(self, name: str, holder: str, lasts: timedelta, is_gone: Callable[[str], bool]) -> leases.Lease:
@@ -394,23 +398,23 @@ class Ledger:
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
         """The version that an alias (champion, unless told) points to, if any."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             version = promotion.current_version(connection, name, alias)
         return None if version is None else self.model(version, name)
 
     def promotions(self, alias: Alias = "champion", name: str = MODEL_NAME) -> tuple[Promotion, ...]:
         """Every move of an alias, oldest first: who moved it, when, from where, on which decision."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return promotion.promotions(connection, name, alias)
 
     def checkpoint(self) -> Checkpoint:
         """Where the log ends now; kept elsewhere, it lets `verify_chain` find a cut or a rewrite."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return chain.checkpoint(connection)
 
     def verify_chain(self, kept: Checkpoint | None = None) -> ChainReport:
         """Recomputes every digest of the log and of the rows it covers, and compares with a kept checkpoint."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return chain.verify(connection, kept)
 
     def _record_once(self, kind: str, table: Table, row: Mapping[str, Any], stamp: str) -> bool:
@@ -422,7 +426,7 @@ class Ledger:
         return True
 
     def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return connection.execute(query).mappings().all()
 
     def _row(self, table: Table, condition: ColumnElement[bool]) -> RowMapping | None:

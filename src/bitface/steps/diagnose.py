@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,8 +19,10 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.errors import BitfaceError
 from bitface.ledger.ledger import Ledger
+from bitface.params import read_params
 from bitface.ports import DatasetStore
-from bitface.workspace import Workspace
+from bitface.surroundings import explained
+from bitface.workspace import Workspace, trouble_in
 
 PACKAGES: Final = (
     "prefect",
@@ -52,16 +54,44 @@ class Finding:
 
 def diagnose(place: Workspace, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> tuple[Finding, ...]:
     """All findings, in the order in which a run would meet them."""
-    return (
-        _python(),
-        *_packages(place.root / "constraints.txt"),
-        _processor(),
-        _disk(place.home),
-        _asset(place.cache),
-        _dataset(place.data, store),
-        _keys(place.keys, keys),
-        _ledger(ledger),
+    looks: tuple[tuple[str, Callable[[], Iterable[Finding]]], ...] = (
+        ("python", lambda: [_python()]),
+        ("packages", lambda: _packages(place.root / "constraints.txt")),
+        ("processor", lambda: [_processor()]),
+        ("parameters", lambda: [_parameters(place.params)]),
+        ("places", lambda: _places(place)),
+        ("disk", lambda: [_disk(place.home)]),
+        ("face landmarker", lambda: [_asset(place.cache)]),
+        ("dataset", lambda: [_dataset(place.data, store)]),
+        ("keys", lambda: [_keys(place.keys, keys)]),
+        ("ledger", lambda: [_ledger(ledger)]),
     )
+    return tuple(row for what, look in looks for row in _looked(what, look))
+
+
+def _looked(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """The rows of one look; a look that fails is a row too, since the others still say something."""
+    try:
+        return list(look())
+    except BitfaceError as error:
+        found, _, remedy = str(error).rpartition("; ")
+        return [Finding(what=what, state="fail", found=found or remedy, remedy=remedy)]
+    except Exception as error:  # noqa: BLE001 - whatever is broken, the doctor stays up
+        found, _, remedy = (explained(error) or f"{type(error).__name__}: {error}").rpartition("; ")
+        return [Finding(what=what, state="fail", found=found or remedy, remedy=remedy if found else "report it")]
+
+
+def _parameters(path: Path) -> Finding:
+    read_params(path)
+    return Finding(what="parameters", state="ok", found=path.name)
+
+
+def _places(place: Workspace) -> Iterator[Finding]:
+    trouble = trouble_in(place)
+    for name, folder in (("home", place.home), ("data", place.data), ("cache", place.cache)):
+        found, _, remedy = trouble.get(name, f"{folder} can be written").rpartition("; ")
+        state: Literal["ok", "fail"] = "fail" if name in trouble else "ok"
+        yield Finding(what=name, state=state, found=found or remedy, remedy=remedy if found else "")
 
 
 def _python() -> Finding:
@@ -98,7 +128,7 @@ def _processor() -> Finding:
 
 
 def _disk(home: Path) -> Finding:
-    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free / _GIB
     if free < _DISK_NEEDED_GIB:
         remedy = f"free {_DISK_NEEDED_GIB:g} GiB, or move BITFACE_HOME"

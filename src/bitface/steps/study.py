@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from bitface.evaluation.scores import ModelScores, score_model
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.params import EvaluationParams, StudyParams, TrainingParams, variant_of
+from bitface.pools import worker_processes
 from bitface.ports import Report
 from bitface.steps.featurise import originals
 from bitface.steps.stages import code_digest, key_of, reuse_or_make
@@ -167,8 +167,7 @@ def run_jobs(
             _keep(job, table, folds, count, placed[job])
             report("training for the study", len(jobs) - len(waiting) + done, len(jobs))
         return placed
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_open, initargs=(table, folds)) as pool:
+    with worker_processes(workers, _open, (table, folds)) as pool:
         running: list[Future[None]] = [pool.submit(_keep_here, job, count, placed[job]) for job in waiting]
         for done, finished in enumerate(as_completed(running), start=1):
             finished.result()

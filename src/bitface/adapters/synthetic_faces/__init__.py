@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from bitface.faces.expressions import ExpressionStyle, draw_apex, draw_clip, dra
 from bitface.faces.records import Kind
 from bitface.faces.synthetic_people import SyntheticPerson
 from bitface.params import SyntheticParams
+from bitface.pools import worker_processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,7 @@ def render_people(
         for person in people:
             yield person, studio.samples(person)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_open_studio, initargs=(params, cache)) as pool:
+    with worker_processes(workers, _open_studio, (params, cache)) as pool:
         waiting: deque[tuple[SyntheticPerson, Future[tuple[SyntheticSample, ...]]]] = deque()
         for person in people:
             waiting.append((person, pool.submit(_samples_here, person)))

@@ -1,0 +1,37 @@
+"""Runs a Python module as `python -m` does, in a process group that ends with the process that started it, however that one ended.
+
+The starter holds the other end of our standard input: when it is gone, by `kill -9` too, reading comes to an end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import signal
+import sys
+import threading
+from time import sleep
+from typing import Final
+
+_GRACE_S: Final = 3.0
+
+
+def main() -> None:
+    """Runs the module that the first word names, with the other words."""
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(0, signal.SIGTERM)
+        sleep(_GRACE_S)
+        os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

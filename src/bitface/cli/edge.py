@@ -1,0 +1,144 @@
+"""Where errors become one line and an exit code: what people can mend is told with the remedy, what only we can mend is put in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+
+import typer
+
+from bitface.cli.interrupts import Ending
+from bitface.errors import BitfaceError
+from bitface.surroundings import explained
+
+CLOSED_PIPE = 141
+"""As a shell has it for a program whose reader has left, for example `| head`: 128 + SIGPIPE."""
+
+
+def run_app(ending: Ending) -> int:
+    """Runs the command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is written as an escape.
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _answered(ending)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return CLOSED_PIPE
+    except OSError as error:  # the answer itself could not be written
+        _forget_output()
+        return _said(explained(error) or str(error), 2)
+    return code
+
+
+def _answered(ending: Ending) -> int:
+    """The exit code of the command; errors of standard output rise."""
+    from bitface.cli.app import app
+
+    out = sys.stdout
+    try:
+        # Exit codes come back; None is 0.
+        code = int(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        code = _misused(error)
+    except BitfaceError as error:
+        code = _said(str(error), error.exit_code)
+    except typer.Abort:
+        code = _said("ended at a question; nothing was done", 2)
+    except SystemExit as error:
+        # Typer's own answer to a broken pipe, whichever pipe it was.
+        sys.stdout = out
+        if isinstance(error.__context__, OSError):
+            return _unforeseen(error.__context__)
+        raise
+    except KeyboardInterrupt:
+        ending.number = ending.number or 2
+        code = ending.exit_code
+    except Exception as error:  # noqa: BLE001 - the one broad except: an exit code for everything
+        if ending.number:
+            return _interrupted(ending)
+        code = _unforeseen(error)
+    return _interrupted(ending) if ending.number else code
+
+
+def _interrupted(ending: Ending) -> int:
+    ending.say()
+    return ending.exit_code
+
+
+def _said(text: str, code: int) -> int:
+    sys.stderr.write(f"bitface: {' '.join(text.split())}\n")
+    return code
+
+
+def _misused(error: typer.TyperException) -> int:
+    """What the command line's own reader found: help where a word was missing, else one line."""
+    context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(context.get_help() + "\n")
+    else:
+        hint = f"; see `{context.command_path} --help`" if context is not None else ""
+        _said(error.format_message().rstrip(".") + hint, error.exit_code)
+    return error.exit_code
+
+
+def _unforeseen(error: Exception) -> int:
+    """2 where the surroundings are to blame, as where a disk is full or a file lies where a folder should be; else 1."""
+    if isinstance(error, BrokenPipeError) and _is_output_closed():
+        raise error
+    found = explained(error) or _unusable_place()
+    if found:
+        return _said(found, 2)
+    why = f"{type(error).__name__}: {error}"
+    file = _kept(error)
+    if file is None:
+        traceback.print_exception(error)
+        return _said(f"a defect of bitface's ({why}); please report it with the lines above", 1)
+    return _said(f"a defect of bitface's ({why}); please report it with {file}", 1)
+
+
+def _unusable_place() -> str | None:
+    """A tool may say nothing of the disk that it found full: whether one of our places cannot be written."""
+    from bitface.workspace import trouble_in
+    from flows.wiring import workspace
+
+    with contextlib.suppress(BitfaceError, OSError):
+        return next((f"{name} {words}" for name, words in trouble_in(workspace()).items()), None)
+    return None
+
+
+def _kept(error: Exception) -> Path | None:
+    """The file with the way that an error took; not its words, which may name people. None where none can be written."""
+    lines = [f"{datetime.now(UTC).isoformat()} {type(error).__name__}\n", *traceback.format_tb(error.__traceback__)]
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(prefix="bitface-defect-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        return Path(name)
+    return None
+
+
+def _is_output_closed() -> bool:
+    """Whether nobody reads standard output any more; Rich then puts the null device in its place."""
+    look = select.poll()
+    with contextlib.suppress(OSError, ValueError):
+        if os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat()):
+            return True
+        look.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(state & select.POLLERR for _, state in look.poll(0))
+    return False
+
+
+def _forget_output() -> None:
+    """Python flushes standard output at its end, and would complain again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

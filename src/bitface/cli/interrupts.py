@@ -1,0 +1,98 @@
+"""Ctrl-C, SIGTERM and a closed terminal end a command within seconds: in order where that goes quickly, else at once.
+
+What a command writes appears whole or not at all, and the next run closes what a killed one left open, so ending at once loses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import sleep
+from typing import Any, Final, NoReturn
+
+GRACE_S: Final = 3.0
+"""For an orderly end: a run is marked as failed, the lease given back, servers ended."""
+LINE: Final = "bitface: interrupted; what was finished is kept, run the same command again to go on\n"
+_NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class Ending:
+    """Which signal ended the command, 0 as long as none did."""
+
+    number: int = 0
+    is_said: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell has it: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed terminal."""
+        return 128 + self.number
+
+    def say(self) -> None:
+        """Tells it once."""
+        if not self.is_said:
+            self.is_said = True
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(LINE)
+                sys.stderr.flush()
+
+    def leave(self) -> NoReturn:
+        """Ends this process at once; what it started ends by itself when it sees that."""
+        with contextlib.suppress(OSError, ValueError):
+            if sys.stderr.isatty():
+                sys.stderr.write("\x1b[?25h")  # progress bars hide the cursor
+        self.say()
+        os._exit(self.exit_code)
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[Ending]:
+    """The first signal rises as KeyboardInterrupt, and has GRACE_S to come through; a second one ends the process at once.
+
+    A signal that whoever started us chose to ignore stays ignored. Does nothing outside the main thread.
+    """
+    ending = Ending()
+    if threading.current_thread() is not threading.main_thread():
+        yield ending
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def interrupt(number: int, _: Any) -> None:
+        if ending.number:
+            ending.leave()
+        ending.number = number
+        with contextlib.suppress(OSError):
+            os.write(writer, bytes([number]))  # a loop of asyncio may have taken the wakeup descriptor
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, interrupt)
+    # Python runs handlers between two steps of the main thread, which may be long in coming: the descriptor is written at once.
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader, ending), name="end in time", daemon=True).start()
+    try:
+        yield ending
+    finally:
+        if not ending.number:
+            signal.set_wakeup_fd(wakeup)
+            for number in heeded:
+                signal.signal(number, before[number])
+            os.close(writer)
+
+
+def _watch(reader: int, ending: Ending) -> None:
+    while read := os.read(reader, 1):
+        if read[0] in _NUMBERS:
+            sleep(GRACE_S)
+            ending.number = ending.number or read[0]
+            ending.leave()
+    os.close(reader)

@@ -1,0 +1,66 @@
+"""Reads YAML that people edit by hand: what is wrong with it is said with line and column, and a key given twice is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bitface.errors import InputError
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML asks for unique keys, PyYAML lets the last one win: a number changed at the first would change nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"'{name[:40]}' is given twice", problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says, as plain values; None where it says nothing.
+
+    Raises:
+        InputError: it is no UTF-8 text or no YAML; with line and column, both from 1. OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        lines = data[: error.start].split(b"\n")
+        place = f"{path.name}, line {len(lines)}, column {len(lines[-1]) + 1}"
+        raise InputError(f"{place}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8") from error
+    return _parsed(text, path.name)
+
+
+def parse_scalar(text: str, name: str) -> Any:
+    """What a value on the command line says in YAML.
+
+    Raises:
+        InputError: it is no YAML.
+    """
+    return _parsed(text, name)
+
+
+def _parsed(text: str, name: str) -> Any:
+    try:
+        return yaml.load(text, _EachKeyOnce)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError(f"{name}{place}: {error.problem or error.context}; correct it there") from error
+    except yaml.reader.ReaderError as error:
+        place = f", line {text.count(chr(10), 0, error.position) + 1}"
+        raise InputError(f"{name}{place}: a character that YAML does not allow; take it out") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # Such as 2024-13-45, which looks like a date and is none.
+        raise InputError(
+            f"{name}: {' '.join(str(error).split())[:200]}; put the value in quotes or correct it"
+        ) from error

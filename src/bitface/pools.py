@@ -1,0 +1,57 @@
+"""Worker processes that a terminal's Ctrl-C does not reach, and that end with the work they are for, however that ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@contextmanager
+def worker_processes(
+    count: int, initializer: Callable[..., None], initargs: tuple[Any, ...]
+) -> Iterator[ProcessPoolExecutor]:
+    """`count` processes, each set up by `initializer`. What is under way is finished at the end of the block, and dropped where the block
+    ends with an error or Ctrl-C. Killed with `kill -9`, this process takes them along.
+    """
+    context = multiprocessing.get_context("spawn")
+    # Nobody writes: reading ends when the last writer is closed, as it is with this process.
+    reader, writer = context.Pipe(duplex=False)
+    with reader, writer:
+        pool = _Unreached(count, mp_context=context, initializer=_begin, initargs=(reader, initializer, initargs))
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+
+class _Unreached(ProcessPoolExecutor):
+    """Starts its processes with Ctrl-C held back, which they inherit; ignoring it from within would come too late."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(reader: Connection, initializer: Callable[..., None], initargs: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with, args=(reader,), name="end with parent", daemon=True).start()
+    initializer(*initargs)
+
+
+def _end_with(reader: Connection) -> None:
+    reader.poll(None)
+    os._exit(1)

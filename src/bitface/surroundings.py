@@ -1,0 +1,157 @@
+"""What a command finds around it: places to write, ports, a user; and in one line what is wrong with them, and what helps."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import getpass
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bitface.errors import InputError
+
+_MOVE: Final = "or name another place (BITFACE_HOME, BITFACE_DATA and BITFACE_CACHE move ours)"
+_TROUBLE: Final = {
+    errno.ENOSPC: ("there is no space left", f"free some, {_MOVE}"),
+    errno.EDQUOT: ("the quota is used up", f"free some, {_MOVE}"),
+    errno.EROFS: ("the file system is read-only", f"mount it for writing, {_MOVE}"),
+    errno.EACCES: ("permission denied", f"give yourself the right, {_MOVE}"),
+    errno.EPERM: ("not permitted", f"give yourself the right, {_MOVE}"),
+    errno.ENOTDIR: ("a file is where a folder is expected", f"move it away, {_MOVE}"),
+    errno.EEXIST: ("something else is there already", f"move it away, {_MOVE}"),
+    errno.EISDIR: ("a folder is where a file is expected", "name a file"),
+    errno.ENOENT: ("it is not there", "correct the path, or make its folder first"),
+    errno.ENAMETOOLONG: ("the name is too long", "give it a shorter one"),
+    errno.ELOOP: ("symbolic links lead in a circle", "mend the links"),
+    errno.EFBIG: ("the file would be too large for this file system", f"raise the limit, {_MOVE}"),
+    errno.EIO: ("the device failed", f"check the disk, {_MOVE}"),
+    errno.ESTALE: ("the network drive went away", "mount it again"),
+    errno.ENXIO: ("there is no such device", "name a file"),
+    errno.EBUSY: ("it is in use", "end what uses it"),
+    errno.ETXTBSY: ("it is in use", "end what uses it"),
+    errno.EMFILE: ("too many files are open", "raise the limit with `ulimit -n 4096`"),
+    errno.ENFILE: ("too many files are open on this machine", "end other programs"),
+    errno.ENOMEM: ("memory ran out", "end other programs, or set fewer workers"),
+    errno.EAGAIN: ("no further process or thread may be started", "end other programs, or raise `ulimit -u`"),
+    errno.EADDRINUSE: ("the port is taken", "end what listens there, or name another port"),
+    errno.ECONNREFUSED: ("nobody listens there", "start the server, or unset the variable that names it"),
+    errno.EHOSTUNREACH: ("the host cannot be reached", "check the network, or unset the variable that names it"),
+    errno.ENETUNREACH: ("the network cannot be reached", "check the network, or unset the variable that names it"),
+    errno.ETIMEDOUT: ("it did not answer in time", "check the network, or unset the variable that names it"),
+}
+_DATABASE: Final = {  # what SQLite says, wherever the words of it end up
+    "disk is full": errno.ENOSPC,
+    "disk I/O error": errno.EIO,
+    "readonly database": errno.EROFS,
+    "unable to open database file": errno.EACCES,
+}
+
+
+def explained(error: BaseException) -> str | None:
+    """What is wrong around us, in one line with the place and the remedy, where an error comes from that; None: it is no such error."""
+    for one in _chain(error):
+        if isinstance(one, OSError) and (found := _of_system(one)):
+            return found
+        if isinstance(one, MemoryError):
+            return "; ".join(_TROUBLE[errno.ENOMEM])
+        if type(one).__name__ == "OperationalError":
+            number = next((number for words, number in _DATABASE.items() if words in str(one)), None)
+            if number is not None:
+                return "a database of bitface's home: " + "; ".join(_TROUBLE[number])
+    return None
+
+
+def trouble_with(folder: Path) -> str | None:
+    """Why nothing could be written below a folder, in words; None where something can. What is not there yet is judged by the folder
+    that would hold it: a file is made there and removed, and nothing else.
+    """
+    try:
+        there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+        handle, name = tempfile.mkstemp(dir=there, prefix=".bitface-probe-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(bytes(4096))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        what, remedy = _TROUBLE.get(error.errno or 0, (str(error.strerror), f"check it, {_MOVE}"))
+        return f"'{folder}' cannot be written: {what}; {remedy}"
+    return None
+
+
+def check_file(path: Path) -> None:
+    """Refuses a file that could not be written once the work is done; what is there is not touched.
+
+    Raises:
+        InputError: it is a folder, or nothing can be written where it would lie.
+    """
+    found = None
+    if len(os.fsencode(path.name)) > _NAME_BYTES:
+        found = "; ".join(_TROUBLE[errno.ENAMETOOLONG])
+    elif path.is_dir():
+        found = "; ".join(_TROUBLE[errno.EISDIR])
+    elif path.is_file() and not os.access(path, os.W_OK):
+        found = "permission denied; give yourself the right, or name another file"
+    elif path.is_file() or not path.exists():  # what a device or a pipe takes shows when it is written
+        words = trouble_with(path.absolute().parent)
+        found = words and words.partition("cannot be written: ")[2].replace(f", {_MOVE}", ", or name another file")
+    if found:
+        raise InputError(f"'{path}' cannot be written: {found}")
+
+
+def check_port(port: int) -> None:
+    """Refuses a port on 127.0.0.1 that no server of ours could have.
+
+    Raises:
+        InputError: there is no such port, it is taken, or only the machine's owner may open it.
+    """
+    if not 1 <= port <= _PORTS:
+        raise InputError(f"there is no port {port}; name one from 1024 to {_PORTS} with --port")
+    with contextlib.closing(socket.socket()) as probe:
+        # As servers do: what a server of a moment ago left in TIME_WAIT is no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError as error:
+            raise InputError(f"port {port} is for the machine's owner; name one above 1023 with --port") from error
+        except OSError as error:
+            raise InputError(f"port {port} is taken; end what listens there, or name another with --port") from error
+
+
+def user_name() -> str:
+    """Who runs this: the login name, or the number where a user has none, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def _of_system(error: OSError) -> str | None:
+    found = _TROUBLE.get(error.errno or 0)
+    if found is None:
+        return None
+    names = [f"'{os.fsdecode(name)}': " for name in (error.filename,) if isinstance(name, str | bytes)]
+    return f"{names[0] if names else ''}{found[0]}; {found[1]}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from, each once."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        inner = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [cause for cause in (one.__cause__, one.__context__, *inner) if cause is not None]
+
+
+_NAME_BYTES: Final = 255
+_PORTS: Final = 65535
