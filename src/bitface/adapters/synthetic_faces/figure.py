@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.adapters.synthetic_faces import lighting, shading
+from bitface.adapters.synthetic_faces import exact, lighting, shading
+from bitface.adapters.synthetic_faces.draws import Draws
 from bitface.adapters.synthetic_faces.head_mesh import PARTS, HeadMesh, vertex_rows
 from bitface.adapters.synthetic_faces.looks import Look
 from bitface.adapters.synthetic_faces.painting import Canvas, hair_field, paint
@@ -52,36 +53,37 @@ class Figure:
 
     def expressed(self, mesh: HeadMesh, action: FloatArray) -> FloatArray:
         """Vertices (N, 3) under 52 facial actions."""
-        moved = np.tensordot(action, mesh.actions, axes=1).astype(np.float32)
+        moved = exact.weighted_sum(action, mesh.actions)
         return np.where(self.follows[:, None] >= 0, self.resting + moved[self.follows], self.resting)
 
 
-def make_figure(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray, rng: np.random.Generator) -> Figure:
+def make_figure(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray, draws: Draws) -> Figure:
     """The figure of a person with a resting face (V, 3)."""
     pieces = [_head(mesh, canvas, look, neutral)]
     if look.style in _SHELL_DM:
-        pieces.append(_hair_shell(mesh, canvas, look, neutral, rng))
+        pieces.append(_hair_shell(mesh, canvas, look, neutral, draws.of("hair")))
     if look.style in ("bob", "long"):
-        pieces.append(_hanging_hair(look, neutral, rng))
+        pieces.append(_hanging_hair(look, neutral, draws.of("curtain")))
     if look.style == "tied" and look.hair_length > 0.5:
         pieces.append(_knot(neutral, look))
     eye_rows = vertex_rows(mesh.triangles, [PARTS.index("eye")], mesh.part)
     left = neutral[eye_rows[mesh.template[eye_rows, 0] > 0]]
     right = neutral[eye_rows[mesh.template[eye_rows, 0] < 0]]
     if look.frame is not None:
-        pieces.append(_glasses(left, right, neutral, rng))
+        pieces.append(_glasses(left, right, neutral, draws.of("glasses")))
     starts = np.cumsum([0] + [len(piece.vertices) for piece in pieces])
     triangles = np.concatenate([piece.triangles + start for piece, start in zip(pieces, starts, strict=False)])
     frame = look.frame if look.frame is not None else np.zeros(3)
+    rng = draws.of("eyes and teeth")
     surface = shading.Surface(
         triangles=triangles.astype(np.int32),
         material=np.concatenate([piece.material for piece in pieces]),
         coordinates=np.concatenate([piece.coordinates for piece in pieces]),
         attributes=np.concatenate([piece.attributes for piece in pieces]),
-        texture=paint(canvas, look, rng),
+        texture=paint(canvas, look, draws),
         strands=canvas.strands,
         colours=np.stack([look.iris, look.hair, look.lip, np.array([0.72, 0.67, 0.58]) * rng.uniform(0.8, 1.1),
-                          frame, look.skin]).astype(np.float32),
+                          frame, look.skin, look.sclera]).astype(np.float32),
         iris_radius=float(rng.uniform(0.46, 0.53)),
     )  # fmt: skip
     return Figure(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bitface.adapters.synthetic_faces import exact
 from bitface.adapters.synthetic_faces.head_shapes import LOCAL_CHANGES, RACES, HeadShapes
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS
@@ -65,14 +66,14 @@ class HeadMesh:
 
     def neutral(self, phenotypes: Mapping[str, float], local: FloatArray) -> FloatArray:
         """The resting face (V, 3) of a person: anny's linear model, phenotypes in 0..1, `local` (L,) in -1..1."""
-        shape = np.tensordot(macro_weights(self.macro_labels.tolist(), phenotypes), self.macro, axes=1)
+        shape = exact.weighted_sum(macro_weights(self.macro_labels.tolist(), phenotypes), self.macro)
         signs = np.stack([np.maximum(-local, 0.0), np.maximum(local, 0.0)], axis=1)
-        changes = np.tensordot(signs, self.local, axes=([0, 1], [0, 1]))
+        changes = exact.weighted_sum(signs.ravel(), self.local.reshape(-1, *self.template.shape))
         return np.asarray(self.template + shape + changes, dtype=np.float32)
 
     def expressed(self, neutral: FloatArray, action: FloatArray) -> FloatArray:
         """The face (V, 3) with 52 facial actions in 0..1, added to a resting face."""
-        return np.asarray(neutral + np.tensordot(action, self.actions, axes=1), dtype=np.float32)
+        return np.asarray(neutral + exact.weighted_sum(action, self.actions), dtype=np.float32)
 
 
 def macro_weights(labels: Sequence[str], phenotypes: Mapping[str, float]) -> FloatArray:

@@ -40,6 +40,42 @@ def _smooth(low: float, high: float, value: float) -> float:
 
 
 @wp.func
+def _power(base: float, exponent: int) -> float:
+    # A library's power differs from processor to processor in the last bit; so do its sine and arc tangent.
+    result = float(1.0)
+    square = float(base)
+    left = int(exponent)
+    while left > 0:
+        if left % 2 == 1:
+            result = result * square
+        square = square * square
+        left = left / 2
+    return result
+
+
+@wp.func
+def _wave(turns: float) -> float:
+    half = 2.0 * (turns - wp.floor(turns))
+    if half < 1.0:
+        return 4.0 * half * (1.0 - half)
+    return -4.0 * (half - 1.0) * (2.0 - half)
+
+
+@wp.func
+def _turns(y: float, x: float) -> float:
+    big = wp.max(wp.max(wp.abs(x), wp.abs(y)), 1.0e-9)
+    small = wp.min(wp.abs(x), wp.abs(y)) / big
+    turns = small * (0.125 + 0.0434 * (1.0 - small))
+    if wp.abs(y) > wp.abs(x):
+        turns = 0.25 - turns
+    if x < 0.0:
+        turns = 0.5 - turns
+    if y < 0.0:
+        turns = -turns
+    return turns
+
+
+@wp.func
 def _lit_share(shadow: wp.array2d(dtype=wp.float32), place: wp.vec3, bias: float) -> float:
     height = shadow.shape[0]
     width = shadow.shape[1]
@@ -106,22 +142,23 @@ def _light_of_sample(
     openness = at[0]
     albedo = wp.vec3(0.5, 0.5, 0.5)
     gloss = float(0.1)
-    sharpness = float(20.0)
+    sharpness = 20
     wrap = wp.vec3(0.0, 0.0, 0.0)
     if m == SKIN:
         texel = _texel(texture, st[0], st[1])
         albedo = wp.vec3(texel[0], texel[1], texel[2])
         gloss = texel[3]
         lip = _smooth(0.3, 0.8, at[1])
-        streak = 0.92 + 0.08 * wp.sin(st[0] * 900.0)
+        streak = 0.92 + 0.08 * _wave(st[0] * 143.0)
         albedo = albedo * (1.0 - lip) + wp.cw_mul(colours[2], wp.vec3(streak, streak, streak)) * lip
-        gloss = gloss + 0.12 * lip
-        wrap = wp.vec3(0.30, 0.16, 0.12)
+        gloss = gloss * (1.0 + 0.8 * lip)
+        # The darker the skin, the less light wanders under it.
+        wrap = wp.vec3(0.30, 0.16, 0.12) * wp.min(0.4 + 2.0 * colours[5][1], 1.0)
     elif m == EYE:
         r = wp.length(st)
-        white = wp.vec3(0.72, 0.70, 0.68) - wp.vec3(0.02, 0.16, 0.17) * _smooth(0.55, 1.0, r)
-        angle = wp.atan2(st[1], st[0])
-        rays = 0.85 + 0.15 * wp.sin(angle * 23.0) * wp.sin(angle * 7.0 + 1.3)
+        white = wp.cw_mul(colours[6], wp.vec3(1.0, 1.0, 1.0) - wp.vec3(0.03, 0.23, 0.25) * _smooth(0.55, 1.0, r))
+        around = _turns(st[1], st[0])
+        rays = 0.85 + 0.15 * _wave(around * 23.0) * _wave(around * 7.0 + 0.2)
         inner = r / iris_radius
         iris = colours[0] * (rays * (1.15 - 0.45 * inner))
         iris = iris * (1.0 - 0.75 * _smooth(0.82, 1.0, inner))
@@ -129,13 +166,13 @@ def _light_of_sample(
         blend = _smooth(0.94, 1.06, inner)
         albedo = iris * (1.0 - blend) + white * blend
         gloss = 1.4
-        sharpness = 180.0
+        sharpness = 180
         wrap = wp.vec3(0.25, 0.2, 0.2)
         openness = wp.clamp(at[0], 0.0, 1.0)
     elif m == TEETH:
         albedo = colours[3]
         gloss = 0.35
-        sharpness = 50.0
+        sharpness = 50
         wrap = wp.vec3(0.3, 0.3, 0.3)
     elif m == MOUTH:
         albedo = wp.vec3(0.30, 0.07, 0.06)
@@ -149,12 +186,12 @@ def _light_of_sample(
         strand = strands[along, across] * at[2]
         albedo = colours[1] * strand
         gloss = 0.09 * strand
-        sharpness = 12.0
+        sharpness = 12
         wrap = wp.vec3(0.2, 0.2, 0.2)
     elif m == FRAME:
         albedo = colours[4]
         gloss = 0.6
-        sharpness = 60.0
+        sharpness = 60
     else:
         albedo = wp.cw_mul(colours[5], wp.vec3(0.75, 0.5, 0.45))
     key = lights[0]
@@ -172,10 +209,10 @@ def _light_of_sample(
         light[k] = lights[1][k] * dk * softened * (0.45 + 0.55 * openness) + (lights[3][k] * df + ambient) * openness
     hk = wp.normalize(key + view)
     hf = wp.normalize(fill + view)
-    fresnel = 0.35 + 0.65 * wp.pow(1.0 - wp.max(wp.dot(n, view), 0.0), 3.0)
+    fresnel = 0.35 + 0.65 * _power(1.0 - wp.max(wp.dot(n, view), 0.0), 3)
     shine = gloss * fresnel * openness
-    sk = wp.pow(wp.max(wp.dot(n, hk), 0.0), sharpness) * lit
-    sf = wp.pow(wp.max(wp.dot(n, hf), 0.0), sharpness)
+    sk = _power(wp.max(wp.dot(n, hk), 0.0), sharpness) * lit
+    sf = _power(wp.max(wp.dot(n, hf), 0.0), sharpness)
     return wp.cw_mul(albedo, light) + (lights[1] * sk + lights[3] * sf) * shine
 
 

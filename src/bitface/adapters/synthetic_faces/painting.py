@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, zoom
 from scipy.spatial import cKDTree
 
-from bitface.adapters.synthetic_faces import shading
+from bitface.adapters.synthetic_faces import exact, shading
+from bitface.adapters.synthetic_faces.draws import Draws
 from bitface.adapters.synthetic_faces.head_mesh import PARTS, HeadMesh, vertex_rows
 from bitface.adapters.synthetic_faces.looks import Look
 
@@ -47,13 +48,14 @@ class Canvas:
 def make_canvas(mesh: HeadMesh) -> Canvas:
     """Unrolls the template onto a cylinder around its own axis and measures how open to the sky each vertex is."""
     x, y, z = mesh.template.T
-    turn = np.arctan2(x, z - _AXIS_Z_DM)
+    turn = np.arctan2(x, z - _AXIS_Z_DM, dtype=np.float64)
     coordinates = np.stack([0.5 + turn / (2 * _HALF_TURN), (_TOP_DM - y) / (_TOP_DM - _BOTTOM_DM)], axis=1).astype(
         np.float32
     )
     skin = mesh.part == PARTS.index("skin")
     height, width = TEXTURE_SHAPE
-    flat = np.concatenate([coordinates * (width, height), np.hypot(x, z - _AXIS_Z_DM)[:, None] + 1.0], axis=1)
+    away = np.sqrt(x * x + (z - _AXIS_Z_DM) ** 2)
+    flat = np.concatenate([coordinates * (width, height), away[:, None] + 1.0], axis=1)
     near_seam = (np.abs(turn[mesh.triangles]).max(axis=1) > 2.4) | ~skin
     place = shading.unrolled(flat.astype(np.float32), mesh.triangles[~near_seam], mesh.template, TEXTURE_SHAPE)
     nearest = distance_transform_edt(np.isnan(place[..., 0]), return_distances=False, return_indices=True)
@@ -104,12 +106,12 @@ def hair_field(place: FloatArray, raised_dm: float) -> FloatArray:
     return np.asarray(y - line - forehead * (raised_dm - 0.25 * np.maximum(np.abs(x) - 0.45, 0.0)), dtype=np.float32)
 
 
-def paint(canvas: Canvas, look: Look, rng: np.random.Generator) -> FloatArray:
+def paint(canvas: Canvas, look: Look, draws: Draws) -> FloatArray:
     """The skin texture (H, W, 4): linear albedo and gloss, with brows, beard, stubble of the scalp, blemishes and clothes."""
     place = canvas.place
     x, y, z = np.moveaxis(place, -1, 0)
     side, front = np.abs(x), z > 0.5
-    patch, grain = _noise(rng, 14), _noise(rng, 150)
+    patch, grain = _noise(draws.of("patches"), 14), _noise(draws.of("grain"), 150)
     albedo = look.skin * (1 + 0.07 * patch + 0.05 * grain)[..., None]
     red = look.blush * (_blob(side, y, 0.46, 6.93, 0.2) + 0.7 * _blob(side, y, 0.0, 6.98, 0.13) + 0.5 * (side > 0.78))
     red = red + 0.25 * look.make_up * _blob(side, y, 0.5, 7.0, 0.2)
@@ -117,22 +119,23 @@ def paint(canvas: Canvas, look: Look, rng: np.random.Generator) -> FloatArray:
     shade = 0.16 * _blob(side, y, 0.3, 7.14, 0.09) + 0.16 * _blob(side, y, 0.31, 7.36, 0.10) * (
         0.5 + 1.2 * look.make_up
     )
-    lines = look.wrinkles * _wrinkles(side, y, rng)
-    spots = look.freckles * np.clip(_noise(rng, 260) - 1.1, 0, 1) * _blob(side, y, 0.25, 7.0, 0.35)
+    lines = look.wrinkles * _wrinkles(side, y, draws.of("wrinkles"))
+    spots = look.freckles * np.clip(_noise(draws.of("freckles"), 260) - 1.1, 0, 1) * _blob(side, y, 0.25, 7.0, 0.35)
     albedo = albedo * (1 - np.clip(shade + lines + spots, 0, 0.75)[..., None] * np.array([0.8, 1.0, 1.0]))
-    strands = np.clip(0.9 + 0.25 * _noise(rng, 200), 0.4, 1.2)
+    strands = np.clip(0.9 + 0.25 * _noise(draws.of("brow hairs"), 200), 0.4, 1.2)
     covers = [
-        (_brows(side, y, look, rng) * front * strands, look.brow_colour),
-        (_beard(side, y, z, look) * np.clip(0.85 + 0.5 * _noise(rng, 220), 0.1, 1.2), look.hair * 0.8),
-        (_scalp(place, look, rng), look.hair * 0.8),
+        (_brows(side, y, look, draws.of("brows")) * front * strands, look.brow_colour),
+        (_beard(side, y, z, look) * np.clip(0.85 + 0.5 * _noise(draws.of("beard"), 220), 0.1, 1.2), look.beard_colour),
+        (_scalp(place, look, draws.of("scalp")), look.hair * 0.8),
     ]
     for share, colour in covers:
         share = np.clip(share, 0, 0.95)[..., None]
         albedo = albedo * (1 - share) + colour * share
-    gloss = 0.10 + 0.10 * (_blob(side, y, 0.0, 7.1, 0.25) + _blob(side, y, 0.0, 7.75, 0.35)) + 0.03 * grain
+    oily = _blob(side, y, 0.0, 7.1, 0.25) + _blob(side, y, 0.0, 7.75, 0.35) + 0.6 * _blob(side, y, 0.5, 7.05, 0.2)
+    gloss = look.sheen * (0.10 + 0.10 * oily + 0.03 * grain)
     cloth = y < np.interp(z, [-0.6, 0.3, 1.0], [6.0, 5.8, 5.5])
     albedo = np.where(cloth[..., None], look.cloth * (1 + 0.06 * grain)[..., None], albedo)
-    gloss = np.where(cloth, 0.02, np.clip(gloss, 0.02, 0.4))
+    gloss = np.where(cloth, 0.02, np.clip(gloss, 0.02, 1.0))
     return np.concatenate([np.clip(albedo, 0.004, 0.95), gloss[..., None]], axis=-1).astype(np.float32)
 
 
@@ -147,14 +150,14 @@ def hair_strands() -> FloatArray:
 
 
 def _blob(side: FloatArray, y: FloatArray, at_side: float, at_y: float, radius: float) -> FloatArray:
-    return np.asarray(np.exp(-((side - at_side) ** 2 + (y - at_y) ** 2) / (2 * radius**2)), dtype=np.float32)
+    return np.asarray(exact.exp(((side - at_side) ** 2 + (y - at_y) ** 2) * (-0.5 / radius**2)), dtype=np.float32)
 
 
 def _noise(rng: np.random.Generator, cells: int) -> FloatArray:
     """Smooth noise of unit variance over the texture, `cells` to its height."""
     height, width = TEXTURE_SHAPE
     rows, columns = cells + 1, round(cells * width / height) + 1
-    coarse = rng.standard_normal((rows, columns)).astype(np.float32)
+    coarse = exact.normals((rows, columns), rng)
     return np.asarray(zoom(coarse, (height / rows, width / columns), order=1, grid_mode=True, mode="nearest"))
 
 
@@ -163,7 +166,8 @@ def _along(side: FloatArray, y: FloatArray, points: tuple[tuple[float, float], .
     best, share = np.full(side.shape, 9.0, dtype=np.float32), np.zeros(side.shape, dtype=np.float32)
     for k, ((x0, y0), (x1, y1)) in enumerate(pairwise(points)):
         t = np.clip(((side - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2), 0, 1)
-        distance = np.hypot(side - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0))
+        across, down = side - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0)
+        distance = np.sqrt(across * across + down * down)
         share = np.where(distance < best, (k + t) / (len(points) - 1), share)
         best = np.minimum(best, distance)
     return best, share
@@ -173,7 +177,7 @@ def _brows(side: FloatArray, y: FloatArray, look: Look, rng: np.random.Generator
     rise = rng.normal(0.0, 0.015)
     points = ((0.12, 7.445), (0.23, 7.465 + rise / 2), (0.37, 7.485 + rise), (0.46, 7.465 + rise / 2), (0.53, 7.405))
     distance, share = _along(side, y, points)
-    width = look.brow_thickness * (1.1 - 0.75 * share**1.5)
+    width = look.brow_thickness * (1.1 - 0.75 * share * np.sqrt(share))
     return np.asarray(look.brow * np.clip(1.4 - distance / width, 0, 1), dtype=np.float32)
 
 
@@ -208,8 +212,8 @@ def _wrinkles(side: FloatArray, y: FloatArray, rng: np.random.Generator) -> Floa
     )
     total = np.zeros(side.shape, dtype=np.float32)
     for points, width, depth in folds:
-        total += depth * rng.uniform(0.4, 1.0) * np.exp(-((_along(side, y, points)[0] / width) ** 2))
+        total += depth * rng.uniform(0.4, 1.0) * exact.exp(-((_along(side, y, points)[0] / width) ** 2))
     for line in (7.68, 7.78, 7.88):
         bend = line + rng.normal(0, 0.01) - 0.05 * side**2
-        total += 0.25 * rng.random() * np.exp(-(((y - bend) / 0.012) ** 2)) * np.clip((0.5 - side) / 0.15, 0, 1)
+        total += 0.25 * rng.random() * exact.exp(-(((y - bend) / 0.012) ** 2)) * np.clip((0.5 - side) / 0.15, 0, 1)
     return total

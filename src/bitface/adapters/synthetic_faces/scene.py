@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import zoom
 
+from bitface.adapters.synthetic_faces import exact
+from bitface.adapters.synthetic_faces.draws import Draws
 from bitface.adapters.synthetic_faces.shading import Light
 from bitface.params import SyntheticParams
 
@@ -35,45 +39,56 @@ class Scene:
 
     def camera_space(self, vertices: FloatArray, eyes: FloatArray, frame: int) -> FloatArray:
         """Vertices (N, 3) seen by the camera at the origin, which looks along -z at a point below the eyes."""
-        yaw, pitch, roll = self.turns[frame]
-        pivot = np.array([0.0, eyes[1] - 0.5, 0.3])
-        turned = (vertices - pivot) @ _rotation(yaw, pitch, roll).T
-        aim = np.array([0.0, 0.28, 0.0])
-        moved = turned - aim - np.array([0.0, 0.0, self.distance_dm])
-        moved[:, :2] += self.shift[frame] * (self.distance_dm / self.focal_px)
+        pivot = np.array([0.0, eyes[1] - 0.5, 0.3], dtype=np.float32)
+        moved = exact.turned(vertices - pivot, _rotation(*self.turns[frame].tolist()))
+        moved -= np.array([0.0, 0.28, self.distance_dm], dtype=np.float32)
+        moved[:, :2] += self.shift[frame] * np.float32(self.distance_dm / self.focal_px)
         return np.asarray(moved, dtype=np.float32)
 
     def developed(self, radiance: FloatArray, rng: np.random.Generator) -> NDArray[np.uint8]:
         """The sensor's 8-bit sRGB picture of linear light: exposure, balance, blur, noise, tone curve."""
-        light = radiance * (self.exposure * self.balance)
+        light = radiance * (np.float32(self.exposure) * self.balance)
         if self.blur_px > 0.15:
-            light = gaussian_filter(light, sigma=(self.blur_px, self.blur_px, 0))
-        grey = light.mean(axis=-1, keepdims=True)
-        light = np.maximum(grey + (light - grey) * self.saturation, 0.0)
-        light = light + rng.standard_normal(light.shape, dtype=np.float32) * (self.noise * np.sqrt(light + 0.02))
-        # A soft shoulder keeps highlights from clipping hard, as cameras do.
-        toned = np.maximum(light, 0.0)
-        toned = np.where(toned > 0.7, 0.7 + 0.3 * np.tanh((toned - 0.7) / 0.3), toned)
-        encoded = toned ** (self.contrast / 2.2)
-        return np.asarray(np.rint(np.clip(encoded, 0.0, 1.0) * 255), dtype=np.uint8)
+            light = exact.blurred(light, self.blur_px)
+        grey = (light[..., 0:1] + light[..., 1:2] + light[..., 2:3]) * np.float32(1 / 3)
+        light = np.maximum(grey + (light - grey) * np.float32(self.saturation), 0.0)
+        light = light + exact.normals(light.shape, rng) * (np.float32(self.noise) * np.sqrt(light + np.float32(0.02)))
+        steps = np.sqrt(np.clip(light, 0.0, _BRIGHTEST)) * np.float32(_STEPS)
+        return np.asarray(_tone_curve(self.contrast)[np.rint(steps).astype(np.int16)])
 
 
-def draw_scene(frames: int, params: SyntheticParams, skin_luma: float, rng: np.random.Generator) -> Scene:
-    """One shot of T frames; `skin_luma` is the linear luminance of the skin, which a camera exposes for in part."""
+_BRIGHTEST: Final = 4.0
+"""Linear light beyond which a sensor is full."""
+_STEPS: Final = 4096
+"""Steps of the tone curve in the square root of light 0 to 1; one is less than a fifth of an 8-bit step."""
+
+
+def _tone_curve(contrast: float) -> NDArray[np.uint8]:
+    """The 8-bit value of each step; a soft shoulder keeps highlights from clipping hard, as cameras do."""
+    light = (np.arange(round(_STEPS * _BRIGHTEST**0.5) + 1) / _STEPS) ** 2
+    toned = np.where(light > 0.7, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3), light)
+    return np.asarray(np.rint(np.clip(toned ** (contrast / 2.2), 0.0, 1.0) * 255), dtype=np.uint8)
+
+
+def draw_scene(frames: int, params: SyntheticParams, skin_luma: float, light: int, draws: Draws) -> Scene:
+    """One shot of T frames; `skin_luma` is the linear luminance of the skin, which a camera exposes for in part.
+
+    `light` counts other lights for the same shot, from 0.
+    """
     side = params.image_px
+    rng = draws.of("camera")
     distance = rng.uniform(9.0, 18.0)
     face_share = rng.uniform(0.56, 0.76)
-    light = _draw_light(rng)
-    exposure = rng.uniform(0.85, 1.2) * (0.36 / max(skin_luma, 0.03)) ** 0.38
+    exposure = rng.uniform(0.85, 1.2) * (0.36 / skin_luma) ** 0.1
     return Scene(
-        turns=_draw_turns(frames, params, rng),
+        turns=_draw_turns(frames, params, draws.of("pose")),
         distance_dm=float(distance),
         focal_px=float(face_share * side / 2.35 * distance),
         shift=(rng.normal(0.0, 0.025 * side, size=2) + np.cumsum(rng.normal(0, 0.002 * side, (frames, 2)), 0)).astype(
             np.float32
         ),
-        light=light,
-        background=_draw_background(side, rng) / np.float32(exposure),
+        light=_draw_light(draws.of(f"light {light}")),
+        background=_draw_background(side, draws.of("background")) / np.float32(exposure),
         exposure=float(exposure),
         contrast=float(rng.uniform(0.9, 1.12)),
         saturation=float(rng.uniform(0.85, 1.2)),
@@ -92,12 +107,12 @@ def _draw_turns(frames: int, params: SyntheticParams, rng: np.random.Generator) 
     return np.radians(turns).astype(np.float32)
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+def _rotation(yaw: float, pitch: float, roll: float) -> FloatArray:
+    (cy, sy), (cp, sp), (cr, sr) = ((math.cos(angle), math.sin(angle)) for angle in (yaw, pitch, roll))
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_x @ about_y)
+    return exact.turned(exact.turned(about_y.T, about_x), about_z).T.astype(np.float32)
 
 
 def _draw_light(rng: np.random.Generator) -> Light:
@@ -134,7 +149,7 @@ def _draw_background(side: int, rng: np.random.Generator) -> FloatArray:
         wall = 1 + slope[0] * (x - 0.5) + slope[1] * (y - 0.5) - 0.35 * rng.random() * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
         return np.asarray(colour * wall[..., None], dtype=np.float32)
     cells = int(rng.integers(3, 9))
-    tones = rng.uniform(0.05, 0.7) * np.exp(rng.normal(0.0, 0.4, size=(cells, cells, 1)))
+    tones = rng.uniform(0.05, 0.7) * exact.exp(rng.normal(0.0, 0.4, size=(cells, cells, 1)))
     coarse = tones * np.clip(rng.normal(1.0, 0.1, size=(cells, cells, 3)), 0.6, 1.4)
     smooth = zoom(coarse, (side / cells, side / cells, 1), order=2, grid_mode=True, mode="nearest")
     return np.asarray(np.clip(smooth, 0.0, 1.0), dtype=np.float32)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from bitface.adapters.synthetic_faces import kernels, lighting
+from bitface.adapters.synthetic_faces import exact, kernels, lighting
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
+
+_SAME_EVERYWHERE: Final = {"fuse_fp": False, "fast_math": False, "cpu_compiler_flags": ""}
+"""Compiled for any processor of the architecture: multiply and add, fused where the processor can, differ in the last bit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class Surface:
 
     `triangles` (F, 3) int32; `material` (F,) int32; `coordinates` (V, 2) texture coordinates, or for eyes the place on the
     eyeball in radii; `attributes` (V, 4): openness to the sky 0..1, lip 0..1, hair shade, unused; `texture` (H, W, 4)
-    linear albedo and gloss; `strands` (256, 1024) brightness of hair; `colours` (6, 3) linear RGB of iris, hair, lip, teeth,
-    frame and skin; `iris_radius` in eyeball radii.
+    linear albedo and gloss; `strands` (256, 1024) brightness of hair; `colours` (7, 3) linear RGB of iris, hair, lip, teeth,
+    frame, skin and the white of the eye; `iris_radius` in eyeball radii.
     """
 
     triangles: IntArray
@@ -51,6 +54,8 @@ class Surface:
 def start(cache: Path) -> None:
     """Starts warp quietly with its kernel cache under `cache`."""
     wp.config.kernel_cache_dir = str(cache / "warp")
+    for module in (kernels, lighting):
+        wp.set_module_options(_SAME_EVERYWHERE, module=module)
     # Standard output belongs to the command line, which may be printing one JSON document.
     wp.config.log_level = wp.LOG_ERROR
     wp.init()
@@ -116,8 +121,9 @@ def unrolled(flat: FloatArray, triangles: IntArray, values: FloatArray, shape: t
     area = _cross(b - a, c - a)
     v, w = _cross(point - a, c - a) / area, _cross(b - a, point - a) / area
     image = np.full((*shape, 3), np.nan, dtype=np.float32)
-    weights = np.stack([1 - v - w, v, w], axis=1)
-    image[rows, columns] = np.einsum("nk,nkd->nd", weights, values[corners])
+    weights = np.stack([1 - v - w, v, w], axis=1)[..., None]
+    a, b, c = (weights[:, k] * values[corners[:, k]] for k in range(3))
+    image[rows, columns] = a + b + c
     return image
 
 
@@ -203,12 +209,10 @@ class Painter:
 
     def _light_map(self, vertices: FloatArray, light: Light) -> tuple[Any, float]:
         """Distances towards the key light on a plane across it, larger is nearer, and where each vertex lies on it."""
-        towards = np.array(light.key_direction)
-        right = np.cross([0.0, 1.0, 0.0], towards)
-        right /= np.linalg.norm(right)
+        towards = np.array(light.key_direction, dtype=np.float32)
+        right = exact.unit(np.cross(np.array([0, 1, 0], dtype=np.float32), towards))
         axes = np.stack([right, np.cross(towards, right), towards])
-        centre = vertices.mean(axis=0)
-        local = (vertices - centre) @ axes.T
+        local = exact.turned(vertices - vertices.mean(axis=0), axes)
         pixels = self._shadow.shape[0]
         scale = pixels / 4.4
         mapped = np.stack(
