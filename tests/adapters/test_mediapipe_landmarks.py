@@ -118,6 +118,64 @@ def test_small_face_in_a_large_picture_is_seen(seer, portraits):
     assert np.abs(face.landmarks - alone.landmarks - (0, 1152 - 256, 0))[:, :2].mean() < 2.0
 
 
+@pytest.fixture(scope="module")
+def group_seer(landmarker_file):
+    with FaceLandmarks(landmarker_file, faces_max=17) as landmarks:
+        yield landmarks
+
+
+def group_of(images, columns):
+    """Portraits side by side."""
+    rows = [np.concatenate(images[at : at + columns], axis=1) for at in range(0, len(images), columns)]
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize(("people", "columns"), [(1, 1), (3, 3), (4, 2), (6, 3), (12, 4)])
+def test_everybody_in_a_group_is_seen_once(group_seer, london_images, people, columns):
+    """Six people side by side were once seen as seven: two looks at one head."""
+    faces = group_seer.see_all(
+        group_of([read_image(path) for path in london_images[: 2 * people : 2]], columns), PARAMS.features
+    )
+    assert len(faces) == people
+    cells = {(int((f.box[0] + f.box[2]) // 512), int((f.box[1] + f.box[3]) // 512)) for f in faces}
+    assert len(cells) == people
+    assert all(face.quality[0] == people for face in faces)
+
+
+def test_of_more_people_than_are_looked_for_so_many_are_seen(seer, london_images):
+    group = group_of([read_image(path) for path in london_images[:8:2]], 2)
+    assert len(seer.see_all(group, PARAMS.features)) == 2
+
+
+@pytest.mark.parametrize("side", [160, 300])
+def test_a_small_face_in_a_large_scene_is_seen_as_if_it_were_cut_out(seer, portraits, side):
+    """A head of a fifteenth of the longer side, and of a ninth: lost by any look at the whole."""
+    small = resized(portraits[0], side, side)
+    scene = np.full((1600, 2400, 3), 110, np.uint8)
+    scene[500 : 500 + side, 1000 : 1000 + side] = small
+    (face,) = seer.see_all(scene, PARAMS.features)
+    alone = seer.see_all(small, PARAMS.features)[0]
+    assert np.abs(face.landmarks - alone.landmarks - (1000, 500, 0))[:, :2].mean() < 0.01 * side
+    assert face.box[0] > 1000 and face.box[2] < 1000 + side
+
+
+def test_no_face_is_seen_in_scenes_without_one(group_seer, portraits):
+    """Noise, edges, and a portrait whose face is covered."""
+    rng = np.random.default_rng(0)
+    covered = resized(portraits[0], 1024, 1024).copy()
+    covered[150:900, 200:830] = covered[20, 20]
+    checks = (np.indices((900, 1200)).sum(axis=0) // 60 % 2 * 255).astype(np.uint8)
+    noise = rng.integers(0, 255, (700, 1000, 3), np.uint8)
+    for scene in (covered, np.stack([checks] * 3, axis=-1), noise):
+        assert group_seer.see_all(scene, PARAMS.features) == ()
+
+
+def test_what_a_clip_is_trained_on_does_not_depend_on_looks_in_tiles(seer, portraits):
+    scene = np.full((1, 1600, 2400, 3), 110, np.uint8)
+    scene[0, 500:756, 1000:1256] = portraits[0]
+    assert seer.see(scene, PARAMS.features).faces.tolist() == [0]
+
+
 def test_see_and_see_all_agree_on_the_same_picture(seer, portraits):
     (face,) = seer.see_all(portraits[0], PARAMS.features)
     seen = seer.see(portraits[:1], PARAMS.features)

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bitface.errors import InputError
+from bitface.faces import scenes
 from bitface.faces.alignment import aligned_crop, eye_distance, normalise_landmarks
 from bitface.faces.features import BLENDSHAPES, LANDMARKS
 from bitface.faces.quality import frame_quality
@@ -25,6 +26,8 @@ from bitface.params import FeatureParams
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker
 
+_Found = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Landmarks (478, 3) in pixels of the whole picture, and blendshapes (52,)."""
 # What the native library says at every start whatever the input, and no environment variable turns off.
 _START_UP_CHATTER: Final = (
     b"Logging before InitGoogle",
@@ -56,6 +59,7 @@ class FaceLandmarks:
         """
         if not model.is_file():
             raise InputError(f"no face model at '{model.name}'; run `bitface doctor`")
+        self._faces_max = faces_max
         self._landmarker = _open_landmarker(model, faces_max)
 
     def __enter__(self) -> Self:
@@ -82,7 +86,7 @@ class FaceLandmarks:
         """
         if frames.ndim != 4 or not len(frames):
             raise InputError(f"frames of shape {frames.shape} are not (at least 1, height, width, 3)")
-        found = [self.see_all(frame, params) for frame in frames]
+        found = [_faces(frame, self._look(frame, params)) for frame in frames]
         largest = [faces[0] if faces else NOTHING_SEEN for faces in found]
         return SeenFaces(
             faces=np.array([len(faces) for faces in found], np.int64),
@@ -96,21 +100,50 @@ class FaceLandmarks:
     def see_all(self, image: NDArray[np.uint8], params: FeatureParams) -> tuple[SeenFace, ...]:
         """All faces of a picture, uint8 (H, W, 3) RGB, largest first, `faces_max` at most.
 
-        A face is found when its head is about a fifth of the picture's longer side, or larger: cut larger scenes first.
+        A portrait is looked at as by `see`. Where no face fills two fifths of the longer side, smaller ones are looked for as
+        well: in all of it, and beside none of a quarter in tiles, so that a head of a fifteenth is found; see `faces.scenes`.
 
         Raises:
             InputError: the picture has another shape or type.
         """
+        found = self._look(image, params)
+        height, width = image.shape[:2]
+        share = scenes.largest_share([landmarks for landmarks, _ in found], height, width)
+        if not scenes.is_portrait(share):
+            # Where nothing was found, the whole has been looked at without a border already.
+            found += self._detect(image, params, 0.0) if found else []
+            found += self._look_in_tiles(image, params, list(scenes.tiles_of(height, width, share)))
+        kept = scenes.distinct([landmarks for landmarks, _ in found])
+        return _faces(image, [found[index] for index in kept[: self._faces_max]])
+
+    def _look(self, image: NDArray[np.uint8], params: FeatureParams) -> list[_Found]:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise InputError(f"a picture of {image.dtype} {image.shape} is not uint8 (height, width, 3)")
         # Padding finds faces that fill their picture and loses those under a quarter of it: these get a second look.
-        found = self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
-        found.sort(key=lambda face: -float(eye_distance(face[0])))
-        return tuple(_face(image, landmarks, blendshapes, len(found)) for landmarks, blendshapes in found)
+        return self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
 
-    def _detect(
-        self, image: NDArray[np.uint8], params: FeatureParams, pad_share: float
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def _look_in_tiles(
+        self, image: NDArray[np.uint8], params: FeatureParams, tiles: Sequence[scenes.Box]
+    ) -> list[_Found]:
+        """Faces that are found twice, in a tile and in their own surroundings: tiles cut faces, and see some where none is."""
+        first = [found for tile in tiles for found in self._detect_in(image, tile, params, 0.0)]
+        kept = scenes.distinct([landmarks for landmarks, _ in first])
+        again: list[_Found] = []
+        for face in (first[index][0] for index in kept[: self._faces_max]):
+            around = scenes.surroundings(face, *image.shape[:2])
+            looked = self._detect_in(image, around, params, params.pad_share)
+            again += [found for found in looked if len(scenes.distinct([found[0], face])) == 1][:1]
+        return again
+
+    def _detect_in(
+        self, image: NDArray[np.uint8], part: scenes.Box, params: FeatureParams, pad_share: float
+    ) -> list[_Found]:
+        left, top, right, bottom = part
+        shift = np.array([left, top, 0], np.float32)
+        found = self._detect(np.ascontiguousarray(image[top:bottom, left:right]), params, pad_share)
+        return [(landmarks + shift, blendshapes) for landmarks, blendshapes in found]
+
+    def _detect(self, image: NDArray[np.uint8], params: FeatureParams, pad_share: float) -> list[_Found]:
         from mediapipe import Image as MediaPipeImage
         from mediapipe import ImageFormat
 
@@ -191,6 +224,12 @@ def _scores(categories: list[Any]) -> NDArray[np.float32]:
     if array.shape != (BLENDSHAPES,):
         raise InputError(f"the face model gives {len(array)} blendshapes, not {BLENDSHAPES}; use face_landmarker.task")
     return array
+
+
+def _faces(image: NDArray[np.uint8], found: Sequence[_Found]) -> tuple[SeenFace, ...]:
+    """What was found, larger first."""
+    ordered = sorted(found, key=lambda face: -float(eye_distance(face[0])))
+    return tuple(_face(image, landmarks, blendshapes, len(found)) for landmarks, blendshapes in ordered)
 
 
 def _face(

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from bitface.errors import InputError, NotSupportedError, OverLimitError
+from bitface.faces.scenes import SCENE_PX_MIN
 from bitface.faces.seen import SeenFace
 from bitface.params import FeatureParams
 from bitface.ports import Landmarker, ReadImage, Report, Runtime
@@ -23,7 +24,8 @@ Keep = Callable[[str, int, SeenFace], None]
 Status = Literal["answered", "abstained", "no_face"] | Unread
 STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
 NO_FACE: Final = (
-    "no face found; a head must be upright and fill at least a fifth of the picture's longer side: cut it closer"
+    "no face found; a head must be upright, seen from the front, and fill a fifteenth of the longer side (a fifth of a "
+    f"picture under {SCENE_PX_MIN} pixels): turn it, or cut it closer"
 )
 
 

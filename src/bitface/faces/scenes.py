@@ -1,0 +1,85 @@
+"""Where to look for faces in a picture of more than a portrait: a detector that shrinks everything to 128 pixels misses small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.faces.alignment import eye_distance
+
+# A detector finds heads of a fifth of what it is shown, so that in tiles a fifteenth of the longer side is enough.
+_TILES_PER_SIDE: Final = 3
+SCENE_PX_MIN: Final = 512
+"""Longer side of a picture that is looked at in tiles. In a smaller one, a head of a fifteenth has eyes under 10 pixels apart."""
+# Of the longer side. Larger, a face is a portrait, and others beside it are about as large.
+_PORTRAIT_SHARE: Final = 0.4
+_NO_TILES_SHARE: Final = 0.25
+# Of the smaller of two boxes: heads of two people overlap by less, and two looks at one head by more.
+_SAME_FACE_SHARE: Final = 0.5
+# Of a box, on each side: what the detector needs to see around a head.
+_MARGIN: Final = 0.75
+
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, the last two excluded."""
+
+
+def largest_share(faces: Sequence[NDArray[np.float32]], height: int, width: int) -> float:
+    """The longer side of the largest face (landmarks (478, 3) in pixels) as a share of the picture's; 0 without a face."""
+    sides = [float((face[:, :2].max(axis=0) - face[:, :2].min(axis=0)).max()) for face in faces]
+    return max(sides, default=0.0) / max(height, width)
+
+
+def is_portrait(share: float) -> bool:
+    """Whether a face of this share of the longer side leaves no room for smaller ones that were missed."""
+    return share >= _PORTRAIT_SHARE
+
+
+def tiles_of(height: int, width: int, share: float) -> Iterator[Box]:
+    """Squares of a third of the longer side, each half over the next, that cover a scene; none where faces are large or it is small.
+
+    At most 25: a head of up to half a tile lies whole in one of them.
+    """
+    longest = max(height, width)
+    if longest < SCENE_PX_MIN or share >= _NO_TILES_SHARE:
+        return
+    side = -(-longest // _TILES_PER_SIDE)
+    for top, left in product(_starts(height, side), _starts(width, side)):
+        yield left, top, min(left + side, width), min(top + side, height)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    last = max(0, length - side)
+    steps = -(-last // (side // 2))
+    return [round(last * step / max(1, steps)) for step in range(steps + 1)]
+
+
+def surroundings(face: NDArray[np.float32], height: int, width: int) -> Box:
+    """A face's box with a margin, inside the picture: what to look at again to see it whole."""
+    low, high = face[:, :2].min(axis=0), face[:, :2].max(axis=0)
+    margin = _MARGIN * float((high - low).max())
+    left, top = np.maximum(np.floor(low - margin), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(high + margin), [width, height]).astype(int)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def distinct(faces: Sequence[NDArray[np.float32]]) -> list[int]:
+    """Which of these faces (landmarks (478, 3)) are one each, larger first: of two looks at the same head the larger stays."""
+    order = sorted(range(len(faces)), key=lambda index: -float(eye_distance(faces[index])))
+    kept: list[int] = []
+    for index in order:
+        if all(_overlap(faces[index], faces[other]) < _SAME_FACE_SHARE for other in kept):
+            kept.append(index)
+    return kept
+
+
+def _overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Area that two faces' boxes share, as a share of the smaller box."""
+    boxes = [(face[:, :2].min(axis=0), face[:, :2].max(axis=0)) for face in (one, other)]
+    shared = np.minimum(boxes[0][1], boxes[1][1]) - np.maximum(boxes[0][0], boxes[1][0])
+    smaller = min(float(np.prod(high - low)) for low, high in boxes)
+    return float(np.prod(np.maximum(shared, 0))) / max(smaller, 1e-9)
