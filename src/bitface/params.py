@@ -361,8 +361,22 @@ class ExplainParams(Section):
     clip_frames: int = Field(ge=1, le=64)
 
 
+class CounterfactualParams(Section):
+    people: int = Field(ge=2)
+
+
 GateKind = Literal[
-    "emotion", "slice", "disparity", "binarization", "latency", "explanation", "consent", "drift", "window", "champion"
+    "emotion",
+    "slice",
+    "disparity",
+    "binarization",
+    "latency",
+    "explanation",
+    "consent",
+    "drift",
+    "window",
+    "counterfactual",
+    "champion",
 ]
 
 
@@ -389,6 +403,8 @@ class GateParams(Section):
     explanation_mass_ratio_min: float = Field(gt=0)
     explanation_slice_margin: float = Field(gt=0, lt=1)
     explanation_champion_margin: float = Field(gt=0, lt=1)
+    counterfactual_changed_max: float = Field(gt=0, lt=1)
+    counterfactual_shift_max: float = Field(gt=0)
 
 
 class PromotionParams(Section):
@@ -441,6 +457,7 @@ class Params(Section):
     bench: BenchParams
     predict: PredictParams
     explain: ExplainParams
+    counterfactual: CounterfactualParams
     gate: GateParams
     drift: DriftParams
     promotion: PromotionParams

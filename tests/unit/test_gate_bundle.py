@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bitface.errors import IntegrityError
+from bitface.evaluation.counterfactual import CHANGES, PairedAnswers
 from bitface.gate.bundle import DOCUMENT, read_bundle, replay, write_bundle
 from bitface.gate.decision import evaluate_gate
 
@@ -51,6 +52,22 @@ def test_a_bundle_of_the_former_edition_is_replayed_by_its_own_rules_to_the_lett
     again = replay(bundle)
     assert again.identical and again.decision.verdict == "hold"
     assert [reason.split(" ")[0] for reason in again.decision.reasons] == ["latency/p95"]
+
+
+def test_answers_about_changed_faces_come_back_and_decide_alike(tmp_path, evidence, gate_params) -> None:
+    asked = tuple(
+        PairedAnswers(
+            change=change,
+            persons=np.array(["s1", "s1", "s2", "s3"]),
+            changed=np.array([False, True, False, False]),
+            shift=np.array([0.1, -0.2, np.nan, 0.0]),
+        )
+        for change in CHANGES
+    )
+    told = replace(evidence, counterfactuals=asked)
+    write_bundle(tmp_path / "g.zip", told, gate_params, 0, evaluate_gate(told, gate_params, 0), {})
+    again = replay(read_bundle(tmp_path / "g.zip"))
+    assert again.identical and sum(cell.kind == "counterfactual" for cell in again.decision.cells) == 6
 
 
 def test_processor_times_come_back_as_they_were(tmp_path, evidence, gate_params) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
 from bitface.errors import IntegrityError
+from bitface.evaluation.counterfactual import Change, PairedAnswers
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import (
@@ -36,6 +37,7 @@ DOCUMENT: Final = "gate.json"
 _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
 _REGION_COLUMNS: Final = ("persons", "labels", "expected_share", "expected_area", "outside_share")
+_ASKED_COLUMNS: Final = ("persons", "changed", "shift")
 _BYTES_MAX: Final = 512 * 1024 * 1024
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 _UNREADABLE: Final = (
@@ -50,7 +52,7 @@ _UNREADABLE: Final = (
     zlib.error,
 )
 """What reading a zip that was touched raises: a flag of encryption and an unknown method are a RuntimeError."""
-_UNASKED: Final[Mapping[str, Any]] = {}
+_UNASKED: Final[Mapping[str, Any]] = {"counterfactual_changed_max": 0.05, "counterfactual_shift_max": 0.25}
 """Parameters that the rules of the former edition did not have."""
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -147,6 +149,9 @@ def _document(
         "consent": asdict(evidence.consent) if evidence.consent else None,
         "drift": asdict(evidence.drift) if evidence.drift else None,
         "window": asdict(evidence.window) if evidence.window else None,
+        "counterfactuals": None
+        if evidence.counterfactuals is None
+        else [asked.change for asked in evidence.counterfactuals],
     }
     return {
         "format": FORMAT,
@@ -167,6 +172,8 @@ def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
     arrays |= {f"processor/{index}": evidence.cpu_ms[name] for index, name in enumerate(sorted(evidence.cpu_ms))}
     for index, map_ in enumerate(evidence.explanations):
         arrays |= {f"explanation/{index}/gaps": map_.gaps, f"explanation/{index}/persons": map_.persons}
+    for asked in evidence.counterfactuals or ():
+        arrays |= {f"counterfactual/{asked.change}/{column}": getattr(asked, column) for column in _ASKED_COLUMNS}
     if evidence.regions is not None:
         arrays |= {f"regions/{column}": getattr(evidence.regions, column) for column in _REGION_COLUMNS}
         if evidence.regions.champion_expected_share is not None:
@@ -197,6 +204,18 @@ def _evidence(described: dict[str, Any], arrays: Arrays, rules: int) -> GateEvid
         window=DriftEvidence(**described["window"]) if described["window"] else None,
         cpu_ms={name: arrays[f"processor/{index}"] for index, name in enumerate(described.get("processor", ()))},
         rules=rules,
+        counterfactuals=_counterfactuals(described.get("counterfactuals"), arrays),
+    )
+
+
+def _counterfactuals(described: list[Change] | None, arrays: Arrays) -> tuple[PairedAnswers, ...] | None:
+    if described is None:
+        return None
+    return tuple(
+        PairedAnswers(
+            change=change, **{column: arrays[f"counterfactual/{change}/{column}"] for column in _ASKED_COLUMNS}
+        )
+        for change in described
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from bitface.errors import BitfaceError
 from bitface.gate.cells import Cell, Question, State, not_run
 from bitface.gate.champion import champion_cells, champion_question
+from bitface.gate.counterfactual import counterfactual_cells, counterfactual_questions
 from bitface.gate.disparity import disparity_cells, disparity_question
 from bitface.gate.evidence import GateEvidence
 from bitface.gate.explanations import explanation_cells, explanation_question
@@ -49,7 +50,7 @@ _CANNOT_JUDGE: Final = (
 """What unusable evidence, or a machine at its end, makes a computation raise. Each becomes NOT-RUN, as our own errors do: a gate
 that cannot run is not a pass."""
 
-_OWED_ONLY_IF_THERE: Final = ("window", "champion")
+_OWED_ONLY_IF_THERE: Final = ("window", "counterfactual", "champion")
 """Kinds without a cell where there is nothing to compare with."""
 
 
@@ -140,5 +141,6 @@ def _groups(
         ("consent", lambda: consent_cells(evidence, params), [consent_question(params)]),
         ("drift", lambda: drift_cells(evidence, params), [drift_question(params)]),
         ("window", lambda: window_cells(evidence, params), [window_question(params)]),
+        ("counterfactual", lambda: counterfactual_cells(evidence, params, seed), counterfactual_questions(params)),
         ("champion", lambda: champion_cells(evidence, params, seed), [champion_question(params)]),
     ]

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.evaluation.counterfactual import PairedAnswers
 from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import Reads
 
@@ -79,7 +80,8 @@ class GateEvidence:
     those of the reference work; empty where only the wall was measured. The runtime named `one-bit` is judged. `champion_version`
     says that there is a champion: its predictions are then owed. `drift`: against held-out people; `window`: against the latest
     window of faces that were predicted, None where there is none. `rules`: the edition of the gate's rules to judge by; a bundle that
-    was written by an earlier one is replayed by it.
+    was written by an earlier one is replayed by it. `counterfactuals`: what the deployed model says of the same drawn faces in
+    another skin tone, age texture and light, None for a model of real people.
     """
 
     emotions: tuple[str, ...]
@@ -96,3 +98,4 @@ class GateEvidence:
     window: DriftEvidence | None
     cpu_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     rules: int = RULES
+    counterfactuals: tuple[PairedAnswers, ...] | None = None

@@ -45,6 +45,7 @@ _KINDS = {
     "disparity": "gap to all others",
     "binarization": "cost of one bit",
     "window": "drift from real predictions",
+    "counterfactual": "the same face, changed",
     "champion": "against the champion",
 }
 _SHOWN = ("happiness", "surprise", "anger")
