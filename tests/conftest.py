@@ -1,18 +1,42 @@
-"""Every test has its own home, dataset folder and, unless it asks for none, the shared cache of re-creatable things."""
+"""Every test has its own home, dataset folder and, unless it asks for none, the shared cache of re-creatable things.
+
+What the checkout, its user or the machine has set up changes no test: not a dataset and models of the checkout's own, not variables, not
+settings of tools, and no neighbour that takes the processor.
+"""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+OURS = ("BITFACE_CACHE", "BITFACE_SHARED_DATA", "BITFACE_EVIDENCE", "BITFACE_EVIDENCE_AGAIN", "BITFACE_FACE_LANDMARKER")
+FOREIGN = ("BITFACE_", "DVC_", "GX_", "MLFLOW_", "OPENLINEAGE_", "PREFECT_")
+_settings_of_tools = tempfile.TemporaryDirectory(prefix="bitface-tests-")
+for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in OURS]:
+    del os.environ[name]
 os.environ.setdefault("BITFACE_CACHE", str(platformdirs.user_cache_path("bitface")))
-for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
-    os.environ[name] = "true"
-os.environ |= {"DVC_NO_ANALYTICS": "1", "GX_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+os.environ |= {
+    # A test that asks for no project has none: it fails instead of reading or changing the checkout's own.
+    "BITFACE_HOME": "/dev/null/home-of-a-test-without-the-fixture-project",
+    "BITFACE_DATA": "/dev/null/data-of-a-test-without-the-fixture-project",
+    "DO_NOT_TRACK": "true",
+    "DVC_GLOBAL_CONFIG_DIR": f"{_settings_of_tools.name}/dvc",
+    "DVC_NO_ANALYTICS": "1",
+    "DVC_SYSTEM_CONFIG_DIR": f"{_settings_of_tools.name}/dvc-system",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_HOME": f"{_settings_of_tools.name}/prefect",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+# How long an example takes says what else the machine does.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

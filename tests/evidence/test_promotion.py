@@ -39,7 +39,7 @@ def ask(tmp_path: Path) -> Iterator[Ask]:
 
     yield send
     server.stdin.close()
-    server.wait(timeout=20)
+    server.wait(timeout=120)
     server.stdout.close()
 
 

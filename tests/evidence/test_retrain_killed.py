@@ -74,7 +74,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
             yield send
             process.stdin.close()
-            process.wait(timeout=30)
+            process.wait(timeout=120)
             process.stdout.close()
     finally:
         os.environ.clear()

@@ -33,7 +33,7 @@ def bitface() -> Bitface:
     def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bitface.cli", *words]
         return subprocess.run(
-            command, cwd=ROOT, env=environment_of(project), capture_output=True, text=True, timeout=800
+            command, cwd=ROOT, env=environment_of(project), capture_output=True, text=True, timeout=1700
         )
 
     return run
