@@ -34,17 +34,18 @@ class Erasing:
 
     def leave_dataset(self, opened: Opened) -> str | None:
         """The dataset without them."""
-        with self._timed("dataset"):
-            return erase.leave_dataset(opened, self.tools.workspace, self.tools.store)
+        with self._timed("dataset"), wiring.writing(self.tools, "bitface erase") as writer:
+            return erase.leave_dataset(opened, writer)
 
     def has_models(self, opened: Opened) -> bool:
         """Whether a model was made with them."""
         return bool(opened.radius["models"])
 
     def destroy(self, opened: Opened, retrained: dict[str, Any]) -> dict[str, Any]:
-        """Keys, then everything that was made with them."""
+        """Keys, then everything that was made with them; no import may bring somebody back in between."""
         tools = self.tools
-        with self._timed("destroy"):
+        with self._timed("destroy"), wiring.writing(tools, "bitface erase") as writer:
+            erase.leave_dataset(opened, writer)
             made_again = [retrained["run_id"]] if "run_id" in retrained else []
             return erase.destroy(
                 opened,

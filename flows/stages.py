@@ -98,9 +98,9 @@ class Stages:
         """Finds, pulls or renders the dataset."""
         tools = self.tools
         marker = tools.workspace.home / "rendered.json"
-        with self._timed("dataset"):
+        with self._timed("dataset"), wiring.writing(tools, "bitface retrain", self.warnings.append) as writer:
             found = find_dataset(
-                tools.workspace.data, tools.store, partial(wiring.synthesise, tools), tools.profile, marker
+                tools.workspace.data, tools.store, partial(wiring.synthesise, tools, writer), tools.profile, marker
             )
         self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
         return found

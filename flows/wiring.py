@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -39,6 +40,8 @@ from bitface.ports import (
     Runtime,
     TableChecks,
 )
+from bitface.steps.writing import Stores, Writer
+from bitface.steps.writing import writing as open_writer
 from bitface.surroundings import check_port, user_name
 from bitface.workspace import Workspace, check_places, open_workspace
 
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from bitface.adapters.openlineage_export import LineageExport
     from bitface.steps.plan import Run
     from bitface.steps.predict import Reader
+    from bitface.steps.synthesis import Synthesis
     from bitface.steps.window import KeptFaces
     from bitface.training.trained import TrainedModel
 
@@ -172,20 +176,44 @@ def renderer(tools: Tools) -> Callable[..., Iterator[tuple[PlannedPerson, Sequen
     return partial(render_people, tools.workspace.cache)
 
 
-def synthesise(tools: Tools) -> None:
-    """Renders the default dataset into the dataset folder; pins nothing."""
-    from bitface.steps.intake import write_synthetic_dataset
+def stores(tools: Tools, data: Path | None = None) -> Stores:
+    """All that a change of the dataset touches; of another folder than the workspace's where `data` names one."""
+    return Stores(
+        data=data or tools.workspace.data,
+        home=tools.workspace.home,
+        keys=tools.keys,
+        ledger=tools.ledger,
+        store=tools.store,
+    )
+
+
+def writing(
+    tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
+) -> AbstractContextManager[Writer]:
+    """The right to change the dataset. Raises what `steps.writing.writing` raises."""
+    return open_writer(stores(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
+
+
+def synthesis(tools: Tools) -> Synthesis:
+    """How the default dataset is rendered."""
+    from bitface.steps.synthesis import Synthesis
 
     params = tools.params
-    write_synthetic_dataset(
-        tools.workspace.data,
-        params.synthetic,
-        params.seed,
-        params.features.workers,
-        renderer(tools),
-        tools.encode,
-        tools.progress,
+    return Synthesis(
+        params=params.synthetic,
+        seed=params.seed,
+        workers=params.features.workers,
+        render=renderer(tools),
+        encode=tools.encode,
+        report=tools.progress,
     )
+
+
+def synthesise(tools: Tools, writer: Writer) -> None:
+    """Renders the default dataset into the dataset folder; pins nothing."""
+    from bitface.steps.synthesis import synthesise as render
+
+    render(writer, synthesis(tools), "none")
 
 
 def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:

@@ -420,6 +420,7 @@ class ScheduleParams(Section):
     expire_days: int = Field(ge=0)
     notify: str | None
     lease_s: float = Field(ge=10)
+    writer_wait_s: float = Field(ge=0)
 
 
 class DriftParams(Section):

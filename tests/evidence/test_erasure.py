@@ -27,6 +27,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ports import TrackedOutcome, TrackedRun, TrackedVersion
 from bitface.steps import erase
 from bitface.steps.audit import DECRYPTIONS
+from bitface.steps.writing import Stores, writing
 from bitface.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(36000)
@@ -227,12 +228,14 @@ def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state,
         gone = list(people)[:leaving]
         assert len(traces(tmp_path, gone[:1], [people[gone[0]]])) > 12, "the search sees what is there"
         took, now = [], datetime.now(UTC)
+        stores = Stores(data=place.data, home=home, keys=keys, ledger=ledger, store=store)
         for start in range(0, leaving, batch):
             some = gone[start : start + batch]
             begin = time.perf_counter()
             opened = erase.begin(some, "asked", keys, ledger, place, now)
             assert [one["version"] for one in opened.radius["models"]] == [1, 2, 3]
-            version = erase.leave_dataset(opened, place, store)
+            with writing(stores, "test", 0) as writer:
+                version = erase.leave_dataset(opened, writer)
             done = erase.destroy(opened, place, keys, store, shown, ())
             proof = erase.prove(opened, done, version, {"failed": "not tried"}, place, store, ledger, {}, now)
             took.append(time.perf_counter() - begin)

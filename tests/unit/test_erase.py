@@ -33,6 +33,7 @@ from bitface.steps.audit_page import audit_page, erasure_sections
 from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
 from bitface.steps.dpia import assessment
 from bitface.steps.promote import expected_previous
+from bitface.steps.writing import Stores, writing
 from bitface.workspace import Workspace
 
 NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
@@ -75,6 +76,13 @@ class House(SimpleNamespace):
     def open(self, *subjects: str, at: datetime = NOON) -> erase.Opened:
         return erase.begin(subjects, "asked", self.keys, self.ledger, self.place, at)
 
+    def leave(self, opened: erase.Opened) -> str | None:
+        stores = Stores(
+            data=self.place.data, home=self.place.home, keys=self.keys, ledger=self.ledger, store=self.store
+        )
+        with writing(stores, "test", 0) as writer:
+            return erase.leave_dataset(opened, writer)
+
     def destroy(self, opened: erase.Opened) -> dict[str, Any]:
         tracking = SimpleNamespace(purge=lambda runs, _: self.purged.extend(runs) or len(runs))
         return erase.destroy(opened, self.place, self.keys, self.store, tracking, ())
@@ -84,7 +92,7 @@ class House(SimpleNamespace):
 
     def erase(self, *subjects: str) -> dict[str, Any]:
         opened = self.open(*subjects)
-        erase.leave_dataset(opened, self.place, self.store)
+        self.leave(opened)
         return self.prove(opened, self.destroy(opened))
 
 
@@ -215,11 +223,11 @@ def test_the_proof_is_found_by_the_owner_s_id_and_a_touched_one_shows(house) -> 
 def test_an_interrupted_erasure_goes_on(house) -> None:
     """After the keys went, the owner's id still leads to it, and the radius is the one from before."""
     opened = house.open("anna")
-    erase.leave_dataset(opened, house.place, house.store)
+    house.leave(opened)
     house.keys.destroy(house.people["anna"], opened.erasure_id)
     again = house.open("anna", at=NOON + timedelta(hours=1))
     assert again == opened
-    assert erase.leave_dataset(again, house.place, house.store) is None
+    assert house.leave(again) is None
     proof = house.prove(again, house.destroy(again))
     assert proof["found"] == [] and proof["radius"]["samples"] == 1
 
@@ -248,7 +256,7 @@ def test_a_model_made_with_somebody_erased_is_retired(house) -> None:
 def test_nobody_left_and_nobody_known_are_refused(house) -> None:
     opened = house.open(*IDS)
     with pytest.raises(InputError, match="nobody would be left"):
-        erase.leave_dataset(opened, house.place, house.store)
+        house.leave(opened)
     assert len(read_index(house.place.data)) == 3
     with pytest.raises(InputError, match="nobody of that id"):
         house.open("zoe")
@@ -260,7 +268,7 @@ def test_a_search_finds_what_a_purge_forgot(house) -> None:
     stray = house.place.home / "notes" / "stray.txt"
     stray.parent.mkdir()
     stray.write_bytes(b"x" * ((1 << 20) - 5) + house.people["anna"].encode() + b"y")
-    erase.leave_dataset(opened, house.place, house.store)
+    house.leave(opened)
     assert house.prove(opened, done)["found"] == ["stray.txt"]
 
 

@@ -14,7 +14,7 @@ from bitface.dataset.import_rows import ImportRow
 from bitface.errors import InputError, RefusedError
 from bitface.faces.seen import SeenFaces
 from bitface.params import read_params
-from bitface.steps.intake import Intake
+from bitface.steps.intake_decision import Intake
 from bitface.steps.sources import Source
 from bitface.steps.transfer import judge_on_real_people, london_folder
 

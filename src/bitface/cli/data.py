@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, warn
 from bitface.errors import GateError, InputError
 from bitface.surroundings import check_file
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: synthesize, import, validate, status.")
 
 FORMATS = ("folder", "london")
+_LINES_MAX = 20
 
 
 @data_app.command()
@@ -31,8 +33,8 @@ def synthesize(
     as_json: AsJson = False,
 ) -> None:
     """Writes a dataset of synthetic adults and pins it in data.dvc."""
-    from bitface.steps.intake import write_synthetic_dataset
-    from flows.wiring import ready, renderer
+    from bitface.steps.synthesis import synthesise
+    from flows.wiring import ready, synthesis, writing
 
     wanted = {"training_people": people, "gate_people": gate_people, "clips_per_emotion": clips}
     sets = [f"synthetic.{name}={value}" for name, value in wanted.items() if value is not None]
@@ -42,18 +44,11 @@ def synthesize(
         check_file(out)
     tools = ready(overrides=sets + ([] if seed is None else [f"seed={seed}"]))
     target = out.absolute() if out else tools.workspace.data
-    params = tools.params
-    with tools.progress as report:
-        done = write_synthetic_dataset(
-            target, params.synthetic, params.seed, params.features.workers, renderer(tools), tools.encode, report
-        )
-    version = None if out else tools.store.pin()
+    with tools.ledger, tools.progress, writing(tools, "bitface data synthesize", warn, target) as writer:
+        done = synthesise(writer, synthesis(tools), "none" if out else "pin")
     text = f"{done.people} synthetic adults, {done.samples} samples in {target.name}/"
-    emit(
-        {**asdict(done), "version": version},
-        text + (f", pinned as {version} in {tools.store.pin_file.name}" if version else ", not pinned"),
-        as_json,
-    )
+    pinned = f", pinned as {done.version} in {tools.store.pin_file.name}" if done.version else ", not pinned"
+    emit(asdict(done), text + pinned, as_json)
 
 
 @data_app.command("import")
@@ -72,9 +67,9 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Takes real people in: hardened decoding, consent first, encrypted at once."""
-    from bitface.steps.intake import import_people
+    from bitface.steps.intake import Pictures, import_people
     from bitface.steps.sources import folder_source, london_source
-    from flows.wiring import open_tools, ready
+    from flows.wiring import open_tools, ready, stores, writing
 
     if format_ not in FORMATS:
         raise InputError(f"unknown --format '{format_}'; use one of {', '.join(FORMATS)}")
@@ -88,15 +83,10 @@ def import_(
             if format_ == "london"
             else folder_source(source, manifest, consents, licence, at, ledger.known_notices(), ignore_column or ())
         )
-        done, events = import_people(
-            tools.workspace.data, brought.intake, tools.keys, tools.read_image, tools.encode, at, dry_run, report
-        )
-        if not dry_run:
-            for notice in brought.notices:
-                ledger.record_notice(notice)
-            ledger.record_consents(events)
-    version = None if dry_run else tools.store.pin()
-    emit({**asdict(done), "version": version, "dry_run": dry_run}, _import_text(done, version), as_json)
+        pictures = Pictures(read=tools.read_image, encode=tools.encode, report=report)
+        writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
+        done = import_people(brought.intake, brought.notices, pictures, stores(tools), at, writer)
+    emit({**asdict(done), "dry_run": dry_run}, _import_text(done), as_json)
 
 
 @data_app.command()
@@ -135,13 +125,21 @@ def status(as_json: AsJson = False) -> None:
     emit(document, _status_text(document), as_json)
 
 
-def _import_text(done: IntakeReport, version: str | None) -> str:
+def _import_text(done: IntakeReport) -> str:
+    admitted = f"{done.admitted} rows admitted" + (f" ({done.corrected} of them corrections)" if done.corrected else "")
     lines = [
-        f"{done.people} people, {done.samples} samples: {done.admitted} rows admitted, {len(done.quarantined)} quarantined"
+        f"{done.people} people, {done.samples} samples of {done.rows} rows: {admitted}, {done.unchanged} unchanged, "
+        f"{len(done.quarantined)} quarantined"
     ]
-    lines += [f"  {row.place}: {row.reason}" for row in done.quarantined[:20]]
-    lines += [f"  ... and {len(done.quarantined) - 20} more; --json lists all"] if len(done.quarantined) > 20 else []
-    return "\n".join([*lines, f"pinned as {version}" if version else "dry run: nothing was written"])
+    lines += _first([f"  row {one.row}: {one.change}" for one in done.corrections])
+    lines += _first([f"  {row.place}: {row.reason}" for row in done.quarantined])
+    lines += [f"{done.consent_events} new consent events"] if done.consent_events else []
+    return "\n".join([*lines, f"pinned as {done.version}" if done.version else "dry run: nothing was written"])
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - _LINES_MAX
+    return [*lines[:_LINES_MAX], *([f"  ... and {more} more; --json lists all"] if more > 0 else [])]
 
 
 def _status_text(document: dict[str, object]) -> str:

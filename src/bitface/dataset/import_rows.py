@@ -19,6 +19,8 @@ from bitface.faces.records import SPLITS, age_band_of
 
 OLDEST_YEARS: Final = 120
 """Beyond it a number is a year of birth or a code, not an age."""
+FACTS: Final = {"age_band": "age", "gender": "gender", "skin_tone": "skin_tone", "ancestry": "ethnicity"}
+"""What a manifest may say of a person: field of a row and of a subject record -> column."""
 _GENDERS: Final = {
     "f": "female",
     "m": "male",
@@ -47,6 +49,8 @@ class ImportRow:
     clip: str
     frame: int
     split: str
+    cleared: frozenset[str] = frozenset()
+    """Fields of `FACTS` that the row calls unknown on purpose; an empty field says nothing."""
     line: int | None = None
 
     def refused(self, reason: str) -> QuarantinedRow:
@@ -115,6 +119,7 @@ def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -
         clip=raw.get("clip", ""),
         frame=_frame(raw),
         split=_split(raw.get("split", "")),
+        cleared=frozenset(name for name, column in FACTS.items() if _plain(raw.get(column, "")) == "unknown"),
     )
 
 

@@ -12,6 +12,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final, Literal
@@ -45,6 +46,19 @@ def is_synthetic(person: str) -> bool:
     return check_pseudonym(person).startswith(SYNTHETIC_PREFIX)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Enrolment:
+    """A subject as it is known here, or would be: nothing of a new one is kept before `KeyStore.keep`. `key` is None of a known one."""
+
+    subject_id: str = field(repr=False)
+    pseudonym: str
+    key: bytes | None = field(repr=False)
+
+    @property
+    def is_new(self) -> bool:
+        return self.key is not None
+
+
 class KeyStore:
     """The keys under `folder` (mode 0700): `master.key`, one file per real person, named by an HMAC of the id, and one per day
     of kept predictions.
@@ -69,38 +83,62 @@ class KeyStore:
         self._opened: set[str] = set()
 
     def enrol(self, subject_id: str) -> str:
-        """The pseudonym of a subject's id; makes the person's key and entry at the first call.
+        """The pseudonym of a subject's id; makes the person's key and entry at the first call. Raises what `keep` raises."""
+        return self.keep(self.foreseen(subject_id))
+
+    def foreseen(self, subject_id: str) -> Enrolment:
+        """The enrolment of a subject's id, a new one where there is none; nothing is written, not even a master key.
 
         Raises:
             InputError: the id cannot be stored (see `subject_ids.normal_id`).
+            RefusedError: the subject was erased.
+        """
+        subject_id = normal_id(subject_id)
+        if self.erasure_of(subject_id) is not None:
+            raise RefusedError(ERASED)
+        known = self._pseudonym_of_id(subject_id)
+        if known is not None:
+            return Enrolment(subject_id=subject_id, pseudonym=known, key=None)
+        digest = hmac.new(secrets.token_bytes(32), subject_id.encode(), hashlib.sha256).hexdigest()
+        return Enrolment(subject_id=subject_id, pseudonym="r" + digest[:15], key=secrets.token_bytes(_KEY_BYTES))
+
+    def keep(self, enrolment: Enrolment) -> str:
+        """Writes the key and the entry of a new enrolment; returns its pseudonym. A known one is left as it is.
+
+        Raises:
             RefusedError: the subject was erased, or the master key is the published demo key.
+            InputError: somebody else enrolled the subject meanwhile.
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
-        subject_id = normal_id(subject_id)
-        path = self._entry(subject_id)
-        if self.erasure_of(subject_id) is not None:
-            raise RefusedError(ERASED)
-        if not path.exists():
-            person_secret = secrets.token_bytes(32)
-            pseudonym = "r" + hmac.new(person_secret, subject_id.encode(), hashlib.sha256).hexdigest()[:15]
-            wrapped = aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES))
+        subject_id, pseudonym = enrolment.subject_id, enrolment.pseudonym
+        if enrolment.key is not None:
+            wrapped = aes_key_wrap(self._master(), enrolment.key)
             sealed = self._seal().encrypt(subject_id.encode(), [b"subject-id", pseudonym.encode()])
             entry = {"pseudonym": pseudonym, "wrapped_key": wrapped.hex(), "subject_id": sealed.hex()}
             write_atomically(self._folder / "people" / f"{pseudonym}.json", json.dumps(entry).encode(), 0o600)
-            write_atomically(path, pseudonym.encode(), 0o600)
-        return path.read_text(encoding="utf-8")
+            write_once(self._entry(subject_id), pseudonym.encode(), 0o600)
+        if self.erasure_of(subject_id) is not None:
+            raise RefusedError(ERASED)
+        if self._pseudonym_of_id(subject_id) != pseudonym:
+            raise InputError("somebody was enrolled by another command meanwhile; run the same command again")
+        return pseudonym
+
+    def forget(self, person: str) -> None:
+        """Takes back an enrolment that came to nothing: no data and no consent of this pseudonym was ever stored."""
+        path = self._folder / "people" / f"{check_pseudonym(person)}.json"
+        if path.is_file():
+            entry = self._entry(self._subject_of(path, person))
+            if entry.is_file() and entry.read_text(encoding="utf-8") == person:
+                entry.unlink()
+            path.unlink()
 
     def pseudonym_of(self, subject: str) -> str | None:
         """The pseudonym of a subject's id, or the subject itself where it is a known pseudonym, else None."""
         normal = id_or_none(subject)
         if normal is not None and is_pseudonym(normal) and (self._folder / "people" / f"{normal}.json").is_file():
             return normal
-        if normal is None or not self._has_master():
-            return None
-        path = self._entry(normal)
-        text = path.read_text(encoding="utf-8") if path.is_file() else None
-        return None if text is None or text.startswith(_SUPPRESSED) else text
+        return None if normal is None else self._pseudonym_of_id(normal)
 
     def erasure_of(self, subject_id: str) -> str | None:
         """The erasure in which a subject's id went, None where it never did: all that is left of the id is a keyed digest."""
@@ -120,14 +158,8 @@ class KeyStore:
         path = self._folder / "people" / f"{check_pseudonym(person)}.json"
         if is_synthetic(person) or not path.is_file():
             return False
-        sealed = bytes.fromhex(json.loads(path.read_text(encoding="utf-8"))["subject_id"])
-        try:
-            subject_id = self._seal().decrypt(sealed, [b"subject-id", person.encode()]).decode()
-        except InvalidTag as error:
-            raise IntegrityError(
-                f"the entry of person {person} does not open with this master key; restore it"
-            ) from error
-        write_atomically(self._entry(subject_id), f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
+        entry = self._entry(self._subject_of(path, person))
+        write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
         path.unlink()
         return True
 
@@ -226,6 +258,23 @@ class KeyStore:
             with contextlib.suppress(InvalidUnwrap, ValueError):
                 return aes_key_unwrap(master, wrapped)
         raise IntegrityError(f"the key of {whose} does not open with this master key; restore it")
+
+    def _pseudonym_of_id(self, subject_id: str) -> str | None:
+        if not self._has_master():
+            return None
+        path = self._entry(subject_id)
+        text = path.read_text(encoding="utf-8") if path.is_file() else _SUPPRESSED
+        return None if text.startswith(_SUPPRESSED) else text
+
+    def _subject_of(self, path: Path, person: str) -> str:
+        """The owner's id that a person's entry holds, sealed."""
+        sealed = bytes.fromhex(json.loads(path.read_text(encoding="utf-8"))["subject_id"])
+        try:
+            return self._seal().decrypt(sealed, [b"subject-id", person.encode()]).decode()
+        except InvalidTag as error:
+            raise IntegrityError(
+                f"the entry of person {person} does not open with this master key; restore it"
+            ) from error
 
     def _index_secret(self) -> bytes:
         """What ids are looked up and sealed by; the first master key, and it stays that when the master key is rotated."""

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import InputError
 from bitface.ledger import approvals, chain, contexts, leases, promotion, questions, status, tables
 from bitface.ledger.engine import empty_engine, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
@@ -35,12 +35,14 @@ from bitface.ledger.entries import (
 )
 from bitface.ledger.rows import (
     check_members,
+    checked_consents,
     consent_row,
     consents_of,
     decision_of,
     decision_row,
+    distinct_events,
     is_new,
-    recorded_consents,
+    notice_row,
     recorded_digests,
     values_of,
 )
@@ -101,29 +103,34 @@ class Ledger:
 
     def record_notice(self, notice: Notice) -> bool:
         """Makes a notice known: only consents given under a known notice admit anybody."""
-        row = {"sha256": notice.sha256, "notice_id": notice.notice_id, "language": notice.language, "body": notice.text}
-        return self._record_once("notice", tables.notices, row, stamp="recorded_at")
+        return self._record_once("notice", tables.notices, notice_row(notice), stamp="recorded_at")
 
-    def record_consents(self, events: Iterable[ConsentEvent]) -> int:
-        """Appends the events that are not there yet, in one transaction; returns how many were new.
+    def record_consents(self, events: Iterable[ConsentEvent], notices: Iterable[Notice] = ()) -> int:
+        """Appends the events that are not there yet, and the notices they name, in one transaction; returns how many events were new.
 
         Raises:
             IntegrityError: an event id is there already and says something else.
         """
-        offered: dict[str, ConsentEvent] = {}
-        for event in events:
-            if not offered.setdefault(event.event_id, event).says_the_same_as(event):
-                raise IntegrityError("two consent events have one id and differ; give every event its own id")
+        offered = distinct_events(events)
         with writing(self._engine) as connection:
-            known = recorded_consents(connection, offered.keys())
-            if any(not event.says_the_same_as(offered[key]) for key, event in known.items()):
-                raise IntegrityError("a consent event is on record with another content; record a new event instead")
+            known = checked_consents(connection, offered)
+            for notice in notices:
+                row = notice_row(notice)
+                if is_new(connection, tables.notices, row):
+                    stamped = {**row, "recorded_at": utc_text(self._clock())}
+                    chain.append(connection, "notice", row, {tables.notices: [stamped]}, self._clock())
             rows = [consent_row(event) for key, event in offered.items() if key not in known]
             if rows:
                 chain.append(
                     connection, "consents", {"events": len(rows)}, {tables.consent_events: rows}, self._clock()
                 )
         return len(rows)
+
+    def new_consents(self, events: Iterable[ConsentEvent]) -> int:
+        """How many events `record_consents` would append; raises what it would raise, and writes nothing."""
+        offered = distinct_events(events)
+        with reading(self._engine) as connection:
+            return len(offered) - len(checked_consents(connection, offered))
 
     def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
         """Every consent event on record, in the order of the log; of one pseudonym, where it is given.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import islice
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, and_, func, select
 
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, event_from, utc_text
+from bitface.consent.known_sources import Notice
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger import tables
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry
@@ -23,6 +24,33 @@ _KEYS_PER_QUERY: Final = 500  # databases bound the number of parameters of one 
 def values_of(row: Mapping[Any, Any], kind: type[Any]) -> dict[str, Any]:
     """The columns of a row that are fields of a dataclass."""
     return {field.name: row[field.name] for field in fields(kind)}
+
+
+def notice_row(notice: Notice) -> dict[str, str]:
+    """A notice as its row."""
+    return {
+        "sha256": notice.sha256,
+        "notice_id": notice.notice_id,
+        "language": notice.language,
+        "body": notice.text,
+    }
+
+
+def distinct_events(events: Iterable[ConsentEvent]) -> dict[str, ConsentEvent]:
+    """Event id -> event; raises IntegrityError where two of one id differ."""
+    offered: dict[str, ConsentEvent] = {}
+    for event in events:
+        if not offered.setdefault(event.event_id, event).says_the_same_as(event):
+            raise IntegrityError("two consent events have one id and differ; give every event its own id")
+    return offered
+
+
+def checked_consents(connection: Connection, offered: Mapping[str, ConsentEvent]) -> dict[str, ConsentEvent]:
+    """Those of the offered events that are on record; raises IntegrityError where one says something else there."""
+    known = recorded_consents(connection, offered.keys())
+    if any(not event.says_the_same_as(offered[key]) for key, event in known.items()):
+        raise IntegrityError("a consent event is on record with another content; record a new event instead")
+    return known
 
 
 def consent_row(event: ConsentEvent) -> dict[str, str]:

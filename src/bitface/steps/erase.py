@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bitface.consent.events import canonical_json
 from bitface.dataset.files import sha256_of, write_atomically
-from bitface.dataset.index import INDEX_NAME, read_index
+from bitface.dataset.index import INDEX_NAME, has_dataset, read_index
 from bitface.dataset.keys import KeyStore, is_synthetic
 from bitface.dataset.shards import shard_name
 from bitface.dataset.subject_ids import id_or_none
@@ -26,10 +26,11 @@ from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
 from bitface.steps.audit import own_files
 from bitface.steps.consents import person_of, withdraw
-from bitface.steps.intake import without_people
+from bitface.steps.contents import without_people
 from bitface.steps.model_choice import find_model
 from bitface.steps.reconcile import show_version
 from bitface.steps.search import ERASURES, search
+from bitface.steps.writing import Writer
 from bitface.workspace import Workspace
 
 REASON: Final = "erasure"
@@ -115,17 +116,15 @@ def opened(erasure_id: str, home: Path) -> Opened:
     )
 
 
-def leave_dataset(opened: Opened, place: Workspace, store: DatasetStore) -> str | None:
-    """The dataset folder without them, as a version of its own; its version, None where they are not in it.
+def leave_dataset(opened: Opened, writer: Writer) -> str | None:
+    """The dataset without them, as a version of its own; its version, None where they are not in it.
 
     It is pinned where the version before was.
     """
-    if not (place.data / INDEX_NAME).is_file():
+    data, store = writer.stores.data, writer.stores.store
+    if not has_dataset(data) or not {sample.person for sample in read_index(data)} & set(opened.people):
         return None
-    was_pinned = store.pinned() == store.version()
-    if without_people(place.data, opened.people) is None:
-        return None
-    return store.pin() if was_pinned else store.keep()
+    return without_people(writer, opened.people, "pin" if store.pinned() == store.version() else "keep")
 
 
 def destroy(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bitface.consent.events import ConsentEvent, event_from
 from bitface.consent.known_sources import packaged_notice
-from bitface.consent.policy import check_training, parse_licences
+from bitface.consent.policy import check_training
 from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore, is_synthetic
@@ -20,7 +20,7 @@ from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import Params
 from bitface.steps.admit import Members, admit_members, choose_members
-from bitface.steps.intake import LICENCES_NAME
+from bitface.steps.contents import read_licences
 from bitface.steps.stages import code_digest, key_of
 from bitface.steps.status import evidence_of, subjects_of
 from bitface.steps.version import DatasetRef
@@ -78,7 +78,7 @@ def plan_run(
     samples = read_index(place.data)
     _learn_published_consents(place.data, {sample.person for sample in samples}, keys, ledger)
     events = ledger.consents()
-    licences = parse_licences((place.data / LICENCES_NAME).read_text(encoding="utf-8"))
+    licences = read_licences(place.data)
     admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
     members = choose_members(samples, admitted, refused, params.splits, params.seed)
     subjects = subjects_of(place.data, set(members.admissions), keys)

@@ -15,7 +15,7 @@ from bitface.dataset.import_rows import read_manifest
 from bitface.dataset.london import read_london
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
-from bitface.steps.intake import Intake
+from bitface.steps.intake_decision import Intake
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,143 @@
+"""What an import may say: nothing that contradicts itself, and of what is on record only what it changes on purpose.
+
+A fact that a manifest leaves empty stays as it is known; the word `unknown` takes it back; another value is a correction, and is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from bitface.dataset.import_rows import FACTS, ImportRow, QuarantinedRow
+from bitface.faces.records import Sample, SubjectRecord
+
+_UNKNOWN: Final = ("unknown", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One sample as it was brought, a still or a clip: `media` are the bytes that would be stored, without loss."""
+
+    rows: tuple[ImportRow, ...]
+    media: bytes
+
+    @property
+    def subject(self) -> str:
+        """The owner's id."""
+        return self.rows[0].subject_id
+
+    @property
+    def sha256(self) -> str:
+        """Of `media`, and so of the pixels: the same picture in another file has the same."""
+        return hashlib.sha256(self.media).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """A row that changes what is on record, and how."""
+
+    row: int
+    change: str
+
+
+def contradicted_people(rows: Sequence[ImportRow]) -> dict[str, str]:
+    """Subject id -> why none of that person's rows can be taken: the manifest itself says two things of them."""
+    people: dict[str, list[ImportRow]] = {}
+    for row in rows:
+        people.setdefault(row.subject_id, []).append(row)
+    found = ((subject, _contradiction(own)) for subject, own in people.items())
+    return {subject: why for subject, why in found if why is not None}
+
+
+def agreeing_pictures(pictures: Sequence[Picture]) -> tuple[tuple[Picture, ...], tuple[QuarantinedRow, ...]]:
+    """Each picture once, and the rows of those that are repeated or that the manifest gives two labels or two people."""
+    same: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        same.setdefault(picture.sha256, []).append(picture)
+    kept: list[Picture] = []
+    refused: list[QuarantinedRow] = []
+    for alike in same.values():
+        numbers = _numbers(picture.rows[0] for picture in alike)
+        labels = sorted({picture.rows[0].label for picture in alike})
+        if len({picture.subject for picture in alike}) > 1:
+            refused += _refused(alike, f"rows {numbers} give one picture to two people; keep the row that is right")
+        elif len(labels) > 1:
+            why = f"rows {numbers} give one picture two labels ({', '.join(labels)}); keep the row that is right"
+            refused += _refused(alike, why)
+        else:
+            kept.append(alike[0])
+            refused += _refused(alike[1:], f"the same picture stands in row {alike[0].rows[0].row}")
+    return tuple(kept), tuple(refused)
+
+
+def record_from(rows: Sequence[ImportRow], person: str, known: SubjectRecord | None) -> SubjectRecord:
+    """What is recorded of a person after these rows, which do not contradict each other."""
+    base = known or SubjectRecord(
+        person=person,
+        age_band="unknown",
+        gender="unknown",
+        skin_tone=None,
+        ancestry="unknown",
+        self_reported=True,
+        evidence="real",
+    )
+    changes: dict[str, Any] = {name: value for row in rows for name, value in _said(row).items()}
+    return replace(base, **changes)
+
+
+def corrections_of_person(
+    rows: Sequence[ImportRow], known: SubjectRecord | None, after: SubjectRecord
+) -> tuple[Correction, ...]:
+    """The rows that change a fact of somebody who is on record."""
+    if known is None:
+        return ()
+    return tuple(
+        Correction(row=row.row, change=f"{FACTS[name]} {getattr(known, name)} is now {getattr(after, name)}")
+        for row in rows
+        for name in _said(row)
+        if getattr(known, name) != getattr(after, name)
+    )
+
+
+def corrected_sample(
+    rows: Sequence[ImportRow], known: Sample, licence_id: str
+) -> tuple[Sample, tuple[Correction, ...]]:
+    """A sample that is on record as these rows of it say now, and a correction a row where that is something else."""
+    after = replace(known, label=rows[0].label, split=rows[0].split or known.split, licence_id=licence_id)
+    changes = [
+        f"{name.partition('_')[0]} {getattr(known, name) or 'none'} is now {getattr(after, name)}"
+        for name in ("label", "split", "licence_id")
+        if getattr(known, name) != getattr(after, name)
+    ]
+    return after, tuple(Correction(row=row.row, change="; ".join(changes)) for row in rows if changes)
+
+
+def _contradiction(rows: Sequence[ImportRow]) -> str | None:
+    for name, column in FACTS.items():
+        first: dict[Any, ImportRow] = {}
+        for row in rows:
+            if name in _said(row):
+                first.setdefault(_said(row)[name], row)
+        if len(first) > 1:
+            values = ", ".join(str(value) for value in first)
+            return (
+                f"rows {_numbers(first.values())} give one person two values of {column} ({values}); keep the right one"
+            )
+    return None
+
+
+def _said(row: ImportRow) -> Mapping[str, Any]:
+    """The facts that a row states, also that one is not known."""
+    facts = {name: getattr(row, name) for name in FACTS}
+    return {name: value for name, value in facts.items() if value not in _UNKNOWN or name in row.cleared}
+
+
+def _refused(pictures: Iterable[Picture], why: str) -> list[QuarantinedRow]:
+    return [row.refused(why) for picture in pictures for row in picture.rows]
+
+
+def _numbers(rows: Iterable[ImportRow]) -> str:
+    numbers = [str(row.row) for row in rows]
+    return ", ".join(numbers[:-1][:4]) + f" and {numbers[-1]}" if len(numbers) > 1 else numbers[0]

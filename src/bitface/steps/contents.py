@@ -1,0 +1,83 @@
+"""What a dataset folder consists of beside its shards: the list of samples, and the licences that they were taken under."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from bitface.consent.known_sources import SYNTHETIC_LICENCE
+from bitface.consent.policy import LicenceRecord, parse_licences, render_licences
+from bitface.dataset.files import write_atomically
+from bitface.dataset.index import has_dataset, read_index, write_index
+from bitface.dataset.manifest import verify_manifest
+from bitface.dataset.shards import shard_name
+from bitface.dataset.swap import copy_of
+from bitface.errors import InputError
+from bitface.faces.records import Sample
+from bitface.steps.writing import Change, Versioning, Writer
+
+LICENCES_NAME: Final = "licences.json"
+
+
+def present_contents(data: Path) -> tuple[dict[str, Sample], dict[str, LicenceRecord]]:
+    """Samples by id and licences of the dataset that is there, which must be what its manifest says."""
+    if not has_dataset(data):
+        return {}, {}
+    verify_manifest(data)
+    licences = parse_licences((data / LICENCES_NAME).read_text(encoding="utf-8"))
+    return {sample.sample_id: sample for sample in read_index(data)}, dict(licences)
+
+
+def without_people(writer: Writer, people: Collection[str], versioning: Versioning) -> str | None:
+    """Writes the dataset again without these people; returns its version, None where they are not in it.
+
+    Raises:
+        InputError: nobody would be left. IntegrityError: the folder is not what its manifest says.
+    """
+    data = writer.stores.data
+    samples = read_index(data)
+    left = [sample for sample in samples if sample.person not in people]
+    if len(left) == len(samples):
+        return None
+    if not left:
+        raise InputError("nobody would be left in the dataset; bring other people first, or delete the folder")
+    verify_manifest(data)
+    licences = read_licences(data)
+
+    def fill(folder: Path) -> None:
+        for person in {sample.person for sample in left}:
+            copy_of(data / shard_name(person), folder / shard_name(person))
+        write_lists(folder, left, licences.values())
+
+    return writer.change(Change(fill=fill, versioning=versioning)).version
+
+
+def read_licences(data: Path) -> Mapping[str, LicenceRecord]:
+    """The licences of a dataset, by id."""
+    return parse_licences((data / LICENCES_NAME).read_text(encoding="utf-8"))
+
+
+def write_lists(folder: Path, samples: Iterable[Sample], licences: Iterable[LicenceRecord]) -> None:
+    """Writes the list of samples and the licences."""
+    write_index(folder, samples)
+    write_atomically(folder / LICENCES_NAME, render_licences(licences).encode())
+
+
+def sample_of(name: str, person: str, media: bytes, label: str, frames: int, fps: float) -> Sample:
+    """One sample that is stored as `media`, under the licence of synthetic people and in no split yet."""
+    kind: Literal["image", "clip"] = "clip" if frames > 1 else "image"
+    return Sample(
+        sample_id=name,
+        person=person,
+        shard=shard_name(person),
+        kind=kind,
+        frames=frames,
+        fps=fps if frames > 1 else 0.0,
+        label=label,
+        split="",
+        source="synthetic",
+        licence_id=SYNTHETIC_LICENCE.id,
+        sha256=hashlib.sha256(media).hexdigest(),
+    )

@@ -1,0 +1,231 @@
+"""Decides an import before anything is written: who is taken, with which pictures, what is corrected, and what is recorded of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from bitface.consent.admission import admit, in_log_order
+from bitface.consent.events import ConsentEvent
+from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.dataset.import_rows import ImportRow, QuarantinedRow
+from bitface.dataset.import_rules import Correction, Picture, corrected_sample, corrections_of_person, record_from
+from bitface.dataset.keys import ERASED, Enrolment
+from bitface.dataset.shards import Shard, read_shard, shard_name, write_shard
+from bitface.dataset.swap import copy_of
+from bitface.errors import InputError
+from bitface.faces.records import Sample, SubjectRecord
+from bitface.steps.contents import present_contents, sample_of, write_lists
+from bitface.steps.writing import Stores
+
+CONSENT_TEXT: Final = "no usable consent: "
+_FPS: Final = 25.0  # of a clip whose frames come as pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What somebody brings: usable rows, rows already refused, the licence, and consents by pseudonym."""
+
+    rows: Sequence[ImportRow]
+    rejected: Sequence[QuarantinedRow]
+    licence: LicenceRecord
+    source: str
+    consents: Callable[[Mapping[str, str], Mapping[str, str]], tuple[ConsentEvent, ...]]
+    """Given subject id -> pseudonym and pseudonym -> age band, the consent events of those people."""
+    known_notices: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """One person's part of an import: the record afterwards, the pictures that are new, and what becomes of samples on record."""
+
+    enrolment: Enrolment
+    record: SubjectRecord
+    is_present: bool
+    is_changed: bool
+    added: Mapping[str, bytes]
+    samples: Mapping[str, Sample]
+    corrections: tuple[Correction, ...]
+    rows: frozenset[int]
+    admitted: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """An import before anything is written."""
+
+    taken: tuple[Taken, ...]
+    rejected: tuple[QuarantinedRow, ...]
+    events: tuple[ConsentEvent, ...]
+    new_events: int
+    samples: Mapping[str, Sample]
+    licences: Mapping[str, LicenceRecord]
+    licence: LicenceRecord
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the dataset would be another one."""
+        return any(one.is_changed for one in self.taken)
+
+
+def decide(
+    intake: Intake, pictures: Sequence[Picture], rejected: Sequence[QuarantinedRow], stores: Stores, at: datetime
+) -> Decision:
+    """Who is taken, with what, and what is recorded of them. Raises IntegrityError where a consent event contradicts the record."""
+    samples, licences = present_contents(stores.data)
+    _check_licence(intake.licence, licences)
+    refused = list(rejected)
+    people: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        people.setdefault(picture.subject, []).append(picture)
+    for subject in [subject for subject in people if stores.keys.erasure_of(subject) is not None]:
+        refused += [row.refused(CONSENT_TEXT + ERASED) for row in _rows(people.pop(subject))]
+    enrolments = {subject: stores.keys.foreseen(subject) for subject in people}
+    known = {subject: _known(enrolments[subject].pseudonym, samples, stores) for subject in people}
+    pseudonyms = {subject: one.pseudonym for subject, one in enrolments.items()}
+    records = {subject: record_from(_rows(own), pseudonyms[subject], known[subject]) for subject, own in people.items()}
+    offered = intake.consents(pseudonyms, {one.person: one.age_band for one in records.values()})
+    taken: list[Taken] = []
+    for subject, own in people.items():
+        on_record = stores.ledger.consents(pseudonyms[subject])
+        known_ids = {event.event_id for event in on_record}
+        new = in_log_order(event for event in offered if event.event_id not in known_ids)
+        refusal = _refusal([*on_record, *new], pseudonyms[subject], intake, at)
+        if refusal:
+            refused += [row.refused(CONSENT_TEXT + refusal) for row in _rows(own)]
+            continue
+        free, theirs = _unclaimed(own, pseudonyms[subject], samples)
+        refused += theirs
+        if free:
+            after = record_from(_rows(free), pseudonyms[subject], known[subject])
+            taken.append(_part_of(free, enrolments[subject], known[subject], after, samples, intake))
+    here = {one.enrolment.pseudonym for one in taken} | {one.pseudonym for one in enrolments.values() if not one.is_new}
+    events = tuple(event for event in offered if event.subject in here)
+    return Decision(
+        taken=tuple(taken),
+        rejected=tuple(sorted(refused, key=lambda row: row.row)),
+        events=events,
+        new_events=stores.ledger.new_consents(events),
+        samples=samples,
+        licences=licences,
+        licence=intake.licence,
+    )
+
+
+def _check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:
+    """A licence is what earlier pictures were taken under: another one of its id would change what they may be used for."""
+    if known.get(licence.id, licence) != licence:
+        raise InputError(f"licence '{licence.id}' is on record with another content; give the new one an id of its own")
+
+
+def _known(person: str, samples: Mapping[str, Sample], stores: Stores) -> SubjectRecord | None:
+    if not any(sample.person == person for sample in samples.values()):
+        return None
+    return read_shard(stores.data, person, stores.keys.key_of(person), media=False).subject
+
+
+def _rows(pictures: Iterable[Picture]) -> list[ImportRow]:
+    return [row for picture in pictures for row in picture.rows]
+
+
+def _refusal(events: Sequence[ConsentEvent], person: str, intake: Intake, at: datetime) -> str | None:
+    """Why nothing at all may be done with this person's pictures, or None."""
+    reasons: Counter[str] = Counter()
+    for purpose in PURPOSES:
+        for context in CONTEXTS:
+            consent = admit(events, person, purpose, context, at, intake.known_notices)
+            answer = under_licence(intake.licence, consent, purpose, context)
+            if answer.admitted:
+                return None
+            if purpose in intake.licence.purposes and context in intake.licence.contexts:
+                reasons[answer.reason] += 1
+    return reasons.most_common(1)[0][0] if reasons else "the licence allows no purpose"
+
+
+def _unclaimed(
+    pictures: Sequence[Picture], person: str, samples: Mapping[str, Sample]
+) -> tuple[list[Picture], list[QuarantinedRow]]:
+    """The pictures that are not on record as another person's, and the rows of those that are."""
+    owners = {sample.sha256: sample.person for sample in samples.values()}
+    free = [picture for picture in pictures if owners.get(picture.sha256, person) == person]
+    theirs = [picture for picture in pictures if owners.get(picture.sha256, person) != person]
+    return free, [row.refused("this picture is on record as another person's") for row in _rows(theirs)]
+
+
+def _part_of(
+    pictures: Sequence[Picture],
+    enrolment: Enrolment,
+    known: SubjectRecord | None,
+    after: SubjectRecord,
+    samples: Mapping[str, Sample],
+    intake: Intake,
+) -> Taken:
+    """One person's part, against what is on record."""
+    person = enrolment.pseudonym
+    corrections = list(corrections_of_person(_rows(pictures), known, after))
+    added: dict[str, bytes] = {}
+    theirs: dict[str, Sample] = {}
+    new_rows: set[int] = set()
+    for picture in pictures:
+        name = f"{person}-{picture.sha256[:12]}"
+        if name in samples:
+            theirs[name], changes = corrected_sample(picture.rows, samples[name], intake.licence.id)
+            corrections += changes
+        else:
+            added[name] = picture.media
+            theirs[name] = _brought_sample(name, person, picture, intake)
+            new_rows |= {row.row for row in picture.rows}
+    return Taken(
+        enrolment=enrolment,
+        record=after,
+        is_present=known is not None,
+        is_changed=bool(added or corrections),
+        added=added,
+        samples=theirs,
+        corrections=tuple(corrections),
+        rows=frozenset(row.row for row in _rows(pictures)),
+        admitted=frozenset(new_rows | {one.row for one in corrections}),
+    )
+
+
+def _brought_sample(name: str, person: str, picture: Picture, intake: Intake) -> Sample:
+    first = picture.rows[0]
+    sample = sample_of(name, person, picture.media, first.label, len(picture.rows), _FPS)
+    return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
+
+
+def fill_with(folder: Path, decision: Decision, stores: Stores) -> None:
+    """The dataset as it is, with what an import adds and corrects."""
+    written: set[str] = set()
+    samples = dict(decision.samples)
+    for one in decision.taken:
+        person = one.enrolment.pseudonym
+        samples |= one.samples
+        if one.is_changed:
+            key = one.enrolment.key or stores.keys.key_of(person)
+            write_shard(folder, _shard(one, decision.events, key, stores.data), key)
+            written.add(person)
+    for person in {sample.person for sample in decision.samples.values()} - written:
+        copy_of(stores.data / shard_name(person), folder / shard_name(person))
+    licences = {**decision.licences, decision.licence.id: decision.licence}
+    write_lists(folder, samples.values(), licences.values())
+
+
+def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -> Shard:
+    """A person's shard: what was in it, what is new, and the consent events that came with it."""
+    person = one.enrolment.pseudonym
+    receipts = [event.model_dump(mode="json") for event in events if event.subject == person]
+    new = Shard(subject=one.record, samples=one.added, facial_actions={}, consent_receipts=receipts)
+    if not one.is_present:
+        return new
+    old = read_shard(data, person, key)
+    known = {receipt["event_id"] for receipt in old.consent_receipts}
+    both = [*old.consent_receipts, *(receipt for receipt in receipts if receipt["event_id"] not in known)]
+    return replace(
+        new, samples={**old.samples, **new.samples}, facial_actions=old.facial_actions, consent_receipts=both
+    )
