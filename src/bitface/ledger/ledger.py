@@ -129,7 +129,7 @@ class Ledger:
     def new_consents(self, events: Iterable[ConsentEvent]) -> int:
         """How many events `record_consents` would append; raises what it would raise, and writes nothing."""
         offered = distinct_events(events)
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return len(offered) - len(checked_consents(connection, offered))
 
     def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
