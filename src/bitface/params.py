@@ -51,6 +51,7 @@ class SyntheticParams(Section):
     pitch_deg: float = Field(ge=0, le=30)
     roll_deg: float = Field(ge=0, le=30)
     glasses_share: float = Field(ge=0, le=0.6)
+    other_tone_share: float = Field(ge=0, le=1)
     sensor_noise: float = Field(ge=0, le=0.2)
 
 

@@ -150,6 +150,20 @@ def test_a_person_drawn_in_another_tone_does_the_same_in_the_same_place(
         assert np.abs(corner).max() <= 2
 
 
+def test_a_share_of_training_clips_shows_another_tone_and_no_gate_still_does(
+    people: tuple[SyntheticPerson, ...], params: SyntheticParams
+) -> None:
+    """With every clip in another tone than with none, training people look different and do the same; gate people keep every byte."""
+    none, every = (
+        dict(render_people(people[:2], params.model_copy(update={"other_tone_share": share}), CACHE, workers=1))
+        for share in (0.0, 1.0)
+    )
+    equal = [[_same(a.frames, b.frames) for a, b in zip(none[p], every[p], strict=True)] for p in people[:2]]
+    assert equal[0].count(True) <= 3 and all(equal[1])
+    for one, other in zip(none[people[0]], every[people[0]], strict=True):
+        assert one.label == other.label and _same(one.facial_actions, other.facial_actions)
+
+
 def test_tones_grow_darker_in_the_order_of_the_scale_and_none_is_beyond_skin() -> None:
     """Reflected luminance 0.06 to 0.6, red above green above blue, as photographed skin has it; the scale's first three are alike."""
     tones = [skin_colour(tone) for tone in range(1, 11)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,8 @@ def render_people(
 ) -> Iterator[PersonSamples]:
     """Yields every person with their samples, emotion by emotion, in the order given, the same bytes whatever `workers` is.
 
-    Training people get `clips_per_emotion` clips (onset - apex - offset), gate people one still at the apex. The head mesh and the compiled
+    Training people get `clips_per_emotion` clips (onset - apex - offset), a share of them drawn in another skin tone, gate people one still
+    at the apex in their own. The head mesh and the compiled
     kernels are kept under `cache`; the first call ever fills it. With a `variation` the same people are drawn in another skin tone, with
     the wrinkles and hair of another age, or in another light: shape, expressions, pose, camera, background and labels stay as they are.
 
@@ -87,12 +88,12 @@ class Studio:
     """One process's mesh and painter. Use it from one thread."""
 
     def __init__(self, params: SyntheticParams, cache: Path) -> None:
-        from bitface.adapters.synthetic_faces import painting, shading
+        from bitface.adapters.synthetic_faces import canvas, shading
 
         shading.start(cache)
         self._params = params
         self._mesh: HeadMesh = load_head_mesh(cache)
-        self._canvas = painting.make_canvas(self._mesh)
+        self._canvas = canvas.make_canvas(self._mesh)
         self._gain = action_gain(params.action_gain)
         self._style = ExpressionStyle(
             intensity_min=params.intensity_min,
@@ -112,11 +113,26 @@ class Studio:
         look = looks.draw_look(person, self._params.glasses_share, variation, draws)
         body = figure.make_figure(self._mesh, self._canvas, look, self._resting(person, draws.of("shape")), draws)
         painter = shading.Painter(body.surface, self._params.image_px)
-        habit = draw_habit(self._style, draws.of("habit"))
+        sitter = _Sitter(look, body, painter, draw_habit(self._style, draws.of("habit")), variation)
         return tuple(
-            self._sample(person, emotion, _Sitter(look, body, painter, habit, variation), Draws(person.seed, row + 1))
-            for row, emotion in enumerate(self._params.emotions * self._takes(person))
+            self._sample(
+                person, emotion, self._dressed(sitter, person, Draws(person.seed, row)), Draws(person.seed, row)
+            )
+            for row, emotion in enumerate(self._params.emotions * self._takes(person), start=1)
         )
+
+    def _dressed(self, sitter: _Sitter, person: SyntheticPerson, draws: Draws) -> _Sitter:
+        """The sitter in the colours of one sample: a share of training clips shows the same face in another skin tone."""
+        from bitface.adapters.synthetic_faces import figure, looks
+
+        rng, body, tone = draws.of("tone"), sitter.body, sitter.variation.skin_tone
+        if person.role == "gate" or tone is not None or rng.random() >= self._params.other_tone_share:
+            sitter.painter.dress(body.surface.paint)
+            return sitter
+        other = replace(sitter.variation, skin_tone=int(rng.integers(1, 11)))
+        look = looks.draw_look(person, self._params.glasses_share, other, Draws(person.seed))
+        sitter.painter.dress(figure.coloured(self._canvas, body.marks, look, body.teeth))
+        return replace(sitter, look=look)
 
     def _takes(self, person: SyntheticPerson) -> int:
         return 1 if person.role == "gate" else self._params.clips_per_emotion

@@ -36,6 +36,14 @@ def weighted_sum(weights: Iterable[float], terms: FloatArray) -> FloatArray:
     return total
 
 
+def mixed(weights: FloatArray, values: FloatArray) -> FloatArray:
+    """Mixtures (N, ...) of values (K, ...) by weights (N, K), first to last in single precision."""
+    total = np.zeros((len(weights), *values.shape[1:]), dtype=np.float32)
+    for k, value in enumerate(values):
+        total += weights[:, k].reshape(-1, *(1,) * value.ndim) * value
+    return total
+
+
 def turned(points: NDArray[Any], axes: NDArray[Any]) -> NDArray[Any]:
     """Points (N, 3) along three axes, the rows of (3, 3)."""
     x, y, z = points.T

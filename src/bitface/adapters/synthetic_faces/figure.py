@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.synthetic_faces import exact, lighting, shading
+from bitface.adapters.synthetic_faces.canvas import Canvas, hair_field
 from bitface.adapters.synthetic_faces.draws import Draws
 from bitface.adapters.synthetic_faces.head_mesh import PARTS, HeadMesh, vertex_rows
 from bitface.adapters.synthetic_faces.looks import Look
-from bitface.adapters.synthetic_faces.painting import Canvas, hair_field, paint
+from bitface.adapters.synthetic_faces.marks import Marks, draw_marks
+from bitface.adapters.synthetic_faces.painting import paint
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
@@ -44,11 +46,13 @@ class _Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A person ready to be drawn: `resting` (N, 3), `follows` (N,), the surface, and where the eyes' middle is (3,)."""
+    """A person ready to be drawn: `resting` (N, 3), `follows` (N,), the surface and what it is painted from, the eyes' middle (3,)."""
 
     resting: FloatArray
     follows: IntArray
     surface: shading.Surface
+    marks: Marks
+    teeth: FloatArray
     eyes: FloatArray
 
     def expressed(self, mesh: HeadMesh, action: FloatArray) -> FloatArray:
@@ -73,25 +77,33 @@ def make_figure(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray,
         pieces.append(_glasses(left, right, neutral, draws.of("glasses")))
     starts = np.cumsum([0] + [len(piece.vertices) for piece in pieces])
     triangles = np.concatenate([piece.triangles + start for piece, start in zip(pieces, starts, strict=False)])
-    frame = look.frame if look.frame is not None else np.zeros(3)
+    marks = draw_marks(canvas, look, draws)
     rng = draws.of("eyes and teeth")
+    teeth = np.array([0.72, 0.67, 0.58]) * rng.uniform(0.8, 1.1)
     surface = shading.Surface(
         triangles=triangles.astype(np.int32),
         material=np.concatenate([piece.material for piece in pieces]),
         coordinates=np.concatenate([piece.coordinates for piece in pieces]),
         attributes=np.concatenate([piece.attributes for piece in pieces]),
-        texture=paint(canvas, look, draws),
+        paint=coloured(canvas, marks, look, teeth.astype(np.float32)),
         strands=canvas.strands,
-        colours=np.stack([look.iris, look.hair, look.lip, np.array([0.72, 0.67, 0.58]) * rng.uniform(0.8, 1.1),
-                          frame, look.skin, look.sclera]).astype(np.float32),
         iris_radius=float(rng.uniform(0.46, 0.53)),
-    )  # fmt: skip
+    )
     return Figure(
         resting=np.concatenate([piece.vertices for piece in pieces]).astype(np.float32),
         follows=np.concatenate([piece.follows for piece in pieces]),
         surface=surface,
+        marks=marks,
+        teeth=teeth.astype(np.float32),
         eyes=(left.mean(axis=0) + right.mean(axis=0)) / 2,
     )
+
+
+def coloured(canvas: Canvas, marks: Marks, look: Look, teeth: FloatArray) -> shading.Paint:
+    """The colours of a person's surface: the same marks in another look's colours are the same face in another tone."""
+    frame = np.zeros(3) if look.frame is None else look.frame
+    colours = np.stack([look.iris, look.hair, look.lip, teeth, frame, look.skin, look.sclera])
+    return shading.Paint(texture=paint(canvas, marks, look), colours=colours.astype(np.float32))
 
 
 def _head(mesh: HeadMesh, canvas: Canvas, look: Look, neutral: FloatArray) -> _Piece:

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
 
 from bitface.adapters.synthetic_faces import exact
 from bitface.adapters.synthetic_faces.draws import Draws
@@ -151,5 +150,14 @@ def _draw_background(side: int, rng: np.random.Generator) -> FloatArray:
     cells = int(rng.integers(3, 9))
     tones = rng.uniform(0.05, 0.7) * exact.exp(rng.normal(0.0, 0.4, size=(cells, cells, 1)))
     coarse = tones * np.clip(rng.normal(1.0, 0.1, size=(cells, cells, 3)), 0.6, 1.4)
-    smooth = zoom(coarse, (side / cells, side / cells, 1), order=2, grid_mode=True, mode="nearest")
-    return np.asarray(np.clip(smooth, 0.0, 1.0), dtype=np.float32)
+    along = _spline(side, cells)
+    smooth = exact.mixed(along, np.moveaxis(exact.mixed(along, coarse.astype(np.float32)), 1, 0))
+    return np.asarray(np.clip(np.moveaxis(smooth, 1, 0), 0.0, 1.0), dtype=np.float32)
+
+
+def _spline(fine: int, coarse: int) -> FloatArray:
+    """Weights (fine, coarse) of a quadratic B-spline, which blurs as a lens does; the outermost values go on beyond the edge."""
+    at = np.clip((np.arange(fine) + 0.5) * (coarse / fine) - 0.5, 0, coarse - 1)
+    away = np.abs(at[:, None] - np.arange(coarse))
+    weights = np.where(away < 0.5, 0.75 - away**2, 0.5 * np.maximum(1.5 - away, 0) ** 2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

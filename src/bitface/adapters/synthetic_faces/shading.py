@@ -32,22 +32,30 @@ class Light:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Paint:
+    """`texture` (H, W, 4) linear albedo and gloss of skin; `colours` (7, 3) linear RGB of iris, hair, lip, teeth, frame, skin and the
+    white of the eye.
+    """
+
+    texture: FloatArray
+    colours: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surface:
     """What does not change from frame to frame of one person.
 
     `triangles` (F, 3) int32; `material` (F,) int32; `coordinates` (V, 2) texture coordinates, or for eyes the place on the
-    eyeball in radii; `attributes` (V, 4): openness to the sky 0..1, lip 0..1, hair shade, unused; `texture` (H, W, 4)
-    linear albedo and gloss; `strands` (256, 1024) brightness of hair; `colours` (7, 3) linear RGB of iris, hair, lip, teeth,
-    frame, skin and the white of the eye; `iris_radius` in eyeball radii.
+    eyeball in radii; `attributes` (V, 4): openness to the sky 0..1, lip 0..1, hair shade, unused; `paint` of the person's own
+    colours; `strands` (256, 1024) brightness of hair; `iris_radius` in eyeball radii.
     """
 
     triangles: IntArray
     material: IntArray
     coordinates: FloatArray
     attributes: FloatArray
-    texture: FloatArray
+    paint: Paint
     strands: FloatArray
-    colours: FloatArray
     iris_radius: float
 
 
@@ -145,9 +153,8 @@ class Painter:
         self._material = wp.array(surface.material, dtype=wp.int32, device="cpu")
         self._coordinates = wp.array(surface.coordinates, dtype=wp.vec2, device="cpu")
         self._attributes = wp.array(surface.attributes, dtype=wp.vec4, device="cpu")
-        self._texture = wp.array(surface.texture, dtype=wp.vec4, device="cpu")
         self._strands = wp.array(surface.strands, dtype=wp.float32, device="cpu")
-        self._colours = wp.array(surface.colours, dtype=wp.vec3, device="cpu")
+        self.dress(surface.paint)
         self._iris_radius = surface.iris_radius
         self._depth = wp.zeros((side, side), dtype=wp.float32, device="cpu")
         self._seen = wp.zeros((side, side), dtype=wp.int32, device="cpu")
@@ -155,6 +162,11 @@ class Painter:
         self._shadow_seen = wp.zeros((shadow_px, shadow_px), dtype=wp.int32, device="cpu")
         self._picture = wp.zeros((picture_px, picture_px), dtype=wp.vec3, device="cpu")
         self._normals = wp.zeros(self._count, dtype=wp.vec3, device="cpu")
+
+    def dress(self, paint: Paint) -> None:
+        """Gives the surface other colours, for all frames to come."""
+        self._texture = wp.array(paint.texture, dtype=wp.vec4, device="cpu")
+        self._colours = wp.array(paint.colours, dtype=wp.vec3, device="cpu")
 
     def draw(self, vertices: FloatArray, focal_px: float, light: Light, background: FloatArray) -> FloatArray:
         """Linear RGB (S, S, 3) of vertices (V, 3) in camera space: x right, y up, looking along -z from the origin."""
