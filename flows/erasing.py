@@ -64,6 +64,7 @@ class Erasing:
         place, store = tools.workspace, tools.store
         found = erase.prove(opened, done, version, retrained, place, store, tools.ledger, self.seconds, tools.now())
         sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
+        wiring.reconciled(tools)
         path = tools.workspace.home / ERASURES / f"{opened.erasure_id}.json"
         return {**found, "proof": str(path), "seconds": {**self.seconds, "proof": perf_counter() - start}}
 

@@ -41,7 +41,7 @@ from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, code_commit, plan_run
 from bitface.steps.reference import keep_reference
-from bitface.steps.register import register_model, start_tracking, summarise, traced
+from bitface.steps.register import record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
 from bitface.steps.study import Study
@@ -315,10 +315,14 @@ class Stages:
         with self._timed("register"):
             draw, mesh, report = wiring.pictures(tools.workspace)
             evaluation = as_judged(evaluation, decision.decision.cells)
+            recorded = record_version(run, bundle, decision, tools.ledger)
             figures = draw_figures(run, bundle, evaluation, units, explanation, decision, draw, mesh)
-            reports = write_reports(run, validation, bundle, evaluation, explanation, drifted, decision, report)
+            reports = write_reports(
+                run, recorded, validation, bundle, evaluation, explanation, drifted, decision, report
+            )
             registered = register_model(
                 run,
+                recorded,
                 models,
                 bundle,
                 evaluation,

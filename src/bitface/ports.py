@@ -232,12 +232,14 @@ class TrackedModel:
 class TrackedOutcome:
     """How a retrain ended. `headline` are the few facts, in reading order, that say it in ten seconds (name -> words).
 
-    `figures` are picture files; `reports` are files or folders by the name that they shall have.
+    `status` is the version's status line as judged; `figures` are picture files; `reports` are files or folders by the name that they
+    shall have.
     """
 
     decision: str
     reasons: Sequence[str]
     headline: Mapping[str, str]
+    status: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     figures: Sequence[Path] = ()
     reports: Mapping[str, Path] = field(default_factory=dict)
@@ -245,7 +247,7 @@ class TrackedOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedVersion:
-    """A version of the ledger as the registry shall show it. `bundle` is a folder of plain files."""
+    """A version of the ledger as the registry shall show it. `bundle` is a folder of plain files, `status` its status line as judged."""
 
     name: str
     version: int
@@ -262,6 +264,7 @@ class TrackedVersion:
     dataset_version: str
     consent_snapshot_sha256: str
     headline: Mapping[str, str]
+    status: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +317,8 @@ class Tracking(Protocol):
     def register(self, version: TrackedVersion) -> int: ...
 
     def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]: ...
+
+    def tell_status(self, name: str, lines: Mapping[int, str]) -> None: ...
 
     def shown(self, name: str) -> ShownVersions: ...
 

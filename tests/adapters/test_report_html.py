@@ -18,6 +18,7 @@ from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Question, judged, not_run
 
+STATUS = "bitface/7 · HELD, alias demo · evidence synthetic · for demo in research · not live"
 HOSTILE = "<script>alert('x')</script>\n| [a](javascript:alert(1)) \"&"
 
 
@@ -44,6 +45,7 @@ def cell(**changes):
 
 def report(*cells, decision="hold"):
     return GateReport(
+        status=STATUS,
         title="Gate of bitface 7",
         decision=decision,
         reasons=("one required cell is open",),
@@ -56,6 +58,7 @@ def report(*cells, decision="hold"):
 def card(**changes):
     metric = CardMetric(group="emotion", name="fear", metric="AUC", value=0.91, lo=0.87, hi=0.95, n=840, persons=120)
     facts = CardFacts(
+        status=STATUS,
         name="bitface",
         version="7",
         digest="ab" * 32,
@@ -217,8 +220,34 @@ def test_an_audit_page_shows_every_cell_escaped_and_without_scripts(tmp_path):
         heading="Run", caption="1 record", columns=["id", "sha256"], rows=[["<b>r1</b>", "a" * 64]]
     )
     page = report_html.AuditPage(
-        title="What run r1 rested on", lead="All of it.", asked_at="2026-06-01", standing="It holds.", tables=[table]
+        status=STATUS,
+        title="What run r1 rested on",
+        lead="All of it.",
+        asked_at="2026-06-01",
+        standing="It holds.",
+        tables=[table],
     )
     text = report_html.write_audit_page(page, tmp_path / "audit.html").read_text()
     assert "&lt;b&gt;r1" in text and "a" * 64 in text and "It holds." in text
     assert "<script" not in text and "landscape" in text
+    about_nobody = report_html.write_audit_page(replace(page, status=""), tmp_path / "none.html").read_text()
+    assert first_words(text).startswith(STATUS) and 'class="status"' not in about_nobody
+
+
+def first_words(page):
+    """What a reader of the page's body meets first, without its marks."""
+    words = re.sub(r"<[^>]+>", "", page.partition("<main>")[2])
+    return " ".join(words.split())
+
+
+def test_a_gate_report_and_a_card_begin_with_how_the_model_stands(tmp_path):
+    gate = write_gate_report(report(), tmp_path / "gate.html").read_text()
+    html, markdown = write_model_card(card(), tmp_path / "card.html", tmp_path / "card.md")
+    assert first_words(gate).startswith(f"{STATUS} Gate of") and first_words(html.read_text()).startswith(STATUS)
+    first = next(line for line in markdown.read_text().splitlines() if line.startswith(">"))
+    assert first == f"> {STATUS}"
+
+
+def test_hostile_text_of_a_status_stays_text(tmp_path):
+    page = write_gate_report(replace(report(), status=f"bitface/1 · {HOSTILE}"), tmp_path / "gate.html").read_text()
+    assert "<script>" not in page

@@ -16,6 +16,7 @@ from bitface.errors import InputError
 from bitface.explain.region_mass import landmark_values
 from bitface.faces.regions import REGIONS, region_of_landmark
 from bitface.faces.seen import NOTHING_SEEN
+from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import read_params
@@ -23,6 +24,22 @@ from bitface.steps.explain_faces import explain_picture, picture_document, pictu
 from bitface.steps.explanation_page import CAVEATS, write_page
 from bitface.steps.inputs import Input
 from bitface.steps.predict import Reader, predictions
+
+STATUS = ModelStatus(
+    name="bitface",
+    version=7,
+    run_id="r7",
+    decision="block",
+    alias=None,
+    evidence="synthetic",
+    trained_for="train",
+    purposes=("demo",),
+    contexts=("research",),
+    was_champion=False,
+    retired=False,
+    judged_at="2026-06-01T12:00:00.000000Z",
+    at="2026-06-01T12:00:00+00:00",
+)
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 EMOTIONS = ("happiness", "surprise")
@@ -111,7 +128,7 @@ def explained(picture, model=None, looking=Looking, frames=1):
 
 def test_values_are_calibrated_log_odds_and_add_up(picture):
     """Slope 0.5 times the mouth's sum for happiness; slope 2 times half the brows' and a tenth of the mouth's for surprise."""
-    document = json.loads(json.dumps(picture_document(explained(picture))))
+    document = json.loads(json.dumps(picture_document(explained(picture), STATUS)))
     (found,) = document["faces"]
     mouth, brows = 0.03 * MOUTH.sum(), 0.02 * BROWS.sum()
     assert found["regions"]["mouth"]["happiness"] == pytest.approx(0.5 * mouth, abs=1e-5)
@@ -125,7 +142,8 @@ def test_values_are_calibrated_log_odds_and_add_up(picture):
     assert found["baseline"] == "mean landmarks of training people"
     assert "neutral" in found["second_baseline"]["baseline"]
     assert found["ig"] is None
-    assert {"path", "faces"} == set(document)
+    assert {"path", "faces", "model"} == set(document)
+    assert document["model"]["status"]["line"] == STATUS.line
     assert {"emotions", "regions", "baseline", "gap_max", "ig", "seconds"} <= set(found)
 
 
@@ -153,7 +171,7 @@ def test_predict_says_the_same_where_it_is_asked(picture):
 
 def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
     """The neutral face's mouth is higher than this one's: against it the same region leads, the other way."""
-    text = picture_text(explained(picture))
+    text = picture_text(explained(picture), STATUS)
     assert "mouth +" in text
     assert "against the other baseline mouth leads with -" in text
     (found,) = explained(picture).faces
@@ -161,6 +179,7 @@ def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
     (even,) = explained(picture, runtime(faces=replace(runtime().faces, neutral=runtime().faces.mean))).faces
     assert not even.depends_on_baseline(0)
     assert "not what anybody feels" in text
+    assert text.splitlines()[-1] == STATUS.line
 
 
 class _Mesh:
@@ -170,13 +189,16 @@ class _Mesh:
 
 def page(picture, tmp_path, **options):
     out = tmp_path / "page.html"
-    write_page(explained(picture), figures, _Mesh(), report_html, out, **options)
+    write_page(explained(picture), STATUS.line_today, figures, _Mesh(), report_html, out, **options)
     return out.read_text(encoding="utf-8")
 
 
 def test_the_page_stands_alone_adds_up_and_says_what_it_does_not_mean(picture, tmp_path):
     html = page(picture, tmp_path)
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", html)
+    first = " ".join(re.sub(r"<[^>]+>", "", html.partition("<main>")[2]).split())
+    assert first.startswith(f"{STATUS.line_today} What the reading"), "how the model stands comes before what it says"
+    assert "evidence synthetic" in first
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
     for words in (*CAVEATS, "mean landmarks of training people", "no map: the training graph"):
@@ -195,7 +217,7 @@ def test_no_pixel_of_the_face_is_on_the_page_unless_it_is_asked_for(picture, tmp
 
 
 def test_a_page_without_caveats_is_refused(tmp_path):
-    empty = report_html.ExplanationPage(title="t", model="m", facts={}, faces=(), caveats=())
+    empty = report_html.ExplanationPage(status="s", title="t", model="m", facts={}, faces=(), caveats=())
     with pytest.raises(InputError, match="without caveats"):
         report_html.write_explanation(empty, tmp_path / "page.html")
 
@@ -216,8 +238,8 @@ def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(picture):
     assert only.frames == 2
     at = list(only.exact.regions).index("mouth")
     assert only.exact.values[0, at] == pytest.approx(0.5 * 0.04 * MOUTH.sum(), abs=1e-5)
-    assert "(2 frames)" in picture_text(found)
-    assert picture_document(found)["faces"][0]["frames"] == 2
+    assert "(2 frames)" in picture_text(found, STATUS)
+    assert picture_document(found, STATUS)["faces"][0]["frames"] == 2
 
 
 def test_a_clip_without_any_face_is_said_in_one_line(picture):

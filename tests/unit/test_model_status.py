@@ -150,9 +150,9 @@ def test_a_page_that_is_written_once_says_what_the_gate_said_and_where_to_ask_la
     put(2, "hold")
     first, second = (ledger.status(ledger.model(number)).line_as_judged for number in (1, 2))
     assert first.startswith(
-        "bitface/1 · PASSED · evidence synthetic · for demo and evaluate in research · judged 2026-06-01"
+        "bitface/1 · PASSED · evidence synthetic · for demo and evaluate in research · as judged on 2026-06-01"
     )
-    assert second.startswith("bitface/2 · HELD · evidence synthetic · for demo in research · judged 2026-06-01")
+    assert second.startswith("bitface/2 · HELD · evidence synthetic · for demo in research · as judged on 2026-06-01")
     assert "bitface audit model bitface/2" in second
 
 

@@ -36,10 +36,13 @@ EVIDENCE_SENTENCES: Final[Mapping[str, str]] = {
 class GateReport:
     """What the page of a gate shows. `facts` are a few lines of name -> words; `cells` as the gate records them.
 
+    `status` is the model's status line.
+
     A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
     limit that was asked as `limit` or `floor`; figures may be None.
     """
 
+    status: str
     title: str
     decision: str
     reasons: Sequence[str]
@@ -64,8 +67,11 @@ class CardMetric:
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """The facts of a model card (Mitchell et al., 2019, arXiv 1810.03993). Lists are sentences; `data` is name -> words."""
+    """The facts of a model card (Mitchell et al., 2019, arXiv 1810.03993). Lists are sentences; `data` is name -> words; `status` is the
+    model's status line.
+    """
 
+    status: str
     name: str
     version: str
     digest: str
@@ -145,8 +151,9 @@ class FaceOnPage:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationPage:
-    """What the page of an explained picture shows. `facts` are a few lines of name -> words."""
+    """What the page of an explained picture shows. `facts` are a few lines of name -> words, `status` the model's status line."""
 
+    status: str
     title: str
     model: str
     facts: Mapping[str, str]
@@ -166,13 +173,16 @@ def write_explanation(page: ExplanationPage, path: Path) -> Path:
         {words: base64.b64encode(file.read_bytes()).decode("ascii") for words, file in face.figures.items()}
         for face in page.faces
     ]
-    return _written(_render("explanation.html.jinja", {"page": page, "figures": figures}), path)
+    return _written(_render("explanation.html.jinja", {"page": page, "figures": figures, "status": page.status}), path)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditPage:
-    """The answer to an auditor's question: `standing` says where the log ended when it was asked, and whether it held."""
+    """The answer to an auditor's question: `standing` says where the log ended when it was asked, and whether it held; `status` is the
+    status line of the model that it is about, "" where it is about none.
+    """
 
+    status: str
     title: str
     lead: str
     asked_at: str
@@ -182,14 +192,14 @@ class AuditPage:
 
 def write_audit_page(page: AuditPage, path: Path) -> Path:
     """Writes an HTML page without scripts that prints in landscape, table heads repeated on every sheet."""
-    return _written(_render("audit.html.jinja", {"page": page}), path)
+    return _written(_render("audit.html.jinja", {"page": page, "status": page.status}), path)
 
 
 def write_study_report(page: StudyPage, path: Path) -> Path:
     """The study as one HTML file without outside resources; returns `path`. Raises InputError for an unknown evidence."""
     _known(page.evidence, EVIDENCE_SENTENCES, "evidence")
     figures = {words: base64.b64encode(path.read_bytes()).decode("ascii") for words, path in page.figures.items()}
-    values = {"page": page, "figures": figures, "evidence_sentence": EVIDENCE_SENTENCES[page.evidence]}
+    values = {"page": page, "status": "", "figures": figures, "evidence_sentence": EVIDENCE_SENTENCES[page.evidence]}
     return _written(_render("study.html.jinja", values), path)
 
 
@@ -206,6 +216,7 @@ def write_gate_report(report: GateReport, path: Path) -> Path:
     counts = {state: sum(str(cell["state"]) == state for cell in report.cells) for state in STATES}
     values = {
         "report": report,
+        "status": report.status,
         "sentence": DECISIONS[report.decision],
         "evidence_sentence": EVIDENCE_SENTENCES[report.evidence],
         "states": STATES,
@@ -225,7 +236,7 @@ def write_model_card(facts: CardFacts, html: Path, markdown: Path) -> tuple[Path
     _known(facts.evidence, EVIDENCE_SENTENCES, "evidence")
     if not facts.prohibited_contexts or not facts.limits:
         raise InputError("a model card needs at least one prohibited context and one limit; say what it must not do")
-    values: dict[str, object] = {"card": facts, "evidence_sentence": EVIDENCE_SENTENCES[facts.evidence]}
+    values = {"card": facts, "status": facts.status, "evidence_sentence": EVIDENCE_SENTENCES[facts.evidence]}
     page = _written(_render("model_card.html.jinja", values), html)
     return page, _written(_render("model_card.md.jinja", values), markdown)
 

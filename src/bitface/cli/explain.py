@@ -28,10 +28,11 @@ def explain(
     """Says which regions of a face a verified model rests on, where policy allows it to read the face."""
     from bitface.steps.explain_faces import explain_picture, picture_document, picture_text
     from bitface.steps.explanation_page import write_page
-    from flows.wiring import landmarker, open_runtime, open_tools, pictures, training_graph
+    from flows.wiring import landmarker, open_runtime, open_tools, pictures, status_of, training_graph
 
     tools = open_tools()
     runtime = open_runtime(tools, model, purpose, context)
+    status = status_of(tools, runtime)
     make_landmarker, _ = landmarker(tools)
     with tools.progress as report:
         found = explain_picture(
@@ -46,6 +47,5 @@ def explain(
             report,
         )
     draw, mesh, pages = pictures(tools.workspace)
-    write_page(found, draw, mesh, pages, out, show_face=show_face)
-    document = picture_document(found)
-    emit(document, f"{picture_text(found)}\n\n  page  {out}", as_json)
+    write_page(found, status.line_today, draw, mesh, pages, out, show_face=show_face)
+    emit(picture_document(found, status), f"{picture_text(found, status)}\n\n  page  {out}", as_json)

@@ -44,13 +44,18 @@ def retrain(
 def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
     """The decision of a run, cell by cell."""
     from bitface.steps.gate import BUNDLE_NAME, decision_text, recorded_decision
+    from bitface.steps.model_choice import status_of_run, versions_there_are
     from flows.wiring import open_tools
 
-    path = open_tools().workspace.runs / run / BUNDLE_NAME
-    if not run.isalnum() or not path.is_file():
-        raise InputError(f"no decision of run '{run[:40]}'; `bitface retrain` prints the run's id")
-    decision = recorded_decision(path)
-    emit(decision, decision_text(decision), as_json)
+    tools = open_tools()
+    path = tools.workspace.runs / run / BUNDLE_NAME
+    with tools.ledger as ledger:
+        if not run.isalnum() or not path.is_file():
+            raise InputError(f"no decision of run '{run[:40]}'; {versions_there_are(ledger)}")
+        status = status_of_run(run, ledger)
+    decision = recorded_decision(path) | {"status": status.document() if status else None}
+    text = decision_text(decision)
+    emit(decision, f"{status.line}\n{text}" if status else text, as_json)
 
 
 @gate_app.command()

@@ -88,8 +88,19 @@ class ModelStatus:
     @property
     def line_as_judged(self) -> str:
         """The status line of a page that is written once, before anything can go live: what the gate said, and where to ask later."""
-        said = (self.reference, self.judged, f"evidence {self.evidence}", self.uses, f"judged {self.judged_at[:10]}")
-        return f"{' · '.join(said)}; `bitface audit model {self.reference}` says how it stands now"
+        said = (
+            self.reference,
+            self.judged,
+            f"evidence {self.evidence}",
+            self.uses,
+            f"as judged on {self.judged_at[:10]}",
+        )
+        return " · ".join((*said, f"how it stands now: bitface audit model {self.reference}"))
+
+    @property
+    def line_today(self) -> str:
+        """The status line with its day, for a page that is made once and read later."""
+        return f"{self.line} on {self.at[:10]}"
 
     def check(self, purpose: str) -> None:
         """Raises RefusedError where a version that the gate did not pass is asked for more than it may be used for."""

@@ -33,7 +33,7 @@ def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datet
         {"kind": "standing", "admitted": standing["admitted"], "refused_because": standing["refused_because"]},
         *({"kind": "dataset", **asdict(one)} for one in found.holdings),
         *({"kind": "run", **asdict(one)} for one in found.runs),
-        *({"kind": "model", **asdict(one)} for one in found.models),
+        *(_model(one, ledger) for one in found.models),
         *({"kind": "alias", **asdict(one)} for one in found.periods),
         *({"kind": "own file", **one} for one in own_files(person, home, data)),
         *({"kind": "opened", **entry} for entry in decryptions_of(home / DECRYPTIONS, person)),
@@ -75,7 +75,7 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
         {"kind": "run", **asdict(run)},
         {"kind": "dataset", **asdict(dataset)},
         *({"kind": "context approval", **row} for row in approvals),
-        *({"kind": "model", **asdict(model)} for model in models),
+        *(_model(model, ledger) for model in models),
         *_decisions(models, ledger),
         *({"kind": one.kind, **_asset(one.run_id, one.path, one.sha256)} for one in ledger.assets(run_id)),
         *({"kind": "member", **asdict(member)} for member in ledger.members(run.dataset_version)),
@@ -89,7 +89,7 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
     answers = admit_people(ledger.consents(), people, run.purpose, run.context, at, ledger.known_notices())
     gone = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
-        {"kind": "model", **asdict(model)},
+        _model(model, ledger),
         {"kind": "run", **asdict(run)},
         *([{"kind": "dataset", **asdict(dataset)}] if dataset else []),
         *_decisions([model], ledger),
@@ -123,7 +123,7 @@ def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
 
 def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
     """A line per record for a terminal, kinds together; long kinds are cut and counted."""
-    lines: list[str] = []
+    lines = status_lines(records)
     for kind in dict.fromkeys(record["kind"] for record in records):
         own = [record for record in records if record["kind"] == kind]
         lines.append(f"{kind} ({len(own)})")
@@ -132,8 +132,14 @@ def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
     return "\n".join(lines)
 
 
+def status_lines(records: Sequence[dict[str, Any]]) -> list[str]:
+    """How the models that the records are of stand now, a line each."""
+    return [str(record["status"]) for record in records if record["kind"] == "model" and "status" in record]
+
+
 def _words(record: dict[str, Any]) -> str:
-    shown = {name: value for name, value in record.items() if name != "kind" and value not in (None, "", (), [])}
+    told = {name: value for name, value in record.items() if name not in ("kind", "status")}
+    shown = {name: value for name, value in told.items() if value not in (None, "", (), [])}
     return ", ".join(f"{name} {_short(value)}" for name, value in shown.items())
 
 
@@ -146,6 +152,11 @@ def _short(value: Any) -> str:
 
 def _asset(run_id: str, path: str, sha256: str) -> dict[str, str]:
     return {"path": path, "sha256": sha256, "run_id": run_id}
+
+
+def _model(model: ModelEntry, ledger: Ledger) -> dict[str, Any]:
+    """A version with its status line as of now."""
+    return {"kind": "model", "status": ledger.status(model).line, **asdict(model)}
 
 
 def _decisions(models: Sequence[ModelEntry], ledger: Ledger) -> Iterator[dict[str, Any]]:

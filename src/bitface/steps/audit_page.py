@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitface.ledger.ledger import Ledger
-from bitface.steps.audit import Records
+from bitface.steps.audit import Records, status_lines
 
 _COLUMNS_MAX: Final = 7
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], (), {})
@@ -38,7 +38,9 @@ def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: date
     """Writes the records as a page; `report` is the report adapter."""
     found = ledger.verify_chain()
     end = f"The log had {found.checkpoint.size} entries, the last with SHA-256 {found.checkpoint.head_sha256}"
+    about = status_lines(records)
     page = report.AuditPage(
+        status=about[0] if len(about) == 1 else "",
         title=title,
         lead=lead,
         asked_at=_told(at.isoformat()),

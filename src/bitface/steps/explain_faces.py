@@ -23,6 +23,7 @@ from bitface.faces.alignment import pixel_owners
 from bitface.faces.features import Reads
 from bitface.faces.regions import region_of_landmark, regions_of_owners
 from bitface.faces.seen import SeenFace
+from bitface.ledger.status import ModelStatus
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams, FeatureParams
 from bitface.ports import Landmarker, ReadFrames, Report, Runtime
@@ -141,9 +142,11 @@ def explain_picture(
     )
 
 
-def picture_document(found: PictureExplained) -> dict[str, Any]:
+def picture_document(found: PictureExplained, status: ModelStatus) -> dict[str, Any]:
     """JSON of INTERFACE `explain`."""
-    return {"path": str(found.path), "faces": [_face_document(face, found.emotions) for face in found.faces]}
+    model = {"name": status.name, "version": str(status.version), "digest": found.digest, "status": status.document()}
+    faces = [_face_document(face, found.emotions) for face in found.faces]
+    return {"path": str(found.path), "faces": faces, "model": model}
 
 
 def regions_document(exact: RegionShapley, emotions: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -154,7 +157,7 @@ def regions_document(exact: RegionShapley, emotions: Sequence[str]) -> dict[str,
     }
 
 
-def picture_text(found: PictureExplained) -> str:
+def picture_text(found: PictureExplained, status: ModelStatus) -> str:
     """A few lines a face for a person."""
     lines = []
     for number, face in enumerate(found.faces, start=1):
@@ -171,7 +174,7 @@ def picture_text(found: PictureExplained) -> str:
             f"face {number}{_length(face)}: {found.emotions[best]} {face.probabilities[best]:.2f}; "
             f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
         )
-    return "\n".join([*lines, f"model {found.model}: what the model rests on, not what anybody feels"])
+    return "\n".join([*lines, "what the model rests on, not what anybody feels", status.line])
 
 
 def _length(face: FaceExplained) -> str:

@@ -25,15 +25,18 @@ _SHOWN: Final = 3
 
 
 def write_page(
-    found: PictureExplained, draw: Any, mesh: Any, pages: Any, path: Path, *, show_face: bool = False
+    found: PictureExplained, status: str, draw: Any, mesh: Any, pages: Any, path: Path, *, show_face: bool = False
 ) -> Path:
-    """Writes the page; `draw`, `mesh` and `pages` are of the adapters. The face itself is left out unless asked for."""
+    """Writes the page under the model's status line; `draw`, `mesh` and `pages` are of the adapters. The face itself is left out unless
+    asked for.
+    """
     with TemporaryDirectory() as place:
         faces = [
             _on_page(face, found, draw, mesh, pages, Path(place) / str(number), show_face)
             for number, face in enumerate(found.faces, start=1)
         ]
         page = pages.ExplanationPage(
+            status=status,
             title=f"What the reading of {found.path.name} rests on",
             model=found.model,
             facts={

@@ -48,6 +48,17 @@ def find_model(reference: str, ledger: Ledger) -> ModelEntry:
     raise InputError(f"{missing}; {versions_there_are(ledger)}")
 
 
+def status_of_run(run_id: str, ledger: Ledger) -> ModelStatus | None:
+    """How the version that a run made stands now; None where the run made none that is on record."""
+    made = (
+        model
+        for model in ledger.models()
+        if run_id in {model.run_id, *(one.run_id for one in ledger.decisions(model.bundle_sha256))}
+    )
+    entry = next(made, None)
+    return None if entry is None else ledger.status(entry)
+
+
 def versions_there_are(ledger: Ledger) -> str:
     """The versions on record, latest first, and the command that uses one of them, in a line."""
     found = [ledger.status(entry) for entry in reversed(ledger.models())]

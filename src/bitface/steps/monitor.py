@@ -92,6 +92,7 @@ def compare_with_model(
         "window": window.what,
         "model": f"{entry.name}/{entry.version}",
         "evidence": entry.evidence,
+        "status": ledger.status(entry).document(),
         **found.document(),
         "material_share": material_share(found, params),
         "asks_for_retrain": bool(found.drifted),
@@ -125,6 +126,7 @@ def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: s
             evidence=document["evidence"],
             code_commit=code_commit,
             headline={
+                "model": document["status"]["line"],
                 "window": document["window"],
                 "compared with": f"{document['people_reference']} people that {document['model']} did not learn from",
                 "drift": _verdict(document),
@@ -143,7 +145,10 @@ def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: s
 
 def drift_text(document: Mapping[str, Any]) -> str:
     """The comparison for a person at a terminal."""
-    lines = [f"{document['window']} against {document['people_reference']} people of {document['model']}"]
+    lines = [
+        document["status"]["line"],
+        f"{document['window']} against {document['people_reference']} people of {document['model']}",
+    ]
     lines += [
         f"  {one['name']:<32} distance {one['distance']:.2f}, p {one['p_value']:.4f}"
         for one in document["drifted"][:_SHOWN]

@@ -19,6 +19,7 @@ from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
+from bitface.ledger.status import ModelStatus
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
@@ -222,6 +223,7 @@ def latency_rows(bundle: Exported, draw: Any) -> list[Any]:
 
 def write_reports(
     run: Run,
+    status: ModelStatus,
     validation: Validation,
     bundle: Exported,
     evaluation: Evaluated,
@@ -230,11 +232,14 @@ def write_reports(
     decision: Decided,
     report: Any,
 ) -> dict[str, Path]:
-    """Gate report and model card beside what the other stages wrote; name -> file or folder. `report` is the adapter."""
+    """Gate report and model card, each under the status line as judged, beside what the other stages wrote; name -> file or folder.
+    `report` is the adapter.
+    """
     folder = run.folder / "reports"
     facts = _facts(run, validation, evaluation, decision)
     cells = [_with_slice(cell.document()) for cell in decision.decision.cells]
     gate = report.GateReport(
+        status=status.line_as_judged,
         title=f"Gate of run {run.run_id}",
         decision=decision.decision.verdict,
         reasons=decision.decision.reasons,
@@ -242,7 +247,7 @@ def write_reports(
         facts=facts,
         cells=cells,
     )
-    card = _card(run, bundle, evaluation, explanation, facts, report)
+    card = _card(run, status, bundle, evaluation, explanation, facts, report)
     html, markdown = report.write_model_card(card, folder / "model_card.html", folder / "model_card.md")
     return {
         "gate.html": report.write_gate_report(gate, folder / "gate.html"),
@@ -289,7 +294,13 @@ def _with_slice(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _card(
-    run: Run, bundle: Exported, evaluation: Evaluated, explanation: Explained, facts: Mapping[str, str], report: Any
+    run: Run,
+    status: ModelStatus,
+    bundle: Exported,
+    evaluation: Evaluated,
+    explanation: Explained,
+    facts: Mapping[str, str],
+    report: Any,
 ) -> Any:
     scored = evaluation.models["one-bit"]
 
@@ -322,12 +333,16 @@ def _card(
     ]
     slices += [metric(*group, "set holds label", figure) for group, figure in calibrated.groups.items()]
     return report.CardFacts(
+        status=status.line_as_judged,
         name=f"bitface {run.params.training.architecture}, one-bit",
         version=run.run_id,
         digest=bundle.bundle_sha256,
         evidence=run.evidence,
         summary=_NETWORKS[run.params.training.architecture],
-        intended_use=(f"Context {run.context}; purposes that each person's consent names.",),
+        intended_use=(
+            f"Predictions {status.uses}, as far as the consent of each person in a picture allows it.",
+            f"Trained and judged in context {run.context}.",
+        ),
         prohibited_contexts=PROHIBITED,
         data=facts,
         training={

@@ -48,7 +48,7 @@ def reconcile(runs: Path, ledger: Ledger, open_tracking: Callable[[], Tracking])
 
 
 def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]:
-    """Points the registry's aliases where the ledger says, the champion's last, and returns where that is.
+    """Points the registry's aliases where the ledger says, the champion's last, and returns where that is; says how versions stand.
 
     An alias of a version that the registry cannot show is left as it is. Looks again after pointing: of two processes that
     promote at once, the slower one would otherwise show what the faster one has replaced.
@@ -57,6 +57,7 @@ def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]
         said, there = aliases_of(ledger), tracking.shown(MODEL_NAME).versions
         wanted = {alias: at for alias, at in said.items() if at is None or at in there}
         tracking.point_aliases(MODEL_NAME, wanted)
+        tracking.tell_status(MODEL_NAME, {model.version: ledger.status(model).line for model in ledger.models()})
         if aliases_of(ledger) == said:
             return wanted
 

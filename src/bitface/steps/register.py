@@ -14,7 +14,7 @@ from bitface.dataset.files import sha256_of_tree
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
-from bitface.ledger.entries import MODEL_NAME, AssetEntry, DecisionEntry, ModelEntry
+from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.status import ModelStatus
@@ -80,28 +80,8 @@ def traced(run: Run) -> TracedRun:
     )
 
 
-def register_model(
-    run: Run,
-    models: Trained,
-    bundle: Exported,
-    evaluation: Evaluated,
-    units: UnitsRead | None,
-    explanation: Explained,
-    decision: Decided,
-    transferred: Transferred | None,
-    figures: Sequence[Path],
-    reports: Mapping[str, Path],
-    ledger: Ledger,
-    tracking: Tracking,
-    sign: Callable[[Path], None],
-    lease: Lease | None,
-) -> Registered:
-    """Records model and decision, signs what is handed on, promotes where the decision allows it, and shows it all.
-
-    Raises:
-        RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
-        StalePromotionError: another champion was promoted meanwhile.
-    """
+def record_version(run: Run, bundle: Exported, decision: Decided, ledger: Ledger) -> ModelStatus:
+    """Puts the model and what the gate said of it on record; how it stands then, before anything has gone live."""
     entry = ledger.record_model(
         ModelEntry(
             bundle_sha256=bundle.bundle_sha256,
@@ -120,22 +100,50 @@ def register_model(
             reasons=decision.decision.reasons,
         )
     )
+    return ledger.status(entry)
+
+
+def register_model(
+    run: Run,
+    recorded: ModelStatus,
+    models: Trained,
+    bundle: Exported,
+    evaluation: Evaluated,
+    units: UnitsRead | None,
+    explanation: Explained,
+    decision: Decided,
+    transferred: Transferred | None,
+    figures: Sequence[Path],
+    reports: Mapping[str, Path],
+    ledger: Ledger,
+    tracking: Tracking,
+    sign: Callable[[Path], None],
+    lease: Lease | None,
+) -> Registered:
+    """Signs what is handed on, promotes a recorded version where the decision allows it, and shows it all.
+
+    Raises:
+        RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
+        StalePromotionError: another champion was promoted meanwhile.
+    """
+    version = recorded.version
     ledger.record_assets(_assets(run, bundle, figures, reports))
     headline = _headline(run, evaluation, bundle, decision)
     metrics = _run_metrics(evaluation, bundle, explanation, transferred) | (unit_metrics(units) if units else {})
-    released = release_bundle(run, bundle, evaluation, decision, reports, entry.version, sign)
-    shown = _version(run, released, bundle, decision, entry.version, headline)
+    released = release_bundle(run, bundle, evaluation, decision, reports, version, sign)
+    shown = _version(run, released, bundle, decision, recorded, headline)
     keep_shown(run.folder, shown)
-    _show(run, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
+    _show(run, recorded, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
     tracking.register(shown)
     withheld = None
     if decision.decision.verdict == "promote" and run.purpose == "train":
         rule = rule_of(run.params.promotion)
-        withheld = go_live(entry.version, decision.compared_with, run.evidence, decision.sha256, rule, ledger, lease)
+        withheld = go_live(version, decision.compared_with, run.evidence, decision.sha256, rule, ledger, lease)
     if decision.decision.verdict == "hold" and (run.purpose, run.evidence) == ("train", "synthetic"):
-        stand_in(entry.version, decision.sha256, ledger, lease)
+        stand_in(version, decision.sha256, ledger, lease)
     project_aliases(ledger, tracking)
-    return Registered(status=ledger.status(entry), withheld=withheld)
+    entry = ledger.model(version)
+    return Registered(status=recorded if entry is None else ledger.status(entry), withheld=withheld)
 
 
 def _assets(run: Run, bundle: Exported, figures: Sequence[Path], reports: Mapping[str, Path]) -> list[AssetEntry]:
@@ -288,6 +296,7 @@ def _group_words(group: tuple[str, str], figures: Mapping[tuple[str, str], Inter
 
 def _show(
     run: Run,
+    recorded: ModelStatus,
     models: Trained,
     units: UnitsRead | None,
     evaluation: Evaluated,
@@ -319,6 +328,7 @@ def _show(
         tracking.log_model(run.run_id, _tracked_units(units))
     outcome = TrackedOutcome(
         decision=decision.decision.verdict,
+        status=recorded.line_as_judged,
         reasons=decision.decision.reasons,
         headline=headline,
         metrics=metrics,
@@ -446,11 +456,12 @@ def _with_intervals(figures: Mapping[str, Interval]) -> dict[str, float]:
 
 
 def _version(
-    run: Run, released: Path, bundle: Exported, decision: Decided, version: int, headline: Mapping[str, str]
+    run: Run, released: Path, bundle: Exported, decision: Decided, recorded: ModelStatus, headline: Mapping[str, str]
 ) -> TrackedVersion:
     return TrackedVersion(
-        name=MODEL_NAME,
-        version=version,
+        name=recorded.name,
+        version=recorded.version,
+        status=recorded.line_as_judged,
         run_id=run.run_id,
         bundle=released,
         bundle_sha256=bundle.bundle_sha256,

@@ -41,6 +41,7 @@ def run_note(tags: Mapping[str, str], outcome: TrackedOutcome) -> str:
     look = "**Where to look:** `figures/`, `reports/` under Artifacts; one child run per trained model."
     return _joined(
         _verdict(outcome.decision, outcome.reasons),
+        _plain(outcome.status),
         _facts(outcome.headline),
         _EVIDENCE.get(tags["evidence"], ""),
         data,
@@ -62,6 +63,7 @@ def version_note(version: TrackedVersion) -> str:
     )
     return _joined(
         _verdict(version.decision, version.reasons),
+        _plain(version.status),
         _facts(version.headline),
         _EVIDENCE.get(version.evidence, ""),
         origin,

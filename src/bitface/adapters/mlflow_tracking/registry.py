@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ALIASES: Final = ("champion", "challenger", "previous", "demo")
 VERSION_TAG: Final = "ledger.version"
 BUNDLE_TAG: Final = "bundle.sha256"
+STATUS_TAG: Final = "status"
 PLACE_TAG: Final = "bundle.place"
 """Where a version's files lie below the artefact folder: unlike a URI, it survives a move of that folder."""
 
@@ -85,6 +86,13 @@ class MlflowRegistry:
             else:
                 self._store.client.set_registered_model_alias(name, alias, str(number))
         return tuple(moved)
+
+    def tell_status(self, name: str, lines: Mapping[int, str]) -> None:
+        """Puts the status line of each of the ledger's versions into the tag `status` of the one that shows it."""
+        for known in self._versions(name):
+            line = lines.get(int(known.tags.get(VERSION_TAG, 0)))
+            if line is not None and known.tags.get(STATUS_TAG) != line:
+                self._store.client.set_model_version_tag(name, known.version, STATUS_TAG, line)
 
     def shown(self, name: str) -> ShownVersions:
         """Which of the ledger's versions are registered, and where the aliases point; nothing where the name is new."""

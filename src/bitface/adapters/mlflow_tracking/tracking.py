@@ -179,6 +179,10 @@ class MlflowTracking:
         """Sets aliases to versions of the ledger; see `MlflowRegistry.point_aliases`."""
         return self._registry.point_aliases(name, aliases)
 
+    def tell_status(self, name: str, lines: Mapping[int, str]) -> None:
+        """Says how versions of the ledger stand now; see `MlflowRegistry.tell_status`."""
+        self._registry.tell_status(name, lines)
+
     def shown(self, name: str) -> ShownVersions:
         """What the registry shows of a name; see `MlflowRegistry.shown`."""
         return self._registry.shown(name)
