@@ -12,6 +12,7 @@ import typer
 from bitface.cli.output import AsJson, emit, warn, writable_file
 
 if TYPE_CHECKING:
+    from bitface.ledger.status import ModelStatus
     from bitface.ports import Report
     from bitface.steps.inputs import Inputs
     from bitface.steps.predict import Prediction, Reader
@@ -49,24 +50,30 @@ def predict(
     """
     from bitface.steps.inputs import list_inputs
     from bitface.steps.prediction_report import check_nothing_lost, check_spares_inputs, prediction_table
-    from flows.wiring import face_reader, kept_faces, open_runtime, open_tools
+    from flows.wiring import face_reader, kept_faces, open_runtime, open_tools, status_of
 
     tools = open_tools()
     runtime = open_runtime(tools, model, purpose, context)
+    status = status_of(tools, runtime)
     kept = kept_faces(tools, runtime, purpose, context) if log else None
     reader = face_reader(tools, runtime, faces, explain, kept)
     inputs = list_inputs(paths)
     if csv:
         check_spares_inputs(csv, inputs.found)
-    with prediction_table(csv, runtime.emotions) if csv else nullcontext() as write:
-        rows = _read_and_said(inputs, reader, tools.progress, write, as_json)
+    with prediction_table(csv, runtime.emotions, status.line) if csv else nullcontext() as write:
+        rows = _read_and_said(inputs, reader, status, tools.progress, write, as_json)
     if kept is not None:
         kept.write(tools.params.drift.log_days)
     check_nothing_lost(rows)
 
 
 def _read_and_said(
-    inputs: Inputs, reader: Reader, progress: AbstractContextManager[Report], write: WriteRow | None, as_json: bool
+    inputs: Inputs,
+    reader: Reader,
+    status: ModelStatus,
+    progress: AbstractContextManager[Report],
+    write: WriteRow | None,
+    as_json: bool,
 ) -> list[Prediction]:
     """Reads all inputs; what was read is said also where the disk is full, or somebody ends it."""
     from bitface.steps.predict import predictions
@@ -80,8 +87,8 @@ def _read_and_said(
                 if write:
                     write(row)
     finally:
-        text = predictions_text(rows, reader.runtime, inputs.left_out)
-        emit(prediction_documents(rows, reader.runtime), text, as_json)
+        text = predictions_text(rows, reader.runtime, status, inputs.left_out)
+        emit(prediction_documents(rows, reader.runtime, status), text, as_json)
         if as_json:
             sys.stderr.write(f"{counts_line(rows, inputs.left_out)}\n")
         if len(rows) < len(inputs.found):

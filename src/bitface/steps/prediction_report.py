@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bitface.errors import InputError
+from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
 from bitface.steps.inputs import Input
 from bitface.steps.predict import STATUSES, Prediction
@@ -19,7 +20,7 @@ from bitface.steps.predict import STATUSES, Prediction
 WriteRow = Callable[[Prediction], None]
 
 
-def prediction_documents(rows: Sequence[Prediction], runtime: Runtime) -> list[dict[str, Any]]:
+def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus) -> list[dict[str, Any]]:
     """JSON of INTERFACE `predict`. Of the model, `confidence` is what its sets promise; None: nothing."""
     model = {
         "name": runtime.name,
@@ -27,6 +28,7 @@ def prediction_documents(rows: Sequence[Prediction], runtime: Runtime) -> list[d
         "digest": runtime.digest,
         "confidence": runtime.calibrator.confidence,
         "calibration": runtime.calibrator.remark,
+        "status": status.document(),
     }
     return [
         {
@@ -43,12 +45,13 @@ def prediction_documents(rows: Sequence[Prediction], runtime: Runtime) -> list[d
 
 
 @contextmanager
-def prediction_table(path: Path, emotions: Sequence[str]) -> Iterator[WriteRow]:
+def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterator[WriteRow]:
     r"""A CSV file that takes predictions one by one, and appears under its name when all are in.
 
     A row per face, and one for an input without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
-    emotion in the order of the alphabet, set (separated by spaces), abstained (yes or no), status, reason. UTF-8; bytes of a
-    path that are none are written as ``\udcff``. Where the work ends early, what was written stays in a file `*.part` beside it.
+    emotion in the order of the alphabet, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
+    status line). UTF-8; bytes of a path that are none are written as ``\udcff``. Where the work ends early, what was written
+    stays in a file `*.part` beside it.
 
     Raises:
         InputError: the file cannot be written: on entry, before any work, or later, when the disk is full.
@@ -65,8 +68,8 @@ def prediction_table(path: Path, emotions: Sequence[str]) -> Iterator[WriteRow]:
             except OSError as error:
                 raise _unwritable(path, error) from error
 
-        write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason"]])
-        yield lambda row: write(_csv_rows(row, columns))
+        write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason", "model"]])
+        yield lambda row: write([*values, model] for values in _csv_rows(row, columns))
         try:
             os.fsync(stream.fileno())
             part.chmod(0o644)
@@ -109,12 +112,12 @@ def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[Any]]:
         yield [row.path, *[""] * (len(emotions) + 7), row.status, why]
 
 
-def predictions_text(rows: Sequence[Prediction], runtime: Runtime, left_out: int) -> str:
-    """A line per face, one for an input without any, what the answers are worth, and the counts."""
+def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus, left_out: int) -> str:
+    """A line per face, one for an input without any, how the model stands, what the answers are worth, and the counts."""
     names = _short_names([row.path for row in rows])
     lines = [line for row, name in zip(rows, names, strict=True) for line in _lines(row, name)]
-    reading = f"model {runtime.name}/{runtime.version}: a reading of a face, not of a mind; {_promise(runtime)}"
-    return "\n".join([*lines, reading, counts_line(rows, left_out)])
+    reading = f"a reading of a face, not of a mind; {_promise(runtime)}"
+    return "\n".join([*lines, status.line, reading, counts_line(rows, left_out)])
 
 
 def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
