@@ -325,6 +325,27 @@ def test_aliases_follow_the_ledger_and_hand_moves_are_reported(tracking: MlflowT
         tracking.point_aliases("alias", {"champion": 9})
 
 
+def test_how_versions_stand_is_a_tag_that_follows_the_ledger(tracking: MlflowTracking, tmp_path: Path) -> None:
+    """By the ledger's number; a version that the registry lacks is passed over, and the note keeps the line as judged."""
+    tracking.start(run("stands"))
+    shown = replace(version(tmp_path, "stands", "stands", number=7), status="stands/7 · HELD · as judged")
+    tracking.register(shown)
+    for line in ("stands/7 · CHAMPION · live", "stands/7 · RETIRED · not live"):
+        tracking.tell_status("stands", {7: line, 8: "stands/8 · HELD"})
+        (found,) = client(tracking).search_model_versions("name='stands'")
+        assert found.tags["status"] == line
+    assert "stands/7 · HELD · as judged" in found.description
+
+
+def test_a_run_s_page_says_how_its_version_stood_when_it_was_judged(tracking: MlflowTracking, tmp_path: Path) -> None:
+    run_id = tracking.start(run("standing"))
+    tracking.finish(
+        "standing", replace(outcome(tmp_path, "hold", ("few",)), status="bitface/3 · HELD · evidence synthetic")
+    )
+    note = client(tracking).get_run(run_id).data.tags["mlflow.note.content"]
+    assert "bitface/3 · HELD · evidence synthetic" in note
+
+
 def test_the_champion_is_pointed_to_last(
     tracking: MlflowTracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
