@@ -68,7 +68,7 @@ def import_(
 ) -> None:
     """Takes real people in: hardened decoding, consent first, encrypted at once."""
     from bitface.steps.intake import Pictures, import_people
-    from bitface.steps.sources import folder_source, london_source
+    from bitface.steps.sources import FolderFiles, brought_consents, brought_source, read_notices
     from flows.wiring import open_tools, ready, stores, writing
 
     if format_ not in FORMATS:
@@ -77,16 +77,23 @@ def import_(
         raise InputError(f"no folder '{source.name}'; name the folder that holds the pictures")
     tools = open_tools() if dry_run else ready()
     at = tools.now()
+    files = FolderFiles(
+        folder=source, manifest=manifest, consents=consents, licence=licence, ignored_columns=tuple(ignore_column or ())
+    )
     with tools.ledger as ledger, tools.progress as report:
-        brought = (
-            london_source(source, at)
-            if format_ == "london"
-            else folder_source(source, manifest, consents, licence, at, ledger.known_notices(), ignore_column or ())
-        )
-        pictures = Pictures(read=tools.read_image, encode=tools.encode, report=report)
-        writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
-        done = import_people(brought.intake, brought.notices, pictures, stores(tools), at, writer)
-    emit({**asdict(done), "dry_run": dry_run}, _import_text(done), as_json)
+        said = brought_consents(format_, files, tools.keys, ledger, at)
+        if not dry_run:
+            said.record(read_notices(source / "notices"), ledger)
+        with said.told_beside(dry_run):
+            brought = brought_source(format_, files, said, ledger, at)
+            pictures = Pictures(read=tools.read_image, encode=tools.encode, report=report)
+            writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
+            done = import_people(brought.intake, brought.notices, pictures, stores(tools), at, writer)
+    beside = {"dry_run": dry_run, "consents": said.document(), "ignored_columns": files.ignored_columns}
+    text = [_import_text(done), *said.text(dry_run)]
+    text += [f"left aside: column {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
+    emit(asdict(done) | beside, "\n".join(text), as_json)
+    said.check_heard()
 
 
 @data_app.command()

@@ -38,7 +38,8 @@ def admit(
     """Applies the admission rule to one person, or to one consent record of that person.
 
     `events` are what is in the log, in its order (`in_log_order` for what is recorded together): what the log holds is known,
-    whatever the clock says that stamped it. Of a record and purpose, an event that opens counts unless one that closes was
+    whatever the clock says that stamped it. One that is brought again counts where it stands first. Of a record and purpose, an
+    event that opens counts unless one that closes was
     recorded after it, or took effect at its event time or later; so a withdrawal counts from when it is in the log, and neither
     a fast clock nor one that was set back lets it sleep. Admitted if and only if the latest event that counts, by (event time,
     recorded at), is given or reaffirmed (events that tie must all admit), valid_from <= at < valid_to, the purpose is listed,
@@ -55,7 +56,7 @@ def admit(
         return Admission(admitted=False, reason="unknown purpose")
     if context not in CONTEXTS:
         return Admission(admitted=False, reason="unknown context")
-    own = [event for event in events if event.subject == person]
+    own = _each_once(event for event in events if event.subject == person)
     deciding = _deciding(own, purpose, record_id)
     if not deciding:
         return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(own))
@@ -117,6 +118,13 @@ def expiring(events: Sequence[ConsentEvent], at: datetime, until: datetime) -> t
 
 def _end(event: ConsentEvent) -> datetime:
     return min(event.valid_to, event.delete_by)
+
+
+def _each_once(events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
+    first: dict[str, ConsentEvent] = {}
+    for event in events:
+        first.setdefault(event.event_id, event)
+    return list(first.values())
 
 
 def _deciding(events: Iterable[ConsentEvent], purpose: str, record_id: str | None) -> list[ConsentEvent]:

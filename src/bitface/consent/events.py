@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -158,11 +158,15 @@ class ConsentEvent(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedLine:
-    """A line that holds no event: its number from 1, the field at fault, and why. Never what the line says."""
+    """A line that holds no event: its number from 1, the field at fault, and why. Never what the line says.
+
+    `may_close`: it does not clearly say that it opens, so it may be a withdrawal.
+    """
 
     line: int
     field: str
     reason: str
+    may_close: bool = True
 
     def __str__(self) -> str:
         """`line 3: state: ...`, for a report."""
@@ -171,10 +175,14 @@ class RejectedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedEvents:
-    """The events of a JSONL text, without those of anybody who has an unreadable line, and the lines at fault."""
+    """The events of a JSONL text, without what opens anything for somebody who has an unreadable line, and the lines at fault."""
 
     events: tuple[ConsentEvent, ...]
+    lines: tuple[int, ...]
+    """Of each event, the line that it stands in."""
     rejected: tuple[RejectedLine, ...]
+    faults: Mapping[str, RejectedLine]
+    """Pseudonym -> the first line of that subject that is at fault."""
     withheld: int
     """Readable events left out because another line of the same subject is unreadable: it may be the withdrawal."""
 
@@ -184,8 +192,9 @@ def parse_events(
     *,
     pseudonym_of: Callable[[str], str] | None = None,
     recorded_at: datetime | None = None,
+    name: str = "consent events",
 ) -> ParsedEvents:
-    """Reads consent events, one JSON object a line; empty lines are skipped.
+    """Reads consent events, one JSON object a line; empty lines are skipped. `name` is that of the file, for messages.
 
     `pseudonym_of` turns the subject's id of a source into the pseudonym that is stored. `recorded_at`, where given, is
     stamped on every event, so that a source cannot date its own recording back.
@@ -193,22 +202,30 @@ def parse_events(
     Raises:
         InputError: a faulty line does not even say whose it is, so that no event of the file can be trusted.
     """
-    events: list[ConsentEvent] = []
+    events: list[tuple[int, ConsentEvent]] = []
     rejected: list[RejectedLine] = []
-    barred: set[str] = set()
+    faults: dict[str, RejectedLine] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
-        document = _document(line, number)
+        document = _document(line, f"{name} line {number}")
         try:
-            events.append(_event(document, pseudonym_of, recorded_at))
+            events.append((number, _event(document, pseudonym_of, recorded_at)))
         except ValidationError as error:
-            rejected.append(_rejected(number, error))
-            barred.add(_subject(document, pseudonym_of))
+            rejected.append(
+                replace(_rejected(number, error), may_close=str(document.get("state")) not in OPENING_STATES)
+            )
+            faults.setdefault(_subject(document, pseudonym_of), rejected[-1])
         except InputError:
             rejected.append(RejectedLine(line=number, field="subject", reason="not an id that can be stored"))
-    kept = tuple(event for event in events if event.subject not in barred)
-    return ParsedEvents(events=kept, rejected=tuple(rejected), withheld=len(events) - len(kept))
+    kept = [(number, event) for number, event in events if event.closes or event.subject not in faults]
+    return ParsedEvents(
+        events=tuple(event for _, event in kept),
+        lines=tuple(number for number, _ in kept),
+        rejected=tuple(rejected),
+        faults=faults,
+        withheld=len(events) - len(kept),
+    )
 
 
 def read_events(text: str) -> tuple[ConsentEvent, ...]:
@@ -229,15 +246,15 @@ def event_from(document: Mapping[str, Any]) -> ConsentEvent:
         raise InputError(f"consent event: {rejected.field}: {rejected.reason}") from error
 
 
-def _document(line: str, number: int) -> dict[str, Any]:
+def _document(line: str, place: str) -> dict[str, Any]:
     try:
         document = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"consent events line {number}: not one JSON object with each field once; nothing was recorded"
+            f"{place}: not one JSON object with each field once; nothing was recorded, correct the line"
         ) from error
     if not isinstance(document, dict) or not isinstance(document.get("subject"), str):
-        raise InputError(f"consent events line {number}: subject: missing or not text; nothing was recorded, add it")
+        raise InputError(f"{place}: subject: missing or not text; nothing was recorded, add it")
     return document
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -43,6 +43,7 @@ from bitface.ledger.rows import (
     distinct_events,
     is_new,
     notice_row,
+    recorded_consents,
     recorded_digests,
     values_of,
 )
@@ -150,6 +151,11 @@ class Ledger:
         with reading(self._to_read) as connection:
             latest = connection.execute(select(func.max(tables.log.c.at))).scalar_one_or_none()
         return None if latest is None else utc_time(latest)
+
+    def recorded_consents(self, event_ids: Collection[str]) -> dict[str, ConsentEvent]:
+        """Those of the named consent events that are on record."""
+        with reading(self._engine) as connection:
+            return recorded_consents(connection, event_ids)
 
     def known_notices(self) -> frozenset[str]:
         """SHA-256 of every notice on record."""

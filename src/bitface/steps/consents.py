@@ -67,7 +67,7 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
             raise InputError("not an id of anybody who was taken in")
         return person
 
-    parsed = parse_events(read_text_file(path).text, pseudonym_of=pseudonym, recorded_at=at)
+    parsed = parse_events(read_text_file(path).text, pseudonym_of=pseudonym, recorded_at=at, name=path.name)
     if parsed.rejected:
         more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
         raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and record again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,8 @@ class Intake:
     consents: Callable[[Mapping[str, str], Mapping[str, str]], tuple[ConsentEvent, ...]]
     """Given subject id -> pseudonym and pseudonym -> age band, the consent events of those people."""
     known_notices: frozenset[str]
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ def decide(
         on_record = stores.ledger.consents(pseudonyms[subject])
         known_ids = {event.event_id for event in on_record}
         new = in_log_order(event for event in offered if event.event_id not in known_ids)
-        refusal = _refusal([*on_record, *new], pseudonyms[subject], intake, at)
+        refusal = intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], intake, at)
         if refusal:
             refused += [row.refused(CONSENT_TEXT + refusal) for row in _rows(own)]
             continue

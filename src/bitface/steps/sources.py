@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bitface.consent.events import ConsentEvent, parse_events
+from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, Notice, london_consents, packaged_notice
 from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.dataset.files import sha256_of
 from bitface.dataset.import_rows import read_manifest
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.london import read_london
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
+from bitface.ledger.ledger import Ledger
+from bitface.steps.brought_consents import NO_CONSENTS, BroughtConsents, read_consents
 from bitface.steps.intake_decision import Intake
 
 
@@ -49,38 +52,62 @@ def london_source(folder: Path, at: datetime) -> Source:
     return Source(intake=intake, notices=(notice,))
 
 
-def folder_source(
-    folder: Path,
-    manifest: Path | None,
-    consents_file: Path | None,
-    licence_file: Path | None,
-    at: datetime,
-    known_notices: frozenset[str],
-    ignored_columns: Collection[str] = (),
-) -> Source:
-    """A folder of pictures with `manifest.csv`, `consents.jsonl`, `licence.json` and the notices shown in `notices/`.
+@dataclass(frozen=True, kw_only=True)
+class FolderFiles:
+    """A folder of pictures and the files that say what they are; those that are None lie in it under their usual names."""
+
+    folder: Path
+    manifest: Path | None = None
+    consents: Path | None = None
+    licence: Path | None = None
+    ignored_columns: tuple[str, ...] = ()
+
+
+def brought_consents(format_: str, files: FolderFiles, keys: KeyStore, ledger: Ledger, at: datetime) -> BroughtConsents:
+    """The consent events that a source brings, none where they follow from its known terms.
+
+    Raises:
+        InputError: they are missing or cannot be read.
+    """
+    if format_ == "london":
+        return NO_CONSENTS
+    path = files.consents or files.folder / "consents.jsonl"
+    _check_there(path, "--consents", "one consent event a line")
+    return read_consents(path, keys, ledger, at)
+
+
+def brought_source(format_: str, files: FolderFiles, consents: BroughtConsents, ledger: Ledger, at: datetime) -> Source:
+    """What a source brings, by the name of its layout. Raises what `london_source` and `folder_source` raise."""
+    if format_ == "london":
+        return london_source(files.folder, at)
+    return folder_source(files, consents, ledger.known_notices())
+
+
+def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: frozenset[str]) -> Source:
+    """A folder of pictures with `manifest.csv`, `licence.json`, the notices shown in `notices/`, and the consents.
 
     Raises:
         InputError: a part is missing or cannot be read; the message names it and the option that names another.
     """
-    rows, rejected = read_manifest(manifest or folder / "manifest.csv", folder, ignored_columns)
-    notices = read_notices(folder / "notices")
-    text = _text(consents_file or folder / "consents.jsonl", "--consents", "one consent event a line")
-    licence = _licence(licence_file or folder / "licence.json")
+    licence = _licence(files.licence or files.folder / "licence.json")
+    manifest = files.manifest or files.folder / "manifest.csv"
+    rows, rejected = read_manifest(manifest, files.folder, files.ignored_columns)
+    # A notice is its words: under another name, or in a second file, it is the one that is known.
+    notices = {notice.sha256: notice for notice in read_notices(files.folder / "notices")}
 
-    def consents(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
-        parsed = parse_events(text, pseudonym_of=lambda subject: pseudonyms.get(subject, "0" * 16), recorded_at=at)
-        return tuple(event for event in parsed.events if event.subject in bands)
+    def events(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
+        return consents.events_of({subject: person for subject, person in pseudonyms.items() if person in bands})
 
     intake = Intake(
         rows=rows,
         rejected=rejected,
         licence=licence,
-        source=folder.name[:40],
-        consents=consents,
-        known_notices=known_notices | {notice.sha256 for notice in notices},
+        source=files.folder.name[:40],
+        consents=events,
+        known_notices=known_notices | notices.keys(),
+        faults=consents.faults,
     )
-    return Source(intake=intake, notices=notices)
+    return Source(intake=intake, notices=tuple(one for sha, one in notices.items() if sha not in known_notices))
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:
@@ -107,14 +134,14 @@ def _spellings(path: Path) -> Iterator[Notice]:
 
 
 def _licence(path: Path) -> LicenceRecord:
-    text = _text(path, "--licence", "a licence record with id, name, text or address, and purposes")
+    _check_there(path, "--licence", "a licence record with id, name, text or address, and purposes")
+    text = read_text_file(path).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
         raise InputError(f"{path.name} holds {len(records)} licence records; an import has one licence")
     return next(iter(records.values()))
 
 
-def _text(path: Path, option: str, content: str) -> str:
+def _check_there(path: Path, option: str, content: str) -> None:
     if not path.is_file():
         raise InputError(f"no '{path.name}': an import needs {content}; name the file with {option}")
-    return read_text_file(path).text

@@ -1,0 +1,196 @@
+"""Consent events that come beside pictures: those of people who are here are recorded, whatever becomes of the pictures.
+
+Otherwise somebody who opted out would stay in because only the pictures of others were brought, or none at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bitface.consent.admission import in_log_order
+from bitface.consent.events import ConsentEvent, RejectedLine, canonical_json, parse_events
+from bitface.consent.known_sources import Notice
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.subject_ids import normal_id
+from bitface.dataset.text_files import read_text_file
+from bitface.errors import BitfaceError, InputError
+from bitface.ledger.ledger import Ledger
+
+_LINES_MAX: Final = 20
+_CLASH: Final = "another event of that id is on record or in an earlier line; give every event its own id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroughtConsents:
+    """What a file of consent events holds, subject by subject (`subject_ids.normal_id`), as an import takes it.
+
+    `events`: the usable ones in the order of the log; their subject is a stand-in until the person is taken in. `known`: those of
+    people who are here and that are not on record yet. `faults`: why the consent of a subject cannot be used, with file and line.
+    `unheard`: a line of somebody who is here that may be a withdrawal and cannot be read.
+    """
+
+    name: str
+    events: Mapping[str, tuple[ConsentEvent, ...]]
+    known: tuple[ConsentEvent, ...]
+    faults: Mapping[str, str]
+    rejected: tuple[RejectedLine, ...]
+    unheard: RejectedLine | None
+    read_at: datetime
+
+    def events_of(self, pseudonyms: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
+        """The events of people, given subject id -> pseudonym."""
+        return in_log_order(
+            event.model_copy(update={"subject": person})
+            for subject, person in pseudonyms.items()
+            for event in self.events.get(subject, ())
+        )
+
+    def record(self, notices: Sequence[Notice], ledger: Ledger) -> None:
+        """Records the notices, and the events of people who are here, those that close first: nothing else can hold them up."""
+        if not self.known:
+            return
+        on_record = ledger.known_notices()
+        new = {notice.sha256: notice for notice in notices if notice.sha256 not in on_record}
+        ledger.record_consents((event for event in self.known if event.closes), new.values())
+        ledger.record_consents(event for event in self.known if not event.closes)
+
+    def document(self) -> dict[str, Any]:
+        """What an import says of it as JSON."""
+        closing = [event for event in self.known if event.closes]
+        return {
+            "of_people_here": len(self.known),
+            "closing": len(closing),
+            "people_closed": len({event.subject for event in closing}),
+            "dated_ahead": sum(event.event_time > self.read_at for event in closing),
+            "rejected": [asdict(line) for line in self.rejected],
+        }
+
+    def text(self, dry_run: bool) -> list[str]:
+        """The same for a person; no line where there is nothing to say."""
+        told, said = self.document(), "would be recorded" if dry_run else "recorded"
+        lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
+        more = len(self.rejected) - _LINES_MAX
+        lines += [f"... and {more} more lines at fault; --json lists all"] if more > 0 else []
+        if self.known:
+            closed = f"; {told['closing']} of them close the consent of {told['people_closed']} people"
+            lines.append(
+                f"{len(self.known)} consent events of people who are here {said}{closed if told['closing'] else ''}"
+            )
+        if told["dated_ahead"]:
+            lines.append(f"{told['dated_ahead']} of them are dated ahead of this machine's clock, and count from now")
+        return lines
+
+    def check_heard(self) -> None:
+        """Raises InputError where a line that may be a withdrawal of somebody who is here could not be read."""
+        if self.unheard is not None:
+            raise InputError(
+                f"{self.name} {self.unheard}: it is of somebody who is here and may be a withdrawal; correct it and import again, "
+                "or use `bitface consent withdraw`"
+            )
+
+    @contextmanager
+    def told_beside(self, dry_run: bool) -> Iterator[None]:
+        """Whatever goes wrong inside, the error also says what was recorded."""
+        try:
+            yield
+        except BitfaceError as error:
+            raise type(error)("; ".join([str(error), *self.text(dry_run)])) from error
+
+
+NO_CONSENTS: Final = BroughtConsents(
+    name="",
+    events={},
+    known=(),
+    faults={},
+    rejected=(),
+    unheard=None,
+    read_at=datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
+)
+"""Of a source whose consents come from its known terms."""
+
+
+def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> BroughtConsents:
+    """Reads a JSONL file of consent events; nothing is recorded yet.
+
+    Raises:
+        InputError: the file cannot be read, or a line does not even say whose it is; the message names file and line.
+    """
+    people = _People(keys=keys)
+    file = read_text_file(path)
+    parsed = parse_events(file.text, pseudonym_of=people.stand_in, recorded_at=at, name=file.name)
+    events, clashes = _with_own_ids(parsed.events, parsed.lines, ledger)
+    faults = {**clashes, **parsed.faults}
+    usable = [event for event in events if event.subject not in people.erased]
+    usable = [event for event in usable if event.closes or event.subject not in faults]
+    on_record = ledger.recorded_consents([event.event_id for event in usable])
+    rejected = sorted({*parsed.rejected, *clashes.values()}, key=lambda line: line.line)
+    unheard = [line for person, line in faults.items() if person in people.here and line.may_close]
+    return BroughtConsents(
+        name=file.name,
+        events={people.ids[person]: own for person, own in _by_subject(usable).items()},
+        known=tuple(event for event in usable if event.subject in people.here and event.event_id not in on_record),
+        faults={people.ids[person]: f"{file.name} {line}" for person, line in faults.items()},
+        rejected=tuple(rejected),
+        unheard=unheard[0] if unheard else None,
+        read_at=at,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _People:
+    """Whose events a file holds: pseudonym -> id, and which of them are here, or were erased."""
+
+    keys: KeyStore
+    ids: dict[str, str] = field(default_factory=dict)
+    here: set[str] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
+
+    def stand_in(self, subject: str) -> str:
+        """The pseudonym of somebody who is here; of anybody else one that nobody has, since real ones begin with r."""
+        normal = normal_id(subject)
+        known = self.keys.pseudonym_of(normal)
+        person = known or "x" + hashlib.sha256(normal.encode()).hexdigest()[:15]
+        self.ids[person] = normal
+        if known is not None:
+            self.here.add(person)
+        elif self.keys.erasure_of(normal) is not None:
+            self.erased.add(person)
+        return person
+
+
+def _with_own_ids(
+    events: Sequence[ConsentEvent], lines: Sequence[int], ledger: Ledger
+) -> tuple[tuple[ConsentEvent, ...], dict[str, RejectedLine]]:
+    """The events whose id is their own, in the order of the log, and pseudonym -> line of those whose id another one has.
+
+    One that closes is kept under an id of its content: whoever turns a line from given to withdrawn means it.
+    """
+    first = dict(ledger.recorded_consents([event.event_id for event in events]))
+    kept: list[ConsentEvent] = []
+    clashes: dict[str, RejectedLine] = {}
+    for line, event in zip(lines, events, strict=True):
+        if first.setdefault(event.event_id, event).says_the_same_as(event):
+            kept.append(event)
+        elif event.closes:
+            kept.append(event.model_copy(update={"event_id": _own_id(event)}))
+        else:
+            clashes.setdefault(event.subject, RejectedLine(line=line, field="event_id", reason=_CLASH, may_close=False))
+    return in_log_order({event.event_id: event for event in kept}.values()), clashes
+
+
+def _own_id(event: ConsentEvent) -> str:
+    said = {name: value for name, value in event.model_dump(mode="json").items() if name != "recorded_at"}
+    return "c-" + hashlib.sha256(canonical_json(said).encode()).hexdigest()[:30]
+
+
+def _by_subject(events: Sequence[ConsentEvent]) -> dict[str, tuple[ConsentEvent, ...]]:
+    own: dict[str, list[ConsentEvent]] = {}
+    for event in events:
+        own.setdefault(event.subject, []).append(event)
+    return {person: tuple(theirs) for person, theirs in own.items()}
