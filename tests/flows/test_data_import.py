@@ -127,16 +127,16 @@ def test_a_second_import_counts_unchanged_rows_corrections_and_news_apart(run, s
     assert sorted(sample.label for sample in read_index(project / "data")) == ["neutral", "surprise"]
 
 
-def test_a_consent_that_contradicts_the_record_is_refused_before_anything_is_written(run, source, project) -> None:
+def test_a_consent_that_contradicts_the_record_costs_nobody_but_its_person(run, source, project) -> None:
     take(run, source.rows("a1.png,p1,fear", "a2.png,p2,neutral"))
-    before, status = state(project), run("data", "status")[1]
+    known = run("consent", "show", "p1")[1]["events"]
+    first, second = map(json.loads, (source.folder / "consents.jsonl").read_text().splitlines())
     source.rows("a1.png,p1,fear", "a2.png,p2,neutral", "a3.png,p3,anger")
-    source.consents(event("p1", storage="elsewhere"), event("p2"), event("p3"))
-    for words in ((), ("--dry-run",)):
-        code, _, error = run("data", "import", source.folder, "--format", "folder", *words)
-        assert code == 2 and "on record with another content" in error[0]
-    assert state(project) == before and run("data", "status")[1] == status
-    assert run("consent", "show", "p3")[0] == 2
+    source.consents(first | {"storage": "elsewhere"}, second, event("p3"))
+    done = take(run, source.folder)
+    assert (done["admitted"], done["unchanged"], [row["row"] for row in done["quarantined"]]) == (1, 1, [1])
+    assert "consents.jsonl line 1: event_id" in done["quarantined"][0]["reason"]
+    assert run("consent", "show", "p1")[1]["events"] == known
 
 
 def test_who_is_refused_leaves_no_key_and_no_consent(run, source, project) -> None:

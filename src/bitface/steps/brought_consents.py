@@ -78,10 +78,10 @@ class BroughtConsents:
         more = len(self.rejected) - _LINES_MAX
         lines += [f"... and {more} more lines at fault; --json lists all"] if more > 0 else []
         if self.known:
-            closed = f"; {told['closing']} of them close the consent of {told['people_closed']} people"
-            lines.append(
-                f"{len(self.known)} consent events of people who are here {said}{closed if told['closing'] else ''}"
+            closed = (
+                f", {told['closing']} of them closing, of {told['people_closed']} people" if told["closing"] else ""
             )
+            lines.append(f"consents of people who are here: {len(self.known)} new events {said}{closed}")
         if told["dated_ahead"]:
             lines.append(f"{told['dated_ahead']} of them are dated ahead of this machine's clock, and count from now")
         return lines

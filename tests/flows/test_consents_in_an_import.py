@@ -1,0 +1,267 @@
+"""What people said reaches them, whatever becomes of the pictures beside: with the real commands on a fresh installation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import flows.wiring
+from bitface.cli import main
+from bitface.consent.known_sources import synthetic_consents
+from bitface.ledger.ledger import Ledger
+
+NOTICE = b"We train a model on your picture, for research.\n"
+NOW = datetime.now(UTC)
+Run = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
+    """`run("consent", "show", "p1")` in this process: exit code, JSON document, the last line of standard error."""
+
+    def call(*words: object) -> tuple[int, Any, str]:
+        monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        streams = capsys.readouterr()
+        return code, json.loads(streams.out) if streams.out else None, (streams.err.strip().splitlines() or [""])[-1]
+
+    return call
+
+
+def said(subject: str, **changes: object) -> dict[str, object]:
+    """A consent of somebody for research, given ten days ago."""
+    (model,) = synthetic_consents(["s" * 16])
+    begun, ends = (NOW - timedelta(days=10)).isoformat(), (NOW + timedelta(days=100)).isoformat()
+    return model.model_dump(mode="json") | {
+        "event_id": f"e-{subject}",
+        "record_id": f"r-{subject}",
+        "subject": subject,
+        "purposes": ["train", "evaluate"],
+        "contexts": ["research"],
+        "notice_id": "n1",
+        "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
+        "event_time": begun,
+        "valid_from": begun,
+        "valid_to": ends,
+        "delete_by": ends,
+        "last_interaction": begun,
+        **changes,
+    }
+
+
+def closing(subject: str, **changes: object) -> dict[str, object]:
+    ended = {"event_id": f"w-{subject}", "state": "withdrawn", "purposes": []}
+    return said(subject, **{**ended, "event_time": (NOW - timedelta(hours=1)).isoformat(), **changes})
+
+
+class Source:
+    """A folder that somebody brings, with a picture each of p1 and p2."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "notices").mkdir(parents=True)
+        (folder / "notices" / "n1.md").write_bytes(NOTICE)
+        licence = {"id": "own", "name": "ours", "text": "for training", "purposes": ["train", "evaluate"]}
+        (folder / "licence.json").write_text(json.dumps(licence))
+        for seed, name in enumerate(("p1.png", "p2.png")):
+            pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name)
+        self.rows("p1", "p2")
+        self.events(said("p1"), said("p2"))
+
+    def rows(self, *people: str) -> None:
+        rows = "".join(f"{who}.png,{who},fear\n" for who in people)
+        (self.folder / "manifest.csv").write_text(f"path,subject_id,label\n{rows}")
+
+    def events(self, *events: dict[str, object] | str) -> None:
+        lines = [one if isinstance(one, str) else json.dumps(one) for one in events]
+        (self.folder / "consents.jsonl").write_text("\n".join(lines))
+
+    def take(self, run: Run, *words: str) -> tuple[int, Any, str]:
+        return run("data", "import", self.folder, "--format", "folder", *words)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return Source(tmp_path / "source")
+
+
+def may_train(run: Run, who: str) -> bool:
+    code, shown, error = run("consent", "show", who)
+    assert code == 0, error
+    return "train in research" in shown["admitted"]
+
+
+@pytest.mark.parametrize(
+    ("state", "rows"),
+    [
+        ("withdrawn", ("p1", "p2")),
+        ("withdrawn", ("p2",)),
+        ("withdrawn", ("p1",)),
+        ("withdrawn", ()),
+        ("refused", ("p2",)),
+        ("terminated", ("p1",)),
+    ],
+)
+def test_a_closing_event_in_an_import_reaches_somebody_who_is_here(
+    run: Run, source: Source, state: str, rows: tuple[str, ...]
+) -> None:
+    """Also where no picture of that person is brought, or none at all, and the import is refused."""
+    assert source.take(run)[0] == 0
+    source.rows(*rows)
+    source.events(closing("p1", state=state), said("p1"), said("p2"))
+    code, done, error = source.take(run)
+    assert code == (0 if "p2" in rows else 4 if rows else 2), error
+    if done:
+        assert (done["consents"]["of_people_here"], done["consents"]["closing"]) == (1, 1)
+    else:
+        assert "consents of people who are here: 1 new events recorded, 1 of them closing, of 1 people" in error
+    assert not may_train(run, "p1") and may_train(run, "p2")
+    assert source.take(run)[1] is None or source.take(run)[1]["consents"]["of_people_here"] == 0
+
+
+def test_a_dry_run_tells_of_a_withdrawal_and_records_none(run: Run, source: Source) -> None:
+    source.take(run)
+    source.events(closing("p1"), said("p2"))
+    code, done, _ = source.take(run, "--dry-run")
+    assert (code, done["consents"]["closing"]) == (0, 1)
+    assert may_train(run, "p1")
+
+
+@pytest.mark.parametrize("typed", ["\uff501", " p1 ", "p1\u200b"])
+def test_a_withdrawal_under_another_spelling_of_the_id_counts(run: Run, source: Source, typed: str) -> None:
+    source.take(run)
+    source.events(closing(typed, event_id="w1", record_id="r-p1"), said("p2"))
+    assert source.take(run)[0] == 0
+    assert not may_train(run, "p1")
+
+
+def test_a_line_that_was_turned_from_given_to_withdrawn_is_a_withdrawal(run: Run, source: Source) -> None:
+    """Its id is on record with another content; a withdrawal is kept under an id of its own, once."""
+    source.take(run)
+    source.events(closing("p1", event_id="e-p1"), said("p2"))
+    for new in (1, 0):
+        code, done, _ = source.take(run)
+        assert (code, done["consents"]["closing"]) == (0, new)
+    assert not may_train(run, "p1")
+    assert len(run("consent", "show", "p1")[1]["events"]) == 2
+
+
+def test_a_consent_that_takes_an_id_on_record_is_named_and_costs_nobody_else(run: Run, source: Source) -> None:
+    source.take(run)
+    source.events(said("p1", storage="elsewhere"), said("p2"))
+    code, done, _ = source.take(run)
+    assert (code, done["unchanged"], [row["row"] for row in done["quarantined"]]) == (0, 1, [1])
+    assert "consents.jsonl line 1: event_id: another event of that id" in done["quarantined"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"valid_to": "2027-06-01T00:00:00"}, "valid_to: a time has no zone"),
+        ({"valid_to": "01/06/2027"}, "valid_to: a time is not ISO 8601"),
+        ({"valid_to": 46000}, "valid_to: a time must be ISO 8601 text"),
+        ({"storage": None}, "storage: "),
+        ({"state": "Given"}, "state: "),
+        ({"purposes": "train"}, "purposes: "),
+        ({"colour": "blue"}, "an unknown field"),
+        ({"event_time": (NOW + timedelta(minutes=5)).isoformat()}, "ahead of the clock that records it"),
+    ],
+)
+def test_a_consent_line_that_cannot_be_used_is_named_by_file_and_line(
+    run: Run, source: Source, changes: dict[str, object], says: str
+) -> None:
+    source.events(said("p2"), "", said("p1", **changes))
+    code, done, error = source.take(run)
+    assert code == 0, error
+    assert (done["admitted"], [row["row"] for row in done["quarantined"]]) == (1, [1])
+    assert "no usable consent: consents.jsonl line 3: " in done["quarantined"][0]["reason"]
+    assert says in done["quarantined"][0]["reason"]
+    assert [line["line"] for line in done["consents"]["rejected"]] == [3]
+
+
+def test_a_withdrawal_that_cannot_be_read_is_not_passed_over(run: Run, source: Source) -> None:
+    """The others are taken, and the command does not end as if all were done."""
+    source.take(run)
+    source.rows("p2")
+    source.events(closing("p1", event_time="yesterday"), said("p2"))
+    code, done, error = source.take(run)
+    assert (code, done["unchanged"]) == (2, 1)
+    assert "consents.jsonl line 1: event_time: " in error and "may be a withdrawal" in error
+
+
+def test_a_withdrawal_from_the_future_counts_and_is_told(run: Run, source: Source) -> None:
+    source.take(run)
+    source.events(closing("p1", event_time=(NOW + timedelta(hours=9)).isoformat()), said("p2"))
+    code, done, _ = source.take(run)
+    assert (code, done["consents"]["dated_ahead"]) == (0, 1)
+    assert not may_train(run, "p1")
+
+
+def test_an_old_folder_does_not_bring_back_who_withdrew(run: Run, source: Source) -> None:
+    source.take(run)
+    assert run("consent", "withdraw", "p1", "--reason", "a letter")[0] == 0
+    code, done, _ = source.take(run)
+    assert code == 0 and "consent is withdrawn" in done["quarantined"][0]["reason"]
+    assert not may_train(run, "p1")
+
+
+def test_a_line_that_does_not_say_whose_it_is_refuses_the_file(run: Run, source: Source, project: Path) -> None:
+    source.events(said("p1"), "{", said("p2"))
+    code, done, error = source.take(run)
+    assert (code, done) == (2, None) and "consents.jsonl line 2: not one JSON object" in error
+    assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize("hours", [9, -9, 24 * 400, -24 * 400])
+def test_a_withdrawal_counts_at_once_whatever_the_clock_says(
+    run: Run, source: Source, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a machine whose clock is fast, or was set back; and after the clock is right again."""
+    source.take(run)
+    with monkeypatch.context() as changed:
+        by_clock(changed, hours)
+        assert run("consent", "withdraw", "p1", "--reason", "a letter")[0] == 0
+        assert not may_train(run, "p1")
+    assert not may_train(run, "p1") and may_train(run, "p2")
+    source.take(run)
+    assert not may_train(run, "p1")
+
+
+def test_what_a_fast_clock_took_in_can_be_withdrawn(run: Run, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        by_clock(changed, 1)
+        source.take(run)
+    assert run("consent", "withdraw", "p1", "--reason", "a letter")[0] == 0
+    by_clock(monkeypatch, 2)
+    assert not may_train(run, "p1") and may_train(run, "p2")
+
+
+def by_clock(changed: pytest.MonkeyPatch, hours: float) -> None:
+    """Every clock of the program is off by some hours."""
+
+    def now() -> datetime:
+        return datetime.now(UTC) + timedelta(hours=hours)
+
+    right = flows.wiring.open_tools
+
+    def open_tools(*words: Any, **named: Any) -> flows.wiring.Tools:
+        tools = right(*words, **named)
+        return replace(tools, now=now, ledger=Ledger(tools.workspace.ledger_url, clock=now))
+
+    changed.setattr(flows.wiring, "open_tools", open_tools)
