@@ -154,7 +154,7 @@ class Ledger:
 
     def recorded_consents(self, event_ids: Collection[str]) -> dict[str, ConsentEvent]:
         """Those of the named consent events that are on record."""
-        with reading(self._engine) as connection:
+        with reading(self._to_read) as connection:
             return recorded_consents(connection, event_ids)
 
     def known_notices(self) -> frozenset[str]:
