@@ -17,7 +17,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.consents import person_of, record_file, standing_of, standing_text, withdraw
+from bitface.steps.consents import Recorded, clock_warning, person_of, record_file, standing_of, standing_text, withdraw
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SYNTHETIC = "s000000000000001"
@@ -49,8 +49,8 @@ def test_a_file_is_recorded_under_pseudonyms_and_once(ledger, keys, tmp_path) ->
     person = keys.enrol("Anna-7")
     file = tmp_path / "more.jsonl"
     file.write_text(line("Anna-7") + "\n")
-    assert record_file(file, None, keys, ledger, NOON) == (1, 1)
-    assert record_file(file, None, keys, ledger, NOON + timedelta(days=1)) == (1, 0)
+    assert record_file(file, None, keys, ledger, NOON) == Recorded(events=1, new=1, dated_ahead=0)
+    assert record_file(file, None, keys, ledger, NOON + timedelta(days=1)).new == 0
     assert admitted(person, ledger)
     assert not [
         event
@@ -126,6 +126,20 @@ def test_what_a_fast_clock_recorded_is_withdrawn_by_the_right_one(tmp_path) -> N
         assert not admitted(SYNTHETIC, ledger, NOON + timedelta(hours=2))
 
 
+def test_events_from_the_future_are_told(ledger, keys, tmp_path) -> None:
+    """A consent is refused with its line, a withdrawal counts and is told, and so is a log that is ahead of the clock."""
+    keys.enrol("Anna-7")
+    ahead, file = (NOON + timedelta(minutes=6)).isoformat(), tmp_path / "more.jsonl"
+    file.write_text(line("Anna-7", event_time=ahead))
+    with pytest.raises(InputError, match=r"more.jsonl: line 1: event_time: 0:06:00 ahead"):
+        record_file(file, None, keys, ledger, NOON)
+    file.write_text(line("Anna-7", event_time=ahead, state="withdrawn", purposes=[]))
+    assert record_file(file, None, keys, ledger, NOON) == Recorded(events=1, new=1, dated_ahead=1)
+    assert "dated ahead" in standing_text(standing_of(keys.enrol("Anna-7"), ledger, NOON))
+    assert clock_warning(ledger, NOON) is None
+    assert "9:00:00 ahead of this machine's clock" in str(clock_warning(ledger, NOON - timedelta(hours=9)))
+
+
 def test_as_of_a_time_is_what_the_log_held_then(tmp_path) -> None:
     """An entry of a fast clock is known by the time of the next entry that is not."""
     path, people = sqlite_url(tmp_path / "ledger.db"), [SYNTHETIC, "s000000000000002", "s000000000000003"]
@@ -155,7 +169,7 @@ def test_a_withdrawal_under_another_spelling_of_the_id_reaches_the_person(ledger
         ("taken", line(typed, event_id="e2", record_id="r-Anna-7", state="withdrawn", purposes=[])),
     ):
         (tmp_path / name).write_text(own)
-        assert record_file(tmp_path / name, None, keys, ledger, NOON) == (1, 1)
+        assert record_file(tmp_path / name, None, keys, ledger, NOON).new == 1
     assert person_of(typed, keys, ledger) == person
     assert not admitted(person, ledger)
     (tmp_path / "again").write_text(line(person.upper(), record_id="r9"))

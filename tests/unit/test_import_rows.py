@@ -184,10 +184,24 @@ def test_a_missing_column_is_one_line_that_names_it(tmp_path: Path) -> None:
         read_manifest(source(tmp_path, "a.png,p1\n", "path,subject_id\n"), tmp_path)
 
 
-def test_a_person_in_two_splits_is_refused_by_row_numbers(tmp_path: Path) -> None:
-    rows = "a.png,p1,fear,,,,,,,train\nb.png,p1,fear,,,,,,,test\n"
-    with pytest.raises(InputError, match=r"rows 1 and 2 .* split by person"):
-        read_manifest(source(tmp_path, rows), tmp_path)
+def test_a_person_in_two_splits_is_quarantined_by_row_numbers(tmp_path: Path) -> None:
+    rows = "a.png,p1,fear,,,,,,,train\nb.png,p1,fear,,,,,,,test\nc.png,p2,fear,,,,,,,test\n"
+    (tmp_path / "c.png").write_bytes(b"z")
+    usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
+    assert [row.row for row in usable] == [3]
+    assert [(row.row, "rows 1 and 2 put one person into two splits" in row.reason) for row in rejected] == [
+        (1, True),
+        (2, True),
+    ]
+
+
+@pytest.mark.parametrize("typed", ["p1", " p1", "\uff501"])
+def test_a_child_comes_in_by_no_row(tmp_path: Path, typed: str) -> None:
+    """One row says twelve and is refused; another leaves the age out, and is the same child's."""
+    rows = f"a.png,p1,fear,,,,,,,\ngone.png,{typed},fear,12,,,,,,\nb.png,p2,fear,30,,,,,,\n"
+    usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
+    assert [row.subject_id for row in usable] == ["p2"]
+    assert [row.row for row in rejected] == [1, 2] and "under 18" in rejected[0].reason
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit, writable_file
+from bitface.cli.output import AsJson, emit, warn, writable_file
+
+if TYPE_CHECKING:
+    from bitface.ledger.ledger import Ledger
 
 consent_app = typer.Typer(no_args_is_help=True, help="Consents: record, withdraw, show, and which end soon.")
 Subject = Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")]
@@ -21,13 +25,16 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Records the events of a file, all or none; the same file again records nothing."""
+    from bitface.steps.brought_consents import ahead_text
     from bitface.steps.consents import record_file
     from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
-        held, new = record_file(file, notices, tools.keys, ledger, tools.now())
-    emit({"events": held, "new": new}, f"{held} consent events, {new} of them new", as_json)
+        done = record_file(file, notices, tools.keys, ledger, tools.now())
+        _warn_of_clock(ledger, tools.now())
+    text = f"{done.events} consent events, {done.new} of them new"
+    emit(asdict(done), "\n".join([text, *([ahead_text(done.dated_ahead)] if done.dated_ahead else [])]), as_json)
 
 
 @consent_app.command()
@@ -44,6 +51,7 @@ def withdraw(
     tools = open_tools()
     with tools.ledger as ledger:
         done = close(person_of(who, tools.keys, ledger), reason, ledger, tools.now())
+        _warn_of_clock(ledger, tools.now())
     text = f"{done.subject}: {done.records} consent records withdrawn"
     emit(asdict(done), "\n".join([text, *done.models]), as_json)
 
@@ -57,6 +65,7 @@ def show(who: Subject, as_json: AsJson = False) -> None:
     tools = open_tools()
     with tools.ledger as ledger:
         found = standing_of(person_of(who, tools.keys, ledger), ledger, tools.now())
+        _warn_of_clock(ledger, tools.now())
     emit(found, standing_text(found), as_json)
 
 
@@ -92,3 +101,11 @@ def schema(
         sys.stdout.write(text)
     else:
         write_atomically(out, text.encode())
+
+
+def _warn_of_clock(ledger: Ledger, at: datetime) -> None:
+    from bitface.steps.consents import clock_warning
+
+    said = clock_warning(ledger, at)
+    if said is not None:
+        warn(said)

@@ -67,6 +67,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Takes real people in: hardened decoding, consent first, encrypted at once."""
+    from bitface.steps.consents import clock_warning
     from bitface.steps.intake import Pictures, import_people
     from bitface.steps.sources import FolderFiles, brought_consents, brought_source, read_notices
     from flows.wiring import open_tools, ready, stores, writing
@@ -82,6 +83,7 @@ def import_(
     )
     with tools.ledger as ledger, tools.progress as report:
         said = brought_consents(format_, files, tools.keys, ledger, at)
+        behind = clock_warning(ledger, at)
         if not dry_run:
             said.record(read_notices(source / "notices"), ledger)
         with said.told_beside(dry_run):
@@ -89,6 +91,8 @@ def import_(
             pictures = Pictures(read=tools.read_image, encode=tools.encode, report=report)
             writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
             done = import_people(brought.intake, brought.notices, pictures, stores(tools), at, writer)
+    if behind is not None:
+        warn(behind)
     beside = {"dry_run": dry_run, "consents": said.document(), "ignored_columns": files.ignored_columns}
     text = [_import_text(done), *said.text(dry_run)]
     text += [f"left aside: column {', '.join(files.ignored_columns)}"] if files.ignored_columns else []

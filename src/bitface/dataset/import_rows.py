@@ -11,11 +11,11 @@ from typing import Final
 
 from bitface.dataset.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
 from bitface.dataset.source_paths import SourceFolder
-from bitface.dataset.subject_ids import normal_id
-from bitface.dataset.text_files import read_table, read_text_file
+from bitface.dataset.subject_ids import id_or_none, normal_id
+from bitface.dataset.text_files import TableRow, read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
-from bitface.faces.records import SPLITS, age_band_of
+from bitface.faces.records import ADULT_YEARS, SPLITS, age_band_of
 
 OLDEST_YEARS: Final = 120
 """Beyond it a number is a year of birth or a code, not an age."""
@@ -80,7 +80,7 @@ def read_manifest(
     `ignored` names columns that are left aside: any other that is not of `manifest_columns.COLUMNS` refuses the manifest.
 
     Raises:
-        InputError: the manifest is missing, empty, no text that can be read, or has not the columns; or a person is in two splits.
+        InputError: the manifest is missing, empty, no text that can be read, or has not the columns.
     """
     if not manifest.is_file():
         raise InputError(
@@ -100,8 +100,9 @@ def read_manifest(
             usable.append(_row(row.number, row.line, row.values, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
-    usable, doubled = _without_doubles(usable)
-    _check_splits(usable)
+    barred = _minors(table.rows) | _in_two_splits(usable)
+    rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
+    usable, doubled = _without_doubles([row for row in usable if row.subject_id not in barred])
     return tuple(usable), tuple(sorted([*rejected, *doubled], key=lambda row: row.row))
 
 
@@ -207,16 +208,31 @@ def _split(text: str) -> str:
     return word
 
 
-def _check_splits(rows: Iterable[ImportRow]) -> None:
-    split_of: dict[str, tuple[str, int]] = {}
+def _minors(rows: Iterable[TableRow]) -> dict[str, str]:
+    """Subject id -> why no row of that person can be taken, where any of them says an age under 18."""
+    ids = {id_or_none(row.values["subject_id"]) for row in rows if row.fault is None and _is_minor(row.values)}
+    return {subject: "another row says that this person is under 18; adults only" for subject in ids if subject}
+
+
+def _is_minor(raw: Mapping[str, str]) -> bool:
+    try:
+        years = _age(raw)
+    except InputError:
+        return False
+    return years is not None and years < ADULT_YEARS
+
+
+def _in_two_splits(rows: Iterable[ImportRow]) -> dict[str, str]:
+    """Subject id -> why no row of that person can be taken, where two of them name two splits."""
+    first: dict[str, ImportRow] = {}
+    found: dict[str, str] = {}
     for row in rows:
-        if not row.split:
-            continue
-        first, at = split_of.setdefault(row.subject_id, (row.split, row.row))
-        if first != row.split:
-            raise InputError(
-                f"rows {at} and {row.row} put one person into two splits ({first} and {row.split}); split by person"
+        if row.split and first.setdefault(row.subject_id, row).split != row.split:
+            other = first[row.subject_id]
+            found[row.subject_id] = (
+                f"rows {other.row} and {row.row} put one person into two splits ({other.split} and {row.split}); split by person"
             )
+    return found
 
 
 def grouped(rows: Sequence[ImportRow]) -> dict[str, dict[str, list[ImportRow]]]:

@@ -12,6 +12,7 @@ from bitface.faces.emotions import EMOTIONS
 AGE_BANDS: Final = ("18_29", "30_44", "45_59", "60_plus", "unknown")
 GENDERS: Final = ("female", "male", "other", "unknown")
 SKIN_TONE_GROUPS: Final = ("monk_1_4", "monk_5_7", "monk_8_10", "unknown")
+ADULT_YEARS: Final = 18
 SPLITS: Final = ("train", "validation", "test", "gate")
 SLICE_ATTRIBUTES: Final = ("age_band", "gender", "skin_tone", "ancestry")
 """The attributes by which every figure is sliced; values as `SubjectRecord.slices` gives them."""
@@ -99,7 +100,7 @@ def age_band_of(age_years: float | None) -> str:
     """The age band of an age in years; None is `unknown`. Raises InputError below 18: adults only."""
     if age_years is None:
         return "unknown"
-    if age_years < 18:
+    if age_years < ADULT_YEARS:
         raise InputError("a subject under 18 cannot be admitted; adults only")
     for limit, band in ((30, "18_29"), (45, "30_44"), (60, "45_59")):
         if age_years < limit:

@@ -6,7 +6,7 @@ Otherwise somebody who opted out would stay in because only the pictures of othe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -55,9 +55,8 @@ class BroughtConsents:
         """Records the notices, and the events of people who are here, those that close first: nothing else can hold them up."""
         if not self.known:
             return
-        on_record = ledger.known_notices()
-        new = {notice.sha256: notice for notice in notices if notice.sha256 not in on_record}
-        ledger.record_consents((event for event in self.known if event.closes), new.values())
+        new = new_notices(notices, ledger.known_notices())
+        ledger.record_consents((event for event in self.known if event.closes), new)
         ledger.record_consents(event for event in self.known if not event.closes)
 
     def document(self) -> dict[str, Any]:
@@ -67,7 +66,7 @@ class BroughtConsents:
             "of_people_here": len(self.known),
             "closing": len(closing),
             "people_closed": len({event.subject for event in closing}),
-            "dated_ahead": sum(event.event_time > self.read_at for event in closing),
+            "dated_ahead": dated_ahead(closing, self.read_at),
             "rejected": [asdict(line) for line in self.rejected],
         }
 
@@ -83,7 +82,7 @@ class BroughtConsents:
             )
             lines.append(f"consents of people who are here: {len(self.known)} new events {said}{closed}")
         if told["dated_ahead"]:
-            lines.append(f"{told['dated_ahead']} of them are dated ahead of this machine's clock, and count from now")
+            lines.append(ahead_text(told["dated_ahead"]))
         return lines
 
     def check_heard(self) -> None:
@@ -140,6 +139,21 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
         unheard=unheard[0] if unheard else None,
         read_at=at,
     )
+
+
+def new_notices(notices: Sequence[Notice], known: Collection[str]) -> tuple[Notice, ...]:
+    """Those that are not known, each once: a notice is its words, under another name or in a second file too."""
+    return tuple({notice.sha256: notice for notice in notices if notice.sha256 not in known}.values())
+
+
+def dated_ahead(events: Iterable[ConsentEvent], at: datetime) -> int:
+    """How many events say that they happened after this moment: only ones that close can."""
+    return sum(event.event_time > at for event in events)
+
+
+def ahead_text(count: int) -> str:
+    """The same for a person."""
+    return f"{count} of them closing ones that are dated ahead of this machine's clock: they count from now"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bitface.consent.events import canonical_json
 from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.entries import Checkpoint
 from bitface.ledger.ledger import Ledger
@@ -55,11 +56,11 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
         InputError: the file is none. IntegrityError: it was edited, or another installation's key signed it.
     """
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(read_text_file(path).text)
         signature = bytes.fromhex(document.pop("signature"))
         found = Checkpoint(size=int(document["size"]), head_sha256=str(document["head_sha256"]))
         public = bytes.fromhex(document["public_key"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (InputError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path.name}' is no checkpoint; `bitface audit log --export FILE` writes one") from error
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())

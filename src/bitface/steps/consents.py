@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bitface.consent.admission import admit
-from bitface.consent.events import ConsentEvent, canonical_json, parse_events
+from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.keys import KeyStore, is_synthetic
 from bitface.dataset.subject_ids import id_or_none, normal_id
@@ -18,10 +18,13 @@ from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym
 from bitface.ledger.ledger import Ledger
+from bitface.steps.brought_consents import dated_ahead, new_notices
 from bitface.steps.expire import lapsed_models
 from bitface.steps.sources import read_notices
 
 REASON_MAX = 200
+CLOCKS_APART: Final = timedelta(minutes=5)
+"""Machines that keep time at all are closer than this to each other; Kerberos draws the line at the same place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,15 @@ class Withdrawn:
     records: int
     already: int
     models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What a file of consent events held, how many of them were new, and how many are dated ahead of this machine's clock."""
+
+    events: int
+    new: int
+    dated_ahead: int
 
 
 def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
@@ -49,8 +61,8 @@ def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
     return person
 
 
-def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[int, int]:
-    """Records the events of a JSONL file, all or none; returns how many it holds and how many were new.
+def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger, at: datetime) -> Recorded:
+    """Records the events of a JSONL file, all or none.
 
     Subjects are ids as their owners use them, or pseudonyms; `notices` is a folder with the notices that the events name.
 
@@ -71,9 +83,21 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
     if parsed.rejected:
         more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
         raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and record again")
-    for notice in read_notices(notices) if notices else ():
-        ledger.record_notice(notice)
-    return len(parsed.events), ledger.record_consents(parsed.events)
+    shown = new_notices(read_notices(notices), ledger.known_notices()) if notices else ()
+    new = ledger.record_consents(parsed.events, shown)
+    return Recorded(events=len(parsed.events), new=new, dated_ahead=dated_ahead(parsed.events, at))
+
+
+def clock_warning(ledger: Ledger, at: datetime) -> str | None:
+    """Says that the log holds an entry of a time that this machine's clock has not reached, None where it holds none."""
+    latest = ledger.latest_entry_at()
+    if latest is None or latest - at < CLOCKS_APART:
+        return None
+    ahead = timedelta(seconds=round((latest - at).total_seconds()))
+    return (
+        f"the log holds an entry that is {ahead} ahead of this machine's clock: one of two clocks is or was wrong. What was "
+        "withdrawn counts all the same; set the clock before consents end by time"
+    )
 
 
 def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdrawn:
@@ -124,6 +148,11 @@ def standing_text(found: dict[str, Any]) -> str:
     lines = [f"{found['subject']}: {len(found['events'])} consent events"]
     lines += [
         f"  {event['event_time'][:10]} {event['state']:<10} {', '.join(event['purposes']) or 'every purpose'}"
+        + (
+            " (dated ahead of this machine's clock)"
+            if utc_time(event["event_time"]) > utc_time(found["at"]) + CLOCKS_APART
+            else ""
+        )
         for event in found["events"]
     ]
     lines.append(f"may be used for: {'; '.join(found['admitted']) or 'nothing'}")

@@ -17,7 +17,7 @@ from bitface.dataset.london import read_london
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
-from bitface.steps.brought_consents import NO_CONSENTS, BroughtConsents, read_consents
+from bitface.steps.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
 from bitface.steps.intake_decision import Intake
 
 
@@ -92,8 +92,7 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
     licence = _licence(files.licence or files.folder / "licence.json")
     manifest = files.manifest or files.folder / "manifest.csv"
     rows, rejected = read_manifest(manifest, files.folder, files.ignored_columns)
-    # A notice is its words: under another name, or in a second file, it is the one that is known.
-    notices = {notice.sha256: notice for notice in read_notices(files.folder / "notices")}
+    notices = read_notices(files.folder / "notices")
 
     def events(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         return consents.events_of({subject: person for subject, person in pseudonyms.items() if person in bands})
@@ -104,10 +103,10 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
         licence=licence,
         source=files.folder.name[:40],
         consents=events,
-        known_notices=known_notices | notices.keys(),
+        known_notices=known_notices | {notice.sha256 for notice in notices},
         faults=consents.faults,
     )
-    return Source(intake=intake, notices=tuple(one for sha, one in notices.items() if sha not in known_notices))
+    return Source(intake=intake, notices=new_notices(notices, known_notices))
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:
