@@ -39,7 +39,7 @@ from bitface.steps.gate import Decided, as_judged, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
-from bitface.steps.plan import Run, code_commit, plan_run
+from bitface.steps.plan import Run, check_people, code_commit, plan_run
 from bitface.steps.reference import keep_reference
 from bitface.steps.register import record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
@@ -133,7 +133,8 @@ class Stages:
         return {**found, "warnings": [*found["warnings"], *self.warnings]}
 
     def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
-        """Groups of people; says on the run's page, and to other catalogues, that it has begun."""
+        """Groups of people, where they are enough; says on the run's page, and to other catalogues, that it has begun."""
+        check_people(run.members, run.params)
         start_tracking(run, wiring.tracking(self.tools.workspace))
         wiring.lineage(self.tools, self.warnings.append).started(traced(run), run.started_at)
         self.begun.append(run)

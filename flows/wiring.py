@@ -19,6 +19,7 @@ from bitface.adapters.prefect_processes import check_server, group, running_serv
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.decryptions import DecryptionLog
+from bitface.dataset.index import has_dataset
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
@@ -466,13 +467,19 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     """Says at once what the plan of a retrain would say only after Prefect has started.
 
     Raises:
-        RefusedError: purpose or context are refused. InputError: a parameter is none.
+        RefusedError: purpose or context are refused, or nobody is admitted. InputError: a parameter is none, or the people are too few.
     """
     from bitface.consent.policy import check_training
+    from bitface.steps.plan import check_people, members_of
 
     tools = ready_for_flow(profile, overrides)
+    data, params, now = tools.workspace.data, tools.params, tools.now()
+    asked = context or params.gate.context
     with tools.ledger as ledger:
-        check_training(purpose, context or tools.params.gate.context, tools.now(), ledger.context_approvals())
+        check_training(purpose, asked, now, ledger.context_approvals())
+        if has_dataset(data):
+            members, _ = members_of(data, params, purpose, asked, tools.keys, ledger, now)
+            check_people(members, params)
 
 
 def prediction_log(tools: Tools) -> PredictionLog:

@@ -15,6 +15,7 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore, is_synthetic
 from bitface.dataset.shards import read_shard
+from bitface.faces.enough_people import check_enough
 from bitface.faces.records import SubjectRecord
 from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
 from bitface.ledger.ledger import Ledger
@@ -74,13 +75,7 @@ def plan_run(
         RefusedError: the policy refuses purpose or context, or nobody is admitted.
         InputError, IntegrityError: the dataset cannot be read.
     """
-    check_training(purpose, context, at, ledger.context_approvals())
-    samples = read_index(place.data)
-    _learn_published_consents(place.data, {sample.person for sample in samples}, keys, ledger)
-    events = ledger.consents()
-    licences = read_licences(place.data)
-    admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
-    members = choose_members(samples, admitted, refused, params.splits, params.seed)
+    members, events = members_of(place.data, params, purpose, context, keys, ledger, at)
     subjects = subjects_of(place.data, set(members.admissions), keys)
     constraints = place.root / "constraints.txt"
     constraints_sha256 = sha256_of(constraints) if constraints.is_file() else "0" * 64
@@ -107,6 +102,29 @@ def plan_run(
     _record(run, ledger)
     run.folder.mkdir(parents=True, exist_ok=True)
     return run
+
+
+def members_of(
+    data: Path, params: Params, purpose: str, context: str, keys: KeyStore, ledger: Ledger, at: datetime
+) -> tuple[Members, tuple[ConsentEvent, ...]]:
+    """Who of the dataset folder may be used, and the consent events that say so.
+
+    Raises:
+        RefusedError: the policy refuses purpose or context, or nobody is admitted.
+        InputError, IntegrityError: the dataset cannot be read.
+    """
+    check_training(purpose, context, at, ledger.context_approvals())
+    samples = read_index(data)
+    _learn_published_consents(data, {sample.person for sample in samples}, keys, ledger)
+    events = ledger.consents()
+    licences = read_licences(data)
+    admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
+    return choose_members(samples, admitted, refused, params.splits, params.seed), events
+
+
+def check_people(members: Members, params: Params) -> None:
+    """Refuses people of whom no model could be made; raises InputError with the number that is needed."""
+    check_enough(members.samples, members.folds, params.splits.folds)
 
 
 def code_commit(root: Path) -> str:

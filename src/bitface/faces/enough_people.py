@@ -1,0 +1,85 @@
+"""Says before anything is computed whether there are people enough to train a model, to choose it and to judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from bitface.errors import InputError
+from bitface.faces.records import Sample
+
+NEEDED = ("train", "validation", "gate")
+
+
+def check_enough(samples: Sequence[Sample], folds: Mapping[str, int], fold_count: int) -> None:
+    """Refuses people of whom no model could be made; `folds` maps person -> fold where a small set is judged out of fold, else is empty.
+
+    A model learns an emotion where both training and validation people show it and something else. Out of fold, each fold in turn is
+    judged and the next one is validation, so that every fold needs somebody, and the same emotions. The fewest are then as many people
+    as folds, each showing the same two emotions.
+
+    Raises:
+        InputError: too few people, a split without anybody, or no emotion that can be learned, chosen and judged.
+    """
+    if folds:
+        _check_folds(samples, folds, fold_count)
+    else:
+        _check_splits(samples)
+
+
+def _check_folds(samples: Sequence[Sample], folds: Mapping[str, int], count: int) -> None:
+    people = len(folds)
+    if people < count:
+        raise InputError(
+            f"{_people(people)} may be used, and {count} are the fewest that a model can be made of (one for each of {count} folds, "
+            f"each with two emotions or more); import {count - people} more with their consent"
+        )
+    parts = [[sample for sample in samples if folds[sample.person] == fold] for fold in range(count)]
+    learned = []
+    for fold in range(count):
+        checked = (fold + 1) % count
+        rest = [sample for other in range(count) if other not in (fold, checked) for sample in parts[other]]
+        learned.append(_shown_apart(rest) & _shown_apart(parts[checked]))
+    everywhere, somewhere = frozenset.intersection(*learned), frozenset.union(*learned)
+    torn = sorted(somewhere - everywhere, key=lambda emotion: (_showing(samples, emotion), emotion))
+    if torn:
+        raise InputError(
+            f"{torn[0]} is shown by {_showing(samples, torn[0])} of {_people(people)}, and each of {count} folds needs somebody who "
+            f"shows it, and something else in the same fold; import more people who show it, or leave its pictures out"
+        )
+    if not everywhere:
+        raise InputError(_too_few_emotions(samples, f"each of {count} folds"))
+
+
+def _check_splits(samples: Sequence[Sample]) -> None:
+    parts = {name: [sample for sample in samples if sample.split == name] for name in NEEDED}
+    counts = ", ".join(f"{len({sample.person for sample in part})} in {name}" for name, part in parts.items())
+    empty = [name for name, part in parts.items() if not part]
+    if empty:
+        raise InputError(
+            f"of {_people(len({sample.person for sample in samples}))} who may be used there are {counts}, and each needs one at least; "
+            f"import more people for {' and '.join(empty)}, or leave the column split out"
+        )
+    if not frozenset.intersection(*(_shown_apart(part) for part in parts.values())):
+        raise InputError(_too_few_emotions(samples, "each of train, validation and gate") + f" ({counts})")
+
+
+def _too_few_emotions(samples: Iterable[Sample], where: str) -> str:
+    shown = sorted({sample.label for sample in samples})
+    return (
+        f"{_people(len({sample.person for sample in samples}))} show {', '.join(shown)}, and no two emotions are shown in {where}; "
+        "import pictures in which the same people show a second one"
+    )
+
+
+def _shown_apart(samples: Collection[Sample]) -> frozenset[str]:
+    """The emotions that some samples show and others do not."""
+    shown = frozenset(sample.label for sample in samples)
+    return shown if len(shown) > 1 else frozenset()
+
+
+def _showing(samples: Iterable[Sample], emotion: str) -> int:
+    return len({sample.person for sample in samples if sample.label == emotion})
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
