@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
-from bitface.adapters.media_files import decode_frames, encode_frames, read_frames, read_image
+from bitface.adapters.media_files import decode_frames, encode_frames, read_image, read_video
 from bitface.adapters.prefect_processes import check_server, group, running_server, serve_in_own_session
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
@@ -35,8 +35,8 @@ from bitface.ports import (
     Landmarker,
     MeasureDrift,
     PlannedPerson,
-    ReadFrames,
     ReadImage,
+    ReadVideo,
     RenderedSample,
     Runtime,
     TableChecks,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.adapters.openlineage_export import LineageExport
+    from bitface.steps.explain_faces import Explainer
     from bitface.steps.plan import Run
     from bitface.steps.predict import Reader
     from bitface.steps.synthesis import Synthesis
@@ -88,7 +89,7 @@ class Tools:
     encode: EncodeFrames = encode_frames
     decode: DecodeFrames = decode_frames
     read_image: ReadImage = read_image
-    read_frames: ReadFrames = read_frames
+    read_video: ReadVideo = read_video
 
 
 def project_root() -> Path:
@@ -217,7 +218,7 @@ def synthesise(tools: Tools, writer: Writer) -> None:
     render(writer, synthesis(tools), "none")
 
 
-def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
+def landmarker(tools: Tools) -> tuple[Callable[..., Landmarker], str]:
     """Opens landmarkers, and the SHA-256 of the model they use."""
     from bitface.adapters.mediapipe_landmarks import FaceLandmarks
     from bitface.adapters.model_assets import face_landmarker
@@ -228,20 +229,37 @@ def landmarker(tools: Tools) -> tuple[Callable[[], Landmarker], str]:
 
 def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool, keep: KeptFaces | None) -> Reader:
     """What `predict` reads pictures with; `faces` of one picture are answered, None: as many as params.yaml says."""
-    from bitface.adapters.mediapipe_landmarks import FaceLandmarks
-    from bitface.adapters.model_assets import face_landmarker
     from bitface.steps.predict import Reader
 
-    asset = face_landmarker(tools.workspace.cache, os.environ)
+    make, _ = landmarker(tools)
     faces_max = faces or tools.params.predict.faces_max
     return Reader(
         runtime=runtime,
-        open_landmarker=partial(FaceLandmarks, asset.path, faces_max + 1),
+        open_landmarker=partial(make, faces_max=faces_max + 1),
         features=tools.params.features,
         read=tools.read_image,
         faces_max=faces_max,
         explain=explain,
         keep=keep,
+    )
+
+
+def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explainer:
+    """What `explain` works with; `faces` of one picture are explained, None: as many as params.yaml says."""
+    from bitface.steps.explain_faces import Explainer
+
+    make, _ = landmarker(tools)
+    faces_max = faces or tools.params.predict.faces_max
+    return Explainer(
+        runtime=runtime,
+        graph=training_graph(tools, runtime),
+        open_landmarker=partial(make, faces_max=faces_max + 1),
+        features=tools.params.features,
+        params=tools.params.explain,
+        seed=tools.params.seed,
+        read=tools.read_image,
+        read_video=tools.read_video,
+        faces_max=faces_max,
     )
 
 

@@ -28,8 +28,8 @@ Frames = NDArray[np.uint8]
 """uint8 (T, H, W, 3), RGB."""
 DecodeFrames = Callable[[bytes], Frames]
 ReadImage = Callable[[Path, str], Frames]
-ReadFrames = Callable[[Path, int], Sequence[NDArray[np.uint8]]]
-"""The pictures, uint8 (H, W, 3), of an image, a video or a folder of frames; of longer ones so many, evenly spread."""
+ReadVideo = Callable[[Path, int], Sequence[NDArray[np.uint8]]]
+"""The frames, uint8 (H, W, 3), of a video; of longer ones so many, evenly spread."""
 Augment = Callable[[Frames, int], Frames]
 """The frames of one clip, changed alike, by a seed."""
 Report = Callable[[str, int, int], None]

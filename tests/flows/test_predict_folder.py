@@ -14,9 +14,25 @@ import pytest
 from PIL import Image
 
 from bitface.cli import main
+from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
 
 EMOTIONS = ("happiness", "neutral")
+STATUS = ModelStatus(
+    name="bitface",
+    version=7,
+    run_id="r7",
+    decision="block",
+    alias=None,
+    evidence="synthetic",
+    trained_for="train",
+    purposes=("demo",),
+    contexts=("research",),
+    was_champion=False,
+    retired=False,
+    judged_at="2026-06-01T12:00:00.000000Z",
+    at="2026-06-01T12:00:00+00:00",
+)
 CALIBRATOR = Calibrator(
     slopes=(1.0, 1.0),
     intercepts=(0.0, 0.0),
@@ -45,6 +61,7 @@ def runtime() -> SimpleNamespace:
 def predict(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`predict(path, ...)` runs the command in this process; returns exit code, standard output and standard error."""
     monkeypatch.setattr("flows.wiring.open_runtime", lambda *_: runtime())
+    monkeypatch.setattr("flows.wiring.status_of", lambda *_: STATUS)
 
     def run(*words: object) -> tuple[int, str, str]:
         asked = ("predict", *words, "--purpose", "demo", "--context", "research")
@@ -113,7 +130,7 @@ def test_every_input_of_a_folder_has_a_row_in_json_and_table_and_bad_ones_cost_n
 def test_people_read_a_line_per_input_and_counts_that_add_up(predict, folder: Path) -> None:
     code, out, _ = predict(folder)
     assert code == 2
-    *lines, _, counts = out.splitlines()
+    *lines, _, _, counts = out.splitlines()
     assert sorted(line.partition(":")[0].rpartition("/")[2] for line in lines) == sorted(EXPECTED)
     assert counts.startswith("9 inputs: 2 answered")
 
@@ -143,7 +160,7 @@ def test_an_empty_folder_is_said_and_exits_2(predict, tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_written_is_said_before_any_picture_is_read(predict, folder: Path) -> None:
     code, out, err = predict(folder / "a.jpg", "--csv", folder)
     assert (code, out) == (2, "")
-    assert "is no file" in err and "predicting" not in err
+    assert "name a file" in err and "predicting" not in err
     code, out, err = predict(folder / "a.jpg", "--csv", folder / "a.jpg")
     assert (code, out) == (2, "") and "is one of the inputs" in err
     assert (folder / "a.jpg").read_bytes()[:3] == b"\xff\xd8\xff"

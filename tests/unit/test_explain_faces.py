@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bitface.adapters import figures, report_html
 from bitface.errors import InputError
@@ -20,8 +21,9 @@ from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import read_params
-from bitface.steps.explain_faces import explain_picture, picture_document, picture_text, region_values
+from bitface.steps.explain_faces import Explainer, explain_picture, picture_document, picture_text, region_values
 from bitface.steps.explanation_page import CAVEATS, write_page
+from bitface.steps.frames import check_no_frame_lost
 from bitface.steps.inputs import Input
 from bitface.steps.predict import Reader, predictions
 
@@ -108,22 +110,38 @@ class LookingInVain(Looking):
 @pytest.fixture
 def picture(tmp_path):
     path = tmp_path / "somebody.png"
-    path.touch()
+    Image.new("RGB", (8, 8)).save(path)
     return path
 
 
-def explained(picture, model=None, looking=Looking, frames=1):
-    return explain_picture(
-        picture,
-        model or runtime(),
-        None,
-        looking,
-        PARAMS.features,
-        PARAMS.explain,
-        0,
-        lambda *_: (None,) * frames,
-        lambda *_: None,
+@pytest.fixture
+def clip(tmp_path):
+    """A folder of three frames."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
+    return folder
+
+
+def read(path, name):
+    if path.name == "broken.png":
+        raise InputError(f"{name!r} is not a readable image")
+
+
+def explained(picture, model=None, looking=Looking, faces_max=2):
+    explainer = Explainer(
+        runtime=model or runtime(),
+        graph=None,
+        open_landmarker=looking,
+        features=PARAMS.features,
+        params=PARAMS.explain,
+        seed=0,
+        read=read,
+        read_video=lambda *_: (None,) * 3,
+        faces_max=faces_max,
     )
+    return explain_picture(picture, explainer, lambda *_: None)
 
 
 def test_values_are_calibrated_log_odds_and_add_up(picture):
@@ -142,7 +160,8 @@ def test_values_are_calibrated_log_odds_and_add_up(picture):
     assert found["baseline"] == "mean landmarks of training people"
     assert "neutral" in found["second_baseline"]["baseline"]
     assert found["ig"] is None
-    assert {"path", "faces", "model"} == set(document)
+    assert {"path", "faces", "more_faces", "lost", "model"} == set(document)
+    assert document["lost"] == [] and document["more_faces"] is False
     assert document["model"]["status"]["line"] == STATUS.line
     assert {"emotions", "regions", "baseline", "gap_max", "ig", "seconds"} <= set(found)
 
@@ -232,8 +251,12 @@ class LookingTwice(Looking):
         return next(self.seen)
 
 
-def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(picture):
-    found = explained(picture, runtime(logits=lambda x, n: logits(x.mean(axis=1, keepdims=True), n)), LookingTwice, 3)
+def of_a_clip():
+    return runtime(logits=lambda x, n: logits(x.mean(axis=1, keepdims=True), n))
+
+
+def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(clip):
+    found = explained(clip, of_a_clip(), LookingTwice)
     (only,) = found.faces
     assert only.frames == 2
     at = list(only.exact.regions).index("mouth")
@@ -242,13 +265,83 @@ def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(picture):
     assert picture_document(found, STATUS)["faces"][0]["frames"] == 2
 
 
-def test_a_clip_without_any_face_is_said_in_one_line(picture):
-    with pytest.raises(InputError, match="no face found in 'somebody"):
-        explained(picture, looking=LookingInVain, frames=3)
+def test_a_video_is_a_clip_by_its_bytes_or_its_name(tmp_path):
+    for name, data in (("clip.mp4", b"any"), ("clip", b"\0\0\0\x20ftypisom\0\0\2\0")):
+        (tmp_path / name).write_bytes(data)
+        assert explained(tmp_path / name, of_a_clip(), LookingTwice).faces[0].frames == 2
+
+
+def test_frames_that_cannot_be_read_are_told_and_cost_no_other(clip):
+    """Hidden files and notes are no frames; what may be one is lost by name and reason."""
+    for name in ("broken.png", "later.heic"):
+        (clip / name).write_bytes((clip / "0.png").read_bytes() if name == "broken.png" else b"\1\2\3")
+    (clip / "._0.png").write_bytes(b"\0\5\x16\7")
+    (clip / "notes.txt").write_text("shot in May")
+    found = explained(clip, of_a_clip(), LookingTwice)
+    assert found.faces[0].frames == 2
+    lost = {Path(one["path"]).name: (one["status"], one["reason"]) for one in picture_document(found, STATUS)["lost"]}
+    assert lost["broken.png"] == ("unreadable", "is not a readable image")
+    assert lost["later.heic"][0] == "not_supported"
+    assert set(lost) == {"broken.png", "later.heic"}
+    with pytest.raises(InputError, match="2 frames could not be read, all others were; the first: 'later"):
+        check_no_frame_lost(found.lost)
+    check_no_frame_lost(())
+
+
+def test_folders_of_several_clips_are_not_read_as_one(clip):
+    (clip / "other").mkdir()
+    (clip / "other" / "0.png").write_bytes((clip / "0.png").read_bytes())
+    with pytest.raises(InputError, match="in 2 folders; a clip is one"):
+        explained(clip)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("gone.png", None, "cannot be opened"),
+        ("empty.png", b"", "is empty"),
+        ("scan.tif", b"II*\0" + bytes(80), "is in the format TIFF; export it"),
+        ("notes.txt", b"text", "is no picture"),
+        ("broken.png", b"\x89PNG\r\n\x1a\n", "is not a readable image"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_said_in_one_line(tmp_path, name, data, says):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=f"'{name}' {says}"):
+        explained(tmp_path / name)
+
+
+def test_a_folder_without_a_single_frame_says_why(tmp_path):
+    (tmp_path / "clip").mkdir()
+    with pytest.raises(InputError, match="no frame in folder 'clip'"):
+        explained(tmp_path / "clip")
+    (tmp_path / "clip" / "notes.txt").write_text("shot in May")
+    with pytest.raises(InputError, match="no frame in folder 'clip'; name one"):
+        explained(tmp_path / "clip")
+    (tmp_path / "clip" / "a.png").touch()
+    with pytest.raises(InputError, match=r"no frame in folder 'clip'; 'a.png' is empty"):
+        explained(tmp_path / "clip")
+
+
+class LookingAtMany(Looking):
+    faces = (face(0.05), face(0.04), face(0.03))
+
+
+def test_of_more_faces_than_are_explained_the_largest_are_and_it_is_said(picture):
+    found = explained(picture, looking=LookingAtMany, faces_max=2)
+    assert len(found.faces) == 2 and picture_document(found, STATUS)["more_faces"] is True
+    assert "more than 2 faces" in picture_text(found, STATUS)
+    assert not explained(picture, looking=LookingAtMany, faces_max=3).more_faces
+
+
+def test_a_clip_without_any_face_is_said_in_one_line(clip):
+    with pytest.raises(InputError, match="'clip': no face found"):
+        explained(clip, looking=LookingInVain)
 
 
 def test_what_cannot_be_explained_is_said_in_one_line(picture):
-    with pytest.raises(InputError, match="no face found in 'somebody"):
+    with pytest.raises(InputError, match=r"'somebody.png': no face found"):
         explained(picture, looking=LookingInVain)
     with pytest.raises(InputError, match="ships no mean face"):
         explained(picture, runtime(faces=None))

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from bitface.errors import InputError, NotSupportedError, OverLimitError
+from bitface.faces.file_kinds import READ
+from bitface.faces.frame_choice import evenly_spread
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
 PIXELS_MAX: Final = 25_000_000
 """Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
-VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 VIDEO_FRAMES_MAX: Final = 4500
 """Of a video: 3 minutes at 25 frames a second."""
 FRAMES_MAX: Final = 512
@@ -82,46 +81,24 @@ def read_image(path: Path, name: str | None = None) -> NDArray[np.uint8]:
 def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     """As `read_image`, from bytes; `name` is what an error calls them."""
     try:
-        with _strict_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with _strict_warnings(), Image.open(io.BytesIO(data), formats=READ) as image:
             _check_header(image, name)
             return np.array(_as_seen(ImageOps.exif_transpose(image)), dtype=np.uint8)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise OverLimitError(f"{name!r} has more than {PIXELS_MAX} pixels; make it smaller") from error
     except _DECODER_ERRORS as error:
-        remedy = f"export it again as {', '.join(FORMATS)} of at most {PIXELS_MAX // 10**6} megapixels"
+        remedy = f"export it again as {', '.join(READ)} of at most {PIXELS_MAX // 10**6} megapixels"
         raise InputError(f"{name!r} is not a readable image; {remedy}") from error
 
 
-def read_frames(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
-    """The pictures, uint8 (H, W, 3) RGB, of an image file, of a video, or of a folder of images in the order of their names.
+def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
+    """At most `count` frames of a video, uint8 (H, W, 3) RGB, evenly spread from the first to the last.
 
-    Of more than `count` frames, so many are taken, evenly spread from the first to the last.
+    All are decoded one after another, since what a container says of its length and of places to jump to is often wrong.
 
     Raises:
-        InputError: nothing is there, no frame can be read, or one is over the limits of `read_image`.
+        InputError: no frame can be read, there are over 4,500, or they have over 25 megapixels.
     """
-    if path.is_dir():
-        files = sorted(
-            file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_symlink()
-        )
-        if not files:
-            raise InputError(f"no frame in folder {path.name!r}; use files that end in {', '.join(IMAGE_SUFFIXES)}")
-        return tuple(read_image(files[index]) for index in _spread(len(files), count))
-    if not path.is_file():
-        raise InputError(f"no picture {path.name!r}; name an image, a video or a folder of frames that exists")
-    return _frames_of_video(path, count) if path.suffix.lower() in VIDEO_SUFFIXES else (read_image(path),)
-
-
-def _spread(length: int, count: int) -> list[int]:
-    return (
-        [round(step * (length - 1) / max(1, count - 1)) for step in range(count)]
-        if length > count
-        else list(range(length))
-    )
-
-
-def _frames_of_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
-    """Decoded one after another, since what a container says of its length and of places to jump to is often wrong."""
     # MediaPipe brings it; only who reads videos pays for it.
     import cv2
 
@@ -142,14 +119,16 @@ def _frames_of_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
         raise InputError(
             f"{path.name!r} is not a readable video of at most {VIDEO_FRAMES_MAX} frames; cut or convert it"
         )
-    wanted, found, video = set(_spread(length, count)), [], opened()
+    wanted, found, video = set(evenly_spread(length, count)), [], opened()
     for index in range(length):
         if not video.grab():
             break
         if index in wanted:
-            _, frame = video.retrieve()
-            found.append(np.ascontiguousarray(frame[..., ::-1]))
+            whole, frame = video.retrieve()
+            found += [np.ascontiguousarray(frame[..., ::-1])] if whole else []
     video.release()
+    if not found:
+        raise InputError(f"{path.name!r} has no frame that can be decoded; convert it")
     return tuple(found)
 
 

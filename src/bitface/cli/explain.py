@@ -19,33 +19,32 @@ def explain(
         str | None,
         typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),
     ] = None,
+    faces: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Faces of a picture to explain; params.yaml says how many else.")
+    ] = None,
     show_face: Annotated[
         bool,
         typer.Option("--show-face", help="Put the face itself on the page: only of people whose consent allows it."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Says which regions of a face a verified model rests on, where policy allows it to read the face."""
+    """Says which regions of a face a verified model rests on, where policy allows it to read the face.
+
+    Exit 2 where a frame of a folder could not be read: the page is made of all others.
+    """
     from bitface.steps.explain_faces import explain_picture, picture_document, picture_text
     from bitface.steps.explanation_page import write_page
-    from flows.wiring import landmarker, open_runtime, open_tools, pictures, status_of, training_graph
+    from bitface.steps.frames import check_no_frame_lost
+    from bitface.steps.inputs import check_spares_inputs
+    from flows.wiring import face_explainer, open_runtime, open_tools, pictures, status_of
 
     tools = open_tools()
     runtime = open_runtime(tools, model, purpose, context)
     status = status_of(tools, runtime)
-    make_landmarker, _ = landmarker(tools)
+    check_spares_inputs(out, [path])
     with tools.progress as report:
-        found = explain_picture(
-            path,
-            runtime,
-            training_graph(tools, runtime),
-            make_landmarker,
-            tools.params.features,
-            tools.params.explain,
-            tools.params.seed,
-            tools.read_frames,
-            report,
-        )
+        found = explain_picture(path, face_explainer(tools, runtime, faces), report)
     draw, mesh, pages = pictures(tools.workspace)
     write_page(found, status.line_today, draw, mesh, pages, out, show_face=show_face)
     emit(picture_document(found, status), f"{picture_text(found, status)}\n\n  page  {out}", as_json)
+    check_no_frame_lost(found.lost)

@@ -48,8 +48,8 @@ def predict(
     within a folder are not followed; its hidden files are counted. Exit 2 where a picture or video could not be read, or a
     path that was named: all others are answered.
     """
-    from bitface.steps.inputs import list_inputs
-    from bitface.steps.prediction_report import check_nothing_lost, check_spares_inputs, prediction_table
+    from bitface.steps.inputs import check_spares_inputs, list_inputs
+    from bitface.steps.prediction_report import check_nothing_lost, prediction_table
     from flows.wiring import face_reader, kept_faces, open_runtime, open_tools, status_of
 
     tools = open_tools()
@@ -59,7 +59,7 @@ def predict(
     reader = face_reader(tools, runtime, faces, explain, kept)
     inputs = list_inputs(paths)
     if csv:
-        check_spares_inputs(csv, inputs.found)
+        check_spares_inputs(csv, [one.path for one in inputs.found])
     with prediction_table(csv, runtime.emotions, status.line) if csv else nullcontext() as write:
         rows = _read_and_said(inputs, reader, status, tools.progress, write, as_json)
     if kept is not None:

@@ -22,11 +22,14 @@ from bitface.explain.region_shapley import RegionShapley, region_shapley, region
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.features import Reads
 from bitface.faces.regions import region_of_landmark, regions_of_owners
+from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
 from bitface.ledger.status import ModelStatus
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams, FeatureParams
-from bitface.ports import Landmarker, ReadFrames, Report, Runtime
+from bitface.ports import Landmarker, ReadImage, ReadVideo, Report, Runtime
+from bitface.steps.frames import Frames, frames_of
+from bitface.steps.inputs import Input, printable
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
@@ -70,8 +73,31 @@ def _leading(exact: RegionShapley, emotion: int) -> tuple[str, float]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Explainer:
+    """What explains a picture or a clip.
+
+    `runtime` is the deployed model, whose values are exact; `graph` its training graph for a map, None where this machine does
+    not have it; `params` and `seed` are of the map, and say how many frames of a clip are read at most. Of one picture
+    `faces_max` faces are explained; `open_landmarker` looks for one more, so that nobody is left out unsaid.
+    """
+
+    runtime: Runtime
+    graph: TrainedModel | None
+    open_landmarker: Callable[[], Landmarker]
+    features: FeatureParams
+    params: ExplainParams
+    seed: int
+    read: ReadImage
+    read_video: ReadVideo
+    faces_max: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PictureExplained:
-    """All faces of a picture, largest first, by a model of these `emotions`."""
+    """All faces of a picture, largest first, by a model of these `emotions`; `lost` are frames that could not be read.
+
+    `more_faces`: there were more than were explained.
+    """
 
     path: Path
     emotions: tuple[str, ...]
@@ -80,6 +106,8 @@ class PictureExplained:
     reads: str
     calibration: str
     faces: tuple[FaceExplained, ...]
+    more_faces: bool
+    lost: tuple[Input, ...]
 
 
 def region_values(runtime: Runtime, face: SeenFace) -> RegionShapley:
@@ -91,45 +119,23 @@ def region_values(runtime: Runtime, face: SeenFace) -> RegionShapley:
     return _exact(runtime, (face,), baselines_of(_shipped(runtime))[0])
 
 
-def explain_picture(
-    path: Path,
-    runtime: Runtime,
-    graph: TrainedModel | None,
-    open_landmarker: Callable[[], Landmarker],
-    features: FeatureParams,
-    params: ExplainParams,
-    seed: int,
-    read: ReadFrames,
-    report: Report,
-) -> PictureExplained:
+def explain_picture(path: Path, explainer: Explainer, report: Report) -> PictureExplained:
     """Explains every face of a picture, or the largest face of a clip's frames as one, read in the order of time.
 
-    Args:
-        path: an image, a video, or a folder of images, which are the frames of a clip in the order of their names.
-        runtime: the deployed model, whose values are exact.
-        graph: its training graph for a map, None where this machine does not have it.
-        open_landmarker: sees faces.
-        features: how they are seen.
-        params: of the map, and how many frames of a clip are read at most.
-        seed: of the map.
-        read: reads its frames.
-        report: progress.
+    A clip is a video, or a folder of images, which are its frames in the order of their names.
 
     Raises:
         InputError: nothing there that can be read; no face in it; or the model ships nothing to compare with.
     """
+    runtime = explainer.runtime
     shipped = _shipped(runtime)
-    frames = read(path, params.clip_frames)
-    with open_landmarker() as landmarker:
-        seen = [landmarker.see_all(frame, features) for frame in frames]
-    clips = [(face,) for face in seen[0]] if len(seen) == 1 else [tuple(faces[0] for faces in seen if faces)]
-    if not clips or not clips[0]:
-        raise InputError(
-            f"no face found in '{path.name}'; use a picture that shows one, upright and at least 64 pixels wide"
-        )
+    frames = frames_of(path, explainer.params.clip_frames, explainer.read, explainer.read_video)
+    clips, more = _clips_of(frames, explainer)
+    if not clips:
+        raise InputError(f"'{printable(path.name)}': {NO_FACE}")
     faces = []
     for done, clip in enumerate(clips, start=1):
-        faces.append(_explained(clip, runtime, shipped, graph, params, seed))
+        faces.append(_explained(clip, explainer, shipped))
         report("explaining faces", done, len(clips))
     return PictureExplained(
         path=path,
@@ -139,14 +145,39 @@ def explain_picture(
         reads=runtime.reads,
         calibration=runtime.calibrator.remark,
         faces=tuple(faces),
+        more_faces=more,
+        lost=frames.lost,
     )
+
+
+def _clips_of(frames: Frames, explainer: Explainer) -> tuple[list[tuple[SeenFace, ...]], bool]:
+    """The faces of a still, each a clip of one frame, and whether there are more; or the one clip of the largest faces of frames."""
+    with explainer.open_landmarker() as landmarker:
+        seen = [landmarker.see_all(picture, explainer.features) for picture in frames.pictures]
+    if len(seen) == 1:
+        return [(face,) for face in seen[0][: explainer.faces_max]], len(seen[0]) > explainer.faces_max
+    clip = tuple(faces[0] for faces in seen if faces)
+    return [clip] if clip else [], False
 
 
 def picture_document(found: PictureExplained, status: ModelStatus) -> dict[str, Any]:
     """JSON of INTERFACE `explain`."""
-    model = {"name": status.name, "version": str(status.version), "digest": found.digest, "status": status.document()}
-    faces = [_face_document(face, found.emotions) for face in found.faces]
-    return {"path": str(found.path), "faces": faces, "model": model}
+    return {
+        "path": str(found.path),
+        "faces": [_face_document(face, found.emotions) for face in found.faces],
+        "more_faces": found.more_faces,
+        "lost": [
+            {"path": str(one.path), "status": one.trouble.status, "reason": one.trouble.reason}
+            for one in found.lost
+            if one.trouble is not None
+        ],
+        "model": {
+            "name": status.name,
+            "version": str(status.version),
+            "digest": found.digest,
+            "status": status.document(),
+        },
+    }
 
 
 def regions_document(exact: RegionShapley, emotions: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -174,6 +205,8 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
             f"face {number}{_length(face)}: {found.emotions[best]} {face.probabilities[best]:.2f}; "
             f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
         )
+    if found.more_faces:
+        lines.append(f"shows more than {len(found.faces)} faces, and the largest are explained: --faces")
     return "\n".join([*lines, "what the model rests on, not what anybody feels", status.line])
 
 
@@ -208,15 +241,8 @@ def _by_emotion(values: NDArray[np.float64], emotions: Sequence[str]) -> dict[st
     return {name: round(float(value), _DECIMALS) for name, value in zip(emotions, values, strict=True)}
 
 
-def _explained(
-    frames: Sequence[SeenFace],
-    runtime: Runtime,
-    shipped: TrainingFaces,
-    graph: TrainedModel | None,
-    params: ExplainParams,
-    seed: int,
-) -> FaceExplained:
-    start = time.perf_counter()
+def _explained(frames: Sequence[SeenFace], explainer: Explainer, shipped: TrainingFaces) -> FaceExplained:
+    start, runtime = time.perf_counter(), explainer.runtime
     scores = runtime.scores(_stacked(frames, runtime.reads)[None], np.array([len(frames)], dtype=np.int64))
     sets = runtime.sets(scores)
     baselines = baselines_of(shipped)
@@ -230,7 +256,7 @@ def _explained(
         abstained=bool(runtime.calibrator.abstains(sets)[0]),
         exact=_exact(runtime, frames, baselines[0]),
         second=None if second is None else _exact(runtime, frames, second),
-        summary=None if graph is None else _mapped(frames, runtime, graph, baselines[0], shipped, params, seed),
+        summary=_mapped(frames, explainer, baselines[0], shipped),
         crop=middle.crop,
         seconds=time.perf_counter() - start,
     )
@@ -251,16 +277,13 @@ def _exact(runtime: Runtime, frames: Sequence[SeenFace], baseline: Baseline) -> 
 
 
 def _mapped(
-    frames: Sequence[SeenFace],
-    runtime: Runtime,
-    graph: TrainedModel,
-    baseline: Baseline,
-    shipped: TrainingFaces,
-    params: ExplainParams,
-    seed: int,
-) -> AttributionSummary:
+    frames: Sequence[SeenFace], explainer: Explainer, baseline: Baseline, shipped: TrainingFaces
+) -> AttributionSummary | None:
     from bitface.explain.integrated_gradients import Faces, completed_gradients
 
+    runtime, graph, params = explainer.runtime, explainer.graph, explainer.params
+    if graph is None:
+        return None
     owners = pixel_owners(_stacked(frames, "landmarks")[None]) if runtime.reads == "crops" else None
     faces = Faces(
         inputs=_stacked(frames, runtime.reads)[None],
@@ -276,7 +299,7 @@ def _mapped(
         orders=params.ig_orders,
         copies=params.ig_copies,
         noise=(params.ig_noise * shipped.deviation).astype(np.float32),
-        seed=seed,
+        seed=explainer.seed,
     )
     return summarise(made)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bitface.explain.region_mass import landmark_values
 from bitface.steps.explain_faces import NO_GRAPH, FaceExplained, PictureExplained
+from bitface.steps.inputs import printable
 
 CAVEATS: Final = (
     "It explains the model and not the person: what the score rests on, not what anybody feels.",
@@ -37,7 +38,7 @@ def write_page(
         ]
         page = pages.ExplanationPage(
             status=status,
-            title=f"What the reading of {found.path.name} rests on",
+            title=f"What the reading of {printable(found.path.name)} rests on",
             model=found.model,
             facts={
                 "model": f"{found.model}, bundle {found.digest[:16]}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.file_kinds import HEAD_BYTES, READ, FileKind, kind_by_name, kind_of
 
 Unread = Literal["unreadable", "not_supported", "refused"]
@@ -35,10 +36,11 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A file, or a path that leads to none; `trouble` is None where it may be decoded."""
+    """A file, or a path that leads to none; `trouble` is None where it may be decoded as a picture."""
 
     path: Path
     trouble: Trouble | None = None
+    is_video: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ def _named(path: Path, mode: int | OSError) -> Input:
     if not stat.S_ISREG(mode):
         return _in_trouble(path, "not_supported", "is neither a file nor a folder; save it as a file")
     found = _of_file(path)
-    return found if found.trouble is None else Input(path=path, trouble=replace(found.trouble, is_loss=True))
+    return found if found.trouble is None else replace(found, trouble=replace(found.trouble, is_loss=True))
 
 
 def _below(folder: Path) -> tuple[list[Input], int]:
@@ -136,11 +138,13 @@ def _of_file(path: Path) -> Input:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         return _out_of_reach(path, error, is_loss=_may_be_picture(path))
-    return Input(path=path, trouble=_trouble_with(head, kind_by_name(path.suffix)))
+    kind, called = kind_of(head), kind_by_name(path.suffix)
+    seems = kind or called
+    is_video = seems is not None and seems.medium == "video" and bool(head)
+    return Input(path=path, trouble=_trouble_with(head, kind, called), is_video=is_video)
 
 
-def _trouble_with(head: bytes, called: FileKind | None) -> Trouble | None:
-    kind = kind_of(head)
+def _trouble_with(head: bytes, kind: FileKind | None, called: FileKind | None) -> Trouble | None:
     if kind is not None and kind.name in READ:
         return None
     if kind is None and called is None:
@@ -154,7 +158,7 @@ def _trouble_with(head: bytes, called: FileKind | None) -> Trouble | None:
 
 def _of_other_kind(kind: FileKind | None) -> Trouble:
     if kind is not None and kind.medium == "video":
-        reason = f"is a video ({kind.name}), and only pictures are read; save frames of it as {READ[0]} or {READ[1]}"
+        reason = f"is a video ({kind.name}), and only pictures are read; save frames of it as {READ[0]}, or explain it"
         return Trouble(status="not_supported", reason=reason)
     return Trouble(status="not_supported", reason=f"is in the format {kind.name if kind else 'unknown'}; {EXPORT}")
 
@@ -162,3 +166,25 @@ def _of_other_kind(kind: FileKind | None) -> Trouble:
 def _out_of_reach(path: Path, error: OSError, is_loss: bool) -> Input:
     remedy = "name one that exists" if isinstance(error, FileNotFoundError) else "see that you may read it"
     return _in_trouble(path, "unreadable", f"cannot be opened ({error.strerror}); {remedy}", is_loss)
+
+
+def check_spares_inputs(path: Path, inputs: Iterable[Path]) -> None:
+    """Raises InputError where a file would be written over one of the inputs, under whatever name."""
+    place = os.path.realpath(path)
+    if any(os.path.realpath(one) == place for one in inputs):
+        raise InputError(f"'{path}' is one of the inputs, and would be written over; name another file")
+
+
+def trouble_of(error: InputError, label: str) -> Trouble:
+    """What an error of a decoder, which called the file `label`, says of an input whose path stands beside it."""
+    status: Unread = "unreadable"
+    if isinstance(error, OverLimitError):
+        status = "refused"
+    elif isinstance(error, NotSupportedError):
+        status = "not_supported"
+    return Trouble(status=status, reason=" ".join(str(error).split()).removeprefix(f"{label!r} "))
+
+
+def printable(name: str) -> str:
+    """A name on one line, whatever characters are in it; what no terminal should get is escaped as in Python."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)

@@ -11,22 +11,18 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from bitface.errors import InputError, NotSupportedError, OverLimitError
-from bitface.faces.scenes import SCENE_PX_MIN
+from bitface.errors import InputError
+from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
 from bitface.params import FeatureParams
 from bitface.ports import Landmarker, ReadImage, Report, Runtime
 from bitface.steps.explain_faces import region_values, regions_document
-from bitface.steps.inputs import Input, Unread
+from bitface.steps.inputs import Input, Trouble, Unread, trouble_of
 
 Keep = Callable[[str, int, SeenFace], None]
 """Is told each face: the SHA-256 of its picture's file, its number there, and what was seen."""
 Status = Literal["answered", "abstained", "no_face"] | Unread
 STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
-NO_FACE: Final = (
-    "no face found; a head must be upright, seen from the front, and fill a fifteenth of the longer side (a fifth of a "
-    f"picture under {SCENE_PX_MIN} pixels): turn it, or cut it closer"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +68,16 @@ def predictions(inputs: Sequence[Input], reader: Reader, report: Report) -> Iter
 
 
 def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
-    path, trouble = one.path, one.trouble
-    if trouble is not None:
-        return Prediction(path=path, status=trouble.status, reason=trouble.reason, is_loss=trouble.is_loss)
+    path = one.path
+    if one.trouble is not None:
+        return _unread(path, one.trouble)
     start = time.perf_counter()
     try:
         image = reader.read(path, path.name)
         decoded = time.perf_counter()
         seen = landmarker.see_all(image, reader.features)
     except InputError as error:
-        return _unread(path, error)
+        return _unread(path, trouble_of(error, path.name))
     if not seen:
         return Prediction(path=path, status="no_face", reason=NO_FACE)
     shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, time.perf_counter())}
@@ -98,15 +94,8 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
     )
 
 
-def _unread(path: Path, error: InputError) -> Prediction:
-    status: Status = "unreadable"
-    if isinstance(error, OverLimitError):
-        status = "refused"
-    elif isinstance(error, NotSupportedError):
-        status = "not_supported"
-    # The path stands beside it.
-    reason = " ".join(str(error).split()).removeprefix(f"{path.name!r} ")
-    return Prediction(path=path, status=status, reason=reason, is_loss=True)
+def _unread(path: Path, trouble: Trouble) -> Prediction:
+    return Prediction(path=path, status=trouble.status, reason=trouble.reason, is_loss=trouble.is_loss)
 
 
 def _keep(path: Path, faces: Sequence[SeenFace], keep: Keep | None) -> None:

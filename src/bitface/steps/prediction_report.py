@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from bitface.errors import InputError
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
-from bitface.steps.inputs import Input
+from bitface.steps.inputs import printable
 from bitface.steps.predict import STATUSES, Prediction
 
 WriteRow = Callable[[Prediction], None]
@@ -53,53 +53,32 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
     status line). UTF-8; bytes of a path that are none are written as ``\udcff``. Where the work ends early, what was written
     stays in a file `*.part` beside it.
 
-    Raises:
-        InputError: the file cannot be written: on entry, before any work, or later, when the disk is full.
+    A device or a pipe is written straight. Errors of the system rise, on entry before any work.
     """
     columns = sorted(emotions)
-    place, part, stream = _opened(path)
-    with stream:
+    place = Path(os.path.realpath(path))
+    part = place if place.exists() and not place.is_file() else _part_beside(place)
+    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
 
         def write(rows: Iterable[Sequence[Any]]) -> None:
-            try:
-                writer.writerows(rows)
-                stream.flush()
-            except OSError as error:
-                raise _unwritable(path, error) from error
+            writer.writerows(rows)
+            stream.flush()
 
         write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason", "model"]])
         yield lambda row: write([*values, model] for values in _csv_rows(row, columns))
-        try:
+        if part != place:
             os.fsync(stream.fileno())
-            part.chmod(0o644)
-            part.replace(place)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+    if part != place:
+        part.chmod(0o644)
+        part.replace(place)
 
 
-def _opened(path: Path) -> tuple[Path, Path, TextIO]:
-    """Where the table will be, links followed; the file that it is written to until then; and that file, open."""
-    try:
-        place = Path(os.path.realpath(path))
-        if place.exists() and not place.is_file():
-            raise InputError(f"--csv '{path}' is no file; name one that is, or will be")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=place.parent, prefix=f"{place.name}.", suffix=".part")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    return place, Path(part), os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="")
-
-
-def check_spares_inputs(table: Path, inputs: Sequence[Input]) -> None:
-    """Raises InputError where the table would be written over one of the inputs."""
-    place = os.path.realpath(table)
-    if any(one.trouble is None and os.path.realpath(one.path) == place for one in inputs):
-        raise InputError(f"--csv '{table}' is one of the inputs; name another file")
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"--csv '{path}' cannot be written ({error.strerror}); name a file that can")
+def _part_beside(place: Path) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f"{place.name[:40]}.", suffix=".part")
+    os.close(handle)
+    return Path(name)
 
 
 def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[Any]]:
@@ -136,7 +115,7 @@ def check_nothing_lost(rows: Sequence[Prediction]) -> None:
     lost = [row for row in rows if row.is_loss]
     if lost:
         of = f"{len(lost)} of {len(rows)} inputs" if len(rows) > 1 else "the input"
-        first = f"'{_printable(lost[0].path.name)}' {lost[0].reason}"
+        first = f"'{printable(lost[0].path.name)}' {lost[0].reason}"
         raise InputError(f"{of} could not be read, all others were; the first: {first}")
     if rows and all(row.status == "not_supported" for row in rows):
         raise InputError("no picture is among the inputs; name pictures or a folder that holds some")
@@ -160,11 +139,7 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     if not whole:
         return []
     above = os.path.commonpath([path.parent for path in whole])
-    return [_printable(str(path.relative_to(above))) for path in whole]
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return [printable(str(path.relative_to(above))) for path in whole]
 
 
 def _set_words(face: dict[str, Any]) -> str:
