@@ -38,6 +38,18 @@ def test_keeping_a_version_leaves_the_pin_alone(store: DvcStore, tmp_path: Path)
     assert {b"changed", b"a", b"b"} <= set(kept)
 
 
+def test_a_pinned_version_is_restorable_exactly_while_the_cache_holds_all_of_it(
+    store: DvcStore, tmp_path: Path
+) -> None:
+    assert not store.restorable()
+    store.pin()
+    assert store.restorable()
+    cache = next(tmp_path.rglob(".dvc/cache"))
+    listed = [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".dir"]
+    listed[0].unlink()
+    assert not store.restorable()
+
+
 def test_equal_content_has_one_version(store: DvcStore, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "data", tmp_path / "other" / "data")
     assert DvcStore(tmp_path / "other" / "data", tmp_path / "p", tmp_path / "home2").version() == store.version()

@@ -78,6 +78,9 @@ class Store:
         self.kept = True
         return self.version()
 
+    def restorable(self) -> bool:
+        return self.kept or self.remote
+
     def pull(self) -> bool:
         if self.remote:
             write(self.data, str(self._pinned))
@@ -109,7 +112,8 @@ def test_a_dataset_is_present_pulled_or_rendered_and_the_run_says_which(
     store = Store(data, pinned, remote)
     found = find_dataset(data, store, lambda: write(data, "rendered"), "default", tmp_path / "marker")
     assert (found.origin, found.warning is not None) == (origin, warned)
-    assert store.kept == (found.version != pinned)
+    assert store.kept == (origin != "pulled" and (found.version != pinned or not remote))
+    assert store.restorable()
 
 
 def test_a_quick_dataset_is_rendered_again_for_the_default_profile(tmp_path: Path) -> None:

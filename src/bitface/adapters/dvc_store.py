@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -102,6 +103,18 @@ class DvcStore:
                 return False
             self._claim(repo, pinned)
         return self._data.is_dir()
+
+    def restorable(self) -> bool:
+        """Whether the pinned version lies whole in the cache, so that `dvc checkout` can bring it back; writes nothing."""
+        pinned = self.pinned()
+        if pinned is None:
+            return False
+        with self._repo() as repo:
+            cache = repo.cache.local
+            if not cache.exists(pinned):
+                return False
+            with cache.fs.open(cache.oid_to_path(pinned)) as listing:
+                return all(cache.exists(entry["md5"]) for entry in json.load(listing))
 
     def forget(self, names: Collection[str]) -> Forgotten:
         """Deletes from this dataset's stores its versions that hold files of these names: their listings, and every content that no

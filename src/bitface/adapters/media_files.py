@@ -172,7 +172,7 @@ def decode_frames(data: bytes) -> NDArray[np.uint8]:
             encoded = [archive.read(entry) for entry in entries]
     except (zipfile.BadZipFile, *_DECODER_ERRORS, NotImplementedError, RuntimeError) as error:
         raise InputError(
-            "a sample's bytes are not a container of frames; restore the dataset with `dvc pull`"
+            "a sample's bytes are not a container of frames; `bitface doctor` says how to restore it"
         ) from error
     frames: list[NDArray[np.uint8]] = []
     pixels = 0

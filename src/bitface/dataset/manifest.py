@@ -38,7 +38,9 @@ def verify_manifest(data: Path) -> str:
         name = wrong[0][0]
         kind = "altered" if name in recorded and name in found else "missing" if name in recorded else "not recorded"
         files = len({name for name, _ in wrong})
-        raise IntegrityError(f"dataset file '{name}' is {kind} ({files} in all); restore it with `dvc pull --force`")
+        raise IntegrityError(
+            f"dataset file '{name}' is {kind} ({files} in all); `bitface doctor` says how to restore it"
+        )
     return sha256_of(path)
 
 

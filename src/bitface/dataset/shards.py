@@ -72,9 +72,11 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
                 if name in ("subject", "consents") or (media and "/" in name)
             }
     except (OSError, zipfile.BadZipFile) as error:
-        raise IntegrityError(f"shard of person {person} is not readable; restore it with `dvc pull --force`") from error
+        raise IntegrityError(
+            f"shard of person {person} is not readable; `bitface doctor` says how to restore it"
+        ) from error
     if "subject" not in plain or "consents" not in plain:
-        raise IntegrityError(f"shard of person {person} has no subject record; restore it with `dvc pull --force`")
+        raise IntegrityError(f"shard of person {person} has no subject record; `bitface doctor` says how to restore it")
     return Shard(
         subject=SubjectRecord(**json.loads(plain["subject"])),
         samples=_below("samples/", plain),

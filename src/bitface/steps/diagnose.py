@@ -154,12 +154,23 @@ def _dataset(data: Path, store: DatasetStore) -> Finding:
     try:
         verify_manifest(data)
     except BitfaceError as error:
-        return Finding(what="dataset", state="fail", found=str(error), remedy="restore it with `dvc pull --force`")
+        return Finding(
+            what="dataset", state="fail", found=str(error).partition("; ")[0], remedy=_restored(data, store, force=True)
+        )
     version, pinned = store.version(), store.pinned()
     if pinned is not None and version != pinned:
-        remedy = "dvc checkout restores the pinned one; `bitface data synthesize` or `import` pins a new one"
+        remedy = f"{_restored(data, store)}; `bitface data synthesize` or `import` pins a new one"
         return Finding(what="dataset", state="warn", found=f"{version[:12]}, pinned {pinned[:12]}", remedy=remedy)
     return Finding(what="dataset", state="ok", found=f"{version[:12]}, every file as recorded")
+
+
+def _restored(data: Path, store: DatasetStore, force: bool = False) -> str:
+    """How the pinned version comes back: DVC can only check out what its cache holds."""
+    if store.restorable():
+        return f"`dvc checkout {'--force ' if force else ''}{data.name}.dvc` in {data.parent} brings the pinned version back"
+    if not force:
+        return "the pinned version is not stored on this machine, and runs use and record the one here"
+    return f"no version is stored that could replace it: move {data.name}/ away; make retrain renders synthetic adults again, import people"
 
 
 def _keys(folder: Path, keys: KeyStore) -> Finding:

@@ -45,7 +45,7 @@ def find_dataset(
     warning = None
     if origin == "synthesised":
         write_atomically(marker, json.dumps({"version": version, "profile": made_for}).encode())
-    if origin != "pulled" and version != pinned:
+    if origin != "pulled" and not (version == pinned and store.restorable()):
         store.keep()
     if pinned is not None and version != pinned:
         warning = (
