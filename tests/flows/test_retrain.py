@@ -22,8 +22,12 @@ import pytest
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
 from bitface.ledger.engine import sqlite_url
+from bitface.ledger.entries import DecisionEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps.lease import holding
+from bitface.steps.promote import stand_in
+from bitface.steps.reconcile import project_aliases
+from bitface.steps.summary import summary_text
 
 pytestmark = pytest.mark.timeout(900)
 SETS = (
@@ -230,6 +234,64 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) ->
     summary = json.loads(run.stdout)
     assert summary["gate"]["decision"] == "block"
     assert summary["alias"] is None
+    said = summary_text(summary)
+    worst = summary["gate"]["causes"][0]
+    assert "crash" in said and worst["state"] == "FAIL" and worst["name"] in said.partition("Why")[2]
+    look = f"bitface predict FILE --model bitface/{summary['version']} --purpose demo --context research"
+    assert said.splitlines()[-1].strip() == look
+    line = "bitface/1 · BLOCKED · evidence synthetic · for demo in research · not live"
+    assert summary["status"]["line"] == line
+    nobody = bitface(tmp_path, "predict", "face.png", "--purpose", "demo", "--context", "research")
+    assert nobody.returncode == 2 and "bitface/1 (blocked, " in nobody.stderr and look in nobody.stderr
+    assert bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0] == line
+    shown = bitface(tmp_path, "gate", "show", summary["run_id"], "--json")
+    assert json.loads(shown.stdout)["status"]["line"] == line
+    (tag,) = [one.tags["status"] for one in _versions_in_mlflow(tmp_path)]
+    assert tag == line
+
+
+def _versions_in_mlflow(project: Path) -> list:
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{project / 'home' / 'mlflow.db'}").search_model_versions("name='bitface'")
+
+
+def test_a_demo_answers_where_no_version_is_named_and_for_a_demo_alone(copied, stills, tmp_path, bitface) -> None:
+    """The gate's word is `hold`, there is no champion, and everybody in it is synthetic."""
+    from bitface.adapters.mlflow_tracking import MlflowTracking
+
+    with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
+        (model,) = ledger.models()
+        facts = {"bundle_sha256": model.bundle_sha256, "run_id": model.run_id, "reasons": ()}
+        ledger.record_decision(DecisionEntry(decision_sha256="0" * 64, decision="hold", **facts))
+        stand_in(model.version, "0" * 64, ledger)
+        project_aliases(ledger, MlflowTracking(copied / "home"))
+    picture, research = str(min(stills.iterdir())), ("--context", "research")
+    line = "bitface/1 · HELD, alias demo · evidence synthetic · for demo in research · not live"
+    table = tmp_path / "out.csv"
+    found = bitface(copied, "predict", picture, "--purpose", "demo", *research, "--json", "--csv", str(table))
+    assert found.returncode == 0, found.stderr[-2000:]
+    (row,) = json.loads(found.stdout)
+    status = row["model"]["status"]
+    assert (status["line"], status["alias"], status["purposes"], status["contexts"]) == (
+        line,
+        "demo",
+        ["demo"],
+        ["research"],
+    )
+    assert line in table.read_text()
+    assert line in bitface(copied, "predict", picture, "--purpose", "demo", *research).stdout
+    page = tmp_path / "page.html"
+    why = bitface(copied, "explain", picture, "--purpose", "demo", *research, "--out", str(page))
+    assert why.returncode == 0 and line in why.stdout, why.stderr[-2000:]
+    assert "evidence synthetic" in page.read_text().partition("<h1>")[0], (
+        "how the model stands is the first thing on the page"
+    )
+    for named in ((), ("--model", "bitface/1"), ("--model", "demo")):
+        refused = bitface(copied, "predict", picture, *named, "--purpose", "evaluate", *research)
+        assert refused.returncode == 4 and "demo" in refused.stderr and "evaluate" in refused.stderr
+    (version,) = _versions_in_mlflow(copied)
+    assert "demo" in version.aliases and version.tags["status"] == line
 
 
 @pytest.fixture
