@@ -317,7 +317,7 @@ class Stages:
             draw, mesh, report = wiring.pictures(tools.workspace)
             evaluation = as_judged(evaluation, decision.decision.cells)
             recorded = record_version(run, bundle, decision, tools.ledger)
-            figures = draw_figures(run, bundle, evaluation, units, explanation, decision, draw, mesh)
+            figures = draw_figures(run, recorded, bundle, evaluation, units, explanation, decision, draw, mesh)
             reports = write_reports(
                 run, recorded, validation, bundle, evaluation, explanation, drifted, decision, report
             )

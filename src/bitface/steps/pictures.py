@@ -35,9 +35,9 @@ _NETWORKS = {
     "face_net": "One-vs-rest expressions from aligned 64x64 grey faces: binarized 3x3 convolutions, an LSTM, one head each.",
 }
 _VERDICTS = {
-    "promote": "The gate lets it through.",
-    "hold": "The gate holds it.",
-    "block": "The gate blocks it.",
+    "promote": "the gate lets it through.",
+    "hold": "the gate holds it.",
+    "block": "the gate blocks it.",
 }
 _WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
 _KINDS = {
@@ -64,6 +64,7 @@ LIMITS = (
 
 def draw_figures(
     run: Run,
+    status: ModelStatus,
     bundle: Exported,
     evaluation: Evaluated,
     units: UnitsRead | None,
@@ -103,7 +104,7 @@ def draw_figures(
     about = f"Mean over the faces that show it, of {len(exact.values)} stills of people who trained nothing, against the {exact.baseline}."
     spread = landmark_values(values, exact.regions)
     drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
-    title = f"{_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
+    title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
     shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
     drawn.append(
