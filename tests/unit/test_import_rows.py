@@ -166,19 +166,6 @@ def test_the_name_as_written_comes_first_and_a_doubtful_one_is_refused(tmp_path:
         SourceFolder(tmp_path).file("b.Jpg")
 
 
-def test_rows_that_contradict_each_other_are_both_quarantined(tmp_path: Path) -> None:
-    """Nobody knows whether it is fear or joy, or whose face it is; the good row beside them is taken."""
-    rows = "a.png,p1,fear,,,,,,,\n./a.png,p1,happy,,,,,,,\nb.png,p2,fear,,,,,,,\n"
-    usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
-    assert [row.row for row in usable] == [3]
-    assert [(row.row, "rows 1 and 2" in row.reason) for row in rejected] == [(1, True), (2, True)]
-
-
-def test_a_duplicate_is_quarantined_and_its_first_row_kept(tmp_path: Path) -> None:
-    usable, rejected = read_manifest(source(tmp_path, "a.png,p1,fear,,,,,,,\n" * 2), tmp_path)
-    assert ([row.row for row in usable], [row.row for row in rejected]) == ([1], [2])
-
-
 def test_a_missing_column_is_one_line_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="column 'label' is missing"):
         read_manifest(source(tmp_path, "a.png,p1\n", "path,subject_id\n"), tmp_path)

@@ -102,8 +102,8 @@ def read_manifest(
             rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
     barred = _minors(table.rows) | _in_two_splits(usable)
     rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
-    usable, doubled = _without_doubles([row for row in usable if row.subject_id not in barred])
-    return tuple(usable), tuple(sorted([*rejected, *doubled], key=lambda row: row.row))
+    usable = [row for row in usable if row.subject_id not in barred]
+    return tuple(usable), tuple(sorted(rejected, key=lambda row: row.row))
 
 
 def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
@@ -122,25 +122,6 @@ def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -
         split=_split(raw.get("split", "")),
         cleared=frozenset(name for name, column in FACTS.items() if _plain(raw.get(column, "")) == "unknown"),
     )
-
-
-def _without_doubles(rows: Sequence[ImportRow]) -> tuple[list[ImportRow], list[QuarantinedRow]]:
-    """Each file and frame once. Where two rows agree the first is kept; where they do not, nobody knows which is right."""
-    same: dict[tuple[Path, int], list[ImportRow]] = {}
-    for row in rows:
-        same.setdefault((row.path, row.frame), []).append(row)
-    kept: list[ImportRow] = []
-    refused: list[QuarantinedRow] = []
-    for members in same.values():
-        first = members[0]
-        if len({(row.subject_id, row.label) for row in members}) > 1:
-            numbers = " and ".join(str(row.row) for row in members[:3])
-            why = f"rows {numbers} give one picture another person or label; keep the row that is right"
-            refused += [row.refused(why) for row in members]
-        else:
-            kept.append(first)
-            refused += [row.refused(f"the same file and frame stands in row {first.row}") for row in members[1:]]
-    return sorted(kept, key=lambda row: row.row), refused
 
 
 def gender_of(text: str) -> str:

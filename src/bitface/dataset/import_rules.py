@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from bitface.dataset.import_rows import FACTS, ImportRow, QuarantinedRow
@@ -49,6 +50,16 @@ def contradicted_people(rows: Sequence[ImportRow]) -> dict[str, str]:
         people.setdefault(row.subject_id, []).append(row)
     found = ((subject, _contradiction(own)) for subject, own in people.items())
     return {subject: why for subject, why in found if why is not None}
+
+
+def agreeing_files(rows: Sequence[ImportRow]) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The rows without those of a file that stands under two labels or people, or twice at one place of a clip."""
+    files: dict[Path, list[ImportRow]] = {}
+    for row in rows:
+        files.setdefault(row.path, []).append(row)
+    refused = tuple(bad for same in files.values() for bad in _of_one_file(same))
+    gone = {row.row for row in refused}
+    return tuple(row for row in rows if row.row not in gone), refused
 
 
 def agreeing_pictures(pictures: Sequence[Picture]) -> tuple[tuple[Picture, ...], tuple[QuarantinedRow, ...]]:
@@ -94,7 +105,9 @@ def corrections_of_person(
     if known is None:
         return ()
     return tuple(
-        Correction(row=row.row, change=f"{FACTS[name]} {getattr(known, name)} is now {getattr(after, name)}")
+        Correction(
+            row=row.row, change=f"{FACTS[name]} {_word(getattr(known, name))} is now {_word(getattr(after, name))}"
+        )
         for row in rows
         for name in _said(row)
         if getattr(known, name) != getattr(after, name)
@@ -116,22 +129,42 @@ def corrected_sample(
 
 def _contradiction(rows: Sequence[ImportRow]) -> str | None:
     for name, column in FACTS.items():
-        first: dict[Any, ImportRow] = {}
-        for row in rows:
-            if name in _said(row):
-                first.setdefault(_said(row)[name], row)
+        first = _first_of_each((_said(row)[name], row) for row in rows if name in _said(row))
         if len(first) > 1:
-            values = ", ".join(str(value) for value in first)
-            return (
-                f"rows {_numbers(first.values())} give one person two values of {column} ({values}); keep the right one"
-            )
+            which = f"{_numbers(first.values())} give one person two values of {column}"
+            return f"rows {which} ({', '.join(map(str, first))}); keep the right one"
     return None
+
+
+def _first_of_each(pairs: Iterable[tuple[Any, ImportRow]]) -> dict[Any, ImportRow]:
+    """Value -> the first row that says it."""
+    first: dict[Any, ImportRow] = {}
+    for value, row in pairs:
+        first.setdefault(value, row)
+    return first
+
+
+def _of_one_file(rows: Sequence[ImportRow]) -> list[QuarantinedRow]:
+    if len({(row.subject_id, row.label) for row in rows}) > 1:
+        why = f"rows {_numbers(rows)} give one picture to two people or two labels; keep the row that is right"
+        return [row.refused(why) for row in rows]
+    first = _first_of_each(((row.clip, row.frame), row) for row in rows)
+    kept = {row.row for row in first.values()}
+    return [
+        row.refused(f"the same file and frame stands in row {first[row.clip, row.frame].row}")
+        for row in rows
+        if row.row not in kept
+    ]
 
 
 def _said(row: ImportRow) -> Mapping[str, Any]:
     """The facts that a row states, also that one is not known."""
     facts = {name: getattr(row, name) for name in FACTS}
     return {name: value for name, value in facts.items() if value not in _UNKNOWN or name in row.cleared}
+
+
+def _word(value: Any) -> str:
+    return "unknown" if value is None else str(value)
 
 
 def _refused(pictures: Iterable[Picture], why: str) -> list[QuarantinedRow]:

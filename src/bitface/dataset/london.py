@@ -7,7 +7,8 @@ file, label, age, gender, ethnicity and ita (individual typology angle in degree
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,17 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
             usable.append(_row(number, entry, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=number, reason=str(error)))
-    return tuple(usable), tuple(rejected)
+    return _with_one_tone(usable), tuple(rejected)
+
+
+def _with_one_tone(rows: Sequence[ImportRow]) -> tuple[ImportRow, ...]:
+    """Everybody's rows with the median of their tones: the angle is measured in each picture, a person has one skin."""
+    tones: dict[str, list[int]] = {}
+    for row in rows:
+        if row.skin_tone is not None:
+            tones.setdefault(row.subject_id, []).append(row.skin_tone)
+    medians = {subject: sorted(own)[len(own) // 2] for subject, own in tones.items()}
+    return tuple(replace(row, skin_tone=medians.get(row.subject_id)) for row in rows)
 
 
 def monk_of_ita(ita_deg: float) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitface.consent.known_sources import Notice
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, grouped
-from bitface.dataset.import_rules import Correction, Picture, agreeing_pictures, contradicted_people
+from bitface.dataset.import_rules import Correction, Picture, agreeing_files, agreeing_pictures, contradicted_people
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, RefusedError
 from bitface.ports import EncodeFrames, ReadImage, Report
@@ -66,10 +66,10 @@ def import_people(
     """
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
-    rows = [row for row in intake.rows if row.subject_id not in contradicted]
+    rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
     brought, undecodable = _read(rows, pictures)
     agreeing, doubled = agreeing_pictures(brought)
-    rejected += [*intake.rejected, *undecodable, *doubled]
+    rejected += [*intake.rejected, *of_files, *undecodable, *doubled]
     if writing is None:
         decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
         _check_any(decision)
