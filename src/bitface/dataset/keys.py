@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.locks import alone
 from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import check_pseudonym, is_pseudonym
@@ -38,6 +39,7 @@ PUBLISHED: Final = (
 _SUPPRESSED: Final = "erased "
 _MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
 _MASTER_BYTES: Final = 32
+_WAIT_S: Final = 60.0
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
 
 
@@ -84,7 +86,9 @@ class KeyStore:
 
     def enrol(self, subject_id: str) -> str:
         """The pseudonym of a subject's id; makes the person's key and entry at the first call. Raises what `keep` raises."""
-        return self.keep(self.foreseen(subject_id))
+        enrolment = self.foreseen(subject_id)
+        self.keep([enrolment])
+        return enrolment.pseudonym
 
     def foreseen(self, subject_id: str) -> Enrolment:
         """The enrolment of a subject's id, a new one where there is none; nothing is written, not even a master key.
@@ -102,36 +106,29 @@ class KeyStore:
         digest = hmac.new(secrets.token_bytes(32), subject_id.encode(), hashlib.sha256).hexdigest()
         return Enrolment(subject_id=subject_id, pseudonym="r" + digest[:15], key=secrets.token_bytes(_KEY_BYTES))
 
-    def keep(self, enrolment: Enrolment) -> str:
-        """Writes the key and the entry of a new enrolment; returns its pseudonym. A known one is left as it is.
+    def keep(self, enrolments: Sequence[Enrolment]) -> None:
+        """Writes the keys and entries of new enrolments; known ones are left as they are.
 
         Raises:
-            RefusedError: the subject was erased, or the master key is the published demo key.
-            InputError: somebody else enrolled the subject meanwhile.
+            RefusedError: a subject was erased, or the master key is the published demo key.
+            InputError: somebody else enrolled a subject meanwhile.
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
-        subject_id, pseudonym = enrolment.subject_id, enrolment.pseudonym
-        if enrolment.key is not None:
-            wrapped = aes_key_wrap(self._master(), enrolment.key)
-            sealed = self._seal().encrypt(subject_id.encode(), [b"subject-id", pseudonym.encode()])
-            entry = {"pseudonym": pseudonym, "wrapped_key": wrapped.hex(), "subject_id": sealed.hex()}
-            write_atomically(self._folder / "people" / f"{pseudonym}.json", json.dumps(entry).encode(), 0o600)
-            write_once(self._entry(subject_id), pseudonym.encode(), 0o600)
-        if self.erasure_of(subject_id) is not None:
-            raise RefusedError(ERASED)
-        if self._pseudonym_of_id(subject_id) != pseudonym:
-            raise InputError("somebody was enrolled by another command meanwhile; run the same command again")
-        return pseudonym
+        with self._alone():
+            for enrolment in enrolments:
+                self._keep(enrolment)
 
-    def forget(self, person: str) -> None:
-        """Takes back an enrolment that came to nothing: no data and no consent of this pseudonym was ever stored."""
-        path = self._folder / "people" / f"{check_pseudonym(person)}.json"
-        if path.is_file():
-            entry = self._entry(self._subject_of(path, person))
-            if entry.is_file() and entry.read_text(encoding="utf-8") == person:
-                entry.unlink()
-            path.unlink()
+    def forget(self, people: Sequence[str]) -> None:
+        """Takes back enrolments that came to nothing: no data and no consent of these pseudonyms was ever stored."""
+        with self._alone():
+            for person in people:
+                path = self._folder / "people" / f"{check_pseudonym(person)}.json"
+                if path.is_file():
+                    entry = self._entry(self._subject_of(path, person))
+                    if entry.is_file() and entry.read_text(encoding="utf-8") == person:
+                        entry.unlink()
+                    path.unlink()
 
     def pseudonym_of(self, subject: str) -> str | None:
         """The pseudonym of a subject's id, or the subject itself where it is a known pseudonym, else None."""
@@ -158,9 +155,10 @@ class KeyStore:
         path = self._folder / "people" / f"{check_pseudonym(person)}.json"
         if is_synthetic(person) or not path.is_file():
             return False
-        entry = self._entry(self._subject_of(path, person))
-        write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
-        path.unlink()
+        with self._alone():
+            entry = self._entry(self._subject_of(path, person))
+            write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
+            path.unlink()
         return True
 
     def key_of(self, person: str) -> bytes:
@@ -189,8 +187,11 @@ class KeyStore:
             IntegrityError: the wrapped key does not open with this master key.
         """
         path = self._day(day)
-        # Of two processes that make it at once, the first counts for both.
-        write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode(), 0o600)
+        if not path.exists():
+            self._master()
+            with self._alone():
+                # Of two processes that make it at once, the first counts for both.
+                write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode(), 0o600)
         return self._unwrapped(bytes.fromhex(path.read_text(encoding="utf-8")), f"day {day}")
 
     def days(self) -> tuple[date, ...]:
@@ -225,7 +226,10 @@ class KeyStore:
             InputError: the master key is kept elsewhere, and the next one is not given. IntegrityError: a key opens with neither.
         """
         self._master()
-        new = self._next()
+        with self._alone():
+            return self._rotated(self._next())
+
+    def _rotated(self, new: bytes) -> int:
         write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()), 0o600)
         count = 0
         for path in sorted((self._folder / "people").glob("*.json")):
@@ -240,6 +244,29 @@ class KeyStore:
         if not self._given():
             (self._folder / _NEXT).replace(self._folder / _MASTER)
         return count
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other writers of keys out: none may wrap a key by a master key that is just replaced. What one that was killed left half
+        written goes first, since it may hold a key.
+        """
+        with alone(self._folder, "a command that writes keys", _WAIT_S):
+            for part in self._folder.glob("*/.*.part"):
+                part.unlink(missing_ok=True)
+            yield
+
+    def _keep(self, enrolment: Enrolment) -> None:
+        subject_id, pseudonym = enrolment.subject_id, enrolment.pseudonym
+        if enrolment.key is not None:
+            wrapped = aes_key_wrap(self._master(), enrolment.key)
+            sealed = self._seal().encrypt(subject_id.encode(), [b"subject-id", pseudonym.encode()])
+            entry = {"pseudonym": pseudonym, "wrapped_key": wrapped.hex(), "subject_id": sealed.hex()}
+            write_atomically(self._folder / "people" / f"{pseudonym}.json", json.dumps(entry).encode(), 0o600)
+            write_once(self._entry(subject_id), pseudonym.encode(), 0o600)
+        if self.erasure_of(subject_id) is not None:
+            raise RefusedError(ERASED)
+        if self._pseudonym_of_id(subject_id) != pseudonym:
+            raise InputError("somebody was enrolled by another command meanwhile; run the same command again")
 
     def _next(self) -> bytes:
         """The master key that a rotation leads to."""

@@ -112,6 +112,8 @@ class Writer:
 
     def settle(self) -> bool:
         """Finishes or undoes the change that this installation's last writer was killed in; whether there was one to finish."""
+        for part in self._path.parent.glob(f".{self._path.name}.*.part"):
+            part.unlink(missing_ok=True)
         note = self._noted()
         if note is None:
             return False
@@ -120,8 +122,8 @@ class Writer:
             self._finish(note)
             self._tell("a change of the dataset that was interrupted is finished now")
         else:
-            for person in note.enrolled:
-                self.stores.keys.forget(person)
+            if note.enrolled:
+                self.stores.keys.forget(note.enrolled)
             self._clear(note)
         return is_decided
 
@@ -141,8 +143,8 @@ class Writer:
         change.fill(staged)
         note = replace(note, manifest=write_manifest(staged))
         self._write(note)
-        for enrolment in change.enrolments:
-            stores.keys.keep(enrolment)
+        if change.enrolments:
+            stores.keys.keep(change.enrolments)
         if change.events or change.notices:
             stores.ledger.record_consents(change.events, change.notices)
         note = replace(note, is_decided=True)

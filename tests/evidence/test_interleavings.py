@@ -1,0 +1,432 @@
+"""Imports, consents, erasures and retrains in any order, killed anywhere: counts hold, nobody is lost, keys and data belong together.
+
+Each command runs in a process of its own, forked from this one, and is killed for real (SIGKILL) before its n-th write to the disk or the
+ledger. What should come of it is said by a model here that knows nothing of how the program goes about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from PIL import Image
+from sqlalchemy import Engine, event
+
+from bitface.adapters.media_files import encode_frames, read_image
+from bitface.consent.events import ConsentEvent
+from bitface.consent.known_sources import Notice, synthetic_consents
+from bitface.consent.policy import LicenceRecord
+from bitface.dataset.import_rows import read_manifest
+from bitface.dataset.index import has_dataset, read_index
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.manifest import verify_manifest
+from bitface.dataset.shards import read_shard, shard_name
+from bitface.dataset.swap import version_of
+from bitface.errors import BitfaceError
+from bitface.faces.records import age_band_of
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.ledger import Ledger
+from bitface.ports import Forgotten
+from bitface.steps import erase
+from bitface.steps.consents import withdraw
+from bitface.steps.intake import IntakeReport, Pictures, import_people
+from bitface.steps.intake_decision import Intake
+from bitface.steps.version import find_dataset
+from bitface.steps.writing import Stores, writing
+from bitface.workspace import Workspace
+
+PEOPLE, PICTURES, LABELS = ("p1", "p2", "p3"), 6, ("fear", "anger")
+AGES = ("", "", "", "", "21", "34", "12", "unknown")
+NOTICE = Notice(notice_id="n1", language="en", text="We train a model on your picture.")
+LICENCE = LicenceRecord(id="own", name="ours", text="for training", purposes=("train",), contexts=("research",))
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - syncing a disk is not what is tested
+WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate")
+Stored = dict[str, dict[int, tuple[str, str]]]
+"""Owner's id -> picture -> label and age band."""
+
+
+class Store:
+    """A stand-in for DVC that is quick: a version is the manifest's digest, the pin a file beside the folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.data, self.pin_file = data, data.with_name("data.dvc")
+
+    def pinned(self) -> str | None:
+        return self.pin_file.read_text() if self.pin_file.is_file() else None
+
+    def version(self) -> str:
+        return version_of(self.data)
+
+    def pin(self) -> str:
+        self.pin_file.write_text(self.version())
+        return self.version()
+
+    keep = version
+
+    def pull(self) -> bool:
+        return False
+
+    def forget(self, people: object) -> Forgotten:
+        return Forgotten(objects=0)
+
+
+@dataclass
+class World:
+    """What the model knows of the installation."""
+
+    stored: Stored = field(default_factory=dict)
+    given: dict[str, int] = field(default_factory=dict)
+    """Owner's id -> how many consents were recorded, each after the withdrawal before."""
+    closed: set[str] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Row:
+    picture: int
+    who: str
+    label: str
+    age: str
+
+
+ROWS = st.builds(
+    Row,
+    picture=st.integers(0, PICTURES - 1),
+    who=st.sampled_from(PEOPLE),
+    label=st.sampled_from(LABELS),
+    age=st.sampled_from(AGES),
+)
+
+
+def kills(most: int) -> st.SearchStrategy[int | None]:
+    """After how many writes a command is killed; half of them are not."""
+    return st.sampled_from([*range(most), *[None] * most])
+
+
+def expected(world: World, rows: list[Row], fresh: set[str]) -> tuple[set[int], set[int], set[int], Stored]:
+    """Quarantined, admitted and corrected rows by number, and what is stored afterwards."""
+    numbered = list(enumerate(rows, start=1))
+    bad: set[int] = set()
+    minors = {row.who for row in rows if row.age == "12"}
+    for who in PEOPLE:
+        said = {row.age for row in rows if row.who == who and row.age}
+        allowed = who not in world.erased and (who in fresh or who not in world.closed)
+        if who in minors or len(said) > 1 or not allowed:
+            bad |= {number for number, row in numbered if row.who == who}
+    doubtful = {
+        row.who for row in rows if row.who in minors or len({r.age for r in rows if r.who == row.who and r.age}) > 1
+    }
+    for picture in range(PICTURES):
+        same = [(number, row) for number, row in numbered if row.picture == picture and row.who not in doubtful]
+        if len({(row.who, row.label) for _, row in same}) > 1:
+            bad |= {number for number, _ in same}
+        bad |= {number for number, _ in same[1:]}
+    owner = {picture: who for who, own in world.stored.items() for picture in own}
+    bad |= {number for number, row in numbered if owner.get(row.picture, row.who) != row.who}
+    after = {who: dict(own) for who, own in world.stored.items()}
+    admitted: set[int] = set()
+    corrected: set[int] = set()
+    for who in PEOPLE:
+        mine = [(number, row) for number, row in numbered if row.who == who and number not in bad]
+        if not mine:
+            continue
+        before = world.stored.get(who)
+        band = next(iter((before or {0: ("", "unknown")}).values()))[1]
+        said = {row.age for _, row in mine if row.age}
+        now = band if not said else age_band_of(None if said == {"unknown"} else float(said.pop()))
+        after[who] = {picture: (label, now) for picture, (label, _) in (before or {}).items()}
+        for number, row in mine:
+            known = (before or {}).get(row.picture)
+            if known is None:
+                admitted.add(number)
+            if (known and known[0] != row.label) or (before and row.age and now != band):
+                corrected.add(number)
+            after[who][row.picture] = (row.label, now)
+    return bad, admitted | corrected, corrected, after
+
+
+class Interleavings(RuleBasedStateMachine):
+    """One installation, from nothing."""
+
+    folder: Path
+    pictures: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
+        root = self.folder
+        self.place = Workspace(
+            root=root, home=root / "home", cache=root / "cache", data=root / "data", params=root / "params.yaml"
+        )
+        self.world = World()
+        self.clock = datetime.now(UTC) - timedelta(days=30)
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    @initialize(people=st.integers(1, len(PEOPLE)))
+    def begin(self, people: int) -> None:
+        """Some people are here: interleavings of nothing find nothing."""
+        self.bring([Row(number, who, "fear", "21") for number, who in enumerate(PEOPLE[:people])], set(), None)
+
+    @rule(rows=st.lists(ROWS, min_size=1, max_size=5), fresh=st.sets(st.sampled_from(PEOPLE)), kill=kills(70))
+    def bring(self, rows: list[Row], fresh: set[str], kill: int | None) -> None:
+        """An import of any rows, with the consents of old for everybody, and a new one of some."""
+        self.tick()
+        bad, admitted, corrected, after = expected(self.world, rows, fresh)
+        manifest = self.folder / "manifest.csv"
+        lines = [f"{row.picture}.png,{row.who},{row.label},{row.age}" for row in rows]
+        manifest.write_text("\n".join(["path,subject_id,label,age", *lines]) + "\n")
+        usable, rejected = read_manifest(manifest, self.pictures)
+        intake = Intake(
+            rows=usable,
+            rejected=rejected,
+            licence=LICENCE,
+            source="here",
+            consents=lambda names, _: tuple(self.consent(who, name, who in fresh) for who, name in names.items()),
+            known_notices=frozenset({NOTICE.sha256}),
+        )
+        kept = len(bad) < len(rows)
+
+        def bring(stores: Stores) -> None:
+            pictures = Pictures(read=read_image, encode=encode_frames, report=lambda *_: None)
+            done = import_people(intake, [NOTICE], pictures, stores, self.clock, lambda: writing(stores, "test", 5))
+            check_counts(done, rows, bad, admitted, corrected)
+
+        self.do(bring, kill, 0 if kept else None, after if kept else self.world.stored)
+
+    @rule(who=st.sampled_from(PEOPLE), kill=kills(6))
+    def take_back(self, who: str, kill: int | None) -> None:
+        """A withdrawal of somebody who is here."""
+        if not self.world.given.get(who) or who in self.world.erased:
+            return
+        self.tick()
+
+        def take_back(stores: Stores) -> None:
+            person = stores.keys.pseudonym_of(who)
+            assert person is not None
+            withdraw(person, "asked", stores.ledger, self.clock)
+
+        self.do(take_back, kill, 0, self.world.stored)
+
+    @rule(who=st.sampled_from(PEOPLE), kill=kills(60))
+    def erase(self, who: str, kill: int | None) -> None:
+        """An erasure without its retrain; the last one in the dataset cannot leave."""
+        if not self.world.given.get(who):
+            return
+        self.tick()
+        after = {name: own for name, own in self.world.stored.items() if name != who}
+
+        def leave(stores: Stores) -> None:
+            opened = erase.begin([who], "asked", stores.keys, stores.ledger, self.place, self.clock)
+            with writing(stores, "test", 5) as writer:
+                version = erase.leave_dataset(opened, writer)
+                tracking = SimpleNamespace(purge=lambda *_: 0)
+                erase.destroy(opened, self.place, stores.keys, stores.store, tracking, ())
+            stores.ledger.record_erasure(opened.erasure_id, opened.people, "0" * 64)
+            assert version is None or version == version_of(stores.data)
+
+        if after or who not in self.world.stored:
+            self.do(leave, kill, 0, after)
+        else:
+            self.do(leave, kill, 2, self.world.stored)
+
+    @rule(kill=kills(6))
+    def retrain(self, kill: int | None) -> None:
+        """The part of a retrain that touches the dataset: it is found, checked and kept."""
+        if not self.world.stored:
+            return
+
+        def look(stores: Stores) -> None:
+            marker = self.place.home / "rendered.json"
+            with writing(stores, "test", 5):
+                found = find_dataset(stores.data, stores.store, lambda: None, "quick", marker)
+            assert found.origin == "present"
+
+        self.do(look, kill, 0, self.world.stored)
+
+    def do(self, command: Callable[[Stores], None], kill: int | None, code: int | None, after: Stored) -> None:
+        """Runs a command; then the next one puts right what a killed one left, and what is there is the old state or the new one."""
+        ended = in_a_process_of_its_own(lambda: command(self.stores()), kill)
+        was_killed = ended == -signal.SIGKILL
+        assert was_killed or ended == code or (code is None and ended in (2, 4)), (ended, code)
+        self.readable()
+        stores = self.stores()
+        with stores.ledger, writing(stores, "test", 5):
+            pass
+        found = self.check()
+        assert found == after or (was_killed and found == self.world.stored), (found, after, self.world.stored)
+        self.learn(found)
+
+    def readable(self) -> Stored:
+        """What lies in the dataset, which must be whole at any moment: files, index, shards and keys belong together."""
+        stores = self.stores()
+        if not has_dataset(stores.data):
+            return {}
+        verify_manifest(stores.data)
+        names = {stores.keys.pseudonym_of(who): who for who in PEOPLE}
+        found: Stored = {}
+        samples = read_index(stores.data)
+        shards = {path.relative_to(stores.data).as_posix() for path in (stores.data / "shards").iterdir()}
+        assert shards == {shard_name(sample.person) for sample in samples}
+        for person in {sample.person for sample in samples}:
+            shard = read_shard(stores.data, person, stores.keys.key_of(person))
+            own = {sample.sample_id: sample for sample in samples if sample.person == person}
+            assert shard.samples.keys() == own.keys()
+            for name, media in shard.samples.items():
+                assert hashlib.sha256(media).hexdigest() == own[name].sha256
+                picture = self.picture_of[own[name].sha256]
+                found.setdefault(names[person], {})[picture] = (own[name].label, shard.subject.age_band)
+        return found
+
+    def check(self) -> Stored:
+        """The invariant between commands: no leftovers, no key without a person, no person without consents, an intact log."""
+        found, stores = self.readable(), self.stores()
+        left = sorted(path.name for path in self.folder.iterdir())
+        assert set(left) <= {"data", "data.dvc", "home", "manifest.csv"}, left
+        assert not [*(self.place.home / "unfinished").glob("*")]
+        with stores.ledger as ledger:
+            assert ledger.verify_chain().intact
+            known = {one.subject for one in ledger.consents()}
+        people = {path.stem for path in (self.place.keys / "people").iterdir()}
+        entries = [path.read_text() for path in (self.place.keys / "index").glob("*")]
+        assert people <= known and people == {text for text in entries if not text.startswith("erased")}
+        assert {stores.keys.pseudonym_of(who) for who in found} <= people
+        if stores.store.pinned() is not None:
+            assert has_dataset(stores.data) and stores.store.pinned() == stores.store.version()
+        return found
+
+    def learn(self, found: Stored) -> None:
+        """What is on record after a command that may have been killed: nothing that was there may be gone."""
+        stores = self.stores()
+        erased = {who for who in PEOPLE if stores.keys.erasure_of(who) is not None}
+        assert self.world.erased <= erased
+        given: dict[str, int] = {}
+        closed = set()
+        with stores.ledger as ledger:
+            for who in PEOPLE:
+                person = stores.keys.pseudonym_of(who)
+                own = ledger.consents(person) if person else ()
+                given[who] = sum(not one.closes for one in own) or self.world.given.get(who, 0)
+                latest = {one.record_id: one for one in own}
+                closed |= {who} if any(one.closes for one in latest.values()) else set()
+        assert all(given[who] >= count for who, count in self.world.given.items())
+        self.world = World(stored=found, given=given, closed=closed | erased, erased=erased)
+
+    def consent(self, who: str, person: str, is_fresh: bool) -> ConsentEvent:
+        """Somebody's first consent, or a new one that was given just now."""
+        number = self.world.given.get(who, 0) if is_fresh else 0
+        (model,) = synthetic_consents([person])
+        moment = self.clock if number else self.clock.replace(year=2025)
+        return model.model_copy(
+            update={
+                "event_id": f"e-{who}-{number}",
+                "record_id": f"r-{who}",
+                "purposes": ("train",),
+                "contexts": ("research",),
+                "notice_id": "n1",
+                "notice_sha256": NOTICE.sha256,
+                "event_time": moment if number else datetime(2026, 1, 2, tzinfo=UTC),
+                "recorded_at": self.clock,
+            }
+        )
+
+    def stores(self) -> Stores:
+        return Stores(
+            data=self.place.data,
+            home=self.place.home,
+            keys=KeyStore(self.place.keys),
+            ledger=Ledger(sqlite_url(self.place.home / "ledger.db"), clock=lambda: self.clock),
+            store=Store(self.place.data),
+        )
+
+    def tick(self) -> None:
+        self.clock += timedelta(minutes=1)
+
+
+def check_counts(done: IntakeReport, rows: list[Row], bad: set[int], admitted: set[int], corrected: set[int]) -> None:
+    assert done.rows == len(rows) == done.admitted + done.unchanged + len(done.quarantined)
+    assert {row.row for row in done.quarantined} == bad
+    assert {change.row for change in done.corrections} == corrected and done.corrected == len(corrected)
+    assert done.admitted == len(admitted)
+
+
+def in_a_process_of_its_own(command: Callable[[], None], kill: int | None) -> int:
+    """The exit code of a command, or minus the signal's number; `kill` is how many writes it may do."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            dies_before_write(kill)
+            command()
+            code = 0
+        except BitfaceError as error:
+            code = error.exit_code
+        except BaseException as error:  # noqa: BLE001 - a defect, which the exit code tells
+            sys.excepthook(type(error), error, error.__traceback__)
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def dies_before_write(number: int | None) -> None:
+    """Counts what this process writes; it is killed before the write of that number."""
+    left = [number if number is not None else 1_000_000]
+
+    def count(*_: object) -> None:
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+
+    def seen(name: str, words: tuple[object, ...]) -> None:
+        if name in WRITES or (name == "open" and isinstance(words[2], int) and words[2] & (os.O_WRONLY | os.O_RDWR)):
+            count()
+
+    sys.addaudithook(seen)
+    event.listen(Engine, "commit", count)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> type[Interleavings]:
+    """The machine with its pictures, made once."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    digests = {}
+    for number in range(PICTURES):
+        pixels = np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        media = encode_frames(pixels[None], lossless=True)
+        digests[hashlib.sha256(media).hexdigest()] = number
+    return type("Machine", (Interleavings,), {"pictures": folder, "picture_of": digests})
+
+
+def test_imports_consents_erasures_and_retrains_in_any_order_killed_anywhere(machine, rounds, state, never) -> None:
+    n = rounds(8, 500)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=n,
+            stateful_step_count=10,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    state("Import, consent, erase, retrain and kill in any order: counts, people, keys and log", never(n), n)
