@@ -209,8 +209,15 @@ def test_a_withdrawal_from_the_future_counts_and_is_told(run: Run, source: Sourc
     source.take(run)
     source.events(closing("p1", event_time=(NOW + timedelta(hours=9)).isoformat()), said("p2"))
     code, done, _ = source.take(run)
-    assert (code, done["consents"]["dated_ahead"]) == (0, 1)
+    assert (code, done["consents"]["dated_ahead"]) == (0, [1])
     assert not may_train(run, "p1")
+
+
+def test_a_withdrawal_from_the_future_of_somebody_new_is_told_with_its_line(run: Run, source: Source) -> None:
+    source.events(said("p1"), said("p2"), closing("p1", event_time=(NOW + timedelta(minutes=6)).isoformat()))
+    code, done, _ = source.take(run)
+    assert (code, done["admitted"], done["consents"]["dated_ahead"]) == (0, 1, [3])
+    assert "consent is withdrawn" in done["quarantined"][0]["reason"]
 
 
 def test_an_old_folder_does_not_bring_back_who_withdrew(run: Run, source: Source) -> None:

@@ -25,7 +25,6 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Records the events of a file, all or none; the same file again records nothing."""
-    from bitface.steps.brought_consents import ahead_text
     from bitface.steps.consents import record_file
     from flows.wiring import open_tools
 
@@ -34,7 +33,9 @@ def record(
         done = record_file(file, notices, tools.keys, ledger, tools.now())
         _warn_of_clock(ledger, tools.now())
     text = f"{done.events} consent events, {done.new} of them new"
-    emit(asdict(done), "\n".join([text, *([ahead_text(done.dated_ahead)] if done.dated_ahead else [])]), as_json)
+    if done.dated_ahead:
+        text += f"; {done.dated_ahead} that close are dated ahead of this machine's clock, and count from now"
+    emit(asdict(done), text, as_json)
 
 
 @consent_app.command()

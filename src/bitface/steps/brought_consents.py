@@ -6,7 +6,7 @@ Otherwise somebody who opted out would stay in because only the pictures of othe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -32,7 +32,8 @@ class BroughtConsents:
 
     `events`: the usable ones in the order of the log; their subject is a stand-in until the person is taken in. `known`: those of
     people who are here and that are not on record yet. `faults`: why the consent of a subject cannot be used, with file and line.
-    `unheard`: a line of somebody who is here that may be a withdrawal and cannot be read.
+    `unheard`: a line of somebody who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
+    dated ahead of the clock; they close, since what opens is at fault then.
     """
 
     name: str
@@ -41,7 +42,7 @@ class BroughtConsents:
     faults: Mapping[str, str]
     rejected: tuple[RejectedLine, ...]
     unheard: RejectedLine | None
-    read_at: datetime
+    ahead: tuple[int, ...]
 
     def events_of(self, pseudonyms: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         """The events of people, given subject id -> pseudonym."""
@@ -66,7 +67,7 @@ class BroughtConsents:
             "of_people_here": len(self.known),
             "closing": len(closing),
             "people_closed": len({event.subject for event in closing}),
-            "dated_ahead": dated_ahead(closing, self.read_at),
+            "dated_ahead": list(self.ahead),
             "rejected": [asdict(line) for line in self.rejected],
         }
 
@@ -81,8 +82,10 @@ class BroughtConsents:
                 f", {told['closing']} of them closing, of {told['people_closed']} people" if told["closing"] else ""
             )
             lines.append(f"consents of people who are here: {len(self.known)} new events {said}{closed}")
-        if told["dated_ahead"]:
-            lines.append(ahead_text(told["dated_ahead"]))
+        lines += [
+            f"{self.name} line {line}: dated ahead of this machine's clock; what closes a consent counts from now"
+            for line in self.ahead[:_LINES_MAX]
+        ]
         return lines
 
     def check_heard(self) -> None:
@@ -102,15 +105,7 @@ class BroughtConsents:
             raise type(error)("; ".join([str(error), *self.text(dry_run)])) from error
 
 
-NO_CONSENTS: Final = BroughtConsents(
-    name="",
-    events={},
-    known=(),
-    faults={},
-    rejected=(),
-    unheard=None,
-    read_at=datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
-)
+NO_CONSENTS: Final = BroughtConsents(name="", events={}, known=(), faults={}, rejected=(), unheard=None, ahead=())
 """Of a source whose consents come from its known terms."""
 
 
@@ -137,23 +132,13 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
         faults={people.ids[person]: f"{file.name} {line}" for person, line in faults.items()},
         rejected=tuple(rejected),
         unheard=unheard[0] if unheard else None,
-        read_at=at,
+        ahead=tuple(line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.event_time > at),
     )
 
 
 def new_notices(notices: Sequence[Notice], known: Collection[str]) -> tuple[Notice, ...]:
     """Those that are not known, each once: a notice is its words, under another name or in a second file too."""
     return tuple({notice.sha256: notice for notice in notices if notice.sha256 not in known}.values())
-
-
-def dated_ahead(events: Iterable[ConsentEvent], at: datetime) -> int:
-    """How many events say that they happened after this moment: only ones that close can."""
-    return sum(event.event_time > at for event in events)
-
-
-def ahead_text(count: int) -> str:
-    """The same for a person."""
-    return f"{count} of them closing ones that are dated ahead of this machine's clock: they count from now"
 
 
 @dataclass(frozen=True, kw_only=True)

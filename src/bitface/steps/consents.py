@@ -18,7 +18,7 @@ from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym
 from bitface.ledger.ledger import Ledger
-from bitface.steps.brought_consents import dated_ahead, new_notices
+from bitface.steps.brought_consents import new_notices
 from bitface.steps.expire import lapsed_models
 from bitface.steps.sources import read_notices
 
@@ -85,7 +85,8 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
         raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and record again")
     shown = new_notices(read_notices(notices), ledger.known_notices()) if notices else ()
     new = ledger.record_consents(parsed.events, shown)
-    return Recorded(events=len(parsed.events), new=new, dated_ahead=dated_ahead(parsed.events, at))
+    ahead = sum(event.event_time > at for event in parsed.events)
+    return Recorded(events=len(parsed.events), new=new, dated_ahead=ahead)
 
 
 def clock_warning(ledger: Ledger, at: datetime) -> str | None:
