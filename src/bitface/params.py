@@ -390,9 +390,13 @@ class GateParams(Section):
     intraclass_correlation: float = Field(ge=0, le=1)
     required: tuple[GateKind, ...] = Field(min_length=1)
     required_attributes: tuple[str, ...] = Field(min_length=1)
+    required_values: dict[str, tuple[str, ...]]
+    unknown_share_max: float = Field(ge=0, lt=1)
     emotion_balanced_accuracy_floor: float = Field(gt=0, lt=1)
     slice_accuracy_floor: float = Field(gt=0, lt=1)
     disparity_max: float = Field(gt=0, lt=1)
+    disparity_open_max: float = Field(gt=0, lt=1)
+    disparity_power: float = Field(ge=0.5, lt=1)
     binarization_loss_max: float = Field(gt=0, lt=1)
     champion_margin: float = Field(gt=0, lt=1)
     champion_slice_margin: float = Field(gt=0, lt=1)

@@ -20,7 +20,7 @@ EMOTIONS = ("anger", "happiness", "neutral")
 STILLS = 2 * len(EMOTIONS)
 
 
-def _predictions(people: int = 60, errors: float = 0.1, seed: int = 1) -> Predictions:
+def _predictions(people: int = 60, errors: float = 0.1, seed: int = 10) -> Predictions:
     """`people` with two stills of each emotion; a share of stills is taken for the next emotion."""
     rng = np.random.default_rng(seed)
     labels = np.tile(np.repeat(EMOTIONS, 2), people)
@@ -104,9 +104,10 @@ def with_champion(evidence: GateEvidence) -> GateEvidence:
 
 @pytest.fixture(scope="session")
 def gate_params() -> GateParams:
-    """The project's own, with fewer draws."""
+    """The project's own, with fewer draws, for a model that is meant for the people of `evidence`."""
     params = read_params(Path(__file__).resolve().parents[2] / "params.yaml").gate
-    return params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
+    meant = {"age_band": ("18_29", "30_44"), "gender": ("female", "male"), "skin_tone": ("monk_1_4", "monk_8_10")}
+    return params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999, "required_values": meant})
 
 
 def _freeze(

@@ -9,7 +9,8 @@ import pytest
 
 from bitface.gate.cells import State
 from bitface.gate.decision import evaluate_gate
-from bitface.gate.disparity import SliceTable, WidestGap, disparity_cells, nulls_of, p_values_of, table_of
+from bitface.gate.disparity import disparity_cells
+from bitface.gate.gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of
 
 
 def by_name(cells):
@@ -49,12 +50,27 @@ def test_beside_a_champion_it_advises(with_champion, gate_params) -> None:
     assert cells["disparity/gender:female"].state is State.FAIL and not cells["disparity/gender:female"].required
 
 
-def test_doubt_advises_and_an_unread_table_blocks(evidence, gate_params) -> None:
-    cells = by_name(disparity_cells(evidence, gate_params, 0))
-    assert not [cell.name for cell in cells.values() if cell.state is State.INSUFFICIENT and cell.required]
+def test_an_undecided_wide_gap_holds_and_an_unread_table_blocks(evidence, gate_params) -> None:
+    """Women are six points behind: chance may explain it, and 12 points are not ruled out."""
+    behind = with_women_served_worse(evidence, 0.08)
+    cells = by_name(disparity_cells(behind, gate_params, 0))
+    found = cells["disparity/gender:female"]
+    assert found.state is State.INSUFFICIENT and found.required and found.value > gate_params.disparity_max
+    assert evaluate_gate(behind, gate_params, 0).verdict == "hold"
+    assert (
+        0.08 < found.detectable < 0.16 and f"a gap of {found.detectable:.3f} would have been shown 80%" in found.reason
+    )
     nameless = replace(evidence, slices={person: {} for person in evidence.slices})
     (cell,) = [cell for cell in evaluate_gate(nameless, gate_params, 0).cells if cell.kind == "disparity"]
     assert cell.state is State.NOT_RUN and cell.required
+
+
+def test_a_small_gap_of_so_few_people_that_a_wide_one_is_possible_holds(evidence, gate_params) -> None:
+    few = replace(
+        evidence, one_bit=evidence.one_bit.where(np.isin(evidence.one_bit.persons, list(evidence.slices)[:24]))
+    )
+    cells = by_name(disparity_cells(few, gate_params, 0))
+    assert cells["disparity/age_band:18_29"].state is State.INSUFFICIENT and cells["disparity/age_band:18_29"].required
 
 
 def test_a_slice_of_one_person_has_no_gap(evidence, gate_params) -> None:
@@ -63,7 +79,7 @@ def test_a_slice_of_one_person_has_no_gap(evidence, gate_params) -> None:
         for row, (person, values) in enumerate(evidence.slices.items())
     }
     cells = by_name(disparity_cells(replace(evidence, slices=lonely), gate_params, 0))
-    assert cells["disparity/gender:other"].state is State.INSUFFICIENT
+    assert cells["disparity/gender:other"].state is State.INSUFFICIENT and cells["disparity/gender:other"].required
     assert "1 people on one side" in cells["disparity/gender:other"].reason
 
 

@@ -52,8 +52,15 @@ _UNREADABLE: Final = (
     zlib.error,
 )
 """What reading a zip that was touched raises: a flag of encryption and an unknown method are a RuntimeError."""
-_UNASKED: Final[Mapping[str, Any]] = {"counterfactual_changed_max": 0.05, "counterfactual_shift_max": 0.25}
-"""Parameters that the rules of the former edition did not have."""
+_UNASKED: Final[Mapping[str, Any]] = {
+    "required_values": {},
+    "unknown_share_max": 0.0,
+    "disparity_open_max": 0.5,
+    "disparity_power": 0.8,
+    "counterfactual_changed_max": 0.05,
+    "counterfactual_shift_max": 0.25,
+}
+"""Parameters that the rules of the former edition did not have; none of them is read when its bundles are replayed."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -113,7 +120,9 @@ def read_bundle(path: Path) -> GateBundle:
             raise IntegrityError(f"'{path.name}' is not the bundle that its digest names; fetch it again")
         return GateBundle(
             evidence=_evidence(document["evidence"], arrays, document["format"]),
-            params=GateParams.model_validate({**_UNASKED, **document["params"]}),
+            params=GateParams.model_validate(
+                {**(_UNASKED if document["format"] == _FORMER else {}), **document["params"]}
+            ),
             seed=document["seed"],
             digests=document["digests"],
             recorded=_canonical(document["decision"]),

@@ -31,6 +31,7 @@ class Cell:
 
     `limit` and `bound` say what was asked; `n_needed` and `persons_needed` estimate, for INSUFFICIENT, how many samples
     and people would decide, and are None where the figure lies on the limit, so that none would, or is not of people.
+    `detectable`: the smallest difference that the evidence would have shown, where a cell states one.
     """
 
     name: str
@@ -52,10 +53,12 @@ class Cell:
     p_value: float | None = None
     n_needed: int | None = None
     persons_needed: int | None = None
+    detectable: float | None = None
 
     def document(self) -> dict[str, Any]:
         """The cell as plain JSON values."""
-        return {name: value.value if isinstance(value, State) else value for name, value in self.__dict__.items()}
+        plain = {name: value.value if isinstance(value, State) else value for name, value in self.__dict__.items()}
+        return {name: value for name, value in plain.items() if name != "detectable" or value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +92,14 @@ def stated(
     p_value: float | None = None,
     sentence: str = "",
     note: str = "",
+    open_limit: float | None = None,
 ) -> Cell:
-    """A cell whose state another rule has decided, with its figures and what would be needed where they are too few."""
+    """A cell whose state another rule has decided, with its figures and what would be needed where they are too few.
+
+    `open_limit`: what the interval must leave behind to decide it, where that is not the limit itself.
+    """
     value, lo, hi = _rounded(interval.value), _rounded(interval.lo), _rounded(interval.hi)
-    needed = _needed(interval, limit) if state is State.INSUFFICIENT else None
+    needed = _needed(interval, limit if open_limit is None else open_limit) if state is State.INSUFFICIENT else None
     persons_needed = math.ceil(needed * interval.persons / interval.n) if needed and interval.persons else None
     return Cell(
         **question.__dict__,

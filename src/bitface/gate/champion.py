@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_of
 from bitface.gate.cells import Cell, Question, State, stated
-from bitface.gate.evidence import GateEvidence
+from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
-from bitface.gate.requirements import UNKNOWN, paired, slice_values, unseen_discordance
+from bitface.gate.requirements import at_worst, paired, slice_values, unseen_discordance
+from bitface.gate.unknown import UNKNOWN
 from bitface.params import GateParams
 
 Floats = NDArray[np.float64]
@@ -72,11 +73,26 @@ def _comparisons(evidence: GateEvidence, params: GateParams, seed: int) -> list[
     known = np.isin(candidate.labels, champion.emotions)
     for attribute in params.required_attributes:
         values = slice_values(candidate, evidence, attribute)
+        hidden = known & (values == UNKNOWN) & (evidence.rules >= RULES)
         for value in np.unique(values[known]).tolist():
             if value != UNKNOWN:
                 inside = known & (values == value)
-                found.append(_of_slice(candidate, champion, weights, inside, f"{attribute}:{value}", params))
+                one = _of_slice(candidate, champion, weights, inside, f"{attribute}:{value}", params)
+                found.append(_with_hidden(one, candidate, champion, hidden))
     return found
+
+
+def _with_hidden(
+    one: _Comparison, candidate: Predictions, champion: Predictions, hidden: NDArray[np.bool_]
+) -> _Comparison:
+    """The same, as far behind as it may be with those of the people of unknown value who are served worse than by the champion."""
+    if not hidden.any():
+        return one
+    right = candidate.correct().astype(np.float64) - champion.correct()
+    rows = one.inside | hidden
+    worst = at_worst(candidate.persons[rows], right[rows], one.inside[rows], hidden[rows])
+    further = one.interval.value - float(right[rows][worst].mean())
+    return replace(one, interval=widened(one.interval, max(-1.0, one.interval.lo - further), one.interval.hi))
 
 
 def _pair(evidence: GateEvidence) -> tuple[Predictions, Predictions]:

@@ -15,7 +15,8 @@ from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.resampling import person_resamples, sums_by_code
 from bitface.gate.cells import Bound, Cell, Question, State, judged, not_run, stated, too_few
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
-from bitface.gate.requirements import UNKNOWN, judged_attributes
+from bitface.gate.requirements import judged_attributes
+from bitface.gate.unknown import UNKNOWN
 from bitface.params import GateParams
 
 PEOPLE_MIN: Final = 2

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import (
+    Interval,
+    effective_n,
     percentile_interval,
     proportion_interval,
     seed_for,
@@ -17,14 +19,13 @@ from bitface.evaluation.intervals import (
     wilson,
 )
 from bitface.evaluation.predictions import Predictions, problem_with
-from bitface.evaluation.resampling import Rows, person_resamples
+from bitface.evaluation.resampling import Rows, person_resamples, sums_by_code
 from bitface.evaluation.scores import balanced_accuracy_interval, balanced_accuracy_of
 from bitface.faces.records import SLICE_ATTRIBUTES
-from bitface.gate.cells import Cell, Question, judged, not_run, too_few
-from bitface.gate.evidence import GateEvidence
+from bitface.gate.cells import Cell, Question, State, judged, not_run, stated, too_few
+from bitface.gate.evidence import RULES, GateEvidence
+from bitface.gate.unknown import UNKNOWN, lowest_mean
 from bitface.params import GateParams
-
-UNKNOWN: Final = "unknown"
 
 
 def emotion_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
@@ -62,12 +63,14 @@ def emotion_question(emotion: str, params: GateParams) -> Question:
 def slice_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:
     """Top-1 accuracy of each slice, then balanced accuracy of each emotion within it, which only advises.
 
-    People of value `unknown` are shown and never required; an attribute that some people lack altogether is NOT-RUN.
+    People of value `unknown` are shown and never required, but a slice passes only if it would with those of them whom the model
+    serves worst. A declared value that no gate person has is INSUFFICIENT; an attribute that some people lack altogether is NOT-RUN.
 
     Raises:
         InputError: predictions that are not sound.
     """
     predictions = sound(evidence.one_bit, evidence.emotions)
+    right = predictions.correct().astype(np.float64)
     for attribute in judged_attributes(params):
         question = attribute_question(attribute, params)
         try:
@@ -75,12 +78,23 @@ def slice_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterat
         except InputError as error:
             yield not_run(question, str(error))
             continue
-        found = np.unique(values).tolist()
-        if found == [UNKNOWN]:
+        if (values == UNKNOWN).all():
             yield too_few(question, f"The {attribute} of none of the gate people is known; bring people whose is.")
-        for value in found:
-            asked = question.required and value != UNKNOWN
-            yield from _cells_of_slice(predictions.where(values == value), attribute, value, asked, params, seed)
+        if question.required and evidence.rules >= RULES:
+            yield _told(predictions, values, attribute, params)
+        for value in declared_and_found(attribute, values, params):
+            inside = values == value
+            asked = slice_question(attribute, value, question.required and value != UNKNOWN)
+            if not inside.any():
+                yield too_few(asked, _nobody(attribute, value))
+                continue
+            part = predictions.where(inside)
+            weights = person_resamples(part.persons, params.bootstrap_resamples, seed_for(seed, asked.name))
+            worst = part
+            if asked.required and evidence.rules >= RULES:
+                worst = predictions.where(at_worst(predictions.persons, right, inside, values == UNKNOWN))
+            yield _pooled_cell(part, worst, weights, asked, params)
+            yield from _emotions_of_slice(part, weights, asked, params)
 
 
 def judged_attributes(params: GateParams) -> tuple[str, ...]:
@@ -96,6 +110,23 @@ def attribute_question(attribute: str, params: GateParams) -> Question:
         metric="accuracy",
         attribute=attribute,
         required="slice" in params.required and attribute in params.required_attributes,
+    )
+
+
+def declared_and_found(attribute: str, values: NDArray[np.str_], params: GateParams) -> list[str]:
+    """The values for which a model is meant, and any other that somebody has, in the order of their names."""
+    return sorted({*np.unique(values).tolist(), *params.required_values.get(attribute, ())})
+
+
+def slice_question(attribute: str, value: str, required: bool) -> Question:
+    """The cell of the people who share a value of an attribute."""
+    return Question(
+        name=f"slice/{attribute}:{value}",
+        kind="slice",
+        metric="accuracy",
+        attribute=attribute,
+        slice=value,
+        required=required,
     )
 
 
@@ -175,27 +206,66 @@ def paired(one: Predictions | None, other: Predictions | None, name: str) -> tup
     return first, second
 
 
-def _cells_of_slice(
-    part: Predictions, attribute: str, value: str, required: bool, params: GateParams, seed: int
-) -> Iterator[Cell]:
-    name = f"slice/{attribute}:{value}"
-    weights = person_resamples(part.persons, params.bootstrap_resamples, seed_for(seed, name))
+def _told(predictions: Predictions, values: NDArray[np.str_], attribute: str, params: GateParams) -> Cell:
+    """The share of gate people of whom an attribute is not known: what the data leave out is said, and much of it holds."""
+    persons, first = np.unique(predictions.persons, return_index=True)
+    unknown = int((values[first] == UNKNOWN).sum())
+    share = unknown / len(persons)
+    question = Question(
+        name=f"coverage/{attribute}",
+        kind="slice",
+        metric="unknown_share",
+        attribute=attribute,
+        required=True,
+    )
+    state = State.PASS if share <= params.unknown_share_max else State.INSUFFICIENT
+    interval = Interval(value=share, lo=share, hi=share, n=len(values), persons=len(persons))
+    sentence = (
+        f"The {attribute} of {unknown} of {len(persons)} gate people ({share:.1%}) is not known; at most {params.unknown_share_max:.0%} is "
+        "asked."
+    )
+    return replace(
+        stated(question, interval, params.unknown_share_max, "at most", state, sentence=sentence),
+        n_needed=None,
+        persons_needed=None,
+    )
+
+
+def _nobody(attribute: str, value: str) -> str:
+    return (
+        f"No gate person's {attribute} is {value}, so that nothing is known of them: bring people of whom it is, or take it out of "
+        f"gate.required_values.{attribute} if the model is not meant for them."
+    )
+
+
+def at_worst(
+    persons: NDArray[np.str_], averaged: NDArray[np.float64], inside: NDArray[np.bool_], hidden: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The samples of a slice and of those hidden people who would lower the mean of `averaged` most, bool (n,); all columns (n,)."""
+    names, first, codes = np.unique(persons, return_index=True, return_inverse=True)
+    sums, counts = (sums_by_code(column, codes, len(names)) for column in (averaged, np.ones(len(codes))))
+    return lowest_mean(sums, counts, inside[first], hidden[first])[codes]
+
+
+def _pooled_cell(part: Predictions, worst: Predictions, weights: Rows, question: Question, params: GateParams) -> Cell:
+    """Accuracy of a slice against the floor, as it is known and as it would be at worst."""
     pooled = proportion_interval(
         part.correct(), part.persons, weights, params.confidence, params.intraclass_correlation
     )
-    question = Question(name=name, kind="slice", metric="accuracy", attribute=attribute, slice=value, required=required)
-    yield judged(question, pooled, params.slice_accuracy_floor, "at least")
+    hidden = len(np.unique(worst.persons)) - pooled.persons
+    if not hidden:
+        return judged(question, pooled, params.slice_accuracy_floor, "at least")
+    least = float(worst.correct().mean())
+    independent = effective_n(worst.correct(), worst.persons, params.intraclass_correlation)
+    low = min(pooled.lo - (pooled.value - least), wilson(least, independent, params.confidence)[0])
+    note = f" {hidden} people who did not tell may belong to it: at worst it is {least:.3f}."
+    return judged(question, widened(pooled, max(0.0, low), pooled.hi), params.slice_accuracy_floor, "at least", note)
+
+
+def _emotions_of_slice(part: Predictions, weights: Rows, of: Question, params: GateParams) -> Iterator[Cell]:
     truth, decided = part.truth(), part.decisions()
     for column, emotion in enumerate(part.emotions):
-        question = Question(
-            name=f"{name}/{emotion}",
-            kind="slice",
-            metric="balanced_accuracy",
-            emotion=emotion,
-            attribute=attribute,
-            slice=value,
-            required=False,
-        )
+        question = replace(of, name=f"{of.name}/{emotion}", metric="balanced_accuracy", emotion=emotion, required=False)
         if not 0 < truth[:, column].sum() < len(truth):
             yield too_few(
                 question, f"{int(truth[:, column].sum())} of {len(truth)} samples of the slice show {emotion}."
