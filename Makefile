@@ -9,7 +9,7 @@ ARGS ?=
 
 retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile quick")
 	@$(BIN)/bitface retrain $(ARGS) || { code=$$?; \
-	test $$code -ne 3 || echo "(The next line, Error 3, is make's word for the gate's answer above. Nothing has crashed.)"; exit $$code; }
+	test $$code -ne 3 || echo "(The next line, Error 3, is make's word for the gate's answer above. Nothing has crashed.)" >&2; exit $$code; }
 
 test: $(VENV)/.test ## all tests (ARGS="-k gate")
 	$(BIN)/pytest $(ARGS)

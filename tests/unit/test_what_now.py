@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from bitface.steps.model_choice import command_for
 from bitface.steps.summary import exit_code
 from bitface.steps.what_now import causes_of, next_steps, what_now
 
+ROOT = Path(__file__).resolve().parents[2]
 STATUS = ModelStatus(
     name="bitface",
     version=3,
@@ -135,3 +138,20 @@ def test_a_figure_on_its_limit_does_not_ask_for_people() -> None:
     found = summary(cell("emotion", 0.70, 0.80))
     assert "it lies on the limit" in what_now(found) and State.INSUFFICIENT.value in what_now(found)
     assert len(found["next_steps"]) == 1
+
+
+@pytest.mark.parametrize(("code", "is_explained"), [(3, True), (2, False), (4, False), (0, False)])
+def test_make_keeps_the_failure_and_says_that_an_answer_of_the_gate_is_no_crash(
+    tmp_path: Path, code: int, is_explained: bool
+) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    command = venv / "bin" / "bitface"
+    command.write_text(f"#!/bin/sh\necho '{{}}'\nexit {code}\n")
+    command.chmod(0o755)
+    for name in (".venv", ".main"):
+        (venv / name).touch()
+    done = subprocess.run(["make", "retrain", f"VENV={venv}"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert bool(done.returncode) == bool(code) and done.stdout == "{}\n", "the summary alone is on standard output"
+    assert ("Nothing has crashed" in done.stderr) == is_explained
+    assert (f"Error {code}" in done.stderr) == bool(code)

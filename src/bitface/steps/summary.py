@@ -97,6 +97,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     data, gate, sizes = summary["dataset"], summary["gate"], summary["size_bytes"]
     cells = gate["cells"]
     rows = [
+        *([("model", summary["status"]["line"])] if summary["status"] else []),
         (
             "data",
             f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}",
