@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +20,10 @@ from PIL import Image
 from bitface.cli import main
 from bitface.consent.known_sources import synthetic_consents
 from bitface.dataset.index import read_index
+from bitface.dataset.locks import alone
 
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime.now(UTC)
 NOTICE = b"We train a model on your picture, for research.\n"
 Run = Callable[..., tuple[int, Any, str]]
 
@@ -43,7 +48,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pro
 
 def event(subject: str, **changes: object) -> dict[str, object]:
     """A consent of somebody for research, as a source writes it."""
-    now = datetime.now(UTC)
     (model,) = synthetic_consents(["s" * 16])
     return model.model_dump(mode="json") | {
         "event_id": f"e-{subject}",
@@ -55,9 +59,9 @@ def event(subject: str, **changes: object) -> dict[str, object]:
         "contexts": ["research"],
         "notice_id": "n1",
         "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
-        "valid_to": (now + timedelta(days=100)).isoformat(),
-        "delete_by": (now + timedelta(days=100)).isoformat(),
-        "last_interaction": (now - timedelta(days=10)).isoformat(),
+        "valid_to": (NOW + timedelta(days=100)).isoformat(),
+        "delete_by": (NOW + timedelta(days=100)).isoformat(),
+        "last_interaction": (NOW - timedelta(days=10)).isoformat(),
         **changes,
     }
 
@@ -147,3 +151,80 @@ def test_who_is_refused_leaves_no_key_and_no_consent(run, source, project) -> No
     assert len(list((project / "home" / "keys" / "people").iterdir())) == 1
     assert len(list((project / "home" / "keys" / "index").iterdir())) == 1
     assert run("consent", "show", "p2")[0] == 2
+
+
+def test_two_imports_at_once_lose_nobody(source, project, environment, run) -> None:
+    """The second waits for the first, and both are pinned."""
+    take(run, source.rows("a1.png,p1,fear"))
+    command = [sys.executable, "-m", "bitface.cli", "data", "import"]
+    started = []
+    for number in (1, 2):
+        other = Source(project / f"source{number}")
+        other.rows(*(f"a{number}{one}.png,q{number}{one},fear" for one in range(8)))
+        words = [*command, str(other.folder), "--format", "folder"]
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(words, cwd=ROOT, env=environment(project), stdout=pipe, stderr=pipe, text=True))
+    for process in started:
+        out, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error
+        assert "8 rows admitted" in out and "Traceback" not in error
+    assert len({sample.person for sample in read_index(project / "data")}) == 17
+    _, status, _ = run("data", "status")
+    assert (status["people"], status["is_pinned"]) == (17, True)
+    assert sorted(path.name for path in project.glob(".data*")) == []
+
+
+def test_an_import_that_finds_another_writer_says_who_and_exits_2(run, source, project, monkeypatch) -> None:
+    params = (ROOT / "params.yaml").read_text()
+    (project / "params.yaml").write_text(re.sub(r"writer_wait_s: \d+", "writer_wait_s: 0", params))
+    monkeypatch.setenv("BITFACE_PARAMS", str(project / "params.yaml"))
+    with alone(project / "data", "bitface retrain", 0):
+        code, _, error = run("data", "import", source.rows("a1.png,p1,fear"), "--format", "folder")
+    assert code == 2 and "data is being written by bitface retrain" in error[0] and "since 20" in error[0]
+    assert state(project) == {}
+
+
+def test_what_contradicts_itself_is_counted_out_and_the_good_beside_it_taken(run, source, project) -> None:
+    """One picture under two names and labels, one person of two ages, one picture of two people; somebody without a fault."""
+    rows = ["a1.png,p1,fear,21", "b1.png,p1,anger,", "a2.png,p2,fear,21", "a3.png,p2,fear,50"]
+    rows += ["a4.png,p3,fear,", "b4.png,p4,fear,", "a5.png,p5,fear,40", "b5.png,p5,fear,"]
+    done = take(run, source.rows(*rows, header="path,subject_id,label,age"))
+    assert (done["people"], done["admitted"]) == (1, 1)
+    reasons = {row["row"]: row["reason"] for row in done["quarantined"]}
+    assert list(reasons) == [1, 2, 3, 4, 5, 6, 8]
+    for row, words in ((1, "two labels"), (3, "two values of age"), (5, "two people"), (8, "stands in row 7")):
+        assert words in reasons[row]
+    assert len(list((project / "home" / "keys" / "people").iterdir())) == 1
+
+
+def test_a_later_picture_without_age_keeps_it_and_the_word_unknown_takes_it_back(run, source) -> None:
+    def slices() -> list[str]:
+        found = run("data", "status")[1]["slices"]
+        return [*found["age_band"], *found["gender"]]
+
+    take(run, source.rows("a1.png,p1,fear,31,female", header="path,subject_id,label,age,gender"))
+    take(run, source.rows("a2.png,p1,anger"))
+    assert slices() == ["30_44", "female"]
+    done = take(run, source.rows("a2.png,p1,anger,unknown,", header="path,subject_id,label,age,gender"))
+    assert done["corrections"] == [{"row": 1, "change": "age 30_44 is now unknown"}]
+    assert slices() == ["unknown", "female"]
+
+
+def test_a_picture_that_is_on_record_as_another_s_is_refused(run, source, project) -> None:
+    take(run, source.rows("a1.png,p1,fear"))
+    done = take(run, source.rows("b1.png,p2,fear", "a2.png,p2,fear"))
+    assert [(row["row"], row["reason"]) for row in done["quarantined"]] == [
+        (1, "this picture is on record as another person's")
+    ]
+    assert len(read_index(project / "data")) == 2
+
+
+def test_another_licence_of_the_same_name_is_refused(run, source, project) -> None:
+    """It would change what the pictures that are here may be used for."""
+    take(run, source.rows("a1.png,p1,fear"))
+    before = state(project)
+    licence = {"id": "own", "name": "ours", "text": "for anything", "purposes": ["train", "evaluate", "demo"]}
+    (source.folder / "licence.json").write_text(json.dumps(licence))
+    code, _, error = run("data", "import", source.folder, "--format", "folder")
+    assert code == 2 and "licence 'own' is on record with another content" in error[0]
+    assert state(project) == before

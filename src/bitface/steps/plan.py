@@ -15,6 +15,8 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore, is_synthetic
 from bitface.dataset.shards import read_shard
+from bitface.dataset.swap import version_of
+from bitface.errors import InputError
 from bitface.faces.enough_people import check_enough
 from bitface.faces.records import SubjectRecord
 from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
@@ -77,6 +79,8 @@ def plan_run(
     """
     members, events = members_of(place.data, params, purpose, context, keys, ledger, at)
     subjects = subjects_of(place.data, set(members.admissions), keys)
+    if version_of(place.data) != dataset.manifest_sha256:
+        raise InputError("another command changed the dataset while this run was planned; run the same command again")
     constraints = place.root / "constraints.txt"
     constraints_sha256 = sha256_of(constraints) if constraints.is_file() else "0" * 64
     snapshot = members.consent_snapshot_sha256

@@ -10,6 +10,7 @@ from bitface.dataset.index import INDEX_NAME, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.dataset.shards import read_shard
+from bitface.dataset.swap import read_unchanged
 from bitface.errors import InputError
 from bitface.faces.records import SLICE_ATTRIBUTES, SubjectRecord
 from bitface.ledger.ledger import Ledger
@@ -28,7 +29,11 @@ def evidence_of(subjects: dict[str, SubjectRecord]) -> str:
 
 
 def dataset_status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> dict[str, Any]:
-    """The dataset as a JSON document. Raises InputError where there is none, IntegrityError where it is altered."""
+    """The dataset as a JSON document, of one moment. Raises InputError where there is none, IntegrityError where it is altered."""
+    return read_unchanged(data, lambda: _status(data, store, keys, ledger))
+
+
+def _status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> dict[str, Any]:
     if not (data / INDEX_NAME).is_file():
         raise InputError(
             "there is no dataset yet; run `make retrain`, `bitface data synthesize` or `bitface data import`"
