@@ -143,6 +143,16 @@ def test_a_dry_run_tells_of_a_withdrawal_and_records_none(run: Run, source: Sour
     assert may_train(run, "p1")
 
 
+def test_a_child_that_was_taken_in_without_an_age_is_told_when_the_age_is(run: Run, source: Source) -> None:
+    """The others are taken, and the command does not end as if all were done."""
+    source.take(run)
+    rows = "p1.png,p1,fear,12\np2.png,p2,fear,40\n"
+    (source.folder / "manifest.csv").write_text(f"path,subject_id,label,age\n{rows}")
+    code, done, error = source.take(run)
+    assert (code, [row["row"] for row in done["quarantined"]]) == (2, [1])
+    assert "1 of the people who are here are under 18 by this manifest" in error and "bitface erase" in error
+
+
 @pytest.mark.parametrize("typed", ["\uff501", " p1 ", "p1\u200b"])
 def test_a_withdrawal_under_another_spelling_of_the_id_counts(run: Run, source: Source, typed: str) -> None:
     source.take(run)

@@ -102,8 +102,9 @@ def test_ages_in_digits_become_bands(tmp_path: Path, age: str, band: str) -> Non
     [
         ("path,subject_id,label,Age", "unknown column 'Age'; did you mean 'age'"),
         ("path,subject_id,label,dob", "unknown column 'dob'; did you mean 'age'"),
-        ("path,subject_id,label,AGE (years)", r"unknown column 'AGE \(years\)'"),
-        ("path,subject_id,label,Alter,notes", r"unknown column 'Alter' \(and 1 more\)"),
+        ("path,subject_id,label,AGE (years)", r"unknown column 'AGE \(years\)'; did you mean 'age'"),
+        ("path,subject_id,label,Alter,notes", r"unknown column 'Alter' \(and 1 more\); did you mean 'age'"),
+        ("path,subject_id,label,agent", r"unknown column 'agent'; the columns are"),
         ("Path,Subject_ID,Label", "unknown column 'Path'.*did you mean 'path'"),
         ("path,subject,label", "unknown column 'subject'; did you mean 'subject_id'"),
         ("path,subject_id,label,label", "'label' stands twice"),

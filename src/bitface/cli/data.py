@@ -98,6 +98,7 @@ def import_(
     text += [f"left aside: column {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
     emit(asdict(done) | beside, "\n".join(text), as_json)
     said.check_heard()
+    brought.check_no_child_is_here(tools.keys)
 
 
 @data_app.command()

@@ -12,7 +12,7 @@ from typing import Final
 from bitface.dataset.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import id_or_none, normal_id
-from bitface.dataset.text_files import TableRow, read_table, read_text_file
+from bitface.dataset.text_files import Table, read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.faces.records import ADULT_YEARS, SPLITS, age_band_of
@@ -77,7 +77,14 @@ def read_manifest(
 ) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
     """The usable rows of a manifest CSV and the quarantined ones; paths in it are relative to `root`.
 
-    `ignored` names columns that are left aside: any other that is not of `manifest_columns.COLUMNS` refuses the manifest.
+    Raises what `manifest_table` raises.
+    """
+    return rows_of(manifest_table(manifest, ignored), root)
+
+
+def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
+    """The cells of a manifest CSV. `ignored` names columns that are left aside: any other that is not of
+    `manifest_columns.COLUMNS` refuses the manifest.
 
     Raises:
         InputError: the manifest is missing, empty, no text that can be read, or has not the columns.
@@ -90,6 +97,11 @@ def read_manifest(
     check_columns(table.name, table.columns, ignored)
     if not table.rows:
         raise InputError(f"{table.name} has a header and no rows; nothing to import")
+    return table
+
+
+def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The usable rows of a manifest and the quarantined ones."""
     folder = SourceFolder(root)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
@@ -100,10 +112,17 @@ def read_manifest(
             usable.append(_row(row.number, row.line, row.values, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
-    barred = _minors(table.rows) | _in_two_splits(usable)
+    child = "another row says that this person is under 18; adults only"
+    barred = dict.fromkeys(minors_of(table), child) | _in_two_splits(usable)
     rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
     usable = [row for row in usable if row.subject_id not in barred]
     return tuple(usable), tuple(sorted(rejected, key=lambda row: row.row))
+
+
+def minors_of(table: Table) -> frozenset[str]:
+    """The ids of people of whom any row says an age under 18."""
+    ids = {id_or_none(row.values["subject_id"]) for row in table.rows if row.fault is None and _is_minor(row.values)}
+    return frozenset(subject for subject in ids if subject is not None)
 
 
 def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
@@ -187,12 +206,6 @@ def _split(text: str) -> str:
     if word and word not in SPLITS:
         raise InputError(f"split '{word[:20]}' is not one of {', '.join(SPLITS)}")
     return word
-
-
-def _minors(rows: Iterable[TableRow]) -> dict[str, str]:
-    """Subject id -> why no row of that person can be taken, where any of them says an age under 18."""
-    ids = {id_or_none(row.values["subject_id"]) for row in rows if row.fault is None and _is_minor(row.values)}
-    return {subject: "another row says that this person is under 18; adults only" for subject in ids if subject}
 
 
 def _is_minor(raw: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
@@ -16,8 +17,23 @@ _OTHER_WORDS: Final = {
     "path": ("file", "filename", "image", "picture", "photo", "pth"),
     "subject_id": ("subject", "person", "person_id", "participant", "participant_id", "id", "user_id"),
     "label": ("emotion", "expression", "class"),
-    "age": ("age_years", "years", "dob", "date_of_birth", "birth_date", "birthday", "year_of_birth"),
-    "gender": ("sex",),
+    "age": (
+        *("age_years", "years", "dob", "date_of_birth", "birth_date", "birthday", "year_of_birth"),
+        *(
+            "alter",
+            "alder",
+            "edad",
+            "idade",
+            "et\u00e0",
+            "\u00e2ge",
+            "\u00e5lder",
+            "leeftijd",
+            "wiek",
+            "\u5e74\u9f62",
+            "\u5e74\u9f84",
+        ),
+    ),
+    "gender": ("sex", "geschlecht", "sexe", "genre", "sexo", "g\u00e9nero", "\u6027\u5225", "\u6027\u522b"),
     "skin_tone": ("monk", "monk_tone", "skin", "skintone"),
     "ethnicity": ("race", "ancestry", "ethnic_group"),
     "captured_at": ("date", "taken_at", "timestamp"),
@@ -52,9 +68,9 @@ def nearest(column: str) -> str | None:
     """The column that somebody may have meant, or None."""
     plain = _plain(column)
     for known in COLUMNS:
-        if plain == known or plain in _OTHER_WORDS.get(known, ()):
+        if plain == known or plain in _OTHER_WORDS.get(known, ()) or re.match(rf"{known}[\W_]", plain):
             return known
-    return next(iter(get_close_matches(plain, COLUMNS, n=1, cutoff=0.75)), None)
+    return next(iter(get_close_matches(plain, COLUMNS, n=1, cutoff=0.8)), None)
 
 
 def _unknown(name: str, unknown: Sequence[str]) -> str:

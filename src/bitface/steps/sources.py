@@ -11,7 +11,7 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, Notice, london_consents, packaged_notice
 from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.dataset.files import sha256_of
-from bitface.dataset.import_rows import read_manifest
+from bitface.dataset.import_rows import manifest_table, minors_of, rows_of
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.london import read_london
 from bitface.dataset.text_files import read_text_file
@@ -27,6 +27,17 @@ class Source:
 
     intake: Intake
     notices: tuple[Notice, ...]
+    minors: frozenset[str] = frozenset()
+    """Ids of people whom the source calls under 18."""
+
+    def check_no_child_is_here(self, keys: KeyStore) -> None:
+        """Raises InputError where somebody who was taken in earlier, under no age or another one, is under 18 by this source."""
+        here = sum(keys.pseudonym_of(subject) is not None for subject in self.minors)
+        if here:
+            raise InputError(
+                f"{here} of the people who are here are under 18 by this manifest; take them out with `bitface erase`, or correct "
+                "their age and import again"
+            )
 
 
 def london_source(folder: Path, at: datetime) -> Source:
@@ -90,8 +101,8 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
         InputError: a part is missing or cannot be read; the message names it and the option that names another.
     """
     licence = _licence(files.licence or files.folder / "licence.json")
-    manifest = files.manifest or files.folder / "manifest.csv"
-    rows, rejected = read_manifest(manifest, files.folder, files.ignored_columns)
+    table = manifest_table(files.manifest or files.folder / "manifest.csv", files.ignored_columns)
+    rows, rejected = rows_of(table, files.folder)
     notices = read_notices(files.folder / "notices")
 
     def events(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
@@ -106,7 +117,7 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
         known_notices=known_notices | {notice.sha256 for notice in notices},
         faults=consents.faults,
     )
-    return Source(intake=intake, notices=new_notices(notices, known_notices))
+    return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(table))
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:
