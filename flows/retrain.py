@@ -56,7 +56,8 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         explanation = step(stages.explain, run)(models, bundle, features, validation)
         drifted = step(stages.drift, run)(features, validation)
         window = step(stages.window, run)(bundle, features, validation)
-        decision = step(stages.gate, run)(bundle, evaluation, explanation, drifted, window, features)
+        asked = step(stages.counterfactual, run)(bundle)
+        decision = step(stages.gate, run)(bundle, evaluation, explanation, drifted, window, asked, features)
         return dict(
             step(stages.register, run)(
                 validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred

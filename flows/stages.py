@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from bitface.dataset.index import has_dataset, read_index
+from bitface.evaluation.counterfactual import PairedAnswers
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
 from bitface.gate.evidence import DriftEvidence
@@ -23,6 +24,7 @@ from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.checkpoints import sign_checkpoint
+from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
@@ -273,6 +275,12 @@ class Stages:
             window = logged_window(log, PRODUCTION, days, None, tools.now())
             return drift_from_window(run, found, validation, window, tools.keys, wiring.measure_drift())
 
+    def counterfactual(self, run: Run, bundle: Exported) -> tuple[PairedAnswers, ...] | None:
+        """What the deployed model says of the same drawn faces in another skin tone, age texture and light."""
+        tools = self.tools
+        with self._timed("counterfactual"):
+            return ask_counterfactuals(run, bundle, wiring.redrawing(tools), wiring.load_runtime, tools.progress)
+
     def gate(
         self,
         run: Run,
@@ -281,6 +289,7 @@ class Stages:
         explanation: Explained,
         drifted: Drifted,
         window: DriftEvidence | None,
+        asked: tuple[PairedAnswers, ...] | None,
         features: Features,
     ) -> Decided:
         """Promote, hold or block, as a bundle that can be replayed."""
@@ -296,7 +305,9 @@ class Stages:
                 partial(wiring.signed_runtime, tools),
             )
             self.warnings.extend([warning] if warning else [])
-            return decide_run(run, bundle, evaluation, explanation, drifted, window, rival, tools.ledger, tools.now())
+            return decide_run(
+                run, bundle, evaluation, explanation, drifted, window, asked, rival, tools.ledger, tools.now()
+            )
 
     def register(
         self,

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.adapters.openlineage_export import LineageExport
+    from bitface.faces.synthetic_people import SyntheticPerson, Variation
+    from bitface.steps.counterfactual import Redrawing
     from bitface.steps.explain_faces import Explainer
     from bitface.steps.plan import Run
     from bitface.steps.predict import Reader
@@ -68,7 +70,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 """No tool reports home, and none talks over the summary, unless the environment says otherwise. What goes wrong is said once, by us."""
@@ -176,6 +178,32 @@ def render_people(
 def renderer(tools: Tools) -> Callable[..., Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]]:
     """The renderer with its build cache."""
     return partial(render_people, tools.workspace.cache)
+
+
+def render_jobs(
+    cache: Path, jobs: Sequence[tuple[SyntheticPerson, Variation]], params: SyntheticParams, workers: int
+) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]:
+    """Synthetic adults as they are, or changed in one thing."""
+    from bitface.adapters.synthetic_faces import render_jobs as render
+
+    yield from render(jobs, params, cache, workers)
+
+
+def redrawing(tools: Tools) -> Redrawing:
+    """What drawing synthetic people again, and looking at them, works with."""
+    from bitface.steps.counterfactual import Redrawing
+
+    make, sha256 = landmarker(tools)
+    return Redrawing(
+        render=partial(render_jobs, tools.workspace.cache),
+        encode=tools.encode,
+        decode=tools.decode,
+        landmarker=make,
+        asset_sha256=sha256,
+        stages=tools.workspace.stages,
+        keys=tools.keys,
+        workers=tools.params.features.workers,
+    )
 
 
 def stores(tools: Tools, data: Path | None = None) -> Stores:

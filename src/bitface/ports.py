@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bitface.faces.features import Reads
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
+from bitface.faces.synthetic_people import SyntheticPerson, Variation
 from bitface.models.calibrator import Calibrator
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import FeatureParams, QualityParams, SyntheticParams
@@ -134,6 +135,14 @@ class RenderPeople(Protocol):
 
     def __call__(
         self, params: SyntheticParams, seed: int, workers: int
+    ) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]: ...
+
+
+class RenderVariations(Protocol):
+    """Renders synthetic adults as they are or changed in one thing, in the order of the jobs, whatever the number of workers."""
+
+    def __call__(
+        self, jobs: Sequence[tuple[SyntheticPerson, Variation]], params: SyntheticParams, workers: int
     ) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]: ...
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bitface.errors import InputError
 from bitface.evaluation.counterfactual import CHANGES, PairedAnswers, counterfactual_of
+from bitface.faces.synthetic_people import Variation, plan_people
 from bitface.gate.cells import State
 from bitface.gate.counterfactual import counterfactual_cells
+from bitface.params import read_params
+from bitface.steps.counterfactual import changed
 
+ROOT = Path(__file__).resolve().parents[2]
 ASKED = {"resamples": 200, "confidence": 0.95, "correlation": 0.3, "seed": 1}
 
 
@@ -90,6 +95,16 @@ def test_a_kind_of_change_that_is_missing_is_no_pass(evidence, gate_params) -> N
     asked = tuple(answers(change) for change in CHANGES[1:])
     with pytest.raises(InputError, match="another skin tone"):
         list(counterfactual_cells(replace(evidence, counterfactuals=asked), gate_params, 3))
+
+
+def test_people_are_drawn_in_the_tone_and_age_that_lie_farther_and_the_direction_is_known() -> None:
+    params = read_params(ROOT / "params.yaml")
+    for person in plan_people(params.synthetic, params.seed)[:60]:
+        other, direction = changed(person, "skin_tone")
+        assert direction == np.sign((other.skin_tone or 0) - (person.record.skin_tone or 0))
+        other, direction = changed(person, "age_texture")
+        assert direction == np.sign((other.texture_age or 0) - person.age_years)
+        assert changed(person, "light") == (Variation(light=1), 1)
 
 
 @pytest.mark.parametrize(("share", "shift", "state"), [(0.02, 0.0, "not FAIL"), (0.15, 0.5, "FAIL")])

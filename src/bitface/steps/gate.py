@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bitface.consent.admission import admit_people
+from bitface.evaluation.counterfactual import PairedAnswers
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.bundle import read_bundle, replay, write_bundle
@@ -53,6 +54,7 @@ def decide_run(
     explanation: Explained,
     drifted: Drifted,
     window: DriftEvidence | None,
+    asked: tuple[PairedAnswers, ...] | None,
     rival: Rival | None,
     ledger: Ledger,
     at: datetime,
@@ -80,6 +82,7 @@ def decide_run(
             n_current=drifted.people_current,
         ),
         window=window,
+        counterfactuals=asked,
     )
     decision = evaluate_gate(evidence, run.params.gate, run.params.seed)
     path = run.folder / BUNDLE_NAME

@@ -14,6 +14,7 @@ from bitface.dataset.files import sha256_of_tree
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
+from bitface.gate.decision import GateDecision
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
@@ -21,6 +22,7 @@ from bitface.ledger.status import ModelStatus
 from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.action_units import UnitsRead
+from bitface.steps.counterfactual import told
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
@@ -129,7 +131,9 @@ def register_model(
     version = recorded.version
     ledger.record_assets(_assets(run, bundle, figures, reports))
     headline = _headline(run, evaluation, bundle, decision)
-    metrics = _run_metrics(evaluation, bundle, explanation, transferred) | (unit_metrics(units) if units else {})
+    metrics = _run_metrics(evaluation, bundle, explanation, decision.decision, transferred) | (
+        unit_metrics(units) if units else {}
+    )
     released = release_bundle(run, bundle, evaluation, decision, reports, version, sign)
     shown = _version(run, released, bundle, decision, recorded, headline)
     keep_shown(run.folder, shown)
@@ -196,6 +200,7 @@ def summarise(
         "explain": explanation.figures(),
         "explanation": explanation.sentence(),
         "fairness": fairness_sentence(evaluation, decision.decision.cells),
+        "counterfactual": told(decision.decision.cells),
         "privacy": {"membership_auc": _rounded(evaluation.membership)},
         "calibration": evaluation.calibration["one-bit"].document(),
         "action_units": units.document() if units else None,
@@ -339,9 +344,15 @@ def _show(
 
 
 def _run_metrics(
-    evaluation: Evaluated, bundle: Exported, explanation: Explained, transferred: Transferred | None
+    evaluation: Evaluated,
+    bundle: Exported,
+    explanation: Explained,
+    decision: GateDecision,
+    transferred: Transferred | None,
 ) -> dict[str, float]:
     metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
+    for name, cell in (told(decision.cells) or {"cells": {}})["cells"].items():
+        metrics |= with_interval(metric_name("counterfactual", *name.split("/")), cell["value"], cell["lo"], cell["hi"])
     metrics |= {metric_name("explain", name): value for name, value in explanation.figures().items()}
     for name, found in bundle.latency().items():
         metrics |= {

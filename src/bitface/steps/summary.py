@@ -109,6 +109,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("probabilities", summary["calibration"]["sentence"]),
         ("fairness", summary["fairness"]),
+        *([("same face", summary["counterfactual"]["sentence"])] if summary.get("counterfactual") else []),
         *([("action units", summary["action_units"]["sentence"])] if summary["action_units"] else []),
         *([("real people", summary["transfer"]["sentence"])] if summary["transfer"] else []),
         ("speed", _speed_words(summary["latency"])),

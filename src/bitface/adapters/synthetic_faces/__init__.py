@@ -51,6 +51,13 @@ def render_people(
     workers: int,
     variation: Variation = AS_THEY_ARE,
 ) -> Iterator[PersonSamples]:
+    """The samples of all people as `render_jobs` gives them, each person once, with the same variation."""
+    yield from render_jobs([(person, variation) for person in people], params, cache, workers)
+
+
+def render_jobs(
+    jobs: Sequence[tuple[SyntheticPerson, Variation]], params: SyntheticParams, cache: Path, workers: int
+) -> Iterator[PersonSamples]:
     """Yields every person with their samples, emotion by emotion, in the order given, the same bytes whatever `workers` is.
 
     Training people get `clips_per_emotion` clips (onset - apex - offset), a share of them drawn in another skin tone, gate people one still
@@ -66,14 +73,14 @@ def render_people(
     for emotion in params.emotions:
         emotion_of(emotion)
     load_head_mesh(cache)
-    if workers == 1 or len(people) < 2:
+    if workers == 1 or len(jobs) < 2:
         studio = Studio(params, cache)
-        for person in people:
+        for person, variation in jobs:
             yield person, studio.samples(person, variation)
         return
     with worker_processes(workers, _open_studio, (params, cache)) as pool:
         waiting: deque[tuple[SyntheticPerson, Future[tuple[SyntheticSample, ...]]]] = deque()
-        for person in people:
+        for person, variation in jobs:
             waiting.append((person, pool.submit(_samples_here, person, variation)))
             # A bounded queue: finished pictures must not pile up where the reader is slower than the painters.
             if len(waiting) >= 3 * workers:
