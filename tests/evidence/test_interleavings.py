@@ -80,6 +80,9 @@ class Store:
     def pull(self) -> bool:
         return False
 
+    def restorable(self) -> bool:
+        return True
+
     def forget(self, people: object) -> Forgotten:
         return Forgotten(objects=0)
 

@@ -125,6 +125,41 @@ def test_a_quick_dataset_is_rendered_again_for_the_default_profile(tmp_path: Pat
     assert find_dataset(data, store, lambda: write(data, "small"), "quick", marker).version == "large"
 
 
+def test_what_a_killed_retrain_had_rendered_is_known_by_its_profile(tmp_path: Path) -> None:
+    """Killed before it could write down what for: the default profile is not content with a quick dataset."""
+    data, marker = tmp_path / "data", tmp_path / "marker"
+    store = Store(data, None, False)
+
+    def dies() -> None:
+        write(data, "small")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_dataset(data, store, dies, "quick", marker)
+    assert find_dataset(data, store, lambda: write(data, "large"), "quick", marker).origin == "present"
+    assert find_dataset(data, store, lambda: write(data, "large"), "default", marker).version == "large"
+
+
+def test_a_half_pulled_dataset_is_pulled_again(tmp_path: Path, monkeypatch) -> None:
+    data, marker = tmp_path / "data", tmp_path / "marker"
+    store = Store(data, "v1", True)
+    pull = store.pull
+
+    def dies() -> bool:
+        pull()
+        (data / "index.csv").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "pull", dies)
+    with pytest.raises(KeyboardInterrupt):
+        find_dataset(data, store, lambda: None, "default", marker)
+    monkeypatch.undo()
+    assert find_dataset(data, store, lambda: None, "default", marker).origin == "pulled"
+    (data / "index.csv").write_text("altered by hand")
+    with pytest.raises(IntegrityError, match="altered"):
+        find_dataset(data, store, lambda: None, "default", marker)
+
+
 def test_altered_data_stops_a_run_before_anything_learns_from_it(tmp_path: Path) -> None:
     write(tmp_path / "data", "v1")
     (tmp_path / "data" / "index.csv").write_text("v2")
