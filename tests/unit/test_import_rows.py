@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,18 @@ def test_a_file_is_found_under_the_spelling_that_a_disk_keeps(tmp_path: Path, ke
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
     assert SourceFolder(tmp_path).file(named) == path
+
+
+@given(
+    st.text(st.characters(categories=("L", "Mn", "Nd")), min_size=1, max_size=12), st.sampled_from([".jpg", ".PNG", ""])
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_every_name_meets_itself_in_every_normal_form(tmp_path: Path, stem: str, suffix: str) -> None:
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        kept = Path(folder) / unicodedata.normalize("NFD", stem + suffix)
+        kept.write_bytes(b"x")
+        for form in ("NFC", "NFD"):
+            assert SourceFolder(Path(folder)).file(unicodedata.normalize(form, stem) + suffix.swapcase()) == kept
 
 
 def test_the_name_as_written_comes_first_and_a_doubtful_one_is_refused(tmp_path: Path) -> None:
