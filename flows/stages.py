@@ -62,11 +62,14 @@ Features = Sequence[Sequence[FeatureRef]]
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """Each method is one stage. `seconds` and `reused` say afterwards how long each took and what was not repeated."""
+    """Each method is one stage. `seconds` and `reused` say afterwards how long each took and what was not repeated; `start`, when
+    they began, on the clock of `perf_counter`.
+    """
 
     tools: wiring.Tools
     purpose: str
     context: str
+    start: float = field(default_factory=perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
     reused: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -366,6 +369,7 @@ class Stages:
             registered,
             self.reused,
             self.seconds,
+            perf_counter() - self.start,
             self.warnings,
         )
 

@@ -170,11 +170,15 @@ class TableChecks(Protocol):
 class Runtime(Protocol):
     """A verified bundle, loaded: what it reads of a face in, calibrated one-vs-rest probabilities out, and sets of these.
 
-    `thresholds` are of the calibrated scores; `logits` are those before calibration; `faces` is what it is explained by.
+    `landmarks` is how many of a face's decide, 0 where it reads crops; `thresholds` are of the calibrated scores; `logits` are
+    those before calibration; `faces` is what it is explained by.
     """
 
     @property
     def reads(self) -> Reads: ...
+
+    @property
+    def landmarks(self) -> int: ...
 
     @property
     def name(self) -> str: ...
@@ -210,7 +214,10 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedRun:
-    """What a reviewer sees of a retrain from its first moment. `run_id` is ours; `params` are values by dotted name."""
+    """What a reviewer sees of a retrain from its first moment. `run_id` is ours; `params` are values by dotted name.
+
+    `dataset_version` is the ledger's name of the dataset, as everywhere; `dataset_content` DVC's digest of the folder.
+    """
 
     run_id: str
     started_at: datetime
@@ -218,6 +225,7 @@ class TrackedRun:
     context: str
     evidence: str
     dataset_version: str
+    dataset_content: str
     manifest_sha256: str
     consent_snapshot_sha256: str
     code_commit: str

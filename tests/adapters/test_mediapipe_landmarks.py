@@ -201,6 +201,18 @@ def test_floating_point_picture_is_refused(seer):
         seer.see_all(np.zeros((8, 8, 3)), PARAMS.features)
 
 
+def test_a_picture_that_mediapipe_fails_on_is_bad_input(landmarker_file, portraits, monkeypatch):
+    """One such picture must not end a folder of them."""
+
+    def fails(_):
+        raise RuntimeError("INTERNAL: a node failed")
+
+    with FaceLandmarks(landmarker_file) as landmarks:
+        monkeypatch.setattr(landmarks._landmarker, "detect", fails)
+        with pytest.raises(InputError, match="MediaPipe cannot look"):
+            landmarks.see_all(portraits[0], PARAMS.features)
+
+
 def test_closed_landmarker_says_so_and_closing_twice_is_harmless(landmarker_file):
     landmarks = FaceLandmarks(landmarker_file)
     landmarks.close()

@@ -32,6 +32,7 @@ def run(run_id: str) -> TrackedRun:
         context="research",
         evidence="synthetic",
         dataset_version="d1",
+        dataset_content="c0ffee.dir",
         manifest_sha256="a" * 64,
         consent_snapshot_sha256="b" * 64,
         code_commit="c0ffee",

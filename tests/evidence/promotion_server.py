@@ -129,6 +129,7 @@ def release(home: Path, number: int, kill_at: int = 0) -> dict[str, Any]:
             context="research",
             evidence="synthetic",
             dataset_version="d1",
+            dataset_content="c0ffee.dir",
             manifest_sha256=sha("manifest"),
             consent_snapshot_sha256=sha("snapshot"),
             people=3,

@@ -140,6 +140,7 @@ def train(
         context="research",
         evidence="real",
         dataset_version=dataset.version,
+        dataset_content="c0ffee.dir",
         manifest_sha256="b" * 64,
         consent_snapshot_sha256="c" * 64,
         code_commit="c",

@@ -25,6 +25,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DecisionEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps.lease import holding
+from bitface.steps.plan import code_commit
 from bitface.steps.promote import stand_in
 from bitface.steps.reconcile import project_aliases
 from bitface.steps.summary import summary_text
@@ -84,6 +85,7 @@ def test_a_retrain_from_nothing_leaves_the_summary_of_the_contract(done) -> None
     assert set(asked) == {f"{c}/{f}" for c in ("skin_tone", "age_texture", "light") for f in ("changed", "shift")}
     assert all(0 <= cell["lo"] <= cell["value"] <= cell["hi"] for cell in asked.values())
     assert code == (0 if summary["gate"]["decision"] == "promote" else 3)
+    assert summary["took_s"] > 0
     assert summary["alias"] == {"promote": "champion", "hold": "demo", "block": None}[summary["gate"]["decision"]]
 
 
@@ -176,6 +178,14 @@ def test_mlflow_shows_the_run_its_models_figures_and_the_version(done) -> None:
     assert {"reliability.png", "coverage.png"} <= figures
     (version,) = client.search_model_versions("name='bitface'")
     assert version.tags["gate.decision"] == summary["gate"]["decision"]
+    with Ledger(sqlite_url(project / "home" / "ledger.db")) as ledger:
+        on_record = ledger.run(summary["run_id"])
+    # One spelling each: what a page calls a dataset or a commit is what an auditor asks the ledger for.
+    assert {tags["dataset.version"], version.tags["dataset.version"], on_record.dataset_version} == {
+        summary["dataset"]["recorded_as"]
+    }
+    assert tags["dataset.content"] == summary["dataset"]["version"]
+    assert tags["code.commit"] == on_record.code_commit == code_commit(Path(__file__).resolve().parents[2])
 
 
 def test_nothing_in_the_clear_holds_landmarks_or_pictures_of_people(done) -> None:

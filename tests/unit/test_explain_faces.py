@@ -70,6 +70,7 @@ def runtime(**changes):
     neutral[MOUTH, 1] = 0.05
     values = {
         "reads": "landmarks",
+        "landmarks": 128,
         "name": "bitface",
         "version": "3",
         "digest": "0" * 64,
@@ -226,6 +227,10 @@ def test_the_page_stands_alone_adds_up_and_says_what_it_does_not_mean(picture, t
     total = float(re.findall(r'<strong class="figure">([+-]\d+\.\d+)</strong>', html)[0])
     assert sum(shown[: 1 + len(REGIONS)]) == pytest.approx(total, abs=0.06)
     assert html.count("<img") == html.count('alt="')
+
+
+def test_the_page_says_how_many_landmarks_the_model_reads(picture, tmp_path):
+    assert "128 of the 478 landmarks of a face" in page(picture, tmp_path)
 
 
 def test_no_pixel_of_the_face_is_on_the_page_unless_it_is_asked_for(picture, tmp_path):

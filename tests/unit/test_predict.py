@@ -144,6 +144,15 @@ def test_what_is_known_to_be_no_picture_is_not_decoded() -> None:
     assert (row.status, row.reason, row.is_loss) == ("not_supported", "is no picture", False)
 
 
+def test_a_picture_that_is_gone_before_it_is_logged_costs_nobody_else_s_answer(tmp_path: Path) -> None:
+    (tmp_path / "torn.png").write_bytes(b"any")
+    kept = []
+    inputs = [Input(path=tmp_path / f"{name}.png") for name in ("sure", "torn")]
+    rows = list(predictions(inputs, reader(keep=lambda *seen: kept.append(seen)), lambda *_: None))
+    assert [row.status for row in rows] == ["unreadable", "answered"]
+    assert len(kept) == 1
+
+
 def test_of_more_faces_than_are_answered_the_largest_are_and_it_is_said() -> None:
     (row,) = predicted("group").values()
     assert len(row.faces) == 4 and row.more_faces

@@ -14,7 +14,7 @@ from bitface.gate.cells import Cell, Question, State, judged, not_run
 from bitface.gate.decision import decide
 from bitface.ledger.status import ModelStatus
 from bitface.steps.model_choice import command_for
-from bitface.steps.summary import exit_code
+from bitface.steps.summary import exit_code, time_words
 from bitface.steps.what_now import causes_of, next_steps, what_now
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,3 +155,9 @@ def test_make_keeps_the_failure_and_says_that_an_answer_of_the_gate_is_no_crash(
     assert bool(done.returncode) == bool(code) and done.stdout == "{}\n", "the summary alone is on standard output"
     assert ("Nothing has crashed" in done.stderr) == is_explained
     assert (f"Error {code}" in done.stderr) == bool(code)
+
+
+def test_what_a_run_took_is_what_passed_by_the_clock_and_not_the_sum_of_what_ran_side_by_side() -> None:
+    said = time_words({"seconds": {"features": 200.0, "train": 174.0}, "took_s": 327.4, "reused": ["version"]})
+    assert said == "327 s; longest, some side by side: features 200 s, train 174 s; reused version"
+    assert time_words({"seconds": {}, "reused": ["everything"]}) == "nothing had to be computed"

@@ -150,7 +150,10 @@ class FaceLandmarks:
         if self._landmarker is None:
             raise InputError("the face landmarker is closed; open a new one")
         prepared, scale, border = _prepared(image, params.upscale_below_px, pad_share)
-        result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
+        try:
+            result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
+        except (RuntimeError, ValueError) as error:
+            raise InputError("MediaPipe cannot look for faces in the picture; export it again") from error
         height, width = prepared.shape[:2]
         # z is in widths of the prepared image, like x; the border shifts x and y, and no border lies in depth.
         unit, shift = np.array([width, height, width]), np.array([border, border, 0])

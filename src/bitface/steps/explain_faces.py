@@ -20,7 +20,7 @@ from bitface.explain.attributions import AttributionSummary, summarise
 from bitface.explain.baselines import Baseline, baselines_of, blurred
 from bitface.explain.region_shapley import RegionShapley, region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
-from bitface.faces.features import Reads
+from bitface.faces.features import CROP_PX, LANDMARKS, Reads
 from bitface.faces.regions import region_of_landmark, regions_of_owners
 from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
@@ -94,9 +94,9 @@ class Explainer:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureExplained:
-    """All faces of a picture, largest first, by a model of these `emotions`; `lost` are frames that could not be read.
+    """All faces of a picture, largest first, by a model of these `emotions` that reads what `reads` says in words.
 
-    `more_faces`: there were more than were explained.
+    `lost` are frames that could not be read; `more_faces`: there were more than were explained.
     """
 
     path: Path
@@ -142,12 +142,18 @@ def explain_picture(path: Path, explainer: Explainer, report: Report) -> Picture
         emotions=runtime.emotions,
         model=f"{runtime.name}/{runtime.version}",
         digest=runtime.digest,
-        reads=runtime.reads,
+        reads=_what_is_read(runtime),
         calibration=runtime.calibrator.remark,
         faces=tuple(faces),
         more_faces=more,
         lost=frames.lost,
     )
+
+
+def _what_is_read(runtime: Runtime) -> str:
+    if runtime.reads == "crops":
+        return f"the aligned grey face, {CROP_PX} x {CROP_PX} pixels"
+    return f"{runtime.landmarks} of the {LANDMARKS} landmarks of a face"
 
 
 def _clips_of(frames: Frames, explainer: Explainer) -> tuple[list[tuple[SeenFace, ...]], bool]:

@@ -42,9 +42,7 @@ def write_page(
             model=found.model,
             facts={
                 "model": f"{found.model}, bundle {found.digest[:16]}",
-                "reads": "478 landmarks of a face"
-                if found.reads == "landmarks"
-                else "the aligned grey face, 64 x 64 pixels",
+                "reads": found.reads,
                 "shown": _shown(found.faces[0].frames),
                 "probabilities": found.calibration,
                 "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, asked of the "

@@ -26,7 +26,7 @@ from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
 from bitface.steps.gate import Decided
-from bitface.steps.plan import Run
+from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.train import PRECISIONS
 from bitface.steps.validate import Validation
 
@@ -272,7 +272,7 @@ def _drift_document(drifted: Drifted) -> Path:
 def _facts(run: Run, validation: Validation, evaluation: Evaluated, decision: Decided) -> dict[str, str]:
     return {
         "run": run.run_id,
-        "dataset": run.dataset.version,
+        "dataset": dataset_entry_version(run),
         "people": str(len(run.members.admissions)),
         "samples": f"{validation.admitted} admitted, {len(validation.quarantined)} quarantined",
         "judged on": evaluation.judged_on,

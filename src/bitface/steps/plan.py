@@ -142,7 +142,7 @@ def code_commit(root: Path) -> str:
 
 
 def dataset_entry_version(run: Run) -> str:
-    """The dataset version as the ledger names it: the content, and who was admitted for what."""
+    """The dataset version as the ledger, MLflow and every report name it: the content, and who was admitted for what."""
     key = key_of(
         run.members.consent_snapshot_sha256, run.purpose, run.context, run.params.splits.digest(), run.params.seed
     )
@@ -190,13 +190,15 @@ def _record(run: Run, ledger: Ledger) -> None:
         for sample in run.members.samples
     ]
     ledger.record_dataset(entry, members)
+    # A run is one by its code and not by its commit, of which several can hold the same code: the first stays on record.
+    known = ledger.run(run.run_id)
     ledger.record_run(
         RunEntry(
             run_id=run.run_id,
             dataset_version=entry.version,
             purpose=run.purpose,
             context=run.context,
-            code_commit=run.code_sha256,
+            code_commit=known.code_commit if known else run.code_commit,
             params_sha256=run.params.digest(),
             constraints_sha256=run.constraints_sha256,
         )

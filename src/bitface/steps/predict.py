@@ -76,13 +76,14 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
         image = reader.read(path, path.name)
         decoded = time.perf_counter()
         seen = landmarker.see_all(image, reader.features)
+        looked = time.perf_counter()
+        _keep(path, seen[: reader.faces_max], reader.keep)
     except InputError as error:
         return _unread(path, trouble_of(error, path.name))
     if not seen:
         return Prediction(path=path, status="no_face", reason=NO_FACE)
-    shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, time.perf_counter())}
+    shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, looked)}
     answered = seen[: reader.faces_max]
-    _keep(path, answered, reader.keep)
     faces = tuple(_face(face, reader.runtime, shared, reader.explain) for face in answered)
     more = len(seen) > len(answered)
     return Prediction(
@@ -99,9 +100,12 @@ def _unread(path: Path, trouble: Trouble) -> Prediction:
 
 
 def _keep(path: Path, faces: Sequence[SeenFace], keep: Keep | None) -> None:
-    if keep is None:
+    if keep is None or not faces:
         return
-    picture = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        picture = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path.name!r} was taken away while it was read ({error.strerror})") from error
     for number, face in enumerate(faces):
         keep(picture, number, face)
 

@@ -57,7 +57,8 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
             purpose=run.purpose,
             context=run.context,
             evidence=run.evidence,
-            dataset_version=run.dataset.version,
+            dataset_version=dataset_entry_version(run),
+            dataset_content=run.dataset.version,
             manifest_sha256=run.dataset.manifest_sha256,
             consent_snapshot_sha256=run.members.consent_snapshot_sha256,
             code_commit=run.code_commit,
@@ -174,6 +175,7 @@ def summarise(
     registered: Registered,
     reused: Sequence[str],
     seconds: Mapping[str, float],
+    took_s: float,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Writes and returns the summary of a finished run (docs: INTERFACE `retrain --json`)."""
@@ -183,6 +185,7 @@ def summarise(
         "warnings": [*begun["warnings"], *warnings],
         "dataset": {
             "version": run.dataset.version,
+            "recorded_as": dataset_entry_version(run),
             "people": len(run.members.admissions),
             "samples": validation.samples,
             "admitted": validation.admitted,
@@ -220,6 +223,7 @@ def summarise(
         "use": command_for(status),
         "reused": list(reused),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "took_s": round(took_s, 2),
         "exit_code": exit_code(decision.decision.verdict, status.alias, run.params.promotion.demo_is_enough),
     }
     return write_summary(run, document)

@@ -204,7 +204,7 @@ class MlflowTracking:
             name="bitface",
             digest=run.manifest_sha256[:_DIGEST_CHARACTERS],
             source_type="dvc",
-            source=json.dumps({"version": run.dataset_version}),
+            source=json.dumps({"version": run.dataset_version, "content": run.dataset_content}),
             profile=json.dumps({"people": run.people, "samples": run.samples}),
         )
         tags = [InputTag("mlflow.data.context", run.purpose)]
@@ -219,6 +219,7 @@ def _run_tags(run: TrackedRun) -> dict[str, str]:
     return {
         RUN_TAG: run.run_id,
         "dataset.version": run.dataset_version,
+        "dataset.content": run.dataset_content,
         "dataset.manifest_sha256": run.manifest_sha256,
         "dataset.people": str(run.people),
         "dataset.samples": str(run.samples),

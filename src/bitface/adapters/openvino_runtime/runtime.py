@@ -14,7 +14,7 @@ from bitface.adapters.openvino_runtime.face_graph import load_face_net, load_sep
 from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net, load_separate_landmark_nets
 from bitface.adapters.openvino_runtime.random_nets import load_random_face_net, load_random_landmark_net
 from bitface.errors import InputError, IntegrityError
-from bitface.faces.features import Reads
+from bitface.faces.features import LANDMARKS, Reads
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import FACES, HEADS, SELFTEST, SPEC, BundleSpec
 from bitface.models.landmark_codes import without_repeats
@@ -68,6 +68,8 @@ class OneBitRuntime:
     ) -> None:
         self._spec, self._trunk, self._head = spec, trunk, head
         self.reads = trunk.reads
+        of_all = LANDMARKS if spec.landmarks is None else len(spec.landmarks)
+        self.landmarks = of_all if self.reads == "landmarks" else 0
         self.digest = digest
         self.faces = faces
         self.name, self.version = label
