@@ -162,7 +162,7 @@ def first_model(people: int, whose: str, seed: int, behind: float = 0.0) -> Gate
 )
 def test_a_first_model_that_serves_all_alike_is_not_blocked(params, people, whose, few, rounds, state) -> None:
     """And held by its disparities how often: the operating curve over the number of people."""
-    n = rounds(few, 1000)
+    n = rounds(few, 400)
     verdicts, held_by_gaps = [], 0
     for seed in range(n):
         found = evaluate_gate(first_model(people, whose, seed), params, seed)
@@ -180,7 +180,7 @@ def test_a_first_model_that_is_ten_points_behind_for_a_third_is_not_promoted(
     params, people, whose, rounds, state
 ) -> None:
     """Few people do not pass for equal ones: what they cannot decide holds."""
-    n = rounds(3, 1000)
+    n = rounds(3, 400)
     verdicts = []
     for seed in range(n):
         cells = list(disparity_cells(first_model(people, whose, seed, behind=0.1), params, seed))

@@ -138,7 +138,7 @@ def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:
 
 def cell_words(cell: Cell) -> str:
     """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
-    kind = _KINDS.get(cell.kind, cell.kind)
+    kind = "share of people who did not tell" if cell.metric == "unknown_share" else _KINDS.get(cell.kind, cell.kind)
     about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
     if any(about):
         return ", ".join([kind, *filter(None, about)])

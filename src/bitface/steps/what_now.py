@@ -18,7 +18,7 @@ _REMEDIES: Final = {
     "slice": "train with more people of {what}: it is too often wrong for them",
     "disparity": "train with more people of {what}: others are served better",
     "binarization": "train longer (training.epochs) or wider (training.channels): one bit costs too much against the float twin",
-    "latency": "run it again on a quieter or a faster machine: it was too slow here",
+    "latency": "make it smaller (training.channels), or run it on a faster machine: it was too slow here, and neighbours do not count",
     "explanation": "look at the maps (`make ui`, reports/explain.json): they do not add up, or lie beside the face",
     "consent": "run `bitface retrain` again: somebody's consent ended meanwhile, and a new run leaves them out",
     "window": "train with people like those who were predicted of late: it learned from others",
@@ -83,7 +83,7 @@ def _counted(count: int, what: str, verb: str = "do") -> str:
 
 
 def _figure(cause: Mapping[str, Any]) -> str:
-    if cause["value"] is None or cause["limit"] is None:
+    if cause["value"] is None or cause["limit"] is None or cause["metric"] == "unknown_share":
         return f"{cause['state']}: {cause['reason']}"
     spread = "" if cause["lo"] is None else f" ({cause['lo']:.3f} to {cause['hi']:.3f})"
     people = f", {cause['persons']} people" if cause["persons"] else ""
@@ -97,7 +97,7 @@ def _figure(cause: Mapping[str, Any]) -> str:
 
 
 def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A remedy for each kind of cell that blocks, with what it is about."""
+    """A remedy for each kind of cell that blocks, with what it is about, and for each group that nobody was of."""
     by_kind: dict[str, list[Mapping[str, Any]]] = {}
     for one in causes:
         if one["state"] == "FAIL":
@@ -108,7 +108,11 @@ def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
         )
         for kind, own in by_kind.items()
     ]
-    return [*steps, *(f"{one['name']}: {one['reason']}" for one in causes if one["state"] == "NOT-RUN")]
+    unseen = [
+        one for one in causes if one["state"] == "INSUFFICIENT" and one["kind"] == "slice" and one["value"] is None
+    ]
+    not_run = [f"{one['name']}: {one['reason']}" for one in causes if one["state"] == "NOT-RUN"]
+    return [*steps, *not_run, *(one["reason"] for one in unseen)]
 
 
 def _about(cause: Mapping[str, Any]) -> str:
