@@ -53,8 +53,9 @@ _DATABASE: Final = {  # what SQLite says, wherever the words of it end up
 
 def explained(error: BaseException) -> str | None:
     """What is wrong around us, in one line with the place and the remedy, where an error comes from that; None: it is no such error."""
-    for one in _chain(error):
-        if isinstance(one, OSError) and (found := _of_system(one)):
+    for one, is_cause in _chain(error):
+        # What was merely being handled when a defect of ours showed is no excuse for it, unless the disk failed.
+        if isinstance(one, OSError) and (is_cause or one.errno in _DISK) and (found := _of_system(one)):
             return found
         if isinstance(one, MemoryError):
             return "; ".join(_TROUBLE[errno.ENOMEM])
@@ -140,18 +141,20 @@ def _of_system(error: OSError) -> str | None:
     return f"{names[0] if names else ''}{found[0]}; {found[1]}"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that it came from, each once."""
-    waiting, seen = [error], set[int]()
+def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
+    """An error, and those that it came from, each once; with each whether it is named as a cause."""
+    waiting: list[tuple[BaseException | None, bool]] = [(error, True)]
+    seen = set[int]()
     while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
+        one, is_cause = waiting.pop(0)
+        if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        yield one
+        yield one, is_cause
         inner = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        waiting += [cause for cause in (one.__cause__, one.__context__, *inner) if cause is not None]
+        waiting += [(one.__cause__, is_cause), *((part, is_cause) for part in inner), (one.__context__, False)]
 
 
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
 _NAME_BYTES: Final = 255
 _PORTS: Final = 65535

@@ -209,7 +209,7 @@ class DvcStore:
 
         # DVC greets on standard output, which is kept for our own JSON; what it warns of, we raise or answer.
         for name in ("dvc", "dvc_data"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         if not (self._root / ".dvc").is_dir():
             Repo.init(str(self._root), no_scm=not self._has_git).close()
         (self._home / "dvc-site").mkdir(parents=True, exist_ok=True, mode=0o700)

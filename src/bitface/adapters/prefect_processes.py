@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from bitface.adapters.prefect_service import BREATH_S, POOL
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
-from bitface.surroundings import check_port
+from bitface.surroundings import check_port, trouble_with
 
 _START_S: Final = 120
 
@@ -135,6 +135,14 @@ def started(words: Sequence[str], environment: Mapping[str, str], out: Any) -> s
     )
 
 
+def _log_of_temporary_server() -> Path:
+    """Where the temporary server may say what it has to say; nowhere on a full or read-only disk."""
+    from prefect.settings import PREFECT_HOME
+
+    folder = Path(PREFECT_HOME.value())
+    return folder / "temporary-server.log" if folder.is_dir() and not trouble_with(folder) else Path(os.devnull)
+
+
 def serve_in_own_session() -> None:
     """Lets the temporary server that Prefect starts for a flow be out of reach of a terminal's Ctrl-C: it must still answer while the
     run is ended in order. Call it before the first flow.
@@ -150,7 +158,8 @@ def serve_in_own_session() -> None:
             words += ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "error", "--lifespan", "on"]
             own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
             told = get_current_settings().to_environment_variables(exclude_unset=True)
-            return started(words, {**os.environ, **own, **told}, None)
+            with _log_of_temporary_server().open("ab") as log:
+                return started(words, {**os.environ, **own, **told}, log)
 
     # Prefect keeps one per port, and asks for the one without: the first that is made is everybody's.
     OwnSession()

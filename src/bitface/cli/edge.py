@@ -95,7 +95,9 @@ def _unforeseen(error: Exception) -> int:
     """2 where the surroundings are to blame, as where a disk is full or a file lies where a folder should be; else 1."""
     if isinstance(error, BrokenPipeError) and _is_output_closed():
         raise error
-    found = explained(error) or _unusable_place()
+    found = explained(error)
+    if found is None or not found.startswith("'"):  # it names no place: ours may be the one
+        found = _unusable_place() or found
     if found:
         return _said(found, 2)
     why = f"{type(error).__name__}: {error}"
