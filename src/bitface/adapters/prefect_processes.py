@@ -152,6 +152,15 @@ def serve_in_own_session() -> None:
     from prefect.settings import get_current_settings
 
     class OwnSession(SubprocessASGIServer):
+        def start(self, timeout: int | None = None) -> None:
+            try:
+                super().start(timeout)
+            except RuntimeError as error:
+                raise InputError(
+                    f"Prefect's temporary server did not answer; '{_log_of_temporary_server()}' says why. Run again when the machine is "
+                    "less busy, or start a server and name it in PREFECT_API_URL"
+                ) from error
+
         def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
             folder = str(Path(prefect.__file__).parent.parent)
             words = ["uvicorn", "--app-dir", folder, "--factory", "prefect.server.api.server:create_app"]

@@ -248,6 +248,7 @@ def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
         "keys_destroyed": 0 if dry_run else len(document["keys_destroyed"]),
         "retrained": None if dry_run else retrained.get("run_id"),
         "decision": retrained.get("decision"),
+        "not_retrained": retrained.get("failed") or retrained.get("not_needed"),
         "proof": None if dry_run else document["proof"],
         "found": [] if dry_run else document["found"],
         "searched": [] if dry_run else document["searched"],
@@ -266,6 +267,7 @@ def erase_text(found: Mapping[str, Any]) -> str:
     lines.append(f"  {found['files_removed']} files, {found['keys_destroyed']} keys destroyed")
     if not found["dry_run"]:
         lines.append(f"  retrained: {found['retrained'] or 'no'}, decision {found['decision'] or 'none'}")
+        lines += [f"    because {found['not_retrained']}"] if found.get("not_retrained") else []
         lines.append(f"  left of them: {', '.join(found['found']) or 'nothing found'}, searched in")
         lines += [f"    {one['what']} ({one['place']}, {one['files']} files)" for one in found["searched"]]
         lines += [f"    not searched: {one}, which bitface does not write to" for one in found["not_searched"]]
