@@ -72,10 +72,11 @@ class Running:
 @contextlib.contextmanager
 def running(words: list[str], **environment: str) -> Iterator[Running]:
     mark = uuid.uuid4().hex
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     process = subprocess.Popen(
         words,
         cwd=ROOT,
-        env={**os.environ, **environment, MARK: mark, "PYTHONUNBUFFERED": "1"},
+        env={**inherited, **environment, MARK: mark, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
