@@ -19,8 +19,8 @@ MONK_SRGB: Final = (
 """The ten tones of the Monk Skin Tone Scale (Monk, 2022, skintone.google), sRGB."""
 _RED_TO_GREEN: Final = (1.34, 1.38, 1.39, 1.44, 1.53, 1.68, 1.85, 1.95, 1.98, 1.95)
 _GREEN_TO_BLUE: Final = (1.20, 1.25, 1.40, 1.50, 1.55, 1.58, 1.62, 1.66, 1.66, 1.62)
-_MIDDLE_GREY, _SPREAD = 0.36, 0.62
-"""The swatches are colours of a screen, 40 times as bright at one end as at the other; skin reflects 0.06 to 0.5 of the light. So their
+_MIDDLE_GREY, _SPREAD = 0.30, 0.5
+"""The swatches are colours of a screen, 47 times as bright at one end as at the other; skin reflects 0.07 to 0.5 of the light. So their
 order is kept, their spread is not, and their hues are those of photographed skin (docs/decisions/0018-skin.md)."""
 _LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
 _HAIR_SRGB: Final = ("120f0e", "1c1512", "2e1f16", "4a3222", "6b4a2e", "94703f", "b8935a", "7a3b20")
