@@ -158,6 +158,13 @@ def test_a_withdrawal_under_another_spelling_of_the_id_counts(run: Run, source: 
     assert not may_train(run, "p1")
 
 
+def test_a_withdrawal_of_nobody_is_told_with_its_line(run: Run, source: Source) -> None:
+    """Its id may be mistyped, and somebody believes to be out."""
+    source.events(said("p1"), said("p2"), closing("p11"))
+    code, done, _ = source.take(run)
+    assert (code, done["consents"]["not_here"]) == (0, [3])
+
+
 def test_a_line_that_was_turned_from_given_to_withdrawn_is_a_withdrawal(run: Run, source: Source) -> None:
     """Its id is on record with another content; a withdrawal is kept under an id of its own, once."""
     source.take(run)

@@ -152,6 +152,15 @@ def test_a_faulty_line_withholds_every_event_of_its_subject() -> None:
     assert (len(parsed.rejected), parsed.withheld) == (1, 1)
 
 
+def test_a_withdrawal_is_kept_beside_a_faulty_line_and_a_faulty_one_is_the_fault_that_counts() -> None:
+    """What closes does no harm to whoever wrote the unreadable line; and that the unreadable line may close is not overlooked."""
+    opening, closing = document(storage=""), document(event_id="e2", state="withdrawn", purposes=[])
+    assert [event.event_id for event in parse_events(lines(opening, closing)).events] == ["e2"]
+    parsed = parse_events(lines(opening, closing | {"storage": ""}, document(event_id="e3", storage="")))
+    assert not parsed.events and len(parsed.rejected) == 3
+    assert (parsed.faults[PERSON].line, parsed.faults[PERSON].may_close) == (2, True)
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"subject": 7}', "[" * 100_000, '{"subject":"a","subject":"b"}'])
 def test_a_line_without_an_owner_refuses_the_file(line: str) -> None:
     """Nobody knows whose event it is, so nobody's can be trusted."""

@@ -182,7 +182,7 @@ class ParsedEvents:
     """Of each event, the line that it stands in."""
     rejected: tuple[RejectedLine, ...]
     faults: Mapping[str, RejectedLine]
-    """Pseudonym -> the first line of that subject that is at fault."""
+    """Pseudonym -> the line of that subject that is at fault; of several the last that may be a withdrawal, else the first."""
     withheld: int
     """Readable events left out because another line of the same subject is unreadable: it may be the withdrawal."""
 
@@ -215,7 +215,9 @@ def parse_events(
             rejected.append(
                 replace(_rejected(number, error), may_close=str(document.get("state")) not in OPENING_STATES)
             )
-            faults.setdefault(_subject(document, pseudonym_of), rejected[-1])
+            person = _subject(document, pseudonym_of)
+            if person not in faults or rejected[-1].may_close:
+                faults[person] = rejected[-1]
         except InputError:
             rejected.append(RejectedLine(line=number, field="subject", reason="not an id that can be stored"))
     kept = [(number, event) for number, event in events if event.closes or event.subject not in faults]

@@ -33,7 +33,8 @@ class BroughtConsents:
     `events`: the usable ones in the order of the log; their subject is a stand-in until the person is taken in. `known`: those of
     people who are here and that are not on record yet. `faults`: why the consent of a subject cannot be used, with file and line.
     `unheard`: a line of somebody who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
-    dated ahead of the clock; they close, since what opens is at fault then.
+    dated ahead of the clock; they close, since what opens is at fault then. `strangers`: the lines of events that
+    close what nobody opened, neither here nor in the file: an id may be mistyped.
     """
 
     name: str
@@ -43,6 +44,7 @@ class BroughtConsents:
     rejected: tuple[RejectedLine, ...]
     unheard: RejectedLine | None
     ahead: tuple[int, ...]
+    strangers: tuple[int, ...]
 
     def events_of(self, pseudonyms: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         """The events of people, given subject id -> pseudonym."""
@@ -68,6 +70,7 @@ class BroughtConsents:
             "closing": len(closing),
             "people_closed": len({event.subject for event in closing}),
             "dated_ahead": list(self.ahead),
+            "not_here": list(self.strangers),
             "rejected": [asdict(line) for line in self.rejected],
         }
 
@@ -85,6 +88,10 @@ class BroughtConsents:
         lines += [
             f"{self.name} line {line}: dated ahead of this machine's clock; what closes a consent counts from now"
             for line in self.ahead[:_LINES_MAX]
+        ]
+        lines += [
+            f"{self.name} line {line}: closes a consent of somebody who is not here; is the id mistyped?"
+            for line in self.strangers[:_LINES_MAX]
         ]
         return lines
 
@@ -105,7 +112,9 @@ class BroughtConsents:
             raise type(error)("; ".join([str(error), *self.text(dry_run)])) from error
 
 
-NO_CONSENTS: Final = BroughtConsents(name="", events={}, known=(), faults={}, rejected=(), unheard=None, ahead=())
+NO_CONSENTS: Final = BroughtConsents(
+    name="", events={}, known=(), faults={}, rejected=(), unheard=None, ahead=(), strangers=()
+)
 """Of a source whose consents come from its known terms."""
 
 
@@ -125,6 +134,8 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
     on_record = ledger.recorded_consents([event.event_id for event in usable])
     rejected = sorted({*parsed.rejected, *clashes.values()}, key=lambda line: line.line)
     unheard = [line for person, line in faults.items() if person in people.here and line.may_close]
+    speaking = {event.subject for event in parsed.events if not event.closes} | parsed.faults.keys()
+    unheard_of = people.ids.keys() - speaking - people.here - people.erased
     return BroughtConsents(
         name=file.name,
         events={people.ids[person]: own for person, own in _by_subject(usable).items()},
@@ -132,6 +143,9 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
         faults={people.ids[person]: f"{file.name} {line}" for person, line in faults.items()},
         rejected=tuple(rejected),
         unheard=unheard[0] if unheard else None,
+        strangers=tuple(
+            line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.subject in unheard_of
+        ),
         ahead=tuple(line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.event_time > at),
     )
 
