@@ -259,18 +259,16 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) ->
     assert bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0] == line
     shown = bitface(tmp_path, "gate", "show", summary["run_id"], "--json")
     assert json.loads(shown.stdout)["status"]["line"] == line
-    (tag,) = [one.tags["status"] for one in _versions_in_mlflow(tmp_path)]
-    assert tag == line
-
-
-def _versions_in_mlflow(project: Path) -> list:
     from mlflow import MlflowClient
 
-    return MlflowClient(f"sqlite:///{project / 'home' / 'mlflow.db'}").search_model_versions("name='bitface'")
+    client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
+    assert [one.tags["status"] for one in client.search_model_versions("name='bitface'")] == [line]
 
 
 def test_a_demo_answers_where_no_version_is_named_and_for_a_demo_alone(copied, stills, tmp_path, bitface) -> None:
     """The gate's word is `hold`, there is no champion, and everybody in it is synthetic."""
+    from mlflow import MlflowClient
+
     from bitface.adapters.mlflow_tracking import MlflowTracking
 
     with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
@@ -303,8 +301,11 @@ def test_a_demo_answers_where_no_version_is_named_and_for_a_demo_alone(copied, s
     for named in ((), ("--model", "bitface/1"), ("--model", "demo")):
         refused = bitface(copied, "predict", picture, *named, "--purpose", "evaluate", *research)
         assert refused.returncode == 4 and "demo" in refused.stderr and "evaluate" in refused.stderr
-    (version,) = _versions_in_mlflow(copied)
-    assert "demo" in version.aliases and version.tags["status"] == line
+    client = MlflowClient(f"sqlite:///{copied / 'home' / 'mlflow.db'}")
+    (version,) = client.search_model_versions("name='bitface'")
+    aliases = client.get_registered_model("bitface").aliases
+    assert {alias: str(at) for alias, at in aliases.items()} == {"demo": str(version.version)}
+    assert version.tags["status"] == line
 
 
 @pytest.fixture
