@@ -14,7 +14,7 @@ import threading
 from time import sleep
 from typing import Final
 
-_GRACE_S: Final = 1.0
+_GRACE_S: Final = 0.5
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import sleep
 from typing import Any, Final, NoReturn
 
-GRACE_S: Final = 2.5
+GRACE_S: Final = 2.0
 """For an orderly end: a run is marked as failed, the lease given back, servers ended."""
 LINE: Final = "bitface: interrupted; what was finished is kept, run the same command again to go on\n"
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
