@@ -20,6 +20,9 @@ FOREIGN = ("BITFACE_", "DVC_", "GX_", "MLFLOW_", "OPENLINEAGE_", "PREFECT_")
 _settings_of_tools = tempfile.TemporaryDirectory(prefix="bitface-tests-")
 for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in OURS]:
     del os.environ[name]
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    # Tests run side by side: more threads only wait for one another.
+    os.environ.setdefault(name, "1")
 os.environ.setdefault("BITFACE_CACHE", str(platformdirs.user_cache_path("bitface")))
 os.environ |= {
     # A test that asks for no project has none: it fails instead of reading or changing the checkout's own.
@@ -31,12 +34,33 @@ os.environ |= {
     "DVC_SYSTEM_CONFIG_DIR": f"{_settings_of_tools.name}/dvc-system",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PREFECT_HOME": f"{_settings_of_tools.name}/prefect",
+    "PREFECT_PROFILES_PATH": f"{_settings_of_tools.name}/prefect.toml",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 # How long an example takes says what else the machine does.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+LONGEST_FIRST = (
+    "flows/test_retrain.py",
+    "flows/test_london.py",
+    "evidence/test_retrain_killed.py",
+    "evidence/test_gate.py",
+    "flows/",
+    "evidence/",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that none is left over for one worker at the end; within a file the order stays random."""
+
+    def rank(item: pytest.Item) -> int:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((row for row, start in enumerate(LONGEST_FIRST) if place.startswith(start)), len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 def test_a_retrain_killed_between_tasks_ends_as_if_nobody_had_touched_it(ask, tmp_path, rounds, state, never) -> None:
     """Five kills on the way in each home, one after the other; then it runs to its end."""
-    kills, killed, longest = rounds(4, 60), 0, 0.0
+    kills, killed, longest = rounds(2, 60), 0, 0.0
     rendered = ask(home=str(tmp_path / "first"), kill_at=2)
     assert rendered["signal"] == 9, rendered
     shutil.copytree(tmp_path / "first", tmp_path / "rendered")

@@ -12,8 +12,6 @@ import pytest
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture(scope="module")
 def retrained(tmp_path_factory: pytest.TempPathFactory, london: Path, bitface) -> tuple[Path, dict]:

@@ -30,7 +30,6 @@ from bitface.steps.promote import stand_in
 from bitface.steps.reconcile import project_aliases
 from bitface.steps.summary import summary_text
 
-pytestmark = pytest.mark.timeout(900)
 SETS = (
     "synthetic.training_people=30",
     "synthetic.gate_people=14",
@@ -39,10 +38,9 @@ SETS = (
     "training.epochs=6",
     "explain.samples=14",
     "latency.rounds=100",
-    "action_units.enabled=true",
-    "action_units.epochs=1",
 )
-SMALL = [word for one in SETS for word in ("--set", one)]
+PLAIN = [word for one in SETS for word in ("--set", one)]
+SMALL = [*PLAIN, "--set", "action_units.enabled=true", "--set", "action_units.epochs=1"]
 KEYS = {
     "run_id",
     "dataset",
@@ -238,11 +236,12 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) ->
 
     project, _, _ = done
     shutil.copytree(project / "data", tmp_path / "data")
+    shutil.copytree(project / "home" / "stages" / "features", tmp_path / "home" / "stages" / "features")
     samples = read_index(tmp_path / "data")
     labels = np.random.default_rng(5).permutation([sample.label for sample in samples])
     write_index(tmp_path / "data", [replace(s, label=str(new)) for s, new in zip(samples, labels, strict=True)])
     write_manifest(tmp_path / "data")
-    run = bitface(tmp_path, "retrain", "--json", *SMALL)
+    run = bitface(tmp_path, "retrain", "--json", *PLAIN)
     assert run.returncode == 3, run.stderr[-2000:]
     summary = json.loads(run.stdout)
     assert summary["gate"]["decision"] == "block"
@@ -322,7 +321,7 @@ def beside(done, tmp_path: Path) -> Path:
 def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(beside, bitface) -> None:
     """The bundle ships the seed; each training person's counts are kept, sealed, for the day that the person leaves."""
     project = beside
-    run = bitface(project, "retrain", "--json", *SMALL, "--set", "training.variant=R-EMO")
+    run = bitface(project, "retrain", "--json", *PLAIN, "--set", "training.variant=R-EMO")
     assert run.returncode in (0, 3), run.stderr[-3000:]
     summary = json.loads(run.stdout)
     assert {model["variant"] for model in summary["models"]} == {"R-EMO"}
@@ -468,22 +467,18 @@ def copied(done, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_second_retrain_waits_for_its_turn(copied, bitface) -> None:
+def test_a_second_retrain_waits_for_its_turn_and_then_puts_an_alias_back_that_a_hand_moved(copied, bitface) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{copied / 'home' / 'mlflow.db'}")
+    (version,) = client.search_model_versions("name='bitface'")
+    client.set_registered_model_alias("bitface", "previous", version.version)
     with (
         Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger,
         holding(ledger, "retrain", timedelta(minutes=5)),
     ):
         run = bitface(copied, "retrain", "--json", *SMALL)
     assert run.returncode == 2 and "a retrain runs already" in run.stderr and "Traceback" not in run.stderr
-    assert bitface(copied, "retrain", "--json", *SMALL).returncode == 0
-
-
-def test_an_alias_that_a_hand_moved_changes_nothing_and_is_put_back(copied, bitface) -> None:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{copied / 'home' / 'mlflow.db'}")
-    (version,) = client.search_model_versions("name='bitface'")
-    client.set_registered_model_alias("bitface", "previous", version.version)
     run = bitface(copied, "retrain", "--json", *SMALL)
     assert run.returncode == 0, run.stderr[-2000:]
     assert (
@@ -510,7 +505,7 @@ def test_a_schedule_fires(copied, bitface, environment) -> None:
     try:
         assert worker.stdout is not None
         assert f"http://127.0.0.1:{port}" in worker.stdout.readline()
-        end, states = time.monotonic() + 240, []
+        end, states = time.monotonic() + 900, []
         while "Completed" not in states and time.monotonic() < end:
             time.sleep(1)
             with closing(sqlite3.connect(copied / "home" / "prefect" / "prefect.db")) as database:
@@ -542,7 +537,7 @@ def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface
     assert reach.returncode == 0, reach.stderr[-2000:]
     assert json.loads(reach.stdout)["models"] == ["bitface/1"] and json.loads(reach.stdout)["files_removed"] > 3
     assert (copied / "data" / "shards" / f"{person}.shard").is_file()
-    gone = bitface(copied, "erase", person, "--json", *SMALL)
+    gone = bitface(copied, "erase", person, "--json", *PLAIN)
     assert gone.returncode == 0, gone.stderr[-3000:]
     found = json.loads(gone.stdout)
     assert set(found) >= {

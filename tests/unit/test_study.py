@@ -33,7 +33,8 @@ STUDY = StudyParams(
     variants={"base": {}, "narrow": {"lstm_units": 2}},
     fused={"both": ("base", "narrow")},
 )
-TRAINING = PARAMS.training.model_copy(update=SMALL)
+FEW = PARAMS.training.landmarks.model_copy(update={"choice": "uniform", "count": 32})
+TRAINING = PARAMS.training.model_copy(update={**SMALL, "landmarks": FEW})
 
 
 def predicted(scores: list[float], thresholds: float = 0.5, order: list[int] | None = None) -> Predictions:

@@ -93,13 +93,14 @@ def test_nets_rank_and_screening_finds_what_tells(tmp_path: Path) -> None:
     """
     table, folds = people()
     training = PARAMS.training.model_copy(update=SMALL)
-    jobs = plan_jobs(STUDY.model_copy(update={"seeds": 2}), training, 0, Ranking(steps=8, baselines=3))
+    study = STUDY.model_copy(update={"seeds": 2, "landmarks": ASKED.model_copy(update={"counts": (8,)})})
+    jobs = plan_jobs(study, training, 0, Ranking(steps=8, baselines=3))
     placed = run_jobs(jobs, table, folds, tmp_path, "data", 1, lambda *_: None)
     importance = {job: importance_of(placed[job]) for job in jobs}
     assert all(own.shape == (2, 478) for own in importance.values())
     mean = np.mean(list(importance.values()), axis=(0, 1))
     assert len(set(np.argsort(-mean)[:4].tolist()) & set(TELLING)) >= 3
-    found = screen(table, folds, importance, STUDY, 0, lambda *_: None)
+    found = screen(table, folds, importance, study, 0, lambda *_: None)
     assert all(sorted(one.sample_ids) == sorted(table.sample_ids) for own in found.values() for one in own)
     compared = {(one.choice, one.count): one for one in compare_screened(found, EVALUATION, 0)}
     assert len(compared["random", 8].values) == len(compared[BY_RANK, 8].values) == 2
