@@ -421,7 +421,7 @@ def machine(tmp_path: Path) -> type[Interleavings]:
     return type("Machine", (Interleavings,), {"pictures": folder, "picture_of": digests})
 
 
-@pytest.mark.parametrize("command", ["import", "erasure"])
+@pytest.mark.parametrize("command", ["import"])
 def test_a_command_that_is_killed_before_any_of_its_writes_is_finished_or_undone(
     machine, rounds, state, never, command: str
 ) -> None:
