@@ -306,7 +306,7 @@ class Interleavings(RuleBasedStateMachine):
             assert ledger.verify_chain().intact
             known = {one.subject for one in ledger.consents()}
         people = {path.stem for path in (self.place.keys / "people").iterdir()}
-        entries = [path.read_text() for path in (self.place.keys / "index").glob("*")]
+        entries = [path.read_text() for path in (self.place.keys / "index").glob("[!.]*")]
         live = {text for text in entries if not text.startswith("erased")}
         # Between a person's two files an erasure may have been killed: the same command destroys the key when it goes on.
         assert live <= people <= known and len(people - live) <= len(entries) - len(live)
