@@ -87,6 +87,8 @@ class CalibrationReport:
         if self.confidence is None:
             return f"{self.remark}: ECE {self.ece_before:.3f}; sets of what is above its threshold {held}, {sizes}"
         error = f"ECE {self.ece_before:.3f} before, {self.ece_after:.3f} after calibration"
+        if all(np.array_equal(curve.mean_score, self.after[name].mean_score) for name, curve in self.before.items()):
+            error = f"ECE {self.ece_after:.3f}, calibration left the scores as they were"
         return f"{error}; sets at {self.confidence:.0%} {held}, {sizes}"
 
     def document(self) -> dict[str, Any]:

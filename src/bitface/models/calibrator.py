@@ -46,6 +46,11 @@ class Calibrator:
         if self.set_size_max < 1 or (self.confidence is not None and not 0 < self.confidence < 1):
             raise InputError(f"sets of at most {self.set_size_max} emotions at {self.confidence} promise nothing")
 
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether a probability is the network's own score, because calibrating it would not help."""
+        return all(slope == 1 for slope in self.slopes) and not any(self.intercepts)
+
     def probabilities(self, logits: NDArray[np.floating[Any]]) -> Floats:
         """Calibrated probabilities, float64 (..., E), of logits (..., E)."""
         return np.asarray(expit(self.log_odds(logits)))

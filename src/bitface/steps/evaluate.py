@@ -155,9 +155,11 @@ def _said_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParam
     logits, stills = found.logits[precision], found.still_logits[precision]
     scores, after = np.empty_like(logits), np.empty_like(stills)
     sets, abstained = np.empty(after.shape, np.bool_), np.empty(len(after), np.bool_)
+    whole, fitted = out_of_fold_calibrator(found, precision, params), list[Calibrator]()
     for fold in np.unique(found.folds).tolist():
         rows = found.folds == fold
         calibrator = out_of_fold_calibrator(found, precision, params, judged=fold)
+        fitted.append(calibrator)
         limits = calibrator.thresholds(found.thresholds[precision][rows])
         scores[rows] = centred(calibrator.probabilities(logits[rows]), limits)
         after[rows] = calibrator.probabilities(stills[rows])
@@ -175,8 +177,16 @@ def _said_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParam
             sets=sets,
             abstained=abstained,
         ),
-        calibrator=out_of_fold_calibrator(found, precision, params),
+        calibrator=replace(whole, remark=whole.remark + _folds_remark(whole, fitted)),
     )
+
+
+def _folds_remark(whole: Calibrator, fitted: Sequence[Calibrator]) -> str:
+    """Where the shipped calibrator and those of the folds, which are judged, differ in whether they change scores at all."""
+    changing = sum(not one.keeps_scores for one in fitted)
+    if changing in (0, len(fitted)) and bool(changing) != whole.keeps_scores:
+        return ""
+    return f"; judged out of fold, where {changing} of {len(fitted)} folds have a calibrator that changes scores"
 
 
 def _sets(
