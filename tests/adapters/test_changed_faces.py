@@ -81,7 +81,7 @@ def test_a_model_that_looks_moves_a_little_with_each_change(asked) -> None:
 
 
 def test_faces_are_drawn_once_and_what_was_seen_lies_sealed(asked) -> None:
-    assert asked.looks == [8]
+    assert asked.looks == [10]
     (kept,) = asked.folder.glob("counterfactual/*.sealed")
     assert b"landmarks" not in kept.read_bytes()
 

@@ -80,7 +80,9 @@ def test_a_retrain_from_nothing_leaves_the_summary_of_the_contract(done) -> None
     }
     assert set(summary["gate"]) >= {"decision", "bundle", "cells"}
     asked = summary["counterfactual"]["cells"]
-    assert set(asked) == {f"{c}/{f}" for c in ("skin_tone", "age_texture", "light") for f in ("changed", "shift")}
+    assert set(asked) == {
+        f"{c}/{f}" for c in ("again", "skin_tone", "age_texture", "light") for f in ("changed", "shift")
+    }
     assert all(0 <= cell["lo"] <= cell["value"] <= cell["hi"] for cell in asked.values())
     assert code == (0 if summary["gate"]["decision"] == "promote" else 3)
     assert summary["took_s"] > 0

@@ -67,7 +67,7 @@ def test_answers_about_changed_faces_come_back_and_decide_alike(tmp_path, eviden
     told = replace(evidence, counterfactuals=asked)
     write_bundle(tmp_path / "g.zip", told, gate_params, 0, evaluate_gate(told, gate_params, 0), {})
     again = replay(read_bundle(tmp_path / "g.zip"))
-    assert again.identical and sum(cell.kind == "counterfactual" for cell in again.decision.cells) == 6
+    assert again.identical and sum(cell.kind == "counterfactual" for cell in again.decision.cells) == 8
 
 
 def test_processor_times_come_back_as_they_were(tmp_path, evidence, gate_params) -> None:

@@ -16,8 +16,9 @@ from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, proportion_interval
 from bitface.evaluation.resampling import person_resamples
 
-Change = Literal["skin_tone", "age_texture", "light"]
-CHANGES: Final[tuple[Change, ...]] = ("skin_tone", "age_texture", "light")
+Change = Literal["again", "skin_tone", "age_texture", "light"]
+CHANGES: Final[tuple[Change, ...]] = ("again", "skin_tone", "age_texture", "light")
+"""`again` is the control: the same picture taken again, with other noise of the sensor. What else changes is judged beside it."""
 Floats = NDArray[np.float64]
 
 

@@ -51,12 +51,14 @@ class Variation:
     """How a person is drawn other than they are; None and 0 leave it. What is not named here stays, bit for bit what is drawn from.
 
     `skin_tone` 1 to 10 (Monk) changes the colours of the skin and the exposure that a camera chooses for it; `texture_age` in years
-    changes wrinkles and grey hair, not the shape; `light` counts other lights on the same scene, from 1.
+    changes wrinkles and grey hair, not the shape; `light` counts other lights on the same scene, from 1; `exposure` counts further takes
+    of the very same scene, which differ in the sensor's noise alone.
     """
 
     skin_tone: int | None = None
     texture_age: float | None = None
     light: int = 0
+    exposure: int = 0
 
 
 AS_THEY_ARE: Final = Variation()

@@ -15,6 +15,7 @@ from bitface.params import GateParams
 
 Figure = Literal["changed", "shift"]
 _DIRECTIONS: Final[dict[Change, str]] = {
+    "again": "when the same picture is taken again",
     "skin_tone": "in the darker of two skin tones",
     "age_texture": "with the skin and hair of the older of two ages",
     "light": "in another light",
@@ -34,7 +35,7 @@ def counterfactual_cells(evidence: GateEvidence, params: GateParams, seed: int) 
     asked = {one.change: one for one in evidence.counterfactuals}
     for change in CHANGES:
         if change not in asked:
-            raise InputError(f"faces were not asked about another {change.replace('_', ' ')}; ask every kind of change")
+            raise InputError(f"faces were not asked again {_DIRECTIONS[change]}; ask every kind of change")
         found = counterfactual_of(
             asked[change],
             params.bootstrap_resamples,

@@ -34,6 +34,7 @@ from bitface.steps.stages import code_digest, key_of
 from bitface.steps.train import centred
 
 _IN: Final = {
+    "again": "when the same picture is taken again",
     "skin_tone": "in another skin tone",
     "age_texture": "with the skin of another age",
     "light": "in another light",
@@ -103,7 +104,7 @@ def changed(person: SyntheticPerson, change: Change) -> tuple[Variation, int]:
     if change == "age_texture":
         is_young = person.age_years < _MIDDLE_AGE
         return Variation(texture_age=_OLD if is_young else _YOUNG), 1 if is_young else -1
-    return Variation(light=1), 1
+    return (Variation(light=1) if change == "light" else Variation(exposure=1)), 1
 
 
 def _jobs(people: Sequence[SyntheticPerson]) -> list[tuple[str, SyntheticPerson, Variation]]:

@@ -169,7 +169,7 @@ class Studio:
         else:
             actions = draw_clip(emotion, params.frames_per_clip, self._style, sitter.habit, rng)
         shot = scene.draw_scene(len(actions), params, looks.luminance(sitter.look.skin), sitter.variation.light, draws)
-        sensor = draws.of("sensor")
+        sensor = draws.of(f"sensor {sitter.variation.exposure}" if sitter.variation.exposure else "sensor")
         frames = []
         for k, action in enumerate(actions):
             vertices = shot.camera_space(body.expressed(self._mesh, action * self._gain), body.eyes, k)
