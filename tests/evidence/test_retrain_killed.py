@@ -22,6 +22,7 @@ Ask = Callable[..., dict[str, Any]]
 SETS = [
     "synthetic.training_people=10",
     "synthetic.gate_people=6",
+    "counterfactual.people=2",
     "synthetic.frames_per_clip=3",
     "synthetic.image_px=128",
     "training.epochs=2",
@@ -83,7 +84,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 def test_a_retrain_killed_between_tasks_ends_as_if_nobody_had_touched_it(ask, tmp_path, rounds, state, never) -> None:
     """Five kills on the way in each home, one after the other; then it runs to its end."""
-    kills, killed, longest = rounds(2, 60), 0, 0.0
+    kills, killed, longest = rounds(1, 60), 0, 0.0
     rendered = ask(home=str(tmp_path / "first"), kill_at=2)
     assert rendered["signal"] == 9, rendered
     shutil.copytree(tmp_path / "first", tmp_path / "rendered")

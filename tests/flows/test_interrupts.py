@@ -19,7 +19,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LINE = "bitface: interrupted; what was finished is kept, run the same command again to go on"
 MARK = "BITFACE_TEST_MARK"
-TINY = ("training.epochs=1", "synthetic.training_people=10", "synthetic.gate_people=4", "synthetic.frames_per_clip=3")
+TINY = (
+    "training.epochs=1",
+    "synthetic.training_people=10",
+    "synthetic.gate_people=4",
+    "counterfactual.people=2",
+    "synthetic.frames_per_clip=3",
+)
 PATIENCE_S = 120  # of a busy machine; on a quiet one a command ends within 5 s
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are looked up in /proc")

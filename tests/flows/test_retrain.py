@@ -33,6 +33,7 @@ from bitface.steps.summary import summary_text
 SETS = (
     "synthetic.training_people=30",
     "synthetic.gate_people=14",
+    "counterfactual.people=2",
     "synthetic.frames_per_clip=3",
     "synthetic.image_px=144",
     "training.epochs=6",

@@ -62,10 +62,10 @@ class Surface:
 def start(cache: Path) -> None:
     """Starts warp quietly with its kernel cache under `cache`."""
     wp.config.kernel_cache_dir = str(cache / "warp")
+    # Output belongs to the command line, which may be printing one JSON document. First of all: options start warp.
+    wp.config.log_level = wp.LOG_ERROR
     for module in (kernels, lighting):
         wp.set_module_options(_SAME_EVERYWHERE, module=module)
-    # Standard output belongs to the command line, which may be printing one JSON document.
-    wp.config.log_level = wp.LOG_ERROR
     wp.init()
 
 
