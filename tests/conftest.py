@@ -1,12 +1,13 @@
 """Every test has its own home, dataset folder and, unless it asks for none, the shared cache of re-creatable things.
 
-What the checkout, its user or the machine has set up changes no test: not a dataset and models of the checkout's own, not variables, not
-settings of tools, and no neighbour that takes the processor.
+What the checkout, its user or the machine has set up changes no test: not a dataset and models of the checkout's own, not variables
+(those of the `make` that runs it included), not settings of tools, and no neighbour that takes the processor.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("BITFACE_CACHE", "BITFACE_SHARED_DATA", "BITFACE_EVIDENCE", "BITFACE_EVIDENCE_AGAIN", "BITFACE_FACE_LANDMARKER")
-FOREIGN = ("BITFACE_", "DVC_", "GX_", "MLFLOW_", "OPENLINEAGE_", "PREFECT_")
+FOREIGN = ("BITFACE_", "DVC_", "GX_", "MAKE", "MLFLOW_", "OPENLINEAGE_", "PREFECT_")
 _settings_of_tools = tempfile.TemporaryDirectory(prefix="bitface-tests-")
 for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in OURS]:
     del os.environ[name]
@@ -37,6 +38,8 @@ os.environ |= {
     "PREFECT_PROFILES_PATH": f"{_settings_of_tools.name}/prefect.toml",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
+# A shell that starts the suite in the background has Ctrl-C ignored, and every command of a test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # How long an example takes says what else the machine does.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

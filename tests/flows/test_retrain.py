@@ -34,6 +34,7 @@ SETS = (
     "synthetic.training_people=30",
     "synthetic.gate_people=14",
     "counterfactual.people=2",
+    "drift.permutations=999",
     "synthetic.frames_per_clip=3",
     "synthetic.image_px=144",
     "training.epochs=6",
