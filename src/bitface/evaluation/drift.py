@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import kolmogorov, ndtr, ndtri
-from scipy.stats import rankdata
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import seed_for
@@ -153,6 +152,8 @@ def _ordered(reference: Floats, current: Floats) -> tuple[NDArray[np.intp], NDAr
 
 def _ranked(reference: Floats, current: Floats) -> Floats:
     """Centred mean ranks of the pooled rows in each column, over their deviation: (n + m, K), 0 where nothing varies."""
+    from scipy.stats import rankdata
+
     ranks = rankdata(np.concatenate([reference, current]), axis=0)
     spread = ranks.std(axis=0, ddof=1)
     return np.asarray((ranks - ranks.mean(axis=0)) / np.where(spread > 0, spread, 1.0))

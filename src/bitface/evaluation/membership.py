@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
@@ -46,6 +45,8 @@ def membership_auc(members: Floats, others: Floats, resamples: int, confidence: 
 
 
 def _auc(members: Floats, others: Floats) -> float:
+    from scipy.stats import rankdata
+
     ranks = rankdata(np.concatenate([members, others]))[: len(members)]
     above = ranks.sum() - len(members) * (len(members) + 1) / 2
     return 1 - float(above / (len(members) * len(others)))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp
 
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
@@ -181,6 +180,8 @@ def _reported(
     html: Path,
 ) -> dict[str, float]:
     """The report's p-values, if they are those of scipy's test; the report calls the same columns drifted as we do."""
+    from scipy.stats import ks_2samp
+
     reference, current = (table.reset_index(drop=True) for table in tables)
     own = {name: float(ks_2samp(reference[name], current[name]).pvalue) for name in reference}
     thresholds = report_thresholds(columns, own, single, params.threshold)

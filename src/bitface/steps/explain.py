@@ -19,17 +19,8 @@ from bitface.dataset.keys import KeyStore
 from bitface.explain.attributions import Attribution, AttributionSummary, summarise
 from bitface.explain.baselines import BLURRED, Baseline, baselines_of, blurred
 from bitface.explain.faithfulness import Faithfulness, faithfulness, unit_overlap
-from bitface.explain.integrated_gradients import (
-    Faces,
-    completed_gradients,
-    gradient_of,
-    integrated_gradients,
-    refined,
-)
 from bitface.explain.region_mass import Agreement, RegionTable, agreement
 from bitface.explain.region_shapley import region_shapley, regions_of_face
-from bitface.explain.sanity import randomised, rank_agreement, speaks_of_what_was_learned
-from bitface.explain.sensitivity import max_sensitivity
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable, Reads
@@ -44,6 +35,7 @@ from bitface.steps.train import Trained, run_table, with_folds
 from bitface.steps.validate import Validation
 
 if TYPE_CHECKING:
+    from bitface.explain.integrated_gradients import Faces
     from bitface.models.clip_net import ClipNet
     from bitface.training.trained import TrainedModel
 
@@ -128,6 +120,8 @@ class Explained:
 
     def sanity(self) -> str:
         """What the model-randomisation test says, in words."""
+        from bitface.explain.sanity import speaks_of_what_was_learned
+
         rank = f"rank correlation {self.randomised:.2f}"
         if speaks_of_what_was_learned(self.randomised):
             return f"without what was learned they look different ({rank})"
@@ -149,6 +143,7 @@ def explain_models(
 
     `rival` is the champion, where there is one: it is asked of the same faces, against the mean face of its own.
     """
+    from bitface.explain.integrated_gradients import Faces
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model
 
@@ -237,6 +232,8 @@ def _maps(
     seed: int,
     report: Report,
 ) -> dict[str, Attribution]:
+    from bitface.explain.integrated_gradients import gradient_of, integrated_gradients, refined
+
     def integrated(model: TrainedModel) -> Callable[[NDArray[np.int64], int], Attribution]:
         return lambda rows, steps: integrated_gradients(
             model.network,
@@ -272,6 +269,8 @@ def _completed(
     params: ExplainParams,
     seed: int,
 ) -> Attribution:
+    from bitface.explain.integrated_gradients import completed_gradients
+
     region_of = region_of_landmark() if faces.owners is None else regions_of_owners(faces.owners)
     return completed_gradients(
         network,
@@ -316,6 +315,8 @@ def _without_knowledge(
     """Rank agreement of the model's importances with those of the same network with its weights in a random order."""
     import torch
 
+    from bitface.explain.sanity import randomised, rank_agreement
+
     inputs = torch.from_numpy(faces.inputs.astype(np.float32))
     other = randomised(model.network, inputs, torch.from_numpy(faces.lengths), seed)
     blank = _completed(other, model.emotions, faces, noise, params, seed)
@@ -326,6 +327,7 @@ def _sensitivity(
     shown: ClipTable, runtime: Runtime, baseline: Baseline, taught: TrainingFaces, params: ExplainParams, seed: int
 ) -> NDArray[np.float64]:
     """Of the exact values; which pixel is whose stays as it was."""
+    from bitface.explain.sensitivity import max_sensitivity
 
     def explain(inputs: NDArray[Any], copies: int) -> NDArray[np.float64]:
         table = shown.where(np.repeat(np.arange(len(shown.labels)), copies))

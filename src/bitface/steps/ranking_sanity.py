@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.explain.sanity import speaks_of_what_was_learned
 from bitface.faces.features import ClipTable
 from bitface.params import TrainingParams
 from bitface.ports import Report
@@ -41,6 +40,8 @@ class RankingSanity:
 
     def sentence(self) -> str:
         """For a report."""
+        from bitface.explain.sanity import speaks_of_what_was_learned
+
         passes = speaks_of_what_was_learned(max(self.randomised, self.shuffled))
         verdict = "speaks of what was learned" if passes else "DOES NOT SPEAK OF WHAT WAS LEARNED"
         return (
