@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.adapters.media_files import decode_frames, encode_frames, read_image, read_video
-from bitface.adapters.prefect_processes import check_server, group, running_server, serve_in_own_session
+from bitface.adapters.prefect_processes import TemporaryServer, check_server, group, named_server, running_server
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.decryptions import DecryptionLog
@@ -70,7 +70,6 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 """No tool reports home, and none talks over the summary, unless the environment says otherwise. What goes wrong is said once, by us."""
@@ -114,11 +113,32 @@ def quieten() -> None:
         os.environ.setdefault(name, value)
 
 
-def prepare_server() -> None:
-    """Before the first flow of a process: Ctrl-C in a terminal then does not end Prefect's temporary server, which is told how the run
-    ended, and is ended by us.
+@cache
+def start_server() -> TemporaryServer | None:
+    """Prefect's temporary server for the flows of this process, unless the environment names a server: None then. It is started
+    once; call it early, because it needs as long as importing flows does.
     """
-    serve_in_own_session()
+    quieten()
+    if named_server(os.environ):
+        return None
+    started = TemporaryServer(workspace().home)
+    os.environ["PREFECT_API_URL"] = started.url
+    return started
+
+
+def prepare_server() -> None:
+    """Before the first flow of a process: a server answers.
+
+    Raises:
+        InputError: the temporary one does not.
+    """
+    started = start_server()
+    if started is None:
+        return
+    started.wait()
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()  # Prefect may have been imported before the address was known
 
 
 def home_tag(place: Workspace) -> str:
@@ -505,7 +525,7 @@ def ready_for_flow(profile: str = "default", overrides: Sequence[str] = ()) -> T
         InputError: also, PREFECT_API_URL names a server that does not answer.
     """
     tools = ready(profile, overrides)
-    check_server(os.environ.get("PREFECT_API_URL"))
+    check_server(named_server(os.environ))
     return tools
 
 

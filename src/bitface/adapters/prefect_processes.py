@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -9,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
@@ -22,6 +25,8 @@ from bitface.errors import InputError
 from bitface.surroundings import check_port, trouble_with
 
 _START_S: Final = 120
+_TEMPORARY_START_S: Final = 300
+_REMEDY: Final = "Run again when the machine is less busy, or start a server and name it in PREFECT_API_URL"
 
 
 def running_server(home: Path) -> str | None:
@@ -35,8 +40,21 @@ def running_server(home: Path) -> str | None:
         return None
 
 
+def named_server(environment: Mapping[str, str]) -> str | None:
+    """The address of the server that PREFECT_API_URL names, or the active one of Prefect's profiles (`prefect profile use`)."""
+    given = environment.get("PREFECT_API_URL")
+    folder = Path(environment.get("PREFECT_HOME", Path.home() / ".prefect"))
+    try:
+        with Path(environment.get("PREFECT_PROFILES_PATH", folder / "profiles.toml")).open("rb") as file:
+            profiles = tomllib.load(file)
+        active = environment.get("PREFECT_PROFILE") or profiles["active"]
+        return given or profiles["profiles"][active].get("PREFECT_API_URL")
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
+        return given
+
+
 def check_server(url: str | None) -> None:
-    """Refuses an address at which no server answers; None: Prefect starts a temporary one.
+    """Refuses an address at which no server answers; None: a temporary one is started.
 
     Raises:
         InputError: nobody listens there within three seconds, or it is no address.
@@ -69,7 +87,7 @@ def server(home: Path, port: int) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out, group(words, dict(os.environ), out) as process:
         url = f"http://127.0.0.1:{port}/api"
-        _wait_for(process, port, log)
+        _wait_for(process, port, _START_S, f"{log.name} says why")
         write_atomically(place, json.dumps({"url": url, "process": process.pid}).encode())
         try:
             yield url
@@ -135,50 +153,52 @@ def started(words: Sequence[str], environment: Mapping[str, str], out: Any) -> s
     )
 
 
-def _log_of_temporary_server() -> Path:
-    """Where the temporary server may say what it has to say; nowhere on a full or read-only disk."""
-    from prefect.settings import PREFECT_HOME
+class TemporaryServer:
+    """Prefect's server for the flows of this process, on a free port of 127.0.0.1, until this process ends.
 
-    folder = Path(PREFECT_HOME.value())
-    return folder / "temporary-server.log" if folder.is_dir() and not trouble_with(folder) else Path(os.devnull)
-
-
-def serve_in_own_session() -> None:
-    """Lets the temporary server that Prefect starts for a flow be out of reach of a terminal's Ctrl-C: it must still answer while the
-    run is ended in order. Call it before the first flow.
+    It runs in a session of its own, out of reach of a terminal's Ctrl-C: it must still answer while a run is ended in order. It
+    needs seconds to begin, so start it before flows are imported, and `wait` before the first one runs.
     """
-    import prefect
-    from prefect.server.api.server import SubprocessASGIServer
-    from prefect.settings import get_current_settings
 
-    class OwnSession(SubprocessASGIServer):
-        def start(self, timeout: int | None = None) -> None:
-            try:
-                super().start(timeout)
-            except RuntimeError as error:
-                raise InputError(
-                    f"Prefect's temporary server did not answer; '{_log_of_temporary_server()}' says why. Run again when the machine is "
-                    "less busy, or start a server and name it in PREFECT_API_URL"
-                ) from error
+    def __init__(self, home: Path) -> None:
+        """Starts it; its data lie in PREFECT_HOME, `home` unless that is set."""
+        folder = Path(os.environ.get("PREFECT_HOME", home / "prefect"))
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._port}/api"
+        # Nowhere on a full or read-only disk.
+        self._log = Path(os.devnull) if trouble_with(folder) else folder / "temporary-server.log"
+        words = [
+            "uvicorn",
+            "--app-dir",
+            sysconfig.get_path("purelib"),
+            "--factory",
+            "prefect.server.api.server:create_app",
+        ]
+        words += ["--host", "127.0.0.1", "--port", str(self._port), "--log-level", "error", "--lifespan", "on"]
+        own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+        running = ExitStack()
+        # Exit handlers run backwards: registered before Prefect's own, this one lets them say their last words first.
+        atexit.register(running.close)
+        with self._log.open("ab") as out:
+            self._process = running.enter_context(group(words, {**os.environ, **own}, out))
 
-        def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
-            folder = str(Path(prefect.__file__).parent.parent)
-            words = ["uvicorn", "--app-dir", folder, "--factory", "prefect.server.api.server:create_app"]
-            words += ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "error", "--lifespan", "on"]
-            own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-            told = get_current_settings().to_environment_variables(exclude_unset=True)
-            with _log_of_temporary_server().open("ab") as log:
-                return started(words, {**os.environ, **own, **told}, log)
+    def wait(self) -> None:
+        """Until it answers.
 
-    # Prefect keeps one per port, and asks for the one without: the first that is made is everybody's.
-    OwnSession()
+        Raises:
+            InputError: it ended, or does not answer within five minutes.
+        """
+        _wait_for(self._process, self._port, _TEMPORARY_START_S, f"'{self._log}' says why. {_REMEDY}")
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = monotonic() + _START_S
+def _wait_for(process: subprocess.Popen[bytes], port: int, seconds: float, remedy: str) -> None:
+    end = monotonic() + seconds
     while monotonic() < end and process.poll() is None:
-        with contextlib.closing(socket.socket()) as probe:
+        with closing(socket.socket()) as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        sleep(0.3)
-    raise InputError(f"Prefect's server did not answer on port {port}; {log.name} says why")
+        sleep(0.1)
+    raise InputError(f"Prefect's server did not answer on port {port}; {remedy}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -12,4 +13,6 @@ def main() -> None:
 
     with ending_on_signals() as ending:
         code = run_app(ending)
+    # Python looks through every object for rubbish before it ends, for seconds once the tools of a retrain are loaded.
+    gc.freeze()
     sys.exit(code)

@@ -26,9 +26,10 @@ def retrain(
 ) -> None:
     """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
     from bitface.steps.summary import summary_text
-    from flows.wiring import check_retrain
+    from flows.wiring import check_retrain, start_server
 
     check_retrain(profile, set_ or (), purpose, context)
+    start_server()
     from flows.retrain import RetrainRequest, run_here
 
     request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
