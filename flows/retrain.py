@@ -47,19 +47,16 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
             return dict(step(stages.reuse, run)())
         features = step(stages.featurise, run).map(stages.groups(run)).result()
         validation = step(stages.validate, run)(features)
-        # Training takes one thread: what needs no model is done beside it, and is over before latency is measured.
-        drifting = step(stages.drift, run).submit(features, validation)
-        redrawing = step(stages.redraw, run).submit()
         trained = step(stages.train, run)(features, validation)
-        drifted, changed = drifting.result(), redrawing.result()
         models = step(stages.calibrate, run)(trained, features, validation)
         bundle = step(stages.export, run)(models)
         evaluation = step(stages.evaluate, run)(models, bundle, features, validation)
         units = step(stages.action_units, run)(models, evaluation, features, validation)
         transferred = step(stages.transfer, run)(bundle)
         explanation = step(stages.explain, run)(models, bundle, features, validation)
+        drifted = step(stages.drift, run)(features, validation)
         window = step(stages.window, run)(bundle, features, validation)
-        asked = step(stages.counterfactual, run)(bundle, changed)
+        asked = step(stages.counterfactual, run)(bundle)
         decision = step(stages.gate, run)(bundle, evaluation, explanation, drifted, window, asked, features)
         return dict(
             step(stages.register, run)(

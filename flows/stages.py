@@ -24,7 +24,7 @@ from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.checkpoints import sign_checkpoint
-from bitface.steps.counterfactual import ChangedFaces, ask_counterfactuals, redraw
+from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
@@ -278,18 +278,11 @@ class Stages:
             window = logged_window(log, PRODUCTION, days, None, tools.now())
             return drift_from_window(run, found, validation, window, tools.keys, wiring.measure_drift())
 
-    def redraw(self, run: Run) -> ChangedFaces | None:
-        """The same drawn faces in another skin tone, age texture and light, as a model will see them."""
+    def counterfactual(self, run: Run, bundle: Exported) -> tuple[PairedAnswers, ...] | None:
+        """What the deployed model says of the same drawn faces in another skin tone, age texture and light."""
         tools = self.tools
         with self._timed("counterfactual"):
-            return redraw(run, wiring.redrawing(tools), tools.progress)
-
-    def counterfactual(
-        self, run: Run, bundle: Exported, changed: ChangedFaces | None
-    ) -> tuple[PairedAnswers, ...] | None:
-        """What the deployed model says of them."""
-        with self._timed("counterfactual"):
-            return ask_counterfactuals(run, bundle, changed, wiring.load_runtime)
+            return ask_counterfactuals(run, bundle, wiring.redrawing(tools), wiring.load_runtime, tools.progress)
 
     def gate(
         self,

@@ -17,7 +17,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.evaluation.counterfactual import CHANGES
 from bitface.faces.emotions import EMOTIONS
 from bitface.params import read_params
-from bitface.steps.counterfactual import Redrawing, ask_counterfactuals, redraw
+from bitface.steps.counterfactual import Redrawing, ask_counterfactuals
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("counterfactual.people=2", "synthetic.emotions=[happiness, neutral]", "synthetic.image_px=128")
@@ -60,8 +60,9 @@ def asked(tmp_path_factory, landmarker_file):
 
     def ask(answer, evidence="synthetic"):
         one = SimpleNamespace(evidence=evidence, params=params)
-        faces = redraw(one, redrawing, lambda *_: None)
-        return ask_counterfactuals(one, SimpleNamespace(folder=folder), faces, lambda _: runtime(answer))
+        return ask_counterfactuals(
+            one, SimpleNamespace(folder=folder), redrawing, lambda _: runtime(answer), lambda *_: None
+        )
 
     return SimpleNamespace(
         stubborn=ask("happiness"), looking=ask(None), real=ask(None, "real"), looks=looks, folder=folder

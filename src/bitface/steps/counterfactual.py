@@ -61,7 +61,7 @@ class Redrawing:
 
 
 @dataclass(frozen=True, eq=False)
-class ChangedFaces:
+class Seen:
     """What was seen of n stills: landmarks (n, 478, 3), crops (n, 64, 64), and whether there was one face, bool (n,)."""
 
     landmarks: NDArray[np.float32]
@@ -71,26 +71,22 @@ class ChangedFaces:
     persons: NDArray[np.str_]
     changes: NDArray[np.str_]
 
-    def of(self, change: str) -> ChangedFaces:
+    def of(self, change: str) -> Seen:
         """The stills of one change, `own` for people as they are, people and emotions always in the same order."""
         rows = self.changes == change
-        return ChangedFaces(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-
-def redraw(run: Run, redrawing: Redrawing, report: Report) -> ChangedFaces | None:
-    """What is seen of drawn faces before and after each change, no model in sight; None for a run on real people."""
-    return _seen(run, asked_people(run), redrawing, report) if run.evidence == "synthetic" else None
+        return Seen(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def ask_counterfactuals(
-    run: Run, bundle: Exported, seen: ChangedFaces | None, load: LoadRuntime
+    run: Run, bundle: Exported, redrawing: Redrawing, load: LoadRuntime, report: Report
 ) -> tuple[PairedAnswers, ...] | None:
-    """What the deployed model says of the same drawn faces before and after each change; None where none were drawn."""
-    if seen is None:
+    """What the deployed model says of the same drawn faces before and after each change; None for a model of real people."""
+    if run.evidence != "synthetic":
         return None
-    runtime = load(bundle.folder)
+    people = asked_people(run)
+    seen, runtime = _seen(run, people, redrawing, report), load(bundle.folder)
     own = _Answers.of(seen.of(_OWN), runtime)
-    direction = _directions(asked_people(run), len(run.params.synthetic.emotions))
+    direction = _directions(people, len(run.params.synthetic.emotions))
     return tuple(_paired(change, own, _Answers.of(seen.of(change), runtime), direction[change]) for change in CHANGES)
 
 
@@ -121,7 +117,7 @@ def _directions(people: Sequence[SyntheticPerson], emotions: int) -> dict[Change
     return {change: np.repeat([changed(person, change)[1] for person in people], emotions) for change in CHANGES}
 
 
-def _seen(run: Run, people: Sequence[SyntheticPerson], tools: Redrawing, report: Report) -> ChangedFaces:
+def _seen(run: Run, people: Sequence[SyntheticPerson], tools: Redrawing, report: Report) -> Seen:
     """What the landmarker sees of every picture, kept under a key of all that it comes from."""
     params = run.params
     code = code_digest(
@@ -137,12 +133,10 @@ def _seen(run: Run, people: Sequence[SyntheticPerson], tools: Redrawing, report:
         np.savez(buffer, allow_pickle=False, **{field.name: getattr(made, field.name) for field in fields(made)})
         write_atomically(path, seal(buffer.getvalue(), tools.keys.key_of(holder), holder, _ENTRY))
     with np.load(io.BytesIO(unseal(path.read_bytes(), tools.keys.key_of(holder), holder, _ENTRY))) as arrays:
-        return ChangedFaces(**{field.name: arrays[field.name] for field in fields(ChangedFaces)})
+        return Seen(**{field.name: arrays[field.name] for field in fields(Seen)})
 
 
-def _look(
-    jobs: Sequence[tuple[str, SyntheticPerson, Variation]], run: Run, tools: Redrawing, report: Report
-) -> ChangedFaces:
+def _look(jobs: Sequence[tuple[str, SyntheticPerson, Variation]], run: Run, tools: Redrawing, report: Report) -> Seen:
     drawn = tools.render([(person, how) for _, person, how in jobs], run.params.synthetic, tools.workers)
     rows = []
     with tools.landmarker() as looking:
@@ -151,8 +145,8 @@ def _look(
             for sample in samples:
                 seen = looking.see(tools.decode(tools.encode(sample.frames, lossless=False)), run.params.features)
                 rows.append((change, person.record.person, sample.label, seen))
-            report("drawing changed faces", done, len(jobs))
-    return ChangedFaces(
+            report("asking about changed faces", done, len(jobs))
+    return Seen(
         landmarks=np.stack([seen.normalised[0] for *_, seen in rows]).astype(np.float32),
         crops=np.stack([seen.crops[0] for *_, seen in rows]).astype(np.uint8),
         found=np.array([seen.faces[0] == 1 for *_, seen in rows]),
@@ -171,7 +165,7 @@ class _Answers:
     log_odds: NDArray[np.float64]
 
     @classmethod
-    def of(cls, seen: ChangedFaces, runtime: Runtime) -> _Answers:
+    def of(cls, seen: Seen, runtime: Runtime) -> _Answers:
         known = np.array([EMOTIONS[label] in runtime.emotions for label in seen.labels])
         inputs = (seen.crops if runtime.reads == "crops" else seen.landmarks)[:, None]
         scores = runtime.scores(np.nan_to_num(inputs), np.ones(len(inputs), dtype=np.int64))
