@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bitface.adapters.prefect_processes import running_server
+from bitface.adapters.prefect_processes import named_server, running_server
 from bitface.adapters.prefect_service import (
     ZOMBIES,
     Deployment,
@@ -149,3 +149,30 @@ def test_a_server_that_does_not_answer_is_not_running(tmp_path) -> None:
     (tmp_path / "prefect").mkdir()
     (tmp_path / "prefect" / "server.json").write_text('{"url": "http://127.0.0.1:9/api"}')
     assert running_server(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("profiles", "environment", "url"),
+    [
+        (None, {}, None),
+        (None, {"PREFECT_API_URL": "http://a/api"}, "http://a/api"),
+        ('active = "own"\n[profiles.own]\nPREFECT_API_URL = "http://b/api"', {}, "http://b/api"),
+        (
+            'active = "own"\n[profiles.own]\nPREFECT_API_URL = "http://b/api"',
+            {"PREFECT_API_URL": "http://a/api"},
+            "http://a/api",
+        ),
+        (
+            'active = "own"\n[profiles.own]\n[profiles.team]\nPREFECT_API_URL = "http://b/api"',
+            {"PREFECT_PROFILE": "team"},
+            "http://b/api",
+        ),
+        ('active = "own"\n[profiles.own]', {}, None),
+        ('active = "gone"\n[profiles]', {}, None),
+        ("no toml", {}, None),
+    ],
+)
+def test_a_server_is_named_by_the_environment_or_by_the_active_profile(tmp_path, profiles, environment, url) -> None:
+    if profiles is not None:
+        (tmp_path / "profiles.toml").write_text(profiles)
+    assert named_server({"PREFECT_HOME": str(tmp_path), **environment}) == url
