@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from bitface.adapters.prefect_processes import server
 
 ROOT = Path(__file__).resolve().parents[2]
 Bitface = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,12 +32,24 @@ def environment() -> Callable[[Path], dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def bitface() -> Bitface:
-    """`bitface(project, *words)` runs a command on the home and the dataset of that folder."""
+    """`bitface(project, *words, NAME=value)` runs a command on the home and the dataset of that folder."""
 
-    def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(project: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bitface.cli", *words]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment_of(project), capture_output=True, text=True, timeout=1700
-        )
+        told = environment_of(project) | more
+        return subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=1700)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variable that names a Prefect server which is there already: a temporary one takes ten seconds to begin."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(folder / "prefect"))
+        with server(folder, port) as url:
+            yield {"PREFECT_API_URL": url}

@@ -14,14 +14,14 @@ from bitface.ledger.ledger import Ledger
 
 
 @pytest.fixture(scope="module")
-def retrained(tmp_path_factory: pytest.TempPathFactory, london: Path, bitface) -> tuple[Path, dict]:
+def retrained(tmp_path_factory: pytest.TempPathFactory, london: Path, bitface, served) -> tuple[Path, dict]:
     """A project after import and one retrain with the parameters that are shipped."""
     project = tmp_path_factory.mktemp("project")
     taken = bitface(project, "data", "import", str(london), "--format", "london", "--json")
     assert taken.returncode == 0, taken.stderr[-2000:]
     report = json.loads(taken.stdout)
     assert (report["people"], report["admitted"], report["quarantined"]) == (102, 204, [])
-    run = bitface(project, "retrain", "--context", "research", "--json")
+    run = bitface(project, "retrain", "--context", "research", "--json", **served)
     # Held: one age band has three people, and a gate that cannot tell does not promote.
     assert run.returncode == 3, run.stderr[-3000:]
     return project, json.loads(run.stdout)
@@ -81,7 +81,7 @@ FEW = [word for one in ("training.epochs=4", "explain.samples=14", "latency.roun
 
 
 def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
-    retrained, london: Path, tmp_path: Path, bitface
+    retrained, london: Path, tmp_path: Path, bitface, served
 ) -> None:
     """Key, photographs, features, models, pages: searched for in every file; the dataset without them is trained on again."""
     project, before = retrained
@@ -98,7 +98,7 @@ def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
     wrong = bitface(tmp_path, "erase", own, "--json", "--set", "training.epoch=4")
     assert wrong.returncode == 2
     assert json.loads(bitface(tmp_path, "consent", "show", own, "--json").stdout)["admitted"], "nothing has begun"
-    done = bitface(tmp_path, "erase", own, "--json", *FEW)
+    done = bitface(tmp_path, "erase", own, "--json", *FEW, **served)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert (found["subjects"], found["keys_destroyed"], found["found"]) == ([who], 1, [])

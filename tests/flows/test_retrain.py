@@ -234,7 +234,7 @@ def test_what_is_handed_on_is_signed_and_says_what_it_is_made_of(done, copied, s
     assert touched.returncode == 2 and "signature does not hold" in touched.stderr
 
 
-def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) -> None:
+def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface, served) -> None:
     """Labels that say nothing must not get through, and the refusal is exit code 3."""
     import shutil
 
@@ -245,7 +245,7 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface) ->
     labels = np.random.default_rng(5).permutation([sample.label for sample in samples])
     write_index(tmp_path / "data", [replace(s, label=str(new)) for s, new in zip(samples, labels, strict=True)])
     write_manifest(tmp_path / "data")
-    run = bitface(tmp_path, "retrain", "--json", *PLAIN)
+    run = bitface(tmp_path, "retrain", "--json", *PLAIN, **served)
     assert run.returncode == 3, run.stderr[-2000:]
     summary = json.loads(run.stdout)
     assert summary["gate"]["decision"] == "block"
@@ -322,10 +322,10 @@ def beside(done, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(beside, bitface) -> None:
+def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(beside, bitface, served) -> None:
     """The bundle ships the seed; each training person's counts are kept, sealed, for the day that the person leaves."""
     project = beside
-    run = bitface(project, "retrain", "--json", *PLAIN, "--set", "training.variant=R-EMO")
+    run = bitface(project, "retrain", "--json", *PLAIN, "--set", "training.variant=R-EMO", **served)
     assert run.returncode in (0, 3), run.stderr[-3000:]
     summary = json.loads(run.stdout)
     assert {model["variant"] for model in summary["models"]} == {"R-EMO"}
@@ -338,11 +338,11 @@ def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(beside, 
     assert len(kept["statistics_sha256"]) == 64
 
 
-def test_a_study_compares_variants_on_people_that_no_gate_judges(beside, bitface) -> None:
+def test_a_study_compares_variants_on_people_that_no_gate_judges(beside, bitface, served) -> None:
     project = beside
     words = ("--variants", "landmarks R,landmarks T", "--set", "study.folds=3", "--set", "study.seeds=1")
     few = ("--set", "study.random_draws=2", "--set", "study.workers=1", "--set", "training.epochs=2")
-    run = bitface(project, "study", "models", "--profile", "default", "--json", *SMALL, *words, *few)
+    run = bitface(project, "study", "models", "--profile", "default", "--json", *SMALL, *words, *few, **served)
     assert run.returncode == 0, run.stderr[-3000:]
     found = json.loads(run.stdout)
     judged = {sample.person for sample in read_index(project / "data") if sample.split != "gate"}

@@ -25,7 +25,7 @@ _MIDDLE = {  # one of 2015: AVX2 and fused multiply-add, no AVX-512
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL",
     "JSIMD_FORCESSE2": "1",
 }
-_SMALL = {"frames_per_clip: 6": "frames_per_clip: 3", "image_px: 192": "image_px: 96", "  workers: 2": "  workers: 1"}
+_SMALL = {"frames_per_clip: 5": "frames_per_clip: 3", "image_px: 192": "image_px: 96", "  workers: 2": "  workers: 1"}
 
 
 def _version(project: Path, masked: dict[str, str]) -> str:
