@@ -38,8 +38,11 @@ os.environ |= {
     "PREFECT_PROFILES_PATH": f"{_settings_of_tools.name}/prefect.toml",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
-# A shell that starts the suite in the background has Ctrl-C ignored, and every command of a test would inherit that.
+# A shell that starts the suite in the background has Ctrl-C ignored, `nohup` a closed terminal: every command of a test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 # How long an example takes says what else the machine does.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
