@@ -49,6 +49,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["bitface.steps.gate", "bitface.steps.audit", "flows.stages"])
+def test_what_computes_no_explanation_imports_no_torch(module: str) -> None:
+    """It takes two seconds, which every `gate show`, erasure and start of a retrain would pay."""
+    code = f"import sys, {module}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
+
+
 def test_every_requirement_is_pinned() -> None:
     """What pyproject.toml names, constraints.txt pins exactly."""
     wanted = re.findall(
