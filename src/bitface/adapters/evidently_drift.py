@@ -94,9 +94,10 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
 
 def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Any:
     from evidently import Report
-    from evidently.presets import DataDriftPreset
 
-    return Report([DataDriftPreset(method=method, drift_share=drift_share, per_column_threshold=dict(thresholds))])
+    from bitface.adapters.evidently_columns import OnceDrawnDriftPreset
+
+    return Report([OnceDrawnDriftPreset(method=method, drift_share=drift_share, per_column_threshold=dict(thresholds))])
 
 
 def _run(report: Any, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
@@ -115,7 +116,7 @@ def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float
     found = {
         metric["config"]["column"]: float(metric["value"])
         for metric in document["metrics"]
-        if metric["config"]["type"].endswith(":ValueDrift")
+        if metric["config"]["type"].endswith(":UndrawnDrift")
     }
     missing = [name for name in columns if not np.isfinite(found.get(name, np.nan))]
     if missing:
