@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -234,20 +235,29 @@ def test_what_is_handed_on_is_signed_and_says_what_it_is_made_of(done, copied, s
     assert touched.returncode == 2 and "signature does not hold" in touched.stderr
 
 
-def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface, served) -> None:
-    """Labels that say nothing must not get through, and the refusal is exit code 3."""
-    import shutil
-
-    project, _, _ = done
-    shutil.copytree(project / "data", tmp_path / "data")
-    shutil.copytree(project / "home" / "stages" / "features", tmp_path / "home" / "stages" / "features")
-    samples = read_index(tmp_path / "data")
+@pytest.fixture(scope="module")
+def shuffled(done, tmp_path_factory: pytest.TempPathFactory, bitface, served) -> tuple[Path, dict]:
+    """The same people with labels that say nothing, for a net of random convolutions: its folder and the summary."""
+    project = tmp_path_factory.mktemp("shuffled")
+    _share_people(done[0], project)
+    samples = read_index(project / "data")
     labels = np.random.default_rng(5).permutation([sample.label for sample in samples])
-    write_index(tmp_path / "data", [replace(s, label=str(new)) for s, new in zip(samples, labels, strict=True)])
-    write_manifest(tmp_path / "data")
-    run = bitface(tmp_path, "retrain", "--json", *PLAIN, **served)
+    write_index(project / "data", [replace(s, label=str(new)) for s, new in zip(samples, labels, strict=True)])
+    write_manifest(project / "data")
+    run = bitface(project, "retrain", "--json", *PLAIN, "--set", "training.variant=R-EMO", **served)
     assert run.returncode == 3, run.stderr[-2000:]
-    summary = json.loads(run.stdout)
+    return project, json.loads(run.stdout)
+
+
+def _share_people(project: Path, beside: Path) -> None:
+    """The same people, and what was made of their faces, in another project, so that `done` stays as it is."""
+    shutil.copytree(project / "data", beside / "data")
+    shutil.copytree(project / "home" / "stages" / "features", beside / "home" / "stages" / "features")
+
+
+def test_a_model_of_shuffled_labels_is_blocked(shuffled, bitface) -> None:
+    """Labels that say nothing must not get through, and the refusal is exit code 3."""
+    project, summary = shuffled
     assert summary["gate"]["decision"] == "block"
     assert summary["alias"] is None
     said = summary_text(summary)
@@ -257,14 +267,14 @@ def test_a_model_of_shuffled_labels_is_blocked(done, tmp_path: Path, bitface, se
     assert said.splitlines()[-1].strip() == look
     line = "bitface/1 · BLOCKED · evidence synthetic · for demo in research · not live"
     assert summary["status"]["line"] == line
-    nobody = bitface(tmp_path, "predict", "face.png", "--purpose", "demo", "--context", "research")
+    nobody = bitface(project, "predict", "face.png", "--purpose", "demo", "--context", "research")
     assert nobody.returncode == 2 and "bitface/1 (blocked, " in nobody.stderr and look in nobody.stderr
-    assert bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0] == line
-    shown = bitface(tmp_path, "gate", "show", summary["run_id"], "--json")
+    assert bitface(project, "audit", "model", "bitface/1").stdout.splitlines()[0] == line
+    shown = bitface(project, "gate", "show", summary["run_id"], "--json")
     assert json.loads(shown.stdout)["status"]["line"] == line
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{project / 'home' / 'mlflow.db'}")
     assert [one.tags["status"] for one in client.search_model_versions("name='bitface'")] == [line]
 
 
@@ -311,23 +321,9 @@ def test_a_demo_answers_where_no_version_is_named_and_for_a_demo_alone(copied, s
     assert version.tags["status"] == line
 
 
-@pytest.fixture
-def beside(done, tmp_path: Path) -> Path:
-    """Another project with the same people and what was made of their faces, so that `done` stays as it is."""
-    import shutil
-
-    project, _, _ = done
-    shutil.copytree(project / "data", tmp_path / "data")
-    shutil.copytree(project / "home" / "stages" / "features", tmp_path / "home" / "stages" / "features")
-    return tmp_path
-
-
-def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(beside, bitface, served) -> None:
+def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(shuffled) -> None:
     """The bundle ships the seed; each training person's counts are kept, sealed, for the day that the person leaves."""
-    project = beside
-    run = bitface(project, "retrain", "--json", *PLAIN, "--set", "training.variant=R-EMO", **served)
-    assert run.returncode in (0, 3), run.stderr[-3000:]
-    summary = json.loads(run.stdout)
+    project, summary = shuffled
     assert {model["variant"] for model in summary["models"]} == {"R-EMO"}
     assert summary["gate"]["cells"]["not_run"] == 0
     (counts,) = (project / "home" / "stages" / "train").glob("*/counts")
@@ -338,8 +334,9 @@ def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(beside, 
     assert len(kept["statistics_sha256"]) == 64
 
 
-def test_a_study_compares_variants_on_people_that_no_gate_judges(beside, bitface, served) -> None:
-    project = beside
+def test_a_study_compares_variants_on_people_that_no_gate_judges(done, tmp_path, bitface, served) -> None:
+    project = tmp_path
+    _share_people(done[0], project)
     words = ("--variants", "landmarks R,landmarks T", "--set", "study.folds=3", "--set", "study.seeds=1")
     few = ("--set", "study.random_draws=2", "--set", "study.workers=1", "--set", "training.epochs=2")
     run = bitface(project, "study", "models", "--profile", "default", "--json", *SMALL, *words, *few, **served)
@@ -464,8 +461,6 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
 @pytest.fixture
 def copied(done, tmp_path: Path) -> Path:
     """The whole project once more, ledger and MLflow included."""
-    import shutil
-
     project, _, _ = done
     shutil.copytree(project, tmp_path, dirs_exist_ok=True)
     return tmp_path
@@ -531,7 +526,7 @@ def test_a_schedule_fires(copied, bitface, environment) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server ended with the worker"
 
 
-def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface) -> None:
+def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface, served) -> None:
     """A person who trained: quarantined, retrained without, every file of theirs gone, a proof that holds."""
     with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
         (model,) = ledger.models()
@@ -541,7 +536,7 @@ def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface
     assert reach.returncode == 0, reach.stderr[-2000:]
     assert json.loads(reach.stdout)["models"] == ["bitface/1"] and json.loads(reach.stdout)["files_removed"] > 3
     assert (copied / "data" / "shards" / f"{person}.shard").is_file()
-    gone = bitface(copied, "erase", person, "--json", *PLAIN)
+    gone = bitface(copied, "erase", person, "--json", *PLAIN, **served)
     assert gone.returncode == 0, gone.stderr[-3000:]
     found = json.loads(gone.stdout)
     assert set(found) >= {
