@@ -107,6 +107,7 @@ class Stages:
             found = find_dataset(
                 tools.workspace.data, tools.store, partial(wiring.synthesise, tools, writer), tools.profile, marker
             )
+            self.warnings.extend(wiring.confirmed(tools))
         self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
         return found
 
@@ -446,7 +447,7 @@ class Stages:
 
     def _champion(self, run: Run) -> Runtime | None:
         entry = self.tools.ledger.champion()
-        is_rival = entry and entry.evidence == run.evidence and not self.tools.ledger.erased_in(entry)
+        is_rival = entry and entry.evidence == run.evidence and self.tools.ledger.is_lawful(entry)
         return wiring.signed_runtime(self.tools) if is_rival else None
 
     def _unit_weights(self) -> Path | None:

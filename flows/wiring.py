@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
 from bitface.errors import BitfaceError, IntegrityError
-from bitface.ledger.entries import MODEL_NAME, ModelEntry
+from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.ledger.status import ModelStatus
 from bitface.params import Params, SyntheticParams, read_params
@@ -186,13 +186,15 @@ def worker_threads() -> int:
 
 
 def render_people(
-    cache: Path, params: SyntheticParams, seed: int, workers: int
+    cache: Path, params: SyntheticParams, seed: int, workers: int, only: Collection[str] | None = None
 ) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]:
     """Synthetic adults by anny; imported here because it takes seconds."""
     from bitface.adapters.synthetic_faces import render_people as render
     from bitface.faces.synthetic_people import plan_people
 
-    yield from render(plan_people(params, seed), params, cache, workers)
+    people = plan_people(params, seed)
+    wanted = people if only is None else [person for person in people if person.record.person in only]
+    yield from render(wanted, params, cache, workers)
 
 
 def renderer(tools: Tools) -> Callable[..., Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]]:
@@ -264,6 +266,13 @@ def synthesise(tools: Tools, writer: Writer) -> None:
     from bitface.steps.synthesis import synthesise as render
 
     render(writer, synthesis(tools), "none")
+
+
+def confirmed(tools: Tools) -> tuple[str, ...]:
+    """Draws again whoever claims to be synthetic and was not drawn here; a sentence where there was somebody."""
+    from bitface.steps.synthesis import confirm
+
+    return confirm(tools.workspace.data, synthesis(tools), tools.ledger)
 
 
 def landmarker(tools: Tools) -> tuple[Callable[..., Landmarker], str]:
@@ -453,47 +462,46 @@ def signer(place: Workspace) -> BundleSigner:
 
 
 def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
-    """A model's bundle, its signature and its files verified."""
+    """A model to compare with, while people who are in it still allow what it was made for. Raises what `served_runtime` raises, too.
+
+    Raises:
+        RefusedError: somebody who is in it has been erased, or is no longer admitted. InputError: no such model.
+    """
     from bitface.steps.model_choice import find_model
 
-    folder = bundle_of(tools, find_model(reference, tools.ledger))
+    entry = find_model(reference, tools.ledger)
+    tools.ledger.check_lawful(entry)
+    return served_runtime(tools, entry)
+
+
+def served_runtime(tools: Tools, entry: ModelEntry) -> Runtime:
+    """The bundle that the ledger registered under a version, and no other: signed, its digest checked on the bytes that are used.
+
+    Raises:
+        IntegrityError: its files are gone, or are not the registered ones.
+    """
+    from bitface.adapters.openvino_runtime import OneBitRuntime
+    from bitface.steps.served import served_folder
+
+    folder = served_folder(entry, tools.workspace.runs, tools.ledger)
     signer(tools.workspace).verify(folder)
-    return load_runtime(folder)
-
-
-def bundle_of(tools: Tools, entry: ModelEntry) -> Path:
-    """The folder of a version. Raises IntegrityError where its files are gone."""
-    return tracking(tools.workspace).resolve(f"{entry.name}/{entry.version}", MODEL_NAME)
+    return OneBitRuntime.load(folder, name=entry.name, version=str(entry.version), registered=entry.bundle_sha256)
 
 
 def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str) -> Runtime:
-    """A model for prediction, where policy lets it predict; it must be the one that the ledger registered. Where none is named, the
-    champion; while there is none, the demo.
+    """A model for prediction, where it may be used (`ledger.use` decides). Where none is named, the champion; while there is none, the
+    demo.
 
     Raises:
-        RefusedError: purpose or context are refused, or the model's evidence does not carry them.
-        InputError: no such model. IntegrityError: its files are not the registered ones.
+        RefusedError: this use is refused. InputError: no such model. IntegrityError: its files are not the registered ones.
     """
-    from bitface.adapters.openvino_runtime import OneBitRuntime
-    from bitface.consent.policy import check_asked, check_prediction
-    from bitface.steps.erase import check_not_retired
     from bitface.steps.model_choice import choose_model
 
     with tools.ledger as ledger:
-        approvals = ledger.context_approvals()
-        check_asked(purpose, context, tools.now(), approvals)
+        ledger.check_any_use(purpose, context)
         entry = choose_model(reference, purpose, ledger)
-        check_not_retired(f"{entry.name}/{entry.version}", ledger)
-        check_prediction(purpose, context, entry.evidence, tools.now(), approvals)
-        ledger.status(entry).check(purpose)
-    folder = bundle_of(tools, entry)
-    signer(tools.workspace).verify(folder)
-    runtime = OneBitRuntime.load(folder, name=entry.name, version=str(entry.version))
-    if runtime.digest != entry.bundle_sha256:
-        raise IntegrityError(
-            f"the bundle of {entry.name}/{entry.version} is not the one that the ledger registered; restore it or retrain"
-        )
-    return runtime
+        ledger.check_use(entry, purpose, context)
+        return served_runtime(tools, entry)
 
 
 def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:
@@ -544,7 +552,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     with tools.ledger as ledger:
         check_training(purpose, asked, now, ledger.context_approvals())
         if has_dataset(data):
-            members, _ = members_of(data, params, purpose, asked, tools.keys, ledger, now)
+            members, _ = members_of(data, params, purpose, asked, ledger, now)
             check_people(members, params)
 
 

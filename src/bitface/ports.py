@@ -131,10 +131,10 @@ class RenderedSample(Protocol):
 
 
 class RenderPeople(Protocol):
-    """Renders synthetic adults in a fixed order, whatever the number of workers."""
+    """Renders synthetic adults in a fixed order, whatever the number of workers; `only` some of them where it is given."""
 
     def __call__(
-        self, params: SyntheticParams, seed: int, workers: int
+        self, params: SyntheticParams, seed: int, workers: int, only: Collection[str] | None = None
     ) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]: ...
 
 

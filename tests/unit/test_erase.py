@@ -32,6 +32,7 @@ from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, 
 from bitface.steps.audit_page import audit_page, erasure_sections
 from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
 from bitface.steps.dpia import assessment
+from bitface.steps.model_choice import find_model
 from bitface.steps.promote import expected_previous
 from bitface.steps.writing import Stores, writing
 from bitface.workspace import Workspace
@@ -241,16 +242,15 @@ def test_who_was_erased_is_refused_from_then_on(house) -> None:
 
 
 def test_a_model_made_with_somebody_erased_is_retired(house) -> None:
-    erase.check_not_retired("champion", house.ledger)
+    house.ledger.check_lawful(find_model("champion", house.ledger))
     house.erase("anna")
     for reference in ("champion", "bitface/1"):
         with pytest.raises(RefusedError, match="used no more"):
-            erase.check_not_retired(reference, house.ledger)
-    erase.check_not_retired("challenger", house.ledger)
+            house.ledger.check_lawful(find_model(reference, house.ledger))
     champion = house.ledger.champion()
     assert house.ledger.erased_in(champion) == 1
-    assert expected_previous(None, "real", champion, is_retired=True) == 1
-    assert expected_previous(None, "synthetic", champion, is_retired=True) == 1
+    assert expected_previous(None, "real", champion, is_over=True) == 1
+    assert expected_previous(None, "synthetic", champion, is_over=True) == 1
 
 
 def test_nobody_left_and_nobody_known_are_refused(house) -> None:
@@ -368,4 +368,4 @@ def test_a_bundle_that_was_made_again_without_who_left_is_no_longer_retired(hous
         DecisionEntry(decision_sha256="x2", bundle_sha256="b1", run_id="r2", decision="promote", reasons=())
     )
     assert house.ledger.erased_in(champion) == 0 and house.ledger.run_of(champion).run_id == "r2"
-    erase.check_not_retired("champion", house.ledger)
+    house.ledger.check_lawful(find_model("champion", house.ledger))

@@ -258,7 +258,7 @@ def test_a_model_of_synthetic_people_replaces_none_of_real_ones(ledger, register
     assert why is not None and "rests on real people" in why
     assert (ledger.champion().version, ledger.champion("challenger").version) == (1, 2)
     with pytest.raises(RealChampionError):
-        expected_previous(None, "synthetic", ledger.champion(), is_retired=False)
+        expected_previous(None, "synthetic", ledger.champion(), is_over=False)
 
 
 def withdraw(ledger: Ledger) -> None:

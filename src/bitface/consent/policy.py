@@ -95,6 +95,10 @@ class LicenceRecord(BaseModel):
             raise ValueError("text: a licence record needs its text or its address")
         return self
 
+    def allows_no_more_than(self, other: LicenceRecord) -> bool:
+        """Whether every use that this one allows is one that the other allows too."""
+        return set(self.purposes) <= set(other.purposes) and set(self.contexts) <= set(other.contexts)
+
 
 def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceRecord]:
     """Licence id -> record, from the text of `licences.json` (a list of records), or of the file of that name.
@@ -134,6 +138,14 @@ def _faulty_licence(name: str, error: ValidationError) -> str:
         advice = f"did you mean '{meant[0]}'" if meant else f"the fields are {', '.join(LicenceRecord.model_fields)}"
         return f"{name}: record {where[:80]}: an unknown field; {advice}"
     return f"{name}: record {where}: {first['msg']}; correct the record"
+
+
+def licence_from(body: str) -> LicenceRecord:
+    """The licence of a stored text; raises IntegrityError where it is none any more."""
+    try:
+        return LicenceRecord.model_validate_json(body)
+    except ValidationError as error:
+        raise IntegrityError("a stored licence cannot be read; run `bitface audit log`") from error
 
 
 def render_licences(records: Iterable[LicenceRecord]) -> str:
@@ -215,7 +227,7 @@ def under_licence(licence: LicenceRecord | None, consent: Admission, purpose: st
     does a licence that allows `benchmark` admit for that purpose without one: whoever spoke for themselves is heard.
     """
     if licence is None:
-        return Admission(admitted=False, reason="no licence record for the source")
+        return Admission(admitted=False, reason="no licence of its source is on record")
     if purpose not in licence.purposes:
         return _refused(consent, f"the licence does not allow purpose {purpose}")
     if context not in licence.contexts:

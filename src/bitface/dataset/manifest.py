@@ -44,6 +44,12 @@ def verify_manifest(data: Path) -> str:
     return sha256_of(path)
 
 
+def recorded_digests(data: Path) -> dict[str, str]:
+    """File of the dataset, relative -> SHA-256, as its manifest says; `verify_manifest` holds it against the files."""
+    found: dict[str, str] = json.loads((data / MANIFEST_NAME).read_text(encoding="utf-8"))["files"]
+    return found
+
+
 def _digests(data: Path) -> dict[str, str]:
     files = (path for path in data.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
     return {path.relative_to(data).as_posix(): sha256_of(path) for path in files}

@@ -12,15 +12,16 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from bitface.dataset.files import write_atomically
+from bitface.dataset.manifest import recorded_digests
 from bitface.errors import IntegrityError
-from bitface.faces.records import SubjectRecord
+from bitface.faces.records import SubjectRecord, is_synthetic
 
 SHARD_FORMAT: Final = b"bitface-shard-v1"
 _ENTRY_BYTES_MAX: Final = 512 * 1024 * 1024
@@ -41,6 +42,16 @@ class Shard:
 def shard_name(person: str) -> str:
     """The shard's path inside the dataset folder."""
     return f"shards/{person}.shard"
+
+
+def drawn_shards(data: Path) -> dict[str, str]:
+    """Person -> SHA-256 of the shard, as the manifest has it, of those in a dataset folder who claim to be synthetic."""
+    people = {
+        PurePosixPath(name).stem: sha256
+        for name, sha256 in recorded_digests(data).items()
+        if name.startswith("shards/")
+    }
+    return {person: sha256 for person, sha256 in people.items() if is_synthetic(person)}
 
 
 def write_shard(data: Path, shard: Shard, key: bytes) -> None:
@@ -77,8 +88,13 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
         ) from error
     if "subject" not in plain or "consents" not in plain:
         raise IntegrityError(f"shard of person {person} has no subject record; `bitface doctor` says how to restore it")
+    subject = SubjectRecord(**json.loads(plain["subject"]))
+    if subject.person != person:
+        raise IntegrityError(
+            f"the shard of person {person} is another person's; `bitface doctor` says how to restore it"
+        )
     return Shard(
-        subject=SubjectRecord(**json.loads(plain["subject"])),
+        subject=subject,
         samples=_below("samples/", plain),
         facial_actions=_below("facial_actions/", plain),
         consent_receipts=json.loads(plain["consents"]),

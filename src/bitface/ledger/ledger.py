@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, f
 
 from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
-from bitface.consent.policy import ContextApproval
+from bitface.consent.policy import ContextApproval, LicenceRecord
 from bitface.errors import InputError
-from bitface.ledger import approvals, chain, contexts, leases, promotion, questions, status, tables
+from bitface.ledger import approvals, chain, contexts, leases, licences, promotion, questions, status, tables, use
 from bitface.ledger.engine import empty_engine, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
@@ -106,8 +106,14 @@ class Ledger:
         """Makes a notice known: only consents given under a known notice admit anybody."""
         return self._record_once("notice", tables.notices, notice_row(notice), stamp="recorded_at")
 
-    def record_consents(self, events: Iterable[ConsentEvent], notices: Iterable[Notice] = ()) -> int:
-        """Appends the events that are not there yet, and the notices they name, in one transaction; returns how many events were new.
+    def record_consents(
+        self,
+        events: Iterable[ConsentEvent],
+        notices: Iterable[Notice] = (),
+        brought: Iterable[LicenceRecord] = (),
+    ) -> int:
+        """Appends the events that are not there yet, the notices they name and the licences that pictures were brought under, in one
+        transaction; returns how many events were new.
 
         Raises:
             IntegrityError: an event id is there already and says something else.
@@ -120,6 +126,7 @@ class Ledger:
                 if is_new(connection, tables.notices, row):
                     stamped = {**row, "recorded_at": utc_text(self._clock())}
                     chain.append(connection, "notice", row, {tables.notices: [stamped]}, self._clock())
+            licences.record_licences(connection, brought, self._clock())
             rows = [consent_row(event) for key, event in offered.items() if key not in known]
             if rows:
                 chain.append(
@@ -156,6 +163,30 @@ class Ledger:
         """Those of the named consent events that are on record."""
         with reading(self._to_read) as connection:
             return recorded_consents(connection, event_ids)
+
+    def licences(self) -> dict[str, LicenceRecord]:
+        """Licence id -> what it allows, as it was last brought; that of synthetic people is always there."""
+        with reading(self._to_read) as connection:
+            return licences.licences_on_record(connection)
+
+    def record_renders(self, shards: Mapping[str, str]) -> int:
+        """Records that synthetic people were drawn here, person -> SHA-256 of the shard; returns how many of them were new."""
+        table = tables.renders
+        with writing(self._engine) as connection:
+            known = questions.rendered(connection)
+            new = [
+                {"person": person, "shard_sha256": sha256, "recorded_at": utc_text(self._clock())}
+                for person, sha256 in sorted(shards.items())
+                if (person, sha256) not in known
+            ]
+            if new:
+                chain.append(connection, "render", {"people": len(new)}, {table: new}, self._clock())
+        return len(new)
+
+    def rendered(self) -> frozenset[tuple[str, str]]:
+        """Synthetic people who were drawn here, each with the SHA-256 of a shard."""
+        with reading(self._to_read) as connection:
+            return questions.rendered(connection)
 
     def known_notices(self) -> frozenset[str]:
         """SHA-256 of every notice on record."""
@@ -266,6 +297,26 @@ class Ledger:
         with reading(self._to_read) as connection:
             return status.status_of(connection, model, self._clock())
 
+    def check_use(self, model: ModelEntry, purpose: str, context: str) -> None:
+        """Lets a version be used now. Raises what `use.check_use` raises."""
+        with reading(self._to_read) as connection:
+            use.check_use(connection, model, purpose, context, self._clock())
+
+    def check_any_use(self, purpose: str, context: str) -> None:
+        """Lets some version be used now. Raises what `use.check_any` raises."""
+        with reading(self._to_read) as connection:
+            use.check_any(connection, purpose, context, self._clock())
+
+    def check_lawful(self, model: ModelEntry) -> None:
+        """Raises what `use.check_lawful` raises."""
+        with reading(self._to_read) as connection:
+            use.check_lawful(connection, model, self._clock())
+
+    def is_lawful(self, model: ModelEntry) -> bool:
+        """Whether anything may be done with a version at all."""
+        with reading(self._to_read) as connection:
+            return use.is_lawful(connection, model, self._clock())
+
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
         """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""
         with writing(self._engine) as connection:
@@ -307,6 +358,11 @@ class Ledger:
         """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
         with reading(self._to_read) as connection:
             return questions.run_of(connection, model)
+
+    def runs_of(self, model: ModelEntry) -> tuple[RunEntry, ...]:
+        """The runs that made this very bundle, latest first."""
+        with reading(self._to_read) as connection:
+            return questions.runs_of(connection, model)
 
     def erased_in(self, model: ModelEntry) -> int:
         """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""

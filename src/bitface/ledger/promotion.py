@@ -9,16 +9,15 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from bitface.consent.admission import admit_people
 from bitface.consent.events import utc_text, utc_time
-from bitface.consent.policy import check_context, check_promotable
+from bitface.consent.policy import check_promotable
 from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger import chain, questions, tables
 from bitface.ledger.approvals import check_approvals, valid_approvals
-from bitface.ledger.contexts import in_force
+from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
-from bitface.ledger.rows import consents_of, values_of
+from bitface.ledger.rows import values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,23 +113,26 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     """Raises where the move must not be; returns the ids of the keys that approved it."""
     models, decisions = tables.models, tables.decisions
     wanted = (models.c.name == move.name) & (models.c.version == move.to_version)
-    model = connection.execute(select(models).where(wanted)).first()
+    model = connection.execute(select(models).where(wanted)).mappings().first()
     if model is None:
         raise InputError(f"'{move.name}' has no version {move.to_version}; register it first")
-    check_promotable(model.purpose)
-    snapshot = _check_consent(connection, model.run_id, at)
+    check_promotable(model["purpose"])
+    crowd = crowd_of(connection, ModelEntry(**values_of(model, ModelEntry)))
+    crowd.check_standing(at)
     if move.kind == "rollback":
         if all(past.to_version != move.to_version for past in promotions(connection, move.name, move.alias)):
             raise RefusedError(f"version {move.to_version} was never {move.alias}; roll back to one that was")
         return ()
-    named = (decisions.c.decision_sha256 == move.decision_sha256) & (decisions.c.bundle_sha256 == model.bundle_sha256)
+    named = (decisions.c.decision_sha256 == move.decision_sha256) & (
+        decisions.c.bundle_sha256 == model["bundle_sha256"]
+    )
     decision = connection.execute(select(decisions.c.decision).where(named)).scalar_one_or_none()
     if decision is None:
         raise InputError(
             f"no decision on record for the bundle of version {move.to_version}; let the gate decide first"
         )
     if move.alias == "demo":
-        _check_demo(connection, move, decision, model.evidence)
+        _check_demo(connection, move, decision, model["evidence"])
         return ()
     if decision != "promote":
         raise GateError(f"the gate said {decision} of version {move.to_version}; only promote lets it go live")
@@ -140,9 +142,9 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
         name=move.name,
         version=move.to_version,
         role="",
-        bundle_sha256=model.bundle_sha256,
+        bundle_sha256=model["bundle_sha256"],
         decision_sha256=str(move.decision_sha256),
-        consent_snapshot_sha256=snapshot,
+        consent_snapshot_sha256=crowd.consent_snapshot_sha256,
     )
     approved = valid_approvals(connection, statement)
     check_approvals(list(approved.values()), move.rule)
@@ -162,25 +164,6 @@ def _check_demo(connection: Connection, move: Move, decision: str, evidence: str
     champion = current_version(connection, move.name, "champion")
     if champion is not None:
         raise StalePromotionError(f"version {champion} is the champion; there is a demo only while there is none")
-
-
-def _check_consent(connection: Connection, run_id: str, at: datetime) -> str:
-    """The consent snapshot of a run's dataset version; RefusedError where its context or one of its people is no longer allowed."""
-    versions, members = tables.dataset_versions, tables.dataset_members
-    of_run = select(tables.runs.c.dataset_version).where(tables.runs.c.run_id == run_id).scalar_subquery()
-    dataset = connection.execute(select(versions).where(versions.c.version == of_run)).one()
-    check_context(dataset.context, at, in_force(connection))
-    by_consent = (members.c.dataset_version == dataset.version) & members.c.consent_event_id.is_not(None)
-    people = connection.execute(select(members.c.person).where(by_consent).distinct()).scalars().all()
-    events = consents_of(connection)
-    notices = set(connection.execute(select(tables.notices.c.sha256)).scalars())
-    answers = admit_people(events, sorted(people), dataset.purpose, dataset.context, at, notices)
-    gone = [answer.reason for answer in answers.values() if not answer.admitted]
-    if gone:
-        raise RefusedError(
-            f"{len(gone)} of {len(people)} people in it are no longer admitted ({gone[0]}); retrain without them"
-        )
-    return str(dataset.consent_snapshot_sha256)
 
 
 def _swap(connection: Connection, move: Move) -> bool:

@@ -73,6 +73,12 @@ def erasures(connection: Connection) -> tuple[Erasure, ...]:
     return tuple(Erasure(**values_of(row, Erasure)) for row in found)
 
 
+def rendered(connection: Connection) -> frozenset[tuple[str, str]]:
+    """Synthetic people who were drawn here, each with the SHA-256 of a shard."""
+    table = tables.renders
+    return frozenset((row.person, row.shard_sha256) for row in connection.execute(select(table)))
+
+
 def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
     """The runs that made this very bundle, latest first: without somebody who only judged it, a retrain makes it again."""
     decided = select(tables.decisions.c.run_id).where(tables.decisions.c.bundle_sha256 == model.bundle_sha256)

@@ -12,6 +12,7 @@ from bitface.consent.policy import predictions_allowed
 from bitface.errors import RefusedError
 from bitface.ledger import questions, tables
 from bitface.ledger.contexts import in_force
+from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import ALIASES, Alias, ModelEntry, Verdict
 
 _GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
@@ -21,8 +22,11 @@ _GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
 class ModelStatus:
     """A version as it stood `at` that time (UTC): `decision` is the gate's latest word, None where it has said nothing.
 
-    `purposes` and `contexts` are those in which it may predict; none where it is `retired`, because somebody who was in it has
-    been erased. `was_champion`: it was once, or is. `judged_at`: when the gate said so; when it was registered, where it did not.
+    `purposes` and `contexts` are those in which it may predict: policy lets a model with such evidence, and everybody in it allows
+    it. There are none where it is `retired`, because somebody who was in it has been erased, or where `lapsed` people who are in it
+    allow no longer what it was made for. `passed_for`: the purposes of its evidence and of what the gate said, whatever people allow.
+    `was_champion`: it was once, or is. `judged_at`: when the gate said so; when it was
+    registered, where it did not.
     """
 
     name: str
@@ -32,10 +36,12 @@ class ModelStatus:
     alias: Alias | None
     evidence: str
     trained_for: str
+    passed_for: tuple[str, ...]
     purposes: tuple[str, ...]
     contexts: tuple[str, ...]
     was_champion: bool
     retired: bool
+    lapsed: int
     judged_at: str
     at: str
 
@@ -47,13 +53,20 @@ class ModelStatus:
     @property
     def is_live(self) -> bool:
         """Whether it is what predicts where no version is named."""
-        return self.alias == "champion" and not self.retired
+        return self.alias == "champion" and self.is_lawful
+
+    @property
+    def is_lawful(self) -> bool:
+        """Whether it may be used at all: nobody in it has been erased, and everybody still allows what it was made for."""
+        return not self.retired and not self.lapsed
 
     @property
     def state(self) -> str:
         """CHAMPION, HELD, BLOCKED and so on: the first word that a reader needs."""
         if self.retired:
             return "RETIRED, people in it have been erased"
+        if self.lapsed:
+            return f"SUSPENDED, {self.lapsed} people in it no longer allow it"
         if self.trained_for == "benchmark":
             return self.judged
         if self.alias == "champion":
@@ -75,8 +88,10 @@ class ModelStatus:
     @property
     def uses(self) -> str:
         """What it may be used for, in words."""
-        if not self.purposes:
+        if not self.is_lawful:
             return "used no more"
+        if not self.purposes:
+            return "for no prediction: not everybody in it allows one"
         return f"for {_listed(self.purposes)} in {_listed(self.contexts)}"
 
     @property
@@ -104,9 +119,9 @@ class ModelStatus:
 
     def check(self, purpose: str) -> None:
         """Raises RefusedError where a version that the gate did not pass is asked for more than it may be used for."""
-        if purpose not in self.purposes:
+        if purpose not in self.passed_for:
             raise RefusedError(
-                f"{self.reference} ({self.state}) predicts for {_listed(self.purposes)} only, not for {purpose}; retrain until the gate "
+                f"{self.reference} ({self.state}) predicts for {_listed(self.passed_for)} only, not for {purpose}; retrain until the gate "
                 "promotes a version"
             )
 
@@ -122,6 +137,7 @@ class ModelStatus:
             "purposes": list(self.purposes),
             "contexts": list(self.contexts),
             "retired": self.retired,
+            "lapsed": self.lapsed,
             "judged_at": self.judged_at,
             "line": self.line,
         }
@@ -134,6 +150,10 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime) -> ModelS
     retired = questions.erased_people(connection, model) > 0
     passed = model.purpose == "train" and latest is not None and latest.decision == "promote"
     purposes, contexts = predictions_allowed(model.evidence, passed, at, in_force(connection))
+    crowd = None if retired else crowd_of(connection, model)
+    gone = crowd.standing(at) if crowd else None
+    uses = crowd.uses(purposes, at) if crowd else {}
+    allowed = {purpose: [context for context in own if context in contexts] for purpose, own in uses.items()}
     return ModelStatus(
         name=model.name,
         version=model.version,
@@ -142,10 +162,12 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime) -> ModelS
         alias=alias,
         evidence=model.evidence,
         trained_for=model.purpose,
-        purposes=() if retired else purposes,
-        contexts=() if retired else contexts,
+        passed_for=purposes,
+        purposes=tuple(purpose for purpose in purposes if allowed.get(purpose)),
+        contexts=tuple(context for context in contexts if any(context in own for own in allowed.values())),
         was_champion=was_champion,
         retired=retired,
+        lapsed=gone.people if gone else 0,
         judged_at=questions.judged_at(connection, model),
         at=at.isoformat(timespec="seconds"),
     )

@@ -6,8 +6,9 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 5
-"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts; an older ledger is given what it lacks."""
+SCHEMA_VERSION: Final = 6
+"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences and renders; an older ledger is given
+what it lacks."""
 metadata: Final = MetaData()
 
 
@@ -191,6 +192,25 @@ context_approvals = Table(
     _log_seq(),
 )
 
+licences = Table(
+    "licences",
+    metadata,
+    Column("log_seq", Integer, ForeignKey("log.seq"), primary_key=True, autoincrement=False),
+    _text("licence_id", key=True),
+    _text("body"),
+    _text("recorded_at"),
+)
+
+renders = Table(
+    "renders",
+    metadata,
+    _text("person", key=True),
+    _text("shard_sha256", key=True),
+    _text("recorded_at"),
+    _log_seq(),
+)
+"""Synthetic people that this installation drew itself: nobody else's shard makes a person synthetic."""
+
 promotions = Table(
     "promotions",
     metadata,
@@ -228,6 +248,6 @@ leases = Table(
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
-    *(assets, erasures, keys, approvals, context_approvals, promotions),
+    *(assets, erasures, keys, approvals, context_approvals, licences, renders, promotions),
 )
 """The tables whose rows the chain covers."""

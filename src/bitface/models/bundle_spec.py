@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -154,10 +156,14 @@ def parse_arrays(file: str, content: bytes, spec: BundleSpec) -> Arrays:
 
 
 def _bounded(path: Path) -> bytes:
-    if path.is_symlink() or not path.is_file():
+    try:
+        # Not through a link, and without waiting for whoever would write into a pipe.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+            content = stream.read(_FILE_BYTES_MAX + 1) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    except OSError:
+        content = None
+    if content is None:
         raise IntegrityError(f"the bundle has no file '{path.name}'; fetch the bundle again")
-    with path.open("rb") as stream:
-        content = stream.read(_FILE_BYTES_MAX + 1)
     if len(content) > _FILE_BYTES_MAX:
         raise IntegrityError(f"'{path.name}' is larger than {_FILE_BYTES_MAX} bytes; it is not one of ours")
     return content

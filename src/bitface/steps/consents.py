@@ -12,11 +12,11 @@ from typing import Any, Final
 from bitface.consent.admission import admit
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
-from bitface.dataset.keys import KeyStore, is_synthetic
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
-from bitface.faces.records import is_pseudonym
+from bitface.faces.records import is_pseudonym, is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.steps.brought_consents import new_notices
 from bitface.steps.expire import lapsed_models

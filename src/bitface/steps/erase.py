@@ -18,16 +18,16 @@ from typing import Any, Final
 from bitface.consent.events import canonical_json
 from bitface.dataset.files import sha256_of, write_atomically
 from bitface.dataset.index import INDEX_NAME, has_dataset, read_index
-from bitface.dataset.keys import KeyStore, is_synthetic
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import shard_name
 from bitface.dataset.subject_ids import id_or_none
-from bitface.errors import InputError, RefusedError
+from bitface.errors import InputError
+from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
 from bitface.steps.audit import own_files
 from bitface.steps.consents import person_of, withdraw
 from bitface.steps.contents import without_people
-from bitface.steps.model_choice import find_model
 from bitface.steps.reconcile import show_version
 from bitface.steps.search import ERASURES, search
 from bitface.steps.writing import Writer
@@ -217,20 +217,6 @@ def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, home: Path) -> l
         }
         for one in proofs.values()
     ]
-
-
-def check_not_retired(reference: str, ledger: Ledger) -> None:
-    """Raises RefusedError for a model that was made with somebody who has been erased."""
-    try:
-        entry = find_model(reference, ledger)
-    except InputError:
-        return
-    gone = ledger.erased_in(entry)
-    if gone:
-        raise RefusedError(
-            f"version {entry.version} was made with people who have been erased ({gone}), and is used no more; run "
-            "`bitface retrain`"
-        )
 
 
 def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:

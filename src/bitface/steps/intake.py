@@ -15,7 +15,7 @@ from bitface.dataset.import_rules import Correction, Picture, agreeing_files, ag
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, RefusedError
 from bitface.ports import EncodeFrames, ReadImage, Report
-from bitface.steps.intake_decision import CONSENT_TEXT, Decision, Intake, decide, fill_with
+from bitface.steps.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.writing import Change, Stores, Writer
 
 
@@ -76,9 +76,14 @@ def import_people(
         return _report(decision, None, None)
     with writing() as writer:
         stores = writer.stores
+        _narrow_licence(intake, stores)
         decision = decide(intake, agreeing, rejected, stores, at)
         if not decision.is_change:
-            stores.ledger.record_consents(decision.events, notices if decision.taken else ())
+            stores.ledger.record_consents(
+                decision.events,
+                notices if decision.taken else (),
+                [intake.licence] if decision.taken else (),
+            )
             _check_any(decision)
             return _report(decision, version_of(stores.data), stores.store.pin())
         changed = writer.change(
@@ -88,9 +93,18 @@ def import_people(
                 enrolments=tuple(one.enrolment for one in decision.taken),
                 notices=notices,
                 events=decision.events,
+                licences=(intake.licence,),
             )
         )
     return _report(decision, changed.manifest_sha256, changed.version)
+
+
+def _narrow_licence(intake: Intake, stores: Stores) -> None:
+    """What closes comes first: a licence that allows less than the one on record counts, whoever is taken or refused afterwards."""
+    known = stores.ledger.licences()
+    check_licence(intake.licence, known)
+    if intake.licence.id in known:
+        stores.ledger.record_consents((), (), [intake.licence])
 
 
 def _read(rows: Sequence[ImportRow], pictures: Pictures) -> tuple[list[Picture], list[QuarantinedRow]]:

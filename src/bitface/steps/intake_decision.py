@@ -80,7 +80,7 @@ def decide(
 ) -> Decision:
     """Who is taken, with what, and what is recorded of them. Raises IntegrityError where a consent event contradicts the record."""
     samples, licences = present_contents(stores.data)
-    _check_licence(intake.licence, licences)
+    check_licence(intake.licence, stores.ledger.licences())
     refused = list(rejected)
     people: dict[str, list[Picture]] = {}
     for picture in pictures:
@@ -119,10 +119,13 @@ def decide(
     )
 
 
-def _check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:
-    """A licence is what earlier pictures were taken under: another one of its id would change what they may be used for."""
-    if known.get(licence.id, licence) != licence:
-        raise InputError(f"licence '{licence.id}' is on record with another content; give the new one an id of its own")
+def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:
+    """A licence is what earlier pictures were taken under: another one of its id may allow less of them from now on, and never more."""
+    if not licence.allows_no_more_than(known.get(licence.id, licence)):
+        raise InputError(
+            f"licence '{licence.id}' is on record, and this one allows more for the pictures that are here; give the new one an id of "
+            "its own"
+        )
 
 
 def _known(person: str, samples: Mapping[str, Sample], stores: Stores) -> SubjectRecord | None:

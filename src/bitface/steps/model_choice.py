@@ -73,19 +73,20 @@ def command_for(status: ModelStatus, what: str = "predict FILE") -> str:
     """The command that uses a version; it is named where nothing else would have it speak. `bitface retrain` for one that is used no
     more.
     """
-    if status.retired:
+    if not status.purposes:
         return "bitface retrain"
     named = "" if status.alias in ("champion", "demo") else f" --model {status.reference}"
-    return f"bitface {what}{named} --purpose demo --context {status.contexts[0]}"
+    purpose = "demo" if "demo" in status.purposes else status.purposes[0]
+    return f"bitface {what}{named} --purpose {purpose} --context {status.contexts[0]}"
 
 
 def _named(status: ModelStatus) -> str:
-    said = "retired" if status.retired else status.alias or _WORDS[status.decision]
+    said = "retired" if status.retired else "suspended" if status.lapsed else status.alias or _WORDS[status.decision]
     return f"{status.reference} ({said}, {status.judged_at[:16].replace('T', ' ')} UTC)"
 
 
 def _use(found: Sequence[ModelStatus]) -> str:
-    usable = [one for one in found if not one.retired]
+    usable = [one for one in found if one.purposes]
     if not usable:
         return "none may be used any more: run `bitface retrain`"
     why = "" if usable[0].decision is None else f"; what its gate said: `bitface gate show {usable[0].run_id}`"

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from bitface.consent.events import ConsentEvent, event_from
-from bitface.consent.known_sources import packaged_notice
+from bitface.consent.events import ConsentEvent
+from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.policy import check_training
 from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index
-from bitface.dataset.keys import KeyStore, is_synthetic
-from bitface.dataset.shards import read_shard
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.swap import version_of
 from bitface.errors import InputError
 from bitface.faces.enough_people import check_enough
-from bitface.faces.records import SubjectRecord
+from bitface.faces.records import SubjectRecord, is_synthetic
 from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import Params
-from bitface.steps.admit import Members, admit_members, choose_members
-from bitface.steps.contents import read_licences
+from bitface.steps.admit import Members, Quarantined, admit_members, choose_members
 from bitface.steps.stages import code_digest, key_of
 from bitface.steps.status import evidence_of, subjects_of
+from bitface.steps.synthesis import not_drawn_here
 from bitface.steps.version import DatasetRef
 from bitface.workspace import Workspace
+
+NOT_DRAWN: Final = "it claims to show nobody, and is not what is drawn here with these parameters"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,8 @@ def plan_run(
         RefusedError: the policy refuses purpose or context, or nobody is admitted.
         InputError, IntegrityError: the dataset cannot be read.
     """
-    members, events = members_of(place.data, params, purpose, context, keys, ledger, at)
+    undrawn = not_drawn_here(place.data, ledger)
+    members, events = members_of(place.data, params, purpose, context, ledger, at, undrawn)
     subjects = subjects_of(place.data, set(members.admissions), keys)
     if version_of(place.data) != dataset.manifest_sha256:
         raise InputError("another command changed the dataset while this run was planned; run the same command again")
@@ -109,9 +112,15 @@ def plan_run(
 
 
 def members_of(
-    data: Path, params: Params, purpose: str, context: str, keys: KeyStore, ledger: Ledger, at: datetime
+    data: Path,
+    params: Params,
+    purpose: str,
+    context: str,
+    ledger: Ledger,
+    at: datetime,
+    undrawn: Collection[str] = (),
 ) -> tuple[Members, tuple[ConsentEvent, ...]]:
-    """Who of the dataset folder may be used, and the consent events that say so.
+    """Who of the dataset folder may be used, and the consent events that say so; `undrawn` people are not what they claim to be.
 
     Raises:
         RefusedError: the policy refuses purpose or context, or nobody is admitted.
@@ -119,11 +128,13 @@ def members_of(
     """
     check_training(purpose, context, at, ledger.context_approvals())
     samples = read_index(data)
-    _learn_published_consents(data, {sample.person for sample in samples}, keys, ledger)
+    _learn_published_consents({sample.person for sample in samples}, ledger)
     events = ledger.consents()
-    licences = read_licences(data)
-    admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
-    return choose_members(samples, admitted, refused, params.splits, params.seed), events
+    admitted, refused = admit_members(samples, events, ledger.licences(), ledger.known_notices(), purpose, context, at)
+    claimed = [sample.sample_id for sample in samples if sample.person in undrawn and sample.sample_id in admitted]
+    drawn = {name: answer for name, answer in admitted.items() if name not in set(claimed)}
+    left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]
+    return choose_members(samples, drawn, left_out, params.splits, params.seed), events
 
 
 def check_people(members: Members, params: Params) -> None:
@@ -154,15 +165,13 @@ def _git(root: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def _learn_published_consents(data: Path, people: set[str], keys: KeyStore, ledger: Ledger) -> None:
-    """Synthetic people carry their consent in the shard, so that a pulled dataset is complete; real people's events
-    come into the ledger at intake only, where somebody answers for them.
+def _learn_published_consents(people: set[str], ledger: Ledger) -> None:
+    """What is on record of synthetic people is what this program says of everybody whom it draws; what a shard says counts for nothing,
+    of them or of anybody else. Real people's events come into the ledger at intake only, where somebody answers for them.
     """
     ledger.record_notice(packaged_notice("synthetic-1"))
     known = {event.subject for event in ledger.consents()}
-    new = sorted(person for person in people if is_synthetic(person) and person not in known)
-    receipts = (read_shard(data, person, keys.key_of(person), media=False).consent_receipts for person in new)
-    ledger.record_consents(event_from(receipt) for own in receipts for receipt in own)
+    ledger.record_consents(synthetic_consents(sorted(filter(is_synthetic, people - known))))
 
 
 def _record(run: Run, ledger: Ledger) -> None:

@@ -35,7 +35,7 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
     return ledger.promote(
         version,
         expected_previous=expected_previous(
-            _compared_with(found, runs, ledger), found.model.evidence, current, _is_retired(current, ledger)
+            _compared_with(found, runs, ledger), found.model.evidence, current, _is_over(current, ledger)
         ),
         decision_sha256=found.decision.decision_sha256,
         actor=actor,
@@ -63,7 +63,7 @@ def go_live(
     try:
         ledger.promote(
             version,
-            expected_previous=expected_previous(compared, evidence, current, _is_retired(current, ledger)),
+            expected_previous=expected_previous(compared, evidence, current, _is_over(current, ledger)),
             decision_sha256=decision_sha256,
             actor=actor,
             rule=rule,
@@ -107,15 +107,15 @@ class RealChampionError(GateError):
     """A champion that learned from real people is not replaced by one that saw synthetic ones only."""
 
 
-def expected_previous(compared: int | None, evidence: str, current: ModelEntry | None, is_retired: bool) -> int | None:
-    """Which champion a decision lets be replaced: the one it compared with, one of synthetic evidence by real, or a retired one.
+def expected_previous(compared: int | None, evidence: str, current: ModelEntry | None, is_over: bool) -> int | None:
+    """Which champion a decision lets be replaced: the one it compared with, one of synthetic evidence by real, or one that is over.
 
     Raises:
         RealChampionError: a model of synthetic evidence alone would replace one of real people.
     """
     if compared is not None or current is None:
         return compared
-    if is_retired:
+    if is_over:
         return current.version
     if current.evidence == evidence:
         return compared
@@ -126,9 +126,9 @@ def expected_previous(compared: int | None, evidence: str, current: ModelEntry |
     return current.version
 
 
-def _is_retired(model: ModelEntry | None, ledger: Ledger) -> bool:
-    """Whether somebody whom a model was made with has been erased: it is compared with, and kept, no more."""
-    return model is not None and ledger.erased_in(model) > 0
+def _is_over(model: ModelEntry | None, ledger: Ledger) -> bool:
+    """Whether somebody who is in a model has been erased, or is no longer admitted: it is compared with, and kept, no more."""
+    return model is not None and not ledger.is_lawful(model)
 
 
 def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:

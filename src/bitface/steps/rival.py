@@ -31,10 +31,11 @@ def find_rival(
     entry = ledger.champion()
     if entry is None:
         return None, None
-    if ledger.erased_in(entry):
+    if not ledger.is_lawful(entry):
         return (
             None,
-            f"champion {entry.version} was made with somebody who has been erased: not compared, and to be replaced",
+            f"champion {entry.version} was made with somebody who has been erased, or is no longer admitted: not compared, and to be "
+            "replaced",
         )
     if entry.evidence != run.evidence:
         return (

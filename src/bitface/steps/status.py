@@ -12,7 +12,7 @@ from bitface.dataset.manifest import verify_manifest
 from bitface.dataset.shards import read_shard
 from bitface.dataset.swap import read_unchanged
 from bitface.errors import InputError
-from bitface.faces.records import SLICE_ATTRIBUTES, SubjectRecord
+from bitface.faces.records import SLICE_ATTRIBUTES, SubjectRecord, is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore
 
@@ -24,7 +24,7 @@ def subjects_of(data: Path, people: set[str], keys: KeyStore) -> dict[str, Subje
 
 def evidence_of(subjects: dict[str, SubjectRecord]) -> str:
     """synthetic, real or mixed."""
-    kinds = {record.evidence for record in subjects.values()}
+    kinds = {"synthetic" if is_synthetic(person) else "real" for person in subjects}
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 

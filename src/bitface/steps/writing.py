@@ -20,10 +20,12 @@ from typing import Final, Literal
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
+from bitface.consent.policy import LicenceRecord
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import Enrolment, KeyStore
 from bitface.dataset.locks import alone
 from bitface.dataset.manifest import write_manifest
+from bitface.dataset.shards import drawn_shards
 from bitface.dataset.swap import check_replaceable, mend, put_in_place, version_of
 from bitface.errors import BitfaceError, InputError
 from bitface.ledger.ledger import Ledger
@@ -47,13 +49,17 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A new state of the dataset. `fill` writes shards, index and licences into an empty folder, with the keys of `enrolments`."""
+    """A new state of the dataset. `fill` writes shards, index and licences into an empty folder, with the keys of `enrolments`; where it
+    `is_drawn`, everybody in it was drawn just now.
+    """
 
     fill: Callable[[Path], None]
     versioning: Versioning
     enrolments: Sequence[Enrolment] = ()
     notices: Sequence[Notice] = ()
     events: Sequence[ConsentEvent] = ()
+    licences: Sequence[LicenceRecord] = ()
+    is_drawn: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +149,12 @@ class Writer:
         change.fill(staged)
         note = replace(note, manifest=write_manifest(staged))
         self._write(note)
+        if change.is_drawn:
+            stores.ledger.record_renders(drawn_shards(staged))
         if change.enrolments:
             stores.keys.keep(change.enrolments)
-        if change.events or change.notices:
-            stores.ledger.record_consents(change.events, change.notices)
+        if change.events or change.notices or change.licences:
+            stores.ledger.record_consents(change.events, change.notices, change.licences)
         note = replace(note, is_decided=True)
         self._write(note)
         return note

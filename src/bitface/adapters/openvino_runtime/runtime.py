@@ -78,14 +78,20 @@ class OneBitRuntime:
         self.thresholds = self.calibrator.thresholds(np.array(spec.thresholds, np.float64))
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1, name: str = "bundle", version: str = "0") -> Self:
-        """A runtime of the bundle in `folder`; `name` and `version` only label its answers.
+    def load(
+        cls, folder: Path, threads: int = 1, name: str = "bundle", version: str = "0", registered: str | None = None
+    ) -> Self:
+        """A runtime of the bundle in `folder`; `name` and `version` label its answers, and `registered` is the digest that it must have.
 
         Raises:
-            IntegrityError: a byte is not the recorded one, an array or the graph is not what the spec says, or the
+            IntegrityError: it is another bundle, a byte is not the recorded one, an array or the graph is not what the spec says, or the
                 self-test answers other counts, or logits further off than the spec allows.
         """
         files, digest = bundle_spec.read_verified(folder)
+        if registered not in (None, digest):
+            raise IntegrityError(
+                f"the bundle of {name}/{version} is not the one that the ledger registered; restore it or retrain"
+            )
         spec = bundle_spec.parse_spec(files[SPEC])
         heads = bundle_spec.parse_arrays(HEADS, files[HEADS], spec)
         selftest = bundle_spec.parse_arrays(SELFTEST, files[SELFTEST], spec)

@@ -1,0 +1,256 @@
+"""The one decision on use: what everybody in a version allows as of now, from the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given as each
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from bitface.consent.admission import admit
+from bitface.consent.events import ConsentEvent
+from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
+from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.errors import RefusedError
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry
+from bitface.ledger.ledger import Ledger
+
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PEOPLE = [f"r{number:015d}" for number in range(4)]
+
+
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Site:
+    """A ledger with a model of people under one licence, passed by the gate."""
+
+    ledger: Ledger
+    clock: Clock
+    begin: Callable[..., None]
+    models: dict[str, ModelEntry] = field(default_factory=dict)
+
+    def model_of(
+        self, events: list[ConsentEvent], *, unasked: tuple[str, ...] = (), purpose: str = "train", licence: str = "l1"
+    ) -> ModelEntry:
+        self.ledger.record_consents(events)
+        members = [(event.subject, event.event_id, event.sha256) for event in events] + [
+            (p, None, None) for p in unasked
+        ]
+        version = f"d{len(self.models)}"
+        rows = [
+            MemberEntry(
+                sample_id=f"{person}-{version}",
+                person=person,
+                sample_sha256="a" * 64,
+                split="train",
+                licence_id=licence,
+                consent_event_id=event_id,
+                consent_event_sha256=sha256,
+            )
+            for person, event_id, sha256 in members
+        ]
+        entry = DatasetEntry(
+            version=version,
+            manifest_sha256="b" * 64,
+            consent_snapshot_sha256="c" * 64,
+            purpose=purpose,
+            context="research",
+            evidence="real",
+            people=len(rows),
+            samples=len(rows),
+        )
+        self.ledger.record_dataset(entry, rows)
+        self.begin(self.ledger, f"run-{version}", version)
+        model = self.ledger.record_model(
+            ModelEntry(
+                bundle_sha256=f"bundle {version}",
+                weights_sha256="f" * 64,
+                run_id=f"run-{version}",
+                evidence="real",
+                purpose=purpose,
+            )
+        )
+        self.ledger.record_decision(
+            DecisionEntry(
+                decision_sha256=f"decision {version}",
+                bundle_sha256=model.bundle_sha256,
+                run_id=model.run_id,
+                decision="promote",
+                reasons=(),
+            )
+        )
+        self.models[version] = model
+        return model
+
+    def refusal(self, model: ModelEntry, purpose: str = "infer", context: str = "research") -> str:
+        """Why a use is refused; empty where it is not."""
+        try:
+            self.ledger.check_use(model, purpose, context)
+        except RefusedError as error:
+            return str(error)
+        return ""
+
+
+@pytest.fixture
+def site(tmp_path: Path, begin) -> Iterator[Site]:
+    clock = Clock()
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=clock) as ledger:
+        ledger.record_notice(packaged_notice("london-1"))
+        ledger.record_consents((), (), [licence()])
+        yield Site(ledger=ledger, clock=clock, begin=begin)
+
+
+def licence(**changes: object) -> LicenceRecord:
+    facts = {"id": "l1", "name": "any", "address": "somewhere", "purposes": PURPOSES, "contexts": CONTEXTS}
+    return LicenceRecord.model_validate(facts | changes)
+
+
+def given(person: str, **changes: object) -> ConsentEvent:
+    """A consent of a real person to everything in research and safety."""
+    (event,) = london_consents({person: "30_44"}, evidence_sha256="e" * 64, recorded_at=START)
+    facts = {
+        "purposes": PURPOSES,
+        "contexts": ("research", "safety"),
+        "event_id": f"{person}-1",
+        "record_id": f"{person}-r",
+    }
+    return ConsentEvent.model_validate(event.model_dump() | facts | changes)
+
+
+def withdrawn(person: str, **changes: object) -> ConsentEvent:
+    facts = {"event_id": f"{person}-2", "state": "withdrawn", "purposes": (), "event_time": START, "recorded_at": START}
+    return given(person, **(facts | changes))
+
+
+def test_a_use_that_everybody_allows_is_let_through(site: Site) -> None:
+    model = site.model_of([given(person) for person in PEOPLE])
+    assert site.refusal(model) == "" and site.refusal(model, "demo", "safety") == ""
+    assert site.ledger.status(model).contexts == ("research", "safety")
+
+
+@pytest.mark.parametrize("context", ["consumer", "medical"])
+def test_a_context_that_one_of_them_does_not_allow_is_refused(site: Site, context: str) -> None:
+    contexts = ("research", "consumer", "medical")
+    model = site.model_of([given(PEOPLE[0], contexts=contexts), given(PEOPLE[1])])
+    why = site.refusal(model, context=context)
+    assert f"1 of 2 people in bitface/1 do not allow infer in context {context}" in why
+    assert PEOPLE[1] not in why
+
+
+def test_a_purpose_that_nobody_consented_to_is_refused(site: Site) -> None:
+    model = site.model_of([given(person, purposes=("train", "evaluate")) for person in PEOPLE])
+    assert site.refusal(model, "evaluate") == ""
+    assert "4 of 4" in site.refusal(model, "demo")
+    assert site.ledger.status(model).purposes == ("evaluate",)
+
+
+@pytest.mark.parametrize("purposes", [(), ("train",), ("infer",)])
+def test_after_a_withdrawal_nothing_is_answered_that_rests_on_it(site: Site, purposes: tuple[str, ...]) -> None:
+    """Of everything, of the training alone, of this use alone."""
+    model = site.model_of([given(person) for person in PEOPLE])
+    site.ledger.record_consents([withdrawn(PEOPLE[2], purposes=purposes)])
+    assert "1 of 4 people" in site.refusal(model)
+    status = site.ledger.status(model)
+    assert site.ledger.is_lawful(model) is (purposes == ("infer",))
+    assert ("SUSPENDED" in status.line) is (purposes != ("infer",))
+
+
+def test_consents_that_end_end_the_use(site: Site) -> None:
+    model = site.model_of([given(PEOPLE[0]), given(PEOPLE[1], valid_to=START + timedelta(days=30))])
+    site.clock.now = START + timedelta(days=30, microseconds=-1)
+    assert site.refusal(model) == ""
+    site.clock.now = START + timedelta(days=30)
+    assert "expired" in site.refusal(model) and "no longer" in site.ledger.status(model).state
+
+
+def test_a_licence_that_allows_less_counts_from_then_on(site: Site) -> None:
+    model = site.model_of([given(person) for person in PEOPLE])
+    site.ledger.record_consents((), (), [licence(contexts=("safety",))])
+    assert "licence" in site.refusal(model) and not site.ledger.is_lawful(model)
+    site.ledger.record_consents((), (), [licence(purposes=("train",))])
+    assert "licence does not allow purpose infer" in site.refusal(model)
+
+
+def test_pictures_whose_licence_nobody_answered_for_serve_nothing(site: Site) -> None:
+    model = site.model_of([given(person) for person in PEOPLE], licence="unheard-of")
+    assert "no licence" in site.refusal(model)
+
+
+def test_a_licence_alone_serves_a_benchmark_until_its_person_speaks(site: Site) -> None:
+    model = site.model_of([], unasked=tuple(PEOPLE), purpose="benchmark")
+    assert site.refusal(model, "benchmark") == ""
+    assert "do not allow demo" in site.refusal(model, "demo")
+    site.ledger.record_consents([withdrawn(PEOPLE[0])])
+    assert "1 of 4 people" in site.refusal(model, "benchmark")
+
+
+def test_the_licence_of_synthetic_people_is_not_for_anybody_to_record(site: Site) -> None:
+    site.ledger.record_consents((), (), [licence(id="synthetic", purposes=("train",))])
+    assert "infer" in site.ledger.licences()["synthetic"].purposes
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(PEOPLE),
+        st.sampled_from(("given", "withdrawn", "refused", "reaffirmed")),
+        st.sets(st.sampled_from(("train", "infer", "demo")), min_size=1),
+        st.sets(st.sampled_from(("research", "safety")), min_size=1),
+        st.integers(-3, 3),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=20, deadline=None)
+@each(events=EVENTS)
+def test_people_who_are_taken_together_are_answered_like_each_alone(tmp_path_factory, begin, events) -> None:
+    """Against the rule itself, person by person, after any history."""
+    clock = Clock()
+    with Ledger(sqlite_url(tmp_path_factory.mktemp("l") / "ledger.db"), clock=clock) as ledger:
+        notice = packaged_notice("london-1")
+        ledger.record_notice(notice)
+        ledger.record_consents((), (), [licence()])
+        site = Site(ledger=ledger, clock=clock, begin=begin)
+        model = site.model_of([given(person) for person in PEOPLE])
+        for number, (person, state, purposes, contexts, days) in enumerate(events):
+            at = START + timedelta(days=days)
+            facts = {"event_id": f"e{number}", "state": state, "event_time": at, "recorded_at": max(at, START)}
+            ledger.record_consents([given(person, purposes=tuple(purposes), contexts=tuple(contexts), **facts)])
+        clock.now = START + timedelta(days=5)
+        for purpose, context in (("infer", "research"), ("demo", "safety")):
+            answers = [
+                under_licence(
+                    licence(),
+                    admit(ledger.consents(one), one, asked, where, clock.now, {notice.sha256}),
+                    asked,
+                    where,
+                ).admitted
+                for one in PEOPLE
+                for asked, where in (("train", "research"), (purpose, context))
+            ]
+            assert (site.refusal(model, purpose, context) == "") is all(answers)
+
+
+def test_the_london_set_is_not_for_demonstrations(site: Site) -> None:
+    """Its terms name research, and no demo: what its makers never said is not read into them."""
+    site.ledger.record_consents((), (), [LONDON_LICENCE])
+    events = list(london_consents(dict.fromkeys(PEOPLE, "30_44"), evidence_sha256="e" * 64, recorded_at=START))
+    model = site.model_of(events, licence=LONDON_LICENCE.id)
+    assert site.refusal(model) == "" and "do not allow demo" in site.refusal(model, "demo")
+    assert site.ledger.status(model).purposes == ("evaluate", "fairness_test", "infer", "benchmark")
