@@ -176,8 +176,21 @@ def open_keys(place: Workspace) -> KeyStore:
 
 
 def open_ledger(place: Workspace) -> Ledger:
-    """The ledger: SQLite in the workspace, or the SQLAlchemy URL in BITFACE_LEDGER_URL."""
-    return Ledger(os.environ.get("BITFACE_LEDGER_URL") or place.ledger_url)
+    """The ledger: SQLite in the workspace, or the SQLAlchemy URL in BITFACE_LEDGER_URL; signed ends of its log in home and in
+    BITFACE_CHECKPOINTS.
+    """
+    from bitface.ledger.trust import Trust
+    from bitface.steps.checkpoints import keep_checkpoint, kept_checkpoints
+
+    elsewhere = os.environ.get("BITFACE_CHECKPOINTS")
+    exported = Path(elsewhere).expanduser().absolute() if elsewhere else None
+    trust = Trust(
+        note=place.home / "ledger.verified",
+        key=place.keys / "ledger.key",
+        kept=partial(kept_checkpoints, place.home, exported),
+        sign=lambda ended: keep_checkpoint(ended, place.home, exported, utc_now()),
+    )
+    return Ledger(os.environ.get("BITFACE_LEDGER_URL") or place.ledger_url, trust=trust)
 
 
 def worker_threads() -> int:

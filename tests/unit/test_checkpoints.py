@@ -58,7 +58,8 @@ def test_another_installation_s_checkpoint_and_what_is_none_are_refused(ledger, 
     other = sign_checkpoint(ledger, tmp_path / "other", NOON)
     with pytest.raises(IntegrityError, match="another installation"):
         read_checkpoint(other, tmp_path)
-    assert read_checkpoint(own, tmp_path / "nowhere")
+    with pytest.raises(IntegrityError, match="made-up one"):
+        read_checkpoint(own, tmp_path / "nowhere")
     for text in ("", "{}", "[]", '{"size": 1}'):
         own.write_text(text)
         with pytest.raises(InputError, match="no checkpoint"):

@@ -368,13 +368,13 @@ def test_a_failed_write_leaves_neither_row_nor_log(ledger: Ledger, monkeypatch: 
 
 
 def test_the_file_is_opened_for_safety(ledger: Ledger, tmp_path: Path) -> None:
-    """WAL on disk; synchronous FULL, foreign keys and overwriting of deleted bytes on every connection."""
+    """One file, which every write changes; synchronous FULL, foreign keys and overwriting of deleted bytes on every connection."""
     with engine.reading(ledger._engine) as connection:
         found = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
         ]
-    assert found == ["wal", 2, 1, 1]
+    assert found == ["delete", 2, 1, 1]
 
 
 def test_a_locked_ledger_is_one_line(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,12 @@ STATUS = ModelStatus(
     alias=None,
     evidence="synthetic",
     trained_for="train",
+    passed_for=("demo",),
     purposes=("demo",),
     contexts=("research",),
     was_champion=False,
     retired=False,
+    lapsed=0,
     judged_at="2026-06-01T12:00:00.000000Z",
     at="2026-06-01T12:00:00+00:00",
 )

@@ -47,6 +47,11 @@ def checkpoint(connection: Connection) -> Checkpoint:
     return Checkpoint(size=last.seq, head_sha256=last.sha256) if last else Checkpoint(size=0, head_sha256=GENESIS)
 
 
+def kinds_after(connection: Connection, seq: int) -> set[str]:
+    """The kinds of the entries that follow an entry."""
+    return set(connection.execute(select(tables.log.c.kind).where(tables.log.c.seq > seq)).scalars())
+
+
 def entry_sha256(entry: Mapping[str, Any]) -> str:
     """The digest of a log entry, its own `sha256` left out."""
     covered = [entry[name] for name in ("seq", "at", "kind", "payload", "previous_sha256")]
@@ -64,7 +69,7 @@ def verify(connection: Connection, kept: Checkpoint | None = None) -> ChainRepor
     entries = connection.execute(select(tables.log).order_by(tables.log.c.seq)).all()
     problems = [*_links(entries), *_rows(connection, entries), *_aliases(connection)]
     if kept is not None:
-        problems += _against(kept, entries)
+        problems += against(connection, kept)
     return ChainReport(checkpoint=checkpoint(connection), problems=tuple(problems))
 
 
@@ -123,8 +128,12 @@ def _aliases(connection: Connection) -> Iterator[ChainProblem]:
             yield ChainProblem(seq=seq, what=f"alias {key[1]} points to {actual.get(key)}, the log says {version}")
 
 
-def _against(kept: Checkpoint, entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
-    if kept.size > len(entries):
-        yield ChainProblem(seq=0, what=f"the log was cut: {len(entries)} entries, the checkpoint says {kept.size}")
-    elif kept.size and entries[kept.size - 1].sha256 != kept.head_sha256:
-        yield ChainProblem(seq=kept.size, what="the log was rewritten: its digest is not the checkpoint's")
+def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...]:
+    """What a checkpoint from elsewhere shows of a log whose own links hold: that its end was cut off, or that it was written anew."""
+    size = checkpoint(connection).size
+    if kept.size > size:
+        return (ChainProblem(seq=0, what=f"the log was cut: {size} entries, the checkpoint says {kept.size}"),)
+    there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
+    if kept.size and there != kept.head_sha256:
+        return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest is not the checkpoint's"),)
+    return ()

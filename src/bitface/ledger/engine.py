@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -61,14 +61,20 @@ def _engine_of(parsed: URL) -> Engine:
     return engine
 
 
-def is_new_file(url: str) -> bool:
-    """Whether a URL names an SQLite file that is not there yet; False where it cannot be read as one."""
+def file_of(url: str) -> Path | None:
+    """The SQLite file that a URL names; None where it names none, or cannot be read."""
     try:
         parsed = make_url(url)
         file = parsed.database if parsed.get_backend_name() == "sqlite" else None
     except (ArgumentError, ValueError):
-        return False
-    return bool(file) and file != ":memory:" and not Path(str(file)).exists()
+        return None
+    return Path(file) if file and file != ":memory:" else None
+
+
+def is_new_file(url: str) -> bool:
+    """Whether a URL names an SQLite file that is not there yet; False where it cannot be read as one."""
+    file = file_of(url)
+    return file is not None and not file.exists()
 
 
 def empty_engine() -> Engine:
@@ -80,16 +86,21 @@ def empty_engine() -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, written: Callable[[bool], None] = lambda _: None) -> Iterator[Connection]:
     """A transaction that holds the only right to append: the log's next number can be read and used.
+
+    `written` is told, when it has come into effect, whether nobody else has written since it began.
 
     Raises:
         InputError: another process held that right for too long.
     """
-    with _write_begun(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("LOCK TABLE log IN EXCLUSIVE MODE"))
-        yield connection
+    with engine.connect().execution_options(bitface_writes=True) as connection, _trouble_explained():
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("LOCK TABLE log IN EXCLUSIVE MODE"))
+            yield connection
+            seen = _changes_of_others(connection)
+        written(seen is not None and seen == _changes_of_others(connection))
 
 
 @contextmanager
@@ -97,6 +108,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that reads one state of the ledger and hinders no writer."""
     with engine.connect() as connection, _trouble_explained(), connection.begin():
         yield connection
+
+
+def _changes_of_others(connection: Connection) -> int | None:
+    """A number that is another one as soon as another connection has written; None where the database has none."""
+    if connection.dialect.name != "sqlite":
+        return None
+    return int(connection.connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 @contextmanager
@@ -130,7 +148,7 @@ def _configure_sqlite(dbapi_connection: Any, _record: Any) -> None:
     # Autocommit in the driver: it would otherwise begin late, and a writer could read a log number that is then taken.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

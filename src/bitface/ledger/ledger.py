@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, Table, and_, func, select
 
 from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval, LicenceRecord
-from bitface.errors import InputError
+from bitface.errors import InputError, IntegrityError
 from bitface.ledger import approvals, chain, contexts, leases, licences, promotion, questions, status, tables, use
-from bitface.ledger.engine import empty_engine, is_new_file, open_engine, reading, writing
+from bitface.ledger.engine import empty_engine, file_of, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
     Alias,
@@ -48,6 +50,10 @@ from bitface.ledger.rows import (
     values_of,
 )
 from bitface.ledger.status import ModelStatus
+from bitface.ledger.trust import FileState, Trust, state_of
+
+_SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "promotion"})
+"""After entries of these kinds, which open or close something, the end of the log is signed."""
 
 
 def utc_now() -> datetime:
@@ -63,10 +69,13 @@ class Ledger:
     IntegrityError.
     """
 
-    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now) -> None:
-        """Only remembers the URL; nothing is opened or created before the first use."""
+    def __init__(self, url: str, clock: Callable[[], datetime] = utc_now, trust: Trust | None = None) -> None:
+        """Only remembers the URL; nothing is opened or created before the first use. `trust` is what is known of the ledger beside it."""
         self._url = url
         self._clock = clock
+        self._trust = trust
+        self._file = file_of(url)
+        self._verified: FileState | None = None
         self._opened: Engine | None = None
         self._empty: Engine | None = None
 
@@ -81,11 +90,22 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Gives every connection back; the next use opens the ledger again."""
+        """Gives every connection back; the next use opens the ledger again. What was verified of its file is kept."""
         for engine in (self._opened, self._empty):
             if engine is not None:
                 engine.dispose()
         self._opened = self._empty = None
+        if self._trust is not None and self._verified is not None and self._verified != self._trust.noted():
+            time.sleep(self._verified.settles_in_s)
+            if self._verified == self._state():
+                self._trust.note(self._verified)
+
+    def check_intact(self) -> None:
+        """Asked before anything is opened to anybody: raises IntegrityError where the log or a row that it covers is not as it was
+        written, or where the log does not hold a checkpoint that was signed, here or elsewhere.
+        """
+        with self._trusting():
+            pass
 
     @property
     def _engine(self) -> Engine:
@@ -119,7 +139,7 @@ class Ledger:
             IntegrityError: an event id is there already and says something else.
         """
         offered = distinct_events(events)
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             known = checked_consents(connection, offered)
             for notice in notices:
                 row = notice_row(notice)
@@ -172,7 +192,7 @@ class Ledger:
     def record_renders(self, shards: Mapping[str, str]) -> int:
         """Records that synthetic people were drawn here, person -> SHA-256 of the shard; returns how many of them were new."""
         table = tables.renders
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             known = questions.rendered(connection)
             new = [
                 {"person": person, "shard_sha256": sha256, "recorded_at": utc_text(self._clock())}
@@ -202,7 +222,7 @@ class Ledger:
         """
         new = [{"dataset_version": dataset.version, **asdict(member)} for member in members]
         row = asdict(dataset) | {"members_sha256": chain.rows_sha256(new)}
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             used = {member.consent_event_id for member in members if member.consent_event_id is not None}
             check_members(dataset, members, recorded_digests(connection, used))
             if not is_new(connection, tables.dataset_versions, row):
@@ -249,7 +269,7 @@ class Ledger:
         if self.run(model.run_id) is None:
             raise InputError(f"model of run {model.run_id}: the run is not on record; record the run first")
         table = tables.models
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             same = (table.c.name == model.name) & (table.c.bundle_sha256 == model.bundle_sha256)
             known = connection.execute(select(table).where(same)).mappings().first()
             if known:
@@ -278,7 +298,7 @@ class Ledger:
         if self.run(decision.run_id) is None:
             raise InputError(f"decision of run {decision.run_id}: the run is not on record; record the run first")
         row = decision_row(decision)
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             if not is_new(connection, tables.decisions, row):
                 return False
             stamped = {**row, "recorded_at": utc_text(self._clock())}
@@ -299,27 +319,27 @@ class Ledger:
 
     def check_use(self, model: ModelEntry, purpose: str, context: str) -> None:
         """Lets a version be used now. Raises what `use.check_use` raises."""
-        with reading(self._to_read) as connection:
+        with self._trusting() as connection:
             use.check_use(connection, model, purpose, context, self._clock())
 
     def check_any_use(self, purpose: str, context: str) -> None:
         """Lets some version be used now. Raises what `use.check_any` raises."""
-        with reading(self._to_read) as connection:
+        with self._trusting() as connection:
             use.check_any(connection, purpose, context, self._clock())
 
     def check_lawful(self, model: ModelEntry) -> None:
         """Raises what `use.check_lawful` raises."""
-        with reading(self._to_read) as connection:
+        with self._trusting() as connection:
             use.check_lawful(connection, model, self._clock())
 
     def is_lawful(self, model: ModelEntry) -> bool:
         """Whether anything may be done with a version at all."""
-        with reading(self._to_read) as connection:
+        with self._trusting() as connection:
             return use.is_lawful(connection, model, self._clock())
 
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
         """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             new = [row for asset in assets if is_new(connection, tables.assets, row := asdict(asset))]
             if new:
                 stamped = [{**row, "recorded_at": utc_text(self._clock())} for row in new]
@@ -340,7 +360,7 @@ class Ledger:
         rows = [
             {"erasure_id": erasure_id, "person": person, "proof_sha256": proof_sha256} for person in sorted(set(people))
         ]
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             new = [row for row in rows if is_new(connection, tables.erasures, row)]
             if new:
                 stamped = [{**row, "erased_at": utc_text(self._clock())} for row in new]
@@ -386,7 +406,7 @@ class Ledger:
 
     def add_key(self, key: KeyEntry) -> bool:
         """Records a person's public key for a role. Raises what `approvals.record_key` raises."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             return approvals.record_key(connection, key, self._clock())
 
     def known_keys(self) -> tuple[KeyEntry, ...]:
@@ -396,7 +416,7 @@ class Ledger:
 
     def approve(self, approval: Approval) -> bool:
         """Records an approval. Raises what `approvals.record_approval` raises."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             return approvals.record_approval(connection, approval, self._clock())
 
     def approved_by(self, statement: Statement) -> tuple[KeyEntry, ...]:
@@ -406,7 +426,7 @@ class Ledger:
 
     def record_context(self, signed: contexts.SignedContext) -> bool:
         """Records that a context is approved, or no longer. Raises what `contexts.record` raises."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             return contexts.record(connection, signed, self._clock())
 
     def contexts(self) -> tuple[contexts.RecordedContext, ...]:
@@ -421,17 +441,17 @@ class Ledger:
 
     def take_lease(self, name: str, holder: str, lasts: timedelta, is_gone: Callable[[str], bool]) -> leases.Lease:
         """The right to do something alone. Raises what `leases.take` raises."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             return leases.take(connection, name, holder, lasts, self._clock(), is_gone)
 
     def renew_lease(self, lease: leases.Lease, lasts: timedelta) -> leases.Lease:
         """Prolongs it. Raises what `leases.renew` raises."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             return leases.renew(connection, lease, lasts, self._clock())
 
     def give_back_lease(self, lease: leases.Lease) -> None:
         """Ends it."""
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             leases.give_back(connection, lease)
 
     def promote(
@@ -462,7 +482,8 @@ class Ledger:
             rule=rule,
             lease=lease,
         )
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
+            self._check(connection, self._state())
             return promotion.move_alias(connection, move, self._clock())
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
@@ -486,8 +507,65 @@ class Ledger:
         with reading(self._to_read) as connection:
             return chain.verify(connection, kept)
 
+    @contextmanager
+    def _trusting(self) -> Iterator[Connection]:
+        """A transaction that reads one state of a ledger that is as it was written."""
+        before = self._state()
+        with reading(self._to_read) as connection:
+            connection.execute(select(tables.schema.c.version)).first()  # from here on it sees one state
+            self._check(connection, before)
+            yield connection
+
+    @contextmanager
+    def _appending(self) -> Iterator[Connection]:
+        """The right to append. Where the file was verified before and nobody else wrote meanwhile, it stays so."""
+        before: FileState | None = None
+        ended: Checkpoint | None = None
+
+        def written(is_alone: bool) -> None:
+            self._verified = self._state() if is_alone and self._is_known(before) else None
+
+        with writing(self._engine, written) as connection:
+            before, size = self._state(), chain.checkpoint(connection).size
+            yield connection
+            if chain.kinds_after(connection, size) & _SIGNED:
+                ended = chain.checkpoint(connection)
+        if self._trust is not None and ended is not None:
+            self._trust.sign(ended)
+
+    def _check(self, connection: Connection, before: FileState | None) -> None:
+        now = self._state()
+        if now == before and self._is_known(now):
+            return
+        trust = self._trust
+        for checkpoint in (None, *(trust.kept() if trust else ())):
+            problems = (
+                chain.verify(connection, checkpoint).problems
+                if checkpoint is None
+                else chain.against(connection, checkpoint)
+            )
+            if problems:
+                more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+                raise IntegrityError(
+                    f"the ledger is not as bitface wrote it: entry {problems[0].seq} {problems[0].what}{more}; nothing is opened by it. "
+                    "`bitface audit log` names all that is wrong; restore it from a backup"
+                )
+        if now is not None and now == before == self._state():
+            self._verified = now
+            if trust is not None:
+                trust.note(now)
+
+    def _is_known(self, state: FileState | None) -> bool:
+        """Whether the file was verified in this state, by this process or by the last one that did."""
+        if state is None:
+            return False
+        return state == self._verified or (self._trust is not None and state == self._trust.noted())
+
+    def _state(self) -> FileState | None:
+        return None if self._file is None else state_of(self._file)
+
     def _record_once(self, kind: str, table: Table, row: Mapping[str, Any], stamp: str) -> bool:
-        with writing(self._engine) as connection:
+        with self._appending() as connection:
             if not is_new(connection, table, row):
                 return False
             stamped = {**row, stamp: utc_text(self._clock())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -30,14 +31,29 @@ _KEY: Final = "checkpoint.pem"
 
 
 def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
-    """Writes and signs where the log ends now, in `checkpoints/`, a file per length of the log; returns the file.
+    """Writes and signs where the log ends now, in `checkpoints/`, a file per length of the log; returns the file."""
+    return keep_checkpoint(ledger.checkpoint(), home, None, at)
 
-    Ed25519 (RFC 8032) by a key of this installation. The file is worth what its place is worth: copy it elsewhere.
+
+def keep_checkpoint(found: Checkpoint, home: Path, elsewhere: Path | None, at: datetime) -> Path:
+    """Signs where the log ended, and writes that into `checkpoints/` and to the other place; returns the file at home.
+
+    Ed25519 (RFC 8032) by a key of this installation. The file is worth what its place is worth: one that lies elsewhere shows that a
+    home was put back as it was before.
+
+    Raises:
+        InputError: the other place cannot be written.
     """
-    found = ledger.checkpoint()
     path = home / FOLDER / f"{found.size:08d}.json"
     if not path.is_file():
         write_atomically(path, signed_checkpoint(found, home, at))
+    if elsewhere is not None:
+        try:
+            write_once(elsewhere / path.name, path.read_bytes())
+        except OSError as error:
+            raise InputError(
+                f"the end of the log could not be kept in BITFACE_CHECKPOINTS ({error.strerror}); mend that place, and run again"
+            ) from error
     return path
 
 
@@ -66,9 +82,29 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())
     except (InvalidSignature, ValueError) as error:
         raise IntegrityError(f"'{path.name}' was edited: its signature does not hold; fetch it again") from error
-    if (home / "keys" / _KEY).is_file() and document["public_key"] != _public(_signing_key(home)):
+    if not (home / "keys" / _KEY).is_file():
+        raise IntegrityError(
+            f"'{path.name}' cannot be told from a made-up one: this installation's keys/{_KEY} is missing; restore it from a backup"
+        )
+    if document["public_key"] != _public(_signing_key(home)):
         raise IntegrityError(f"'{path.name}' was signed by another installation's key; name one of this installation")
     return found
+
+
+def kept_checkpoints(home: Path, elsewhere: Path | None) -> tuple[Checkpoint, ...]:
+    """The latest checkpoint that this installation signed, of those in its home and of those that were exported to another place.
+
+    What is no checkpoint of this installation is passed over: whoever can write there cannot make one, and cannot hide one by adding.
+    """
+    latest = (_latest(folder, home) for folder in (home / FOLDER, elsewhere) if folder is not None)
+    return tuple(one for one in latest if one is not None)
+
+
+def _latest(folder: Path, home: Path) -> Checkpoint | None:
+    for path in sorted(folder.glob("[0-9]*.json"), reverse=True):
+        with suppress(InputError, IntegrityError):
+            return read_checkpoint(path, home)
+    return None
 
 
 def _signing_key(home: Path) -> Ed25519PrivateKey:

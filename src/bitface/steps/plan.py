@@ -126,6 +126,7 @@ def members_of(
         RefusedError: the policy refuses purpose or context, or nobody is admitted.
         InputError, IntegrityError: the dataset cannot be read.
     """
+    ledger.check_intact()
     check_training(purpose, context, at, ledger.context_approvals())
     samples = read_index(data)
     _learn_published_consents({sample.person for sample in samples}, ledger)

@@ -159,7 +159,8 @@ def _compared_with(found: Standing, runs: Path, ledger: Ledger) -> int | None:
     files = {one.sha256 for one in ledger.assets(found.model.run_id) if Path(one.path).name == BUNDLE_NAME}
     if bundle.sha256 != found.decision.decision_sha256 or (files and sha256_of(path) not in files):
         raise IntegrityError(f"the gate bundle of run {found.model.run_id} is not the recorded one; restore it")
-    if not replay(bundle).identical:
+    again = replay(bundle)
+    if not again.identical or again.decision.verdict != found.decision.decision:
         raise IntegrityError(f"the decision on version {found.model.version} cannot be derived again; retrain")
     compared = bundle.evidence.champion_version
     return None if compared is None else int(compared)

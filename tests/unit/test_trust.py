@@ -1,0 +1,192 @@
+"""What was edited behind the ledger's back opens nothing, and what nobody touched is not walked again."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bitface.consent.known_sources import packaged_notice, synthetic_consents
+from bitface.errors import IntegrityError
+from bitface.ledger import chain, tables
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.entries import DecisionEntry, ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.trust import Trust
+from bitface.steps.checkpoints import FOLDER, keep_checkpoint, kept_checkpoints
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PEOPLE = [f"s{number:015d}" for number in range(5)]
+
+
+def trusted(home: Path, elsewhere: Path | None = None) -> Ledger:
+    """A ledger as a command of the installation opens it."""
+    trust = Trust(
+        note=home / "ledger.verified",
+        key=home / "keys" / "ledger.key",
+        kept=partial(kept_checkpoints, home, elsewhere),
+        sign=lambda ended: keep_checkpoint(ended, home, elsewhere, NOON),
+    )
+    return Ledger(sqlite_url(home / "ledger.db"), clock=lambda: NOON, trust=trust)
+
+
+@pytest.fixture
+def home(tmp_path: Path, freeze, begin) -> Path:
+    """A home with two versions, the first of them champion, and the second one held."""
+    with trusted(tmp_path) as ledger:
+        ledger.record_notice(packaged_notice("synthetic-1"))
+        consents = synthetic_consents(PEOPLE)
+        ledger.record_consents(consents)
+        freeze(ledger, "d1", consents)
+        for number, verdict in ((1, "promote"), (2, "hold")):
+            begin(ledger, f"run{number}", "d1")
+            ledger.record_model(
+                ModelEntry(
+                    bundle_sha256=f"b{number}",
+                    weights_sha256="w",
+                    run_id=f"run{number}",
+                    evidence="synthetic",
+                    purpose="train",
+                )
+            )
+            ledger.record_decision(
+                DecisionEntry(
+                    decision_sha256=f"d{number}",
+                    bundle_sha256=f"b{number}",
+                    run_id=f"run{number}",
+                    decision=verdict,
+                    reasons=(),
+                )
+            )
+        ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
+    return tmp_path
+
+
+def edit(home: Path, statement: str, *values: object) -> int:
+    """What somebody with a database client does; how many rows it changed."""
+    with closing(sqlite3.connect(home / "ledger.db", isolation_level=None)) as raw:
+        return raw.execute(statement, values).rowcount
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one with each walk of the whole log."""
+    found: list[int] = []
+    whole = chain.verify
+    monkeypatch.setattr(chain, "verify", lambda *given: found.append(1) or whole(*given))
+    return found
+
+
+def test_a_file_that_nobody_touched_is_not_walked_again(home, walks) -> None:
+    for _ in range(3):
+        with trusted(home) as ledger:
+            ledger.check_use(ledger.champion(), "demo", "research")
+    assert len(walks) == 0, "the command that wrote it had verified it, and nobody wrote since"
+
+
+def test_what_this_installation_writes_itself_needs_no_walk(home, walks) -> None:
+    with trusted(home) as ledger:
+        ledger.check_intact()
+        ledger.record_consents(synthetic_consents(["s" + "7" * 15]))
+        ledger.check_intact()
+    with trusted(home) as ledger:
+        ledger.check_intact()
+    assert walks == []
+
+
+def test_another_hand_makes_the_next_decision_walk_once(home, walks) -> None:
+    assert edit(home, "update ledger_schema set version = version") == 1
+    for _ in range(3):
+        with trusted(home) as ledger:
+            ledger.check_use(ledger.champion(), "demo", "research")
+    assert len(walks) == 1
+
+
+@pytest.mark.parametrize("forged", ["state", "seal", "text", "key"])
+def test_a_note_that_was_made_up_is_none(home, walks, forged: str) -> None:
+    note = home / "ledger.verified"
+    kept = note.read_text()
+    edit(home, "update decisions set decision = 'promote'")
+    if forged == "key":
+        (home / "keys" / "ledger.key").write_bytes(b"0" * 32)
+    note.write_text(
+        {"state": kept.replace('"bytes"', '"bytes" '), "seal": kept.replace("a", "b"), "text": "{}", "key": kept}[
+            forged
+        ]
+    )
+    with trusted(home) as ledger, pytest.raises(IntegrityError, match="not as bitface wrote it"):
+        ledger.check_intact()
+
+
+def test_an_edit_beside_an_open_command_is_seen_by_its_next_decision(home) -> None:
+    with trusted(home) as ledger:
+        ledger.check_use(ledger.champion(), "demo", "research")
+        edit(home, "update models set evidence = 'real'")
+        with pytest.raises(IntegrityError):
+            ledger.check_use(ledger.champion(), "infer", "consumer")
+        with pytest.raises(IntegrityError):
+            ledger.promote(2, expected_previous=1, decision_sha256="d2", actor="test")
+
+
+def test_a_decision_that_was_edited_from_hold_to_promote_promotes_nothing(home) -> None:
+    edit(home, "update decisions set decision = 'promote' where decision = 'hold'")
+    with trusted(home) as ledger, pytest.raises(IntegrityError):
+        ledger.promote(2, expected_previous=1, decision_sha256="d2", actor="test")
+    with trusted(home) as ledger:
+        assert ledger.champion().version == 1
+
+
+def test_a_withdrawal_can_be_recorded_in_a_ledger_that_opens_nothing(home) -> None:
+    """What closes is never kept out: it is on record when the ledger is restored."""
+    edit(home, "delete from notices")
+    (event,) = synthetic_consents(PEOPLE[:1])
+    closing_event = event.model_copy(
+        update={"event_id": "end", "state": "withdrawn", "event_time": NOON, "recorded_at": NOON}
+    )
+    with trusted(home) as ledger:
+        assert ledger.record_consents([closing_event]) == 1
+
+
+def test_a_home_that_was_put_back_is_noticed_by_a_checkpoint_elsewhere(home, tmp_path_factory, freeze, begin) -> None:
+    """The whole home as it was before a withdrawal: files, notes, keys and its own checkpoints."""
+    import shutil
+
+    away, backup = tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("backup") / "home"
+    with trusted(home, away) as ledger:
+        ledger.record_consents(synthetic_consents(["s" + "8" * 15]))
+    shutil.copytree(home, backup)
+    with trusted(home, away) as ledger:
+        (event,) = synthetic_consents(PEOPLE[:1])
+        ledger.record_consents([event.model_copy(update={"event_id": "end", "state": "withdrawn"})])
+    assert len(list(away.iterdir())) == 2
+    with trusted(backup, away) as ledger, pytest.raises(IntegrityError, match="the log was cut"):
+        ledger.check_intact()
+
+
+def test_a_cut_behind_the_last_checkpoint_of_home_is_seen(home) -> None:
+    """Its last entries, with every row they wrote: the links that are left all hold."""
+    last = edit(home, "select 1") and max(int(path.stem) for path in (home / FOLDER).iterdir())
+    for table in tables.CHAINED:
+        edit(home, f"delete from {table.name} where log_seq >= ?", last)  # noqa: S608 - our own names
+    edit(home, "delete from log where seq >= ?", last)
+    edit(home, "delete from aliases")
+    with trusted(home) as ledger, pytest.raises(IntegrityError, match="cut"):
+        ledger.check_intact()
+
+
+def test_nothing_of_trust_is_needed_to_read_or_to_write(home) -> None:
+    """Where neither note nor key can be written, a decision walks the log and goes on."""
+    program = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_trust import trusted\n"
+    program += "with trusted(Path(sys.argv[1])) as ledger: ledger.check_intact()"
+    (home / "ledger.verified").unlink()
+    (home / "ledger.verified").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(home), str(Path(__file__).parent)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
