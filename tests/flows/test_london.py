@@ -132,6 +132,32 @@ def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
     assert report["people"] == 101 and len(report["quarantined"]) == 2
 
 
+def test_a_model_of_real_people_is_used_for_what_they_allow_and_while_they_do(
+    retrained, london: Path, tmp_path: Path, bitface
+) -> None:
+    """The set's terms name research, and no demo; after one withdrawal of 102 nothing is answered for anything."""
+    project, _ = retrained
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    rows = list(csv.DictReader((london / "manifest.csv").read_text().splitlines()))
+    picture = str(london / "images" / rows[2]["file"])
+
+    def answer(purpose: str, context: str) -> tuple[int, str]:
+        done = bitface(tmp_path, "predict", picture, "--model", "bitface/1", "--purpose", purpose, "--context", context)
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = answer("evaluate", "research")
+    assert code == 0 and "for evaluate, fairness_test and benchmark in research" in said, said
+    for purpose, context in (("evaluate", "consumer"), ("evaluate", "medical"), ("demo", "research")):
+        code, said = answer(purpose, context)
+        assert code == 4 and "102 of 102 people in bitface/1 do not allow" in said, said
+    gone = bitface(tmp_path, "consent", "withdraw", f"london-{rows[0]['subject']}", "--reason", "asked")
+    assert gone.returncode == 0, gone.stderr[-2000:]
+    code, said = answer("evaluate", "research")
+    assert code == 4 and "1 of 102 people in it are no longer admitted" in said, said
+    line = bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0]
+    assert "SUSPENDED, 1 people in it no longer allow it" in line, line
+
+
 def places_of(project: Path, needles: list[bytes]) -> list[Path]:
     """Every file below a project, or its name, that holds one of some bytes."""
     files = [path for path in project.rglob("*") if path.is_file()]

@@ -356,6 +356,74 @@ def test_a_study_compares_variants_on_people_that_no_gate_judges(done, tmp_path,
     assert "out of fold" in Path(found["page"]).read_text()
 
 
+def test_what_is_served_is_what_the_ledger_names_whatever_the_registry_shows(copied, stills, bitface, done) -> None:
+    """Tags and aliases moved by hand, the folder of another model, a link in its place: the registered bundle answers, or nothing."""
+    from mlflow import MlflowClient
+
+    version = f"bitface/{done[1]['version']}"
+    asked = (
+        "predict",
+        str(min(stills.iterdir())),
+        "--purpose",
+        "demo",
+        "--context",
+        "research",
+        "--json",
+        "--model",
+        version,
+    )
+    before = bitface(copied, *asked)
+    assert before.returncode == 0, before.stderr[-2000:]
+    client = MlflowClient(f"sqlite:///{copied / 'home' / 'mlflow.db'}")
+    (shown,) = client.search_model_versions("name='bitface'")
+    client.set_model_version_tag("bitface", shown.version, "bundle.place", "../../elsewhere")
+    client.set_model_version_tag("bitface", shown.version, "bundle.sha256", "0" * 64)
+    client.set_registered_model_alias("bitface", "champion", shown.version)
+    after = bitface(copied, *asked)
+    assert after.returncode == 0
+    assert [row["faces"][0]["emotions"] for row in json.loads(after.stdout)] == [
+        row["faces"][0]["emotions"] for row in json.loads(before.stdout)
+    ]
+    (bundle,) = (copied / "home" / "runs").glob("*/bundle")
+    moved = bundle.rename(bundle.with_name("moved"))
+    bundle.symlink_to(moved)
+    linked = bitface(copied, *asked)
+    assert linked.returncode == 2 and "reached by a link" in linked.stderr
+    bundle.unlink()
+    gone = bitface(copied, *asked)
+    assert gone.returncode == 2 and "are gone" in gone.stderr
+
+
+def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> None:
+    """Whoever can write into the folder has the published key: a made-up person, with receipts that name somebody else."""
+    from bitface.consent.known_sources import synthetic_consents
+    from bitface.dataset.keys import KeyStore
+    from bitface.dataset.shards import read_shard, write_shard
+    from bitface.steps.contents import sample_of
+
+    data, keys = copied / "data", KeyStore(copied / "none")
+    samples = list(read_index(data))
+    person, made_up, other = samples[0].person, "s" + "0" * 15, "r" + "0" * 15
+    shard = read_shard(data, person, keys.key_of(person))
+    media = next(iter(shard.samples.values()))
+    receipts = [event.model_dump(mode="json") for event in synthetic_consents([other])]
+    forged = replace(
+        shard,
+        subject=replace(shard.subject, person=made_up),
+        samples={f"{made_up}-00": media},
+        facial_actions={},
+        consent_receipts=receipts,
+    )
+    write_shard(data, forged, keys.key_of(made_up))
+    write_index(data, [*samples, sample_of(f"{made_up}-00", made_up, media, "fear", 3, 25.0)])
+    write_manifest(data)
+    judged = bitface(copied, "data", "validate", "--json")
+    quarantined = {row["sample_id"]: row["reason"] for row in json.loads(judged.stdout)["quarantined"]}
+    assert quarantined == {f"{made_up}-00": "it claims to show nobody, and is not what is drawn here with these parameters"}
+    with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
+        assert ledger.consents(other) == ()
+
+
 @pytest.fixture(scope="module")
 def stills(done, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The gate people's stills as pictures."""
