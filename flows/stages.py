@@ -42,6 +42,7 @@ from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, check_people, code_commit, plan_run
+from bitface.steps.policy import adopt_first
 from bitface.steps.reference import keep_reference
 from bitface.steps.register import record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
@@ -55,6 +56,7 @@ from bitface.steps.transfer import Transferred, judge_on_real_people, london_fol
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
 from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
+from bitface.surroundings import user_name
 from flows import wiring
 
 Features = Sequence[Sequence[FeatureRef]]
@@ -121,6 +123,7 @@ class Stages:
         tools = self.tools
         with self._timed("plan"):
             self._unit_weights()
+            adopt_first(tools.workspace.params, user_name(), tools.ledger)
             return plan_run(
                 dataset,
                 tools.workspace,

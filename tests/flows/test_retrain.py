@@ -394,6 +394,27 @@ def test_what_is_served_is_what_the_ledger_names_whatever_the_registry_shows(cop
     assert gone.returncode == 2 and "are gone" in gone.stderr
 
 
+def test_limits_of_a_command_line_are_not_the_policy_and_promote_nothing(copied, bitface, served) -> None:
+    """The first retrain put params.yaml's limits into force; a later one by others is judged, says so, and goes live nowhere."""
+    shown = json.loads(bitface(copied, "policy", "show", "--json").stdout)
+    assert shown["profiles"]["default"]["gate"]["disparity_max"] < 0.5 and shown["reason"].startswith(
+        "the first policy"
+    )
+    loose = ("--set", "gate.disparity_max=0.5", "--set", "promotion.approvals_required=1")
+    run = bitface(copied, "retrain", "--json", *PLAIN, *loose, **served)
+    assert run.returncode == 3, run.stderr[-2000:]
+    summary = json.loads(run.stdout)
+    assert summary["alias"] != "champion"
+    for name in ("gate.disparity_max 0.5 instead of", "promotion.approvals_required 1 instead of 0"):
+        assert name in summary["withheld"], summary["withheld"]
+    changed = copied / "params.yaml"
+    text = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
+    assert "approvals_required: 0" in text
+    changed.write_text(text.replace("approvals_required: 0", "approvals_required: 2"))
+    unsigned = bitface(copied, "policy", "adopt", "--why", "two people from now on", BITFACE_PARAMS=str(changed))
+    assert unsigned.returncode == 4 and "signed by compliance" in unsigned.stderr
+
+
 def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> None:
     """Whoever can write into the folder has the published key: a made-up person, with receipts that name somebody else."""
     from bitface.consent.known_sources import synthetic_consents
@@ -419,7 +440,9 @@ def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> No
     write_manifest(data)
     judged = bitface(copied, "data", "validate", "--json")
     quarantined = {row["sample_id"]: row["reason"] for row in json.loads(judged.stdout)["quarantined"]}
-    assert quarantined == {f"{made_up}-00": "it claims to show nobody, and is not what is drawn here with these parameters"}
+    assert quarantined == {
+        f"{made_up}-00": "it claims to show nobody, and is not what is drawn here with these parameters"
+    }
     with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
         assert ledger.consents(other) == ()
 

@@ -13,6 +13,7 @@ from bitface.cli.doctor import doctor
 from bitface.cli.drift import drift
 from bitface.cli.erase import erase
 from bitface.cli.explain import explain
+from bitface.cli.policy import policy_app
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
 from bitface.cli.retrain import gate_app, retrain, ui
@@ -33,6 +34,7 @@ app.add_typer(study_app, name="study")
 app.command()(doctor)
 app.command()(retrain)
 app.add_typer(keys_app, name="keys")
+app.add_typer(policy_app, name="policy")
 app.command()(approve)
 app.command()(promote)
 app.command()(rollback)

@@ -16,7 +16,19 @@ from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval, LicenceRecord
 from bitface.errors import InputError, IntegrityError
-from bitface.ledger import approvals, chain, contexts, leases, licences, promotion, questions, status, tables, use
+from bitface.ledger import (
+    approvals,
+    chain,
+    contexts,
+    leases,
+    licences,
+    policies,
+    promotion,
+    questions,
+    status,
+    tables,
+    use,
+)
 from bitface.ledger.engine import empty_engine, file_of, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
@@ -35,6 +47,7 @@ from bitface.ledger.entries import (
     RunEntry,
     Statement,
 )
+from bitface.ledger.policy_document import Policy
 from bitface.ledger.rows import (
     check_members,
     checked_consents,
@@ -52,7 +65,7 @@ from bitface.ledger.rows import (
 from bitface.ledger.status import ModelStatus
 from bitface.ledger.trust import FileState, Trust, state_of
 
-_SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "promotion"})
+_SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion"})
 """After entries of these kinds, which open or close something, the end of the log is signed."""
 
 
@@ -305,6 +318,22 @@ class Ledger:
             chain.append(connection, "decision", row, {tables.decisions: [stamped]}, self._clock())
             promotion.end_unfit_demo(connection, "retrain", self._clock())
         return True
+
+    def record_judged_by(self, decision_sha256: str, policy: Policy) -> None:
+        """Records by which policy a decision was made."""
+        with self._appending() as connection:
+            policies.judged_by(connection, decision_sha256, policy, self._clock())
+
+    def adopt_policy(self, policy: policies.AdoptedPolicy) -> bool:
+        """Puts a policy into force. Raises what `policies.adopt` raises."""
+        with self._appending() as connection:
+            self._check(connection, self._state())
+            return policies.adopt(connection, policy, self._clock())
+
+    def policy(self) -> policies.AdoptedPolicy | None:
+        """The policy that is in force; None where none was ever adopted."""
+        with reading(self._to_read) as connection:
+            return policies.in_force(connection)
 
     def decisions(self, bundle_sha256: str) -> tuple[DecisionEntry, ...]:
         """Every decision on a bundle, oldest first."""

@@ -17,6 +17,7 @@ from bitface.ledger.approvals import check_approvals, valid_approvals
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
+from bitface.ledger.policies import check_judged, rule_for
 from bitface.ledger.rows import values_of
 
 
@@ -136,7 +137,9 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
         return ()
     if decision != "promote":
         raise GateError(f"the gate said {decision} of version {move.to_version}; only promote lets it go live")
-    if move.alias != "champion" or not move.rule.asks:
+    check_judged(connection, move.decision_sha256)
+    rule = rule_for(connection, move.rule)
+    if move.alias != "champion" or not rule.asks:
         return ()
     statement = Statement(
         name=move.name,
@@ -147,7 +150,7 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
         consent_snapshot_sha256=crowd.consent_snapshot_sha256,
     )
     approved = valid_approvals(connection, statement)
-    check_approvals(list(approved.values()), move.rule)
+    check_approvals(list(approved.values()), rule)
     return tuple(sorted(approved))
 
 
@@ -200,7 +203,7 @@ def _append(connection: Connection, move: Move, approved_by: tuple[str, ...], at
         "actor": move.actor,
         "promoted_at": utc_text(at),
     }
-    asked = {"approvals_required": move.rule.required, "approved_by": list(approved_by)}
+    asked = {"approvals_required": rule_for(connection, move.rule).required, "approved_by": list(approved_by)}
     seq = chain.append(connection, "promotion", row | asked, {tables.promotions: [row]}, at)
     return _promotion({**row, "log_seq": seq})
 

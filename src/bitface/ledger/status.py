@@ -14,6 +14,7 @@ from bitface.ledger import questions, tables
 from bitface.ledger.contexts import in_force
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import ALIASES, Alias, ModelEntry, Verdict
+from bitface.ledger.policies import was_in_force
 
 _GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
 
@@ -148,7 +149,12 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime) -> ModelS
     alias, was_champion = _alias(connection, model), _was_champion(connection, model)
     latest = questions.latest_decision(connection, model)
     retired = questions.erased_people(connection, model) > 0
-    passed = model.purpose == "train" and latest is not None and latest.decision == "promote"
+    passed = (
+        model.purpose == "train"
+        and latest is not None
+        and latest.decision == "promote"
+        and was_in_force(connection, latest.decision_sha256)
+    )
     purposes, contexts = predictions_allowed(model.evidence, passed, at, in_force(connection))
     crowd = None if retired else crowd_of(connection, model)
     gone = crowd.standing(at) if crowd else None

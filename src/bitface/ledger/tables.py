@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 SCHEMA_VERSION: Final = 6
-"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences and renders; an older ledger is given
-what it lacks."""
+"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders and policies; an older ledger
+is given what it lacks."""
 metadata: Final = MetaData()
 
 
@@ -211,6 +211,28 @@ renders = Table(
 )
 """Synthetic people that this installation drew itself: nobody else's shard makes a person synthetic."""
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("log_seq", Integer, ForeignKey("log.seq"), primary_key=True, autoincrement=False),
+    _text("policy_sha256"),
+    _text("body"),
+    _text("actor"),
+    _text("reason"),
+    _text("key_id", optional=True),
+    _text("signature", optional=True),
+    _text("adopted_at"),
+)
+
+judged_by = Table(
+    "judged_by",
+    metadata,
+    Column("decision_sha256", Text, ForeignKey("decisions.decision_sha256"), primary_key=True),
+    _text("policy_sha256"),
+    _log_seq(),
+)
+"""By which policy a decision was made."""
+
 promotions = Table(
     "promotions",
     metadata,
@@ -248,6 +270,7 @@ leases = Table(
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
-    *(assets, erasures, keys, approvals, context_approvals, licences, renders, promotions),
+    *(assets, erasures, keys, approvals, context_approvals, licences, renders),
+    *(policies, judged_by, promotions),
 )
 """The tables whose rows the chain covers."""

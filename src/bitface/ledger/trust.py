@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,7 +18,6 @@ from pathlib import Path
 from time import time_ns
 from typing import Final
 
-from bitface.dataset.files import write_once
 from bitface.ledger.entries import Checkpoint
 
 _RACY_NS: Final = 50_000_000
@@ -86,11 +86,19 @@ class Trust:
         if state.settles_in_s or state == self.noted():
             return
         with suppress(OSError):
-            write_once(self._key, secrets.token_bytes(32), 0o600)
+            self._make_key()
             part = self._note.with_name(f".{self._note.name}.{secrets.token_hex(4)}")
             part.touch(0o600)
             part.write_text(json.dumps({"state": asdict(state), "seal": self._seal(state)}), encoding="utf-8")
             part.replace(self._note)
+
+    def _make_key(self) -> None:
+        """Where there is none. A process that reads one half written makes a note that does not hold, and nothing worse."""
+        self._key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            descriptor = os.open(self._key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
 
     def _seal(self, state: FileState) -> str:
         said = json.dumps(asdict(state), sort_keys=True).encode()

@@ -18,6 +18,7 @@ from bitface.gate.decision import GateDecision
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.policy_document import policy_of
 from bitface.ledger.status import ModelStatus
 from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
@@ -103,7 +104,20 @@ def record_version(run: Run, bundle: Exported, decision: Decided, ledger: Ledger
             reasons=decision.decision.reasons,
         )
     )
+    ledger.record_judged_by(decision.sha256, policy_of(run.params))
     return ledger.status(entry)
+
+
+def _other_limits(run: Run, ledger: Ledger) -> str | None:
+    """Why nothing that this run made goes live by itself: it was judged by other limits than the policy in force."""
+    policy = ledger.policy()
+    other = policy.differences(run.profile, policy_of(run.params)) if policy else ()
+    if not other:
+        return None
+    return (
+        f"judged by other limits than the policy in force: {'; '.join(other)}. Retrain by that policy, or put these limits into force: "
+        "bitface policy adopt"
+    )
 
 
 def register_model(
@@ -131,7 +145,8 @@ def register_model(
     """
     version = recorded.version
     ledger.record_assets(_assets(run, bundle, figures, reports))
-    headline = _headline(run, evaluation, bundle, decision)
+    withheld = _other_limits(run, ledger)
+    headline = _headline(run, evaluation, bundle, decision, withheld)
     metrics = _run_metrics(evaluation, bundle, explanation, decision.decision, transferred) | (
         unit_metrics(units) if units else {}
     )
@@ -140,8 +155,7 @@ def register_model(
     keep_shown(run.folder, shown)
     _show(run, recorded, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
     tracking.register(shown)
-    withheld = None
-    if decision.decision.verdict == "promote" and run.purpose == "train":
+    if decision.decision.verdict == "promote" and run.purpose == "train" and withheld is None:
         rule = rule_of(run.params.promotion)
         withheld = go_live(version, decision.compared_with, run.evidence, decision.sha256, rule, ledger, lease)
     if decision.decision.verdict == "hold" and (run.purpose, run.evidence) == ("train", "synthetic"):
@@ -224,7 +238,11 @@ def summarise(
         "reused": list(reused),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         "took_s": round(took_s, 2),
-        "exit_code": exit_code(decision.decision.verdict, status.alias, run.params.promotion.demo_is_enough),
+        "exit_code": exit_code(
+            "hold" if registered.withheld and not status.alias else decision.decision.verdict,
+            status.alias,
+            run.params.promotion.demo_is_enough,
+        ),
     }
     return write_summary(run, document)
 
@@ -259,7 +277,9 @@ def _not_trained(models: Trained) -> list[str]:
     return [str(emotion) for emotion, _ in model_facts(models.folder / "one-bit")["untrained"] if emotion != "contempt"]
 
 
-def _headline(run: Run, evaluation: Evaluated, bundle: Exported, decision: Decided) -> dict[str, str]:
+def _headline(
+    run: Run, evaluation: Evaluated, bundle: Exported, decision: Decided, other_limits: str | None
+) -> dict[str, str]:
     one_bit, twin = (evaluation.models[name] for name in PRECISIONS)
     calibrated = evaluation.calibration["one-bit"]
     macro, other = one_bit.macro_balanced_accuracy, twin.macro_balanced_accuracy
@@ -270,6 +290,7 @@ def _headline(run: Run, evaluation: Evaluated, bundle: Exported, decision: Decid
         "probabilities": calibrated.sentence(),
         "latency": ", ".join(f"{found.p50_ms:.3f} ms {name}" for name, found in bundle.latency().items()),
         "gate": ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in decision.decision.counts().items()),
+        **({"policy": other_limits} if other_limits else {}),
     }
 
 

@@ -86,6 +86,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
         return f"PROMOTED: {where} is the champion{limits.format('demo and evaluation')}"
     if summary["alias"] == "demo":
         return f"HELD: {where} is the demo and not the champion{limits.format('demo')}"
+    if summary["withheld"] and not summary["alias"]:
+        return f"{'PASSED' if decision == 'promote' else _SAID[decision]}, NOT LIVE: {where} was {summary['withheld']}"
     if summary["withheld"]:
         return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
     if decision == "promote":
