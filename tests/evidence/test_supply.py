@@ -148,11 +148,11 @@ def test_a_bit_flipped_in_a_gate_report_changes_nothing_or_is_refused(tmp_path, 
 def test_a_bit_flipped_in_an_approval_takes_it_away(tmp_path, rounds, state, never) -> None:
     n, counted = rounds(40, 1000), []
     key = Ed25519PrivateKey.generate()
-    entry = key_of("ada", "reviewer", key)
+    entry = key_of("ada", "compliance", key)
     statement = Statement(
         name="bitface",
         version=1,
-        role="reviewer",
+        role="compliance",
         bundle_sha256="a" * 64,
         decision_sha256="b" * 64,
         consent_snapshot_sha256="c" * 64,

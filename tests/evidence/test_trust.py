@@ -477,8 +477,8 @@ def test_work_and_education_are_refused_every_time(rounds, state, never, tmp_pat
     n, accepted = rounds(100, 200), []
     template = tmp_path / "template.db"
     with Ledger(sqlite_url(template), clock=lambda: NOON) as ledger:
-        for role in ("compliance", "engineer"):
-            add_key(role, role, tmp_path / f"{role}.pem", ledger)
+        add_key("compliance", "compliance", tmp_path / "compliance.pem", ledger)
+        add_key("engineer", "engineer", tmp_path / "engineer.pem", ledger, tmp_path / "compliance.pem")
     hands = {role: private_key(tmp_path / f"{role}.pem") for role in ("compliance", "engineer")}
     for seed in range(n):
         rng = np.random.default_rng([35, seed])

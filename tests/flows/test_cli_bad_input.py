@@ -332,8 +332,11 @@ def test_nothing_is_promoted_where_nothing_is_registered(words, said, run, tmp_p
 
 
 def test_keys_are_added_and_listed(run, tmp_path) -> None:
-    code, out, _ = run("keys", "add", "--person", "Mara", "--role", "reviewer", "--out", tmp_path / "m.pem", "--json")
+    mara = ("keys", "add", "--person", "Mara", "--role", "reviewer", "--out", tmp_path / "m.pem", "--json")
+    assert run(*mara)[0] == 4, "nobody answers for her yet"
+    assert run("keys", "add", "--person", "Cora", "--role", "compliance", "--out", tmp_path / "c.pem")[0] == 0
+    code, out, _ = run(*mara, "--by", tmp_path / "c.pem")
     assert code == 0 and json.loads(out)["person"] == "Mara"
     code, out, _ = run("keys", "list", "--json")
-    assert code == 0 and [key["role"] for key in json.loads(out)] == ["reviewer"]
+    assert code == 0 and [key["role"] for key in json.loads(out)] == ["compliance", "reviewer"]
     assert "PRIVATE" not in out

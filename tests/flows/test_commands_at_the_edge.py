@@ -201,7 +201,7 @@ def test_a_true_defect_is_one_line_and_a_file_without_its_words(
         ("consent", "schema", "--out"),
         ("explain", "a.png", "--purpose", "demo", "--context", "research", "--out"),
         ("predict", "a.png", "--purpose", "demo", "--context", "research", "--csv"),
-        ("keys", "add", "--person", "Mara", "--role", "reviewer", "--out"),
+        ("keys", "add", "--person", "Mara", "--role", "compliance", "--out"),
         ("data", "synthesize", "--out"),
     ],
     ids=" ".join,

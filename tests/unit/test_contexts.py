@@ -33,7 +33,7 @@ class Desk:
         self.ledger = Ledger(sqlite_url(self.path), clock=lambda: self.now)
         self.compliance, self.engineer = folder / "c.pem", folder / "e.pem"
         add_key("Cora", "compliance", self.compliance, self.ledger)
-        add_key("Emil", "engineer", self.engineer, self.ledger)
+        add_key("Emil", "engineer", self.engineer, self.ledger, self.compliance)
         self.document = folder / "assessment.pdf"
         self.document.write_bytes(b"drivers fall asleep")
 

@@ -106,8 +106,8 @@ def test_a_caller_can_ask_for_more_approvals_and_not_for_less(ledger, tmp_path) 
 def test_where_promotions_need_approvals_a_change_is_signed_by_compliance(ledger, tmp_path) -> None:
     strict = params_with(tmp_path, "approvals_required: 0", "approvals_required: 2")
     adopt_first(strict, "anna", ledger)
-    for role in ("engineer", "compliance"):
-        add_key("Mara", role, tmp_path / f"{role}.pem", ledger)
+    add_key("Mara", "compliance", tmp_path / "compliance.pem", ledger)
+    add_key("Mara", "engineer", tmp_path / "engineer.pem", ledger, tmp_path / "compliance.pem")
     for key in (None, tmp_path / "engineer.pem"):
         with pytest.raises(RefusedError, match="signed by compliance"):
             adopt(PARAMS, "anna", "nobody shall approve", key, ledger)

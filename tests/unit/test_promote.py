@@ -17,6 +17,7 @@ from bitface.dataset.files import sha256_of
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.gate.bundle import read_bundle, write_bundle
 from bitface.gate.decision import evaluate_gate
+from bitface.ledger.approvals import answering_keys, valid_approvals
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ApprovalRule,
@@ -28,7 +29,8 @@ from bitface.ledger.entries import (
 )
 from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
-from bitface.steps.approve import add_key, approve
+from bitface.ledger.tables import endorsements
+from bitface.steps.approve import add_key, approve, standing
 from bitface.steps.contexts import approve_context, revoke_context
 from bitface.steps.gate import BUNDLE_NAME
 from bitface.steps.promote import RealChampionError, expected_previous, go_live, promote, roll_back
@@ -140,14 +142,14 @@ def test_two_approvals_are_two_people_and_say_exactly_this(ledger, register, tmp
     live = lambda: promote(1, TWO, "test", tmp_path / "runs", ledger)  # noqa: E731
     with pytest.raises(ApprovalsMissingError, match="0 of 2 people"):
         live()
-    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger)
     add_key("Mara", "compliance", tmp_path / "mara2.pem", ledger)
+    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger, tmp_path / "mara2.pem")
     assert approve(1, "reviewer", tmp_path / "mara.pem", ledger)[1] is True
     assert approve(1, "reviewer", tmp_path / "mara.pem", ledger)[1] is False
     approve(1, "compliance", tmp_path / "mara2.pem", ledger)
     with pytest.raises(ApprovalsMissingError, match="1 of 2 people"):
         live()
-    add_key("Jon", "engineer", tmp_path / "jon.pem", ledger)
+    add_key("Jon", "engineer", tmp_path / "jon.pem", ledger, tmp_path / "mara2.pem")
     approve(1, "engineer", tmp_path / "jon.pem", ledger)
     assert live().to_version == 1
     assert ledger.verify_chain().intact
@@ -156,8 +158,9 @@ def test_two_approvals_are_two_people_and_say_exactly_this(ledger, register, tmp
 
 def test_a_role_that_somebody_must_speak_in_is_asked_for(ledger, register, tmp_path) -> None:
     register(1)
+    add_key("Cora", "compliance", tmp_path / "cora.pem", ledger)
     for person in ("Mara", "Jon"):
-        add_key(person, "engineer", tmp_path / f"{person}.pem", ledger)
+        add_key(person, "engineer", tmp_path / f"{person}.pem", ledger, tmp_path / "cora.pem")
         approve(1, "engineer", tmp_path / f"{person}.pem", ledger)
     with pytest.raises(ApprovalsMissingError, match="nobody has approved as compliance"):
         promote(1, TWO, "test", tmp_path / "runs", ledger)
@@ -191,11 +194,11 @@ def test_an_approval_that_was_edited_counts_for_nothing(ledger, register, tmp_pa
 
 def test_keys_are_made_once_and_for_their_owner_alone(ledger, tmp_path) -> None:
     path = tmp_path / "mara.pem"
-    add_key("Mara", "reviewer", path, ledger)
+    add_key("Mara", "compliance", path, ledger)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     before = path.read_bytes()
     with pytest.raises(InputError, match="never overwritten"):
-        add_key("Mara", "reviewer", path, ledger)
+        add_key("Mara", "compliance", path, ledger)
     assert path.read_bytes() == before
     with pytest.raises(InputError, match="unknown role"):
         add_key("Mara", "king", tmp_path / "king.pem", ledger)
@@ -203,9 +206,32 @@ def test_keys_are_made_once_and_for_their_owner_alone(ledger, tmp_path) -> None:
     assert [key.person for key in ledger.known_keys()] == ["Mara"]
 
 
+def test_somebody_answers_for_each_key_and_one_person_cannot_be_two(ledger, register, tmp_path) -> None:
+    """The first key is of compliance, and endorses those that follow; one that slipped in otherwise approves nothing."""
+    register(1)
+    with pytest.raises(RefusedError, match="the first key is of compliance"):
+        add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger)
+    add_key("Cora", "compliance", tmp_path / "cora.pem", ledger)
+    for by in (None, tmp_path / "jon.pem"):
+        with pytest.raises(RefusedError, match="nobody answers"):
+            add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger, by)
+        add_key("Jon", "engineer", tmp_path / "jon.pem", ledger, tmp_path / "cora.pem") if by is None else None
+    assert not (tmp_path / "mara.pem").exists()
+    add_key("Otto", "compliance", tmp_path / "otto.pem", ledger, tmp_path / "cora.pem")
+    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger, tmp_path / "otto.pem")
+    for name, role in (("jon", "engineer"), ("mara", "reviewer")):
+        approve(1, role, tmp_path / f"{name}.pem", ledger)
+    said = standing(1, ledger).statement
+    with ledger._appending() as connection:
+        connection.execute(endorsements.delete())
+        assert set(answering_keys(connection)) == {ledger.known_keys()[0].key_id}
+        assert not valid_approvals(connection, said)
+
+
 def test_a_key_approves_only_as_what_it_was_made_for(ledger, register, tmp_path) -> None:
     register(1)
-    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger)
+    add_key("Cora", "compliance", tmp_path / "cora.pem", ledger)
+    add_key("Mara", "reviewer", tmp_path / "mara.pem", ledger, tmp_path / "cora.pem")
     with pytest.raises(InputError, match="approve with --role reviewer"):
         approve(1, "compliance", tmp_path / "mara.pem", ledger)
     (tmp_path / "no.pem").write_text("no key")

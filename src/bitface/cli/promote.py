@@ -29,6 +29,12 @@ def add(
     out: Annotated[
         Path | None, typer.Option(callback=writable_file, help="New file for the private key (PERSON.ROLE.pem).")
     ] = None,
+    by: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the compliance key that answers for PERSON; the first key, of compliance, needs none."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Makes an Ed25519 key: its public half goes on record, the private one into a file that its owner keeps."""
@@ -38,7 +44,7 @@ def add(
     tools = open_tools()
     path = out or Path(f"{''.join(c for c in person.lower() if c.isalnum()) or 'person'}.{role}.pem")
     with tools.ledger as ledger:
-        entry = add_key(person, role, path, ledger)
+        entry = add_key(person, role, path, ledger, by)
     emit(
         {**asdict(entry), "file": str(path)},
         f"{person} may approve as {role}, with the key in {path} (id {entry.key_id[:16]}); keep it where only {person} reads it",

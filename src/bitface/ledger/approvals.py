@@ -6,20 +6,23 @@ The ledger holds public keys only; who holds a private key answers for its owner
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from bitface.consent.events import utc_text
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger import chain, tables
 from bitface.ledger.entries import ROLES, Approval, ApprovalRule, ApprovalsMissingError, KeyEntry, Statement
 from bitface.ledger.rows import is_new, values_of
-from bitface.ledger.signatures import holds, signature_of
+from bitface.ledger.signatures import holds, key_of, signature_of
 
+ENDORSER: Final = "compliance"
+"""Whose keys answer for other people's."""
+_ENDORSED: Final = "bitface endorsement of a key, 1"
 _PURPOSE: Final = "bitface approval of a promotion, 1"
 """Signed with the rest, so that a signature of anything else is none of an approval."""
 
@@ -29,19 +32,82 @@ def signed(statement: Statement, key_id: str, private: Ed25519PrivateKey) -> App
     return Approval(**asdict(statement), key_id=key_id, signature=signature_of(_PURPOSE, asdict(statement), private))
 
 
-def record_key(connection: Connection, key: KeyEntry, at: datetime) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Endorsement:
+    """That a key is the person's whom it names, in the words of the owner of a compliance key."""
+
+    key_id: str
+    by_key_id: str
+    signature: str
+
+
+def endorsed(key: KeyEntry, by: Ed25519PrivateKey) -> Endorsement:
+    """The endorsement of a key."""
+    own = key_of("", ENDORSER, by)
+    return Endorsement(
+        key_id=key.key_id, by_key_id=own.key_id, signature=signature_of(_ENDORSED, _endorsed_facts(key, own.key_id), by)
+    )
+
+
+def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement: Endorsement | None = None) -> bool:
     """Appends a key, in the caller's transaction; False where it is there already.
 
+    The first key is of compliance, and its owner answers for everybody else's: each later one is endorsed by a compliance key.
+
     Raises:
-        InputError: an unknown role. IntegrityError: the key is another person's, or has another role.
+        InputError: an unknown role. RefusedError: nobody answers for it. IntegrityError: the key is another person's, or has another
+            role, or the endorsement is not its key's.
     """
     if key.role not in ROLES:
         raise InputError(f"unknown role '{key.role[:40]}'; use one of {', '.join(ROLES)}")
     row = asdict(key)
     if not is_new(connection, tables.keys, row):
         return False
-    chain.append(connection, "key", row, {tables.keys: [row | {"added_at": utc_text(at)}]}, at)
+    answering = answering_keys(connection)
+    added: dict[Table, list[dict[str, Any]]] = {tables.keys: [row | {"added_at": utc_text(at)}]}
+    if answering:
+        added[tables.endorsements] = [asdict(_checked(key, endorsement, answering))]
+    elif key.role != ENDORSER:
+        raise RefusedError(
+            f"the first key is of {ENDORSER}: its owner answers for those that follow; add that one first"
+        )
+    chain.append(connection, "key", row, added, at)
     return True
+
+
+def answering_keys(connection: Connection) -> dict[str, KeyEntry]:
+    """Key id -> key of every key that somebody answers for: the first one of compliance, and those that such keys of compliance have
+    endorsed. What others sign counts for nothing.
+    """
+    ordered = connection.execute(select(tables.keys).order_by(tables.keys.c.log_seq)).mappings()
+    keys = [KeyEntry(**values_of(row, KeyEntry)) for row in ordered]
+    root = next((key for key in keys if key.role == ENDORSER), None)
+    if root is None:
+        return {}
+    said = {
+        row["key_id"]: Endorsement(**values_of(row, Endorsement))
+        for row in connection.execute(select(tables.endorsements)).mappings()
+    }
+    found = {root.key_id: root}
+    for key in keys:
+        one = said.get(key.key_id)
+        by = found.get(one.by_key_id) if one else None
+        if one and by and by.role == ENDORSER and holds(_ENDORSED, _endorsed_facts(key, by.key_id), one.signature, by):
+            found[key.key_id] = key
+    return found
+
+
+def _checked(key: KeyEntry, endorsement: Endorsement | None, answering: Mapping[str, KeyEntry]) -> Endorsement:
+    by = answering.get(endorsement.by_key_id) if endorsement else None
+    if endorsement is None or by is None or by.role != ENDORSER:
+        raise RefusedError(f"nobody answers for this key: name a key of {ENDORSER} that is on record with --by")
+    if not holds(_ENDORSED, _endorsed_facts(key, by.key_id), endorsement.signature, by):
+        raise IntegrityError("the endorsement of this key is not that of its key; add it again")
+    return endorsement
+
+
+def _endorsed_facts(key: KeyEntry, by_key_id: str) -> dict[str, str]:
+    return {**asdict(key), "by_key_id": by_key_id}
 
 
 def record_approval(connection: Connection, approval: Approval, at: datetime) -> bool:
@@ -72,7 +138,7 @@ def valid_approvals(connection: Connection, statement: Statement) -> dict[str, K
 
     The role of the statement is not looked at: each approval has its own.
     """
-    table, keys = tables.approvals, known_keys(connection)
+    table, keys = tables.approvals, answering_keys(connection)
     same = (
         (table.c.bundle_sha256 == statement.bundle_sha256)
         & (table.c.decision_sha256 == statement.decision_sha256)

@@ -13,7 +13,7 @@ from bitface.consent.events import canonical_json, utc_text, utc_time
 from bitface.consent.policy import ContextApproval, approval_from
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger import chain, tables
-from bitface.ledger.approvals import known_keys
+from bitface.ledger.approvals import answering_keys, known_keys
 from bitface.ledger.entries import KeyEntry
 from bitface.ledger.rows import is_new
 from bitface.ledger.signatures import holds, key_of, signature_of
@@ -88,7 +88,7 @@ def record(connection: Connection, signed: SignedContext, at: datetime) -> bool:
 
 def recorded(connection: Connection) -> tuple[RecordedContext, ...]:
     """Every approval on record, oldest first, with its end where it was revoked."""
-    table, keys = tables.context_approvals, known_keys(connection)
+    table, keys = tables.context_approvals, answering_keys(connection)
     rows = connection.execute(select(table).order_by(table.c.log_seq)).mappings().all()
     # An end needs no signature that holds: whoever could have forged it can only have closed a context.
     ends = {row["approval_id"]: utc_time(row["recorded_at"]) for row in rows if row["state"] == "revoked"}

@@ -433,10 +433,10 @@ class Ledger:
         with reading(self._to_read) as connection:
             return questions.datasets_by(connection, at)
 
-    def add_key(self, key: KeyEntry) -> bool:
+    def add_key(self, key: KeyEntry, endorsement: approvals.Endorsement | None = None) -> bool:
         """Records a person's public key for a role. Raises what `approvals.record_key` raises."""
         with self._appending() as connection:
-            return approvals.record_key(connection, key, self._clock())
+            return approvals.record_key(connection, key, self._clock(), endorsement)
 
     def known_keys(self) -> tuple[KeyEntry, ...]:
         """Every key on record, oldest first."""

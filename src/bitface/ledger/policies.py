@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from bitface.consent.events import canonical_json, utc_text
 from bitface.errors import GateError, IntegrityError, RefusedError
 from bitface.ledger import chain, tables
-from bitface.ledger.approvals import known_keys
+from bitface.ledger.approvals import answering_keys
 from bitface.ledger.entries import ApprovalRule
 from bitface.ledger.policy_document import Policy, differences, policy_sha256
 from bitface.ledger.signatures import holds
@@ -146,7 +146,7 @@ def rule_for(connection: Connection, asked: ApprovalRule) -> ApprovalRule:
 
 
 def _check_signed(connection: Connection, policy: AdoptedPolicy) -> None:
-    key = known_keys(connection).get(policy.key_id or "")
+    key = answering_keys(connection).get(policy.key_id or "")
     if key is None or key.role != ROLE:
         raise RefusedError(
             f"promotions need approvals here, so a change of the policy is signed by {ROLE}: name that key with --key"

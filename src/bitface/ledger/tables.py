@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 SCHEMA_VERSION: Final = 6
-"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders and policies; an older ledger
-is given what it lacks."""
+"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders, policies and endorsements; an
+older ledger is given what it lacks."""
 metadata: Final = MetaData()
 
 
@@ -165,6 +165,16 @@ keys = Table(
     _log_seq(),
 )
 
+endorsements = Table(
+    "endorsements",
+    metadata,
+    Column("key_id", Text, ForeignKey("keys.key_id"), primary_key=True),
+    Column("by_key_id", Text, ForeignKey("keys.key_id"), nullable=False),
+    _text("signature"),
+    _log_seq(),
+)
+"""Who answers for a key being that person's."""
+
 approvals = Table(
     "approvals",
     metadata,
@@ -270,7 +280,7 @@ leases = Table(
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
-    *(assets, erasures, keys, approvals, context_approvals, licences, renders),
+    *(assets, erasures, keys, endorsements, approvals, context_approvals, licences, renders),
     *(policies, judged_by, promotions),
 )
 """The tables whose rows the chain covers."""

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from bitface.errors import GateError, InputError, IntegrityError
-from bitface.ledger.approvals import signed
+from bitface.ledger.approvals import endorsed, signed
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, KeyEntry, ModelEntry, Statement
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.signatures import key_of
@@ -55,12 +55,15 @@ def standing(version: int, ledger: Ledger) -> Standing:
     return Standing(model=model, decision=decisions[-1], statement=statement)
 
 
-def add_key(person: str, role: str, path: Path, ledger: Ledger) -> KeyEntry:
+def add_key(person: str, role: str, path: Path, ledger: Ledger, by: Path | None = None) -> KeyEntry:
     """Makes a key for a person, records its public half, and writes the private one to `path`, readable by its owner alone.
 
+    `by` is the file of the compliance key whose owner answers for the person; the first key of all needs none.
+
     Raises:
-        InputError: the file is there already, its folder is not, or the role is unknown.
+        InputError: the file is there already, its folder is not, or the role is unknown. RefusedError: nobody answers for the person.
     """
+    endorser = private_key(by) if by else None
     private = Ed25519PrivateKey.generate()
     entry = key_of(person, role, private)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -73,7 +76,7 @@ def add_key(person: str, role: str, path: Path, ledger: Ledger) -> KeyEntry:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
-        ledger.add_key(entry)
+        ledger.add_key(entry, endorsed(entry, endorser) if endorser else None)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
