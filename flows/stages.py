@@ -380,7 +380,7 @@ class Stages:
     def people(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
         """Groups of people, one mapped task each."""
         size = self.tools.params.features.people_per_task
-        return groups_to_see(run.members.samples, size, wiring.featuriser(self.tools))
+        return groups_to_see(run.members.samples, size, wiring.featuriser(self.tools), run.members.content)
 
     def study(self, run: Run, features: Features, validation: Validation, variants: str | None) -> Study:
         """Variants of params.yaml's section study, trained and judged out of fold."""
@@ -430,7 +430,7 @@ class Stages:
         tools = self.tools
         run = self.plan(self.present())
         training_people = [sample for sample in run.members.samples if sample.split == "train"]
-        groups = groups_of_people(training_people, tools.params.bench.calibration_people)
+        groups = groups_of_people(training_people, tools.params.bench.calibration_people, run.members.content)
         if not groups:
             return None, {}
         featuriser = wiring.featuriser(tools)

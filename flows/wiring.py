@@ -565,7 +565,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     with tools.ledger as ledger:
         check_training(purpose, asked, now, ledger.context_approvals())
         if has_dataset(data):
-            members, _ = members_of(data, params, purpose, asked, ledger, now)
+            members, _ = members_of(data, params, purpose, asked, tools.keys, ledger, now)
             check_people(members, params)
 
 

@@ -219,12 +219,17 @@ def test_a_picture_that_is_on_record_as_another_s_is_refused(run, source, projec
     assert len(read_index(project / "data")) == 2
 
 
-def test_another_licence_of_the_same_name_is_refused(run, source, project) -> None:
-    """It would change what the pictures that are here may be used for."""
+def test_another_licence_of_the_same_name_allows_less_and_never_more(run, source, project) -> None:
+    """Of the pictures that are here: less counts at once, whoever else is taken; more is refused."""
     take(run, source.rows("a1.png,p1,fear"))
     before = state(project)
     licence = {"id": "own", "name": "ours", "text": "for anything", "purposes": ["train", "evaluate", "demo"]}
     (source.folder / "licence.json").write_text(json.dumps(licence))
     code, _, error = run("data", "import", source.folder, "--format", "folder")
-    assert code == 2 and "licence 'own' is on record with another content" in error[0]
+    assert code == 2 and "licence 'own' is on record, and this one allows more" in error[0]
     assert state(project) == before
+    less = {"id": "own", "name": "ours", "text": "to judge models", "purposes": ["evaluate"], "contexts": ["research"]}
+    (source.folder / "licence.json").write_text(json.dumps(less))
+    assert run("data", "import", source.rows("b2.png,p2,nonsense"), "--format", "folder")[0] == 2
+    code, _, error = run("data", "validate")
+    assert code == 4 and "the licence does not allow purpose train" in error[0], error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -156,6 +158,24 @@ def test_a_model_of_real_people_is_used_for_what_they_allow_and_while_they_do(
     assert code == 4 and "1 of 102 people in it are no longer admitted" in said, said
     line = bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0]
     assert "SUSPENDED, 1 people in it no longer allow it" in line, line
+
+
+def test_whoever_has_the_public_pictures_finds_nobody(retrained, london: Path) -> None:
+    """Digests of the files and of what is stored of them, whole or cut as in a name, stand in no file of home and dataset."""
+    from bitface.adapters.media_files import encode_frames, read_image
+
+    project, _ = retrained
+    needles: dict[bytes, str] = {}
+    for path in sorted((london / "images").iterdir()):
+        raw, stored = path.read_bytes(), encode_frames(read_image(path, "x")[None], lossless=True)
+        for content in (raw, stored):
+            for digest in (hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest()):  # noqa: S324 - what others use
+                needles[digest[:12].encode()] = path.name
+    assert len(needles) >= 4 * 204
+    found = re.compile(b"|".join(needles))
+    files = [path for path in project.rglob("*") if path.is_file()]
+    assert len(files) > 200
+    assert {path.name: needles[hit.group()] for path in files if (hit := found.search(path.read_bytes()))} == {}
 
 
 def places_of(project: Path, needles: list[bytes]) -> list[Path]:

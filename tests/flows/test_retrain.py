@@ -436,7 +436,9 @@ def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> No
         consent_receipts=receipts,
     )
     write_shard(data, forged, keys.key_of(made_up))
-    write_index(data, [*samples, sample_of(f"{made_up}-00", made_up, media, "fear", 3, 25.0)])
+    write_index(
+        data, [*samples, sample_of(f"{made_up}-00", made_up, hashlib.sha256(media).hexdigest(), "fear", 3, 25.0)]
+    )
     write_manifest(data)
     judged = bitface(copied, "data", "validate", "--json")
     quarantined = {row["sample_id"]: row["reason"] for row in json.loads(judged.stdout)["quarantined"]}

@@ -119,7 +119,7 @@ def test_people_whom_the_model_has_not_met(ledger) -> None:
         SimpleNamespace(sample_id=f"{person}-1", person=person, sha256="a" * 64, split="gate", label="fear")
         for person in (PEOPLE[3], "s" + "9" * 15)
     )
-    run = SimpleNamespace(members=SimpleNamespace(samples=(known, new)))
+    run = SimpleNamespace(members=SimpleNamespace(samples=(known, new), content={}))
     assert people_not_met(run, "bitface/1", ledger) == [(new,)]
 
 

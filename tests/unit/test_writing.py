@@ -74,7 +74,7 @@ def of(stores: Stores, *subjects: str, label: str = "fear") -> Change:
             name = f"{one.pseudonym}-1"
             shard = Shard(subject=record, samples={name: b"x"}, facial_actions={}, consent_receipts=[])
             write_shard(folder, shard, one.key or stores.keys.key_of(one.pseudonym))
-            samples.append(sample_of(name, one.pseudonym, b"x", label, 1, 0.0))
+            samples.append(sample_of(name, one.pseudonym, "a" * 64, label, 1, 0.0))
         write_lists(folder, samples, [SYNTHETIC_LICENCE])
 
     (model,) = synthetic_consents(["s" * 16])

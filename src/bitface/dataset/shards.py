@@ -7,11 +7,13 @@ unchanged people keep their bytes, and the dataset's version changes only where 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -37,6 +39,8 @@ class Shard:
     samples: Mapping[str, bytes]
     facial_actions: Mapping[str, bytes]
     consent_receipts: Sequence[Mapping[str, Any]]
+    content: Mapping[str, str] = field(default_factory=dict)
+    """Sample id -> SHA-256 of the media container, as it was read; of real people only, whose digests stand nowhere else."""
 
 
 def shard_name(person: str) -> str:
@@ -60,6 +64,8 @@ def write_shard(data: Path, shard: Shard, key: bytes) -> None:
     entries = {"subject": _json(asdict(shard.subject)), "consents": _json(list(shard.consent_receipts))}
     entries |= {f"samples/{name}": data_ for name, data_ in shard.samples.items()}
     entries |= {f"facial_actions/{name}": data_ for name, data_ in shard.facial_actions.items()}
+    if not is_synthetic(person):
+        entries["digests"] = _json({name: hashlib.sha256(data_).hexdigest() for name, data_ in shard.samples.items()})
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as container:
         container.writestr(zipfile.ZipInfo("header.json"), _json({"format": SHARD_FORMAT.decode(), "person": person}))
@@ -69,7 +75,7 @@ def write_shard(data: Path, shard: Shard, key: bytes) -> None:
 
 
 def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard:
-    """Opens a person's shard; with `media=False` only the record and the receipts are decrypted.
+    """Opens a person's shard; with `media=False` only the record, the receipts and the digests are decrypted.
 
     Raises:
         IntegrityError: the file is not a shard of this person, or an entry does not authenticate.
@@ -80,7 +86,7 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
             plain = {
                 name: unseal(container.read(name), key, person, name)
                 for name in names
-                if name in ("subject", "consents") or (media and "/" in name)
+                if name in ("subject", "consents", "digests") or (media and "/" in name)
             }
     except (OSError, zipfile.BadZipFile) as error:
         raise IntegrityError(
@@ -98,7 +104,17 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
         samples=_below("samples/", plain),
         facial_actions=_below("facial_actions/", plain),
         consent_receipts=json.loads(plain["consents"]),
+        content=json.loads(plain.get("digests", b"{}")),
     )
+
+
+def digest_of(media: bytes, person: str, key: bytes) -> str:
+    """What stands outside a shard for a sample of it, 64 hexadecimal digits: of a real person an HMAC-SHA256 by the person's key, since
+    whoever has the same picture could find the person by a plain digest. It is worth nothing when the key is destroyed.
+    """
+    if is_synthetic(person):
+        return hashlib.sha256(media).hexdigest()
+    return hmac.new(key, b"bitface sample digest, 1\0" + media, hashlib.sha256).hexdigest()
 
 
 def seal(plain: bytes, key: bytes, person: str, name: str) -> bytes:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from bitface.errors import InputError
 from bitface.faces.records import Sample
 
+OWN_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
+"""Where the digests of the samples themselves say what they show."""
 
-def split_by_person(samples: Sequence[Sample], shares: Mapping[str, float], seed: int) -> tuple[Sample, ...]:
+
+def split_by_person(
+    samples: Sequence[Sample], shares: Mapping[str, float], seed: int, content: Mapping[str, str] = OWN_DIGESTS
+) -> tuple[Sample, ...]:
     """Gives every sample without a split that of its person; a split named by the source is honoured.
 
     People are ordered by a hash of the seed and their pictures, so that one more person moves few others and everybody
-    who holds the same pictures gets the same splits; `shares` (split -> share, adding up to 1) cuts that order. A person
-    with some samples named and others not takes the named split.
+    who holds the same pictures gets the same splits; `shares` (split -> share, adding up to 1) cuts that order. `content`
+    is sample id -> digest of the picture, where the samples' own do not tell. A person with some samples named and
+    others not takes the named split.
 
     Raises:
         InputError: a person is named in two splits.
     """
     named = named_splits(samples)
-    people = [person for person in _hash_order(samples, seed) if person not in named]
+    people = [person for person in _hash_order(samples, seed, content) if person not in named]
     assigned: dict[str, str] = {}
     start, share_so_far = 0, 0.0
     for split, share in shares.items():
@@ -46,29 +54,31 @@ def named_splits(samples: Iterable[Sample]) -> dict[str, str]:
     return {person: next(iter(splits)) for person, splits in named.items()}
 
 
-def fold_of_people(samples: Iterable[Sample], folds: int, seed: int) -> dict[str, int]:
+def fold_of_people(
+    samples: Iterable[Sample], folds: int, seed: int, content: Mapping[str, str] = OWN_DIGESTS
+) -> dict[str, int]:
     """A fold 0 to folds - 1 for each person, sizes differing by one at most, for cross-fitting."""
-    return {person: position % folds for position, person in enumerate(_hash_order(samples, seed))}
+    return {person: position % folds for position, person in enumerate(_hash_order(samples, seed, content))}
 
 
-def people_by_content(samples: Iterable[Sample]) -> tuple[str, ...]:
+def people_by_content(samples: Iterable[Sample], content: Mapping[str, str] = OWN_DIGESTS) -> tuple[str, ...]:
     """The people in an order that depends on their pictures alone.
 
     Pseudonyms of real people are random on every installation: an order by them would be another run everywhere.
     """
-    first = _first_digests(samples)
+    first = _first_digests(samples, content)
     return tuple(sorted(first, key=lambda person: first[person]))
 
 
-def _hash_order(samples: Iterable[Sample], seed: int) -> list[str]:
-    first = _first_digests(samples)
+def _hash_order(samples: Iterable[Sample], seed: int, content: Mapping[str, str]) -> list[str]:
+    first = _first_digests(samples, content)
     return sorted(first, key=lambda person: hashlib.sha256(f"{seed}:{first[person][0]}".encode()).digest())
 
 
-def _first_digests(samples: Iterable[Sample]) -> dict[str, tuple[str, str]]:
+def _first_digests(samples: Iterable[Sample], content: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Person -> the smallest digest of a sample; the pseudonym only tells people with the same pictures apart."""
     first: dict[str, tuple[str, str]] = {}
     for sample in samples:
-        mine = (sample.sha256, sample.person)
+        mine = (content.get(sample.sample_id, sample.sha256), sample.person)
         first[sample.person] = min(first.get(sample.person, mine), mine)
     return first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bitface.consent.admission import Admission, admit_people, consent_snapshot_sha256
@@ -12,7 +12,7 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.errors import RefusedError
 from bitface.faces.records import Sample, SubjectRecord
-from bitface.faces.splits import fold_of_people, named_splits, split_by_person
+from bitface.faces.splits import OWN_DIGESTS, fold_of_people, named_splits, split_by_person
 from bitface.params import SplitParams
 
 
@@ -29,7 +29,7 @@ class Members:
     """The samples that a run uses, each with its split, and the admission of each person.
 
     `folds` is empty unless the set is small: then it maps person -> fold, everybody's split is `train`, and each person
-    is judged by models that never saw that person.
+    is judged by models that never saw that person. `content`: sample id -> SHA-256 of what is stored, by which people are put in order.
     """
 
     samples: tuple[Sample, ...]
@@ -37,6 +37,7 @@ class Members:
     consent_snapshot_sha256: str
     quarantined: tuple[Quarantined, ...]
     folds: Mapping[str, int]
+    content: Mapping[str, str] = field(default_factory=dict)
 
 
 def admit_members(
@@ -67,6 +68,7 @@ def choose_members(
     refused: Sequence[Quarantined],
     params: SplitParams,
     seed: int,
+    content: Mapping[str, str] = OWN_DIGESTS,
 ) -> Members:
     """The members of a run with their splits.
 
@@ -83,10 +85,10 @@ def choose_members(
     named = named_splits(kept)
     folds: dict[str, int] = {}
     if not named and len(people) < params.cross_fit_below_people:
-        folds = fold_of_people(kept, params.folds, seed)
+        folds = fold_of_people(kept, params.folds, seed, content)
         split = tuple(replace(sample, split="train") for sample in kept)
     else:
-        split = split_by_person(kept, _shares(params, named), seed)
+        split = split_by_person(kept, _shares(params, named), seed, content)
     by_person = {sample.person: admissions[sample.sample_id] for sample in kept}
     return Members(
         samples=tuple(sorted(split, key=lambda sample: sample.sample_id)),
@@ -94,6 +96,7 @@ def choose_members(
         consent_snapshot_sha256=consent_snapshot_sha256(by_person),
         quarantined=tuple(refused),
         folds=folds,
+        content=content,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -11,11 +10,12 @@ from bitface.consent.known_sources import SYNTHETIC_LICENCE
 from bitface.consent.policy import LicenceRecord, parse_licences, render_licences
 from bitface.dataset.files import write_atomically
 from bitface.dataset.index import has_dataset, read_index, write_index
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
-from bitface.dataset.shards import shard_name
+from bitface.dataset.shards import read_shard, shard_name
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
-from bitface.faces.records import Sample
+from bitface.faces.records import Sample, is_synthetic
 from bitface.steps.writing import Change, Versioning, Writer
 
 LICENCES_NAME: Final = "licences.json"
@@ -65,8 +65,17 @@ def write_lists(folder: Path, samples: Iterable[Sample], licences: Iterable[Lice
     write_atomically(folder / LICENCES_NAME, render_licences(licences).encode())
 
 
-def sample_of(name: str, person: str, media: bytes, label: str, frames: int, fps: float) -> Sample:
-    """One sample that is stored as `media`, under the licence of synthetic people and in no split yet."""
+def content_of(samples: Iterable[Sample], data: Path, keys: KeyStore) -> dict[str, str]:
+    """Sample id -> SHA-256 of what is stored: of real people read out of their shards, since it stands nowhere in the clear."""
+    rows = list(samples)
+    found = {sample.sample_id: sample.sha256 for sample in rows}
+    for person in {sample.person for sample in rows if not is_synthetic(sample.person)}:
+        found |= read_shard(data, person, keys.key_of(person), media=False).content
+    return found
+
+
+def sample_of(name: str, person: str, sha256: str, label: str, frames: int, fps: float) -> Sample:
+    """One sample with its digest (`shards.digest_of`), under the licence of synthetic people and in no split yet."""
     kind: Literal["image", "clip"] = "clip" if frames > 1 else "image"
     return Sample(
         sample_id=name,
@@ -79,5 +88,5 @@ def sample_of(name: str, person: str, media: bytes, label: str, frames: int, fps
         split="",
         source="synthetic",
         licence_id=SYNTHETIC_LICENCE.id,
-        sha256=hashlib.sha256(media).hexdigest(),
+        sha256=sha256,
     )

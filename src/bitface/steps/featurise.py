@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
@@ -19,9 +20,9 @@ from bitface.errors import IntegrityError
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable, concatenate
 from bitface.faces.quality import worst_frame
-from bitface.faces.records import Sample
+from bitface.faces.records import Sample, is_synthetic
 from bitface.faces.seen import SeenFaces
-from bitface.faces.splits import people_by_content
+from bitface.faces.splits import OWN_DIGESTS, people_by_content
 from bitface.params import FeatureParams
 from bitface.ports import Augment, DecodeFrames, Landmarker
 from bitface.steps.stages import code_digest, key_of
@@ -55,31 +56,41 @@ class Featuriser:
     asset_sha256: str
 
 
-def groups_of_people(samples: Sequence[Sample], size: int) -> list[tuple[tuple[Sample, ...], ...]]:
+def groups_of_people(
+    samples: Sequence[Sample], size: int, content: Mapping[str, str] = OWN_DIGESTS
+) -> list[tuple[tuple[Sample, ...], ...]]:
     """The samples by person, in groups of `size` people: one group is one mapped task."""
-    people = people_of(samples)
+    people = people_of(samples, content)
     return [tuple(people[start : start + size]) for start in range(0, len(people), size)]
 
 
-def groups_to_see(samples: Sequence[Sample], size: int, tools: Featuriser) -> list[tuple[tuple[Sample, ...], ...]]:
+def groups_to_see(
+    samples: Sequence[Sample], size: int, tools: Featuriser, content: Mapping[str, str] = OWN_DIGESTS
+) -> list[tuple[tuple[Sample, ...], ...]]:
     """The same for features that are kept: people who have theirs and follow on each other are one group, however many.
 
     A mapped task costs half a second, and reading what is kept next to nothing.
     """
     groups: list[tuple[tuple[Sample, ...], ...]] = []
-    for is_kept, people in groupby(people_of(samples), key=lambda own: place_of(own, tools).is_file()):
+    for is_kept, people in groupby(people_of(samples, content), key=lambda own: place_of(own, tools).is_file()):
         together = tuple(people)
         width = len(together) if is_kept else size
         groups += [together[start : start + width] for start in range(0, len(together), width)]
     return groups
 
 
-def people_of(samples: Sequence[Sample]) -> list[tuple[Sample, ...]]:
-    """The samples by person, people in an order of their content."""
+def people_of(samples: Sequence[Sample], content: Mapping[str, str] = OWN_DIGESTS) -> list[tuple[Sample, ...]]:
+    """The samples by person, people and their samples in an order of their content, the same on every installation."""
     by_person: dict[str, list[Sample]] = {}
     for sample in samples:
         by_person.setdefault(sample.person, []).append(sample)
-    return [tuple(by_person[person]) for person in people_by_content(samples)]
+    return [_in_order(by_person[person], content) for person in people_by_content(samples, content)]
+
+
+def _in_order(samples: Sequence[Sample], content: Mapping[str, str]) -> tuple[Sample, ...]:
+    if is_synthetic(samples[0].person):
+        return tuple(samples)  # numbered as they were drawn
+    return tuple(sorted(samples, key=lambda sample: content.get(sample.sample_id, sample.sample_id)))
 
 
 def featurise_people(people: Sequence[Sequence[Sample]], tools: Featuriser) -> tuple[FeatureRef, ...]:
@@ -120,10 +131,11 @@ def _featurise(samples: Sequence[Sample], path: Path, tools: Featuriser, landmar
     shard = read_shard(tools.data, person, key)
     rows = []
     for sample in samples:
-        frames = tools.decode(shard.samples[sample.sample_id])
+        media = shard.samples[sample.sample_id]
+        frames, content = tools.decode(media), hashlib.sha256(media).hexdigest()
         rows.append((sample, sample.sample_id, landmarker.see(frames, tools.params)))
         for copy in range(_copies(sample, tools.params)):
-            seed = int(key_of(tools.seed, sample.sha256, copy)[:8], 16)
+            seed = int(key_of(tools.seed, content, copy)[:8], 16)
             copied = tools.augment(frames, seed)
             rows.append((sample, f"{sample.sample_id}{AUGMENTED}{copy}", landmarker.see(copied, tools.params)))
     write_atomically(path, seal(_packed(_table(rows)), key, person, "features"))

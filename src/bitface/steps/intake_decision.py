@@ -16,11 +16,11 @@ from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow
 from bitface.dataset.import_rules import Correction, Picture, corrected_sample, corrections_of_person, record_from
 from bitface.dataset.keys import ERASED, Enrolment
-from bitface.dataset.shards import Shard, read_shard, shard_name, write_shard
+from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.records import Sample, SubjectRecord
-from bitface.steps.contents import present_contents, sample_of, write_lists
+from bitface.steps.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.writing import Stores
 
 CONSENT_TEXT: Final = "no usable consent: "
@@ -91,6 +91,7 @@ def decide(
     known = {subject: _known(enrolments[subject].pseudonym, samples, stores) for subject in people}
     pseudonyms = {subject: one.pseudonym for subject, one in enrolments.items()}
     records = {subject: record_from(_rows(own), pseudonyms[subject], known[subject]) for subject, own in people.items()}
+    content = content_of(samples.values(), stores.data, stores.keys)
     offered = intake.consents(pseudonyms, {one.person: one.age_band for one in records.values()})
     taken: list[Taken] = []
     for subject, own in people.items():
@@ -101,11 +102,13 @@ def decide(
         if refusal:
             refused += [row.refused(CONSENT_TEXT + refusal) for row in _rows(own)]
             continue
-        free, theirs = _unclaimed(own, pseudonyms[subject], samples)
+        free, theirs = _unclaimed(own, pseudonyms[subject], samples, content)
         refused += theirs
         if free:
             after = record_from(_rows(free), pseudonyms[subject], known[subject])
-            taken.append(_part_of(free, enrolments[subject], known[subject], after, samples, intake))
+            key = enrolments[subject].key or stores.keys.key_of(pseudonyms[subject])
+            there = _present(pseudonyms[subject], samples, content)
+            taken.append(_part_of(free, enrolments[subject], known[subject], after, there, key, intake))
     here = {one.enrolment.pseudonym for one in taken} | {one.pseudonym for one in enrolments.values() if not one.is_new}
     events = tuple(event for event in offered if event.subject in here)
     return Decision(
@@ -153,13 +156,18 @@ def _refusal(events: Sequence[ConsentEvent], person: str, intake: Intake, at: da
 
 
 def _unclaimed(
-    pictures: Sequence[Picture], person: str, samples: Mapping[str, Sample]
+    pictures: Sequence[Picture], person: str, samples: Mapping[str, Sample], content: Mapping[str, str]
 ) -> tuple[list[Picture], list[QuarantinedRow]]:
     """The pictures that are not on record as another person's, and the rows of those that are."""
-    owners = {sample.sha256: sample.person for sample in samples.values()}
+    owners = {content[name]: sample.person for name, sample in samples.items()}
     free = [picture for picture in pictures if owners.get(picture.sha256, person) == person]
     theirs = [picture for picture in pictures if owners.get(picture.sha256, person) != person]
     return free, [row.refused("this picture is on record as another person's") for row in _rows(theirs)]
+
+
+def _present(person: str, samples: Mapping[str, Sample], content: Mapping[str, str]) -> dict[str, Sample]:
+    """A person's samples that are on record, by the SHA-256 of what is stored."""
+    return {content[name]: sample for name, sample in samples.items() if sample.person == person}
 
 
 def _part_of(
@@ -167,23 +175,25 @@ def _part_of(
     enrolment: Enrolment,
     known: SubjectRecord | None,
     after: SubjectRecord,
-    samples: Mapping[str, Sample],
+    there: Mapping[str, Sample],
+    key: bytes,
     intake: Intake,
 ) -> Taken:
-    """One person's part, against what is on record."""
+    """One person's part, against what is there, which is known by its content."""
     person = enrolment.pseudonym
     corrections = list(corrections_of_person(_rows(pictures), known, after))
     added: dict[str, bytes] = {}
     theirs: dict[str, Sample] = {}
     new_rows: set[int] = set()
     for picture in pictures:
-        name = f"{person}-{picture.sha256[:12]}"
-        if name in samples:
-            theirs[name], changes = corrected_sample(picture.rows, samples[name], intake.licence.id)
+        present = there.get(picture.sha256)
+        if present is not None:
+            theirs[present.sample_id], changes = corrected_sample(picture.rows, present, intake.licence.id)
             corrections += changes
         else:
-            added[name] = picture.media
-            theirs[name] = _brought_sample(name, person, picture, intake)
+            sample = _brought_sample(person, digest_of(picture.media, person, key), picture, intake)
+            added[sample.sample_id] = picture.media
+            theirs[sample.sample_id] = sample
             new_rows |= {row.row for row in picture.rows}
     return Taken(
         enrolment=enrolment,
@@ -198,9 +208,9 @@ def _part_of(
     )
 
 
-def _brought_sample(name: str, person: str, picture: Picture, intake: Intake) -> Sample:
+def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) -> Sample:
     first = picture.rows[0]
-    sample = sample_of(name, person, picture.media, first.label, len(picture.rows), _FPS)
+    sample = sample_of(f"{person}-{digest[:12]}", person, digest, first.label, len(picture.rows), _FPS)
     return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
 
 

@@ -57,7 +57,7 @@ def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sampl
     """The admitted samples that are not in the dataset version of a model, by person."""
     _, own = model_and_run(reference, ledger)
     known = {member.sample_id for member in ledger.members(own.dataset_version)}
-    return people_of([sample for sample in run.members.samples if sample.sample_id not in known])
+    return people_of([sample for sample in run.members.samples if sample.sample_id not in known], run.members.content)
 
 
 def compare_with_model(

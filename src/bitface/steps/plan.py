@@ -23,6 +23,7 @@ from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import Params
 from bitface.steps.admit import Members, Quarantined, admit_members, choose_members
+from bitface.steps.contents import content_of
 from bitface.steps.stages import code_digest, key_of
 from bitface.steps.status import evidence_of, subjects_of
 from bitface.steps.synthesis import not_drawn_here
@@ -80,7 +81,7 @@ def plan_run(
         InputError, IntegrityError: the dataset cannot be read.
     """
     undrawn = not_drawn_here(place.data, ledger)
-    members, events = members_of(place.data, params, purpose, context, ledger, at, undrawn)
+    members, events = members_of(place.data, params, purpose, context, keys, ledger, at, undrawn)
     subjects = subjects_of(place.data, set(members.admissions), keys)
     if version_of(place.data) != dataset.manifest_sha256:
         raise InputError("another command changed the dataset while this run was planned; run the same command again")
@@ -116,6 +117,7 @@ def members_of(
     params: Params,
     purpose: str,
     context: str,
+    keys: KeyStore,
     ledger: Ledger,
     at: datetime,
     undrawn: Collection[str] = (),
@@ -135,7 +137,8 @@ def members_of(
     claimed = [sample.sample_id for sample in samples if sample.person in undrawn and sample.sample_id in admitted]
     drawn = {name: answer for name, answer in admitted.items() if name not in set(claimed)}
     left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]
-    return choose_members(samples, drawn, left_out, params.splits, params.seed), events
+    content = content_of((sample for sample in samples if sample.sample_id in drawn), data, keys)
+    return choose_members(samples, drawn, left_out, params.splits, params.seed, content), events
 
 
 def check_people(members: Members, params: Params) -> None:

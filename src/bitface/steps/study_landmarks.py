@@ -96,7 +96,7 @@ def study_landmarks(
     """
     params, asked = run.params.study, run.params.study.landmarks
     members = [sample for sample in run.members.samples if sample.split != "gate"]
-    folds = fold_of_people(members, params.folds, run.params.seed)
+    folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
     table = study_table(run_table(run, features, validation, keys))

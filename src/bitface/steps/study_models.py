@@ -52,7 +52,7 @@ def study_models(
     params = chosen_variants(run.params.study, variants)
     jobs = plan_jobs(params, run.params.training, run.params.seed)
     members = [sample for sample in run.members.samples if sample.split != "gate"]
-    folds = fold_of_people(members, params.folds, run.params.seed)
+    folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
     table = study_table(run_table(run, features, validation, keys))

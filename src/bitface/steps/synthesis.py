@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bitface.consent.known_sources import SYNTHETIC_LICENCE, synthetic_consents
 from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore
-from bitface.dataset.shards import Shard, drawn_shards, shard_name, write_shard
+from bitface.dataset.shards import Shard, digest_of, drawn_shards, shard_name, write_shard
 from bitface.errors import InputError
 from bitface.faces.records import Sample, is_synthetic
 from bitface.ledger.ledger import Ledger
@@ -79,7 +79,8 @@ def _render(folder: Path, synthesis: Synthesis) -> list[Sample]:
         shard = _shard_of(person, rendered, synthesis.encode)
         write_shard(folder, shard, keys.key_of(person.record.person))
         for (name, media), item in zip(shard.samples.items(), rendered, strict=True):
-            sample = sample_of(name, person.record.person, media, item.label, len(item.frames), params.fps)
+            digest = digest_of(media, person.record.person, b"")
+            sample = sample_of(name, person.record.person, digest, item.label, len(item.frames), params.fps)
             samples.append(replace(sample, split="gate" if person.role == "gate" else ""))
         synthesis.report("rendering synthetic adults", done, people)
     write_lists(folder, samples, [SYNTHETIC_LICENCE])
