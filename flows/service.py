@@ -45,10 +45,9 @@ def serve_schedule(tools: Tools, port: int) -> int:
         access = None if given else running.enter_context(server(place.home, port))
         client = client_settings(access) if access else {}
         process = running.enter_context(worker(client, place.home, [home_tag(place)]))
-        sys.stdout.write(
-            f"Prefect: {(access.address if access else given)}  a worker waits for what is scheduled (Ctrl-C ends it)\n"
-            f"{f'  its page asks for: {access.sign_in}' if access else ''}\n"
-        )
+        where = access.address if access else str(given).removesuffix("/api")
+        asks = f"  its page asks for: {access.sign_in}\n" if access else ""
+        sys.stdout.write(f"Prefect: {where}  a worker waits for what is scheduled (Ctrl-C ends it)\n{asks}")
         sys.stdout.flush()
         return process.wait()
 

@@ -147,7 +147,11 @@ def test_a_flow_tells_how_it_ended(heard, tmp_path, monkeypatch) -> None:
 def test_a_server_that_does_not_answer_is_not_running(tmp_path) -> None:
     assert running_server(tmp_path) is None
     (tmp_path / "prefect").mkdir()
-    (tmp_path / "prefect" / "server.json").write_text('{"url": "http://127.0.0.1:9/api"}')
+    (tmp_path / "prefect" / "server.json").write_text('{"port": 9, "password": "a", "process": 1}')
+    assert running_server(tmp_path) is None
+    (tmp_path / "prefect" / "server.json").write_text(
+        '{"url": "http://127.0.0.1:9/api"}'
+    )  # of a version before passwords
     assert running_server(tmp_path) is None
 
 
