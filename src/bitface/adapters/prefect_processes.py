@@ -87,17 +87,17 @@ def server(home: Path, port: int) -> Iterator[Access]:
     Raises:
         InputError: the port is none or taken, or the server does not answer within two minutes.
     """
-    listener = listening(port)
-    access, place, log = access_to(listener), home / _RUNNING, home / "prefect" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out, local_server(_application(access, {}), listener, access, out) as process:
-        _wait_for(process, access, _START_S, f"{log.name} says why")
-        running = {"port": access.port, "password": access.password, "process": process.pid}
-        write_atomically(place, json.dumps(running).encode(), mode=0o600)
-        try:
-            yield access
-        finally:
-            place.unlink(missing_ok=True)
+    with listening(port) as listener:
+        access, place, log = access_to(listener), home / _RUNNING, home / "prefect" / "server.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out, local_server(_application(access, {}), listener, access, out) as process:
+            _wait_for(process, access, _START_S, f"{log.name} says why")
+            running = {"port": access.port, "password": access.password, "process": process.pid}
+            write_atomically(place, json.dumps(running).encode(), mode=0o600)
+            try:
+                yield access
+            finally:
+                place.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -138,15 +138,14 @@ class TemporaryServer:
         """Starts it; its data lie in PREFECT_HOME, `home` unless that is set."""
         folder = Path(os.environ.get("PREFECT_HOME", home / "prefect"))
         folder.mkdir(parents=True, exist_ok=True)
-        listener = listening_anywhere()
-        self.access = access_to(listener)
         # Nowhere on a full or read-only disk.
         self._log = Path(os.devnull) if trouble_with(folder) else folder / "temporary-server.log"
-        application = _application(self.access, {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"})
         running = ExitStack()
         # Exit handlers run backwards: registered before Prefect's own, this one lets them say their last words first.
         atexit.register(running.close)
-        with self._log.open("ab") as out:
+        with listening_anywhere() as listener, self._log.open("ab") as out:
+            self.access = access_to(listener)
+            application = _application(self.access, {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"})
             self._process = running.enter_context(local_server(application, listener, self.access, out))
 
     def wait(self) -> None:
