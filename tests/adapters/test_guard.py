@@ -125,6 +125,7 @@ def test_another_page_is_refused_even_with_the_password(page, kind) -> None:
 )
 def test_another_password_is_refused(given) -> None:
     assert asked({**OWN, "Authorization": given}, "http", "open sesame") == 401
+    assert asked({**OWN, "Authorization": given}, "websocket", "open sesame") == 1008
 
 
 def test_the_password_opens() -> None:

@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-USER: Final = "bitface"
+from bitface.adapters.local_servers import USER
+
 _NO_PAGE: Final = ("same-origin", "none")
 """What browsers say in Sec-Fetch-Site of a server's own pages and of an address that somebody typed."""
 

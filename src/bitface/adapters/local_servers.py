@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bitface.adapters.guard import USER
 from bitface.adapters.own_processes import group
 
+USER: Final = "bitface"
+"""The only one there is."""
 _PLAIN: Final = frozenset(
     {
         "DO_NOT_TRACK",
@@ -55,7 +56,7 @@ class Access:
 
     @property
     def user(self) -> str:
-        """The only user there is."""
+        """Whom the password is for."""
         return USER
 
     @property
