@@ -246,6 +246,10 @@ def run_id(servers) -> str:
     )
     servers["Prefect"].tell("POST", "/api/flows/", {"name": "own"})
     servers["temporary"].tell("POST", "/api/flows/", {"name": "own"})
+    end = time.monotonic() + PATIENCE_S
+    while not servers["Prefect"].tell("POST", "/api/work_pools/filter", {}):  # the worker makes its pool
+        assert time.monotonic() < end
+        time.sleep(0.1)
     return str(made["run"]["info"]["run_id"])
 
 
@@ -285,7 +289,13 @@ def test_no_websocket_of_a_strangers_page_is_opened(servers, name, path) -> None
     for origin, host in pages:
         there = socket.create_connection(("127.0.0.1", server.port))
         with pytest.raises(InvalidStatus), there:
-            connect(f"ws://{host}{path}", sock=there, origin=origin, additional_headers=server.credentials)  # type: ignore[arg-type]
+            connect(
+                f"ws://{host}{path}",
+                sock=there,
+                origin=origin,  # type: ignore[arg-type]
+                subprotocols=["prefect"],  # type: ignore[list-item]
+                additional_headers=server.credentials,
+            )
     with pytest.raises(InvalidStatus):
         connect(f"ws://{own}{path}", proxy=None)  # as clients did before there were passwords
     for token in (None, "bitface:guess"):

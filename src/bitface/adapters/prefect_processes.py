@@ -27,6 +27,8 @@ _RUNNING: Final = Path("prefect") / "server.json"
 _START_S: Final = 120
 _TEMPORARY_START_S: Final = 300
 _REMEDY: Final = "Run again when the machine is less busy, or start a server and name it in PREFECT_API_URL"
+_PROXIES: Final = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+"""Ways out for its automations; an address of one may hold a password, and so goes through the pipe."""
 _OF_CLIENTS: Final = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "PREFECT_API_URL", "PREFECT_CLIENT_")
 
 
@@ -162,7 +164,7 @@ def _application(access: Access, more: Mapping[str, str]) -> Application:
     given = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("PREFECT_") and not name.startswith(_OF_CLIENTS)
+        if name.upper() in _PROXIES or (name.startswith("PREFECT_") and not name.startswith(_OF_CLIENTS))
     }
     own = {
         "PREFECT_SERVER_API_AUTH_STRING": access.sign_in,
