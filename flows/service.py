@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bitface.adapters.prefect_processes import server, worker
+from bitface.adapters.prefect_processes import client_settings, server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
 from bitface.dataset.prediction_log import first_day_kept
 from bitface.steps.checkpoints import sign_checkpoint
@@ -42,11 +42,12 @@ def serve_schedule(tools: Tools, port: int) -> int:
     place = tools.workspace
     given = os.environ.get("PREFECT_API_URL")
     with contextlib.ExitStack() as running:
-        url = given or running.enter_context(server(place.home, port))
-        process = running.enter_context(worker(url, place.home, [home_tag(place)]))
-        sys.stdout.write(
-            f"Prefect: {url.removesuffix('/api')}  a worker waits for what is scheduled (Ctrl-C ends it)\n"
-        )
+        access = None if given else running.enter_context(server(place.home, port))
+        client = client_settings(access) if access else {}
+        process = running.enter_context(worker(client, place.home, [home_tag(place)]))
+        where = access.address if access else str(given).removesuffix("/api")
+        asks = f"  its page asks for: {access.sign_in}\n" if access else ""
+        sys.stdout.write(f"Prefect: {where}  a worker waits for what is scheduled (Ctrl-C ends it)\n{asks}")
         sys.stdout.flush()
         return process.wait()
 

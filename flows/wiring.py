@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
+from bitface.adapters.local_servers import access_to, local_server
 from bitface.adapters.media_files import decode_frames, encode_frames, read_image, read_video
-from bitface.adapters.prefect_processes import TemporaryServer, check_server, group, named_server, running_server
+from bitface.adapters.prefect_processes import (
+    TemporaryServer,
+    check_server,
+    client_settings,
+    named_server,
+    running_server,
+)
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.dataset.decryptions import DecryptionLog
@@ -30,6 +37,7 @@ from bitface.ledger.status import ModelStatus
 from bitface.params import Params, SyntheticParams, read_params
 from bitface.ports import (
     DecodeFrames,
+    Door,
     EncodeFrames,
     ExportBundle,
     Landmarker,
@@ -43,7 +51,7 @@ from bitface.ports import (
 )
 from bitface.steps.writing import Stores, Writer
 from bitface.steps.writing import writing as open_writer
-from bitface.surroundings import check_port, user_name
+from bitface.surroundings import listening, user_name
 from bitface.workspace import Workspace, check_places, open_workspace
 
 if TYPE_CHECKING:
@@ -107,10 +115,11 @@ def workspace() -> Workspace:
 def quieten() -> None:
     """Sets what tools read from the environment, before they are imported; what is set already stays."""
     home = workspace().home
-    served = running_server(home)
-    own = {"PREFECT_API_URL": served} if served else {}
-    for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect"), **own}.items():
+    for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect")}.items():
         os.environ.setdefault(name, value)
+    served = None if "PREFECT_API_URL" in os.environ else running_server(home)
+    if served:  # never one without the other: a password meant for another server would be told to this one
+        os.environ.update(client_settings(served))
 
 
 @cache
@@ -122,7 +131,7 @@ def start_server() -> TemporaryServer | None:
     if named_server(os.environ):
         return None
     started = TemporaryServer(workspace().home)
-    os.environ["PREFECT_API_URL"] = started.url
+    os.environ.update(client_settings(started.access))
     return started
 
 
@@ -173,6 +182,13 @@ def open_keys(place: Workspace) -> KeyStore:
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     log = DecryptionLog(place.home / DECRYPTIONS, user_name(), purpose, utc_now)
     return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened)
+
+
+def open_doors() -> tuple[Door, ...]:
+    """Every port that a process of ours listens on now, and how strangers get in."""
+    from bitface.adapters.strangers import open_ports
+
+    return open_ports(os.environ.get("PREFECT_API_URL"))
 
 
 def open_ledger(place: Workspace) -> Ledger:
@@ -597,11 +613,14 @@ def serve_ui(port: int) -> int:
         InputError: the port is none, or taken.
     """
     place = ready().workspace
-    check_port(port)
-    shown = tracking(place)
-    words = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    words += ["--backend-store-uri", shown.store_uri, "--artifacts-destination", shown.artefacts.as_uri()]
-    sys.stdout.write(f"MLflow: http://127.0.0.1:{port}{shown.page}  (Ctrl-C ends it)\n")
-    sys.stdout.flush()
-    with group(words, os.environ, None) as server:
-        return server.wait()
+    with listening(port) as listener:
+        from bitface.adapters.mlflow_tracking.served import mlflow_ui
+
+        shown, access = tracking(place), access_to(listener)
+        application = mlflow_ui(shown.store_uri, shown.artefacts, access, os.environ)
+        sys.stdout.write(
+            f"MLflow: {access.address}{shown.page}  (Ctrl-C ends it)\n  user {access.user}, password {access.password}\n"
+        )
+        sys.stdout.flush()
+        with local_server(application, listener, access, None) as server:
+            return server.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import getpass
 import os
@@ -106,23 +105,38 @@ def check_file(path: Path) -> None:
         raise InputError(f"'{path}' cannot be written: {found}")
 
 
-def check_port(port: int) -> None:
-    """Refuses a port on 127.0.0.1 that no server of ours could have.
+def listening(port: int) -> socket.socket:
+    """A port of 127.0.0.1 that is ours from now on: a socket that listens on it. Whoever comes before the server is there, waits.
 
     Raises:
         InputError: there is no such port, it is taken, or only the machine's owner may open it.
     """
     if not 1 <= port <= _PORTS:
         raise InputError(f"there is no port {port}; name one from 1024 to {_PORTS} with --port")
-    with contextlib.closing(socket.socket()) as probe:
+    try:
+        return _listening(port)
+    except PermissionError as error:
+        raise InputError(f"port {port} is for the machine's owner; name one above 1023 with --port") from error
+    except OSError as error:
+        raise InputError(f"port {port} is taken; end what listens there, or name another with --port") from error
+
+
+def listening_anywhere() -> socket.socket:
+    """The same on a port that is free."""
+    return _listening(0)
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket()
+    try:
         # As servers do: what a server of a moment ago left in TIME_WAIT is no hindrance.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except PermissionError as error:
-            raise InputError(f"port {port} is for the machine's owner; name one above 1023 with --port") from error
-        except OSError as error:
-            raise InputError(f"port {port} is taken; end what listens there, or name another with --port") from error
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def user_name() -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bitface.adapters.prefect_processes import named_server, running_server
+from bitface.adapters.local_servers import Access
+from bitface.adapters.prefect_processes import _application, client_settings, named_server, running_server
 from bitface.adapters.prefect_service import (
     ZOMBIES,
     Deployment,
@@ -147,7 +148,11 @@ def test_a_flow_tells_how_it_ended(heard, tmp_path, monkeypatch) -> None:
 def test_a_server_that_does_not_answer_is_not_running(tmp_path) -> None:
     assert running_server(tmp_path) is None
     (tmp_path / "prefect").mkdir()
-    (tmp_path / "prefect" / "server.json").write_text('{"url": "http://127.0.0.1:9/api"}')
+    (tmp_path / "prefect" / "server.json").write_text('{"port": 9, "password": "a", "process": 1}')
+    assert running_server(tmp_path) is None
+    (tmp_path / "prefect" / "server.json").write_text(
+        '{"url": "http://127.0.0.1:9/api"}'
+    )  # of a version before passwords
     assert running_server(tmp_path) is None
 
 
@@ -176,3 +181,15 @@ def test_a_server_is_named_by_the_environment_or_by_the_active_profile(tmp_path,
     if profiles is not None:
         (tmp_path / "profiles.toml").write_text(profiles)
     assert named_server({"PREFECT_HOME": str(tmp_path), **environment}) == url
+
+
+def test_a_server_is_told_its_own_settings_and_none_of_its_clients(monkeypatch) -> None:
+    given = {"PREFECT_SERVER_DATABASE_TIMEOUT": "9", "https_proxy": "http://user:hush@proxy.example"}
+    clients = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_API_URL", "PREFECT_CLIENT_CUSTOM_HEADERS")
+    for name, value in {**given, **dict.fromkeys((*clients, "BITFACE_MASTER_KEY", "PGPASSWORD"), "hush")}.items():
+        monkeypatch.setenv(name, value)
+    access = Access(port=4200, password=given["PREFECT_SERVER_DATABASE_TIMEOUT"])
+    told = _application(access, {}).settings
+    assert given.items() <= told.items() and "hush" not in told.values()
+    assert told["PREFECT_SERVER_API_AUTH_STRING"] == client_settings(access)["PREFECT_API_AUTH_STRING"]
+    assert access.password not in repr(access) and "hush" not in repr(_application(access, {}))

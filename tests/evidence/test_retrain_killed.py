@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitface.adapters.prefect_processes import server
+from bitface.adapters.prefect_processes import client_settings, server
 
 pytestmark = pytest.mark.timeout(7200)
 Ask = Callable[..., dict[str, Any]]
@@ -56,7 +56,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     before = os.environ.copy()
     os.environ.update(PREFECT_HOME=str(folder / "prefect"), DO_NOT_TRACK="true", PREFECT_LOGGING_LEVEL="CRITICAL")
     try:
-        with server(folder, port) as url, (folder / "errors").open("wb") as errors:
+        with server(folder, port) as access, (folder / "errors").open("wb") as errors:
             process = subprocess.Popen(
                 # No __main__ of a file: a process that draws faces would import it first, and all that it keeps warm.
                 [sys.executable, "-c", "from retrain_server import main; main()"],
@@ -64,7 +64,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, "PREFECT_API_URL": url, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **client_settings(access), "OMP_NUM_THREADS": "1"},
                 text=True,
                 start_new_session=True,
             )

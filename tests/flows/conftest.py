@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bitface.adapters.prefect_processes import server
+from bitface.adapters.prefect_processes import client_settings, server
 
 ROOT = Path(__file__).resolve().parents[2]
 Bitface = Callable[..., subprocess.CompletedProcess[str]]
@@ -44,12 +44,12 @@ def bitface() -> Bitface:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The variable that names a Prefect server which is there already: a temporary one takes ten seconds to begin."""
+    """The variables that lead to a Prefect server which is there already: a temporary one takes ten seconds to begin."""
     folder = tmp_path_factory.mktemp("prefect")
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(folder / "prefect"))
-        with server(folder, port) as url:
-            yield {"PREFECT_API_URL": url}
+        with server(folder, port) as access:
+            yield client_settings(access)

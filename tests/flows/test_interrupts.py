@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = "bitface: interrupted; what was finished is kept, run the same command again to go on"
-MARK = "BITFACE_TEST_MARK"
+MARK = "LC_BITFACE_TEST_MARK"  # as for the language: what a server's environment may hold
 TINY = (
     "training.epochs=1",
     "synthetic.training_people=10",
@@ -209,7 +209,7 @@ def test_work_of_a_pool_is_dropped_where_the_block_ends_with_an_error(tmp_path: 
 
 PARENT = """
 import os, sys, time
-from bitface.adapters.prefect_processes import group
+from bitface.adapters.own_processes import group
 
 if __name__ == "__main__":
     with group(["child"], {**os.environ, "PYTHONPATH": os.pathsep.join([sys.argv[1], os.environ.get("PYTHONPATH", "")])}, None):

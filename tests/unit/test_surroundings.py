@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from bitface.errors import InputError
-from bitface.surroundings import check_file, check_port, explained, trouble_with, user_name
+from bitface.surroundings import check_file, explained, listening, listening_anywhere, trouble_with, user_name
 
 
 def system_error(number: int, path: str | None = None) -> OSError:
@@ -90,7 +91,19 @@ def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("port", [-1, 0, 65536, 10**12])
 def test_a_port_out_of_range_is_refused(port: int) -> None:
     with pytest.raises(InputError, match="name one from 1024 to 65535"):
-        check_port(port)
+        listening(port)
+
+
+def test_a_port_is_ours_from_the_first_moment_and_whoever_comes_before_the_server_waits() -> None:
+    with listening_anywhere() as listener:
+        port = listener.getsockname()[1]
+        assert listener.getsockname()[0] == "127.0.0.1"
+        with pytest.raises(InputError, match=f"port {port} is taken"):
+            listening(port)
+        with socket.create_connection(("127.0.0.1", port)) as early:
+            early.sendall(b"hello")
+            with listener.accept()[0] as late:
+                assert late.recv(5) == b"hello"
 
 
 def test_a_port_of_the_machines_owner_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +112,7 @@ def test_a_port_of_the_machines_owner_is_named_as_such(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("socket.socket.bind", refused)
     with pytest.raises(InputError, match="port 80 is for the machine's owner; name one above 1023"):
-        check_port(80)
+        listening(80)
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,42 +1,46 @@
-"""Prefect's server and worker as processes of our own: each in a group, all of which ends with the block that it runs in."""
+"""Prefect's server and worker as processes of our own, and which server Prefect's clients are to talk to."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
+from bitface.adapters.local_servers import Access, Application, access_to, local_server
+from bitface.adapters.own_processes import group, has_port
 from bitface.adapters.prefect_service import BREATH_S, POOL
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
-from bitface.surroundings import check_port, trouble_with
+from bitface.surroundings import listening, listening_anywhere, trouble_with
 
+_RUNNING: Final = Path("prefect") / "server.json"
 _START_S: Final = 120
 _TEMPORARY_START_S: Final = 300
 _REMEDY: Final = "Run again when the machine is less busy, or start a server and name it in PREFECT_API_URL"
+_PROXIES: Final = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+"""Ways out for its automations; an address of one may hold a password, and so goes through the pipe."""
+_OF_CLIENTS: Final = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "PREFECT_API_URL", "PREFECT_CLIENT_")
 
 
-def running_server(home: Path) -> str | None:
-    """The address of the server that a worker of this home runs now, if one answers."""
+def running_server(home: Path) -> Access | None:
+    """How to reach the server that a worker of this home runs now; None where that process no longer has the port, which may be
+    a stranger's by now.
+    """
     try:
-        url = str(json.loads((home / "prefect" / "server.json").read_text())["url"])
-        parts = urlsplit(url)
-        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=1):
-            return url
-    except (OSError, ValueError, KeyError):
+        noted = json.loads((home / _RUNNING).read_text())
+        access = Access(port=int(noted["port"]), password=str(noted["password"]))
+        return access if has_port(int(noted["process"]), access.port) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -73,34 +77,40 @@ def check_server(url: str | None) -> None:
         ) from error
 
 
+def client_settings(access: Access) -> dict[str, str]:
+    """The variables that lead Prefect's clients to a server of ours."""
+    return {"PREFECT_API_URL": f"{access.address}/api", "PREFECT_API_AUTH_STRING": access.sign_in}
+
+
 @contextmanager
-def server(home: Path, port: int) -> Iterator[str]:
-    """Prefect's server on 127.0.0.1 while the block runs; its address. Its data lie in PREFECT_HOME.
+def server(home: Path, port: int) -> Iterator[Access]:
+    """Prefect's server on 127.0.0.1 while the block runs, and how to reach it. Its data lie in PREFECT_HOME.
 
     Raises:
         InputError: the port is none or taken, or the server does not answer within two minutes.
     """
-    check_port(port)
-    words = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    place = home / "prefect" / "server.json"
-    log = home / "prefect" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out, group(words, dict(os.environ), out) as process:
-        url = f"http://127.0.0.1:{port}/api"
-        _wait_for(process, port, _START_S, f"{log.name} says why")
-        write_atomically(place, json.dumps({"url": url, "process": process.pid}).encode())
-        try:
-            yield url
-        finally:
-            place.unlink(missing_ok=True)
+    with listening(port) as listener:
+        access, place, log = access_to(listener), home / _RUNNING, home / "prefect" / "server.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out, local_server(_application(access, {}), listener, access, out) as process:
+            _wait_for(process, access, _START_S, f"{log.name} says why")
+            running = {"port": access.port, "password": access.password, "process": process.pid}
+            write_atomically(place, json.dumps(running).encode(), mode=0o600)
+            try:
+                yield access
+            finally:
+                place.unlink(missing_ok=True)
 
 
 @contextmanager
-def worker(url: str, home: Path, tags: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of our pool on a server, while the block runs; ended with all that it started."""
+def worker(client: Mapping[str, str], home: Path, tags: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker of our pool on the server that `client` leads to, while the block runs; ended with all that it started.
+
+    It has our whole environment: what it runs needs the master key, and it listens on no port.
+    """
     environment = {
         **os.environ,
-        "PREFECT_API_URL": url,
+        **client,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BREATH_S),
         "PREFECT_WORKER_QUERY_SECONDS": "5",
     }
@@ -119,40 +129,6 @@ def worker(url: str, home: Path, tags: Sequence[str]) -> Iterator[subprocess.Pop
         yield process
 
 
-@contextmanager
-def group(words: Sequence[str], environment: Mapping[str, str], out: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python module, as after `python -m`, with a process group of its own: a terminal's Ctrl-C does not reach it, and all of it is
-    ended with the block, or with this process.
-
-    `out` takes what it says; None: our own streams do.
-    """
-    process = started(words, environment, out)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=15)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdin:
-            process.stdin.close()
-
-
-def started(words: Sequence[str], environment: Mapping[str, str], out: Any) -> subprocess.Popen[bytes]:
-    """A Python module in a session of its own, which ends when this process does."""
-    return subprocess.Popen(  # noqa: S603 - our own interpreter
-        [sys.executable, "-m", "bitface.adapters.with_parent", *words],
-        env=dict(environment),
-        stdin=subprocess.PIPE,
-        stdout=out,
-        stderr=out and subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
 class TemporaryServer:
     """Prefect's server for the flows of this process, on a free port of 127.0.0.1, until this process ends.
 
@@ -164,26 +140,15 @@ class TemporaryServer:
         """Starts it; its data lie in PREFECT_HOME, `home` unless that is set."""
         folder = Path(os.environ.get("PREFECT_HOME", home / "prefect"))
         folder.mkdir(parents=True, exist_ok=True)
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self._port}/api"
         # Nowhere on a full or read-only disk.
         self._log = Path(os.devnull) if trouble_with(folder) else folder / "temporary-server.log"
-        words = [
-            "uvicorn",
-            "--app-dir",
-            sysconfig.get_path("purelib"),
-            "--factory",
-            "prefect.server.api.server:create_app",
-        ]
-        words += ["--host", "127.0.0.1", "--port", str(self._port), "--log-level", "error", "--lifespan", "on"]
-        own = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
         running = ExitStack()
         # Exit handlers run backwards: registered before Prefect's own, this one lets them say their last words first.
         atexit.register(running.close)
-        with self._log.open("ab") as out:
-            self._process = running.enter_context(group(words, {**os.environ, **own}, out))
+        with listening_anywhere() as listener, self._log.open("ab") as out:
+            self.access = access_to(listener)
+            application = _application(self.access, {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"})
+            self._process = running.enter_context(local_server(application, listener, self.access, out))
 
     def wait(self) -> None:
         """Until it answers.
@@ -191,14 +156,38 @@ class TemporaryServer:
         Raises:
             InputError: it ended, or does not answer within five minutes.
         """
-        _wait_for(self._process, self._port, _TEMPORARY_START_S, f"'{self._log}' says why. {_REMEDY}")
+        _wait_for(self._process, self.access, _TEMPORARY_START_S, f"'{self._log}' says why. {_REMEDY}")
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, seconds: float, remedy: str) -> None:
-    end = monotonic() + seconds
-    while monotonic() < end and process.poll() is None:
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+def _application(access: Access, more: Mapping[str, str]) -> Application:
+    """Prefect's API with its UI. It asks for the password itself: websockets of its clients bring theirs in the first message."""
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _PROXIES or (name.startswith("PREFECT_") and not name.startswith(_OF_CLIENTS))
+    }
+    own = {
+        "PREFECT_SERVER_API_AUTH_STRING": access.sign_in,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": access.address,
+        "PREFECT_UI_API_URL": f"{access.address}/api",
+        "PREFECT__SERVER_FINAL": "1",
+    }
+    return Application(
+        tool="Prefect",
+        name="prefect.server.api.server:create_app",
+        factory=True,
+        asks_itself=True,
+        settings=given | own | dict(more),
+    )
+
+
+def _wait_for(process: subprocess.Popen[bytes], access: Access, seconds: float, remedy: str) -> None:
+    """Its port listens from the first moment: the answer comes when the server is there, or ends with the server."""
+    with closing(HTTPConnection("127.0.0.1", access.port, timeout=seconds)) as connection:
+        try:
+            connection.request("GET", "/api/health")
+            if connection.getresponse().status == HTTPStatus.OK and process.poll() is None:
                 return
-        sleep(0.1)
-    raise InputError(f"Prefect's server did not answer on port {port}; {remedy}")
+        except (OSError, HTTPException):
+            pass
+    raise InputError(f"Prefect's server did not answer on port {access.port}; {remedy}")

@@ -74,7 +74,11 @@ def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle.")], as_js
 def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
-    """MLflow's UI on 127.0.0.1; stop it with Ctrl-C."""
+    """MLflow's UI on 127.0.0.1; stop it with Ctrl-C.
+
+    It asks for a password, which is new at each start; no option opens it to other machines, to other sites' pages or without a
+    password. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.
+    """
     from flows.wiring import serve_ui
 
     raise_exit_of(serve_ui(port))

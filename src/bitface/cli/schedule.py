@@ -32,7 +32,11 @@ def schedule(
 def worker(
     port: Annotated[int, typer.Option(help="Port of Prefect's server and UI on 127.0.0.1.")] = 4200,
 ) -> None:
-    """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one."""
+    """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one.
+
+    That server answers on 127.0.0.1 alone and asks for a password, which is new at each start; no option opens it to other machines, to
+    other sites' pages or without a password. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.
+    """
     from flows.service import serve_schedule
     from flows.wiring import ready_for_flow
 

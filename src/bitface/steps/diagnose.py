@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -20,7 +20,7 @@ from bitface.dataset.manifest import verify_manifest
 from bitface.errors import BitfaceError
 from bitface.ledger.ledger import Ledger
 from bitface.params import read_params
-from bitface.ports import DatasetStore
+from bitface.ports import DatasetStore, Door
 from bitface.surroundings import explained
 from bitface.workspace import Workspace, trouble_in
 
@@ -52,7 +52,16 @@ class Finding:
     remedy: str = ""
 
 
-def diagnose(place: Workspace, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> tuple[Finding, ...]:
+_NO_DOORS: Final = Finding(what="ports", state="ok", found="no server of ours runs")
+
+
+def diagnose(
+    place: Workspace,
+    store: DatasetStore,
+    keys: KeyStore,
+    ledger: Ledger,
+    doors: Callable[[], Sequence[Door]] = tuple,
+) -> tuple[Finding, ...]:
     """All findings, in the order in which a run would meet them."""
     looks: tuple[tuple[str, Callable[[], Iterable[Finding]]], ...] = (
         ("python", lambda: [_python()]),
@@ -65,6 +74,7 @@ def diagnose(place: Workspace, store: DatasetStore, keys: KeyStore, ledger: Ledg
         ("dataset", lambda: [_dataset(place.data, store)]),
         ("keys", lambda: [_keys(place.keys, keys)]),
         ("ledger", lambda: [_ledger(ledger)]),
+        ("ports", lambda: [_door(door) for door in doors()] or [_NO_DOORS]),
     )
     return tuple(row for what, look in looks for row in _looked(what, look))
 
@@ -205,3 +215,18 @@ def _ledger(ledger: Ledger) -> Finding:
             what="ledger", state="fail", found=found, remedy="restore it from its backup and compare checkpoints"
         )
     return Finding(what="ledger", state="ok", found=f"{report.checkpoint.size} entries, chain intact")
+
+
+def _door(door: Door) -> Finding:
+    what = f"port {door.port}"
+    if door.open_to is None:
+        remedy = "it may be starting: run doctor again"
+        return Finding(what=what, state="warn", found=f"{door.tool} does not answer", remedy=remedy)
+    if not door.open_to:
+        return Finding(what=what, state="ok", found=f"{door.tool} lets no stranger in")
+    found = f"{door.tool} lets strangers in: {', '.join(door.open_to)}"
+    if door.process is None:
+        remedy = "set PREFECT_SERVER_API_AUTH_STRING there and PREFECT_API_AUTH_STRING here, or unset PREFECT_API_URL"
+        return Finding(what=what, state="warn", found=found, remedy=remedy)
+    remedy = f"end process {door.process}, and start `bitface ui` or `bitface worker` of this version"
+    return Finding(what=what, state="fail", found=found, remedy=remedy)
