@@ -353,8 +353,6 @@ class Tracking(Protocol):
 
     def shown(self, name: str) -> ShownVersions: ...
 
-    def resolve(self, reference: str, name: str) -> Path: ...
-
 
 @dataclass(frozen=True, kw_only=True)
 class TracedRun:

@@ -204,10 +204,8 @@ def test_what_is_handed_on_is_signed_and_says_what_it_is_made_of(done, copied, s
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
-    from bitface.adapters.mlflow_tracking import MlflowTracking
-
     summary = done[1]
-    folder = MlflowTracking(copied / "home").resolve(f"bitface/{summary['version']}", "bitface")
+    folder = copied / "home" / "runs" / summary["run_id"] / "bundle"
     assert {"model_card.md", "mlbom.cdx.json", "provenance.json", "signature.sig", "spec.json"} <= {
         path.name for path in folder.iterdir()
     }

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bitface.adapters.mlflow_tracking.notes import REGISTERED_MODEL_NOTE, version_note
 from bitface.adapters.mlflow_tracking.store import MlflowStore, quotable
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import InputError
 from bitface.ports import ShownVersions, TrackedVersion
 
 if TYPE_CHECKING:
@@ -108,41 +107,12 @@ class MlflowRegistry:
         aliases = {str(alias): numbers.get(str(at), 0) for alias, at in found.items() if alias in ALIASES}
         return ShownVersions(versions=frozenset(numbers.values()) - {0}, aliases=aliases)
 
-    def resolve(self, reference: str, name: str) -> Path:
-        """The bundle's folder of `champion`, `challenger`, `previous`, `demo` or `NAME/VERSION` (the ledger's number).
-
-        Its content is not checked here: load it only through the verified bundle.
-
-        Raises:
-            InputError: the reference cannot be read, or points nowhere.
-            IntegrityError: the version's files are gone.
-        """
-        model, _, number = reference.rpartition("/")
-        if model and number.isdecimal():
-            found = self.version(model, int(number))
-        elif reference in ALIASES:
-            found = self._aliased(name, reference)
-        else:
-            raise InputError(f"'{reference}' is no model; use {', '.join(ALIASES)} or NAME/VERSION")
-        folder = (self._store.artefacts / found.tags.get(PLACE_TAG, "..")).resolve()
-        if not folder.is_relative_to(self._store.artefacts) or not folder.is_dir():
-            raise IntegrityError(f"the files of '{reference}' are not where they were put; restore them from a backup")
-        return folder
-
     def version(self, name: str, version: int) -> ModelVersion:
         """MLflow's record of a version of the ledger; raises InputError where there is none."""
         for found in self._versions(name):
             if found.tags.get(VERSION_TAG) == str(version):
                 return found
         raise InputError(f"'{name}' has no version {version}; the registered versions stand in the MLflow UI")
-
-    def _aliased(self, name: str, alias: str) -> ModelVersion:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return self._store.client.get_model_version_by_alias(name, alias)
-        except MlflowException as error:
-            raise InputError(f"'{name}' has no {alias} yet; run `bitface retrain`, or name a version") from error
 
     def _number(self, name: str, version: int | None) -> int | None:
         return None if version is None else int(self.version(name, version).version)

@@ -187,10 +187,6 @@ class MlflowTracking:
         """What the registry shows of a name; see `MlflowRegistry.shown`."""
         return self._registry.shown(name)
 
-    def resolve(self, reference: str, name: str = "bitface") -> Path:
-        """The bundle's folder that a reference names; see `MlflowRegistry.resolve`."""
-        return self._registry.resolve(reference, name)
-
     def _parent(self, run_id: str) -> Run:
         found = self._store.find(RUN_TAG, run_id)
         if found is None:
