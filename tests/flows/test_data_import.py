@@ -228,3 +228,47 @@ def test_another_licence_of_the_same_name_is_refused(run, source, project) -> No
     code, _, error = run("data", "import", source.folder, "--format", "folder")
     assert code == 2 and "licence 'own' is on record with another content" in error[0]
     assert state(project) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"lawful_basis": "6(1)(f)", "special_category_condition": "none"}, "no condition of GDPR Art. 9(2)"),
+        ({"lawful_basis": "none"}, "does not stand on basis none"),
+        ({"given_by": "guardian"}, "needs an explicit consent"),
+        ({"data_kinds": []}, "data kind image is not listed"),
+        ({"data_kinds": ["embedding"]}, "data kind image is not listed"),
+        ({"data_kinds": ["video", "landmarks"]}, "data kind image is not listed"),
+        ({"jurisdiction": "Chicago, IL", "last_interaction": "2012-05-01T00:00:00Z"}, "740 ILCS 14/15(a)"),
+        ({"notice_id": "n2"}, "the notice's id is on record for other words"),
+    ],
+)
+def test_a_consent_that_the_law_does_not_carry_lets_nobody_in(run, source, project, changes, why) -> None:
+    """Others of the same folder are taken; alone it is a refusal."""
+    source.rows("a1.png,p1,fear", "a2.png,p2,neutral")
+    (source.folder / "notices" / "n2.md").write_text("Another notice.\n")
+    source.consents(event("p1", **changes), event("p2"))
+    done = take(run, source.folder)
+    assert done["people"] == 1 and [row["row"] for row in done["quarantined"]] == [1]
+    assert why in done["quarantined"][0]["reason"]
+    source.rows("a1.png,p1,fear")
+    source.consents(event("p1", **changes))
+    assert run("data", "import", source.folder, "--format", "folder")[0] == 4
+
+
+def test_what_the_law_ends_is_named_among_what_ends_soon(run, source, project) -> None:
+    source.rows("a1.png,p1,fear")
+    talked = (NOW - timedelta(days=3 * 365 - 20)).isoformat()
+    source.consents(event("p1", jurisdiction="IL, USA", last_interaction=talked))
+    take(run, source.folder)
+    (row,) = run("consent", "expiring", "--days", "60")[1]
+    assert row["because"] == "740 ILCS 14/15(a), BIPA"
+
+
+def test_a_real_command_refuses_a_consent_without_a_ground(bitface, source, tmp_path) -> None:
+    """As people run it: exit 4, one line, and nothing is stored."""
+    source.rows("a1.png,p1,fear")
+    source.consents(event("p1", special_category_condition="none"))
+    done = bitface(tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder")
+    assert done.returncode == 4 and "no condition of GDPR Art. 9(2)" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "fresh" / "data").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitface.dataset.import_rows import FACTS, ImportRow, QuarantinedRow
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.records import Kind, Sample, SubjectRecord
 
 _UNKNOWN: Final = ("unknown", None)
 
@@ -28,6 +28,11 @@ class Picture:
     def subject(self) -> str:
         """The owner's id."""
         return self.rows[0].subject_id
+
+    @property
+    def kind(self) -> Kind:
+        """A clip where there are several frames."""
+        return "clip" if len(self.rows) > 1 else "image"
 
     @property
     def sha256(self) -> str:

@@ -28,10 +28,9 @@ from bitface.dataset.locks import alone
 from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import check_pseudonym, is_pseudonym
+from bitface.faces.records import is_synthetic as is_synthetic
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
-SYNTHETIC_PREFIX: Final = "s"
-"""Pseudonyms of synthetic people begin with it, those of real people with `r`."""
 ERASED: Final = "erased at this person's wish, or at the end of a purpose; a new import does not bring anybody back"
 PUBLISHED: Final = (
     "the published demo key, which protects nobody; give another one (`openssl rand -hex 32`), or none and one is made"
@@ -41,11 +40,6 @@ _MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
 _MASTER_BYTES: Final = 32
 _WAIT_S: Final = 60.0
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
-
-
-def is_synthetic(person: str) -> bool:
-    """Whether a pseudonym belongs to a synthetic person, whose key is derived from the published demo key."""
-    return check_pseudonym(person).startswith(SYNTHETIC_PREFIX)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,9 @@ SPLITS: Final = ("train", "validation", "test", "gate")
 SLICE_ATTRIBUTES: Final = ("age_band", "gender", "skin_tone", "ancestry")
 """The attributes by which every figure is sliced; values as `SubjectRecord.slices` gives them."""
 
+SYNTHETIC_PREFIX: Final = "s"
+"""Pseudonyms of synthetic people begin with it, those of real people with `r`."""
+
 Kind = Literal["image", "clip"]
 _PSEUDONYM: Final = re.compile(r"[a-z0-9]{16}")
 
@@ -85,6 +88,11 @@ class Sample:
 def is_pseudonym(text: str) -> bool:
     """Whether a text can be a pseudonym, 16 of [a-z0-9]."""
     return _PSEUDONYM.fullmatch(text) is not None
+
+
+def is_synthetic(person: str) -> bool:
+    """Whether a pseudonym belongs to a synthetic person, whose key is derived from the published demo key."""
+    return check_pseudonym(person).startswith(SYNTHETIC_PREFIX)
 
 
 def check_pseudonym(pseudonym: str) -> str:

@@ -18,7 +18,7 @@ from bitface.ledger.approvals import check_approvals, valid_approvals
 from bitface.ledger.contexts import in_force
 from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
-from bitface.ledger.rows import consents_of, values_of
+from bitface.ledger.rows import consents_of, notice_ids_of, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +173,7 @@ def _check_consent(connection: Connection, run_id: str, at: datetime) -> str:
     by_consent = (members.c.dataset_version == dataset.version) & members.c.consent_event_id.is_not(None)
     people = connection.execute(select(members.c.person).where(by_consent).distinct()).scalars().all()
     events = consents_of(connection)
-    notices = set(connection.execute(select(tables.notices.c.sha256)).scalars())
-    answers = admit_people(events, sorted(people), dataset.purpose, dataset.context, at, notices)
+    answers = admit_people(events, sorted(people), dataset.purpose, dataset.context, at, notice_ids_of(connection))
     gone = [answer.reason for answer in answers.values() if not answer.admitted]
     if gone:
         raise RefusedError(

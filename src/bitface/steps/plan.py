@@ -122,7 +122,7 @@ def members_of(
     _learn_published_consents(data, {sample.person for sample in samples}, keys, ledger)
     events = ledger.consents()
     licences = read_licences(data)
-    admitted, refused = admit_members(samples, events, licences, ledger.known_notices(), purpose, context, at)
+    admitted, refused = admit_members(samples, events, licences, ledger.notice_ids(), purpose, context, at)
     return choose_members(samples, admitted, refused, params.splits, params.seed), events
 
 

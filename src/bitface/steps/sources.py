@@ -58,7 +58,7 @@ def london_source(folder: Path, at: datetime) -> Source:
         licence=LONDON_LICENCE,
         source="london",
         consents=consents,
-        known_notices=frozenset({notice.sha256}),
+        known_notices={notice.sha256: notice.notice_id},
     )
     return Source(intake=intake, notices=(notice,))
 
@@ -91,10 +91,10 @@ def brought_source(format_: str, files: FolderFiles, consents: BroughtConsents, 
     """What a source brings, by the name of its layout. Raises what `london_source` and `folder_source` raise."""
     if format_ == "london":
         return london_source(files.folder, at)
-    return folder_source(files, consents, ledger.known_notices())
+    return folder_source(files, consents, ledger.notice_ids())
 
 
-def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: frozenset[str]) -> Source:
+def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: Mapping[str, str]) -> Source:
     """A folder of pictures with `manifest.csv`, `licence.json`, the notices shown in `notices/`, and the consents.
 
     Raises:
@@ -114,7 +114,7 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
         licence=licence,
         source=files.folder.name[:40],
         consents=events,
-        known_notices=known_notices | {notice.sha256 for notice in notices},
+        known_notices={**{notice.sha256: notice.notice_id for notice in notices}, **known_notices},
         faults=consents.faults,
     )
     return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(table))
