@@ -272,3 +272,11 @@ def test_a_real_command_refuses_a_consent_without_a_ground(bitface, source, tmp_
     done = bitface(tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder")
     assert done.returncode == 4 and "no condition of GDPR Art. 9(2)" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "fresh" / "data").exists()
+
+
+@pytest.mark.parametrize(("said", "why"), [("16 years", "under 18"), ("12", "under 18"), ("1998", "cannot be read")])
+def test_a_row_that_may_be_a_child_s_closes_the_person_for_every_other_row(run, source, project, said, why) -> None:
+    source.rows(f"a1.png,p1,fear,{said}", "a2.png,p1,neutral,", "a3.png,p2,fear,", header="path,subject_id,label,age")
+    done = take(run, source.folder)
+    assert done["people"] == 1 and [row["row"] for row in done["quarantined"]] == [1, 2]
+    assert why in done["quarantined"][1]["reason"]

@@ -16,10 +16,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from bitface.dataset.plain_files import read_plain
 from bitface.errors import InputError
 
 MOST_BYTES: Final = 512 << 20
 """A manifest of a million rows has some 100 MB; whatever is larger is a film or a disk image under the wrong name."""
+SMALL_BYTES: Final = 1 << 20
+"""For what a person reads and this installation keeps: a notice, a licence."""
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -69,14 +72,14 @@ class Table:
     rows: tuple[TableRow, ...]
 
 
-def read_text_file(path: Path) -> TextFile:
-    """Reads a text that somebody brings.
+def read_text_file(path: Path, most_bytes: int = MOST_BYTES, below: Path | None = None) -> TextFile:
+    """Reads a text that somebody brings, a plain file; `below` as `plain_files.opened` takes it.
 
     Raises:
-        InputError: it cannot be read, is too large, is no text in the encoding that it states, or holds a NUL; the message names
-            file, line and byte.
+        InputError: it cannot be read, is a link or no plain file, is too large, is no text in the encoding that it states, or holds
+            a NUL; the message names file, line and byte.
     """
-    data = _bytes(path)
+    data = read_plain(path, path.name, most_bytes, below)
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
     try:
         text = data.decode(encoding)
@@ -117,15 +120,6 @@ def read_table(file: TextFile, known: Sequence[str]) -> Table:
         for number, (line, cells) in enumerate(records[1:], start=1)
     ]
     return Table(name=file.name, columns=tuple(filter(None, columns)), separator=separator, rows=tuple(rows))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path.name} is larger than {MOST_BYTES >> 20} MB; is this the right file?")
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror}; name a file that can") from error
 
 
 def _lines(before: str) -> int:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitface.consent.known_sources import Notice
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, grouped
 from bitface.dataset.import_rules import Correction, Picture, agreeing_files, agreeing_pictures, contradicted_people
 from bitface.dataset.swap import read_unchanged, version_of
-from bitface.errors import InputError, RefusedError
+from bitface.errors import InputError, OverLimitError, RefusedError
+from bitface.faces.clip_limits import check_clip
 from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.intake_decision import CONSENT_TEXT, Decision, Intake, decide, fill_with
 from bitface.steps.writing import Change, Stores, Writer
@@ -100,20 +102,36 @@ def _read(rows: Sequence[ImportRow], pictures: Pictures) -> tuple[list[Picture],
     people = grouped(rows)
     for done, samples in enumerate(people.values(), start=1):
         for members in samples.values():
-            frames, readable = [], []
-            for member in members:
-                try:
-                    frames.append(pictures.read(member.path, f"row {member.row}"))
-                    readable.append(member)
-                except InputError as error:
-                    rejected.append(member.refused(str(error)))
-            if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
-                reason = "the frames of this clip differ in size or label; make them alike"
-                rejected += [member.refused(reason) for member in readable]
-            elif frames:
-                brought.append(Picture(rows=tuple(readable), media=pictures.encode(np.stack(frames), lossless=True)))
+            picture, unread = _sample(members, pictures)
+            brought += [picture] if picture is not None else []
+            rejected += unread
         pictures.report("reading pictures", done, len(people))
     return brought, rejected
+
+
+def _sample(members: Sequence[ImportRow], pictures: Pictures) -> tuple[Picture | None, list[QuarantinedRow]]:
+    """One sample of the rows of it that can be read, and the rows of it that cannot; none of it where it is too large to be held."""
+    frames: list[NDArray[np.uint8]] = []
+    readable: list[ImportRow] = []
+    rejected: list[QuarantinedRow] = []
+    for member in members:
+        try:
+            frame = pictures.read(member.path, f"row {member.row}")
+        except InputError as error:
+            rejected.append(member.refused(str(error)))
+            continue
+        try:
+            check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
+        except OverLimitError as error:
+            return None, [row.refused(str(error)) for row in members]
+        frames.append(frame)
+        readable.append(member)
+    if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
+        reason = "the frames of this clip differ in size or label; make them alike"
+        return None, rejected + [member.refused(reason) for member in readable]
+    if not frames:
+        return None, rejected
+    return Picture(rows=tuple(readable), media=pictures.encode(frames, lossless=True)), rejected
 
 
 def _check_any(decision: Decision) -> None:
