@@ -29,6 +29,7 @@ class SaidAge:
     text: str
 
 
+@lru_cache(maxsize=1 << 12)
 def plain(text: str) -> str:
     """A word as it is compared: NFKC, lower case, one space between its parts."""
     return " ".join(unicodedata.normalize("NFKC", text).lower().split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ _GENDERS: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImportRow:
     """One usable row of a manifest. `subject_id` is the owner's id and stays out of everything but the key store."""
 
@@ -55,7 +56,7 @@ class ImportRow:
         return QuarantinedRow(row=self.row, reason=reason, line=self.line)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QuarantinedRow:
     """A row that was not taken, and why. `row` counts from 1, the header not counted; `line` is the file's line that it begins in."""
 
@@ -143,10 +144,17 @@ def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -
         clip=raw.get("clip", ""),
         frame=_frame(raw),
         split=_split(raw.get("split", "")),
-        cleared=frozenset(name for name, column in FACTS.items() if plain(raw.get(column, "")) == "unknown"),
+        cleared=_cleared(*(raw.get(column, "") for column in FACTS.values())),
     )
 
 
+@lru_cache(maxsize=1 << 12)
+def _cleared(*facts: str) -> frozenset[str]:
+    """Which of `FACTS`, in their order, are called unknown."""
+    return frozenset(name for name, said in zip(FACTS, facts, strict=True) if plain(said) == "unknown")
+
+
+@lru_cache(maxsize=1 << 12)
 def gender_of(text: str) -> str:
     """female, male, other or unknown; raises InputError for another word."""
     word = plain(text).rstrip(".")
@@ -156,12 +164,14 @@ def gender_of(text: str) -> str:
     return word
 
 
+@lru_cache(maxsize=1 << 12)
 def ancestry_of(text: str) -> str:
     """The source's own word for ethnicity as an ancestry slice, `mixed` for two of them, `unknown` for none."""
     words = [word for word in re.split(r"[/,;+]", plain(text).replace(" ", "_")) if word]
     return "unknown" if not words else "mixed" if len(words) > 1 else words[0][:24]
 
 
+@lru_cache(maxsize=1 << 12)
 def _label(text: str) -> str:
     return emotion_of(plain(text)[:40])
 

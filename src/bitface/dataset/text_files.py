@@ -49,7 +49,7 @@ class TextFile:
         return self.verbatim.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TableRow:
     """A row of a table. `number` counts rows from 1 without the header, `line` is the file's line that the row begins in.
 
@@ -155,6 +155,8 @@ def _records(file: TextFile, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _row(number: int, line: int, cells: Sequence[str], columns: Sequence[str]) -> TableRow:
+    if len(cells) == len(columns) and "" not in columns:
+        return TableRow(number=number, line=line, values=dict(zip(columns, cells, strict=True)), fault=None)
     surplus = [
         at for at, (cell, column) in enumerate(zip_longest(cells, columns, fillvalue=""), 1) if cell and not column
     ]
