@@ -51,7 +51,8 @@ class Taken:
     record: SubjectRecord
     is_present: bool
     is_changed: bool
-    added: Mapping[str, bytes]
+    added: Mapping[str, Callable[[], bytes]]
+    """What is new, read when it is written."""
     samples: Mapping[str, Sample]
     corrections: tuple[Correction, ...]
     rows: frozenset[int]
@@ -178,7 +179,7 @@ def _part_of(
     """One person's part, against what is on record."""
     person = enrolment.pseudonym
     corrections = list(corrections_of_person(_rows(pictures), known, after))
-    added: dict[str, bytes] = {}
+    added: dict[str, Callable[[], bytes]] = {}
     theirs: dict[str, Sample] = {}
     new_rows: set[int] = set()
     for picture in pictures:
@@ -205,7 +206,7 @@ def _part_of(
 
 def _brought_sample(name: str, person: str, picture: Picture, intake: Intake) -> Sample:
     first = picture.rows[0]
-    sample = sample_of(name, person, picture.media, first.label, len(picture.rows), _FPS)
+    sample = sample_of(name, person, picture.media(), first.label, len(picture.rows), _FPS)
     return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
 
 
@@ -230,7 +231,8 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     """A person's shard: what was in it, what is new, and the consent events that came with it."""
     person = one.enrolment.pseudonym
     receipts = [event.model_dump(mode="json") for event in events if event.subject == person]
-    new = Shard(subject=one.record, samples=one.added, facial_actions={}, consent_receipts=receipts)
+    samples = {name: media() for name, media in one.added.items()}
+    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts)
     if not one.is_present:
         return new
     old = read_shard(data, person, key)
