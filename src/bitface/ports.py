@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 Frames = NDArray[np.uint8]
 """uint8 (T, H, W, 3), RGB."""
 DecodeFrames = Callable[[bytes], Frames]
-ReadImage = Callable[[Path, str], Frames]
 ReadVideo = Callable[[Path, int], Sequence[NDArray[np.uint8]]]
 """The frames, uint8 (H, W, 3), of a video; of longer ones so many, evenly spread."""
 Augment = Callable[[Frames, int], Frames]
@@ -37,10 +36,16 @@ Report = Callable[[str, int, int], None]
 """Progress: what, done, of how many."""
 
 
+class ReadImage(Protocol):
+    """The pixels of a picture's file, which errors call by `name`; over no link from the folder `below` on."""
+
+    def __call__(self, path: Path, name: str, /, below: Path | None = None) -> Frames: ...
+
+
 class EncodeFrames(Protocol):
     """Packs frames into bytes, the same each time."""
 
-    def __call__(self, frames: Frames, *, lossless: bool) -> bytes: ...
+    def __call__(self, frames: Frames | Sequence[NDArray[np.uint8]], *, lossless: bool) -> bytes: ...
 
 
 class Landmarker(Protocol):

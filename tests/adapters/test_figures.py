@@ -187,7 +187,9 @@ def test_the_overview_names_every_required_cell_that_does_not_pass_and_says_so_w
 
 
 @pytest.mark.filterwarnings("error:Glyph")
-@pytest.mark.parametrize("words", [("日本", "한국", "हिन्दी"), ("50% $x_1$", "ไทย", "x" * 300)])
+@pytest.mark.parametrize(
+    "words", [("日本", "한국", "हिन्दी"), ("50% $x_1$", "ไทย", "x" * 300), (r"$\frac{1}$", r"$\frac{", "$^$")]
+)
 def test_words_of_any_script_are_drawn_without_a_box(tmp_path, words):
     """Slices are named as people write them; what the font lacks stands in Latin letters."""
     rows = [replace(row, label=word) for row, word in zip(ROWS, words, strict=True)]

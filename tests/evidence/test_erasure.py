@@ -215,7 +215,8 @@ def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state,
     people = {name: keys.enrol(name) for name in people}
     with Ledger(sqlite_url(home / "ledger.db"), clock=lambda: THEN) as ledger:
         ledger.record_notice(packaged_notice("synthetic-1"))
-        model = synthetic_consents(["s" * 16])[0].model_dump()
+        ground = {"lawful_basis": "6(1)(a)", "special_category_condition": "9(2)(a)"}
+        model = synthetic_consents(["s" * 16])[0].model_dump() | ground
         ledger.record_consents(
             ConsentEvent.model_validate(model | {"subject": person, "event_id": f"e-{person}", "record_id": person})
             for person in people.values()

@@ -201,7 +201,7 @@ class Interleavings(RuleBasedStateMachine):
             licence=LICENCE,
             source="here",
             consents=lambda names, _: tuple(self.consent(who, name, who in fresh) for who, name in names.items()),
-            known_notices=frozenset({NOTICE.sha256}),
+            known_notices={NOTICE.sha256: NOTICE.notice_id},
         )
         kept = len(bad) < len(rows)
 
@@ -341,6 +341,8 @@ class Interleavings(RuleBasedStateMachine):
             update={
                 "event_id": f"e-{who}-{number}",
                 "record_id": f"r-{who}",
+                "lawful_basis": "6(1)(a)",
+                "special_category_condition": "9(2)(a)",
                 "purposes": ("train",),
                 "contexts": ("research",),
                 "notice_id": "n1",

@@ -52,7 +52,7 @@ def consent(subject: str, **changes: object) -> dict[str, object]:
         "special_category_condition": "9(2)(a)",
         "purposes": ["train", "evaluate"],
         "contexts": ["research"],
-        "data_kinds": ["image"],
+        "data_kinds": ["image", "landmarks", "embedding"],
         "controller": "us",
         "recipients": ["nobody"],
         "storage": "here",

@@ -51,6 +51,8 @@ def said(subject: str, **changes: object) -> dict[str, object]:
         "event_id": f"e-{subject}",
         "record_id": f"r-{subject}",
         "subject": subject,
+        "lawful_basis": "6(1)(a)",
+        "special_category_condition": "9(2)(a)",
         "purposes": ["train", "evaluate"],
         "contexts": ["research"],
         "notice_id": "n1",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -233,3 +235,122 @@ def test_another_licence_of_the_same_name_allows_less_and_never_more(run, source
     assert run("data", "import", source.rows("b2.png,p2,nonsense"), "--format", "folder")[0] == 2
     code, _, error = run("data", "validate")
     assert code == 4 and "the licence does not allow purpose train" in error[0], error
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"lawful_basis": "6(1)(f)", "special_category_condition": "none"}, "no condition of GDPR Art. 9(2)"),
+        ({"lawful_basis": "none"}, "does not stand on basis none"),
+        ({"given_by": "guardian"}, "needs an explicit consent"),
+        ({"data_kinds": []}, "data kind image is not listed"),
+        ({"data_kinds": ["embedding"]}, "data kind image is not listed"),
+        ({"data_kinds": ["video", "landmarks"]}, "data kind image is not listed"),
+        ({"jurisdiction": "Chicago, IL", "last_interaction": "2012-05-01T00:00:00Z"}, "740 ILCS 14/15(a)"),
+        ({"notice_id": "n2"}, "the notice's id is on record for other words"),
+    ],
+)
+def test_a_consent_that_the_law_does_not_carry_lets_nobody_in(run, source, project, changes, why) -> None:
+    """Others of the same folder are taken; alone it is a refusal."""
+    source.rows("a1.png,p1,fear", "a2.png,p2,neutral")
+    (source.folder / "notices" / "n2.md").write_text("Another notice.\n")
+    source.consents(event("p1", **changes), event("p2"))
+    done = take(run, source.folder)
+    assert done["people"] == 1 and [row["row"] for row in done["quarantined"]] == [1]
+    assert why in done["quarantined"][0]["reason"]
+    source.rows("a1.png,p1,fear")
+    source.consents(event("p1", **changes))
+    assert run("data", "import", source.folder, "--format", "folder")[0] == 4
+
+
+def test_what_the_law_ends_is_named_among_what_ends_soon(run, source, project) -> None:
+    source.rows("a1.png,p1,fear")
+    talked = (NOW - timedelta(days=3 * 365 - 20)).isoformat()
+    source.consents(event("p1", jurisdiction="IL, USA", last_interaction=talked))
+    take(run, source.folder)
+    (row,) = run("consent", "expiring", "--days", "60")[1]
+    assert row["because"] == "740 ILCS 14/15(a), BIPA"
+
+
+def test_a_real_command_refuses_a_consent_without_a_ground(bitface, source, tmp_path) -> None:
+    """As people run it: exit 4, one line, and nothing is stored."""
+    source.rows("a1.png,p1,fear")
+    source.consents(event("p1", special_category_condition="none"))
+    done = bitface(tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder")
+    assert done.returncode == 4 and "no condition of GDPR Art. 9(2)" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "fresh" / "data").exists()
+
+
+@pytest.mark.parametrize(("said", "why"), [("16 years", "under 18"), ("12", "under 18"), ("1998", "cannot be read")])
+def test_a_row_that_may_be_a_child_s_closes_the_person_for_every_other_row(run, source, project, said, why) -> None:
+    source.rows(f"a1.png,p1,fear,{said}", "a2.png,p1,neutral,", "a3.png,p2,fear,", header="path,subject_id,label,age")
+    done = take(run, source.folder)
+    assert done["people"] == 1 and [row["row"] for row in done["quarantined"]] == [1, 2]
+    assert why in done["quarantined"][1]["reason"]
+
+
+@pytest.mark.parametrize("name", ["notices/n2.md", "licence.json", "manifest.csv", "consents.jsonl"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "large"])
+def test_no_file_of_this_machine_gets_in_through_a_text_and_none_holds_it_up(run, source, project, name, kind) -> None:
+    """A notice that was a link put what it led to into a ledger that forgets nothing; a pipe was waited for without end."""
+    source.rows("a1.png,p1,fear")
+    place = source.folder / name
+    place.unlink(missing_ok=True)
+    secret = source.folder.parent / "secret"
+    secret.write_text("root:x:0:0")
+    if kind == "link":
+        place.symlink_to(secret)
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        with place.open("wb") as file:
+            file.truncate(1 << 33)
+    code, done, error = run("data", "import", source.folder, "--format", "folder")
+    assert (code, done) == (2, None) and place.name in error[0]
+    assert not any(b"root:x" in path.read_bytes() for path in (project / "home").rglob("*") if path.is_file())
+
+
+def test_a_folder_of_notices_that_is_a_link_is_not_followed(run, source, project) -> None:
+    source.rows("a1.png,p1,fear")
+    (source.folder / "notices").rename(source.folder.parent / "elsewhere")
+    (source.folder / "notices").symlink_to(source.folder.parent / "elsewhere")
+    code, done, error = run("data", "import", source.folder, "--format", "folder")
+    assert (code, done) == (2, None) and "links are not followed" in error[0]
+
+
+def test_one_picture_in_forty_rows_fills_no_memory(bitface, source, tmp_path) -> None:
+    """70 KB that open to 75 MB each, forty frames of one clip: three gigabytes once, and now no more than the clip may have."""
+    rows = [f"a1.png,p1,fear,c,{number}" for number in range(40)]
+    source.rows(*rows, "a2.png,p2,fear,,", header="path,subject_id,label,clip,frame")
+    Image.new("RGB", (5000, 5000), "grey").save(source.folder / "a1.png")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    done = bitface(
+        tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder", "--dry-run", "--json"
+    )
+    said = json.loads(done.stdout)
+    assert said["people"] == 1 and len(said["quarantined"]) == 40
+    assert "over 512 frames and 64000000 pixels" in said["quarantined"][0]["reason"]
+    assert max(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before, 0) < 1_000_000  # KiB
+
+
+def test_no_text_of_a_source_speaks_to_the_terminal(bitface, source, tmp_path) -> None:
+    """Neither the name of a file, nor a label, nor a column's name, in an error or in a table."""
+    source.rows("a1.png,p1,fear", "a2.png,p2,fear")
+    (source.folder / "manifest.csv").write_text("path,subject_id,label\na1.png,p1,fear\na2.png,p2,\x1b[2Jfear\x07\n")
+    done = bitface(tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder")
+    assert done.returncode == 0 and "unknown label" in done.stdout
+    (source.folder / "manifest.csv").write_text("path,subject_id,label,\x1b]0;x\x07\na1.png,p1,fear,\n")
+    refused = bitface(tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder")
+    missing = bitface(tmp_path / "fresh", "data", "import", "no\x1b[31mfolder", "--format", "folder")
+    assert (refused.returncode, missing.returncode) == (2, 2)
+    for one in (done, refused, missing):
+        assert not set("\x1b\x07\x9b\r") & set(one.stdout + one.stderr)
+
+
+def test_a_folder_that_is_named_as_a_formula_is_a_name_in_the_index(run, source, project, tmp_path) -> None:
+    source.rows("a1.png,p1,fear")
+    place = source.folder.rename(tmp_path / "=1+1")
+    code, _, error = run("data", "import", place, "--format", "folder")
+    assert code == 0, error
+    (row,) = csv.DictReader((project / "data" / "index.csv").read_text().splitlines())
+    assert row["source"] == "'=1+1" and read_index(project / "data")[0].source == "=1+1"

@@ -25,7 +25,7 @@ OTHER = "s000000000000002"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 BASE = synthetic_consents([PERSON])[0].model_dump()
-NOTICES = frozenset({BASE["notice_sha256"]})
+NOTICES = {BASE["notice_sha256"]: BASE["notice_id"]}
 
 
 def event(**changes: object) -> ConsentEvent:

@@ -38,11 +38,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def line(subject: str, **changes: Any) -> str:
     event = synthetic_consents([SYNTHETIC])[0].model_dump(mode="json")
-    return json.dumps({**event, "subject": subject, "event_id": f"e-{subject}", "record_id": f"r-{subject}", **changes})
+    ground = {"lawful_basis": "6(1)(a)", "special_category_condition": "9(2)(a)"}
+    ids = {"subject": subject, "event_id": f"e-{subject}", "record_id": f"r-{subject}"}
+    return json.dumps({**event, **ground, **ids, **changes})
 
 
 def admitted(person: str, ledger: Ledger, at: datetime = NOON) -> bool:
-    return admit(ledger.consents(), person, "train", "research", at, ledger.known_notices()).admitted
+    return admit(ledger.consents(), person, "train", "research", at, ledger.notice_ids()).admitted
 
 
 def test_a_file_is_recorded_under_pseudonyms_and_once(ledger, keys, tmp_path) -> None:

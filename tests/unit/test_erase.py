@@ -155,7 +155,8 @@ def _record(
     ledger: Ledger, people: dict[str, str], freeze: Callable[..., None], begin: Callable[..., None]
 ) -> list[ConsentEvent]:
     ledger.record_notice(packaged_notice("synthetic-1"))
-    model = synthetic_consents(["s" * 16])[0].model_dump()
+    ground = {"lawful_basis": "6(1)(a)", "special_category_condition": "9(2)(a)"}
+    model = synthetic_consents(["s" * 16])[0].model_dump() | ground
     events = [
         ConsentEvent.model_validate(model | {"subject": person, "event_id": person, "record_id": person})
         for person in people.values()

@@ -206,6 +206,32 @@ def test_a_child_comes_in_by_no_row(tmp_path: Path, typed: str) -> None:
     assert [row.row for row in rejected] == [1, 2] and "under 18" in rejected[0].reason
 
 
+@pytest.mark.parametrize(
+    ("age", "why"),
+    [
+        *(
+            (said, "under 18")
+            for said in ("16 years", "16yo", "12-17", "<18", "under 18", "child", "17,5", "-5", "\uff11\uff16 years")
+        ),
+        *((said, "cannot be read") for said in ("twelve", "1998", "2010", "18+", "25-30", "adult?")),
+    ],
+)
+@pytest.mark.parametrize("rest", ["", ",,,,,,,,"])
+def test_an_age_that_is_no_adult_s_closes_the_person_and_a_blank_one_opens_nobody(tmp_path, age, why, rest) -> None:
+    """Also where the row that says it cannot be taken for its length."""
+    rows = f"a.png,p1,fear,,,,,,,\nb.png,p1,fear,{age!r},,,,,,{rest}\nb.png,p2,fear,30,,,,,,\n".replace("'", '"')
+    usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
+    assert [row.subject_id for row in usable] == ["p2"]
+    assert [row.row for row in rejected] == [1, 2] and why in rejected[0].reason
+
+
+def test_two_ages_of_one_person_close_it_whichever_row_could_be_taken(tmp_path: Path) -> None:
+    rows = "a.png,p1,fear,25,,,,,,\ngone.png,p1,fear,50,,,,,,\nb.png,p2,fear,30,,,,,,\n"
+    usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
+    assert [row.subject_id for row in usable] == ["p2"]
+    assert "rows 1 and 2 give one person two values of age (18_29, 45_59)" in rejected[0].reason
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real.png").write_bytes(b"x")
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")

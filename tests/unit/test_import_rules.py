@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def row(number: int = 1, **changes: Any) -> ImportRow:
 
 
 def picture(*rows: ImportRow, media: bytes = b"pixels") -> Picture:
-    return Picture(rows=rows, media=media)
+    return Picture(rows=rows, sha256=hashlib.sha256(media).hexdigest(), media=lambda: media)
 
 
 def numbers(rows: Any) -> list[int]:

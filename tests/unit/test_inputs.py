@@ -208,10 +208,10 @@ def test_what_may_not_be_opened_is_listed_and_the_rest_is_read(folder: Path, mon
     """Files and folders of somebody else's; told by a fake, since the superuser may open everything."""
     (folder / "closed").mkdir()
     filled(folder, **{"a.jpg": JPEG, "b.jpg": JPEG, "notes.txt": b"text"})
-    open_, scandir = Path.open, os.scandir
+    open_, scandir = os.open, os.scandir
 
-    def open_or_refuse(path: Path, *args: object, **more: object):
-        if path.name in ("b.jpg", "notes.txt"):
+    def open_or_refuse(path: str | Path, *args: object, **more: object):
+        if Path(path).name in ("b.jpg", "notes.txt"):
             raise PermissionError(13, "Permission denied", str(path))
         return open_(path, *args, **more)
 
@@ -220,7 +220,7 @@ def test_what_may_not_be_opened_is_listed_and_the_rest_is_read(folder: Path, mon
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
-    monkeypatch.setattr(Path, "open", open_or_refuse)
+    monkeypatch.setattr(os, "open", open_or_refuse)
     monkeypatch.setattr(os, "scandir", scan_or_refuse)
     found = list_inputs([folder])
     expected = {"a.jpg": "read", "b.jpg": "unreadable!", "notes.txt": "unreadable", "closed": "unreadable!"}

@@ -248,7 +248,7 @@ def test_odd_names_come_back_from_a_table_in_utf_8(tmp_path: Path) -> None:
     names = ["two\nlines.png", '😀, "quoted".png', "-dash.png", "bytes \udcff.png"]
     rows = [Prediction(path=Path(name), status="no_face") for name in names]
     read_back = [row["path"] for row in write_csv(rows, tmp_path / "out.csv")]
-    assert read_back == [*names[:3], r"bytes \udcff.png"]
+    assert read_back == [*names[:2], "'-dash.png", r"bytes \udcff.png"]
 
 
 @pytest.mark.parametrize("target", ["folder/inner", "file/out.csv", "/proc/nowhere/out.csv", "x" * 300])

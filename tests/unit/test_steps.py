@@ -56,7 +56,7 @@ def admit(
     rows: tuple[Sample, ...], events: tuple[ConsentEvent, ...], licence: LicenceRecord = SYNTHETIC_LICENCE, **kind: str
 ):
     purpose, context = kind.get("purpose", "train"), kind.get("context", "research")
-    return admit_members(rows, events, {licence.id: licence}, {NOTICE.sha256}, purpose, context, NOW)
+    return admit_members(rows, events, {licence.id: licence}, {NOTICE.sha256: NOTICE.notice_id}, purpose, context, NOW)
 
 
 class Store:

@@ -106,7 +106,7 @@ def test_a_file_that_is_too_large_is_not_read_into_memory(tmp_path: Path) -> Non
     path = tmp_path / "manifest.csv"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(InputError, match="larger than 512 MB"):
+    with pytest.raises(InputError, match="over 536870912"):
         read_text_file(path)
 
 

@@ -49,7 +49,7 @@ def source(people: int = 6, age_band: str = "18_29") -> Source:
         licence=LONDON_LICENCE,
         source="london",
         consents=lambda _, bands: london_consents(bands, evidence_sha256="0" * 64, recorded_at=NOW),
-        known_notices=frozenset({notice.sha256}),
+        known_notices={notice.sha256: notice.notice_id},
     )
     return Source(intake=intake, notices=(notice,))
 

@@ -17,18 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from bitface.dataset.plain_files import PICTURE_BYTES, opened, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
+from bitface.faces.clip_limits import FRAMES_MAX, check_clip
 from bitface.faces.file_kinds import READ
 from bitface.faces.frame_choice import evenly_spread
 
 PIXELS_MAX: Final = 25_000_000
 """Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""
-FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+FILE_BYTES_MAX: Final = PICTURE_BYTES
 VIDEO_FRAMES_MAX: Final = 4500
 """Of a video: 3 minutes at 25 frames a second."""
-FRAMES_MAX: Final = 512
-CLIP_PIXELS_MAX: Final = 64_000_000
-"""Of all frames of a clip: 192 MB as RGB."""
 
 _JPEG_QUALITY: Final = 92
 # 8 bits a channel; wider modes would be clipped silently on their way to RGB.
@@ -54,27 +53,22 @@ _WARNINGS_LOCK: Final = threading.Lock()
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 
-def read_image(path: Path, name: str | None = None) -> NDArray[np.uint8]:
+def read_image(path: Path, name: str | None = None, below: Path | None = None) -> NDArray[np.uint8]:
     """The pixels of a JPEG, PNG or WEBP file, upright; the first frame of an animated one.
 
     Args:
-        path: a file that the caller has already found to lie where it may.
+        path: a plain file, and no link.
         name: what an error may call it, such as its name in the manifest; the file's own name when None.
+        below: a folder that it lies in, from which on no part of the path may be a link.
 
     Returns:
         uint8 (H, W, 3) RGB. EXIF orientation is applied, transparent parts are white, and all metadata is dropped.
 
     Raises:
-        InputError: not such a file, damaged, over 64 MiB or 25 megapixels, or more than 8 bits a channel.
+        InputError: not such a file, a link, damaged, over 64 MiB or 25 megapixels, or more than 8 bits a channel.
     """
     label = name or path.name
-    try:
-        size = path.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise OverLimitError(f"{label!r} has {size} bytes, over {FILE_BYTES_MAX}; make it smaller")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{label!r} cannot be read ({error.strerror}); check that it is there") from error
+    data = read_plain(path, repr(label), FILE_BYTES_MAX, below)
     return decode_image(data, label)
 
 
@@ -102,7 +96,14 @@ def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
     # MediaPipe brings it; only who reads videos pays for it.
     import cv2
 
-    def opened() -> cv2.VideoCapture:
+    # The decoder opens it by name: this much is sure, that it is a plain file now.
+    try:
+        with opened(path, repr(path.name)):
+            pass
+    except OSError as error:
+        raise InputError(f"{path.name!r} cannot be read ({error.strerror}); check that it is there") from error
+
+    def begun() -> cv2.VideoCapture:
         video = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
         width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if width * height > PIXELS_MAX:
@@ -110,7 +111,7 @@ def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
             raise InputError(f"{path.name!r} has {width:.0f} x {height:.0f} pixels, over {PIXELS_MAX}; make it smaller")
         return video
 
-    video = opened()
+    video = begun()
     length = 0
     while length <= VIDEO_FRAMES_MAX and video.grab():
         length += 1
@@ -119,7 +120,7 @@ def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
         raise InputError(
             f"{path.name!r} is not a readable video of at most {VIDEO_FRAMES_MAX} frames; cut or convert it"
         )
-    wanted, found, video = set(evenly_spread(length, count)), [], opened()
+    wanted, found, video = set(evenly_spread(length, count)), [], begun()
     for index in range(length):
         if not video.grab():
             break
@@ -148,7 +149,7 @@ def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lo
     shape = next(iter(shapes))
     if len(shape) != 3 or shape[2] != 3 or any(frame.dtype != np.uint8 for frame in frames):
         raise InputError(f"frames of shape {shape} are not uint8 (height, width, 3)")
-    _check_clip(len(frames), len(frames) * shape[0] * shape[1])
+    check_clip(len(frames), len(frames) * shape[0] * shape[1])
     container = io.BytesIO()
     with zipfile.ZipFile(container, "w", zipfile.ZIP_STORED) as archive:
         for number, frame in enumerate(frames):
@@ -179,7 +180,7 @@ def decode_frames(data: bytes) -> NDArray[np.uint8]:
     for number, part in enumerate(encoded):
         frame = decode_image(part, f"frame {number}")
         pixels += frame.shape[0] * frame.shape[1]
-        _check_clip(len(entries), pixels)
+        check_clip(len(entries), pixels)
         frames.append(frame)
     if len({frame.shape for frame in frames}) != 1:
         raise InputError("a sample's frames are of different sizes; import it again")
@@ -209,12 +210,6 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise OverLimitError(f"{name!r} has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
     if image.mode not in _MODES:
         raise NotSupportedError(f"{name!r} has pixels of mode {image.mode}; export it with 8 bits a channel")
-
-
-def _check_clip(frames: int, pixels: int) -> None:
-    if frames > FRAMES_MAX or pixels > CLIP_PIXELS_MAX:
-        limit = f"{FRAMES_MAX} frames and {CLIP_PIXELS_MAX} pixels"
-        raise InputError(f"a sample of {frames} frames and {pixels} pixels is over {limit}; cut or shrink it")
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo]) -> None:

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from bitface.terminal_text import printable
+
 
 class TerminalProgress:
     """A reporter of (what, done, of how many); safe to call from several threads. Use it as a context manager."""
@@ -32,7 +34,12 @@ class TerminalProgress:
     def __enter__(self) -> Self:
         """Starts drawing where somebody watches."""
         if self._watched and not self._quiet:
-            columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description:<34}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
             self._bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
             self._bars.start()
         return self
@@ -48,7 +55,7 @@ class TerminalProgress:
         with self._lock:
             if self._bars is not None:
                 if what not in self._tasks:
-                    self._tasks[what] = self._bars.add_task(what, total=total)
+                    self._tasks[what] = self._bars.add_task(printable(what), total=total)
                 self._bars.update(self._tasks[what], completed=done, total=total)
             elif not self._quiet:
                 self._say(what, done, total)
@@ -57,5 +64,5 @@ class TerminalProgress:
         tenth = 10 * done // max(total, 1)
         if tenth > self._tenths.get(what, -1):
             self._tenths[what] = tenth
-            sys.stderr.write(f"{what}: {done} of {total}\n")
+            sys.stderr.write(f"{printable(what)}: {done} of {total}\n")
             sys.stderr.flush()

@@ -88,7 +88,7 @@ def import_(
             said.record(read_notices(source / "notices"), ledger)
         with said.told_beside(dry_run):
             brought = brought_source(format_, files, said, ledger, at)
-            pictures = Pictures(read=tools.read_image, encode=tools.encode, report=report)
+            pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
             writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
             done = import_people(brought.intake, brought.notices, pictures, stores(tools), at, writer)
     if behind is not None:

@@ -17,6 +17,7 @@ import typer
 from bitface.cli.interrupts import Ending
 from bitface.errors import BitfaceError
 from bitface.surroundings import explained
+from bitface.terminal_text import shown
 
 CLOSED_PIPE = 141
 """As a shell has it for a program whose reader has left, for example `| head`: 128 + SIGPIPE."""
@@ -76,7 +77,7 @@ def _interrupted(ending: Ending) -> int:
 
 
 def _said(text: str, code: int) -> int:
-    sys.stderr.write(f"bitface: {' '.join(text.split())}\n")
+    sys.stderr.write(f"bitface: {shown(' '.join(text.split()))}\n")
     return code
 
 
@@ -103,7 +104,7 @@ def _unforeseen(error: Exception) -> int:
     why = f"{type(error).__name__}: {error}"
     file = _kept(error)
     if file is None:
-        traceback.print_exception(error)
+        sys.stderr.write(shown("".join(traceback.format_exception(error))))
         return _said(f"a defect of bitface's ({why}); please report it with the lines above", 1)
     return _said(f"a defect of bitface's ({why}); please report it with {file}", 1)
 

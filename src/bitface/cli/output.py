@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bitface.surroundings import check_file
+from bitface.terminal_text import shown
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -28,13 +29,13 @@ def raise_exit_of(code: int) -> None:
 
 
 def emit(document: Any, text: str, as_json: bool) -> None:
-    """Prints the document as JSON, or the text."""
-    sys.stdout.write((json.dumps(document, indent=2, default=_plain) if as_json else text) + "\n")
+    """Prints the document as JSON, which escapes what is no ASCII, or the text without what a terminal should not get."""
+    sys.stdout.write((json.dumps(document, indent=2, default=_plain) if as_json else shown(text)) + "\n")
 
 
 def warn(text: str) -> None:
     """A warning, one line on standard error."""
-    sys.stderr.write(f"warning: {text}\n")
+    sys.stderr.write(shown(f"warning: {text}\n"))
 
 
 def _plain(value: object) -> object:

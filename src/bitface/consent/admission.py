@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bitface.consent.events import ConsentEvent, canonical_json
+from bitface.consent.law import ends, grounds_fault, kinds_fault
 from bitface.consent.vocabulary import ADMITTING_STATES, ADULT_BANDS, CONTEXTS, PURPOSES
 from bitface.errors import InputError
+from bitface.faces.records import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +28,24 @@ class Admission:
     on_record: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What somebody's data would be used for: a sample of this kind, of either one where None."""
+
+    purpose: str
+    context: str
+    kind: Kind | None
+
+
 def admit(
     events: Iterable[ConsentEvent],
     person: str,
     purpose: str,
     context: str,
     at: datetime,
-    known_notices: Collection[str],
+    known_notices: Mapping[str, str],
     record_id: str | None = None,
+    kind: Kind | None = None,
 ) -> Admission:
     """Applies the admission rule to one person, or to one consent record of that person.
 
@@ -43,7 +55,9 @@ def admit(
     recorded after it, or took effect at its event time or later; so a withdrawal counts from when it is in the log, and neither
     a fast clock nor one that was set back lets it sleep. Admitted if and only if the latest event that counts, by (event time,
     recorded at), is given or reaffirmed (events that tie must all admit), valid_from <= at < valid_to, the purpose is listed,
-    the subject is an adult, the context is allowed, delete-by > at, and the notice's SHA-256 is in `known_notices`. A person
+    the subject is an adult, the context is allowed, delete-by > at, the notice's SHA-256 is in `known_notices` (SHA-256 -> id)
+    and its id is not on record for other words, and the law lets it (see `law`): a ground of GDPR Art. 6 and 9 that carries a face,
+    the kinds of data that are used of a sample (of this `kind`, where given), and no earlier end by a state's law. A person
     with several records is admitted only if each record that speaks of the purpose admits: which record an asset came in under
     is not known here.
 
@@ -60,7 +74,7 @@ def admit(
     deciding = _deciding(own, purpose, record_id)
     if not deciding:
         return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(own))
-    answers = [_judge(event, purpose, context, at, known_notices) for event in deciding]
+    answers = [_judge(event, Use(purpose=purpose, context=context, kind=kind), at, known_notices) for event in deciding]
     return next((answer for answer in answers if not answer.admitted), answers[-1])
 
 
@@ -70,7 +84,8 @@ def admit_people(
     purpose: str,
     context: str,
     at: datetime,
-    known_notices: Collection[str],
+    known_notices: Mapping[str, str],
+    kind: Kind | None = None,
 ) -> dict[str, Admission]:
     """`admit` for many people in one pass over the events: pseudonym -> admission, in the order of `people`."""
     by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
@@ -78,7 +93,7 @@ def admit_people(
         if event.subject in by_person:
             by_person[event.subject].append(event)
     return {
-        person: admit(own_events, person, purpose, context, at, known_notices)
+        person: admit(own_events, person, purpose, context, at, known_notices, kind=kind)
         for person, own_events in by_person.items()
     }
 
@@ -99,7 +114,7 @@ def consent_snapshot_sha256(admissions: Mapping[str, Admission]) -> str:
 
 
 def expiring(events: Sequence[ConsentEvent], at: datetime, until: datetime) -> tuple[ConsentEvent, ...]:
-    """Events in force at `at` whose validity or retention ends by `until`, soonest first; superseded ones left out.
+    """Events in force at `at` that end by `until` (see `law.ends`), soonest first; superseded ones left out.
 
     `events` stand in the order of the log.
     """
@@ -111,13 +126,9 @@ def expiring(events: Sequence[ConsentEvent], at: datetime, until: datetime) -> t
         for own_events in recorded.values()
         for purpose in PURPOSES
         for event in _deciding(own_events, purpose, None)
-        if event.state in ADMITTING_STATES and at < _end(event) <= until
+        if event.state in ADMITTING_STATES and at < ends(event)[0] <= until
     }
-    return tuple(sorted(ending.values(), key=lambda event: (_end(event), event.event_id)))
-
-
-def _end(event: ConsentEvent) -> datetime:
-    return min(event.valid_to, event.delete_by)
+    return tuple(sorted(ending.values(), key=lambda event: (ends(event)[0], event.event_id)))
 
 
 def _each_once(events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
@@ -160,18 +171,8 @@ def _reading_order(event: ConsentEvent) -> tuple[bool, datetime, datetime, str]:
     return event.state != "withdrawn", *_times(event), event.event_id
 
 
-def _judge(event: ConsentEvent, purpose: str, context: str, at: datetime, known_notices: Collection[str]) -> Admission:
-    checks = (
-        (event.state in ADMITTING_STATES, f"consent is {event.state}"),
-        (event.valid_from <= at, "consent is not yet valid"),
-        (at < event.valid_to, "consent has expired"),
-        (purpose in event.purposes, f"purpose {purpose} is not listed"),
-        (event.age_band in ADULT_BANDS, "the subject is not shown to be an adult"),
-        (context in event.contexts, f"context {context} is not allowed"),
-        (event.delete_by > at, "the retention period has ended"),
-        (event.notice_sha256 in known_notices, "the notice is unknown"),
-    )
-    reason = next((reason for holds, reason in checks if not holds), None)
+def _judge(event: ConsentEvent, use: Use, at: datetime, known_notices: Mapping[str, str]) -> Admission:
+    reason = _fault(event, use, at) or _notice_fault(event, known_notices)
     return Admission(
         admitted=reason is None,
         reason=reason or f"consent {event.state}",
@@ -179,3 +180,31 @@ def _judge(event: ConsentEvent, purpose: str, context: str, at: datetime, known_
         event_sha256=event.sha256,
         on_record=True,
     )
+
+
+def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
+    """What the event itself, the clock and the law say against a use, the first of it."""
+    checks = (
+        (event.state in ADMITTING_STATES, f"consent is {event.state}"),
+        (event.valid_from <= at, "consent is not yet valid"),
+        (at < event.valid_to, "consent has expired"),
+        (use.purpose in event.purposes, f"purpose {use.purpose} is not listed"),
+        (event.age_band in ADULT_BANDS, "the subject is not shown to be an adult"),
+        (use.context in event.contexts, f"context {use.context} is not allowed"),
+        (event.delete_by > at, "the retention period has ended"),
+    )
+    said = next((reason for holds, reason in checks if not holds), None)
+    said = said or grounds_fault(event, use.context) or kinds_fault(event, use.purpose, use.kind)
+    if said is not None:
+        return said
+    end, why = ends(event)
+    return None if at < end else f"the retention that the law allows has ended ({why})"
+
+
+def _notice_fault(event: ConsentEvent, known: Mapping[str, str]) -> str | None:
+    on_record = known.get(event.notice_sha256)
+    if on_record is None:
+        return "the notice is unknown"
+    if on_record != event.notice_id and event.notice_id in known.values():
+        return "the notice's id is on record for other words than its digest"
+    return None

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from bitface.dataset.ages import NUMBER, SaidAge, closed_people, minors, plain, years_of
 from bitface.dataset.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.dataset.text_files import Table, read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
-from bitface.faces.records import ADULT_YEARS, SPLITS, age_band_of
+from bitface.faces.records import SPLITS, age_band_of
 
-OLDEST_YEARS: Final = 120
-"""Beyond it a number is a year of birth or a code, not an age."""
 FACTS: Final = {"age_band": "age", "gender": "gender", "skin_tone": "skin_tone", "ancestry": "ethnicity"}
 """What a manifest may say of a person: field of a row and of a subject record -> column."""
 _GENDERS: Final = {
@@ -31,10 +30,9 @@ _GENDERS: Final = {
     "diverse": "other",
     "x": "other",
 }
-_NUMBER: Final = re.compile(r"[+-]?\d{1,9}(\.\d{1,9})?")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImportRow:
     """One usable row of a manifest. `subject_id` is the owner's id and stays out of everything but the key store."""
 
@@ -58,7 +56,7 @@ class ImportRow:
         return QuarantinedRow(row=self.row, reason=reason, line=self.line)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QuarantinedRow:
     """A row that was not taken, and why. `row` counts from 1, the header not counted; `line` is the file's line that it begins in."""
 
@@ -112,17 +110,24 @@ def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[Quar
             usable.append(_row(row.number, row.line, row.values, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
-    child = "another row says that this person is under 18; adults only"
-    barred = dict.fromkeys(minors_of(table), child) | _in_two_splits(usable)
+    barred = _in_two_splits(usable) | closed_people(_ages(table))
     rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
     usable = [row for row in usable if row.subject_id not in barred]
     return tuple(usable), tuple(sorted(rejected, key=lambda row: row.row))
 
 
 def minors_of(table: Table) -> frozenset[str]:
-    """The ids of people of whom any row says an age under 18."""
-    ids = {id_or_none(row.values["subject_id"]) for row in table.rows if row.fault is None and _is_minor(row.values)}
-    return frozenset(subject for subject in ids if subject is not None)
+    """The ids of people of whom any row says an age under 18, also one that cannot be taken for another reason."""
+    return minors(_ages(table))
+
+
+def _ages(table: Table) -> Iterator[SaidAge]:
+    """What each row says of an age, whatever else is wrong with the row."""
+    for row in table.rows:
+        text = row.values.get("age", "")
+        subject = id_or_none(row.values["subject_id"]) if text else None
+        if subject is not None:
+            yield SaidAge(subject=subject, row=row.number, text=text)
 
 
 def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
@@ -132,46 +137,43 @@ def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -
         path=folder.file(raw["path"]),
         subject_id=normal_id(raw["subject_id"]),
         label=_label(raw["label"]),
-        age_band=age_band_of(_age(raw)),
+        age_band=age_band_of(years_of(raw.get("age", ""))),
         gender=gender_of(raw.get("gender", "")),
         skin_tone=_monk(_number(raw, "skin_tone")),
         ancestry=ancestry_of(raw.get("ethnicity", "")),
         clip=raw.get("clip", ""),
         frame=_frame(raw),
         split=_split(raw.get("split", "")),
-        cleared=frozenset(name for name, column in FACTS.items() if _plain(raw.get(column, "")) == "unknown"),
+        cleared=_cleared(*(raw.get(column, "") for column in FACTS.values())),
     )
 
 
+@lru_cache(maxsize=1 << 12)
+def _cleared(*facts: str) -> frozenset[str]:
+    """Which of `FACTS`, in their order, are called unknown."""
+    return frozenset(name for name, said in zip(FACTS, facts, strict=True) if plain(said) == "unknown")
+
+
+@lru_cache(maxsize=1 << 12)
 def gender_of(text: str) -> str:
     """female, male, other or unknown; raises InputError for another word."""
-    word = _plain(text).rstrip(".")
+    word = plain(text).rstrip(".")
     word = _GENDERS.get(word, word) or "unknown"
     if word not in ("female", "male", "other", "unknown"):
         raise InputError(f"gender '{word[:20]}' is not female, male, other or unknown")
     return word
 
 
+@lru_cache(maxsize=1 << 12)
 def ancestry_of(text: str) -> str:
     """The source's own word for ethnicity as an ancestry slice, `mixed` for two of them, `unknown` for none."""
-    words = [word for word in re.split(r"[/,;+]", _plain(text).replace(" ", "_")) if word]
+    words = [word for word in re.split(r"[/,;+]", plain(text).replace(" ", "_")) if word]
     return "unknown" if not words else "mixed" if len(words) > 1 else words[0][:24]
 
 
-def _plain(text: str) -> str:
-    """A word as it is compared: NFKC, lower case, one space between its parts."""
-    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
-
-
+@lru_cache(maxsize=1 << 12)
 def _label(text: str) -> str:
-    return emotion_of(_plain(text)[:40])
-
-
-def _age(raw: Mapping[str, str]) -> float | None:
-    years = _number(raw, "age")
-    if years is not None and years > OLDEST_YEARS:
-        raise InputError(f"age {years:g} is over {OLDEST_YEARS}; give the age in years, or leave it empty")
-    return years
+    return emotion_of(plain(text)[:40])
 
 
 def _frame(raw: Mapping[str, str]) -> int:
@@ -182,10 +184,10 @@ def _frame(raw: Mapping[str, str]) -> int:
 
 
 def _number(raw: Mapping[str, str], column: str) -> float | None:
-    text = _plain(raw.get(column, ""))
+    text = plain(raw.get(column, ""))
     if text in ("", "unknown"):
         return None
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise InputError(
             f"column '{column}' holds '{text[:20]}', which is not a number; write digits, or leave it empty"
         )
@@ -202,18 +204,10 @@ def _monk(value: float | None) -> int | None:
 
 
 def _split(text: str) -> str:
-    word = _plain(text)
+    word = plain(text)
     if word and word not in SPLITS:
         raise InputError(f"split '{word[:20]}' is not one of {', '.join(SPLITS)}")
     return word
-
-
-def _is_minor(raw: Mapping[str, str]) -> bool:
-    try:
-        years = _age(raw)
-    except InputError:
-        return False
-    return years is not None and years < ADULT_YEARS
 
 
 def _in_two_splits(rows: Iterable[ImportRow]) -> dict[str, str]:

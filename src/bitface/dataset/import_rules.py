@@ -5,24 +5,27 @@ A fact that a manifest leaves empty stays as it is known; the word `unknown` tak
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from bitface.dataset.import_rows import FACTS, ImportRow, QuarantinedRow
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.records import Kind, Sample, SubjectRecord
 
 _UNKNOWN: Final = ("unknown", None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One sample as it was brought, a still or a clip: `media` are the bytes that would be stored, without loss."""
+    """One sample as it was brought, a still or a clip. `media` reads the bytes that would be stored, without loss.
+
+    `sha256` is that of these bytes, and so of the pixels: the same picture in another file has the same.
+    """
 
     rows: tuple[ImportRow, ...]
-    media: bytes
+    sha256: str
+    media: Callable[[], bytes]
 
     @property
     def subject(self) -> str:
@@ -30,9 +33,9 @@ class Picture:
         return self.rows[0].subject_id
 
     @property
-    def sha256(self) -> str:
-        """Of `media`, and so of the pixels: the same picture in another file has the same."""
-        return hashlib.sha256(self.media).hexdigest()
+    def kind(self) -> Kind:
+        """A clip where there are several frames."""
+        return "clip" if len(self.rows) > 1 else "image"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.files import write_atomically
+from bitface.dataset.spreadsheets import read_cell, write_rows
 from bitface.errors import InputError
 from bitface.faces.records import Sample
 
@@ -20,10 +21,8 @@ INDEX_COLUMNS: Final = tuple(field.name for field in fields(Sample))
 def write_index(data: Path, samples: Iterable[Sample]) -> None:
     """Writes `index.csv`, sorted by sample id, in one rename."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for sample in sorted(samples, key=lambda sample: sample.sample_id):
-        writer.writerow(asdict(sample))
+    ordered = sorted(samples, key=lambda sample: sample.sample_id)
+    write_rows(text, [INDEX_COLUMNS, *(tuple(asdict(sample).values()) for sample in ordered)])
     write_atomically(data / INDEX_NAME, text.getvalue().encode())
 
 
@@ -47,10 +46,14 @@ def read_index(data: Path) -> tuple[Sample, ...]:
         reader = csv.DictReader(lines)
         if tuple(reader.fieldnames or ()) != INDEX_COLUMNS:
             raise InputError(f"{INDEX_NAME}: columns are {reader.fieldnames}; they must be {', '.join(INDEX_COLUMNS)}")
-        return tuple(_sample(row, number) for number, row in enumerate(reader, start=2))
+        return tuple(
+            _sample({name: read_cell(cell or "") for name, cell in row.items()}, number)
+            for number, row in enumerate(reader, start=2)
+        )
 
 
-def _sample(row: dict[str, str], line: int) -> Sample:
+def _sample(cells: dict[str, str], line: int) -> Sample:
+    row = {name: read_cell(cells[name] or "") for name in INDEX_COLUMNS}
     try:
         return Sample(
             sample_id=row["sample_id"],

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from bitface.dataset.ages import SaidAge, closed_people, years_of
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, ancestry_of, gender_of
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import normal_id
@@ -42,12 +43,17 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
     folder = SourceFolder(source)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
+    ages: list[SaidAge] = []
     for number, entry in enumerate(entries, start=1):
         try:
+            ages.append(SaidAge(subject=_subject(entry), row=number, text=_fact(entry, "age")))
             usable.append(_row(number, entry, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=number, reason=str(error)))
-    return _with_one_tone(usable), tuple(rejected)
+    closed = closed_people(ages)
+    rejected += [row.refused(closed[row.subject_id]) for row in usable if row.subject_id in closed]
+    kept = [row for row in usable if row.subject_id not in closed]
+    return _with_one_tone(kept), tuple(sorted(rejected, key=lambda row: row.row))
 
 
 def _with_one_tone(rows: Sequence[ImportRow]) -> tuple[ImportRow, ...]:
@@ -67,16 +73,15 @@ def monk_of_ita(ita_deg: float) -> int:
 
 def _row(number: int, entry: Mapping[str, str], folder: SourceFolder) -> ImportRow:
     try:
-        age = float(entry["age"]) if entry.get("age", "NA") not in _UNKNOWN else None
-        tone = monk_of_ita(float(entry["ita"])) if entry.get("ita", "NA") not in _UNKNOWN else None
+        tone = monk_of_ita(float(_fact(entry, "ita"))) if _fact(entry, "ita") else None
     except ValueError as error:
-        raise InputError("age or ita is not a number") from error
+        raise InputError("ita is not a number") from error
     return ImportRow(
         row=number,
         path=folder.file(entry["file"]),
-        subject_id=normal_id(f"london-{entry['subject'].strip()}"),
+        subject_id=_subject(entry),
         label=emotion_of(entry["label"]),
-        age_band=age_band_of(age),
+        age_band=age_band_of(years_of(_fact(entry, "age"))),
         gender=gender_of(entry.get("gender", "")),
         skin_tone=tone,
         ancestry=ancestry_of(entry.get("ethnicity", "")),
@@ -84,6 +89,16 @@ def _row(number: int, entry: Mapping[str, str], folder: SourceFolder) -> ImportR
         frame=0,
         split="",
     )
+
+
+def _subject(entry: Mapping[str, str]) -> str:
+    return normal_id(f"london-{entry['subject'].strip()}")
+
+
+def _fact(entry: Mapping[str, str], column: str) -> str:
+    """What a column says, empty where that is nothing."""
+    text = entry.get(column, "")
+    return "" if text in _UNKNOWN else text
 
 
 def _reduced(source: Path) -> Iterator[dict[str, str]]:

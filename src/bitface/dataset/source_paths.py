@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -18,6 +20,7 @@ class SourceFolder:
         """Lists nothing yet."""
         self._root = root
         self._listed: dict[Path, tuple[str, ...]] = {}
+        self._folders: dict[tuple[str, ...], Path] = {}
 
     def file(self, text: str) -> Path:
         """The file that a manifest names, which must be a plain file below the folder, reached over no link.
@@ -28,36 +31,54 @@ class SourceFolder:
         Raises:
             InputError: absolute, escaping, with a NUL or backslash, a link on the way, several such files, or none.
         """
-        pure = PurePosixPath(text)
-        if not text or "\0" in text or pure.is_absolute() or ".." in pure.parts:
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        if not text or "\0" in text or text.startswith("/") or ".." in parts:
             raise InputError("the path is empty, absolute or leaves the folder; use a path below the source folder")
         if "\\" in text:
             raise InputError("the path has a backslash; write folders with /, as in faces/a.jpg")
-        path = self._root
+        *folders, last = parts or [""]
         try:
-            for part in pure.parts:
-                path = self._entry(path, part)
-                if path.is_symlink():
-                    raise InputError("the path goes over a symbolic link; copy the file into the source folder")
-            if path.is_file():
-                return path
-        except OSError as error:
+            path, mode = self._entry(self._folder(tuple(folders)), last)
+        except (OSError, ValueError) as error:
             raise InputError(_MISSING) from error
-        raise InputError(_MISSING)
+        if not stat.S_ISREG(mode):
+            raise InputError(_MISSING)
+        return path
 
-    def _entry(self, folder: Path, name: str) -> Path:
+    def _folder(self, parts: tuple[str, ...]) -> Path:
+        """The folder of these names, looked at once."""
+        if parts not in self._folders:
+            path = self._root
+            for part in parts:
+                path, _ = self._entry(path, part)
+            self._folders[parts] = path
+        return self._folders[parts]
+
+    def _entry(self, folder: Path, name: str) -> tuple[Path, int]:
+        """What lies in a folder under a name, and its mode; raises OSError where nothing does, InputError for a link."""
         path = folder / name
-        if path.is_symlink() or path.exists():
-            return path
-        found = _alike(name, self._names(folder))
-        if len(found) > 1:
-            raise InputError("several files have this name but for its spelling; rename them apart")
-        return folder / found[0] if found else path
+        mode = _mode(path)
+        if mode is None:
+            found = _alike(name, self._names(folder))
+            if len(found) > 1:
+                raise InputError("several files have this name but for its spelling; rename them apart")
+            path = folder / found[0] if found else path
+            mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            raise InputError("the path goes over a symbolic link; copy the file into the source folder")
+        return path, mode
 
     def _names(self, folder: Path) -> tuple[str, ...]:
         if folder not in self._listed:
             self._listed[folder] = tuple(entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
         return self._listed[folder]
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return os.lstat(path).st_mode
+    except FileNotFoundError:
+        return None
 
 
 def _alike(name: str, names: tuple[str, ...]) -> list[str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from bitface.errors import InputError
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 """Soft hyphen, zero-width spaces and joiners, direction marks, byte order mark: copied along with an id, seen by nobody."""
 
 
+@lru_cache(maxsize=1 << 16)
 def normal_id(text: str) -> str:
     """The id as it is stored and looked up: NFKC (full-width digits become plain ones), no space or invisible mark around it.
 
@@ -21,7 +23,7 @@ def normal_id(text: str) -> str:
     Raises:
         InputError: what is left is not 1 to 64 of [A-Za-z0-9_-]; the message does not repeat the id.
     """
-    visible = text.translate(dict.fromkeys(map(ord, _INVISIBLE)))
+    visible = text.translate(_INVISIBLE)
     normal = unicodedata.normalize("NFKC", visible).strip()
     if not _ID.fullmatch(normal):
         raise InputError("the subject id is not 1 to 64 of [A-Za-z0-9_-]; rename it in the source")

@@ -16,10 +16,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from bitface.dataset.plain_files import read_plain
 from bitface.errors import InputError
 
 MOST_BYTES: Final = 512 << 20
 """A manifest of a million rows has some 100 MB; whatever is larger is a film or a disk image under the wrong name."""
+SMALL_BYTES: Final = 1 << 20
+"""For what a person reads and this installation keeps: a notice, a licence."""
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -46,7 +49,7 @@ class TextFile:
         return self.verbatim.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TableRow:
     """A row of a table. `number` counts rows from 1 without the header, `line` is the file's line that the row begins in.
 
@@ -69,14 +72,14 @@ class Table:
     rows: tuple[TableRow, ...]
 
 
-def read_text_file(path: Path) -> TextFile:
-    """Reads a text that somebody brings.
+def read_text_file(path: Path, most_bytes: int = MOST_BYTES, below: Path | None = None) -> TextFile:
+    """Reads a text that somebody brings, a plain file; `below` as `plain_files.opened` takes it.
 
     Raises:
-        InputError: it cannot be read, is too large, is no text in the encoding that it states, or holds a NUL; the message names
-            file, line and byte.
+        InputError: it cannot be read, is a link or no plain file, is too large, is no text in the encoding that it states, or holds
+            a NUL; the message names file, line and byte.
     """
-    data = _bytes(path)
+    data = read_plain(path, path.name, most_bytes, below)
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
     try:
         text = data.decode(encoding)
@@ -119,15 +122,6 @@ def read_table(file: TextFile, known: Sequence[str]) -> Table:
     return Table(name=file.name, columns=tuple(filter(None, columns)), separator=separator, rows=tuple(rows))
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path.name} is larger than {MOST_BYTES >> 20} MB; is this the right file?")
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror}; name a file that can") from error
-
-
 def _lines(before: str) -> int:
     """The number of the line that follows a text."""
     return 1 + before.count("\n") + len(re.findall(r"\r(?!\n)", before))
@@ -161,6 +155,8 @@ def _records(file: TextFile, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _row(number: int, line: int, cells: Sequence[str], columns: Sequence[str]) -> TableRow:
+    if len(cells) == len(columns) and "" not in columns:
+        return TableRow(number=number, line=line, values=dict(zip(columns, cells, strict=True)), fault=None)
     surplus = [
         at for at, (cell, column) in enumerate(zip_longest(cells, columns, fillvalue=""), 1) if cell and not column
     ]

@@ -17,9 +17,10 @@ SPLITS: Final = ("train", "validation", "test", "gate")
 SLICE_ATTRIBUTES: Final = ("age_band", "gender", "skin_tone", "ancestry")
 """The attributes by which every figure is sliced; values as `SubjectRecord.slices` gives them."""
 
-Kind = Literal["image", "clip"]
 SYNTHETIC_PREFIX: Final = "s"
 """Pseudonyms of synthetic people begin with it, those of real people with `r`."""
+
+Kind = Literal["image", "clip"]
 _PSEUDONYM: Final = re.compile(r"[a-z0-9]{16}")
 
 
@@ -89,6 +90,11 @@ def is_pseudonym(text: str) -> bool:
     return _PSEUDONYM.fullmatch(text) is not None
 
 
+def is_synthetic(person: str) -> bool:
+    """Whether a pseudonym belongs to a synthetic person, whose key is derived from the published demo key."""
+    return check_pseudonym(person).startswith(SYNTHETIC_PREFIX)
+
+
 def check_pseudonym(pseudonym: str) -> str:
     """Returns the pseudonym, 16 of [a-z0-9]; raises InputError otherwise (it becomes a file name)."""
     if not is_pseudonym(pseudonym):
@@ -96,11 +102,6 @@ def check_pseudonym(pseudonym: str) -> str:
             "a pseudonym is 16 characters of [a-z0-9]; this one is not, rebuild the dataset with `bitface data`"
         )
     return pseudonym
-
-
-def is_synthetic(person: str) -> bool:
-    """Whether a pseudonym belongs to a synthetic person, whose key is derived from the published demo key."""
-    return check_pseudonym(person).startswith(SYNTHETIC_PREFIX)
 
 
 def age_band_of(age_years: float | None) -> str:

@@ -7,7 +7,7 @@ that: by a consent that stands, and under the licence that their pictures came w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from bitface.ledger import questions, tables
 from bitface.ledger.contexts import in_force
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.licences import licences_on_record
-from bitface.ledger.rows import consent_of
+from bitface.ledger.rows import consent_of, notice_ids_of
 
 _NOBODY: Final = "nobody is on record as having made it"
 
@@ -57,7 +57,7 @@ class Crowd:
         self._dataset = connection.execute(select(versions).where(versions.c.version == dataset_version)).one()
         self._alike = _alike(connection, dataset_version)
         self._licences: Mapping[str, LicenceRecord] = licences_on_record(connection)
-        self._notices: Collection[str] = frozenset(connection.execute(select(tables.notices.c.sha256)).scalars())
+        self._notices = notice_ids_of(connection)
         self._approvals = in_force(connection)
 
     @property

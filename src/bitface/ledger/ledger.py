@@ -57,6 +57,7 @@ from bitface.ledger.rows import (
     decision_row,
     distinct_events,
     is_new,
+    notice_ids_of,
     notice_row,
     recorded_consents,
     recorded_digests,
@@ -225,6 +226,11 @@ class Ledger:
         """SHA-256 of every notice on record."""
         with reading(self._to_read) as connection:
             return frozenset(connection.execute(select(tables.notices.c.sha256)).scalars())
+
+    def notice_ids(self) -> dict[str, str]:
+        """SHA-256 of every notice on record -> the id that it was recorded under."""
+        with reading(self._to_read) as connection:
+            return notice_ids_of(connection)
 
     def record_dataset(self, dataset: DatasetEntry, members: Sequence[MemberEntry]) -> bool:
         """Freezes a dataset version and its members, each with the consent event that admitted it.

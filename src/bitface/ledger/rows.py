@@ -36,6 +36,12 @@ def notice_row(notice: Notice) -> dict[str, str]:
     }
 
 
+def notice_ids_of(connection: Connection) -> dict[str, str]:
+    """SHA-256 of every notice on record -> the id that it was recorded under."""
+    table = tables.notices
+    return {row.sha256: row.notice_id for row in connection.execute(select(table.c.sha256, table.c.notice_id))}
+
+
 def distinct_events(events: Iterable[ConsentEvent]) -> dict[str, ConsentEvent]:
     """Event id -> event; raises IntegrityError where two of one id differ."""
     offered: dict[str, ConsentEvent] = {}

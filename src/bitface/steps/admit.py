@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from bitface.consent.admission import Admission, admit_people, consent_snapshot_
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.errors import RefusedError
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.records import Kind, Sample, SubjectRecord
 from bitface.faces.splits import OWN_DIGESTS, fold_of_people, named_splits, split_by_person
 from bitface.params import SplitParams
 
@@ -44,17 +44,22 @@ def admit_members(
     samples: Sequence[Sample],
     events: Sequence[ConsentEvent],
     licences: Mapping[str, LicenceRecord],
-    known_notices: Collection[str],
+    known_notices: Mapping[str, str],
     purpose: str,
     context: str,
     at: datetime,
 ) -> tuple[dict[str, Admission], tuple[Quarantined, ...]]:
     """Sample id -> admission of the admitted ones, and the rest with reasons; their counts add up to `samples`."""
-    consents = admit_people(events, {sample.person for sample in samples}, purpose, context, at, known_notices)
+    people: dict[Kind, set[str]] = {}
+    for sample in samples:
+        people.setdefault(sample.kind, set()).add(sample.person)
+    consents = {
+        kind: admit_people(events, own, purpose, context, at, known_notices, kind) for kind, own in people.items()
+    }
     admitted: dict[str, Admission] = {}
     refused: list[Quarantined] = []
     for sample in samples:
-        answer = under_licence(licences.get(sample.licence_id), consents[sample.person], purpose, context)
+        answer = under_licence(licences.get(sample.licence_id), consents[sample.kind][sample.person], purpose, context)
         if answer.admitted:
             admitted[sample.sample_id] = answer
         else:

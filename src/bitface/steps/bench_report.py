@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 
 from bitface.binarize.cost import Cost
 from bitface.dataset.files import write_atomically
+from bitface.dataset.spreadsheets import write_rows
 from bitface.evaluation.latency import Ratio
 from bitface.metric_names import metric_name
 from bitface.ports import TrackedReport, Tracking
@@ -129,9 +129,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _csv(bench: Bench) -> str:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_row(row) for row in bench.rows)
+    write_rows(text, [_COLUMNS, *(tuple(_row(row).values()) for row in bench.rows)])
     return text.getvalue()
 
 

@@ -128,7 +128,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
 
 def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
     """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
-    events, notices = ledger.consents(person), ledger.known_notices()
+    events, notices = ledger.consents(person), ledger.notice_ids()
     answers = {
         f"{purpose} in {context}": admit(events, person, purpose, context, at, notices)
         for purpose in PURPOSES

@@ -21,7 +21,7 @@ _AHEAD_DAYS: Final = 90
 
 def assessment(ledger: Ledger, at: datetime) -> str:
     """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It names nobody."""
-    events, notices = ledger.consents(), ledger.known_notices()
+    events, notices = ledger.consents(), ledger.notice_ids()
     people = sorted({event.subject for event in events})
     by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
     for event in events:

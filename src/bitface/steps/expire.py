@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from bitface.consent.admission import admit_people
 from bitface.consent.admission import expiring as consents_ending
 from bitface.consent.events import ConsentEvent, utc_text
+from bitface.consent.law import ends
 from bitface.ledger.entries import ALIASES, ModelEntry
 from bitface.ledger.ledger import Ledger
 
@@ -39,7 +40,7 @@ def look(ledger: Ledger, days: int, at: datetime) -> dict[str, Any]:
 
 def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
     """Each alias whose version holds somebody who is not admitted any more."""
-    events, notices = ledger.consents(), ledger.known_notices()
+    events, notices = ledger.consents(), ledger.notice_ids()
     found = [
         _lapsed(alias, entry, events, notices, ledger, at) for alias in ALIASES if (entry := ledger.champion(alias))
     ]
@@ -49,16 +50,16 @@ def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
 def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
     """Consents in force that end within some days, soonest first: pseudonym, when and why, and the live models it is in.
 
-    A consent ends at its valid_to or its delete-by, whichever is first.
+    A consent ends at its valid_to, its delete-by, or where a state's law ends it, whichever is first; `because` says which.
     """
     ending = consents_ending(ledger.consents(), at, at + timedelta(days=days))
     members = {alias: _members(entry, ledger) for alias in ALIASES if (entry := ledger.champion(alias))}
     rows = []
     for event in ending:
-        ends, why = min((event.valid_to, "valid to"), (event.delete_by, "delete by"))
+        end, why = ends(event)
         alive = sorted(alias for alias, people in members.items() if event.subject in people)
         known = {"subject": event.subject, "record_id": event.record_id}
-        rows.append({**known, "ends": utc_text(ends), "because": why, "in": alive})
+        rows.append({**known, "ends": utc_text(end), "because": why, "in": alive})
     return sorted(rows, key=lambda row: (str(row["ends"]), str(row["subject"])))
 
 
@@ -84,7 +85,7 @@ def _lapsed(
     alias: str,
     entry: ModelEntry,
     events: Sequence[ConsentEvent],
-    notices: frozenset[str],
+    notices: Mapping[str, str],
     ledger: Ledger,
     at: datetime,
 ) -> Lapsed:

@@ -29,7 +29,8 @@ from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams, FeatureParams
 from bitface.ports import Landmarker, ReadImage, ReadVideo, Report, Runtime
 from bitface.steps.frames import Frames, frames_of
-from bitface.steps.inputs import Input, printable
+from bitface.steps.inputs import Input
+from bitface.terminal_text import printable
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel

@@ -11,7 +11,7 @@ import numpy as np
 
 from bitface.explain.region_mass import landmark_values
 from bitface.steps.explain_faces import NO_GRAPH, FaceExplained, PictureExplained
-from bitface.steps.inputs import printable
+from bitface.terminal_text import printable
 
 CAVEATS: Final = (
     "It explains the model and not the person: what the score rests on, not what anybody feels.",

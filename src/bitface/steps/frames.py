@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from bitface.errors import InputError
 from bitface.faces.frame_choice import evenly_spread
 from bitface.ports import ReadImage, ReadVideo
-from bitface.steps.inputs import Input, Trouble, list_inputs, printable, trouble_of
+from bitface.steps.inputs import Input, Trouble, list_inputs, trouble_of
+from bitface.terminal_text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +50,17 @@ def frames_of(path: Path, count: int, read: ReadImage, read_video: ReadVideo) ->
 
 def _of_file(one: Input, count: int, read: ReadImage, read_video: ReadVideo) -> tuple[NDArray[np.uint8], ...]:
     if one.is_video:
-        return tuple(read_video(one.path, count))
+        return tuple(read_video(one.place, count))
     if one.trouble is not None:
         raise InputError(f"'{printable(one.path.name)}' {one.trouble.reason}")
-    return (read(one.path, printable(one.path.name)),)
+    return (read(one.place, printable(one.path.name)),)
 
 
 def _read(inputs: Sequence[Input], read: ReadImage) -> tuple[list[NDArray[np.uint8]], list[Input]]:
     pictures, damaged = [], []
     for one in inputs:
         try:
-            pictures.append(read(one.path, one.path.name))
+            pictures.append(read(one.place, one.path.name))
         except InputError as error:
             damaged.append(Input(path=one.path, trouble=trouble_of(error, one.path.name)))
     return pictures, damaged

@@ -126,7 +126,7 @@ def as_judged(evaluation: Evaluated, cells: Sequence[Cell]) -> Evaluated:
 def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
     """How many of the run's samples consent still admits; samples admitted by licence alone stay admitted."""
     own = {person for person, answer in run.members.admissions.items() if answer.event_id is not None}
-    events, notices = ledger.consents(), ledger.known_notices()
+    events, notices = ledger.consents(), ledger.notice_ids()
     answers = admit_people(events, own, run.purpose, run.context, at, notices)
     gone = {person for person, answer in answers.items() if not answer.admitted}
     members = len(run.members.samples)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from bitface.dataset.plain_files import NO_FILE, opened
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.file_kinds import HEAD_BYTES, READ, FileKind, kind_by_name, kind_of
 
@@ -41,6 +42,13 @@ class Input:
     path: Path
     trouble: Trouble | None = None
     is_video: bool = False
+    leads_to: Path | None = None
+    """Of a link that was named: the file behind it when it was looked at."""
+
+    @property
+    def place(self) -> Path:
+        """The file that is read, which is no link itself."""
+        return self.leads_to or self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +96,8 @@ def _named(path: Path, mode: int | OSError) -> Input:
             return _in_trouble(path, "unreadable", "is a link that leads nowhere; name one that does not")
         return _out_of_reach(path, mode, is_loss=True)
     if not stat.S_ISREG(mode):
-        return _in_trouble(path, "not_supported", "is neither a file nor a folder; save it as a file")
-    found = _of_file(path)
+        return _in_trouble(path, "not_supported", NO_FILE)
+    found = _of_file(path, Path(os.path.realpath(path)) if path.is_symlink() else None)
     return found if found.trouble is None else replace(found, trouble=replace(found.trouble, is_loss=True))
 
 
@@ -132,16 +140,18 @@ def _may_be_picture(path: Path) -> bool:
     return not path.suffix or kind_by_name(path.suffix) is not None
 
 
-def _of_file(path: Path) -> Input:
+def _of_file(path: Path, leads_to: Path | None = None) -> Input:
     try:
-        with path.open("rb") as file:
+        with opened(leads_to or path, "") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         return _out_of_reach(path, error, is_loss=_may_be_picture(path))
+    except NotSupportedError as error:  # it was another thing a moment ago
+        return _in_trouble(path, "not_supported", str(error).strip(), is_loss=_may_be_picture(path))
     kind, called = kind_of(head), kind_by_name(path.suffix)
     seems = kind or called
     is_video = seems is not None and seems.medium == "video" and bool(head)
-    return Input(path=path, trouble=_trouble_with(head, kind, called), is_video=is_video)
+    return Input(path=path, trouble=_trouble_with(head, kind, called), is_video=is_video, leads_to=leads_to)
 
 
 def _trouble_with(head: bytes, kind: FileKind | None, called: FileKind | None) -> Trouble | None:
@@ -183,8 +193,3 @@ def trouble_of(error: InputError, label: str) -> Trouble:
     elif isinstance(error, NotSupportedError):
         status = "not_supported"
     return Trouble(status=status, reason=" ".join(str(error).split()).removeprefix(f"{label!r} "))
-
-
-def printable(name: str) -> str:
-    """A name on one line, whatever characters are in it; what no terminal should get is escaped as in Python."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitface.consent.known_sources import Notice
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, grouped
 from bitface.dataset.import_rules import Correction, Picture, agreeing_files, agreeing_pictures, contradicted_people
+from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
-from bitface.errors import InputError, RefusedError
+from bitface.errors import InputError, OverLimitError, RefusedError
+from bitface.faces.clip_limits import check_clip
 from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.writing import Change, Stores, Writer
@@ -64,38 +68,34 @@ def import_people(
         RefusedError: no row is usable, and consent is the reason of each.
         IntegrityError: a consent event contradicts one on record.
     """
-    contradicted = contradicted_people(intake.rows)
-    rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
-    rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    brought, undecodable = _read(rows, pictures)
-    agreeing, doubled = agreeing_pictures(brought)
-    rejected += [*intake.rejected, *of_files, *undecodable, *doubled]
-    if writing is None:
-        decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
-        _check_any(decision)
-        return _report(decision, None, None)
-    with writing() as writer:
-        stores = writer.stores
-        _narrow_licence(intake, stores)
-        decision = decide(intake, agreeing, rejected, stores, at)
-        if not decision.is_change:
-            stores.ledger.record_consents(
-                decision.events,
-                notices if decision.taken else (),
-                [intake.licence] if decision.taken else (),
-            )
+    with Spool() as spool:
+        agreeing, rejected = _brought(intake, pictures, spool)
+        if writing is None:
+            decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
             _check_any(decision)
-            return _report(decision, version_of(stores.data), stores.store.pin())
-        changed = writer.change(
-            Change(
-                fill=lambda folder: fill_with(folder, decision, stores),
-                versioning="pin",
-                enrolments=tuple(one.enrolment for one in decision.taken),
-                notices=notices,
-                events=decision.events,
-                licences=(intake.licence,),
-            )
+            return _report(decision, None, None)
+        with writing() as writer:
+            _narrow_licence(intake, writer.stores)
+            return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices)
+
+
+def _write(writer: Writer, decision: Decision, notices: Sequence[Notice]) -> IntakeReport:
+    stores = writer.stores
+    if not decision.is_change:
+        shown = (notices, [decision.licence]) if decision.taken else ((), ())
+        stores.ledger.record_consents(decision.events, *shown)
+        _check_any(decision)
+        return _report(decision, version_of(stores.data), stores.store.pin())
+    changed = writer.change(
+        Change(
+            fill=lambda folder: fill_with(folder, decision, stores),
+            versioning="pin",
+            enrolments=tuple(one.enrolment for one in decision.taken),
+            notices=notices,
+            events=decision.events,
+            licences=(decision.licence,),
         )
+    )
     return _report(decision, changed.manifest_sha256, changed.version)
 
 
@@ -107,27 +107,57 @@ def _narrow_licence(intake: Intake, stores: Stores) -> None:
         stores.ledger.record_consents((), (), [intake.licence])
 
 
-def _read(rows: Sequence[ImportRow], pictures: Pictures) -> tuple[list[Picture], list[QuarantinedRow]]:
+def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence[Picture], list[QuarantinedRow]]:
+    """The pictures of an intake that agree with each other, and every row that is not among them."""
+    contradicted = contradicted_people(intake.rows)
+    rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
+    rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
+    brought, undecodable = _read(rows, pictures, spool)
+    agreeing, doubled = agreeing_pictures(brought)
+    return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
+
+
+def _read(rows: Sequence[ImportRow], pictures: Pictures, spool: Spool) -> tuple[list[Picture], list[QuarantinedRow]]:
     """The samples that can be read, packed, and the rows of the others."""
     brought: list[Picture] = []
     rejected: list[QuarantinedRow] = []
     people = grouped(rows)
     for done, samples in enumerate(people.values(), start=1):
         for members in samples.values():
-            frames, readable = [], []
-            for member in members:
-                try:
-                    frames.append(pictures.read(member.path, f"row {member.row}"))
-                    readable.append(member)
-                except InputError as error:
-                    rejected.append(member.refused(str(error)))
-            if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
-                reason = "the frames of this clip differ in size or label; make them alike"
-                rejected += [member.refused(reason) for member in readable]
-            elif frames:
-                brought.append(Picture(rows=tuple(readable), media=pictures.encode(np.stack(frames), lossless=True)))
+            picture, unread = _sample(members, pictures, spool)
+            brought += [picture] if picture is not None else []
+            rejected += unread
         pictures.report("reading pictures", done, len(people))
     return brought, rejected
+
+
+def _sample(
+    members: Sequence[ImportRow], pictures: Pictures, spool: Spool
+) -> tuple[Picture | None, list[QuarantinedRow]]:
+    """One sample of the rows of it that can be read, and the rows of it that cannot; none of it where it is too large to be held."""
+    frames: list[NDArray[np.uint8]] = []
+    readable: list[ImportRow] = []
+    rejected: list[QuarantinedRow] = []
+    for member in members:
+        try:
+            frame = pictures.read(member.path, f"row {member.row}")
+        except InputError as error:
+            rejected.append(member.refused(str(error)))
+            continue
+        try:
+            check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
+        except OverLimitError as error:
+            return None, [row.refused(str(error)) for row in members]
+        frames.append(frame)
+        readable.append(member)
+    if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
+        reason = "the frames of this clip differ in size or label; make them alike"
+        return None, rejected + [member.refused(reason) for member in readable]
+    if not frames:
+        return None, rejected
+    media = pictures.encode(frames, lossless=True)
+    picture = Picture(rows=tuple(readable), sha256=hashlib.sha256(media).hexdigest(), media=spool.put(media))
+    return picture, rejected
 
 
 def _check_any(decision: Decision) -> None:

@@ -19,7 +19,7 @@ from bitface.dataset.keys import ERASED, Enrolment
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.records import Kind, Sample, SubjectRecord
 from bitface.steps.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.writing import Stores
 
@@ -37,7 +37,8 @@ class Intake:
     source: str
     consents: Callable[[Mapping[str, str], Mapping[str, str]], tuple[ConsentEvent, ...]]
     """Given subject id -> pseudonym and pseudonym -> age band, the consent events of those people."""
-    known_notices: frozenset[str]
+    known_notices: Mapping[str, str]
+    """SHA-256 -> id: those on record, and those that are brought."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
 
@@ -50,7 +51,8 @@ class Taken:
     record: SubjectRecord
     is_present: bool
     is_changed: bool
-    added: Mapping[str, bytes]
+    added: Mapping[str, Callable[[], bytes]]
+    """What is new, read when it is written."""
     samples: Mapping[str, Sample]
     corrections: tuple[Correction, ...]
     rows: frozenset[int]
@@ -98,11 +100,18 @@ def decide(
         on_record = stores.ledger.consents(pseudonyms[subject])
         known_ids = {event.event_id for event in on_record}
         new = in_log_order(event for event in offered if event.event_id not in known_ids)
-        refusal = intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], intake, at)
-        if refusal:
-            refused += [row.refused(CONSENT_TEXT + refusal) for row in _rows(own)]
-            continue
-        free, theirs = _unclaimed(own, pseudonyms[subject], samples, content)
+        refusals = {
+            kind: intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], kind, intake, at)
+            for kind in {picture.kind for picture in own}
+        }
+        refused += [
+            row.refused(f"{CONSENT_TEXT}{why}")
+            for picture in own
+            if (why := refusals[picture.kind])
+            for row in picture.rows
+        ]
+        allowed = [picture for picture in own if not refusals[picture.kind]]
+        free, theirs = _unclaimed(allowed, pseudonyms[subject], samples, content)
         refused += theirs
         if free:
             after = record_from(_rows(free), pseudonyms[subject], known[subject])
@@ -141,12 +150,12 @@ def _rows(pictures: Iterable[Picture]) -> list[ImportRow]:
     return [row for picture in pictures for row in picture.rows]
 
 
-def _refusal(events: Sequence[ConsentEvent], person: str, intake: Intake, at: datetime) -> str | None:
-    """Why nothing at all may be done with this person's pictures, or None."""
+def _refusal(events: Sequence[ConsentEvent], person: str, kind: Kind, intake: Intake, at: datetime) -> str | None:
+    """Why nothing at all may be done with this person's pictures of a kind, or None."""
     reasons: Counter[str] = Counter()
     for purpose in PURPOSES:
         for context in CONTEXTS:
-            consent = admit(events, person, purpose, context, at, intake.known_notices)
+            consent = admit(events, person, purpose, context, at, intake.known_notices, kind=kind)
             answer = under_licence(intake.licence, consent, purpose, context)
             if answer.admitted:
                 return None
@@ -182,7 +191,7 @@ def _part_of(
     """One person's part, against what is there, which is known by its content."""
     person = enrolment.pseudonym
     corrections = list(corrections_of_person(_rows(pictures), known, after))
-    added: dict[str, bytes] = {}
+    added: dict[str, Callable[[], bytes]] = {}
     theirs: dict[str, Sample] = {}
     new_rows: set[int] = set()
     for picture in pictures:
@@ -191,7 +200,7 @@ def _part_of(
             theirs[present.sample_id], changes = corrected_sample(picture.rows, present, intake.licence.id)
             corrections += changes
         else:
-            sample = _brought_sample(person, digest_of(picture.media, person, key), picture, intake)
+            sample = _brought_sample(person, digest_of(picture.media(), person, key), picture, intake)
             added[sample.sample_id] = picture.media
             theirs[sample.sample_id] = sample
             new_rows |= {row.row for row in picture.rows}
@@ -235,7 +244,8 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     """A person's shard: what was in it, what is new, and the consent events that came with it."""
     person = one.enrolment.pseudonym
     receipts = [event.model_dump(mode="json") for event in events if event.subject == person]
-    new = Shard(subject=one.record, samples=one.added, facial_actions={}, consent_receipts=receipts)
+    samples = {name: media() for name, media in one.added.items()}
+    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts)
     if not one.is_present:
         return new
     old = read_shard(data, person, key)

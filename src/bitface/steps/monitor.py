@@ -192,5 +192,5 @@ def _farthest(
 def _gone(ledger: Ledger, run: RunEntry, at: datetime) -> set[str]:
     """People of the champion's dataset whom consent does not admit any more."""
     people = {member.person for member in ledger.members(run.dataset_version) if member.consent_event_id is not None}
-    answers = admit_people(ledger.consents(), people, run.purpose, run.context, at, ledger.known_notices())
+    answers = admit_people(ledger.consents(), people, run.purpose, run.context, at, ledger.notice_ids())
     return {person for person, answer in answers.items() if not answer.admitted}

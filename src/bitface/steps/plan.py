@@ -133,7 +133,7 @@ def members_of(
     samples = read_index(data)
     _learn_published_consents({sample.person for sample in samples}, ledger)
     events = ledger.consents()
-    admitted, refused = admit_members(samples, events, ledger.licences(), ledger.known_notices(), purpose, context, at)
+    admitted, refused = admit_members(samples, events, ledger.licences(), ledger.notice_ids(), purpose, context, at)
     claimed = [sample.sample_id for sample in samples if sample.person in undrawn and sample.sample_id in admitted]
     drawn = {name: answer for name, answer in admitted.items() if name not in set(claimed)}
     left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.errors import InputError
 from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
@@ -73,11 +74,11 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
         return _unread(path, one.trouble)
     start = time.perf_counter()
     try:
-        image = reader.read(path, path.name)
+        image = reader.read(one.place, path.name)
         decoded = time.perf_counter()
         seen = landmarker.see_all(image, reader.features)
         looked = time.perf_counter()
-        _keep(path, seen[: reader.faces_max], reader.keep)
+        _keep(one, seen[: reader.faces_max], reader.keep)
     except InputError as error:
         return _unread(path, trouble_of(error, path.name))
     if not seen:
@@ -99,13 +100,10 @@ def _unread(path: Path, trouble: Trouble) -> Prediction:
     return Prediction(path=path, status=trouble.status, reason=trouble.reason, is_loss=trouble.is_loss)
 
 
-def _keep(path: Path, faces: Sequence[SeenFace], keep: Keep | None) -> None:
+def _keep(one: Input, faces: Sequence[SeenFace], keep: Keep | None) -> None:
     if keep is None or not faces:
         return
-    try:
-        picture = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path.name!r} was taken away while it was read ({error.strerror})") from error
+    picture = hashlib.sha256(read_plain(one.place, repr(one.path.name), PICTURE_BYTES)).hexdigest()
     for number, face in enumerate(faces):
         keep(picture, number, face)
 

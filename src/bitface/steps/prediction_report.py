@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
 from collections import Counter
@@ -11,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bitface.dataset.spreadsheets import write_rows
 from bitface.errors import InputError
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
-from bitface.steps.inputs import printable
 from bitface.steps.predict import STATUSES, Prediction
+from bitface.terminal_text import printable
 
 WriteRow = Callable[[Prediction], None]
 
@@ -50,8 +50,8 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
 
     A row per face, and one for an input without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
     emotion in the order of the alphabet, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
-    status line). UTF-8; bytes of a path that are none are written as ``\udcff``. Where the work ends early, what was written
-    stays in a file `*.part` beside it.
+    status line). A text that begins as a formula has a `'` before it, see `spreadsheets`. UTF-8; bytes of a path that are none
+    are written as ``\udcff``. Where the work ends early, what was written stays in a file `*.part` beside it.
 
     A device or a pipe is written straight. Errors of the system rise, on entry before any work.
     """
@@ -59,10 +59,9 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
     place = Path(os.path.realpath(path))
     part = place if place.exists() and not place.is_file() else _part_beside(place)
     with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
 
         def write(rows: Iterable[Sequence[Any]]) -> None:
-            writer.writerows(rows)
+            write_rows(stream, rows)
             stream.flush()
 
         write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason", "model"]])

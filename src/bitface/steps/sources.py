@@ -10,15 +10,15 @@ from pathlib import Path
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, Notice, london_consents, packaged_notice
 from bitface.consent.policy import LicenceRecord, parse_licences
-from bitface.dataset.files import sha256_of
 from bitface.dataset.import_rows import manifest_table, minors_of, rows_of
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.london import read_london
-from bitface.dataset.text_files import read_text_file
+from bitface.dataset.text_files import SMALL_BYTES, read_text_file
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.steps.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
 from bitface.steps.intake_decision import Intake
+from bitface.terminal_text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def london_source(folder: Path, at: datetime) -> Source:
     statements = [
         folder / name for name in ("SOURCE_README.md", "LICENSE.md", "README.md") if (folder / name).is_file()
     ]
-    evidence = sha256_of(statements[0]) if statements else notice.sha256
+    evidence = read_text_file(statements[0], SMALL_BYTES, folder).sha256 if statements else notice.sha256
 
     def consents(_: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         return london_consents(bands, evidence_sha256=evidence, recorded_at=at)  # type: ignore[arg-type]  # checked words
@@ -58,7 +58,7 @@ def london_source(folder: Path, at: datetime) -> Source:
         licence=LONDON_LICENCE,
         source="london",
         consents=consents,
-        known_notices=frozenset({notice.sha256}),
+        known_notices={notice.sha256: notice.notice_id},
     )
     return Source(intake=intake, notices=(notice,))
 
@@ -91,10 +91,10 @@ def brought_source(format_: str, files: FolderFiles, consents: BroughtConsents, 
     """What a source brings, by the name of its layout. Raises what `london_source` and `folder_source` raise."""
     if format_ == "london":
         return london_source(files.folder, at)
-    return folder_source(files, consents, ledger.known_notices())
+    return folder_source(files, consents, ledger.notice_ids())
 
 
-def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: frozenset[str]) -> Source:
+def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: Mapping[str, str]) -> Source:
     """A folder of pictures with `manifest.csv`, `licence.json`, the notices shown in `notices/`, and the consents.
 
     Raises:
@@ -112,9 +112,9 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
         rows=rows,
         rejected=rejected,
         licence=licence,
-        source=files.folder.name[:40],
+        source=printable(files.folder.name).lstrip("'")[:40],
         consents=events,
-        known_notices=known_notices | {notice.sha256 for notice in notices},
+        known_notices={**{notice.sha256: notice.notice_id for notice in notices}, **known_notices},
         faults=consents.faults,
     )
     return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(table))
@@ -127,7 +127,7 @@ def read_notices(folder: Path) -> tuple[Notice, ...]:
     that of the same words as UTF-8 with plain line ends: git and editors rewrite those on the way from one machine to another.
 
     Raises:
-        InputError: one of them is no text that can be read; the message names it.
+        InputError: one of them is no text that can be read, is over 1 MiB, a link, or lies behind one; the message names it.
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [path for path in entries if path.suffix.lower() in (".md", ".txt") and not path.name.startswith(".")]
@@ -135,7 +135,7 @@ def read_notices(folder: Path) -> tuple[Notice, ...]:
 
 
 def _spellings(path: Path) -> Iterator[Notice]:
-    file = read_text_file(path)
+    file = read_text_file(path, SMALL_BYTES, path.parent.parent)
     brought = Notice(notice_id=path.stem, language="en", text=file.verbatim, file_sha256=file.sha256)
     plain = Notice(notice_id=path.stem, language="en", text=file.text)
     yield brought
@@ -145,7 +145,7 @@ def _spellings(path: Path) -> Iterator[Notice]:
 
 def _licence(path: Path) -> LicenceRecord:
     _check_there(path, "--licence", "a licence record with id, name, text or address, and purposes")
-    text = read_text_file(path).text
+    text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
         raise InputError(f"{path.name} holds {len(records)} licence records; an import has one licence")

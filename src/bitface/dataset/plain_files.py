@@ -1,0 +1,83 @@
+"""Opens what people bring: plain files only, over no link, and none that is larger than its kind may be.
+
+A link in a folder that somebody brings could lead to any file of this machine, a pipe never ends, a device may do anything. What is
+looked at is the opened file itself, so that nobody can change it between the look and the reading.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bitface.errors import InputError, NotSupportedError, OverLimitError
+
+PICTURE_BYTES: Final = 64 << 20
+"""Of a picture's file; more is a film under the wrong name, or made to fill the memory."""
+LINK: Final = "is a link, or lies behind one, and links are not followed; copy what it leads to"
+NO_FILE: Final = "is neither a file nor a folder; save it as a file"
+# Opening a pipe would wait for who writes it, and opening a terminal could make it ours.
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LINK_ERRORS: Final = (errno.ELOOP, errno.EMLINK)
+
+
+@contextmanager
+def opened(path: Path, name: str, below: Path | None = None) -> Iterator[BinaryIO]:
+    """A plain file, open for reading. `name` is what an error calls it.
+
+    The last part of the path may be no link; where `below` is given, a folder that it lies in, no part from there on.
+
+    Raises:
+        NotSupportedError: a link, or no plain file. OSError: it is not there, or may not be read.
+    """
+    try:
+        with _folder_of(path, below) as folder:
+            found = os.open(path.name if folder is not None else path, _FLAGS, dir_fd=folder)
+    except OSError as error:
+        # A link where a folder is opened is no folder.
+        is_link = error.errno in _LINK_ERRORS or (error.errno == errno.ENOTDIR and path.parent.is_dir())
+        if is_link:
+            raise NotSupportedError(f"{name} {LINK}") from error
+        raise
+    with os.fdopen(found, "rb") as file:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise NotSupportedError(f"{name} {NO_FILE}")
+        yield file
+
+
+def read_plain(path: Path, name: str, most_bytes: int, below: Path | None = None) -> bytes:
+    """The bytes of a plain file, see `opened`.
+
+    Raises:
+        InputError: it cannot be read, is a link or no plain file (NotSupportedError), or has over `most_bytes` (OverLimitError).
+    """
+    try:
+        with opened(path, name, below) as file:
+            size = os.fstat(file.fileno()).st_size
+            # Read to the limit and not to the size: a file may grow while it is read.
+            data = file.read(most_bytes + 1) if size <= most_bytes else b""
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror}); check that it is there") from error
+    if max(size, len(data)) > most_bytes:
+        raise OverLimitError(f"{name} has {max(size, len(data))} bytes, over {most_bytes}; make it smaller")
+    return data
+
+
+@contextmanager
+def _folder_of(path: Path, below: Path | None) -> Iterator[int | None]:
+    """A descriptor of the folder that a file lies in, reached from `below` over no link; None without it."""
+    if below is None:
+        yield None
+        return
+    with ExitStack() as stack:
+        folder = os.open(below, _FOLDER)
+        stack.callback(os.close, folder)
+        for part in path.relative_to(below).parts[:-1]:
+            folder = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            stack.callback(os.close, folder)
+        yield folder
