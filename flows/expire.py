@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.service import look_after
+from flows.nightly import look_after
 from flows.wiring import open_tools
 
 

@@ -10,11 +10,8 @@ from typing import Any
 
 from bitface.adapters.prefect_processes import client_settings, server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
-from bitface.dataset.prediction_log import first_day_kept
-from bitface.steps.checkpoints import sign_checkpoint
-from bitface.steps.expire import look
-from flows.deployments import CONSENT_LAPSED, REACTIONS, deployments
-from flows.wiring import QUIET, Tools, home_tag, prediction_log, prepare_server
+from flows.deployments import REACTIONS, deployments
+from flows.wiring import QUIET, Tools, home_tag, prepare_server
 
 
 def schedule_all(
@@ -50,21 +47,6 @@ def serve_schedule(tools: Tools, port: int) -> int:
         sys.stdout.write(f"Prefect: {where}  a worker waits for what is scheduled (Ctrl-C ends it)\n{asks}")
         sys.stdout.flush()
         return process.wait()
-
-
-def look_after(tools: Tools, days: int | None) -> dict[str, Any]:
-    """Lapsed and lapsing consents of this installation, with an event where a live model holds somebody who left; kept predictions
-    whose time is over are destroyed, and the end of the log is signed.
-    """
-    ahead = tools.params.schedule.expire_days if days is None else days
-    with tools.ledger as ledger:
-        found = look(ledger, ahead, tools.now())
-        sign_checkpoint(ledger, tools.workspace.home, tools.now())
-    forgotten = prediction_log(tools).forget(first_day_kept(tools.now(), tools.params.drift.log_days))
-    if found["lapsed"]:
-        text = "\n".join(found["lapsed"])
-        announce(tools, CONSENT_LAPSED, {"models": len(found["lapsed"])}, "bitface: consent has ended", text)
-    return {**found, "days_of_predictions_destroyed": forgotten}
 
 
 def announce(tools: Tools, event: str, payload: dict[str, int], subject: str, body: str) -> None:

@@ -263,6 +263,17 @@ def test_a_consent_that_the_law_does_not_carry_lets_nobody_in(run, source, proje
     assert run("data", "import", source.folder, "--format", "folder")[0] == 4
 
 
+def test_whoever_withdrew_is_on_the_list_of_those_who_must_go(bitface, source, tmp_path) -> None:
+    """As people run it: a withdrawal closes, and until the erasure the person is listed; nobody else is."""
+    source.rows("a1.png,p1,fear", "a2.png,p2,neutral")
+    project = tmp_path / "fresh"
+    assert bitface(project, "data", "import", str(source.folder), "--format", "folder").returncode == 0
+    assert json.loads(bitface(project, "retention", "--json").stdout) == []
+    assert bitface(project, "consent", "withdraw", "p1", "--reason", "asked").returncode == 0
+    (row,) = json.loads(bitface(project, "retention", "--json").stdout)
+    assert (row["because"], row["samples"], row["overdue_days"]) == ("withdrawn and not erased", 1, 0)
+
+
 def test_what_the_law_ends_is_named_among_what_ends_soon(run, source, project) -> None:
     source.rows("a1.png,p1,fear")
     talked = (NOW - timedelta(days=3 * 365 - 20)).isoformat()

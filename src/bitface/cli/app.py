@@ -16,6 +16,7 @@ from bitface.cli.explain import explain
 from bitface.cli.policy import policy_app
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
+from bitface.cli.retention import retention
 from bitface.cli.retrain import gate_app, retrain, ui
 from bitface.cli.schedule import schedule, worker
 from bitface.cli.study import study_app
@@ -44,6 +45,7 @@ app.command()(drift)
 app.add_typer(consent_app, name="consent")
 app.add_typer(context_app, name="context")
 app.command()(erase)
+app.command()(retention)
 app.add_typer(audit_app, name="audit")
 app.command()(bench)
 app.command()(schedule)

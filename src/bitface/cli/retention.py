@@ -1,0 +1,35 @@
+"""`bitface retention`: whose data must go, and erasing them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+
+
+def retention(
+    enforce: Annotated[bool, typer.Option("--enforce", help="Erase everybody who is listed, in one erasure.")] = False,
+    profile: Annotated[str, typer.Option(help="Of the retrain without them: quick, default or full.")] = "default",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over params.yaml, of that retrain.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whose data are here for longer than they, their consent or a state's law allow, or were withdrawn and never erased."""
+    from bitface.steps.retention import REASON, due, retention_document, retention_text
+    from flows.wiring import open_tools, ready_for_flow
+
+    overrides = tuple(set_ or ())
+    tools = (ready_for_flow if enforce else open_tools)(profile, overrides)
+    with tools.ledger as ledger:
+        found = due(tools.workspace.data, tools.keys, ledger, tools.now())
+    if not enforce or not found:
+        emit(retention_document(found, tools.now()), retention_text(found, tools.now()), as_json)
+        return
+    from bitface.steps.erase import erase_text, summary_of
+    from flows.erase import erase_here
+
+    done = summary_of(erase_here([one.person for one in found], REASON, profile, overrides), dry_run=False)
+    emit(done, erase_text(done), as_json)
