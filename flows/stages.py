@@ -24,8 +24,10 @@ from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.checkpoints import sign_checkpoint
+from bitface.steps.contents import check_not_empty
 from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.drift import Drifted, measure_drift
+from bitface.steps.erasure_people import check_nobody_returned, returned
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
 from bitface.steps.export import Exported, export_model
@@ -40,8 +42,10 @@ from bitface.steps.featurise import (
 from bitface.steps.gate import Decided, as_judged, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
+from bitface.steps.naming_nobody import naming_nobody
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, check_people, code_commit, plan_run
+from bitface.steps.reentry import reentry
 from bitface.steps.reference import keep_reference
 from bitface.steps.register import record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
@@ -51,7 +55,7 @@ from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
 from bitface.steps.study_models import report_study, study_models
 from bitface.steps.summary import reuse
 from bitface.steps.train import Trained, train_models
-from bitface.steps.transfer import Transferred, judge_on_real_people, london_folder
+from bitface.steps.transfer import Entry, Transferred, judge_on_real_people, london_folder
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
 from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
@@ -94,19 +98,27 @@ class Stages:
             self.lease.append(lease)
             self.warnings.extend([*wiring.ended(self.tools), *wiring.reconciled(self.tools)])
             try:
-                yield
+                with naming_nobody():
+                    yield
             except BaseException as error:
                 wiring.failed(self.tools, self.begun, error, self.warnings.append)
                 raise
 
     def version(self) -> DatasetRef:
-        """Finds, pulls or renders the dataset."""
+        """Finds, pulls or renders the dataset.
+
+        Raises:
+            RefusedError: somebody who was erased is here again. InputError: everybody in it was erased.
+        """
         tools = self.tools
         marker = tools.workspace.home / "rendered.json"
         with self._timed("dataset"), wiring.writing(tools, "bitface retrain", self.warnings.append) as writer:
             found = find_dataset(
                 tools.workspace.data, tools.store, partial(wiring.synthesise, tools, writer), tools.profile, marker
             )
+        place = tools.workspace
+        check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
+        check_not_empty(place.data)
         self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
         return found
 
@@ -240,9 +252,19 @@ class Stages:
             return None
         with self._timed("transfer"):
             source, (look, _) = london_source(folder, tools.now()), wiring.landmarker(tools)
-            return judge_on_real_people(
-                run, bundle, source, look, tools.read_image, wiring.load_runtime, tools.now(), tools.progress
+            found = judge_on_real_people(
+                run,
+                bundle,
+                source,
+                look,
+                tools.read_image,
+                wiring.load_runtime,
+                tools.now(),
+                tools.progress,
+                Entry(asked=reentry(tools.keys, tools.workspace.home), encode=tools.encode),
             )
+        self.warnings.extend(found.warnings())
+        return found
 
     def explain(
         self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation

@@ -18,7 +18,7 @@ from bitface.adapters.media_files import decode_frames, encode_frames, read_imag
 from bitface.adapters.prefect_processes import TemporaryServer, check_server, group, named_server, running_server
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
-from bitface.dataset.decryptions import DecryptionLog
+from bitface.dataset.decryptions import HEAD, DecryptionLog
 from bitface.dataset.index import has_dataset
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
@@ -171,8 +171,8 @@ def open_keys(place: Workspace) -> KeyStore:
     from bitface.steps.audit import DECRYPTIONS
 
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
-    log = DecryptionLog(place.home / DECRYPTIONS, user_name(), purpose, utc_now)
-    return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened)
+    log = DecryptionLog(place.home / DECRYPTIONS, place.keys / HEAD, user_name(), purpose, utc_now)
+    return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened, beside=place.data)
 
 
 def open_ledger(place: Workspace) -> Ledger:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import getpass
 import os
+import pwd
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -126,10 +126,12 @@ def check_port(port: int) -> None:
 
 
 def user_name() -> str:
-    """Who runs this: the login name, or the number where a user has none, as in many containers."""
+    """Who runs this, as the operating system knows it and whatever the environment says; the number where a user has no name, as in
+    many containers.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"user {os.getuid()}"
 
 

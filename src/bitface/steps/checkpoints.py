@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bitface.consent.events import canonical_json
+from bitface.dataset.decryptions import HEAD, Head, read_head
 from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.suppression import BOOK
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.entries import Checkpoint
@@ -27,6 +29,8 @@ from bitface.ledger.ledger import Ledger
 
 FOLDER: Final = "checkpoints"
 _KEY: Final = "checkpoint.pem"
+_BOOK: Final = "erased"
+_OPENINGS: Final = "openings"
 
 
 def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
@@ -44,13 +48,46 @@ def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
 def signed_checkpoint(found: Checkpoint, home: Path, at: datetime) -> bytes:
     """A checkpoint as a signed document."""
     key = _signing_key(home)
-    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key)}
+    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key), **_kept(home)}
     signature = key.sign(canonical_json(statement).encode())
     return (json.dumps({**statement, "signature": signature.hex()}, indent=1) + "\n").encode()
 
 
 def read_checkpoint(path: Path, home: Path) -> Checkpoint:
-    """A checkpoint that this installation signed.
+    """A checkpoint that this installation signed. Raises what `_verified` raises."""
+    return _verified(path, home)[0]
+
+
+def erased_in(path: Path, home: Path) -> Any:
+    """The book of the erased that a checkpoint holds, as it is stored. Raises what `_verified` raises, and InputError where there is none."""
+    found = _verified(path, home)[1].get(_BOOK)
+    if found is None:
+        raise InputError(
+            f"'{path.name}' knows of nobody who was erased; name a checkpoint that was signed after an erasure"
+        )
+    return found
+
+
+def openings_in(path: Path, home: Path) -> Head | None:
+    """Where the log of openings ended when a checkpoint was signed, None where it does not say. Raises what `_verified` raises."""
+    found = _verified(path, home)[1].get(_OPENINGS)
+    return None if found is None else Head(**found)
+
+
+def latest_checkpoint(home: Path) -> Path | None:
+    """The checkpoint of the longest log that lies in `checkpoints/`, None where there is none."""
+    return max((home / FOLDER).glob("*.json"), key=lambda path: path.name, default=None)
+
+
+def _kept(home: Path) -> dict[str, Any]:
+    """What else is lost where home is restored from a backup: by what erased people are known again, and how many openings were noted."""
+    book, head = home / "keys" / BOOK, read_head(home / "keys" / HEAD)
+    erased = {_BOOK: json.loads(book.read_text(encoding="utf-8"))} if book.is_file() else {}
+    return {**erased, **({_OPENINGS: asdict(head)} if head else {})}
+
+
+def _verified(path: Path, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
+    """A checkpoint that this installation signed, and the whole statement.
 
     Raises:
         InputError: the file is none. IntegrityError: it was edited, or another installation's key signed it.
@@ -68,7 +105,7 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
         raise IntegrityError(f"'{path.name}' was edited: its signature does not hold; fetch it again") from error
     if (home / "keys" / _KEY).is_file() and document["public_key"] != _public(_signing_key(home)):
         raise IntegrityError(f"'{path.name}' was signed by another installation's key; name one of this installation")
-    return found
+    return found, document
 
 
 def _signing_key(home: Path) -> Ed25519PrivateKey:
