@@ -46,7 +46,7 @@ class Erasing:
             return erase.leave_dataset(opened, writer)
 
     def must_retrain(self, opened: Opened) -> bool:
-        """Whether models are to be made again: one was made with them, somebody else is left, and it was not done before an interruption."""
+        """Whether models are to be made again: one was made with them, somebody is left, and it was not done before an interruption."""
         data = self.tools.workspace.data
         return (
             opened.replaces

@@ -277,6 +277,15 @@ class Interleavings(RuleBasedStateMachine):
         names = {stores.keys.pseudonym_of(who): who for who in (*PEOPLE, "p4")}
         return {names[sample.person] for sample in read_index(stores.data)}
 
+    def two_erasures_and_an_import(self) -> list[Callable[[], object]]:
+        """p1 and p2 leave, p4 comes."""
+        intake = self.intake_of([Row(4, "p4", "fear", "21")], set())
+        return [
+            lambda: self.leave(["p1"], self.stores()),
+            lambda: self.leave(["p2"], self.stores()),
+            lambda: self.taken_in(intake, self.stores()),
+        ]
+
     def check_proofs(self, gone: dict[str, str]) -> None:
         """Whoever is gone (id -> pseudonym) has proofs of which the last is whole, and every proof is the one on record."""
         stores = self.stores()
@@ -552,17 +561,11 @@ def test_erasures_at_once_and_killed_leave_every_proof_whole(machine, rounds, st
             world.begin(3)
             gone = {who: world.stores().keys.pseudonym_of(who) for who in ("p1", "p2")}
             kills = [int(one) if rng.random() < 0.7 else None for one in rng.integers(0, 80, 3)]
-            intake = world.intake_of([Row(4, "p4", "fear", "21")], set())
-            commands = [
-                lambda world=world: world.leave(["p1"], world.stores()),
-                lambda world=world: world.leave(["p2"], world.stores()),
-                lambda world=world, intake=intake: world.taken_in(intake, world.stores()),
-            ]
+            commands = world.two_erasures_and_an_import()
             ended = at_once(commands, kills)
             assert set(ended) <= {0, 2, -signal.SIGKILL}, (number, kills, ended)
-            for who in gone:
-                assert in_a_process_of_its_own(lambda who=who: world.leave([who], world.stores()), None) == 0
-            assert in_a_process_of_its_own(lambda intake=intake: world.taken_in(intake, world.stores()), None) == 0
+            for command in commands:
+                assert in_a_process_of_its_own(command, None) == 0
             world.check_proofs(gone)
             assert world.people() == {"p3", "p4"}
         finally:

@@ -109,7 +109,13 @@ def people_of(document: Any, name: str, secret: bytes) -> tuple[Suppressed, ...]
 
 def suppressed_from(row: Mapping[str, Any]) -> Suppressed:
     """One person of a book as JSON."""
-    return Suppressed(**{name: value if isinstance(value, str) else tuple(value) for name, value in row.items()})
+    return Suppressed(
+        erasure_id=row["erasure_id"],
+        person=row["person"],
+        ids=tuple(row["ids"]),
+        folded_ids=tuple(row["folded_ids"]),
+        pictures=tuple(row["pictures"]),
+    )
 
 
 def _mac(rows: Sequence[Mapping[str, Any]], secret: bytes) -> str:

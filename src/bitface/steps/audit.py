@@ -128,7 +128,12 @@ def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
     ends = [*([head] if head else []), *kept]
     if not path.is_file() and not ends:
         return []
-    problems = problems_of(path, keys.access_key(), *ends)
+    is_known = keys.place_of_master() != "nowhere"
+    problems = (
+        problems_of(path, keys.access_key(), *ends)
+        if is_known
+        else ["the key that authenticates it is gone; restore it"]
+    )
     told = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
     return [told, *({"kind": "problem", "what": problem} for problem in problems)]
 

@@ -59,7 +59,7 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
 
 
 def erased_in(path: Path, home: Path) -> Any:
-    """The book of the erased that a checkpoint holds, as it is stored. Raises what `_verified` raises, and InputError where there is none."""
+    """The book of the erased in a checkpoint, as it is stored. Raises what `_verified` raises, and InputError where there is none."""
     found = _verified(path, home)[1].get(_BOOK)
     if found is None:
         raise InputError(
