@@ -24,10 +24,8 @@ from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.checkpoints import sign_checkpoint
-from bitface.steps.contents import check_not_empty
 from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.drift import Drifted, measure_drift
-from bitface.steps.erasure_people import check_nobody_returned, returned
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
 from bitface.steps.export import Exported, export_model
@@ -116,9 +114,7 @@ class Stages:
             found = find_dataset(
                 tools.workspace.data, tools.store, partial(wiring.synthesise, tools, writer), tools.profile, marker
             )
-        place = tools.workspace
-        check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
-        check_not_empty(place.data)
+        wiring.check_people_here(tools)
         self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
         return found
 

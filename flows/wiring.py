@@ -543,9 +543,20 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     asked = context or params.gate.context
     with tools.ledger as ledger:
         check_training(purpose, asked, now, ledger.context_approvals())
+        check_people_here(tools)
         if has_dataset(data):
             members, _ = members_of(data, params, purpose, asked, tools.keys, ledger, now)
             check_people(members, params)
+
+
+def check_people_here(tools: Tools) -> None:
+    """Raises RefusedError where somebody who was erased is here again, and InputError where everybody in the dataset was erased."""
+    from bitface.steps.contents import check_not_empty
+    from bitface.steps.erasure_people import check_nobody_returned, returned
+
+    place = tools.workspace
+    check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
+    check_not_empty(place.data)
 
 
 def prediction_log(tools: Tools) -> PredictionLog:
