@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,6 +184,30 @@ def test_two_erasures_and_an_import_at_once_wait_or_end_with_one_line(house: Hou
         proofs = house.command("audit", "erasure", who)
         assert all(one["proof_intact"] for one in proofs) and sum(len(one["keys_destroyed"]) for one in proofs) == 1
     assert not list((house.home / "erasures").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("step", ["dataset", "objects"])
+def test_an_erasure_that_is_killed_is_finished_by_resuming(house: House, environment, step: str) -> None:
+    """Killed while DVC works for it, before and after the key went: the proof says all that was done."""
+    gone = house.people()
+    told = environment(house.folder) | house.served
+    command = [sys.executable, "-m", "bitface.cli", "erase", "p1"]
+    with subprocess.Popen(command, cwd=ROOT, env=told, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and f'"step": "{step}"' not in journal_in(house.home):
+            threading.Event().wait(0.005)
+        process.kill()
+    assert journal_in(house.home), "it was killed before its end"
+    assert "is being erased" in house.take(code=4, p1=4) or step == "objects"
+    (done,) = house.command("erase", "--resume")
+    (who,) = done["subjects"]
+    assert done["found"] == [] and done["keys_destroyed"] == 1 and set(house.people()) == set(gone) - {who}
+    (proof,) = house.command("audit", "erasure", "p1")
+    assert proof["proof_intact"] and proof["interrupted"] == [step] and proof["keys_destroyed"] == [who]
+    assert house.command("data", "status")["people"] == 2 and journal_in(house.home) == ""
+
+
+def journal_in(home: Path) -> str:
+    return "".join(path.read_text() for path in (home / "erasures").glob("*.jsonl"))
 
 
 def test_the_log_of_openings_is_authenticated_and_says_who_the_system_says(house: House) -> None:

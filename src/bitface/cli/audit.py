@@ -122,16 +122,15 @@ def log(
     """Walks the whole log, and that of who opened whose data; exit 3 where one does not hold."""
     from bitface.dataset.files import write_atomically
     from bitface.steps.audit import audit_log, audit_openings
-    from bitface.steps.checkpoints import latest_checkpoint, openings_in, read_checkpoint, sign_checkpoint
+    from bitface.steps.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
     from flows.wiring import open_tools
 
     tools = open_tools()
     home = tools.workspace.home
     with tools.ledger as ledger:
         rows = audit_log(ledger, read_checkpoint(checkpoint, home) if checkpoint else None)
-        signed = [path for path in (checkpoint, latest_checkpoint(home)) if path is not None]
-        ends = [end for path in signed if (end := openings_in(path, home)) is not None]
-        rows += audit_openings(tools.keys, home, ends)
+        ends = (openings_in(checkpoint, home) if checkpoint else None, latest_openings(home))
+        rows += audit_openings(tools.keys, home, [end for end in ends if end is not None])
         if export is not None:
             write_atomically(export, sign_checkpoint(ledger, home, tools.now()).read_bytes())
     lead = "Every entry of the log and every row it covers, recomputed; against a checkpoint where one was given."

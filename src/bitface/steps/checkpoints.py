@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from datetime import datetime
@@ -74,9 +75,14 @@ def openings_in(path: Path, home: Path) -> Head | None:
     return None if found is None else Head(**found)
 
 
-def latest_checkpoint(home: Path) -> Path | None:
-    """The checkpoint of the longest log that lies in `checkpoints/`, None where there is none."""
-    return max((home / FOLDER).glob("*.json"), key=lambda path: path.name, default=None)
+def latest_openings(home: Path) -> Head | None:
+    """The same of the latest checkpoint in `checkpoints/` that says so; what is none of this installation is passed over."""
+    for path in sorted((home / FOLDER).glob("*.json"), reverse=True):
+        with contextlib.suppress(InputError, IntegrityError):
+            found = openings_in(path, home)
+            if found is not None:
+                return found
+    return None
 
 
 def _kept(home: Path) -> dict[str, Any]:

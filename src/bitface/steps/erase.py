@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from bitface.dataset.files import sha256_of, write_once
 from bitface.dataset.index import has_dataset, read_index
@@ -115,17 +115,11 @@ def leave_dataset(opened: Opened, writer: Writer) -> str | None:
 
     It is pinned where the version before was. Of nobody else an empty one is left, which no retrain fills by itself.
     """
-    data, store = writer.stores.data, writer.stores.store
-    is_there = has_dataset(data) and bool({sample.person for sample in read_index(data)} & set(opened.people))
-    left = opened.journal.found("dataset")
-    if left is not None and not is_there:
-        return cast("str | None", left["version"])
-    version = None
-    if is_there:
-        version = without_people(writer, opened.people, "pin" if store.pinned() == store.version() else "keep")
-    elif opened.radius["samples"] and has_dataset(data):
-        version = store.version()  # the change was finished by whoever wrote there after this was killed
-    return cast("str | None", opened.journal.once("dataset", lambda: {"version": version})["version"])
+    found = opened.journal.found("dataset")
+    if found is not None and _are_in(writer.stores.data, opened.people):
+        _without(opened, writer)  # brought back meanwhile, by somebody who copied files
+    version: str | None = opened.journal.once("dataset", lambda: {"version": _without(opened, writer)})["version"]
+    return version
 
 
 def destroy(
@@ -366,6 +360,19 @@ def _from_journal(journal: Journal) -> Opened:
         replaces=begun["replaces"],
         journal=journal,
     )
+
+
+def _are_in(data: Path, people: Collection[str]) -> bool:
+    return has_dataset(data) and bool({sample.person for sample in read_index(data)} & set(people))
+
+
+def _without(opened: Opened, writer: Writer) -> str | None:
+    """Takes them out of the dataset; the version without them, None where they were not in it when the erasure began."""
+    data, store = writer.stores.data, writer.stores.store
+    if _are_in(data, opened.people):
+        return without_people(writer, opened.people, "pin" if store.pinned() == store.version() else "keep")
+    # The next writer finished the change after a kill: the version without them is the one that is here.
+    return store.version() if opened.radius["samples"] and has_dataset(data) else None
 
 
 def _pictures(people: Collection[str], ledger: Ledger, data: Path) -> dict[str, set[str]]:
