@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, tags
 from pydantic import BaseModel, ConfigDict
 
-from flows.erasing import quarantine, told, wire_erasure
+from flows.erasing import quarantine, removing, unfinished, wire_erasure
 from flows.retrain import RetrainRequest, retrain
 from flows.tasks import step, untagged
 from flows.wiring import home_tag, prepare_server, workspace
@@ -32,15 +34,26 @@ def erase(request: EraseRequest) -> dict[str, Any]:
         opened = erasing.opened(request.erasure_id)
         version = step(erasing.leave_dataset)(opened)
         made_again = RetrainRequest(profile=request.profile, overrides=request.overrides)
-        state = retrain(made_again, return_state=True) if erasing.has_models(opened) else None
-        retrained = told(state)
+        state = retrain(made_again, return_state=True) if erasing.must_retrain(opened) else None
+        retrained = erasing.retrained(opened, state)
         done = step(erasing.destroy)(opened, retrained)
         return dict(step(erasing.prove)(opened, done, version, retrained))
 
 
 def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Quarantines people at once, then runs the rest in this process, marked as this installation's."""
-    erasure_id = quarantine(subjects, reason, profile, overrides)
+    with removing(profile, overrides) as tools:
+        return finish(quarantine(subjects, reason, tools), profile, overrides)
+
+
+def resume_here(checkpoint: Path | None, profile: str, overrides: Sequence[str]) -> list[dict[str, Any]]:
+    """Finishes what was interrupted, and erases once more whoever is here again."""
+    with removing(profile, overrides) as tools:
+        return list(map(partial(finish, profile=profile, overrides=overrides), unfinished(tools, checkpoint)))
+
+
+def finish(erasure_id: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The rest of an erasure that has begun; the proof."""
     prepare_server()
     with tags(home_tag(workspace())):
         return dict(erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides))))

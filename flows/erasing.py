@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
+from bitface.dataset.index import has_dataset, read_index
 from bitface.steps import erase
-from bitface.steps.checkpoints import sign_checkpoint
+from bitface.steps.checkpoints import erased_in, sign_checkpoint
 from bitface.steps.erase import Opened
-from bitface.steps.search import ERASURES
+from bitface.steps.erasure_journal import ERASURES, journals
+from bitface.steps.erasure_people import resolve, returned
+from bitface.steps.lease import holding
+from bitface.steps.naming_nobody import naming_nobody
 from flows import wiring
+
+LEASE: Final = "removal of people"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,22 +32,31 @@ class Erasing:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Opens the ledger, and closes it."""
-        with self.tools.ledger:
+        """Opens the ledger, and closes it; no error that leaves here names a person."""
+        with self.tools.ledger, naming_nobody():
             yield
 
     def opened(self, erasure_id: str) -> Opened:
-        """Who is erased, and what rests on them, from the erasure's own file."""
-        return erase.opened(erasure_id, self.tools.workspace.home)
+        """Who is erased, and what rests on them, from the erasure's own journal."""
+        return erase.opened(erasure_id, self.tools.workspace.home, self.tools.now())
 
     def leave_dataset(self, opened: Opened) -> str | None:
         """The dataset without them."""
         with self._timed("dataset"), wiring.writing(self.tools, "bitface erase") as writer:
             return erase.leave_dataset(opened, writer)
 
-    def has_models(self, opened: Opened) -> bool:
-        """Whether a model was made with them."""
-        return bool(opened.radius["models"])
+    def must_retrain(self, opened: Opened) -> bool:
+        """Whether models are to be made again: one was made with them, somebody is left, and it was not done before an interruption."""
+        data = self.tools.workspace.data
+        return (
+            opened.replaces
+            and opened.journal.found("retrain") is None
+            and (not has_dataset(data) or bool(read_index(data)))
+        )
+
+    def retrained(self, opened: Opened, state: Any) -> dict[str, Any]:
+        """What came of the retrain, of this time or of the time before an interruption."""
+        return opened.journal.once("retrain", lambda: told(state, opened))
 
     def destroy(self, opened: Opened, retrained: dict[str, Any]) -> dict[str, Any]:
         """Keys, then everything that was made with them; no import may bring somebody back in between."""
@@ -62,10 +79,11 @@ class Erasing:
         """A search of what is left, and the proof."""
         tools, start = self.tools, perf_counter()
         place, store = tools.workspace, tools.store
-        found = erase.prove(opened, done, version, retrained, place, store, tools.ledger, self.seconds, tools.now())
+        with wiring.writing(tools, "bitface erase"):
+            found = erase.prove(opened, done, version, retrained, place, store, tools.ledger, self.seconds, tools.now())
         sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
         wiring.reconciled(tools)
-        path = tools.workspace.home / ERASURES / f"{opened.erasure_id}.json"
+        path = place.home / ERASURES / f"{opened.erasure_id}.json"
         return {**found, "proof": str(path), "seconds": {**self.seconds, "proof": perf_counter() - start}}
 
     @contextmanager
@@ -82,25 +100,49 @@ def wire_erasure(profile: str, overrides: Sequence[str]) -> Erasing:
     return Erasing(tools=wiring.open_tools(profile, overrides))
 
 
-def quarantine(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> str:
-    """Begins an erasure whose retrain can be made as asked; returns its id."""
+@contextmanager
+def removing(profile: str, overrides: Sequence[str]) -> Iterator[wiring.Tools]:
+    """The right to take people out, which one command has at a time, for erasures whose retrain can be made as asked.
+
+    Raises:
+        LeaseHeldError: another command has it.
+    """
     tools = wiring.open_tools(profile, overrides)
-    with tools.ledger as ledger:
-        return erase.begin(subjects, reason, tools.keys, ledger, tools.workspace, tools.now()).erasure_id
+    lasts = timedelta(seconds=tools.params.schedule.lease_s)
+    with tools.ledger as ledger, holding(ledger, LEASE, lasts):
+        yield tools
+
+
+def quarantine(subjects: Sequence[str], reason: str, tools: wiring.Tools) -> str:
+    """Begins an erasure, or goes on with one of these people that was interrupted; returns its id."""
+    return erase.begin(subjects, reason, tools.keys, tools.ledger, tools.workspace, tools.now()).erasure_id
+
+
+def unfinished(tools: wiring.Tools, checkpoint: Path | None) -> list[str]:
+    """The erasures that were interrupted, and a new one of whoever was erased and is here again, from a backup.
+
+    `checkpoint` is one that was kept elsewhere: it knows whom a ledger and keys that were restored know nothing of.
+    """
+    place, keys = tools.workspace, tools.keys
+    if checkpoint is not None:
+        keys.learn_suppressed(erased_in(checkpoint, place.home), checkpoint.name)
+    begun = [one.erasure_id for one in journals(place.home, tools.now)]
+    back = [one.person for one in returned(keys, tools.ledger, place.home, place.data)]
+    return [*begun, quarantine(back, "erased before", tools)] if back else begun
 
 
 def blast_radius(subjects: Sequence[str]) -> dict[str, Any]:
     """What an erasure would reach; nothing is written."""
     tools = wiring.open_tools()
     with tools.ledger as ledger:
-        people = erase.resolve(subjects, tools.keys, ledger, tools.workspace.home)
-        return erase.blast_radius(people, ledger, tools.workspace)
+        people = resolve(subjects, tools.keys, ledger, tools.workspace)
+        return erase.blast_radius(list(people), ledger, tools.workspace)
 
 
-def told(state: Any) -> dict[str, Any]:
+def told(state: Any, opened: Opened) -> dict[str, Any]:
     """What the proof says of the retrain, from how it ended; None: there was none."""
     if state is None:
-        return {"not_needed": "no model was made with them"}
+        return {"not_needed": _why_not(opened)}
     if not state.is_completed():
         return {"failed": str(state.message)[:300]}
     summary = state.result()
@@ -112,3 +154,11 @@ def told(state: Any) -> dict[str, Any]:
         "dataset": summary["dataset"]["version"],
         "membership_auc": summary["privacy"]["membership_auc"],
     }
+
+
+def _why_not(opened: Opened) -> str:
+    if not opened.radius["models"]:
+        return "no model was made with them"
+    return (
+        "nobody is left to learn from" if opened.replaces else "they were erased before, and the models made again then"
+    )

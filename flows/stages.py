@@ -40,9 +40,11 @@ from bitface.steps.featurise import (
 from bitface.steps.gate import Decided, as_judged, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
+from bitface.steps.naming_nobody import naming_nobody
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, check_people, code_commit, plan_run
 from bitface.steps.policy import adopt_first
+from bitface.steps.reentry import reentry
 from bitface.steps.reference import keep_reference
 from bitface.steps.register import record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
@@ -52,7 +54,7 @@ from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
 from bitface.steps.study_models import report_study, study_models
 from bitface.steps.summary import reuse
 from bitface.steps.train import Trained, train_models
-from bitface.steps.transfer import Transferred, judge_on_real_people, london_folder
+from bitface.steps.transfer import Entry, Transferred, judge_on_real_people, london_folder
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
 from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
@@ -96,13 +98,18 @@ class Stages:
             self.lease.append(lease)
             self.warnings.extend([*wiring.ended(self.tools), *wiring.reconciled(self.tools)])
             try:
-                yield
+                with naming_nobody():
+                    yield
             except BaseException as error:
                 wiring.failed(self.tools, self.begun, error, self.warnings.append)
                 raise
 
     def version(self) -> DatasetRef:
-        """Finds, pulls or renders the dataset."""
+        """Finds, pulls or renders the dataset.
+
+        Raises:
+            RefusedError: somebody who was erased is here again. InputError: everybody in it was erased.
+        """
         tools = self.tools
         marker = tools.workspace.home / "rendered.json"
         with self._timed("dataset"), wiring.writing(tools, "bitface retrain", self.warnings.append) as writer:
@@ -110,6 +117,7 @@ class Stages:
                 tools.workspace.data, tools.store, partial(wiring.synthesise, tools, writer), tools.profile, marker
             )
             self.warnings.extend(wiring.confirmed(tools))
+        wiring.check_people_here(tools)
         self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
         return found
 
@@ -244,9 +252,19 @@ class Stages:
             return None
         with self._timed("transfer"):
             source, (look, _) = london_source(folder, tools.now()), wiring.landmarker(tools)
-            return judge_on_real_people(
-                run, bundle, source, look, tools.read_image, wiring.load_runtime, tools.now(), tools.progress
+            found = judge_on_real_people(
+                run,
+                bundle,
+                source,
+                look,
+                tools.read_image,
+                wiring.load_runtime,
+                tools.now(),
+                tools.progress,
+                Entry(asked=reentry(tools.keys, tools.workspace.home), encode=tools.encode),
             )
+        self.warnings.extend(found.warnings())
+        return found
 
     def explain(
         self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation

@@ -25,7 +25,7 @@ from bitface.adapters.prefect_processes import (
 )
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
-from bitface.dataset.decryptions import DecryptionLog
+from bitface.dataset.decryptions import HEAD, DecryptionLog
 from bitface.dataset.index import has_dataset
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
@@ -180,8 +180,8 @@ def open_keys(place: Workspace) -> KeyStore:
     from bitface.steps.audit import DECRYPTIONS
 
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
-    log = DecryptionLog(place.home / DECRYPTIONS, user_name(), purpose, utc_now)
-    return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened)
+    log = DecryptionLog(place.home / DECRYPTIONS, place.keys / HEAD, user_name(), purpose, utc_now)
+    return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened, beside=place.data)
 
 
 def open_doors() -> tuple[Door, ...]:
@@ -580,9 +580,20 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     asked = context or params.gate.context
     with tools.ledger as ledger:
         check_training(purpose, asked, now, ledger.context_approvals())
+        check_people_here(tools)
         if has_dataset(data):
             members, _ = members_of(data, params, purpose, asked, tools.keys, ledger, now)
             check_people(members, params)
+
+
+def check_people_here(tools: Tools) -> None:
+    """Raises RefusedError where somebody who was erased is here again, and InputError where everybody in the dataset was erased."""
+    from bitface.steps.contents import check_not_empty
+    from bitface.steps.erasure_people import check_nobody_returned, returned
+
+    place = tools.workspace
+    check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
+    check_not_empty(place.data)
 
 
 def prediction_log(tools: Tools) -> PredictionLog:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import getpass
 import os
+import pwd
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -140,10 +140,12 @@ def _listening(port: int) -> socket.socket:
 
 
 def user_name() -> str:
-    """Who runs this: the login name, or the number where a user has none, as in many containers."""
+    """Who runs this, as the operating system knows it and whatever the environment says; the number where a user has no name, as in
+    many containers.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"user {os.getuid()}"
 
 

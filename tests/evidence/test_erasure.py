@@ -205,7 +205,7 @@ def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state,
         data=tmp_path / "data",
         params=tmp_path / "p.yaml",
     )
-    log = DecryptionLog(home / DECRYPTIONS, "ada", "test", lambda: THEN)
+    log = DecryptionLog(home / DECRYPTIONS, place.keys / "openings.json", "ada", "test", lambda: THEN)
     keys, store, shown = (
         KeyStore(place.keys, on_open=log.opened),
         DvcStore(place.data, place.root, home),

@@ -7,6 +7,7 @@ ledger. What should come of it is said by a model here that knows nothing of how
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -40,11 +41,13 @@ from bitface.errors import BitfaceError
 from bitface.faces.records import age_band_of
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.ports import Forgotten
+from bitface.ports import Forgotten, StorePlaces
 from bitface.steps import erase
 from bitface.steps.consents import withdraw
+from bitface.steps.erasure_journal import being_erased, check_linked
 from bitface.steps.intake import IntakeReport, Pictures, import_people
 from bitface.steps.intake_decision import Intake
+from bitface.steps.lease import holding
 from bitface.steps.version import find_dataset
 from bitface.steps.writing import Stores, writing
 from bitface.workspace import Workspace
@@ -86,6 +89,9 @@ class Store:
     def forget(self, people: object) -> Forgotten:
         return Forgotten(objects=0)
 
+    def places(self) -> StorePlaces:
+        return StorePlaces(folders={}, of_others=frozenset(), not_searched=())
+
 
 @dataclass
 class World:
@@ -96,6 +102,12 @@ class World:
     """Owner's id -> how many consents were recorded, each after the withdrawal before."""
     closed: set[str] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
+    leaving: set[str] = field(default_factory=set)
+    """Whose erasure was killed before their key was destroyed."""
+    left: Stored = field(default_factory=dict)
+    """What those had."""
+    seen: set[int] = field(default_factory=set)
+    """Pictures of people who were erased."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,7 @@ def expected(world: World, rows: list[Row], fresh: set[str]) -> tuple[set[int], 
     minors = {row.who for row in rows if row.age == "12"}
     for who in PEOPLE:
         said = {row.age for row in rows if row.who == who and row.age}
-        allowed = who not in world.erased and (who in fresh or who not in world.closed)
+        allowed = who not in world.erased | world.leaving and (who in fresh or who not in world.closed)
         if who in minors or len(said) > 1 or not allowed:
             bad |= {number for number, row in numbered if row.who == who}
     doubtful = {
@@ -138,6 +150,10 @@ def expected(world: World, rows: list[Row], fresh: set[str]) -> tuple[set[int], 
         if len({(row.who, row.label) for _, row in same}) > 1:
             bad |= {number for number, _ in same}
         bad |= {number for number, _ in same[1:]}
+    for who in PEOPLE:
+        # A picture of somebody who was erased, under whichever id: nothing of that person is taken before somebody has looked.
+        if world.seen & {row.picture for number, row in numbered if row.who == who and number not in bad}:
+            bad |= {number for number, row in numbered if row.who == who}
     owner = {picture: who for who, own in world.stored.items() for picture in own}
     bad |= {number for number, row in numbered if owner.get(row.picture, row.who) != row.who}
     after = {who: dict(own) for who, own in world.stored.items()}
@@ -191,11 +207,21 @@ class Interleavings(RuleBasedStateMachine):
         """An import of any rows, with the consents of old for everybody, and a new one of some."""
         self.tick()
         bad, admitted, corrected, after = expected(self.world, rows, fresh)
+        intake = self.intake_of(rows, fresh)
+        kept = len(bad) < len(rows)
+
+        def bring(stores: Stores) -> None:
+            check_counts(self.taken_in(intake, stores), rows, bad, admitted, corrected)
+
+        self.do(bring, kill, 0 if kept else None, after if kept else self.world.stored)
+
+    def intake_of(self, rows: list[Row], fresh: set[str]) -> Intake:
+        """What a manifest with these rows brings."""
         manifest = self.folder / "manifest.csv"
         lines = [f"{row.picture}.png,{row.who},{row.label},{row.age}" for row in rows]
         manifest.write_text("\n".join(["path,subject_id,label,age", *lines]) + "\n")
         usable, rejected = read_manifest(manifest, self.pictures)
-        intake = Intake(
+        return Intake(
             rows=usable,
             rejected=rejected,
             licence=LICENCE,
@@ -203,14 +229,12 @@ class Interleavings(RuleBasedStateMachine):
             consents=lambda names, _: tuple(self.consent(who, name, who in fresh) for who, name in names.items()),
             known_notices={NOTICE.sha256: NOTICE.notice_id},
         )
-        kept = len(bad) < len(rows)
 
-        def bring(stores: Stores) -> None:
-            pictures = Pictures(read=read_image, encode=encode_frames, report=lambda *_: None)
-            done = import_people(intake, [NOTICE], pictures, stores, self.clock, lambda: writing(stores, "test", 5))
-            check_counts(done, rows, bad, admitted, corrected)
-
-        self.do(bring, kill, 0 if kept else None, after if kept else self.world.stored)
+    def taken_in(self, intake: Intake, stores: Stores) -> IntakeReport:
+        """An import."""
+        pictures = Pictures(read=read_image, encode=encode_frames, report=lambda *_: None)
+        with stores.ledger:
+            return import_people(intake, [NOTICE], pictures, stores, self.clock, lambda: writing(stores, "test", 30))
 
     @rule(who=st.sampled_from(PEOPLE), kill=kills(6))
     def take_back(self, who: str, kill: int | None) -> None:
@@ -226,27 +250,69 @@ class Interleavings(RuleBasedStateMachine):
 
         self.do(take_back, kill, 0, self.world.stored)
 
-    @rule(who=st.sampled_from(PEOPLE), kill=kills(60))
+    @rule(who=st.sampled_from(PEOPLE), kill=kills(160))
     def erase(self, who: str, kill: int | None) -> None:
-        """An erasure without its retrain; the last one in the dataset cannot leave."""
+        """An erasure without its retrain; the last one leaves an empty dataset."""
         if not self.world.given.get(who):
             return
         self.tick()
         after = {name: own for name, own in self.world.stored.items() if name != who}
+        self.do(lambda stores: self.leave([who], stores), kill, 0, after)
 
-        def leave(stores: Stores) -> None:
-            opened = erase.begin([who], "asked", stores.keys, stores.ledger, self.place, self.clock)
-            with writing(stores, "test", 5) as writer:
+    def leave(self, who: list[str], stores: Stores) -> None:
+        """The order of an erasure, as its flow has it, with the right that one command has at a time."""
+        with stores.ledger, holding(stores.ledger, "removal of people", timedelta(minutes=5)):
+            opened = erase.begin(who, "asked", stores.keys, stores.ledger, self.place, self.clock)
+            with writing(stores, "test", 30) as writer:
                 version = erase.leave_dataset(opened, writer)
+            retrained = opened.journal.once("retrain", lambda: {"not_needed": "a test"})
+            with writing(stores, "test", 30):
                 tracking = SimpleNamespace(purge=lambda *_: 0)
-                erase.destroy(opened, self.place, stores.keys, stores.store, tracking, ())
-            stores.ledger.record_erasure(opened.erasure_id, opened.people, "0" * 64)
-            assert version is None or version == version_of(stores.data)
+                done = erase.destroy(opened, self.place, stores.keys, stores.store, tracking, ())
+                erase.prove(opened, done, version, retrained, self.place, stores.store, stores.ledger, {}, self.clock)
 
-        if after or who not in self.world.stored:
-            self.do(leave, kill, 0, after)
-        else:
-            self.do(leave, kill, 2, self.world.stored)
+    def people(self) -> set[str]:
+        """Ids of everybody in the dataset."""
+        stores = self.stores()
+        names = {stores.keys.pseudonym_of(who): who for who in (*PEOPLE, "p4")}
+        return {names[sample.person] for sample in read_index(stores.data)}
+
+    def two_erasures_and_an_import(self) -> list[Callable[[], object]]:
+        """p1 and p2 leave, p4 comes."""
+        intake = self.intake_of([Row(4, "p4", "fear", "21")], set())
+        return [
+            lambda: self.leave(["p1"], self.stores()),
+            lambda: self.leave(["p2"], self.stores()),
+            lambda: self.taken_in(intake, self.stores()),
+        ]
+
+    def check_proofs(self, gone: dict[str, str]) -> None:
+        """Whoever is gone (id -> pseudonym) has proofs of which the last is whole, and every proof is the one on record."""
+        stores = self.stores()
+        with stores.ledger as ledger:
+            assert ledger.verify_chain().intact
+            for who, person in gone.items():
+                rows = erase.audit_erasure(who, stores.keys, ledger, self.place)
+                assert rows and all(row["proof_intact"] for row in rows)
+                destroyed = [one for row in rows for one in row["keys_destroyed"]]
+                assert destroyed.count(person) == 1, "one proof says that the key was destroyed, and no other"
+                last = rows[-1]
+                assert last["found"] == last["in_dataset_now"] == [] and person in last["subjects"]
+                check_linked([json.dumps(line, sort_keys=True) for line in last["journal"]], "the journal in the proof")
+                steps = {line["step"] for line in last["journal"] if line["state"] == "done"}
+                assert steps >= {
+                    "begun",
+                    "quarantine",
+                    "dataset",
+                    "keys",
+                    "files listed",
+                    "files",
+                    "objects",
+                    "pages",
+                    "search",
+                }
+                assert stores.keys.pseudonyms_of(who) == ()
+        assert not [*(self.place.home / "erasures").glob("*.jsonl"), *self.folder.rglob(".*.part")]
 
     @rule(kill=kills(6))
     def retrain(self, kill: int | None) -> None:
@@ -300,7 +366,12 @@ class Interleavings(RuleBasedStateMachine):
         """The invariant between commands: no leftovers, no key without a person, no person without consents, an intact log."""
         found, stores = self.readable(), self.stores()
         left = sorted(path.name for path in self.folder.iterdir())
-        assert set(left) <= {"data", "data.dvc", "home", "manifest.csv"}, left
+        assert {name for name in left if not name.startswith("data.erased-")} <= {
+            "data",
+            "data.dvc",
+            "home",
+            "manifest.csv",
+        }
         assert not [*(self.place.home / "unfinished").glob("*")]
         with stores.ledger as ledger:
             assert ledger.verify_chain().intact
@@ -330,7 +401,23 @@ class Interleavings(RuleBasedStateMachine):
                 latest = {one.record_id: one for one in own}
                 closed |= {who} if any(one.closes for one in latest.values()) else set()
         assert all(given[who] >= count for who, count in self.world.given.items())
-        self.world = World(stored=found, given=given, closed=closed | erased, erased=erased)
+        people = being_erased(self.place.home)
+        leaving = {who for who in PEOPLE if stores.keys.pseudonym_of(who) in people}
+        seen = {
+            picture
+            for who in erased - self.world.erased
+            for picture in self.world.stored.get(who, self.world.left.get(who, {}))
+        }
+        left = {who: self.world.stored.get(who, self.world.left.get(who, {})) for who in leaving}
+        self.world = World(
+            stored=found,
+            given=given,
+            closed=closed | erased,
+            erased=erased,
+            leaving=leaving,
+            seen=self.world.seen | seen,
+            left=left,
+        )
 
     def consent(self, who: str, person: str, is_fresh: bool) -> ConsentEvent:
         """Somebody's first consent, or a new one that was given just now."""
@@ -356,7 +443,7 @@ class Interleavings(RuleBasedStateMachine):
         return Stores(
             data=self.place.data,
             home=self.place.home,
-            keys=KeyStore(self.place.keys),
+            keys=KeyStore(self.place.keys, beside=self.place.data),
             ledger=Ledger(sqlite_url(self.place.home / "ledger.db"), clock=lambda: self.clock),
             store=Store(self.place.data),
         )
@@ -372,8 +459,19 @@ def check_counts(done: IntakeReport, rows: list[Row], bad: set[int], admitted: s
     assert done.admitted == len(admitted)
 
 
-def in_a_process_of_its_own(command: Callable[[], None], kill: int | None) -> int:
+def in_a_process_of_its_own(command: Callable[[], object], kill: int | None) -> int:
     """The exit code of a command, or minus the signal's number; `kill` is how many writes it may do."""
+    return at_once([command], [kill])[0]
+
+
+def at_once(commands: list[Callable[[], object]], kills: list[int | None]) -> list[int]:
+    """The same of several commands, each in a process of its own."""
+    children = [begun(command, kill) for command, kill in zip(commands, kills, strict=True)]
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+def begun(command: Callable[[], object], kill: int | None) -> int:
+    """The process of a command."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -388,8 +486,7 @@ def in_a_process_of_its_own(command: Callable[[], None], kill: int | None) -> in
         finally:
             sys.stderr.flush()
             os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+    return child
 
 
 def dies_before_write(number: int | None) -> None:
@@ -423,12 +520,12 @@ def machine(tmp_path: Path) -> type[Interleavings]:
     return type("Machine", (Interleavings,), {"pictures": folder, "picture_of": digests})
 
 
-@pytest.mark.parametrize("command", ["import"])
+@pytest.mark.parametrize("command", ["import", "erase"])
 def test_a_command_that_is_killed_before_any_of_its_writes_is_finished_or_undone(
     machine, rounds, state, never, command: str
 ) -> None:
     """The import brings somebody, corrects somebody and leaves a third alone."""
-    step, kills = rounds(5, 1), 0
+    step, kills = rounds(5 if command == "import" else 15, 1), 0
     rows = [Row(0, "p1", "anger", ""), Row(1, "p2", "fear", ""), Row(3, "p3", "fear", "34")]
     for kill in range(0, 1000, step):
         world = machine()
@@ -437,14 +534,45 @@ def test_a_command_that_is_killed_before_any_of_its_writes_is_finished_or_undone
             if command == "import":
                 world.bring(rows, set(), kill)
             else:
+                person = world.stores().keys.pseudonym_of("p1")
                 world.erase("p1", kill)
+            was_killed = world.was_killed
+            if command == "erase":
+                if was_killed:
+                    world.erase("p1", None)
+                world.check_proofs({"p1": person})
         finally:
             world.teardown()
-        if not world.was_killed:
+        if not was_killed:
             break
         kills += 1
     assert kills * step > 25, "there was something to kill"
     state(f"An {command} killed before one of its writes: the old state or the new one", never(kills), kills)
+
+
+def test_erasures_at_once_and_killed_leave_every_proof_whole(machine, rounds, state, never) -> None:
+    """Two erasures, and an import, at the same time, each killed before some write of its own: then everything is told to go on.
+
+    One waits for another or ends with exit 2; nobody is lost, and nobody stays.
+    """
+    n = rounds(4, 500)
+    for number in range(n):
+        rng = np.random.default_rng(number)
+        world = machine()
+        try:
+            world.begin(3)
+            gone = {who: world.stores().keys.pseudonym_of(who) for who in ("p1", "p2")}
+            kills = [int(one) if rng.random() < 0.7 else None for one in rng.integers(0, 80, 3)]
+            commands = world.two_erasures_and_an_import()
+            ended = at_once(commands, kills)
+            assert set(ended) <= {0, 2, -signal.SIGKILL}, (number, kills, ended)
+            for command in commands:
+                assert in_a_process_of_its_own(command, None) == 0
+            world.check_proofs(gone)
+            assert world.people() == {"p3", "p4"}
+        finally:
+            world.teardown()
+    state("Two erasures and an import at once, killed: proofs whole, nobody lost, nobody left", never(n), n)
 
 
 def test_imports_consents_erasures_and_retrains_in_any_order_killed_anywhere(machine, rounds, state, never) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitface.dataset.decryptions import DecryptionLog, decryptions_of
+from bitface.dataset.decryptions import DecryptionLog, decryptions_of, problems_of, read_head
 from bitface.dataset.files import write_atomically
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.keys import DEMO_KEY, KeyStore
@@ -285,8 +286,13 @@ def test_a_given_master_key_has_64_digits_or_is_refused_unseen(monkeypatch) -> N
         assert "secret" not in str(refused.value)
 
 
+def opening_log(folder: Path) -> DecryptionLog:
+    moment = datetime(2026, 6, 1, tzinfo=UTC)
+    return DecryptionLog(folder / "log.jsonl", folder / "head", "ada", "bitface retrain", lambda: moment)
+
+
 def test_every_opening_of_a_real_person_s_key_is_noted_once_a_process(tmp_path) -> None:
-    log = DecryptionLog(tmp_path / "log.jsonl", "ada", "bitface retrain", lambda: datetime(2026, 6, 1, tzinfo=UTC))
+    log = opening_log(tmp_path)
     keys = KeyStore(tmp_path / "keys", on_open=log.opened)
     anna, ben = keys.enrol("anna"), keys.enrol("ben")
     for person in (anna, anna, ben, SYNTHETIC):
@@ -297,6 +303,69 @@ def test_every_opening_of_a_real_person_s_key_is_noted_once_a_process(tmp_path) 
         len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
         and "anna" not in (tmp_path / "log.jsonl").read_text()
     )
+
+
+@pytest.fixture
+def five_openings(tmp_path) -> tuple[KeyStore, Path]:
+    """A log of five openings, after two lines of a version that authenticated nothing."""
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f'{{"at": "then", "who": "ada", "person": "r{number:015d}"}}\n' for number in range(2)))
+    keys = KeyStore(tmp_path / "keys", on_open=opening_log(tmp_path).opened)
+    for number in range(5):
+        keys.key_of(keys.enrol(f"id-{number}"))
+    return keys, path
+
+
+def damaged_logs(lines: list[str]) -> dict[str, list[str]]:
+    """What somebody may do to a log, by what it is; the first two lines are old ones."""
+    return {
+        "an edited line": [*lines[:4], lines[4].replace("ada", "eve"), *lines[5:]],
+        "an edited old line": [lines[0].replace("ada", "eve"), *lines[1:]],
+        "a line less": [*lines[:4], *lines[5:]],
+        "an old line less": lines[1:],
+        "two lines swapped": [*lines[:3], lines[4], lines[3], *lines[5:]],
+        "a line twice": [*lines[:4], lines[3], *lines[4:]],
+        "an unauthenticated line more": [*lines, lines[0]],
+        "a mac less": [*lines[:6], lines[6].replace('"mac"', '"max"')],
+        "the end cut": lines[:-1],
+        "all cut": [],
+        "no JSON": [*lines[:5], "{", *lines[6:]],
+    }
+
+
+def test_a_line_of_the_log_of_openings_that_is_edited_or_missing_is_found(five_openings, tmp_path) -> None:
+    keys, path = five_openings
+    head = read_head(tmp_path / "head")
+    assert head is not None and head.size == 5 and problems_of(path, keys.access_key(), head) == []
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "head").stat().st_mode) == 0o600
+    whole = path.read_text().splitlines()
+    for what, lines in damaged_logs(whole).items():
+        path.write_text("".join(f"{line}\n" for line in lines))
+        assert problems_of(path, keys.access_key(), head), what
+    path.write_text("".join(f"{line}\n" for line in whole))
+    assert problems_of(path, KeyStore(tmp_path / "others").access_key(), head), "another installation's key"
+
+
+def test_a_log_of_openings_that_was_deleted_does_not_begin_anew(five_openings, tmp_path) -> None:
+    keys, path = five_openings
+    path.unlink()
+    KeyStore(tmp_path / "keys", on_open=opening_log(tmp_path).opened).key_of(keys.enrol("id-0"))
+    assert read_head(tmp_path / "head").size == 6
+    assert problems_of(path, keys.access_key(), read_head(tmp_path / "head"))
+
+
+def test_openings_by_several_processes_at_once_are_one_chain(tmp_path) -> None:
+    people = [KeyStore(tmp_path / "keys").enrol(f"id-{number}") for number in range(8)]
+
+    def open_all(_: int) -> None:
+        keys = KeyStore(tmp_path / "keys", on_open=opening_log(tmp_path).opened)
+        for person in people:
+            keys.key_of(person)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_all, range(4)))
+    head = read_head(tmp_path / "head")
+    assert head.size == 32 and problems_of(tmp_path / "log.jsonl", KeyStore(tmp_path / "keys").access_key(), head) == []
 
 
 def test_a_master_key_that_another_process_makes_meanwhile_is_taken(tmp_path, monkeypatch) -> None:

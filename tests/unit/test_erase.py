@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from bitface.dataset.index import read_index, write_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest, write_manifest
 from bitface.dataset.shards import Shard, seal, shard_name, write_shard
-from bitface.errors import InputError, RefusedError
+from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
@@ -30,10 +31,13 @@ from bitface.ports import Forgotten, StorePlaces
 from bitface.steps import erase
 from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
 from bitface.steps.audit_page import audit_page, erasure_sections
-from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
+from bitface.steps.checkpoints import erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.contents import check_not_empty
 from bitface.steps.dpia import assessment
+from bitface.steps.erasure_people import Returned, check_nobody_returned, returned
 from bitface.steps.model_choice import find_model
 from bitface.steps.promote import expected_previous
+from bitface.steps.reentry import reentry
 from bitface.steps.writing import Stores, writing
 from bitface.workspace import Workspace
 
@@ -91,6 +95,9 @@ class House(SimpleNamespace):
     def prove(self, opened: erase.Opened, done: dict[str, Any]) -> dict[str, Any]:
         return erase.prove(opened, done, "v1", {"failed": "not tried"}, self.place, self.store, self.ledger, {}, NOON)
 
+    def returned(self) -> tuple[Returned, ...]:
+        return returned(self.keys, self.ledger, self.place.home, self.place.data)
+
     def erase(self, *subjects: str) -> dict[str, Any]:
         opened = self.open(*subjects)
         self.leave(opened)
@@ -101,7 +108,7 @@ class House(SimpleNamespace):
 def house(tmp_path: Path, freeze, begin) -> Iterator[House]:
     home, data = tmp_path / "home", tmp_path / "data"
     place = Workspace(root=tmp_path, home=home, cache=tmp_path / "cache", data=data, params=tmp_path / "params.yaml")
-    keys = KeyStore(place.keys)
+    keys = KeyStore(place.keys, beside=data)
     people = {name: keys.enrol(name) for name in IDS}
     samples = []
     for name, person in people.items():
@@ -211,14 +218,14 @@ def test_an_erasure_leaves_nothing_and_says_so(house) -> None:
 def test_the_proof_is_found_by_the_owner_s_id_and_a_touched_one_shows(house) -> None:
     proof = house.erase("anna", "ben")
     for who in ("anna", "ben", house.people["anna"]):
-        (row,) = erase.audit_erasure(who, house.keys, house.ledger, house.place.home)
+        (row,) = erase.audit_erasure(who, house.keys, house.ledger, house.place)
         assert row["proof_intact"] and row["subjects"] == sorted([house.people["anna"], house.people["ben"]])
     for stranger in ("cleo", "zoe"):
         with pytest.raises(InputError, match="was erased here"):
-            erase.audit_erasure(stranger, house.keys, house.ledger, house.place.home)
+            erase.audit_erasure(stranger, house.keys, house.ledger, house.place)
     path = house.place.home / "erasures" / f"{proof['erasure_id']}.json"
     path.write_text(path.read_text().replace('"found": []', '"found": [ ]'))
-    (row,) = erase.audit_erasure("anna", house.keys, house.ledger, house.place.home)
+    (row,) = erase.audit_erasure("anna", house.keys, house.ledger, house.place)
     assert not row["proof_intact"]
 
 
@@ -229,9 +236,10 @@ def test_an_interrupted_erasure_goes_on(house) -> None:
     house.keys.destroy(house.people["anna"], opened.erasure_id)
     again = house.open("anna", at=NOON + timedelta(hours=1))
     assert again == opened
-    assert house.leave(again) is None
+    assert house.leave(again) == "v1", "what it found before the interruption"
     proof = house.prove(again, house.destroy(again))
     assert proof["found"] == [] and proof["radius"]["samples"] == 1
+    assert proof["keys_destroyed"] == [house.people["anna"]], "which the interruption does not hide"
 
 
 def test_who_was_erased_is_refused_from_then_on(house) -> None:
@@ -254,13 +262,147 @@ def test_a_model_made_with_somebody_erased_is_retired(house) -> None:
     assert expected_previous(None, "synthetic", champion, is_over=True) == 1
 
 
-def test_nobody_left_and_nobody_known_are_refused(house) -> None:
-    opened = house.open(*IDS)
-    with pytest.raises(InputError, match="nobody would be left"):
-        house.leave(opened)
-    assert len(read_index(house.place.data)) == 3
+def test_the_last_people_of_a_set_leave_an_empty_one(house) -> None:
+    """It is whole, and pinned as the one before was; a retrain says in one line why it has nothing to learn from."""
+    proof = house.erase(*IDS)
+    assert read_index(house.place.data) == () and proof["keys_destroyed"] == sorted(house.people.values())
+    verify_manifest(house.place.data)
+    assert proof["dataset_version"] == "v1" and proof["found"] == proof["in_dataset_now"] == []
+    with pytest.raises(InputError, match="everybody in the dataset was erased"):
+        check_not_empty(house.place.data)
+
+
+def test_nobody_known_is_refused(house) -> None:
     with pytest.raises(InputError, match="nobody of that id"):
         house.open("zoe")
+    with pytest.raises(InputError, match="a reason has 1 to"):
+        erase.begin(["anna"], "", house.keys, house.ledger, house.place, NOON)
+    assert not (house.place.home / "erasures").exists()
+
+
+def forsaken(house: House, how: str) -> tuple[str, str]:
+    """The id and the pseudonym of somebody whom no import finished."""
+    person = house.keys.enrol("Dora_1")
+    entry = next(path for path in (house.place.keys / "index").iterdir() if path.read_text() == person)
+    if how == "no entry":
+        entry.unlink()
+    if how == "an entry alone":
+        (house.place.keys / "people" / f"{person}.json").unlink()
+    return "Dora_1", person
+
+
+@pytest.mark.parametrize("how", ["no consent", "no entry", "an entry alone"])
+def test_whoever_left_a_key_or_a_sealed_id_can_be_erased(house, how: str) -> None:
+    """Without consents, without samples, after an import that was killed between any two of its writes."""
+    subject, person = forsaken(house, how)
+    proof = house.erase(subject)
+    assert proof["subjects"] == [person] and proof["found"] == []
+    assert (proof["keys_destroyed"], proof["keys_missing"]) == (
+        ([], [person]) if how == "an entry alone" else ([person], [])
+    )
+    for spelling in (subject, "dora-1", "DORAl"):
+        assert reentry(house.keys, house.place.home).refused([spelling]), spelling
+    assert house.keys.pseudonyms_of(subject) == () and house.ledger.verify_chain().intact
+
+
+def test_a_repeated_erasure_adds_a_proof_and_touches_no_other(house) -> None:
+    first = house.erase("anna")
+    path = house.place.home / "erasures" / f"{first['erasure_id']}.json"
+    before = path.read_bytes()
+    (house.place.home / "stray.txt").write_text(house.people["anna"])
+    second = house.erase("anna")
+    assert path.read_bytes() == before and second["erasure_id"] != first["erasure_id"]
+    assert second["earlier_erasures"] == [first["erasure_id"]] and second["found"] == ["stray.txt"]
+    with pytest.raises(GateError, match=r"stray.txt \(home\); delete what is named here, then erase them once more"):
+        erase.check_gone([second])
+    (house.place.home / "stray.txt").unlink()
+    third = house.erase(house.people["anna"])
+    erase.check_gone([third])
+    rows = erase.audit_erasure("anna", house.keys, house.ledger, house.place)
+    assert [row["erasure_id"] for row in rows] == [first["erasure_id"], second["erasure_id"], third["erasure_id"]]
+    assert all(row["proof_intact"] for row in rows) and house.ledger.verify_chain().intact
+
+
+def test_the_second_erasure_of_one_of_two_is_of_that_one_alone(house) -> None:
+    house.erase("anna", "ben")
+    assert house.erase("ben")["subjects"] == [house.people["ben"]]
+
+
+def test_an_erasure_of_more_people_than_one_that_was_interrupted_waits_for_that(house) -> None:
+    begun = house.open("anna", "ben")
+    assert house.open("ben").erasure_id == begun.erasure_id
+    with pytest.raises(InputError, match="--resume"):
+        house.open("ben", "cleo")
+
+
+def test_an_edited_journal_is_not_gone_on_with(house) -> None:
+    opened = house.open("anna")
+    path = opened.journal.path
+    whole = path.read_text()
+    for other in (whole.replace('"samples": 1', '"samples": 0'), "".join(whole.splitlines(True)[1:]), whole + whole):
+        path.write_text(other)
+        with pytest.raises(IntegrityError, match="was edited"):
+            house.destroy(opened)
+    path.write_text(whole)
+    assert house.keys.key_of(house.people["anna"])
+
+
+def copied_back(house: House, folder: str, kept: Path) -> None:
+    """Restores a folder from a copy that was made before."""
+    place = house.place.data if folder == "data" else house.place.home / folder
+    shutil.rmtree(place)
+    shutil.copytree(kept, place)
+
+
+@pytest.mark.parametrize("folder", ["keys", "data"])
+def test_whoever_is_back_from_a_backup_is_noticed_refused_and_erased_once_more(house, tmp_path, folder: str) -> None:
+    place = house.place.data if folder == "data" else house.place.home / folder
+    shutil.copytree(place, tmp_path / "kept")
+    house.erase("anna")
+    check_nobody_returned(house.returned())
+    copied_back(house, folder, tmp_path / "kept")
+    (back,) = house.returned()
+    assert back == Returned(person=house.people["anna"], what=("key",) if folder == "keys" else ("shard",))
+    with pytest.raises(RefusedError, match="1 of the people who were erased are here again"):
+        check_nobody_returned([back])
+    assert house.keys.erasure_of("anna") is not None
+    with pytest.raises(RefusedError, match="erased at this person's wish"):
+        house.keys.enrol("anna")
+    proof = house.erase(back.person)
+    assert proof["found"] == [] and proof["retrain"] == {"failed": "not tried"}
+    assert proof["keys_destroyed"] == ([back.person] if folder == "keys" else [])
+    check_nobody_returned(house.returned())
+    assert house.keys.key_of(house.people["ben"])
+
+
+def test_a_ledger_that_was_restored_with_its_keys_is_told_by_the_book_beside_the_dataset(house, tmp_path) -> None:
+    """Nothing in the home knows of the erasure any more; the copy beside the dataset does, and so does a kept checkpoint."""
+    sign_checkpoint(house.ledger, house.place.home, NOON)  # the key of checkpoints is as old as the ledger
+    shutil.copytree(house.place.keys, tmp_path / "kept")
+    house.erase("anna")
+    checkpoint = sign_checkpoint(house.ledger, house.place.home, NOON)
+    kept = tmp_path / "elsewhere.json"
+    kept.write_bytes(checkpoint.read_bytes())
+    copied_back(house, "keys", tmp_path / "kept")
+    beside = next(house.place.root.glob("data.erased-*.json"))
+    with Ledger(sqlite_url(tmp_path / "older.db"), clock=lambda: NOON) as older:
+        (back,) = returned(house.keys, older, house.place.home, house.place.data)
+        assert back.person == house.people["anna"]
+        beside.unlink()
+        assert returned(house.keys, older, house.place.home, house.place.data) == ()
+        assert house.keys.learn_suppressed(erased_in(kept, house.place.home), kept.name) == 1
+        assert returned(house.keys, older, house.place.home, house.place.data) == (back,)
+    assert beside.is_file() and not [one for one in IDS if one in beside.read_text()]
+
+
+def test_a_book_of_the_erased_that_was_edited_is_refused(house) -> None:
+    house.erase("anna")
+    book = house.place.keys / "erased.json"
+    document = json.loads(book.read_text())
+    for other in ({**document, "people": []}, {**document, "mac": "0" * 64}, [], {}):
+        book.write_text(json.dumps(other))
+        with pytest.raises(IntegrityError, match="by which erased people are known again"):
+            KeyStore(house.place.keys).erasure_of("anna")
 
 
 def test_a_search_finds_what_a_purge_forgot(house) -> None:
@@ -343,7 +485,7 @@ def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_pa
         write_audit_page=lambda page, path: pages.append(page) or path,
     )
     house.erase("anna")
-    rows = erasure_sections(erase.audit_erasure("anna", house.keys, house.ledger, house.place.home))
+    rows = erasure_sections(erase.audit_erasure("anna", house.keys, house.ledger, house.place))
     audit_page("Gone", "lead", rows, house.ledger, NOON, report, tmp_path / "e.html")
     tables = {table.heading: table for table in pages[0].tables}
     done = dict(tables["What was done"].rows)

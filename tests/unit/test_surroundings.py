@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import socket
 import sqlite3
 from pathlib import Path
@@ -118,8 +119,14 @@ def test_a_port_of_the_machines_owner_is_named_as_such(monkeypatch: pytest.Monke
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container that runs under a number which its list of users does not hold."""
 
-    def nameless() -> str:
+    def nameless(_: int) -> str:
         raise KeyError("getpwuid(): uid not found: 4711")
 
-    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("pwd.getpwuid", nameless)
     assert user_name() == f"user {os.getuid()}"
+
+
+@pytest.mark.parametrize("name", ["USER", "LOGNAME", "LNAME", "USERNAME"])
+def test_the_environment_does_not_say_who_runs_this(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "somebody else")
+    assert user_name() == pwd.getpwuid(os.getuid()).pw_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,14 +10,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bitface.adapters.media_files import encode_frames
 from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
 from bitface.dataset.import_rows import ImportRow
+from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, RefusedError
 from bitface.faces.seen import SeenFaces
 from bitface.params import read_params
 from bitface.steps.intake_decision import Intake
+from bitface.steps.reentry import reentry
 from bitface.steps.sources import Source
-from bitface.steps.transfer import judge_on_real_people, london_folder
+from bitface.steps.transfer import Entry, judge_on_real_people, london_folder
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
@@ -89,8 +93,10 @@ def load(_: Path):
     )
 
 
-def judge(run=RUN, source=source()):  # noqa: B008 - frozen
-    return judge_on_real_people(run, BUNDLE, source, Looking, read, load, NOW, lambda *_: None)
+def judge(run=RUN, source=source(), keys=None, look=read):  # noqa: B008 - frozen
+    keys = keys or KeyStore(Path("no such folder"))
+    entry = Entry(asked=reentry(keys, Path("no such folder")), encode=encode_frames)
+    return judge_on_real_people(run, BUNDLE, source, Looking, look, load, NOW, lambda *_: None, entry)
 
 
 def test_every_face_is_judged_once_and_pictures_without_one_are_counted() -> None:
@@ -99,6 +105,43 @@ def test_every_face_is_judged_once_and_pictures_without_one_are_counted() -> Non
     assert {name: own.auc.value for name, own in found.scores.emotions.items()} == {"happiness": 1.0, "neutral": 1.0}
     assert found.scores.unjudged == ("anger",)
     assert "happiness AUC 1.000" in found.sentence()
+
+
+def erased_ones(folder: Path, *subjects: str, pictures: tuple[str, ...] = ()) -> KeyStore:
+    """Keys of an installation where these were erased, the first one with these pictures."""
+    keys = KeyStore(folder)
+    for number, subject in enumerate(subjects):
+        person = keys.enrol(subject)
+        keys.destroy(person, "e1", keys.remains_of(person, "e1", pictures=() if number else pictures))
+    return keys
+
+
+@pytest.mark.parametrize("subject", ["owner-1", "OWNER_1", "0wnerl"])
+def test_of_somebody_who_was_erased_no_picture_is_read(tmp_path: Path, subject: str) -> None:
+    """Under the same id, or another spelling of it."""
+    seen: list[str] = []
+
+    def looked(path: Path, where: str) -> np.ndarray:
+        seen.append(path.name)
+        return read(path, where)
+
+    found = judge(keys=erased_ones(tmp_path, subject), look=looked)
+    assert (found.people, found.left_out) == (4, 1) and not [name for name in seen if name.startswith("1-")]
+    assert "1 people of london were erased" in found.warnings()[0] and "owner" not in found.warnings()[0]
+
+
+def test_somebody_with_a_picture_of_somebody_who_was_erased_is_not_judged(tmp_path: Path) -> None:
+    own = {f"{person}-{smile}.jpg": person for person in range(6) for smile in (0, 1)}
+
+    def distinct(path: Path, where: str) -> np.ndarray:
+        picture = read(path, where)
+        picture[3, 3, 0] = own[path.name]
+        return picture
+
+    erased = hashlib.sha256(encode_frames(distinct(Path("2-1.jpg"), "")[None], lossless=True)).hexdigest()
+    found = judge(keys=erased_ones(tmp_path, "somebody", pictures=(erased,)), look=distinct)
+    assert (found.people, found.left_out, found.document()["left_out"]) == (4, 1, 1)
+    assert judge(keys=erased_ones(tmp_path / "none", "somebody"), look=distinct).left_out == 0
 
 
 def test_what_is_reported_names_nobody() -> None:

@@ -119,22 +119,28 @@ def log(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Walks the whole log; exit 3 where it does not hold."""
+    """Walks the whole log, and that of who opened whose data; exit 3 where one does not hold."""
     from bitface.dataset.files import write_atomically
-    from bitface.steps.audit import audit_log
-    from bitface.steps.checkpoints import read_checkpoint, sign_checkpoint
+    from bitface.steps.audit import audit_log, audit_openings
+    from bitface.steps.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
     from flows.wiring import open_tools
 
     tools = open_tools()
     home = tools.workspace.home
     with tools.ledger as ledger:
         rows = audit_log(ledger, read_checkpoint(checkpoint, home) if checkpoint else None)
+        ends = (openings_in(checkpoint, home) if checkpoint else None, latest_openings(home))
+        rows += audit_openings(tools.keys, home, [end for end in ends if end is not None])
         if export is not None:
             write_atomically(export, sign_checkpoint(ledger, home, tools.now()).read_bytes())
     lead = "Every entry of the log and every row it covers, recomputed; against a checkpoint where one was given."
     _tell(rows, as_json, html, "Whether the log holds", lead)
     if not rows[0]["intact"]:
         raise GateError("the log does not hold; restore the ledger from a copy whose checkpoint is known")
+    if not all(row["intact"] for row in rows if row["kind"] == "log of openings"):
+        raise GateError(
+            "the log of who opened whose data does not hold: lines were edited or are missing; restore decryptions.jsonl from a backup"
+        )
 
 
 @audit_app.command("erasure")
@@ -150,7 +156,7 @@ def erasure(
 
     tools = open_tools()
     with tools.ledger as ledger:
-        rows = audit_erasure(who, tools.keys, ledger, tools.workspace.home)
+        rows = audit_erasure(who, tools.keys, ledger, tools.workspace)
     lead = "What was done, what it reached, what was found afterwards, and what stays."
     _tell(rows, as_json, html, "An erasure and its proof", lead, erasure_sections(rows))
     if not all(row["proof_intact"] for row in rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,10 +63,14 @@ def import_(
     ignore_column: Annotated[
         list[str] | None, typer.Option(help="A column of the manifest to leave aside; unknown ones are refused.")
     ] = None,
+    reviewed: Annotated[
+        list[str] | None, typer.Option(help="An id that looked like another person's, and is a person of its own.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Takes real people in: hardened decoding, consent first, encrypted at once."""
+    from bitface.dataset.subject_ids import normal_id
     from bitface.steps.consents import clock_warning
     from bitface.steps.intake import Pictures, import_people
     from bitface.steps.sources import FolderFiles, brought_consents, brought_source, read_notices
@@ -90,7 +94,8 @@ def import_(
             brought = brought_source(format_, files, said, ledger, at)
             pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
             writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
-            done = import_people(brought.intake, brought.notices, pictures, stores(tools), at, writer)
+            intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed or ())))
+            done = import_people(intake, brought.notices, pictures, stores(tools), at, writer)
     if behind is not None:
         warn(behind)
     beside = {"dry_run": dry_run, "consents": said.document(), "ignored_columns": files.ignored_columns}

@@ -1,23 +1,53 @@
-"""Who opened which real person's data, when and for what: a line for each, appended before the key is handed out."""
+"""Who opened which real person's data, when and for what: a line for each, appended before the key is handed out.
+
+Each line holds an HMAC over itself and the line before, by a key of the installation, so that an edited line, or one that is missing,
+shows. The end is known too: a file with the keys says how many lines there are, and signed checkpoints repeat it.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import hmac
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from bitface.consent.events import canonical_json
+from bitface.errors import IntegrityError
+
+HEAD: Final = "openings.json"
+"""Beside the keys: where the log ends."""
+_LINE_BYTES_MAX: Final = 65536
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Where a log ended: how many authenticated lines it has, and the HMAC of the last one."""
+
+    size: int
+    mac: str
+
+
+_NOTHING: Final = Head(size=-1, mac="")
 
 
 class DecryptionLog:
     """The log in one file of JSON lines; several processes may append at once. It names pseudonyms, never people."""
 
-    def __init__(self, path: Path, who: str, purpose: str, clock: Callable[[], datetime]) -> None:
-        self._path, self._who, self._purpose, self._clock = path, who, purpose, clock
+    def __init__(self, path: Path, head: Path, who: str, purpose: str, clock: Callable[[], datetime]) -> None:
+        self._path, self._head, self._who, self._purpose, self._clock = path, head, who, purpose, clock
 
-    def opened(self, person: str) -> None:
-        """Notes that a person's key was opened by this process."""
+    def opened(self, person: str, key: bytes) -> None:
+        """Notes that a person's key was opened by this process; `key` authenticates the line.
+
+        It follows from the last line that was ever written, also where that is gone: a log that was deleted does not begin anew.
+        """
         entry = {
             "at": self._clock().isoformat(timespec="seconds"),
             "who": self._who,
@@ -25,12 +55,12 @@ class DecryptionLog:
             "process": os.getpid(),
             "person": person,
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, (json.dumps(entry) + "\n").encode())
-        finally:
-            os.close(descriptor)
+        with _alone_in(self._path) as descriptor:
+            end = max(_end_of(descriptor), read_head(self._head) or _NOTHING, key=lambda one: one.size)
+            numbered = {**entry, "number": end.size + 1}
+            mac = _mac(numbered, end.mac, key)
+            os.write(descriptor, (json.dumps({**numbered, "mac": mac}) + "\n").encode())
+            _write_head(self._head, Head(size=end.size + 1, mac=mac))
 
 
 def decryptions_of(path: Path, person: str) -> Iterator[dict[str, Any]]:
@@ -38,3 +68,92 @@ def decryptions_of(path: Path, person: str) -> Iterator[dict[str, Any]]:
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
             yield from (entry for line in lines if (entry := json.loads(line))["person"] == person)
+
+
+def read_head(path: Path) -> Head | None:
+    """Where the log ended when it was last written, None where nothing was opened yet.
+
+    Raises:
+        IntegrityError: the file does not say.
+    """
+    try:
+        return Head(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise IntegrityError(f"'{path.name}' with the keys does not say where the log of openings ends") from error
+
+
+def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
+    """What is wrong with a log: edited or missing lines, and an end that is before one of `ends`; none where it is whole.
+
+    Lines of before it was authenticated count as one: the first authenticated line covers them.
+    """
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    old = next((number for number, line in enumerate(lines) if b'"mac"' in line), len(lines))
+    before, macs, found = _of_old(b"".join(lines[:old])), list[str](), list[str]()
+    for number, line in enumerate(lines[old:], start=1):
+        entry = _parsed(line)
+        mac = str(entry.pop("mac", ""))
+        if entry.get("number") != number or not hmac.compare_digest(mac, _mac(entry, before, key)):
+            found.append(f"line {old + number} of the log of openings was edited, or one before it is missing")
+            break
+        before = mac
+        macs.append(mac)
+    for end in ends:
+        if end.size > len(macs) or (end.size and macs[end.size - 1] != end.mac):
+            found.append(f"the log of openings had {end.size} authenticated lines once, and they are not all there")
+            break
+    return found
+
+
+@contextmanager
+def _alone_in(path: Path) -> Iterator[int]:
+    """The file, opened to append, while no other process appends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _end_of(descriptor: int) -> Head:
+    """How many authenticated lines there are, and what the next one follows from."""
+    length = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, _LINE_BYTES_MAX, max(0, length - _LINE_BYTES_MAX)).splitlines()
+    last = _parsed(tail[-1]) if tail else {}
+    if "mac" in last:
+        return Head(size=int(last["number"]), mac=str(last["mac"]))
+    return Head(size=0, mac=_of_old(os.pread(descriptor, length, 0)))
+
+
+def _of_old(lines: bytes) -> str:
+    """What stands for everything before the first authenticated line."""
+    return hashlib.sha256(lines).hexdigest()
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _mac(entry: dict[str, Any], before: str, key: bytes) -> str:
+    return hmac.new(key, f"{before} {canonical_json(entry)}".encode(), hashlib.sha256).hexdigest()
+
+
+def _write_head(path: Path, head: Head) -> None:
+    """In place, under the log's lock: a write that is cut short is found, and mended by the next line."""
+    text = json.dumps(asdict(head))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(descriptor, text.encode(), 0)
+        os.ftruncate(descriptor, len(text))
+    finally:
+        os.close(descriptor)

@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -25,7 +25,17 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from bitface.dataset.files import write_atomically, write_once
 from bitface.dataset.locks import alone
-from bitface.dataset.subject_ids import id_or_none, normal_id
+from bitface.dataset.subject_ids import folded_id, id_or_none, normal_id
+from bitface.dataset.suppression import (
+    BOOK,
+    Suppressed,
+    Suppression,
+    copy_beside,
+    joined,
+    people_of,
+    read_book,
+    write_book,
+)
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import check_pseudonym, is_pseudonym, is_synthetic
 
@@ -65,17 +75,21 @@ class KeyStore:
         self,
         folder: Path,
         given: Callable[[], tuple[bytes, ...]] = tuple,
-        on_open: Callable[[str], None] = lambda _: None,
+        on_open: Callable[[str, bytes], None] = lambda *_: None,
+        beside: Path | None = None,
     ) -> None:
         """Opens nothing yet.
 
         Args:
             folder: of the keys.
             given: the master key where it is kept elsewhere, 32 bytes, and while it is rotated the next one; none: in `folder`.
-            on_open: is told the pseudonym when a real person's key is opened, the first time by this store.
+            on_open: is told the pseudonym when a real person's key is opened, the first time by this store, and what the log of openings
+                is authenticated by.
+            beside: the dataset folder beside which a copy of the book of erased people is kept; None: there is no copy.
         """
-        self._folder, self._given, self._on_open = folder, given, on_open
+        self._folder, self._given, self._on_open, self._beside = folder, given, on_open, beside
         self._opened: set[str] = set()
+        self._read: dict[Path, tuple[tuple[int, int, int], tuple[Suppressed, ...]]] = {}
 
     def enrol(self, subject_id: str) -> str:
         """The pseudonym of a subject's id; makes the person's key and entry at the first call. Raises what `keep` raises."""
@@ -135,24 +149,95 @@ class KeyStore:
         normal = id_or_none(subject_id)
         if normal is None or not self._has_master():
             return None
+        # The book first: an entry that was brought back from a backup says that nothing has happened.
+        gone = self.suppression().of_id(normal)
         path = self._entry(normal)
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        return text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
+        text = path.read_text(encoding="utf-8") if gone is None and path.is_file() else ""
+        return gone.erasure_id if gone else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
 
-    def destroy(self, person: str, erasure_id: str) -> bool:
-        """Destroys a person's key, and leaves a token by which the id is refused from now on; False where no key was kept here.
+    def pseudonyms(self) -> tuple[str, ...]:
+        """Everybody whose key is here."""
+        return tuple(sorted(path.stem for path in (self._folder / "people").glob("*.json")))
+
+    def pseudonyms_of(self, subject: str) -> tuple[str, ...]:
+        """Every pseudonym under which something of a subject is kept here: by the list of ids, by the id that lies sealed with a key,
+        or the subject itself. A command that was killed may have left one of them alone.
+        """
+        normal = id_or_none(subject)
+        if normal is None:
+            return ()
+        found = {self._pseudonym_of_id(normal), *(who for who, its in self._sealed_ids().items() if its == normal)}
+        here = is_pseudonym(normal) and (normal in self.pseudonyms() or bool(self._entries_of(normal)))
+        return tuple(sorted({one for one in found if one} | ({normal} if here else set())))
+
+    def folded_ids(self) -> dict[str, frozenset[str]]:
+        """Folded id -> the pseudonyms of those who are here under an id that folds to it."""
+        found: dict[str, set[str]] = {}
+        for person, subject_id in self._sealed_ids().items():
+            found.setdefault(folded_id(subject_id), set()).add(person)
+        return {folded: frozenset(people) for folded, people in found.items()}
+
+    def remains_of(
+        self, person: str, erasure_id: str, ids: Collection[str] = (), pictures: Collection[str] = ()
+    ) -> Suppressed | None:
+        """What is to stay of a person: of the id that is sealed here, of other `ids` and of the digests of `pictures`. None where no
+        real person was ever enrolled here.
+        """
+        if is_synthetic(person) or not self._has_master():
+            return None
+        sealed = self._sealed_id(person)
+        known = {normal_id(one) for one in ids} | ({sealed} if sealed else set())
+        book = Suppression(self._index_secret())
+        return Suppressed(
+            erasure_id=erasure_id,
+            person=book.token("person", person),
+            ids=book.tokens("id", known),
+            folded_ids=book.tokens("folded id", map(folded_id, known)),
+            pictures=book.tokens("picture", pictures),
+        )
+
+    def destroy(self, person: str, erasure_id: str, remains: Suppressed | None = None) -> bool:
+        """Destroys a person's key, and leaves what the person is refused by from now on; False where no key was kept here.
 
         Every copy of that person's data, wherever it lies, can be read no more. A synthetic person's key is published: it
-        cannot be destroyed.
+        cannot be destroyed. Killed at any point, the same call goes on: the key goes last.
         """
         path = self._folder / "people" / f"{check_pseudonym(person)}.json"
-        if is_synthetic(person) or not path.is_file():
+        if is_synthetic(person) or not self._has_master():
             return False
         with self._alone():
-            entry = self._entry(self._subject_of(path, person))
-            write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
-            path.unlink()
-        return True
+            stays = remains or self.remains_of(person, erasure_id)
+            self._suppress([stays] if stays else [])
+            sealed = self._sealed_id(person)
+            for entry in [self._entry(sealed)] if sealed else self._entries_of(person):
+                write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
+            is_here = path.is_file()
+            path.unlink(missing_ok=True)
+        return is_here
+
+    def suppression(self) -> Suppression:
+        """Everybody who was erased here, by the book with the keys and by its copy beside the dataset.
+
+        Raises:
+            IntegrityError: one of the two was edited.
+        """
+        if not self._has_master():
+            return Suppression(b"")
+        secret = self._index_secret()
+        return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret))))
+
+    def learn_suppressed(self, document: Any, name: str) -> int:
+        """Takes over the book that a kept checkpoint holds; how many people were new. Raises IntegrityError where it was edited."""
+        if not self._has_master():
+            return 0
+        before = len(self.suppression().people)
+        with self._alone():
+            self._suppress(people_of(document, name, self._index_secret()))
+        return len(self.suppression().people) - before
+
+    def access_key(self) -> bytes:
+        """What the log of openings is authenticated by."""
+        return hmac.new(self._index_secret(), b"log of openings", hashlib.sha256).digest()
 
     def key_of(self, person: str) -> bytes:
         """The 64-byte AES-SIV key of a pseudonym.
@@ -170,7 +255,7 @@ class KeyStore:
         key = self._unwrapped(bytes.fromhex(json.loads(path.read_text())["wrapped_key"]), f"person {person}")
         if person not in self._opened:
             self._opened.add(person)
-            self._on_open(person)
+            self._on_open(person, self.access_key())
         return key
 
     def key_of_day(self, day: date) -> bytes:
@@ -242,6 +327,49 @@ class KeyStore:
             (self._folder / _NEXT).replace(self._folder / _MASTER)
         return count
 
+    def _suppress(self, people: Sequence[Suppressed]) -> None:
+        secret = self._index_secret()
+        books = {path: self._book(path, secret) for path in self._books(secret)}
+        everybody = joined(*books.values(), people)
+        for path in books:
+            for part in path.parent.glob(f".{path.name[:40]}.*.part"):
+                part.unlink(missing_ok=True)
+        for path in (one for one, book in books.items() if book != everybody):
+            write_book(path, everybody, secret)
+
+    def _book(self, path: Path, secret: bytes) -> tuple[Suppressed, ...]:
+        """A book, read again where another one has taken its place: every id of an import is looked up in it."""
+        try:
+            at = path.stat()
+        except FileNotFoundError:
+            return ()
+        state = (at.st_ino, at.st_mtime_ns, at.st_size)
+        if self._read.get(path, (None,))[0] != state:
+            self._read[path] = (state, read_book(path, secret))
+        return self._read[path][1]
+
+    def _books(self, secret: bytes) -> tuple[Path, ...]:
+        own = self._folder / BOOK
+        return (own,) if self._beside is None else (own, copy_beside(self._beside, secret))
+
+    def _entries_of(self, person: str) -> tuple[Path, ...]:
+        """The entries of the list of ids that lead to a pseudonym."""
+        entries = (self._folder / "index").glob("[!.]*")
+        return tuple(path for path in entries if path.read_text(encoding="utf-8") == person)
+
+    def _sealed_ids(self) -> dict[str, str]:
+        """Pseudonym -> the owner's id, of everybody whose entry opens."""
+        people = self.pseudonyms() if self._has_master() else ()
+        seal = self._seal() if people else None
+        found = {person: self._sealed_id(person, seal) for person in people}
+        return {person: subject_id for person, subject_id in found.items() if subject_id is not None}
+
+    def _sealed_id(self, person: str, seal: AESSIV | None = None) -> str | None:
+        """The owner's id that lies with a key, None where there is none or it does not open."""
+        with contextlib.suppress(IntegrityError, ValueError, KeyError, FileNotFoundError):
+            return self._subject_of(self._folder / "people" / f"{person}.json", person, seal)
+        return None
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keeps other writers of keys out: none may wrap a key by a master key that is just replaced. What one that was killed left half
@@ -290,11 +418,11 @@ class KeyStore:
         text = path.read_text(encoding="utf-8") if path.is_file() else _SUPPRESSED
         return None if text.startswith(_SUPPRESSED) else text
 
-    def _subject_of(self, path: Path, person: str) -> str:
+    def _subject_of(self, path: Path, person: str, seal: AESSIV | None = None) -> str:
         """The owner's id that a person's entry holds, sealed."""
         sealed = bytes.fromhex(json.loads(path.read_text(encoding="utf-8"))["subject_id"])
         try:
-            return self._seal().decrypt(sealed, [b"subject-id", person.encode()]).decode()
+            return (seal or self._seal()).decrypt(sealed, [b"subject-id", person.encode()]).decode()
         except InvalidTag as error:
             raise IntegrityError(
                 f"the entry of person {person} does not open with this master key; restore it"

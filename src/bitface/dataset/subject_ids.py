@@ -13,6 +13,9 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 """Soft hyphen, zero-width spaces and joiners, direction marks, byte order mark: copied along with an id, seen by nobody."""
 
+_ALIKE: Final = str.maketrans("oil", "011")
+"""O and 0; i, l and 1."""
+
 
 @lru_cache(maxsize=1 << 16)
 def normal_id(text: str) -> str:
@@ -28,6 +31,15 @@ def normal_id(text: str) -> str:
     if not _ID.fullmatch(normal):
         raise InputError("the subject id is not 1 to 64 of [A-Za-z0-9_-]; rename it in the source")
     return normal
+
+
+def folded_id(subject_id: str) -> str:
+    """What stays of an id when case, - and _ and letters that look like digits are taken for one: `P-0`, `p_0` and `pO` are alike.
+
+    Letters of other scripts that look like Latin ones are in no id: `normal_id` refuses them.
+    """
+    bare = normal_id(subject_id).replace("-", "").replace("_", "").lower()
+    return bare.translate(_ALIKE) or normal_id(subject_id)
 
 
 def id_or_none(text: str) -> str | None:

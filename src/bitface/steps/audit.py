@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitface.consent.admission import admit_people
-from bitface.dataset.decryptions import decryptions_of
+from bitface.dataset.decryptions import HEAD, Head, decryptions_of, problems_of, read_head
 from bitface.dataset.files import sha256_of
+from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
@@ -119,6 +120,22 @@ def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
         {"kind": "checkpoint", **asdict(report.checkpoint), "intact": report.intact, "against": against},
         *({"kind": "problem", **asdict(problem)} for problem in report.problems),
     ]
+
+
+def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
+    """Walks the log of who opened whose data; with `kept`, where it ended once, it also finds a cut end and a log that is gone."""
+    path, head = home / DECRYPTIONS, read_head(home / "keys" / HEAD)
+    ends = [*([head] if head else []), *kept]
+    if not path.is_file() and not ends:
+        return []
+    is_known = keys.place_of_master() != "nowhere"
+    problems = (
+        problems_of(path, keys.access_key(), *ends)
+        if is_known
+        else ["the key that authenticates it is gone; restore it"]
+    )
+    told = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
+    return [told, *({"kind": "problem", "what": problem} for problem in problems)]
 
 
 def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:

@@ -19,6 +19,7 @@ _DONE: Final = {
     "ended": "ended",
     "keys_destroyed": "keys destroyed, of",
     "keys_published": "keys that are published anyway, of",
+    "keys_missing": "no key was here when it began, of",
     "files_deleted": "files deleted",
     "dvc_objects_deleted": "DVC objects deleted",
     "mlflow_runs_emptied": "MLflow runs emptied",
@@ -26,6 +27,8 @@ _DONE: Final = {
     "in_dataset_now": "still in the dataset",
     "found": "found in a search of every file of the places below",
     "not_searched": "set up, not written by bitface and not searched",
+    "earlier_erasures": "erased before, in",
+    "interrupted": "steps that were interrupted and done again; their counts are of the last time",
     "proof_sha256": "SHA-256 of the proof, as recorded",
     "proof_intact": "the proof is the recorded one",
 }

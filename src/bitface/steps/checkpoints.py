@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,7 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bitface.consent.events import canonical_json
+from bitface.dataset.decryptions import HEAD, Head, read_head
 from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.suppression import BOOK
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.entries import Checkpoint
@@ -28,6 +31,8 @@ from bitface.ledger.ledger import Ledger
 
 FOLDER: Final = "checkpoints"
 _KEY: Final = "checkpoint.pem"
+_BOOK: Final = "erased"
+_OPENINGS: Final = "openings"
 
 
 def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
@@ -60,13 +65,51 @@ def keep_checkpoint(found: Checkpoint, home: Path, elsewhere: Path | None, at: d
 def signed_checkpoint(found: Checkpoint, home: Path, at: datetime) -> bytes:
     """A checkpoint as a signed document."""
     key = _signing_key(home)
-    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key)}
+    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key), **_kept(home)}
     signature = key.sign(canonical_json(statement).encode())
     return (json.dumps({**statement, "signature": signature.hex()}, indent=1) + "\n").encode()
 
 
 def read_checkpoint(path: Path, home: Path) -> Checkpoint:
-    """A checkpoint that this installation signed.
+    """A checkpoint that this installation signed. Raises what `_verified` raises."""
+    return _verified(path, home)[0]
+
+
+def erased_in(path: Path, home: Path) -> Any:
+    """The book of the erased in a checkpoint, as it is stored. Raises what `_verified` raises, and InputError where there is none."""
+    found = _verified(path, home)[1].get(_BOOK)
+    if found is None:
+        raise InputError(
+            f"'{path.name}' knows of nobody who was erased; name a checkpoint that was signed after an erasure"
+        )
+    return found
+
+
+def openings_in(path: Path, home: Path) -> Head | None:
+    """Where the log of openings ended when a checkpoint was signed, None where it does not say. Raises what `_verified` raises."""
+    found = _verified(path, home)[1].get(_OPENINGS)
+    return None if found is None else Head(**found)
+
+
+def latest_openings(home: Path) -> Head | None:
+    """The same of the latest checkpoint in `checkpoints/` that says so; what is none of this installation is passed over."""
+    for path in sorted((home / FOLDER).glob("*.json"), reverse=True):
+        with contextlib.suppress(InputError, IntegrityError):
+            found = openings_in(path, home)
+            if found is not None:
+                return found
+    return None
+
+
+def _kept(home: Path) -> dict[str, Any]:
+    """What else is lost where home is restored from a backup: by what erased people are known again, and how many openings were noted."""
+    book, head = home / "keys" / BOOK, read_head(home / "keys" / HEAD)
+    erased = {_BOOK: json.loads(book.read_text(encoding="utf-8"))} if book.is_file() else {}
+    return {**erased, **({_OPENINGS: asdict(head)} if head else {})}
+
+
+def _verified(path: Path, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
+    """A checkpoint that this installation signed, and the whole statement.
 
     Raises:
         InputError: the file is none. IntegrityError: it was edited, or another installation's key signed it.
@@ -88,7 +131,7 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
         )
     if document["public_key"] != _public(_signing_key(home)):
         raise IntegrityError(f"'{path.name}' was signed by another installation's key; name one of this installation")
-    return found
+    return found, document
 
 
 def kept_checkpoints(home: Path, elsewhere: Path | None) -> tuple[Checkpoint, ...]:

@@ -109,8 +109,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
     Raises:
         InputError: the reason is empty or too long, or there is no consent to withdraw.
     """
-    if not 1 <= len(reason.strip()) <= REASON_MAX:
-        raise InputError(f"a reason has 1 to {REASON_MAX} characters; say it shortly, and name nobody")
+    check_reason(reason)
     latest: dict[str, ConsentEvent] = {}
     for event in ledger.consents(person):
         latest[event.record_id] = event
@@ -124,6 +123,12 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
         already=len(latest) - len(open_records),
         models=tuple(one.sentence() for one in lapsed_models(ledger, at)),
     )
+
+
+def check_reason(reason: str) -> None:
+    """Raises InputError where a reason is empty or too long."""
+    if not 1 <= len(reason.strip()) <= REASON_MAX:
+        raise InputError(f"a reason has 1 to {REASON_MAX} characters; say it shortly, and name nobody")
 
 
 def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:

@@ -33,16 +33,16 @@ def present_contents(data: Path) -> tuple[dict[str, Sample], dict[str, LicenceRe
 def without_people(writer: Writer, people: Collection[str], versioning: Versioning) -> str | None:
     """Writes the dataset again without these people; returns its version, None where they are not in it.
 
+    Of nobody else a dataset of no samples is left: a folder that is gone would be pulled or rendered again by the next retrain.
+
     Raises:
-        InputError: nobody would be left. IntegrityError: the folder is not what its manifest says.
+        IntegrityError: the folder is not what its manifest says.
     """
     data = writer.stores.data
     samples = read_index(data)
     left = [sample for sample in samples if sample.person not in people]
     if len(left) == len(samples):
         return None
-    if not left:
-        raise InputError("nobody would be left in the dataset; bring other people first, or delete the folder")
     verify_manifest(data)
     licences = read_licences(data)
 
@@ -52,6 +52,15 @@ def without_people(writer: Writer, people: Collection[str], versioning: Versioni
         write_lists(folder, left, licences.values())
 
     return writer.change(Change(fill=fill, versioning=versioning)).version
+
+
+def check_not_empty(data: Path) -> None:
+    """Raises InputError where everybody has left the dataset: a model is made of people."""
+    if has_dataset(data) and not read_index(data):
+        raise InputError(
+            "everybody in the dataset was erased, and nobody is in it; bring people with `bitface data import`, or delete the folder "
+            "and its pin file to have synthetic ones rendered"
+        )
 
 
 def read_licences(data: Path) -> Mapping[str, LicenceRecord]:

@@ -15,12 +15,14 @@ from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow
 from bitface.dataset.import_rules import Correction, Picture, corrected_sample, corrections_of_person, record_from
-from bitface.dataset.keys import ERASED, Enrolment
+from bitface.dataset.keys import Enrolment
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.records import Kind, Sample, SubjectRecord
 from bitface.steps.contents import content_of, present_contents, sample_of, write_lists
+from bitface.steps.erasure_people import check_nobody_returned, returned
+from bitface.steps.reentry import reentry
 from bitface.steps.writing import Stores
 
 CONSENT_TEXT: Final = "no usable consent: "
@@ -41,6 +43,8 @@ class Intake:
     """SHA-256 -> id: those on record, and those that are brought."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
+    reviewed: frozenset[str] = frozenset()
+    """Ids that somebody has looked at: each is a person of its own, whatever it looks like."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +84,21 @@ class Decision:
 def decide(
     intake: Intake, pictures: Sequence[Picture], rejected: Sequence[QuarantinedRow], stores: Stores, at: datetime
 ) -> Decision:
-    """Who is taken, with what, and what is recorded of them. Raises IntegrityError where a consent event contradicts the record."""
+    """Who is taken, with what, and what is recorded of them.
+
+    Raises:
+        IntegrityError: a consent event contradicts the record.
+        RefusedError: somebody who was erased is here again, from a backup.
+    """
+    check_nobody_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
     samples, licences = present_contents(stores.data)
     check_licence(intake.licence, stores.ledger.licences())
     refused = list(rejected)
     people: dict[str, list[Picture]] = {}
     for picture in pictures:
         people.setdefault(picture.subject, []).append(picture)
-    for subject in [subject for subject in people if stores.keys.erasure_of(subject) is not None]:
-        refused += [row.refused(CONSENT_TEXT + ERASED) for row in _rows(people.pop(subject))]
+    for subject, why in _not_to_enter(people, intake, stores).items():
+        refused += [row.refused(why) for row in _rows(people.pop(subject))]
     enrolments = {subject: stores.keys.foreseen(subject) for subject in people}
     known = {subject: _known(enrolments[subject].pseudonym, samples, stores) for subject in people}
     pseudonyms = {subject: one.pseudonym for subject, one in enrolments.items()}
@@ -105,9 +115,9 @@ def decide(
             for kind in {picture.kind for picture in own}
         }
         refused += [
-            row.refused(f"{CONSENT_TEXT}{why}")
+            row.refused(f"{CONSENT_TEXT}{refusal}")
             for picture in own
-            if (why := refusals[picture.kind])
+            if (refusal := refusals[picture.kind])
             for row in picture.rows
         ]
         allowed = [picture for picture in own if not refusals[picture.kind]]
@@ -129,6 +139,15 @@ def decide(
         licences=licences,
         licence=intake.licence,
     )
+
+
+def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
+    """Subject id -> why nothing of this person is taken: erased, or to be looked at first, since it may be somebody who was."""
+    asked = reentry(stores.keys, stores.home, intake.reviewed)
+    gone = {subject: CONSENT_TEXT + why for subject, why in asked.refused(people).items()}
+    rest = people.keys() - gone.keys()
+    seen = asked.seen((subject, picture.sha256) for subject in rest for picture in people[subject])
+    return {**asked.alike(rest), **seen, **gone}
 
 
 def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:

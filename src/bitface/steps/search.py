@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,32 +11,45 @@ from typing import Any, Final
 from bitface.dataset.files import sha256_of
 from bitface.ports import DatasetStore
 from bitface.steps.audit import DECRYPTIONS
+from bitface.steps.erasure_journal import ERASURES
 from bitface.workspace import Workspace
 
-ERASURES: Final = "erasures"
 _AT_ONCE: Final = 1 << 20
 
 
 def search(people: Sequence[str], digests: Collection[str], place: Workspace, store: DatasetStore) -> dict[str, Any]:
     """Looks for files that hold a pseudonym, or are one of the deleted files: `found` are their names.
 
-    `searched` are the places with how many files were read in each, every file once; `not_searched` are stores that are set up and not
-    written by us. Ledger, proofs and the log of decryptions are left out, since they are the record of what was done; so are objects
-    that only other datasets' versions name.
+    `found_at` says where, relative to the place. `searched` are the places with how many files were read in each, every file once;
+    `not_searched` are stores that are set up and not written by us; `digests_absent` those of the digests that no file has. Ledger,
+    proofs and the log of decryptions are left out, since they are the record of what was done; so are objects that only other
+    datasets' versions name.
     """
     stores = store.places()
     folders = {"home": place.home, "dataset": place.data, "cache": place.cache, **stores.folders}
     searched, found = [], []
+    absent = set(digests)
     for what, files in _files_once(folders, stores.of_others).items():
         searched.append({"what": what, "place": str(folders[what]), "files": len(files)})
-        found += [path.name for path in files if is_left(path, people, digests)]
-    return {"searched": searched, "not_searched": list(stores.not_searched), "found": sorted(found)}
+        for path in files:
+            with contextlib.suppress(FileNotFoundError):  # another command may have written it anew, or taken it away
+                digest = sha256_of(path)
+                absent.discard(digest)
+                if digest in digests or _names(path, people):
+                    found.append({"what": what, "path": path.relative_to(folders[what]).as_posix()})
+    return {
+        "searched": searched,
+        "not_searched": list(stores.not_searched),
+        "found": sorted(Path(one["path"]).name for one in found),
+        "found_at": sorted(found, key=lambda one: (one["what"], one["path"])),
+        "digests_absent": sorted(absent),
+    }
 
 
-def is_left(path: Path, people: Sequence[str], digests: Collection[str]) -> bool:
-    """Whether a file holds one of the pseudonyms, in its name too, or is one of the deleted files."""
+def _names(path: Path, people: Sequence[str]) -> bool:
+    """Whether a file holds one of the pseudonyms, in its name too."""
     names = [person.encode() for person in people]
-    return any(name in path.name.encode() for name in names) or _holds(path, names) or sha256_of(path) in digests
+    return any(name in path.name.encode() for name in names) or _holds(path, names)
 
 
 def _files_once(folders: Mapping[str, Path], of_others: Collection[Path]) -> dict[str, list[Path]]:

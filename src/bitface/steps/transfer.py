@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +19,11 @@ from bitface.evaluation.scores import ModelScores, score_model
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.faces.seen import SeenFaces
-from bitface.ports import Landmarker, LoadRuntime, ReadImage, Report
+from bitface.ports import EncodeFrames, Frames, Landmarker, LoadRuntime, ReadImage, Report
 from bitface.steps.evaluate import runtime_predictions
 from bitface.steps.export import Exported
 from bitface.steps.plan import Run
+from bitface.steps.reentry import Reentry
 from bitface.steps.sources import Source
 
 PURPOSE = "evaluate"
@@ -29,13 +31,23 @@ PURPOSE = "evaluate"
 
 @dataclass(frozen=True, kw_only=True)
 class Transferred:
-    """How the deployed model does on people of another kind than it learned from. `skipped`: pictures without one face."""
+    """How the deployed model does on people of another kind than it learned from. `skipped`: pictures without one face; `left_out`:
+    people who were erased here, whatever they are called in the source.
+    """
 
     source: str
     people: int
     samples: int
     skipped: int
     scores: ModelScores
+    left_out: int = 0
+
+    def warnings(self) -> list[str]:
+        """What the run has to say beside the figures."""
+        of = (
+            f"{self.left_out} people of {self.source} were erased, or may be people who were: none of theirs was judged"
+        )
+        return [of] if self.left_out else []
 
     def sentence(self) -> str:
         """One line for the summary."""
@@ -52,9 +64,28 @@ class Transferred:
             "people": self.people,
             "samples": self.samples,
             "skipped": self.skipped,
+            "left_out": self.left_out,
             "emotions": {emotion: {"auc": round(own.auc.value, 4)} for emotion, own in self.scores.emotions.items()},
             "sentence": self.sentence(),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is asked of everybody of a source: ids before a picture is read, pictures before one is looked at."""
+
+    asked: Reentry
+    encode: EncodeFrames
+
+    def known(self, rows: Sequence[ImportRow]) -> list[ImportRow]:
+        """The rows of people who may be judged, by their ids; more than one spelling of an id is no matter here."""
+        gone = self.asked.refused({row.subject_id for row in rows})
+        return [row for row in rows if row.subject_id not in gone]
+
+    def is_gone(self, row: ImportRow, picture: Frames) -> bool:
+        """Whether a picture is one of somebody who was erased."""
+        digest = hashlib.sha256(self.encode(picture[None], lossless=True)).hexdigest()
+        return bool(self.asked.seen([(row.subject_id, digest)]))
 
 
 def judge_on_real_people(
@@ -66,8 +97,10 @@ def judge_on_real_people(
     load: LoadRuntime,
     at: datetime,
     report: Report,
+    entry: Entry,
 ) -> Transferred:
-    """Scores the deployed model on the pictures of a source, in memory: nothing of these people is kept but figures.
+    """Scores the deployed model on the pictures of a source, in memory: nothing of these people is kept but figures. Of people who were
+    erased no picture is read, or looked at where it is known by its digest alone; they are counted.
 
     Raises:
         RefusedError: a person's consent or the licence does not allow this use.
@@ -75,8 +108,10 @@ def judge_on_real_people(
     """
     if run.evidence != "synthetic":
         raise InputError(f"evidence of this run is {run.evidence}: its people may be those of '{source.intake.source}'")
-    _check_consents(source, run.context, at)
-    table, skipped = _seen(source.intake.rows, run, landmarker, read, report)
+    rows = entry.known(source.intake.rows)
+    _check_consents(source, rows, run.context, at)
+    rows = _unseen(rows, read, entry)
+    table, skipped = _seen(rows, run, landmarker, read, report)
     predictions = runtime_predictions(table, load(bundle.folder))
     return Transferred(
         source=source.intake.source,
@@ -84,6 +119,7 @@ def judge_on_real_people(
         samples=len(table),
         skipped=skipped,
         scores=score_model(predictions, run.params.evaluation, run.params.seed),
+        left_out=len({row.subject_id for row in source.intake.rows} - {row.subject_id for row in rows}),
     )
 
 
@@ -92,9 +128,9 @@ def _numbered(rows: Sequence[ImportRow]) -> dict[str, str]:
     return {subject: f"t{number:015d}" for number, subject in enumerate(dict.fromkeys(row.subject_id for row in rows))}
 
 
-def _check_consents(source: Source, context: str, at: datetime) -> None:
-    intake, names = source.intake, _numbered(source.intake.rows)
-    bands = {names[row.subject_id]: row.age_band for row in intake.rows}
+def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at: datetime) -> None:
+    intake, names = source.intake, _numbered(rows)
+    bands = {names[row.subject_id]: row.age_band for row in rows}
     events = intake.consents(names, bands)
     answers = admit_people(events, list(bands), PURPOSE, context, at, intake.known_notices)
     judged = [under_licence(intake.licence, answer, PURPOSE, context) for answer in answers.values()]
@@ -103,6 +139,14 @@ def _check_consents(source: Source, context: str, at: datetime) -> None:
         raise RefusedError(
             f"{len(refused)} of {len(bands)} people of '{intake.source}' may not be judged: {refused[0]}"
         )
+
+
+def _unseen(rows: Sequence[ImportRow], read: ReadImage, entry: Entry) -> list[ImportRow]:
+    """The rows of people none of whose pictures is one of somebody who was erased. Pictures are read one at a time: they are large."""
+    if not entry.asked.gone.people:
+        return list(rows)
+    gone = {row.subject_id for row in rows if entry.is_gone(row, read(row.path, f"row {row.row}"))}
+    return [row for row in rows if row.subject_id not in gone]
 
 
 def _seen(

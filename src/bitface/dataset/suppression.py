@@ -1,0 +1,126 @@
+"""What stays of people who were erased: keyed digests by which they are known again, and nobody can tell who they were.
+
+The book of them lies with the keys, and a copy beside the dataset: whoever restores one of the two from a backup meets the other one.
+Digests are HMAC-SHA-256 under the installation's index key, cut to 128 bits; the book is authenticated by the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from bitface.consent.events import canonical_json
+from bitface.dataset.files import write_atomically
+from bitface.errors import IntegrityError
+
+Kind = Literal["id", "folded id", "person", "picture"]
+BOOK: Final = "erased.json"
+_TOKEN_DIGITS: Final = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suppressed:
+    """One person who was erased: tokens of the pseudonym, of ids as their owner wrote them and folded, and of pictures."""
+
+    erasure_id: str
+    person: str
+    ids: tuple[str, ...]
+    folded_ids: tuple[str, ...]
+    pictures: tuple[str, ...]
+
+
+class Suppression:
+    """Everybody who was erased, and the key by which a question becomes a token."""
+
+    def __init__(self, secret: bytes, people: Iterable[Suppressed] = ()) -> None:
+        self._secret = secret
+        self.people = tuple(people)
+        self._pictures = {token for one in self.people for token in one.pictures}
+        self._folded = {token for one in self.people for token in one.folded_ids}
+        self._persons = {one.person for one in self.people}
+
+    def token(self, kind: Kind, value: str) -> str:
+        """What stands for a value of a kind."""
+        text = f"suppressed {kind} {value}"
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:_TOKEN_DIGITS]
+
+    def tokens(self, kind: Kind, values: Iterable[str]) -> tuple[str, ...]:
+        """The same of several values, in an order that tells nothing."""
+        return tuple(sorted({self.token(kind, value) for value in values}))
+
+    def of_id(self, subject_id: str) -> Suppressed | None:
+        """Who went under this very id, as it is stored; the latest time."""
+        token = self.token("id", subject_id)
+        return next((one for one in reversed(self.people) if token in one.ids), None)
+
+    def holds_folded(self, folded: str) -> bool:
+        """Whether somebody went under an id that folds to this."""
+        return bool(self._folded) and self.token("folded id", folded) in self._folded
+
+    def holds_person(self, person: str) -> bool:
+        """Whether a pseudonym was somebody's who went."""
+        return bool(self._persons) and self.token("person", person) in self._persons
+
+    def holds_picture(self, sha256: str) -> bool:
+        """Whether a picture, by the digest of its stored bytes, was somebody's who went."""
+        return bool(self._pictures) and self.token("picture", sha256) in self._pictures
+
+
+def copy_beside(data: Path, secret: bytes) -> Path:
+    """Where the copy of a dataset's book lies. Installations that share a dataset have one each: neither can read the other's."""
+    mark = hmac.new(secret, b"name of the book", hashlib.sha256).hexdigest()[:12]
+    return data.with_name(f"{data.name}.erased-{mark}.json")
+
+
+def joined(*books: Sequence[Suppressed]) -> tuple[Suppressed, ...]:
+    """Everybody of several books, once an erasure, in the order of the first."""
+    return tuple(dict.fromkeys(one for book in books for one in book))
+
+
+def write_book(path: Path, people: Sequence[Suppressed], secret: bytes) -> None:
+    """Writes a book whole, readable by its owner alone."""
+    rows = [asdict(one) for one in people]
+    write_atomically(path, (json.dumps({"people": rows, "mac": _mac(rows, secret)}, indent=1) + "\n").encode(), 0o600)
+
+
+def read_book(path: Path, secret: bytes) -> tuple[Suppressed, ...]:
+    """A book, empty where there is none. Raises IntegrityError where it is not what was written."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, RecursionError) as error:
+        raise IntegrityError(_damaged(path.name)) from error
+    return people_of(document, path.name, secret)
+
+
+def people_of(document: Any, name: str, secret: bytes) -> tuple[Suppressed, ...]:
+    """The people of a book as JSON. Raises IntegrityError where it is not what was written."""
+    rows = document.get("people") if isinstance(document, Mapping) else None
+    if not isinstance(rows, list) or not hmac.compare_digest(str(document.get("mac")), _mac(rows, secret)):
+        raise IntegrityError(_damaged(name))
+    return tuple(map(suppressed_from, rows))
+
+
+def suppressed_from(row: Mapping[str, Any]) -> Suppressed:
+    """One person of a book as JSON."""
+    return Suppressed(
+        erasure_id=row["erasure_id"],
+        person=row["person"],
+        ids=tuple(row["ids"]),
+        folded_ids=tuple(row["folded_ids"]),
+        pictures=tuple(row["pictures"]),
+    )
+
+
+def _mac(rows: Sequence[Mapping[str, Any]], secret: bytes) -> str:
+    return hmac.new(secret, b"book of the erased" + canonical_json(list(rows)).encode(), hashlib.sha256).hexdigest()
+
+
+def _damaged(name: str) -> str:
+    return f"'{name}', by which erased people are known again, was edited or is another installation's; restore it"

@@ -1,0 +1,119 @@
+"""What an erasure has done so far, written down before it goes on: killed anywhere, it is finished later, and its proof lacks nothing.
+
+A journal is a file of JSON lines, each with the digest of the line before. While it lies there the erasure is not finished; its proof
+holds every line of it, and takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bitface.dataset.files import write_atomically
+from bitface.errors import InputError, IntegrityError
+
+ERASURES: Final = "erasures"
+"""Of the home: journals and proofs."""
+BEGUN: Final = "begun"
+_SUFFIX: Final = ".jsonl"
+_FIRST: Final = "0" * 64
+
+
+class Journal:
+    """The journal of one erasure. `now` stamps the lines."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+        self.path, self._now = path, now
+
+    @property
+    def erasure_id(self) -> str:
+        """The erasure's own."""
+        return self.path.stem
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Everything that was written, oldest first.
+
+        Raises:
+            InputError: there is no such journal. IntegrityError: a line was edited.
+        """
+        if not self.path.is_file():
+            raise InputError(f"there is no unfinished erasure {self.erasure_id}; `bitface erase` begins one")
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        check_linked(lines, self.path.name)
+        return [json.loads(line) for line in lines]
+
+    def found(self, step: str) -> dict[str, Any] | None:
+        """What a step found, None where it is not done yet."""
+        done = (line["found"] for line in self.lines() if line["step"] == step and line["state"] == "done")
+        return next(done, None)
+
+    def once(self, step: str, do: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """What a step found, which is done now unless it was; that it begins is written down before it does anything."""
+        found = self.found(step)
+        if found is not None:
+            return found
+        self.write(step, "begins", {})
+        self.write(step, "done", do())
+        return self.found(step) or {}
+
+    def write(self, step: str, state: str, found: Mapping[str, Any]) -> None:
+        """Appends a line: every line that is there stays as it is."""
+        before = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+        line = {"step": step, "state": state, "at": self._now().isoformat(), "found": dict(found)}
+        linked = json.dumps({**line, "before": _digest(before[-1]) if before else _FIRST}, sort_keys=True)
+        write_atomically(self.path, "".join(f"{one}\n" for one in [*before, linked]).encode(), 0o600)
+
+    def interrupted(self) -> list[str]:
+        """Steps that were begun more than once: what they counted is what was left when they were begun last."""
+        begun = [line["step"] for line in self.lines() if line["state"] == "begins"]
+        return sorted({step for step in begun if begun.count(step) > 1})
+
+    def close(self) -> None:
+        """Ends the erasure, whose proof is on record."""
+        self.path.unlink(missing_ok=True)
+
+
+def check_linked(lines: Sequence[str], name: str) -> None:
+    """Raises IntegrityError where a line does not follow from the one before it."""
+    before = [_FIRST, *map(_digest, lines[:-1])]
+    try:
+        is_whole = all(json.loads(line)["before"] == digest for line, digest in zip(lines, before, strict=True))
+    except (ValueError, KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise IntegrityError(f"the journal '{name}' of an erasure was edited; restore it from a backup")
+
+
+def sweep(home: Path) -> None:
+    """Takes away what an erasure that was killed left half written; only for whoever has the right to take people out."""
+    for part in (home / ERASURES).glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def journals(home: Path, now: Callable[[], datetime]) -> Iterator[Journal]:
+    """The erasures that are not finished, in the order of their ids."""
+    yield from (Journal(path, now) for path in sorted((home / ERASURES).glob(f"*{_SUFFIX}")))
+
+
+def journal_of(home: Path, erasure_id: str, now: Callable[[], datetime]) -> Journal:
+    """The journal of an erasure, which may not have begun."""
+    return Journal(home / ERASURES / f"{erasure_id}{_SUFFIX}", now)
+
+
+def being_erased(home: Path) -> frozenset[str]:
+    """Everybody of an erasure that is not finished."""
+    found: set[str] = set()
+    for journal in journals(home, datetime.now):
+        with contextlib.suppress(FileNotFoundError):  # it may be finished meanwhile
+            first = journal.path.read_text(encoding="utf-8").splitlines()[0]
+            found |= set(json.loads(first)["found"]["subjects"])
+    return frozenset(found)
+
+
+def _digest(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()
