@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -190,3 +191,21 @@ def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monke
     assert [row["status"] for row in json.loads(out)] == ["answered", "unreadable", "not_supported"]
     assert "ended after 3 of 9 inputs" in err
     assert not table.exists() and len(list(table.parent.glob("out.csv.*.part"))) == 1
+
+
+def test_no_name_of_a_file_is_run_or_waited_for(
+    predict, faces: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe, a name that a spreadsheet would run, and one that would clear the screen, among pictures."""
+    place = tmp_path / "pictures"
+    place.mkdir()
+    os.mkfifo(place / "pipe.jpg")
+    (place / "\x1b[2Ja.jpg").write_bytes(faces[0].read_bytes())
+    code, out, err = predict(place, "--csv", tmp_path / "out.csv")
+    assert code == 0 and "pipe.jpg: not supported" in out
+    assert "\x1b" not in out + err and "\\x1b[2Ja.jpg" in out
+    monkeypatch.chdir(place)
+    (place / "=1+1.jpg").write_bytes(b"none")
+    assert predict("=1+1.jpg", "--csv", tmp_path / "out.csv")[0] == 2
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert [row["path"] for row in csv.DictReader(stream)] == ["'=1+1.jpg"]

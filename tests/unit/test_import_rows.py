@@ -281,6 +281,17 @@ def test_the_published_london_layout_is_read(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("said", ["16", "16.0", "about 30"])
+def test_a_row_of_the_london_set_that_may_be_a_child_s_closes_the_person(tmp_path: Path, said: str) -> None:
+    """The set states that all are adults, which a blank row would rest on."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"x")
+    rows = f"1,a.jpg,neutral,{said}\n1,a.jpg,smiling,NA\n2,a.jpg,neutral,NA\n"
+    (tmp_path / "manifest.csv").write_text(f"subject,file,label,age\n{rows}")
+    usable, rejected = read_london(tmp_path)
+    assert [row.subject_id for row in usable] == ["london-2"] and [row.row for row in rejected] == [1, 2]
+
+
 def test_the_reduced_london_set_is_read_whole(london: Path) -> None:
     rows, rejected = read_london(london)
     assert (len(rows), len({row.subject_id for row in rows}), len(rejected)) == (204, 102, 0)
