@@ -290,10 +290,6 @@ class KeyStore:
         """Whether a master key that is in use is the published demo key, so that whoever has the files can read them."""
         return self._has_master() and DEMO_KEY in (self._given() or (self._master(),))
 
-    def enrolled(self) -> tuple[str, ...]:
-        """The pseudonyms of real people who have a key, in order."""
-        return tuple(sorted(path.stem for path in (self._folder / "people").glob("*.json")))
-
     def people(self) -> int:
         """How many real people have a key."""
         return sum(1 for _ in (self._folder / "people").glob("*.json"))

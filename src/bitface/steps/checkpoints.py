@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from contextlib import suppress
 from dataclasses import asdict
@@ -94,7 +93,7 @@ def openings_in(path: Path, home: Path) -> Head | None:
 def latest_openings(home: Path) -> Head | None:
     """The same of the latest checkpoint in `checkpoints/` that says so; what is none of this installation is passed over."""
     for path in sorted((home / FOLDER).glob("*.json"), reverse=True):
-        with contextlib.suppress(InputError, IntegrityError):
+        with suppress(InputError, IntegrityError):
             found = openings_in(path, home)
             if found is not None:
                 return found

@@ -51,7 +51,7 @@ def due(data: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[Due, 
     notices = ledger.notice_ids()
     listed = [
         _due(person, events.get(person, ()), person in licensed, counts.get(person, 0), notices, at)
-        for person in sorted(counts.keys() | set(keys.enrolled()))
+        for person in sorted(counts.keys() | {person for person in keys.pseudonyms() if not is_synthetic(person)})
     ]
     return tuple(
         sorted((one for one in listed if one), key=lambda one: (one.since is not None, one.since or at, one.person))
