@@ -269,6 +269,11 @@ def test_whoever_withdrew_is_on_the_list_of_those_who_must_go(bitface, source, t
     project = tmp_path / "fresh"
     assert bitface(project, "data", "import", str(source.folder), "--format", "folder").returncode == 0
     assert json.loads(bitface(project, "retention", "--json").stdout) == []
+    kept = [path for place in ("home", "data") for path in (project / place, *(project / place).rglob("*"))]
+    assert len(kept) > 20
+    # DVC opens what it stores; the folder above keeps others out.
+    own = [path for path in kept if not {"md5", "dvc-site"} & set(path.parts)]
+    assert [path for path in own if path.stat().st_mode & 0o077] == []
     assert bitface(project, "consent", "withdraw", "p1", "--reason", "asked").returncode == 0
     (row,) = json.loads(bitface(project, "retention", "--json").stdout)
     assert (row["because"], row["samples"], row["overdue_days"]) == ("withdrawn and not erased", 1, 0)

@@ -57,7 +57,7 @@ class BundleSigner:
 
     def _make_key(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        write_once(self._private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+        write_once(self._private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         kept = load_pem_private_key(self._private.read_bytes(), password=None)
         public = kept.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         write_once(self._public, public)

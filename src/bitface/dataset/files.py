@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Writes `data` beside `path`, syncs it, and renames it into place; straight into a device or a pipe, which must stay one."""
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)
@@ -19,7 +19,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         part.replace(path)
 
 
-def write_once(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
     """The same, but what is there already stays: of several processes the first one's data is everybody's."""
     if path.exists():
         return

@@ -210,7 +210,7 @@ class KeyStore:
             self._suppress([stays] if stays else [])
             sealed = self._sealed_id(person)
             for entry in [self._entry(sealed)] if sealed else self._entries_of(person):
-                write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode(), 0o600)
+                write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode())
             is_here = path.is_file()
             path.unlink(missing_ok=True)
         return is_here
@@ -269,7 +269,7 @@ class KeyStore:
             self._master()
             with self._alone():
                 # Of two processes that make it at once, the first counts for both.
-                write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode(), 0o600)
+                write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode())
         return self._unwrapped(bytes.fromhex(path.read_text(encoding="utf-8")), f"day {day}")
 
     def days(self) -> tuple[date, ...]:
@@ -308,16 +308,16 @@ class KeyStore:
             return self._rotated(self._next())
 
     def _rotated(self, new: bytes) -> int:
-        write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()), 0o600)
+        write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()))
         count = 0
         for path in sorted((self._folder / "people").glob("*.json")):
             entry = json.loads(path.read_text(encoding="utf-8"))
             key = self._unwrapped(bytes.fromhex(entry["wrapped_key"]), f"person {path.stem}")
-            write_atomically(path, json.dumps({**entry, "wrapped_key": aes_key_wrap(new, key).hex()}).encode(), 0o600)
+            write_atomically(path, json.dumps({**entry, "wrapped_key": aes_key_wrap(new, key).hex()}).encode())
             count += 1
         for day in self.days():
             key = self.key_of_day(day)
-            write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode(), 0o600)
+            write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode())
             count += 1
         if not self._given():
             (self._folder / _NEXT).replace(self._folder / _MASTER)
@@ -382,8 +382,8 @@ class KeyStore:
             wrapped = aes_key_wrap(self._master(), enrolment.key)
             sealed = self._seal().encrypt(subject_id.encode(), [b"subject-id", pseudonym.encode()])
             entry = {"pseudonym": pseudonym, "wrapped_key": wrapped.hex(), "subject_id": sealed.hex()}
-            write_atomically(self._folder / "people" / f"{pseudonym}.json", json.dumps(entry).encode(), 0o600)
-            write_once(self._entry(subject_id), pseudonym.encode(), 0o600)
+            write_atomically(self._folder / "people" / f"{pseudonym}.json", json.dumps(entry).encode())
+            write_once(self._entry(subject_id), pseudonym.encode())
         if self.erasure_of(subject_id) is not None:
             raise RefusedError(ERASED)
         if self._pseudonym_of_id(subject_id) != pseudonym:
@@ -396,7 +396,7 @@ class KeyStore:
             if len(given) < 2:
                 raise InputError("the master key is kept elsewhere; give the next one in BITFACE_MASTER_KEY_NEXT")
             return given[1]
-        write_once(place, secrets.token_bytes(_MASTER_BYTES), 0o600)
+        write_once(place, secrets.token_bytes(_MASTER_BYTES))
         return place.read_bytes()
 
     def _unwrapped(self, wrapped: bytes, whose: str) -> bytes:
@@ -453,7 +453,7 @@ class KeyStore:
                 )
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            write_once(path, secrets.token_bytes(_MASTER_BYTES), 0o600)
+            write_once(path, secrets.token_bytes(_MASTER_BYTES))
         return path.read_bytes()
 
     def _has_master(self) -> bool:

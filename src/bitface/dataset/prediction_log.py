@@ -57,7 +57,7 @@ class PredictionLog:
         day = _day_of(at)
         plain = json.dumps([asdict(face) for face in faces], separators=(",", ":"), allow_nan=False).encode()
         sealed = seal(plain, self._keys.key_of_day(day), day.isoformat(), _ENTRY)
-        write_atomically(self._folder / day.isoformat() / f"{secrets.token_hex(8)}.sealed", sealed, 0o600)
+        write_atomically(self._folder / day.isoformat() / f"{secrets.token_hex(8)}.sealed", sealed)
 
     def since(self, start: datetime) -> tuple[LoggedFace, ...]:
         """Faces read at `start` or later, earliest first, see `distinct`.

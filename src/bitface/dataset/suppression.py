@@ -85,7 +85,7 @@ def joined(*books: Sequence[Suppressed]) -> tuple[Suppressed, ...]:
 def write_book(path: Path, people: Sequence[Suppressed], secret: bytes) -> None:
     """Writes a book whole, readable by its owner alone."""
     rows = [asdict(one) for one in people]
-    write_atomically(path, (json.dumps({"people": rows, "mac": _mac(rows, secret)}, indent=1) + "\n").encode(), 0o600)
+    write_atomically(path, (json.dumps({"people": rows, "mac": _mac(rows, secret)}, indent=1) + "\n").encode())
 
 
 def read_book(path: Path, secret: bytes) -> tuple[Suppressed, ...]:

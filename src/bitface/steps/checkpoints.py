@@ -153,7 +153,7 @@ def _signing_key(home: Path) -> Ed25519PrivateKey:
     path = home / "keys" / _KEY
     if not path.is_file():
         private = Ed25519PrivateKey.generate()
-        write_once(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+        write_once(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     found = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(found, Ed25519PrivateKey):
         raise IntegrityError(f"{_KEY} is no Ed25519 key; restore it from a backup")

@@ -182,7 +182,7 @@ def prove(
             "journal": journal.lines(),
             "seconds": dict(seconds),
         }
-        write_once(proof, _json(document), 0o600)
+        write_once(proof, _json(document))
     ledger.record_erasure(opened.erasure_id, opened.people, sha256_of(proof))
     journal.close()
     return _proof(place.home, opened.erasure_id)

@@ -66,7 +66,7 @@ class Journal:
         before = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
         line = {"step": step, "state": state, "at": self._now().isoformat(), "found": dict(found)}
         linked = json.dumps({**line, "before": _digest(before[-1]) if before else _FIRST}, sort_keys=True)
-        write_atomically(self.path, "".join(f"{one}\n" for one in [*before, linked]).encode(), 0o600)
+        write_atomically(self.path, "".join(f"{one}\n" for one in [*before, linked]).encode())
 
     def interrupted(self) -> list[str]:
         """Steps that were begun more than once: what they counted is what was left when they were begun last."""

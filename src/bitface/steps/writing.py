@@ -189,7 +189,7 @@ class Writer:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _write(self, note: _Note) -> None:
-        write_atomically(self._path, json.dumps(asdict(note)).encode(), 0o600)
+        write_atomically(self._path, json.dumps(asdict(note)).encode())
 
     def _noted(self) -> _Note | None:
         try:
