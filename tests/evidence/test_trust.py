@@ -220,9 +220,7 @@ def usable(one: dict[str, Any], purpose: str, context: str) -> bool:
         and one["notice_sha256"] == NOTICE
         and one["notice_id"] != "n2"
         and (one["subject"].startswith("s") or lawful(one, context))
-        and "landmarks" in one["data_kinds"]
         and {"image", "video"} & set(one["data_kinds"])
-        and ("embedding" in one["data_kinds"] or purpose not in ("train", "benchmark"))
     )
 
 

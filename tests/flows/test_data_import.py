@@ -372,10 +372,10 @@ def test_a_folder_that_is_named_as_a_formula_is_a_name_in_the_index(run, source,
     assert row["source"] == "'=1+1" and read_index(project / "data")[0].source == "=1+1"
 
 
-def test_what_a_purpose_uses_is_asked_again_when_the_dataset_is_judged(run, source, project) -> None:
-    """Taken in to be evaluated; a retrain would keep features, which this consent does not name."""
+def test_what_a_purpose_needs_is_asked_again_when_the_dataset_is_judged(run, source, project) -> None:
+    """Taken in to be evaluated, which trains nothing."""
     source.rows("a1.png,p1,fear")
-    source.consents(event("p1", data_kinds=["image", "landmarks"]))
+    source.consents(event("p1", purposes=["evaluate"]))
     take(run, source.folder)
     code, _, error = run("data", "validate")
-    assert code == 4 and "data kind embedding is not listed" in error[0]
+    assert code == 4 and "purpose train is not listed" in error[0]

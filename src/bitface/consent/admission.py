@@ -194,7 +194,7 @@ def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
         (event.delete_by > at, "the retention period has ended"),
     )
     said = next((reason for holds, reason in checks if not holds), None)
-    said = said or grounds_fault(event, use.context) or kinds_fault(event, use.purpose, use.kind)
+    said = said or grounds_fault(event, use.context) or kinds_fault(event, use.kind)
     if said is not None:
         return said
     end, why = ends(event)

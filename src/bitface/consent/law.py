@@ -50,9 +50,8 @@ CONDITIONS: Final = {
 }
 """Not here, and so admitting nobody: no condition, `none` as a basis, and vital interests (6(1)(d), whose condition is 9(2)(c))."""
 
-KEEPING_PURPOSES: Final = frozenset({"train", "benchmark"})
-"""Those of a retrain, which keeps the features of each person (`steps.featurise`)."""
-PICTURE_OF: Final[dict[Kind, DataKind]] = {"image": "image", "clip": "video"}
+PICTURES_OF: Final[dict[Kind, tuple[DataKind, ...]]] = {"image": ("image",), "clip": ("image", "video")}
+"""The frames of a clip are images too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +120,14 @@ def grounds_fault(event: ConsentEvent, context: str) -> str | None:
     return None
 
 
-def kinds_fault(event: ConsentEvent, purpose: str, kind: Kind | None) -> str | None:
-    """Which kind of data of a sample the event does not name, in words; None where it names all that is used of it.
+def kinds_fault(event: ConsentEvent, kind: Kind | None) -> str | None:
+    """Which kind of data of a sample the event does not name, in words; None where it names what the sample is.
 
-    A picture as it is (`kind`; either one where None), the landmarks that the model reads, and the features that a retrain keeps.
+    What somebody allowed of a picture covers what is read off it: landmarks and features are made of it, kept with its key, and go with
+    it. Landmarks or features alone allow no picture. `kind` None: either one.
     """
-    pictures = [PICTURE_OF[kind]] if kind is not None else list(PICTURE_OF.values())
-    if not set(pictures) & set(event.data_kinds):
-        return f"data kind {' or '.join(pictures)} is not listed"
-    needed = ["landmarks", *(["embedding"] if purpose in KEEPING_PURPOSES else [])]
-    missing = next((one for one in needed if one not in event.data_kinds), None)
-    return None if missing is None else f"data kind {missing} is not listed"
+    allowed = PICTURES_OF[kind] if kind is not None else PICTURES_OF["clip"]
+    return None if set(allowed) & set(event.data_kinds) else f"data kind {' or '.join(allowed)} is not listed"
 
 
 def ends(event: ConsentEvent) -> tuple[datetime, str]:
