@@ -378,4 +378,4 @@ def test_what_a_purpose_needs_is_asked_again_when_the_dataset_is_judged(run, sou
     source.consents(event("p1", purposes=["evaluate"]))
     take(run, source.folder)
     code, _, error = run("data", "validate")
-    assert code == 4 and "purpose train is not listed" in error[0]
+    assert code == 4 and "no consent event for purpose train" in error[0]
