@@ -582,7 +582,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
         check_training(purpose, asked, now, ledger.context_approvals())
         check_people_here(tools)
         if has_dataset(data):
-            members, _ = members_of(data, params, purpose, asked, tools.keys, ledger, now)
+            members, _ = members_of(data, params, purpose, asked, None, ledger, now)
             check_people(members, params)
 
 

@@ -35,7 +35,7 @@ from bitface.dataset.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
-from bitface.dataset.shards import read_shard, shard_name
+from bitface.dataset.shards import digest_of, read_shard, shard_name
 from bitface.dataset.swap import version_of
 from bitface.errors import BitfaceError
 from bitface.faces.records import age_band_of
@@ -357,8 +357,8 @@ class Interleavings(RuleBasedStateMachine):
             own = {sample.sample_id: sample for sample in samples if sample.person == person}
             assert shard.samples.keys() == own.keys()
             for name, media in shard.samples.items():
-                assert hashlib.sha256(media).hexdigest() == own[name].sha256
-                picture = self.picture_of[own[name].sha256]
+                assert digest_of(media, person, stores.keys.key_of(person)) == own[name].sha256
+                picture = self.picture_of[hashlib.sha256(media).hexdigest()]
                 found.setdefault(names[person], {})[picture] = (own[name].label, shard.subject.age_band)
         return found
 

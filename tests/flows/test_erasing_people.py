@@ -74,6 +74,8 @@ def consent(subject: str) -> dict[str, Any]:
     begun, ends = (NOW - timedelta(days=10)).isoformat(), (NOW + timedelta(days=100)).isoformat()
     return model.model_dump(mode="json") | {
         "event_id": f"e-{subject}",
+        "lawful_basis": "6(1)(a)",
+        "special_category_condition": "9(2)(a)",
         "record_id": f"r-{subject}",
         "subject": subject,
         "purposes": ["train", "evaluate"],

@@ -117,12 +117,13 @@ def members_of(
     params: Params,
     purpose: str,
     context: str,
-    keys: KeyStore,
+    keys: KeyStore | None,
     ledger: Ledger,
     at: datetime,
     undrawn: Collection[str] = (),
 ) -> tuple[Members, tuple[ConsentEvent, ...]]:
     """Who of the dataset folder may be used, and the consent events that say so; `undrawn` people are not what they claim to be.
+    Without `keys` nobody's data are opened, and splits are as many as they will be, and others.
 
     Raises:
         RefusedError: the policy refuses purpose or context, or nobody is admitted.
@@ -137,7 +138,8 @@ def members_of(
     claimed = [sample.sample_id for sample in samples if sample.person in undrawn and sample.sample_id in admitted]
     drawn = {name: answer for name, answer in admitted.items() if name not in set(claimed)}
     left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]
-    content = content_of((sample for sample in samples if sample.sample_id in drawn), data, keys)
+    kept = [sample for sample in samples if sample.sample_id in drawn]
+    content = content_of(kept, data, keys) if keys else {}
     return choose_members(samples, drawn, left_out, params.splits, params.seed, content), events
 
 

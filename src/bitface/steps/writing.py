@@ -120,6 +120,9 @@ class Writer:
         """Finishes or undoes the change that this installation's last writer was killed in; whether there was one to finish."""
         for part in self._path.parent.glob(f".{self._path.name}.*.part"):
             part.unlink(missing_ok=True)
+        # The book of the erased lies beside the dataset, and is written under this right alone.
+        for part in self.stores.data.parent.glob(f".{self.stores.data.name}.erased-*.part"):
+            part.unlink(missing_ok=True)
         note = self._noted()
         if note is None:
             return False
