@@ -38,6 +38,35 @@ def test_nothing_is_unpickled_and_no_module_says_nothing(path: Path) -> None:
     assert path.stem not in ("utils", "util", "helpers", "common", "misc", "manager")
 
 
+OPENS_MODELS = {
+    ("adapters/openvino_runtime/bundle.py", "load"),  # the bundle that it has just written
+    ("flows/wiring.py", "load"),
+}
+OPENS_PEOPLE = {
+    "steps/action_units.py",
+    "steps/bench.py",
+    "steps/contents.py",  # an import and a retrain, whose people are admitted
+    "steps/featurise.py",
+    "steps/intake_decision.py",
+    "steps/status.py",
+}
+
+
+def test_whoever_opens_a_model_or_a_person_is_on_a_list() -> None:
+    """A new place that does is looked at first: it asks `ledger.use`, or admission, or it is not on the list."""
+    models, people = set(), set()
+    for path in SOURCES:
+        name = path.relative_to(ROOT).as_posix().removeprefix("src/bitface/")
+        called = {node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+        for function in called:
+            if isinstance(function, ast.Attribute) and ast.unparse(function) == "OneBitRuntime.load":
+                models.add((name, "load"))
+            if isinstance(function, ast.Name) and function.id == "read_shard":
+                people.add(name)
+    assert models == OPENS_MODELS
+    assert people == OPENS_PEOPLE
+
+
 def test_help_imports_nothing_heavy() -> None:
     """`--help` answers at once because parsing knows no tool."""
     code = (
