@@ -29,6 +29,7 @@ from bitface.ledger import (
     tables,
     use,
 )
+from bitface.ledger.crowd import Refusals, crowd_of
 from bitface.ledger.engine import empty_engine, file_of, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
     MODEL_NAME,
@@ -371,6 +372,11 @@ class Ledger:
         """Whether anything may be done with a version at all."""
         with self._trusting() as connection:
             return use.is_lawful(connection, model, self._clock())
+
+    def standing(self, model: ModelEntry, at: datetime) -> Refusals | None:
+        """Who in a version does not allow at `at` any more what it was made for; None: everybody does."""
+        with reading(self._to_read) as connection:
+            return crowd_of(connection, model).standing(at)
 
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
         """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""

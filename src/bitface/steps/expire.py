@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bitface.consent.admission import admit_people
 from bitface.consent.admission import expiring as consents_ending
-from bitface.consent.events import ConsentEvent, utc_text
+from bitface.consent.events import utc_text
 from bitface.consent.law import ends
 from bitface.ledger.entries import ALIASES, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -40,11 +39,12 @@ def look(ledger: Ledger, days: int, at: datetime) -> dict[str, Any]:
 
 def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
     """Each alias whose version holds somebody who is not admitted any more."""
-    events, notices = ledger.consents(), ledger.notice_ids()
-    found = [
-        _lapsed(alias, entry, events, notices, ledger, at) for alias in ALIASES if (entry := ledger.champion(alias))
-    ]
-    return tuple(one for one in found if one.gone)
+    found = [(alias, entry, ledger.standing(entry, at)) for alias in ALIASES if (entry := ledger.champion(alias))]
+    return tuple(
+        Lapsed(alias=alias, version=entry.version, people=gone.of, gone=gone.people)
+        for alias, entry, gone in found
+        if gone
+    )
 
 
 def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
@@ -79,21 +79,3 @@ def _members(entry: ModelEntry, ledger: Ledger) -> set[str]:
     run = ledger.run_of(entry)
     members = ledger.members(run.dataset_version) if run else ()
     return {member.person for member in members if member.consent_event_id is not None}
-
-
-def _lapsed(
-    alias: str,
-    entry: ModelEntry,
-    events: Sequence[ConsentEvent],
-    notices: Mapping[str, str],
-    ledger: Ledger,
-    at: datetime,
-) -> Lapsed:
-    run = ledger.run_of(entry)
-    dataset = ledger.dataset(run.dataset_version) if run else None
-    people = _members(entry, ledger)
-    if dataset is None:
-        return Lapsed(alias=alias, version=entry.version, people=len(people), gone=len(people))
-    answers = admit_people(events, people, dataset.purpose, dataset.context, at, notices)
-    gone = sum(not answer.admitted for answer in answers.values())
-    return Lapsed(alias=alias, version=entry.version, people=len(people), gone=gone)
