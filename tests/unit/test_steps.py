@@ -23,7 +23,7 @@ from bitface.params import SplitParams, read_params
 from bitface.steps.admit import admit_members, choose_members
 from bitface.steps.explain import spread_over_labels
 from bitface.steps.featurise import Featuriser, featurise_people, groups_to_see, people_of, place_of
-from bitface.steps.stages import key_of, reuse_or_make
+from bitface.steps.reuse import key_of, reuse_or_make
 from bitface.steps.train import centred, with_folds
 from bitface.steps.version import find_dataset
 
@@ -278,8 +278,7 @@ def test_people_whose_features_are_kept_are_one_group_and_nobody_changes_place(t
         data=tmp_path,
         features=tmp_path / "features",
         keys=KeyStore(tmp_path / "keys"),
-        params=read_params(Path(__file__).parents[2] / "params.yaml").features,
-        seed=1,
+        params=read_params(Path(__file__).parents[2] / "params.yaml"),
         decode=never,
         augment=never,
         landmarker=never,

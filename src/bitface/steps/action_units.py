@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,13 @@ from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.features import ClipTable
 from bitface.faces.unit_intensities import READABLE_UNITS, actions_to_units, proxy_units
 from bitface.models.calibrator import logit_of
+from bitface.params import Params
 from bitface.ports import Report
 from bitface.steps.calibrate import labels_of
 from bitface.steps.evaluate import Evaluated, with_centred_scores
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
-from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.reuse import StageInputs, reuse_or_make
 from bitface.steps.train import PRECISIONS, Trained, run_table, with_folds, without_pseudonyms
 from bitface.steps.validate import Validation
 
@@ -39,6 +40,40 @@ if TYPE_CHECKING:
     from bitface.training.action_units import UnitTable
     from bitface.training.trained_units import TrainedUnits
 
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=("action_units", "seed", "quality"),
+    inputs=("dataset", "features", "kept", "folds", "weights"),
+    code=(
+        "training.action_units",
+        "training.trained_units",
+        "training.resnet_encoder",
+        "faces.features",
+        "faces.quality",
+        "faces.unit_intensities",
+    ),
+    sources=("steps.featurise", "steps.train", "steps.validate"),
+    carriers=(
+        "dataset.files",
+        "dataset.keys",
+        "dataset.shards",
+        "evaluation.late_fusion",
+        "evaluation.predictions",
+        "evaluation.scores",
+        "evaluation.unit_scores",
+        "faces.action_units",
+        "models.calibrator",
+        "params",
+        "ports",
+        "steps.calibrate",
+        "steps.evaluate",
+        "steps.plan",
+        "steps.reuse",
+        "training.batches",
+        "training.loop",
+        "training.seeds",
+    ),
+)
 TRUE = "the facial actions that moved them"
 PROXY = "MediaPipe's blendshapes, a proxy and not the truth"
 
@@ -147,18 +182,17 @@ def read_action_units(
     if run.members.folds:
         table, is_known = _first_fold(table, is_known, run.members.folds)
     started_from = "from scratch" if weights is None else f"from {weights.name} ({sha256_of(weights)[:16]})"
-    key = key_of(
-        run.dataset.manifest_sha256,
-        [reference.sha256 for reference in features],
-        sorted(validation.kept),
-        sorted(run.members.folds.items()),
-        run.params.action_units.digest(),
-        run.params.seed,
-        None if weights is None else sha256_of(weights),
-        code_digest("faces", "models", "training", "steps/action_units.py"),
+    key = INPUTS.key(
+        run.params,
+        dataset=run.dataset.manifest_sha256,
+        features=[reference.sha256 for reference in features],
+        kept=sorted(validation.kept),
+        folds=sorted(run.members.folds.items()),
+        weights=None if weights is None else sha256_of(weights),
     )
     folder = stages / "action_units" / key
-    reused = reuse_or_make(folder, lambda partial: _train_and_save(table, run, weights, partial, report))
+    params = INPUTS.restricted(run.params)
+    reused = reuse_or_make(folder, lambda partial: _train_and_save(table, params, weights, partial, report))
     return _judged(table, is_known, run, models, evaluation, folder, started_from, reused)
 
 
@@ -192,15 +226,15 @@ def _first_fold(
     return UnitTable(clips=clips, intensities=table.intensities), is_known
 
 
-def _train_and_save(table: UnitTable, run: Run, weights: Path | None, folder: Path, report: Report) -> None:
+def _train_and_save(table: UnitTable, params: Params, weights: Path | None, folder: Path, report: Report) -> None:
     from bitface.training.action_units import UnitTable, train_units
     from bitface.training.trained_units import save_units
 
-    params = run.params.action_units
+    own = params.action_units
     learned = table.of_split("train", "validation")
     nameless = UnitTable(clips=without_pseudonyms(learned.clips), intensities=learned.intensities)
     model = train_units(
-        nameless, params, run.params.seed, weights, lambda epoch: report("training action units", epoch, params.epochs)
+        nameless, own, params.seed, weights, lambda epoch: report("training action units", epoch, own.epochs)
     )
     save_units(model, folder)
 

@@ -181,7 +181,7 @@ def time_end_to_end(
         runtime, length = load(Path(place)), np.ones(1, dtype=np.int64)
 
         def detect() -> Sequence[SeenFace]:
-            return landmarker.see_all(picture, tools.params)
+            return landmarker.see_all(picture, tools.params.features)
 
         def answer() -> object:
             return [runtime.scores(face.column(runtime.reads)[None, None], length) for face in detect()]

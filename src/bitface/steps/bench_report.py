@@ -16,7 +16,7 @@ from bitface.evaluation.latency import Ratio
 from bitface.metric_names import metric_name
 from bitface.ports import TrackedReport, Tracking
 from bitface.steps.bench import OURS, Bench, Claim, Row
-from bitface.steps.stages import key_of
+from bitface.steps.reuse import key_of
 
 _COLUMNS = (
     *("network", "runtime", "precision", "p50_ms", "p95_ms", "bytes"),

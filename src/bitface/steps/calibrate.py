@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from bitface.models.calibrator import Calibrator, logit_of, uncalibrated
 from bitface.params import CalibrationParams
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
-from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.reuse import StageInputs, reuse_or_make
 from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Trained, run_table
 from bitface.steps.validate import Validation
 
@@ -27,6 +27,23 @@ if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
 
 OUT_OF_FOLD_PEOPLE = "people out of fold, by networks of other folds, so that what sets hold is approximate"
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=("calibration", "seed", "quality", "training"),
+    inputs=("models",),
+    code=(
+        "evaluation.calibration",
+        "training.loop",
+        "training.batches",
+        "training.seeds",
+        "models.calibrator",
+        "faces.emotions",
+        "faces.features",
+        "faces.quality",
+    ),
+    sources=("steps.featurise", "steps.train", "steps.validate"),
+    carriers=("dataset.keys", "params", "steps.plan", "steps.reuse"),
+)
 NOBODY = "not calibrated: the dataset has no people of split test, who neither train nor judge a model"
 
 
@@ -55,8 +72,8 @@ def calibrate_models(
     everybody's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so. A closed-form
     model's counts of people stay where training left them: an erasure has one place to look.
     """
-    code = code_digest("evaluation/calibration.py", "models/calibrator.py", "training/batches.py", "steps/calibrate.py")
-    folder = stages / "calibrate" / key_of(models.key, run.params.calibration.digest(), code)
+    folder = stages / "calibrate" / INPUTS.key(run.params, models=models.key)
+    run = replace(run, params=INPUTS.restricted(run.params))
 
     def make(partial: Path) -> None:
         from bitface.training.loop import load_model, save_model

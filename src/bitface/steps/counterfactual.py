@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from bitface.ports import (
 )
 from bitface.steps.export import Exported
 from bitface.steps.plan import Run
-from bitface.steps.stages import code_digest, key_of
+from bitface.steps.reuse import StageInputs
 from bitface.steps.train import centred
 
 _IN: Final = {
@@ -40,6 +40,31 @@ _IN: Final = {
     "light": "in another light",
 }
 _ENTRY: Final = "counterfactual"
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=("synthetic", "features", "seed", "counterfactual"),
+    inputs=("landmarker",),
+    code=(
+        "adapters.synthetic_faces",
+        "adapters.mediapipe_landmarks",
+        "adapters.media_files",
+        "faces.synthetic_people",
+        "faces.emotions",
+    ),
+    carriers=(
+        "dataset.files",
+        "dataset.keys",
+        "dataset.shards",
+        "evaluation.counterfactual",
+        "gate.cells",
+        "models.calibrator",
+        "ports",
+        "steps.export",
+        "steps.plan",
+        "steps.reuse",
+        "steps.train",
+    ),
+)
 _OWN: Final = "own"
 _LIGHT_TONES, _LIGHT_TONE, _DARK_TONE = 5, 3, 9
 """Monk tones up to the first are drawn again in the last, and the others in the second."""
@@ -119,13 +144,8 @@ def _directions(people: Sequence[SyntheticPerson], emotions: int) -> dict[Change
 
 def _seen(run: Run, people: Sequence[SyntheticPerson], tools: Redrawing, report: Report) -> Seen:
     """What the landmarker sees of every picture, kept under a key of all that it comes from."""
-    params = run.params
-    code = code_digest(
-        "adapters/synthetic_faces", "adapters/mediapipe_landmarks.py", "faces", "steps/counterfactual.py"
-    )
-    key = key_of(
-        params.synthetic.digest(), params.features.digest(), params.seed, len(people), tools.asset_sha256, code
-    )
+    key = INPUTS.key(run.params, landmarker=tools.asset_sha256)
+    run = replace(run, params=INPUTS.restricted(run.params))
     path, holder = tools.stages / _ENTRY / f"{key}.sealed", people[0].record.person
     if not path.is_file():
         made = _look(_jobs(people), run, tools, report)

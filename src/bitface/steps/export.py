@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,20 @@ from bitface.evaluation.latency import Latency, Timings, latency_of, quietest_ti
 from bitface.faces.features import CROP_PX, LANDMARKS, Reads
 from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.plan import Run
-from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.reuse import StageInputs, reuse_or_make
 from bitface.steps.train import Trained
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
 
 LATENCY = "latency.npz"
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=("latency", "seed"),
+    inputs=("models",),
+    code=("adapters.openvino_runtime", "models.extraction", "evaluation.latency", "training.loop", "faces.features"),
+    carriers=("dataset.files", "ports", "steps.plan", "steps.reuse", "steps.train"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +52,8 @@ class Exported:
 
 def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
     """Exports, or reuses the export of the same weights by the same code; every call loads and self-tests the bundle."""
-    code = code_digest("adapters/openvino_runtime", "evaluation/latency.py", "models", "binarize")
-    folder = stages / "export" / key_of(models.key, code, run.params.latency.digest())
+    folder = stages / "export" / INPUTS.key(run.params, models=models.key)
+    run = replace(run, params=INPUTS.restricted(run.params))
 
     def make(partial: Path) -> None:
         from bitface.training.loop import load_model

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,37 @@ from bitface.faces.quality import worst_frame
 from bitface.faces.records import Sample, is_synthetic
 from bitface.faces.seen import SeenFaces
 from bitface.faces.splits import OWN_DIGESTS, people_by_content
-from bitface.params import FeatureParams
+from bitface.params import FeatureParams, Params
 from bitface.ports import Augment, DecodeFrames, Landmarker
-from bitface.steps.stages import code_digest, key_of
+from bitface.steps.reuse import StageInputs, key_of
 
 AUGMENTED = "+"
 """Stands in the sample id of an augmented copy, which is used for training only."""
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=("features", "seed"),
+    inputs=("samples", "landmarker"),
+    code=(
+        "adapters.media_files",
+        "adapters.mediapipe_landmarks",
+        "training.image_augmentation",
+        "faces.emotions",
+        "faces.features",
+        "faces.quality",
+        "faces.seen",
+    ),
+    carriers=(
+        "dataset.files",
+        "dataset.keys",
+        "dataset.shards",
+        "errors",
+        "faces.records",
+        "faces.splits",
+        "params",
+        "ports",
+        "steps.reuse",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +74,7 @@ class Featuriser:
     data: Path
     features: Path
     keys: KeyStore
-    params: FeatureParams
-    seed: int
+    params: Params
     decode: DecodeFrames
     augment: Augment
     landmarker: Callable[[], Landmarker]
@@ -128,16 +153,16 @@ def _featurise(samples: Sequence[Sample], path: Path, tools: Featuriser, landmar
     if path.is_file():
         return _reference(person, path, reused=True)
     key = tools.keys.key_of(person)
-    shard = read_shard(tools.data, person, key)
+    shard, params = read_shard(tools.data, person, key), INPUTS.restricted(tools.params)
     rows = []
     for sample in samples:
         media = shard.samples[sample.sample_id]
         frames, content = tools.decode(media), hashlib.sha256(media).hexdigest()
-        rows.append((sample, sample.sample_id, landmarker.see(frames, tools.params)))
-        for copy in range(_copies(sample, tools.params)):
-            seed = int(key_of(tools.seed, content, copy)[:8], 16)
+        rows.append((sample, sample.sample_id, landmarker.see(frames, params.features)))
+        for copy in range(_copies(sample, params.features)):
+            seed = int(key_of(params.seed, content, copy)[:8], 16)
             copied = tools.augment(frames, seed)
-            rows.append((sample, f"{sample.sample_id}{AUGMENTED}{copy}", landmarker.see(copied, tools.params)))
+            rows.append((sample, f"{sample.sample_id}{AUGMENTED}{copy}", landmarker.see(copied, params.features)))
     write_atomically(path, seal(_packed(_table(rows)), key, person, "features"))
     return _reference(person, path, reused=False)
 
@@ -175,8 +200,7 @@ def _packed(table: ClipTable) -> bytes:
 
 def place_of(samples: Sequence[Sample], tools: Featuriser) -> Path:
     """Where one person's features are kept: named by the samples, the settings and the code that they come from."""
-    code = code_digest("faces", "adapters/mediapipe_landmarks.py", "training/image_augmentation.py")
-    key = key_of([asdict(sample) for sample in samples], tools.params.digest(), tools.seed, tools.asset_sha256, code)
+    key = INPUTS.key(tools.params, samples=[asdict(sample) for sample in samples], landmarker=tools.asset_sha256)
     return tools.features / samples[0].person / f"{key}.sealed"
 
 

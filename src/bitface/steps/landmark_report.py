@@ -16,7 +16,7 @@ from bitface.faces.features import LANDMARKS
 from bitface.metric_names import metric_name, with_interval
 from bitface.ports import TrackedReport, Tracking
 from bitface.steps.plan import Run
-from bitface.steps.stages import key_of
+from bitface.steps.reuse import key_of
 from bitface.steps.study import Outcome
 from bitface.steps.study_landmarks import ALL, BY_RANK, BY_RANK_SPREAD, LandmarkStudy, Screened
 from bitface.steps.study_report import METRIC, draw_trade, study_document, study_text

@@ -29,7 +29,7 @@ from bitface.steps.featurise import people_of
 from bitface.steps.model_choice import find_model
 from bitface.steps.plan import Run
 from bitface.steps.reference import read_reference
-from bitface.steps.stages import key_of
+from bitface.steps.reuse import key_of
 from bitface.steps.window import Window, material_share
 
 _SHOWN = 12

@@ -24,7 +24,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.params import Params
 from bitface.steps.admit import Members, Quarantined, admit_members, choose_members
 from bitface.steps.contents import content_of
-from bitface.steps.stages import code_digest, key_of
+from bitface.steps.reuse import code_digest, key_of
 from bitface.steps.status import evidence_of, subjects_of
 from bitface.steps.synthesis import not_drawn_here
 from bitface.steps.version import DatasetRef

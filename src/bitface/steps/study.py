@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,31 @@ from bitface.params import EvaluationParams, StudyParams, TrainingParams, varian
 from bitface.pools import worker_processes
 from bitface.ports import Report
 from bitface.steps.featurise import originals
-from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.reuse import StageInputs, reuse_or_make
 from bitface.steps.train import PRECISIONS, centred, with_folds, without_pseudonyms
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
 
 _RESULT = "fold.npz"
-_SOURCES = (
-    *("faces", "binarize", "models", "training", "steps/study.py", "steps/train.py"),
-    *("explain/landmark_ranking.py", "explain/integrated_gradients.py"),
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=(),
+    inputs=("data", "job", "folds"),
+    code=("explain.landmark_ranking", "training.loop", "training.batches", "faces.emotions", "faces.features"),
+    sources=("steps.featurise", "steps.train"),
+    carriers=(
+        "errors",
+        "evaluation.intervals",
+        "evaluation.paired",
+        "evaluation.predictions",
+        "evaluation.scores",
+        "params",
+        "pools",
+        "ports",
+        "steps.reuse",
+    ),
 )
-"""What a result depends on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,18 +161,11 @@ def run_jobs(
     """
     if "gate" in table.splits:
         raise InputError("gate people are in the study's table; they are judged by gates and nothing else")
-    code = code_digest(
-        "explain/landmark_ranking.py",
-        "explain/integrated_gradients.py",
-        "faces",
-        "binarize",
-        "models",
-        "training",
-        "steps/study.py",
-        "steps/train.py",
-    )
     count = max(folds.values()) + 1
-    placed = {job: place / "study" / key_of(data_key, code, _facts(job), sorted(folds.items())) for job in jobs}
+    placed = {
+        job: place / "study" / INPUTS.key(None, data=data_key, job=_facts(job), folds=sorted(folds.items()))
+        for job in jobs
+    }
     waiting = [job for job in jobs if not (placed[job] / _RESULT).is_file()]
     report("training for the study", len(jobs) - len(waiting), len(jobs))
     if workers == 1:

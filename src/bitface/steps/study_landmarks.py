@@ -27,7 +27,7 @@ from bitface.ports import ExportBundle, LoadRuntime, Report
 from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
 from bitface.steps.ranking_sanity import RankingSanity, ranking_sanity
-from bitface.steps.stages import key_of
+from bitface.steps.reuse import key_of
 from bitface.steps.study import (
     Job,
     Ranking,
@@ -100,7 +100,7 @@ def study_landmarks(
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
     table = study_table(run_table(run, features, validation, keys))
-    data_key = key_of([reference.sha256 for reference in features], sorted(validation.kept))
+    data_key = key_of([reference.sha256 for reference in features], sorted(map(str, table.sample_ids)))
     train_all = partial(run_jobs, table=table, folds=folds, place=stages, data_key=data_key, workers=params.workers)
     ranking = Ranking(steps=asked.ranking_steps, baselines=asked.ranking_baselines)
     wanted = _variants(params, {ALL: {"landmarks": {"count": LANDMARKS}}})

@@ -15,7 +15,7 @@ from bitface.faces.splits import fold_of_people
 from bitface.ports import ExportBundle, LoadRuntime, Report, TrackedReport, Tracking
 from bitface.steps.featurise import FeatureRef
 from bitface.steps.plan import Run
-from bitface.steps.stages import key_of
+from bitface.steps.reuse import key_of
 from bitface.steps.study import Study, chosen_variants, compare, plan_jobs, run_jobs, study_table
 from bitface.steps.study_latency import measure_stills
 from bitface.steps.study_report import (
@@ -56,7 +56,7 @@ def study_models(
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
     table = study_table(run_table(run, features, validation, keys))
-    data_key = key_of([reference.sha256 for reference in features], sorted(validation.kept))
+    data_key = key_of([reference.sha256 for reference in features], sorted(map(str, table.sample_ids)))
     placed = run_jobs(jobs, table, folds, stages, data_key, params.workers, report)
     # Training is over by now: it would slow what it runs beside.
     sizes = {job.variant: job.training for job in jobs}

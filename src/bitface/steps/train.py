@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from bitface.models.calibrator import logit_of
 from bitface.ports import Report
 from bitface.steps.featurise import AUGMENTED, FeatureRef, originals, read_features
 from bitface.steps.plan import Run
-from bitface.steps.stages import code_digest, key_of, reuse_or_make
+from bitface.steps.reuse import StageInputs, reuse_or_make
 from bitface.steps.validate import Validation, usable_rows
 
 if TYPE_CHECKING:
@@ -32,6 +32,23 @@ if TYPE_CHECKING:
 PRECISIONS = ("one-bit", "float")
 OUT_OF_FOLD = "out_of_fold.npz"
 COUNTS = "counts"
+INPUTS: Final = StageInputs(
+    module=__name__,
+    sections=("training", "seed", "quality", "splits"),
+    inputs=("features", "kept", "folds"),
+    code=(
+        "training.loop",
+        "training.closed_form",
+        "training.choice",
+        "training.batches",
+        "training.seeds",
+        "models.calibrator",
+        "faces.features",
+        "faces.quality",
+    ),
+    sources=("steps.featurise", "steps.validate"),
+    carriers=("dataset.files", "dataset.keys", "dataset.shards", "errors", "ports", "steps.plan", "steps.reuse"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +72,13 @@ def train_models(
     run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, stages: Path, report: Report
 ) -> Trained:
     """Trains, or reuses what the same features, parameters, seed and code gave before."""
-    key = key_of(
-        [reference.sha256 for reference in features],
-        sorted(validation.kept),
-        sorted(run.members.folds.items()),
-        run.params.training.digest(),
-        run.params.seed,
-        code_digest("faces", "binarize", "models", "training", "steps/train.py"),
+    key = INPUTS.key(
+        run.params,
+        features=[reference.sha256 for reference in features],
+        kept=sorted(validation.kept),
+        folds=sorted(run.members.folds.items()),
     )
+    run = replace(run, params=INPUTS.restricted(run.params))
     folder = stages / "train" / key
 
     def make(partial: Path) -> None:

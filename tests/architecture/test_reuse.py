@@ -1,0 +1,136 @@
+"""A stage's result is used again only where nothing changed that it is made from: parameters, inputs, code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bitface
+from bitface.params import Params, Section, read_params
+from bitface.steps import action_units, calibrate, counterfactual, export, featurise, study, train
+from bitface.steps.reuse import StageInputs, imports_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(bitface.__file__).parent
+STAGES = {
+    module.__name__.rpartition(".")[2]: module.INPUTS
+    for module in (featurise, train, calibrate, export, action_units, counterfactual, study)
+}
+BY_SECTION = {
+    "seed": {"featurise", "train", "calibrate", "export", "action_units", "counterfactual"},
+    "synthetic": {"counterfactual"},
+    "splits": {"train"},
+    "quality": {"train", "calibrate", "action_units"},
+    "features": {"featurise", "counterfactual"},
+    "training": {"train", "calibrate"},
+    "action_units": {"action_units"},
+    "calibration": {"calibrate"},
+    "latency": {"export"},
+    "counterfactual": {"counterfactual"},
+}
+"""The sections of params.yaml that are named here, and which stages run again; for any other section none does."""
+NETWORKS = {"train", "calibrate", "export", "study"}
+BY_FILE = {
+    "training/loop.py": NETWORKS,
+    "training/whitening.py": NETWORKS,
+    "training/image_augmentation.py": {"featurise"},
+    "training/resnet_encoder.py": {"action_units"},
+    "binarize/sign.py": NETWORKS,
+    "models/landmark_net.py": NETWORKS,
+    "adapters/openvino_runtime/compiler.py": {"export"},
+    "adapters/media_files.py": {"featurise", "counterfactual"},
+    "adapters/mediapipe_landmarks.py": {"featurise", "counterfactual"},
+    "adapters/synthetic_faces/marks.py": {"counterfactual"},
+    "faces/alignment.py": {"featurise", "counterfactual", "train", "calibrate", "action_units"},
+    "faces/clip_limits.py": {"featurise", "counterfactual"},
+    "faces/features.py": {*NETWORKS, "featurise", "counterfactual", "action_units"},
+    "evaluation/calibration.py": {"calibrate"},
+    "evaluation/latency.py": {"export"},
+    "explain/landmark_ranking.py": {"study"},
+    "steps/featurise.py": {"featurise", "train", "calibrate", "action_units", "study"},
+    "steps/train.py": {"train", "calibrate", "action_units", "study"},
+    "steps/validate.py": {"train", "calibrate", "action_units"},
+    "steps/export.py": {"export"},
+    "steps/counterfactual.py": {"counterfactual"},
+    "params.py": set(STAGES),
+}
+NEVER = ("cli/", "consent/", "gate/", "ledger/", "adapters/mlflow_tracking/", "adapters/figures/", "steps/register.py")
+
+
+def key_of_stage(stage: StageInputs, params: Params) -> str:
+    return stage.key(params, **dict.fromkeys(stage.inputs, "given"))
+
+
+def changed(params: Params, section: str) -> Params:
+    """The parameters with one number, switch or word of a section other than it was."""
+    own = getattr(params, section)
+    if not isinstance(own, Section):
+        return params.model_copy(update={section: own + 1})
+    name, value = next(iter(own))
+    other = not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else f"not {value}"
+    return params.model_copy(update={section: own.model_copy(update={name: other})})
+
+
+@pytest.mark.parametrize("section", Params.model_fields)
+def test_a_changed_section_runs_the_stages_again_that_read_it_and_no_other(section: str) -> None:
+    params = read_params(ROOT / "params.yaml")
+    other = changed(params, section)
+    again = {name for name, stage in STAGES.items() if key_of_stage(stage, params) != key_of_stage(stage, other)}
+    assert again == BY_SECTION.get(section, set())
+
+
+def test_a_changed_source_file_runs_the_stages_again_that_are_made_by_it() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix(): {name for name, stage in STAGES.items() if path in stage.files()}
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert {name: found[name] for name in BY_FILE} == BY_FILE
+    assert not [name for name in found if name.startswith(NEVER) and found[name]]
+
+
+def test_the_text_of_a_source_file_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of all files in turn is read as if it were another: the keys of its stages change, and those of no other."""
+    from bitface.steps import reuse
+
+    params = read_params(ROOT / "params.yaml")
+    before = {name: key_of_stage(stage, params) for name, stage in STAGES.items()}
+    digests = {path: reuse.sha256_of(path) for path in PACKAGE.rglob("*.py")}
+    for edited in digests:
+        monkeypatch.setattr(reuse, "sha256_of", lambda path, own=edited: "0" * 64 if path == own else digests[path])
+        reuse._digest_of.cache_clear()
+        again = {name for name, stage in STAGES.items() if key_of_stage(stage, params) != before[name]}
+        assert again == {name for name, stage in STAGES.items() if edited in stage.files()}, edited
+    reuse._digest_of.cache_clear()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_whatever_a_stage_imports_is_declared_and_what_is_declared_is_imported(name: str) -> None:
+    stage, own = STAGES[name], PACKAGE / "steps" / f"{name}.py"
+    carriers = {f"bitface.{carrier}" for carrier in stage.carriers}
+    imported = imports_of(own)
+    forgotten = {module for module in imported - carriers if not set(files_of(module)) & set(stage.files())}
+    assert not forgotten, "it belongs to code or sources, or, where it changes no result, to carriers"
+    assert not carriers - imported, "it is imported no longer"
+
+
+def files_of(module: str) -> Iterator[Path]:
+    place = PACKAGE.joinpath(*module.split(".")[1:])
+    yield place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def test_what_is_not_declared_cannot_be_read_and_what_does_not_exist_cannot_be_declared() -> None:
+    params = read_params(ROOT / "params.yaml")
+    stage = StageInputs(module="bitface.steps.export", sections=("latency",), inputs=("models",), code=("binarize",))
+    assert stage.restricted(params).latency == params.latency
+    with pytest.raises(
+        LookupError, match=r"bitface\.steps\.export reads the parameters 'training' and does not declare"
+    ):
+        _ = stage.restricted(params).training
+    for wrong in ({"sections": ("latencies",)}, {"code": ("binarise",)}, {"carriers": ("adapters.pytorch",)}):
+        with pytest.raises(ValueError, match="does not exist"):
+            StageInputs(**{"module": "x", "sections": (), "inputs": (), "code": (), **wrong})  # type: ignore[arg-type]
+    for given in ({}, {"models": 1, "seed": 2}):
+        with pytest.raises(TypeError, match="declares the inputs"):
+            stage.key(params, **given)
