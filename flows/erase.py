@@ -32,12 +32,12 @@ def erase(request: EraseRequest) -> dict[str, Any]:
     erasing = wire_erasure(request.profile, request.overrides)
     with erasing.running(), untagged():
         opened = erasing.opened(request.erasure_id)
-        version = step(erasing.leave_dataset)(opened)
+        version = step(erasing.leave_dataset, opened)
         made_again = RetrainRequest(profile=request.profile, overrides=request.overrides)
         state = retrain(made_again, return_state=True) if erasing.must_retrain(opened) else None
         retrained = erasing.retrained(opened, state)
-        done = step(erasing.destroy)(opened, retrained)
-        return dict(step(erasing.prove)(opened, done, version, retrained))
+        done = step(erasing.destroy, opened, retrained)
+        return step(erasing.prove, opened, done, version, retrained)
 
 
 def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
+from bitface.steps.artefacts import Findings, Model, Outcome
 from bitface.steps.summary import is_finished
 from flows.notices import told
 from flows.stages import wire
-from flows.tasks import step, untagged
+from flows.tasks import step, steps, untagged
 from flows.wiring import home_tag, prepare_server, worker_threads, workspace
 
 
@@ -41,28 +42,25 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the summary, which names the decision and where to look."""
     stages = wire(request.profile, request.overrides, request.purpose, request.context)
     with stages.alone(), untagged():
-        dataset = step(stages.version)()
-        run = step(stages.plan)(dataset)
+        run = step(stages.plan, step(stages.version))
         if is_finished(run):
-            return dict(step(stages.reuse, run)())
-        features = step(stages.featurise, run).map(stages.groups(run)).result()
-        validation = step(stages.validate, run)(features)
-        trained = step(stages.train, run)(features, validation)
-        models = step(stages.calibrate, run)(trained, features, validation)
-        bundle = step(stages.export, run)(models)
-        evaluation = step(stages.evaluate, run)(models, bundle, features, validation)
-        units = step(stages.action_units, run)(models, evaluation, features, validation)
-        transferred = step(stages.transfer, run)(bundle)
-        explanation = step(stages.explain, run)(models, bundle, features, validation)
-        drifted = step(stages.drift, run)(features, validation)
-        window = step(stages.window, run)(bundle, features, validation)
-        asked = step(stages.counterfactual, run)(bundle)
-        decision = step(stages.gate, run)(bundle, evaluation, explanation, drifted, window, asked, features)
-        return dict(
-            step(stages.register, run)(
-                validation, models, bundle, evaluation, units, explanation, drifted, decision, transferred
-            )
+            return step(stages.reuse, run)
+        seen = stages.seen(steps(stages.featurise, run, stages.groups(run)))
+        data = step(stages.validate, run, seen)
+        networks = step(stages.calibrate, run, step(stages.train, run, data), data)
+        model = Model(networks=networks, bundle=step(stages.export, run, networks))
+        evaluation = step(stages.evaluate, run, model, data)
+        findings = Findings(
+            evaluation=evaluation,
+            units=step(stages.action_units, run, model, evaluation, data),
+            transferred=step(stages.transfer, run, model),
+            explanation=step(stages.explain, run, model, data),
+            drifted=step(stages.drift, run, data),
+            window=step(stages.window, run, model, data),
+            changed_faces=step(stages.counterfactual, run, model),
         )
+        decided = step(stages.gate, run, model, findings, data)
+        return step(stages.register, run, Outcome(data=data, model=model, findings=findings, decided=decided))
 
 
 def run_here(request: RetrainRequest) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from bitface.dataset.index import has_dataset, read_index
@@ -18,13 +17,15 @@ from bitface.faces.records import Sample
 from bitface.gate.evidence import DriftEvidence
 from bitface.ledger.leases import Lease
 from bitface.ports import Runtime, TracedModel
-from bitface.steps.action_units import UnitsRead, check_weights, read_action_units
+from bitface.steps.action_units import UnitSources, UnitsRead, check_weights, read_action_units
+from bitface.steps.artefacts import Data, Findings, Model, Outcome, Seen
 from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.counterfactual import ask_counterfactuals
+from bitface.steps.course import Course
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
 from bitface.steps.explain import Explained, explain_models
@@ -46,14 +47,14 @@ from bitface.steps.plan import Run, check_people, code_commit, plan_run
 from bitface.steps.policy import adopt_first
 from bitface.steps.reentry import reentry
 from bitface.steps.reference import keep_reference
-from bitface.steps.register import record_version, register_model, start_tracking, summarise, traced
+from bitface.steps.register import Registries, Shown, record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival
 from bitface.steps.sources import london_source
-from bitface.steps.study import Study
+from bitface.steps.study import Study, StudyTools
 from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
 from bitface.steps.study_models import report_study, study_models
 from bitface.steps.summary import reuse
-from bitface.steps.train import Trained, train_models
+from bitface.steps.train import Calibrated, Trained, train_models
 from bitface.steps.transfer import Entry, Transferred, judge_on_real_people, london_folder
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
@@ -61,22 +62,15 @@ from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
 from bitface.surroundings import user_name
 from flows import wiring
 
-Features = Sequence[Sequence[FeatureRef]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """Each method is one stage. `seconds` and `reused` say afterwards how long each took and what was not repeated; `start`, when
-    they began, on the clock of `perf_counter`.
-    """
+    """Each method is one stage; `course` says afterwards how it went."""
 
     tools: wiring.Tools
     purpose: str
     context: str
-    start: float = field(default_factory=perf_counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    reused: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    course: Course = field(default_factory=Course)
     lease: list[Lease] = field(default_factory=list)
     begun: list[Run] = field(default_factory=list)
 
@@ -96,12 +90,12 @@ class Stages:
         lasts = timedelta(seconds=self.tools.params.schedule.lease_s)
         with self.tools.progress, self.tools.ledger, holding(self.tools.ledger, "retrain", lasts) as lease:
             self.lease.append(lease)
-            self.warnings.extend([*wiring.ended(self.tools), *wiring.reconciled(self.tools)])
+            self.course.warnings.extend([*wiring.ended(self.tools), *wiring.reconciled(self.tools)])
             try:
                 with naming_nobody():
                     yield
             except BaseException as error:
-                wiring.failed(self.tools, self.begun, error, self.warnings.append)
+                wiring.failed(self.tools, self.begun, error, self.course.warnings.append)
                 raise
 
     def version(self) -> DatasetRef:
@@ -112,13 +106,16 @@ class Stages:
         """
         tools = self.tools
         marker = tools.workspace.home / "rendered.json"
-        with self._timed("dataset"), wiring.writing(tools, "bitface retrain", self.warnings.append) as writer:
+        with (
+            self.course.timed("dataset"),
+            wiring.writing(tools, "bitface retrain", self.course.warnings.append) as writer,
+        ):
             found = find_dataset(
                 tools.workspace.data, tools.store, partial(wiring.synthesise, tools, writer), tools.profile, marker
             )
-            self.warnings.extend(wiring.confirmed(tools))
+            self.course.warnings.extend(wiring.confirmed(tools))
         wiring.check_people_here(tools)
-        self.reused.extend([] if found.origin == "synthesised" else ["dataset"])
+        self.course.reused.extend([] if found.origin == "synthesised" else ["dataset"])
         return found
 
     def present(self) -> DatasetRef:
@@ -129,7 +126,7 @@ class Stages:
     def plan(self, dataset: DatasetRef) -> Run:
         """Admits members and fixes the run."""
         tools = self.tools
-        with self._timed("plan"):
+        with self.course.timed("plan"):
             self._unit_weights()
             adopt_first(tools.workspace.params, user_name(), tools.ledger)
             return plan_run(
@@ -147,40 +144,44 @@ class Stages:
     def reuse(self, run: Run) -> dict[str, Any]:
         """The summary of the identical run."""
         found = reuse(run, self.tools.ledger)
-        return {**found, "warnings": [*found["warnings"], *self.warnings]}
+        return {**found, "warnings": [*found["warnings"], *self.course.warnings]}
 
     def groups(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
         """Groups of people, where they are enough; says on the run's page, and to other catalogues, that it has begun."""
         check_people(run.members, run.params)
         start_tracking(run, wiring.tracking(self.tools.workspace))
-        wiring.lineage(self.tools, self.warnings.append).started(traced(run), run.started_at)
+        wiring.lineage(self.tools, self.course.warnings.append).started(traced(run), run.started_at)
         self.begun.append(run)
         return self.people(run)
 
     def featurise(self, run: Run, people: Sequence[Sequence[Sample]]) -> tuple[FeatureRef, ...]:
         """Landmarks, crops and quality of a group of people."""
-        with self._timed("features"):
+        with self.course.timed("features"):
             found = featurise_people(people, wiring.featuriser(self.tools))
-        self.seconds["people done"] = self.seconds.get("people done", 0) + len(people)
-        self.tools.progress("seeing faces", int(self.seconds["people done"]), len(run.members.admissions))
+        self.course.seconds["people done"] = self.course.seconds.get("people done", 0) + len(people)
+        self.tools.progress("seeing faces", int(self.course.seconds["people done"]), len(run.members.admissions))
         return found
 
-    def validate(self, run: Run, features: Features) -> Validation:
+    def seen(self, groups: Sequence[Sequence[FeatureRef]]) -> Seen:
+        """The features of all people of the run."""
+        found = Seen(features=[one for group in groups for one in group], keys=self.tools.keys)
+        self.course.reused.extend(["features"] if found.reused else [])
+        return found
+
+    def validate(self, run: Run, seen: Seen) -> Data:
         """The data gate: rises where it does not hold."""
-        found = self.checked(run, features)
+        found = self.checked(run, seen)
         found.check()
-        return found
+        return Data(seen=seen, validation=found, quality=run.params.quality)
 
-    def checked(self, run: Run, features: Features) -> Validation:
+    def checked(self, run: Run, seen: Seen) -> Validation:
         """Suites and quality rule, and what they found."""
-        if all(one.reused for group in features for one in group):
-            self.reused.append("features")
-        with self._timed("validate"):
+        with self.course.timed("validate"):
             found = validate_samples(
                 run.members,
                 run.subjects,
                 run.events,
-                originals(read_features(_flat(features), self.tools.keys)),
+                originals(seen.every_row),
                 run.params.quality,
                 run.purpose,
                 run.context,
@@ -189,72 +190,56 @@ class Stages:
             )
         return found
 
-    def train(self, run: Run, features: Features, validation: Validation) -> Trained:
+    def train(self, run: Run, data: Data) -> Trained:
         """The one-bit model and its twin."""
-        tools = self.tools
-        with self._timed("train"):
-            found = train_models(run, _flat(features), validation, tools.keys, tools.workspace.stages, tools.progress)
-        self.reused.extend(["models"] if found.reused else [])
+        with self.course.timed("train"):
+            found = train_models(run, data, self.tools.workspace.stages, self.tools.progress)
+        self.course.reused.extend(["models"] if found.reused else [])
         return found
 
-    def calibrate(self, run: Run, models: Trained, features: Features, validation: Validation) -> Trained:
+    def calibrate(self, run: Run, trained: Trained, data: Data) -> Calibrated:
         """The pair with calibrators, by people who neither train nor judge."""
-        tools = self.tools
-        with self._timed("calibrate"):
-            return calibrate_models(run, models, _flat(features), validation, tools.keys, tools.workspace.stages)
+        with self.course.timed("calibrate"):
+            return calibrate_models(run, trained, data, self.tools.workspace.stages)
 
-    def export(self, run: Run, models: Trained) -> Exported:
+    def export(self, run: Run, networks: Calibrated) -> Exported:
         """The deployed bundle, and both latencies."""
-        with self._timed("export"):
+        with self.course.timed("export"):
             export = wiring.export_bundle(run.params.seed)
-            return export_model(run, models, self.tools.workspace.stages, export, wiring.load_runtime)
+            return export_model(run, networks, self.tools.workspace.stages, export, wiring.load_runtime)
 
-    def evaluate(
-        self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation
-    ) -> Evaluated:
+    def evaluate(self, run: Run, model: Model, data: Data) -> Evaluated:
         """Figures on people who trained nothing."""
-        with self._timed("evaluate"):
-            return evaluate_models(
-                run, models, bundle, _flat(features), validation, self.tools.keys, wiring.load_runtime
-            )
+        with self.course.timed("evaluate"):
+            return evaluate_models(run, model, data, wiring.load_runtime)
 
-    def action_units(
-        self, run: Run, models: Trained, evaluation: Evaluated, features: Features, validation: Validation
-    ) -> UnitsRead | None:
+    def action_units(self, run: Run, model: Model, evaluation: Evaluated, data: Data) -> UnitsRead | None:
         """Action units by a float network beside the deployed one, where params.yaml asks for it."""
-        tools = self.tools
+        place = self.tools.workspace
         if not run.params.action_units.enabled:
             return None
-        with self._timed("action units"):
-            found = read_action_units(
-                run,
-                models,
-                evaluation,
-                _flat(features),
-                validation,
-                tools.workspace.data,
-                self._unit_weights(),
-                tools.keys,
-                tools.workspace.stages,
-                tools.progress,
-            )
-        self.reused.extend(["action units"] if found.reused else [])
+        with self.course.timed("action units"):
+            sources = UnitSources(shards=place.data, weights=self._unit_weights(), stages=place.stages)
+            found = read_action_units(run, model, evaluation, data, sources, self.tools.progress)
+        self.course.reused.extend(["action units"] if found.reused else [])
         return found
 
-    def transfer(self, run: Run, bundle: Exported) -> Transferred | None:
+    def transfer(self, run: Run, model: Model) -> Transferred | None:
         """The deployed model on real people, where a folder of them is configured and it learned from synthetic ones."""
         tools = self.tools
         folder = london_folder(tools.workspace.root, run.params.transfer.london)
         if folder is None:
             return None
         if run.evidence != "synthetic":
-            self.warnings.append("not judged on the London Set: this run learned from real people, who may be the same")
+            self.course.warnings.append(
+                "not judged on the London Set: this run learned from real people, who may be the same"
+            )
             return None
-        with self._timed("transfer"):
+        with self.course.timed("transfer"):
             source, (look, _) = london_source(folder, tools.now()), wiring.landmarker(tools)
             found = judge_on_real_people(
                 run,
-                bundle,
+                model.bundle,
                 source,
                 look,
                 tools.read_image,
@@ -263,170 +248,94 @@ class Stages:
                 tools.progress,
                 Entry(asked=reentry(tools.keys, tools.workspace.home), encode=tools.encode),
             )
-        self.warnings.extend(found.warnings())
+        self.course.warnings.extend(found.warnings())
         return found
 
-    def explain(
-        self, run: Run, models: Trained, bundle: Exported, features: Features, validation: Validation
-    ) -> Explained:
+    def explain(self, run: Run, model: Model, data: Data) -> Explained:
         """What the deployed model and its twin rest on, and the champion of the same evidence, of the same faces."""
-        tools = self.tools
-        with self._timed("explain"):
-            return explain_models(
-                run,
-                models,
-                bundle,
-                _flat(features),
-                validation,
-                tools.keys,
-                wiring.load_runtime,
-                self._champion(run),
-                tools.progress,
-            )
+        with self.course.timed("explain"):
+            return explain_models(run, model, data, wiring.load_runtime, self._champion(run), self.tools.progress)
 
-    def drift(self, run: Run, features: Features, validation: Validation) -> Drifted:
+    def drift(self, run: Run, data: Data) -> Drifted:
         """Training people against held-out people."""
-        with self._timed("drift"):
-            return measure_drift(run, _flat(features), validation, self.tools.keys, wiring.measure_drift())
+        with self.course.timed("drift"):
+            return measure_drift(run, data, wiring.measure_drift())
 
-    def window(self, run: Run, bundle: Exported, features: Features, validation: Validation) -> DriftEvidence | None:
+    def window(self, run: Run, model: Model, data: Data) -> DriftEvidence | None:
         """Training people against real faces that were predicted of late; keeps whom later faces are compared with."""
-        tools, found = self.tools, _flat(features)
-        with self._timed("drift"):
-            keep_reference(run, bundle, found, validation, tools.keys, wiring.load_runtime)
+        tools = self.tools
+        with self.course.timed("drift"):
+            keep_reference(run, model, data, wiring.load_runtime)
             if run.evidence == "synthetic":
                 return None
             log, days = wiring.prediction_log(tools), run.params.drift.window_days
             window = logged_window(log, PRODUCTION, days, None, tools.now())
-            return drift_from_window(run, found, validation, window, tools.keys, wiring.measure_drift())
+            return drift_from_window(run, data, window, wiring.measure_drift())
 
-    def counterfactual(self, run: Run, bundle: Exported) -> tuple[PairedAnswers, ...] | None:
+    def counterfactual(self, run: Run, model: Model) -> tuple[PairedAnswers, ...] | None:
         """What the deployed model says of the same drawn faces in another skin tone, age texture and light."""
         tools = self.tools
-        with self._timed("counterfactual"):
-            return ask_counterfactuals(run, bundle, wiring.redrawing(tools), wiring.load_runtime, tools.progress)
+        with self.course.timed("counterfactual"):
+            return ask_counterfactuals(run, model.bundle, wiring.redrawing(tools), wiring.load_runtime, tools.progress)
 
-    def gate(
-        self,
-        run: Run,
-        bundle: Exported,
-        evaluation: Evaluated,
-        explanation: Explained,
-        drifted: Drifted,
-        window: DriftEvidence | None,
-        asked: tuple[PairedAnswers, ...] | None,
-        features: Features,
-    ) -> Decided:
+    def gate(self, run: Run, model: Model, findings: Findings, data: Data) -> Decided:
         """Promote, hold or block, as a bundle that can be replayed."""
         tools = self.tools
-        with self._timed("gate"):
-            table = originals(read_features(_flat(features), tools.keys))
+        with self.course.timed("gate"):
             rival, warning = find_rival(
                 run,
-                evaluation.predictions["one-bit"],
-                table,
+                findings.evaluation.predictions["one-bit"],
+                originals(data.seen.every_row),
                 tools.ledger,
                 tools.workspace.runs,
                 partial(wiring.signed_runtime, tools),
             )
-            self.warnings.extend([warning] if warning else [])
-            return decide_run(
-                run, bundle, evaluation, explanation, drifted, window, asked, rival, tools.ledger, tools.now()
-            )
+            self.course.warnings.extend([warning] if warning else [])
+            return decide_run(run, model, findings, rival, tools.ledger, tools.now())
 
-    def register(
-        self,
-        run: Run,
-        validation: Validation,
-        models: Trained,
-        bundle: Exported,
-        evaluation: Evaluated,
-        units: UnitsRead | None,
-        explanation: Explained,
-        drifted: Drifted,
-        decision: Decided,
-        transferred: Transferred | None,
-    ) -> dict[str, Any]:
+    def register(self, run: Run, outcome: Outcome) -> dict[str, Any]:
         """Pictures, reports, ledger, MLflow, summary."""
-        tools = self.tools
-        with self._timed("register"):
-            draw, mesh, report = wiring.pictures(tools.workspace)
-            evaluation = as_judged(evaluation, decision.decision.cells)
-            recorded = record_version(run, bundle, decision, tools.ledger)
-            figures = draw_figures(run, recorded, bundle, evaluation, units, explanation, decision, draw, mesh)
-            reports = write_reports(
-                run, recorded, validation, bundle, evaluation, explanation, drifted, decision, report
+        tools, place = self.tools, self.tools.workspace
+        with self.course.timed("register"):
+            draw, mesh, report = wiring.pictures(place)
+            outcome = as_judged(outcome)
+            recorded = record_version(run, outcome, tools.ledger)
+            shown = Shown(
+                figures=draw_figures(run, recorded, outcome, draw, mesh),
+                reports=write_reports(run, recorded, outcome, report),
             )
-            registered = register_model(
-                run,
-                recorded,
-                models,
-                bundle,
-                evaluation,
-                units,
-                explanation,
-                decision,
-                transferred,
-                figures,
-                reports,
-                tools.ledger,
-                wiring.tracking(tools.workspace),
-                wiring.signer(tools.workspace).sign,
-                self.lease[-1] if self.lease else None,
+            registries = Registries(
+                ledger=tools.ledger,
+                tracking=wiring.tracking(place),
+                sign=wiring.signer(place).sign,
+                lease=self.lease[-1] if self.lease else None,
             )
-            made = TracedModel(version=registered.status.version, bundle_sha256=bundle.bundle_sha256)
-            wiring.lineage(tools, self.warnings.append).completed(traced(run), made, tools.now())
-            sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
-        self.seconds.pop("people done", None)
-        return summarise(
-            run,
-            validation,
-            models,
-            bundle,
-            evaluation,
-            units,
-            explanation,
-            decision,
-            transferred,
-            registered,
-            self.reused,
-            self.seconds,
-            perf_counter() - self.start,
-            self.warnings,
-        )
+            registered = register_model(run, recorded, outcome, shown, registries)
+            made = TracedModel(version=registered.status.version, bundle_sha256=outcome.model.bundle.bundle_sha256)
+            wiring.lineage(tools, self.course.warnings.append).completed(traced(run), made, tools.now())
+            sign_checkpoint(tools.ledger, place.home, tools.now())
+        self.course.seconds.pop("people done", None)
+        return summarise(run, outcome, registered, self.course)
 
     def people(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
         """Groups of people, one mapped task each."""
         size = self.tools.params.features.people_per_task
         return groups_to_see(run.members.samples, size, wiring.featuriser(self.tools), run.members.content)
 
-    def study(self, run: Run, features: Features, validation: Validation, variants: str | None) -> Study:
+    def study(self, run: Run, data: Data, variants: str | None) -> Study:
         """Variants of params.yaml's section study, trained and judged out of fold."""
-        tools = self.tools
-        return study_models(
-            run,
-            _flat(features),
-            validation,
-            tools.keys,
-            tools.workspace.stages,
-            tools.progress,
-            variants,
-            wiring.export_bundle(run.params.seed),
-            wiring.load_runtime,
-        )
+        return study_models(run, data, variants, self._study_tools(run))
 
-    def study_landmarks(self, run: Run, features: Features, validation: Validation) -> LandmarkStudy:
+    def study_landmarks(self, run: Run, data: Data) -> LandmarkStudy:
         """Subsets of the landmarks, screened and trained out of fold."""
-        tools = self.tools
-        return study_landmarks(
-            run,
-            _flat(features),
-            validation,
-            tools.keys,
-            tools.workspace.stages,
-            tools.progress,
-            wiring.export_bundle(run.params.seed),
-            wiring.load_runtime,
+        return study_landmarks(run, data, self._study_tools(run))
+
+    def _study_tools(self, run: Run) -> StudyTools:
+        return StudyTools(
+            stages=self.tools.workspace.stages,
+            report=self.tools.progress,
+            export=wiring.export_bundle(run.params.seed),
+            load=wiring.load_runtime,
         )
 
     def report_landmarks(self, run: Run, found: LandmarkStudy) -> dict[str, Any]:
@@ -475,14 +384,6 @@ class Stages:
         own = self.tools.params.action_units
         return check_weights(own.enabled, own.weights, self.tools.workspace.root)
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
-
 
 def validate_dataset(purpose: str, context: str | None) -> Validation:
     """Admission, suites and quality of the dataset that is there, as a retrain would judge it; renders nothing.
@@ -494,8 +395,7 @@ def validate_dataset(purpose: str, context: str | None) -> Validation:
     with stages.running():
         run = stages.plan(stages.present())
         groups = stages.people(run)
-        features = [stages.featurise(run, group) for group in groups]
-        return stages.checked(run, features)
+        return stages.checked(run, stages.seen([stages.featurise(run, group) for group in groups]))
 
 
 def bench(against: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
@@ -541,7 +441,3 @@ def wire(profile: str, overrides: Sequence[str], purpose: str, context: str | No
     """The stages for one request; nothing is written yet."""
     tools = wiring.open_tools(profile, overrides)
     return Stages(tools=tools, purpose=purpose, context=context or tools.params.gate.context)
-
-
-def _flat(features: Features) -> list[FeatureRef]:
-    return [reference for group in features for reference in group]

@@ -9,7 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from flows.stages import wire
-from flows.tasks import step, untagged
+from flows.tasks import step, steps, untagged
 from flows.wiring import worker_threads
 
 
@@ -29,12 +29,10 @@ def study(request: StudyRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     stages = wire(request.profile, request.overrides, "train", request.context)
     with stages.running(), untagged():
-        dataset = step(stages.version)()
-        run = step(stages.plan)(dataset)
-        features = step(stages.featurise, run).map(stages.people(run)).result()
-        validation = step(stages.validate, run)(features)
-        found = step(stages.study, run)(features, validation, request.variants)
-        return {**step(stages.report_study, run)(found), "warnings": stages.warnings}
+        run = step(stages.plan, step(stages.version))
+        data = step(stages.validate, run, stages.seen(steps(stages.featurise, run, stages.people(run))))
+        found = step(stages.study, run, data, request.variants)
+        return {**step(stages.report_study, run, found), "warnings": stages.course.warnings}
 
 
 class LandmarkRequest(BaseModel):
@@ -52,9 +50,7 @@ def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     stages = wire(request.profile, request.overrides, "train", request.context)
     with stages.running(), untagged():
-        dataset = step(stages.version)()
-        run = step(stages.plan)(dataset)
-        features = step(stages.featurise, run).map(stages.people(run)).result()
-        validation = step(stages.validate, run)(features)
-        found = step(stages.study_landmarks, run)(features, validation)
-        return {**step(stages.report_landmarks, run)(found), "warnings": stages.warnings}
+        run = step(stages.plan, step(stages.version))
+        data = step(stages.validate, run, stages.seen(steps(stages.featurise, run, stages.people(run))))
+        found = step(stages.study_landmarks, run, data)
+        return {**step(stages.report_landmarks, run, found), "warnings": stages.course.warnings}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -12,14 +13,29 @@ from prefect.context import TagsContext
 
 from bitface.steps.naming_nobody import naming_nobody
 
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
 
-def step(function: Any, *fixed: Any) -> Any:
-    """A plain function as a task; our own content keys decide what is reused, so Prefect caches and pickles nothing.
 
-    `fixed` are its first arguments. Prefect looks at every object inside what a task is called with, and a run names thousands:
-    a seventh of a second for each task. What Prefect keeps of an error names nobody.
+def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    """Calls a function as a task; our own content keys decide what is reused, so Prefect caches and pickles nothing.
+
+    Prefect looks at every object inside what a task is called with, and a run names thousands (a seventh of a second for each task):
+    so it is called with nothing. What Prefect keeps of an error names nobody.
     """
-    bound: Any = partial(naming_nobody()(function), *fixed)
+    return cast(R, _task(function, *arguments, **named)())
+
+
+def steps(function: Callable[[A, B], R], first: A, each: Iterable[B]) -> list[R]:
+    """Calls a function as a task for each of several second arguments, side by side; the results in their order."""
+    begun = [_task(function, first, one).submit() for one in each]
+    return [cast(R, one.result()) for one in begun]
+
+
+def _task(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> Any:
+    bound: Any = partial(naming_nobody()(function), *arguments, **named)
     return task(bound, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
 
 

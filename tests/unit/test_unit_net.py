@@ -24,7 +24,8 @@ from bitface.faces.records import SubjectRecord
 from bitface.faces.unit_intensities import READABLE_UNITS, proxy_units
 from bitface.models.action_units import UnitNet, UnitSpec, standardised
 from bitface.params import read_params
-from bitface.steps.action_units import PROXY, TRUE, read_action_units, unit_table
+from bitface.steps.action_units import PROXY, TRUE, UnitSources, read_action_units, unit_table
+from bitface.steps.artefacts import Data, Seen
 from bitface.steps.featurise import FeatureRef
 from bitface.steps.register import unit_metrics
 from bitface.training.action_units import (
@@ -294,14 +295,14 @@ def test_the_step_reads_computes_and_reports_and_names_a_proxy_as_one(
         dataset=SimpleNamespace(manifest_sha256="0" * 64),
     )
     words = (
-        SimpleNamespace(folder=emotion_models),
+        SimpleNamespace(networks=SimpleNamespace(folder=emotion_models)),
         SimpleNamespace(predictions=dict.fromkeys(("one-bit", "float"), judged_by(table))),
-        sealed(table, tmp_path, keys),
-        SimpleNamespace(kept=frozenset(table.sample_ids.tolist())),
-        tmp_path,
-        None,
-        keys,
-        tmp_path / "stages",
+        Data(
+            seen=Seen(features=sealed(table, tmp_path, keys), keys=keys),
+            validation=SimpleNamespace(kept=frozenset(table.sample_ids.tolist())),
+            quality=params.quality,
+        ),
+        UnitSources(shards=tmp_path, weights=None, stages=tmp_path / "stages"),
         lambda *_: None,
     )
     found = read_action_units(run, *words)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,13 +28,12 @@ from bitface.faces.unit_intensities import READABLE_UNITS, actions_to_units, pro
 from bitface.models.calibrator import logit_of
 from bitface.params import Params
 from bitface.ports import Report
+from bitface.steps.artefacts import Data, Model
 from bitface.steps.calibrate import labels_of
 from bitface.steps.evaluate import Evaluated, with_centred_scores
-from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
 from bitface.steps.reuse import StageInputs, reuse_or_make
-from bitface.steps.train import PRECISIONS, Trained, run_table, with_folds, without_pseudonyms
-from bitface.steps.validate import Validation
+from bitface.steps.train import PRECISIONS, with_folds, without_pseudonyms
 
 if TYPE_CHECKING:
     from bitface.training.action_units import UnitTable
@@ -52,7 +51,7 @@ INPUTS: Final = StageInputs(
         "faces.quality",
         "faces.unit_intensities",
     ),
-    sources=("steps.featurise", "steps.train", "steps.validate"),
+    sources=("steps.artefacts", "steps.featurise", "steps.train", "steps.validate"),
     carriers=(
         "dataset.files",
         "dataset.keys",
@@ -76,6 +75,22 @@ INPUTS: Final = StageInputs(
 )
 TRUE = "the facial actions that moved them"
 PROXY = "MediaPipe's blendshapes, a proxy and not the truth"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitSources:
+    """Where the net finds what it needs besides features: shards with true facial actions, and the weights it starts from, if any.
+    `stages` is where it is kept.
+    """
+
+    shards: Path
+    weights: Path | None
+    stages: Path
+
+    @property
+    def started_from(self) -> str:
+        """In words."""
+        return "from scratch" if self.weights is None else f"from {self.weights.name} ({sha256_of(self.weights)[:16]})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,16 +175,7 @@ def check_weights(run_needs: bool, wanted: str, root: Path) -> Path | None:
 
 
 def read_action_units(
-    run: Run,
-    models: Trained,
-    evaluation: Evaluated,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    data: Path,
-    weights: Path | None,
-    keys: KeyStore,
-    stages: Path,
-    report: Report,
+    run: Run, model: Model, evaluation: Evaluated, data: Data, sources: UnitSources, report: Report
 ) -> UnitsRead:
     """Trains the net, or reuses what the same data, parameters, seed, weights and code gave before, and judges it.
 
@@ -178,22 +184,22 @@ def read_action_units(
     Raises:
         InputError: no unit or no emotion can be learned, or weights that are not ResNet-50's.
     """
-    table, is_known = unit_table(originals(run_table(run, features, validation, keys)), data, keys)
+    table, is_known = unit_table(data.originals, sources.shards, data.seen.keys)
     if run.members.folds:
         table, is_known = _first_fold(table, is_known, run.members.folds)
-    started_from = "from scratch" if weights is None else f"from {weights.name} ({sha256_of(weights)[:16]})"
     key = INPUTS.key(
         run.params,
         dataset=run.dataset.manifest_sha256,
-        features=[reference.sha256 for reference in features],
-        kept=sorted(validation.kept),
+        features=data.seen.digests(),
+        kept=sorted(data.validation.kept),
         folds=sorted(run.members.folds.items()),
-        weights=None if weights is None else sha256_of(weights),
+        weights=None if sources.weights is None else sha256_of(sources.weights),
     )
-    folder = stages / "action_units" / key
+    folder = sources.stages / "action_units" / key
     params = INPUTS.restricted(run.params)
-    reused = reuse_or_make(folder, lambda partial: _train_and_save(table, params, weights, partial, report))
-    return _judged(table, is_known, run, models, evaluation, folder, started_from, reused)
+    reused = reuse_or_make(folder, lambda partial: _train_and_save(table, params, sources.weights, partial, report))
+    found = _judged(table, is_known, run, model, evaluation, folder)
+    return replace(found, started_from=sources.started_from, reused=reused)
 
 
 def unit_table(clips: ClipTable, data: Path, keys: KeyStore) -> tuple[UnitTable, NDArray[np.bool_]]:
@@ -243,11 +249,9 @@ def _judged(
     table: UnitTable,
     is_known: NDArray[np.bool_],
     run: Run,
-    models: Trained,
+    emotion_model: Model,
     evaluation: Evaluated,
     folder: Path,
-    started_from: str,
-    reused: bool,
 ) -> UnitsRead:
     from bitface.training.seeds import repeatable
     from bitface.training.trained_units import WEIGHTS, load_units
@@ -262,7 +266,9 @@ def _judged(
         )
         second = said_of_emotions(model, table.clips.where(is_gate))
         chosen_by = said_of_emotions(model, table.clips.of_split("validation"))
-        gains = {name: _gain(name, second, chosen_by, table.clips, run, models, evaluation) for name in PRECISIONS}
+        gains = {
+            name: _gain(name, second, chosen_by, table.clips, run, emotion_model, evaluation) for name in PRECISIONS
+        }
     return UnitsRead(
         folder=folder,
         report=report,
@@ -270,13 +276,13 @@ def _judged(
         against=TRUE if true else PROXY,
         emotions=score_model(second, run.params.evaluation, seed),
         gains=gains,
-        started_from=started_from,
+        started_from="",
         weights_sha256=sha256_of(folder / WEIGHTS),
         epochs={
             name: [float(getattr(epoch, name)) for epoch in model.history] for name in ("units", "rebuilt", "emotions")
         },
         train_s=model.train_s,
-        reused=reused,
+        reused=False,
     )
 
 
@@ -320,7 +326,7 @@ def _gain(
     chosen_by: Predictions,
     clips: ClipTable,
     run: Run,
-    models: Trained,
+    model: Model,
     evaluation: Evaluated,
 ) -> FusionGain:
     """The share is chosen on validation people, of whom neither model's weights have seen a face."""
@@ -328,7 +334,7 @@ def _gain(
     if run.members.folds:
         first = _same_samples(evaluation.predictions[precision], chosen_by)
     else:
-        first = _model_said(models.folder / precision, clips.of_split("validation"))
+        first = _model_said(model.networks.folder / precision, clips.of_split("validation"))
     return fusion_gain(judged, second, best_share(first, chosen_by), run.params.evaluation, run.params.seed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.dataset.keys import KeyStore
 from bitface.evaluation.calibration import fit_calibrator
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.models.calibrator import Calibrator, logit_of, uncalibrated
 from bitface.params import CalibrationParams
-from bitface.steps.featurise import FeatureRef, originals
+from bitface.steps.artefacts import Data
 from bitface.steps.plan import Run
 from bitface.steps.reuse import StageInputs, reuse_or_make
-from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Trained, run_table
-from bitface.steps.validate import Validation
+from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Calibrated, Trained
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
@@ -41,8 +39,8 @@ INPUTS: Final = StageInputs(
         "faces.features",
         "faces.quality",
     ),
-    sources=("steps.featurise", "steps.train", "steps.validate"),
-    carriers=("dataset.keys", "params", "steps.plan", "steps.reuse"),
+    sources=("steps.artefacts", "steps.featurise", "steps.train", "steps.validate"),
+    carriers=("params", "steps.plan", "steps.reuse"),
 )
 NOBODY = "not calibrated: the dataset has no people of split test, who neither train nor judge a model"
 
@@ -63,29 +61,27 @@ class OutOfFold:
     thresholds: Mapping[str, NDArray[np.float64]]
 
 
-def calibrate_models(
-    run: Run, models: Trained, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, stages: Path
-) -> Trained:
+def calibrate_models(run: Run, trained: Trained, data: Data, stages: Path) -> Calibrated:
     """The same pair, each with a calibrator of its own, or reuses what the same models, parameters and code gave before.
 
     Apex stills of people of split `test` calibrate, without augmented copies; where a small set is judged out of fold,
     everybody's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so. A closed-form
     model's counts of people stay where training left them: an erasure has one place to look.
     """
-    folder = stages / "calibrate" / INPUTS.key(run.params, models=models.key)
+    folder = stages / "calibrate" / INPUTS.key(run.params, models=trained.key)
     run = replace(run, params=INPUTS.restricted(run.params))
 
     def make(partial: Path) -> None:
         from bitface.training.loop import load_model, save_model
         from bitface.training.seeds import repeatable
 
-        table = originals(run_table(run, features, validation, keys))
+        table = data.originals
         if run.members.folds:
-            shutil.copy2(models.folder / OUT_OF_FOLD, partial / OUT_OF_FOLD)
+            shutil.copy2(trained.folder / OUT_OF_FOLD, partial / OUT_OF_FOLD)
         for precision in PRECISIONS:
-            model = load_model(models.folder / precision)
+            model = load_model(trained.folder / precision)
             if run.members.folds:
-                found = read_out_of_fold(table, models.folder / OUT_OF_FOLD)
+                found = read_out_of_fold(table, trained.folder / OUT_OF_FOLD)
                 calibrator = out_of_fold_calibrator(found, precision, run.params.calibration)
             else:
                 with repeatable(run.params.seed, run.params.training.threads):
@@ -93,7 +89,7 @@ def calibrate_models(
             save_model(replace(model, calibrator=calibrator), partial / precision)
 
     reused = reuse_or_make(folder, make)
-    return Trained(folder=folder, key=folder.name, reused=models.reused and reused)
+    return Calibrated(folder=folder, key=folder.name, reused=trained.reused and reused)
 
 
 def held_out_calibrator(model: TrainedModel, table: ClipTable, params: CalibrationParams) -> Calibrator:

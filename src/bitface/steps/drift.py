@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.evaluation.drift import ColumnDrift, columns_of, exchange, slices_that_drift
 from bitface.evaluation.intervals import seed_for
 from bitface.faces.measures import family_of
 from bitface.params import DriftParams
 from bitface.ports import MeasureDrift
+from bitface.steps.artefacts import Data
 from bitface.steps.face_rows import one_of_each_person, person_means, rows_of_samples, slices_in
-from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
-from bitface.steps.train import run_table, with_folds
-from bitface.steps.validate import Validation
+from bitface.steps.train import with_folds
 
 _SAME = 1e-9
 _MIX = "mix"
@@ -79,9 +77,7 @@ class Drifted:
         return tuple(sorted(found, key=lambda column: (-column.distance, column.name)))
 
 
-def measure_drift(
-    run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, measure: MeasureDrift
-) -> Drifted:
+def measure_drift(run: Run, data: Data, measure: MeasureDrift) -> Drifted:
     """Training people against held-out people of the same kind (test people, else gate people, else one fold).
 
     What a model says is left out: of people that it learned from it says other things.
@@ -89,7 +85,7 @@ def measure_drift(
     Raises:
         InputError: the report's figures are not those of our own test.
     """
-    table = originals(run_table(run, features, validation, keys))
+    table = data.originals
     if run.members.folds:
         table = with_folds(table, run.members.folds, judged=0, validation=1)
     held_out = "test" if (table.splits == "test").any() else "gate"

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.evaluation.by_group import GroupReport, group_report
 from bitface.evaluation.coverage import CalibrationReport, SetPredictions, calibration_report
@@ -22,12 +21,10 @@ from bitface.faces.features import ClipTable
 from bitface.models.calibrator import Calibrator, logit_of
 from bitface.params import CalibrationParams
 from bitface.ports import LoadRuntime, Runtime
+from bitface.steps.artefacts import Data, Model
 from bitface.steps.calibrate import OutOfFold, labels_of, out_of_fold_calibrator, read_out_of_fold
-from bitface.steps.export import Exported
-from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
-from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Trained, centred, run_table
-from bitface.steps.validate import Validation
+from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, centred
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +53,17 @@ class Said:
     calibrator: Calibrator
 
 
-def evaluate_models(
-    run: Run,
-    models: Trained,
-    bundle: Exported,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    keys: KeyStore,
-    load: LoadRuntime,
-) -> Evaluated:
+def evaluate_models(run: Run, model: Model, data: Data, load: LoadRuntime) -> Evaluated:
     """Scores both models: on gate people through the deployed runtime, or out of fold where the set is small.
 
     Raises:
         InputError: nobody is left to judge on.
     """
-    table = originals(run_table(run, features, validation, keys))
+    table, networks, folder = data.originals, model.networks.folder, model.bundle.folder
     if run.members.folds:
-        said = said_out_of_fold(read_out_of_fold(table, models.folder / OUT_OF_FOLD), run.params.calibration)
+        said = said_out_of_fold(read_out_of_fold(table, networks / OUT_OF_FOLD), run.params.calibration)
     else:
-        said = said_of_held_out(table.of_split("gate"), models.folder, load(bundle.folder))
+        said = said_of_held_out(table.of_split("gate"), networks, load(folder))
     predictions = {name: with_centred_scores(check_predictions(one.predictions)) for name, one in said.items()}
     params, seed, slices = run.params.evaluation, run.params.seed, run.slices()
     return Evaluated(
@@ -86,7 +75,7 @@ def evaluate_models(
             for name, one in said.items()
         },
         judged_on=_who(predictions["one-bit"], run),
-        membership=None if run.members.folds else _membership(table, load(bundle.folder), run),
+        membership=None if run.members.folds else _membership(table, load(folder), run),
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
-from bitface.dataset.keys import KeyStore
 from bitface.explain.attributions import Attribution, AttributionSummary, summarise
 from bitface.explain.baselines import BLURRED, Baseline, baselines_of, blurred
 from bitface.explain.faithfulness import Faithfulness, faithfulness, unit_overlap
@@ -28,11 +27,9 @@ from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_owners
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams
 from bitface.ports import LoadRuntime, Report, Runtime
-from bitface.steps.export import Exported
-from bitface.steps.featurise import FeatureRef, originals
+from bitface.steps.artefacts import Data, Model
 from bitface.steps.plan import Run
-from bitface.steps.train import Trained, run_table, with_folds
-from bitface.steps.validate import Validation
+from bitface.steps.train import with_folds
 
 if TYPE_CHECKING:
     from bitface.explain.integrated_gradients import Faces
@@ -129,15 +126,7 @@ class Explained:
 
 
 def explain_models(
-    run: Run,
-    models: Trained,
-    bundle: Exported,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    keys: KeyStore,
-    load: LoadRuntime,
-    rival: Runtime | None,
-    report: Report,
+    run: Run, model: Model, data: Data, load: LoadRuntime, rival: Runtime | None, report: Report
 ) -> Explained:
     """Explains the deployed model, its training graph and its twin, compared with the training people's mean face.
 
@@ -147,9 +136,9 @@ def explain_models(
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model
 
-    params, runtime = run.params.explain, load(bundle.folder)
-    one_bit, twin = (load_model(models.folder / precision) for precision in ("one-bit", "float"))
-    table = originals(run_table(run, features, validation, keys))
+    params, runtime = run.params.explain, load(model.bundle.folder)
+    one_bit, twin = (load_model(model.networks.folder / precision) for precision in ("one-bit", "float"))
+    table = data.originals
     if run.members.folds:
         table = with_folds(table, run.members.folds, judged=None, validation=0)
     taught = TrainingFaces.of(table.of_split("train"), runtime.reads)

@@ -15,7 +15,7 @@ from bitface.faces.features import CROP_PX, LANDMARKS, Reads
 from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.plan import Run
 from bitface.steps.reuse import StageInputs, reuse_or_make
-from bitface.steps.train import Trained
+from bitface.steps.train import Calibrated
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
@@ -50,7 +50,7 @@ class Exported:
         return {name: latency_of(times) for name, times in self.timings.wall_ms.items()}
 
 
-def export_model(run: Run, models: Trained, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
+def export_model(run: Run, models: Calibrated, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
     """Exports, or reuses the export of the same weights by the same code; every call loads and self-tests the bundle."""
     folder = stages / "export" / INPUTS.key(run.params, models=models.key)
     run = replace(run, params=INPUTS.restricted(run.params))

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from bitface.consent.admission import admit_people
-from bitface.evaluation.counterfactual import PairedAnswers
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.bundle import read_bundle, replay, write_bundle
@@ -20,7 +19,7 @@ from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.ledger.ledger import Ledger
 from bitface.params import GateKind
-from bitface.steps.drift import Drifted
+from bitface.steps.artefacts import Findings, Model, Outcome
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import MAPS, Explained
 from bitface.steps.export import Exported
@@ -48,18 +47,15 @@ class Rival:
 
 
 def decide_run(
-    run: Run,
-    bundle: Exported,
-    evaluation: Evaluated,
-    explanation: Explained,
-    drifted: Drifted,
-    window: DriftEvidence | None,
-    asked: tuple[PairedAnswers, ...] | None,
-    rival: Rival | None,
-    ledger: Ledger,
-    at: datetime,
+    run: Run, model: Model, findings: Findings, rival: Rival | None, ledger: Ledger, at: datetime
 ) -> Decided:
     """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good."""
+    bundle, evaluation, explanation, drifted = (
+        model.bundle,
+        findings.evaluation,
+        findings.explanation,
+        findings.drifted,
+    )
     judged = evaluation.predictions["one-bit"]
     people = {str(person) for person in judged.persons}
     evidence = GateEvidence(
@@ -81,8 +77,8 @@ def decide_run(
             n_reference=drifted.people_reference,
             n_current=drifted.people_current,
         ),
-        window=window,
-        counterfactuals=asked,
+        window=findings.window,
+        counterfactuals=findings.changed_faces,
     )
     decision = evaluate_gate(evidence, run.params.gate, run.params.seed)
     path = run.folder / BUNDLE_NAME
@@ -91,8 +87,14 @@ def decide_run(
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
 
 
-def as_judged(evaluation: Evaluated, cells: Sequence[Cell]) -> Evaluated:
+def as_judged(outcome: Outcome) -> Outcome:
     """The same figures, with the intervals that the gate decided by: no report shows two intervals of one figure."""
+    evaluation = with_intervals_of(outcome.decided.decision.cells, outcome.findings.evaluation)
+    return replace(outcome, findings=replace(outcome.findings, evaluation=evaluation))
+
+
+def with_intervals_of(cells: Sequence[Cell], evaluation: Evaluated) -> Evaluated:
+    """Figures with the intervals of the cells that judged them."""
     known = {(cell.kind, cell.emotion, cell.attribute, cell.slice): cell for cell in cells if cell.value is not None}
 
     def judged(kind: GateKind, emotion: str, attribute: str, value: str, figure: Interval) -> Interval:

@@ -21,6 +21,7 @@ from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
 from bitface.ledger.status import ModelStatus
 from bitface.steps.action_units import UnitsRead
+from bitface.steps.artefacts import Outcome
 from bitface.steps.drift import Drifted
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import Explained
@@ -28,7 +29,6 @@ from bitface.steps.export import Exported
 from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.train import PRECISIONS
-from bitface.steps.validate import Validation
 
 _NETWORKS = {
     "landmark_net": "One-vs-rest expressions from face landmarks: binarized temporal convolutions, an LSTM, one head each.",
@@ -62,27 +62,19 @@ LIMITS = (
 )
 
 
-def draw_figures(
-    run: Run,
-    status: ModelStatus,
-    bundle: Exported,
-    evaluation: Evaluated,
-    units: UnitsRead | None,
-    explanation: Explained,
-    decision: Decided,
-    draw: Any,
-    mesh: Any,
-) -> list[Path]:
+def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Any, mesh: Any) -> list[Path]:
     """All figures of a run as PNG files; `draw` is the figures adapter, `mesh` the canonical face."""
     folder = run.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
+    findings, decision = outcome.findings, outcome.decided
+    evaluation, units, explanation = findings.evaluation, findings.units, findings.explanation
     judged, scored = evaluation.predictions["one-bit"], evaluation.models["one-bit"]
     calibrated = evaluation.calibration["one-bit"]
     areas = {emotion: own.auc for emotion, own in scored.emotions.items()}
     curves = {emotion: curve for emotion, curve in roc_curves(judged).items() if emotion in areas}
     rows = forest_rows(evaluation, decision, draw)
     floor = run.params.gate.slice_accuracy_floor
-    latencies = latency_rows(bundle, draw)
+    latencies = latency_rows(outcome.model.bundle, draw)
     drawn = [
         draw.confusion_figure(confusion(judged), judged.emotions, folder / "confusion.png"),
         draw.reliability_figure(calibrated.before, calibrated.after, folder / "reliability.png"),
@@ -222,22 +214,12 @@ def latency_rows(bundle: Exported, draw: Any) -> list[Any]:
     ]
 
 
-def write_reports(
-    run: Run,
-    status: ModelStatus,
-    validation: Validation,
-    bundle: Exported,
-    evaluation: Evaluated,
-    explanation: Explained,
-    drifted: Drifted,
-    decision: Decided,
-    report: Any,
-) -> dict[str, Path]:
+def write_reports(run: Run, status: ModelStatus, outcome: Outcome, report: Any) -> dict[str, Path]:
     """Gate report and model card, each under the status line as judged, beside what the other stages wrote; name -> file or folder.
     `report` is the adapter.
     """
-    folder = run.folder / "reports"
-    facts = _facts(run, validation, evaluation, decision)
+    folder, decision, drifted = run.folder / "reports", outcome.decided, outcome.findings.drifted
+    facts = _facts(run, outcome)
     cells = [_with_slice(cell.document()) for cell in decision.decision.cells]
     gate = report.GateReport(
         status=status.line_as_judged,
@@ -248,7 +230,7 @@ def write_reports(
         facts=facts,
         cells=cells,
     )
-    card = _card(run, status, bundle, evaluation, explanation, facts, report)
+    card = _card(run, status, outcome, facts, report)
     html, markdown = report.write_model_card(card, folder / "model_card.html", folder / "model_card.md")
     return {
         "gate.html": report.write_gate_report(gate, folder / "gate.html"),
@@ -258,7 +240,7 @@ def write_reports(
         "drift.html": drifted.report,
         "drift.json": _drift_document(drifted),
         "explain.json": folder / "explain.json",
-        "data_docs": validation.docs_index.parent,
+        "data_docs": outcome.data.validation.docs_index.parent,
     }
 
 
@@ -269,13 +251,14 @@ def _drift_document(drifted: Drifted) -> Path:
     return path
 
 
-def _facts(run: Run, validation: Validation, evaluation: Evaluated, decision: Decided) -> dict[str, str]:
+def _facts(run: Run, outcome: Outcome) -> dict[str, str]:
+    validation, decision = outcome.data.validation, outcome.decided
     return {
         "run": run.run_id,
         "dataset": dataset_entry_version(run),
         "people": str(len(run.members.admissions)),
         "samples": f"{validation.admitted} admitted, {len(validation.quarantined)} quarantined",
-        "judged on": evaluation.judged_on,
+        "judged on": outcome.findings.evaluation.judged_on,
         "purpose and context": f"{run.purpose}, {run.context}",
         "code": run.code_commit,
         "gate": _gate_words(decision.decision),
@@ -297,12 +280,11 @@ def _with_slice(cell: dict[str, Any]) -> dict[str, Any]:
 def _card(
     run: Run,
     status: ModelStatus,
-    bundle: Exported,
-    evaluation: Evaluated,
-    explanation: Explained,
+    outcome: Outcome,
     facts: Mapping[str, str],
     report: Any,
 ) -> Any:
+    bundle, evaluation, explanation = outcome.model.bundle, outcome.findings.evaluation, outcome.findings.explanation
     scored = evaluation.models["one-bit"]
 
     def metric(group: str, name: str, metric_: str, figure: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +14,26 @@ from bitface.dataset.shards import seal, unseal
 from bitface.errors import InputError, RefusedError
 from bitface.faces.measures import family_of
 from bitface.ports import LoadRuntime
-from bitface.steps.export import Exported
+from bitface.steps.artefacts import Data, Model
 from bitface.steps.face_rows import ANSWERS, rows_of_samples
-from bitface.steps.featurise import FeatureRef, originals
 from bitface.steps.plan import Run
-from bitface.steps.train import run_table
-from bitface.steps.validate import Validation
 
 REFERENCE = "reference"
 
 
-def keep_reference(
-    run: Run,
-    bundle: Exported,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    keys: KeyStore,
-    load: LoadRuntime,
-) -> Path:
+def keep_reference(run: Run, model: Model, data: Data, load: LoadRuntime) -> Path:
     """Writes a row per sample of the test and gate people; where a small set has none, of everybody, without answers.
 
     What a model says of people that it learned from is not what it says of others.
     """
-    table = originals(run_table(run, features, validation, keys))
+    table = data.originals
     held_out = table.of_split("test", "gate")
     rows = (
-        rows_of_samples(held_out, run.slices(), load(bundle.folder))
+        rows_of_samples(held_out, run.slices(), load(model.bundle.folder))
         if len(held_out)
         else rows_of_samples(table, run.slices())
     )
-    return seal_rows(rows, run.folder, keys)
+    return seal_rows(rows, run.folder, data.seen.keys)
 
 
 def seal_rows(rows: pd.DataFrame, run_folder: Path, keys: KeyStore) -> Path:

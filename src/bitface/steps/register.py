@@ -14,7 +14,6 @@ from bitface.dataset.files import sha256_of_tree
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
-from bitface.gate.decision import GateDecision
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
@@ -23,20 +22,18 @@ from bitface.ledger.status import ModelStatus
 from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.action_units import UnitsRead
+from bitface.steps.artefacts import Outcome
 from bitface.steps.counterfactual import told
+from bitface.steps.course import Course
 from bitface.steps.evaluate import Evaluated
-from bitface.steps.explain import Explained
 from bitface.steps.export import Exported
-from bitface.steps.gate import Decided
 from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.promote import go_live, rule_of, stand_in
 from bitface.steps.reconcile import keep_shown, project_aliases
-from bitface.steps.release import release_bundle
+from bitface.steps.release import CARD, release_bundle
 from bitface.steps.summary import exit_code, first_part, write_summary
-from bitface.steps.train import PRECISIONS, Trained, model_facts
-from bitface.steps.transfer import Transferred
-from bitface.steps.validate import Validation
+from bitface.steps.train import PRECISIONS, Calibrated, model_facts
 from bitface.steps.what_now import causes_of, next_steps
 
 
@@ -84,8 +81,27 @@ def traced(run: Run) -> TracedRun:
     )
 
 
-def record_version(run: Run, bundle: Exported, decision: Decided, ledger: Ledger) -> ModelStatus:
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """The pictures and reports of a run: `figures` are PNG files, `reports` files or folders by name."""
+
+    figures: Sequence[Path]
+    reports: Mapping[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registries:
+    """Where a version is put on record and shown. `lease`: the right of this process to promote, None where it does not need one."""
+
+    ledger: Ledger
+    tracking: Tracking
+    sign: Callable[[Path], None]
+    lease: Lease | None
+
+
+def record_version(run: Run, outcome: Outcome, ledger: Ledger) -> ModelStatus:
     """Puts the model and what the gate said of it on record; how it stands then, before anything has gone live."""
+    bundle, decision = outcome.model.bundle, outcome.decided
     entry = ledger.record_model(
         ModelEntry(
             bundle_sha256=bundle.bundle_sha256,
@@ -123,19 +139,9 @@ def _other_limits(run: Run, ledger: Ledger) -> str | None:
 def register_model(
     run: Run,
     recorded: ModelStatus,
-    models: Trained,
-    bundle: Exported,
-    evaluation: Evaluated,
-    units: UnitsRead | None,
-    explanation: Explained,
-    decision: Decided,
-    transferred: Transferred | None,
-    figures: Sequence[Path],
-    reports: Mapping[str, Path],
-    ledger: Ledger,
-    tracking: Tracking,
-    sign: Callable[[Path], None],
-    lease: Lease | None,
+    outcome: Outcome,
+    shown: Shown,
+    registries: Registries,
 ) -> Registered:
     """Signs what is handed on, promotes a recorded version where the decision allows it, and shows it all.
 
@@ -143,18 +149,16 @@ def register_model(
         RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
         StalePromotionError: another champion was promoted meanwhile.
     """
-    version = recorded.version
-    ledger.record_assets(_assets(run, bundle, figures, reports))
+    version, decision = recorded.version, outcome.decided
+    ledger, tracking, lease = registries.ledger, registries.tracking, registries.lease
+    ledger.record_assets(_assets(run, outcome.model.bundle, shown))
     withheld = _other_limits(run, ledger)
-    headline = _headline(run, evaluation, bundle, decision, withheld)
-    metrics = _run_metrics(evaluation, bundle, explanation, decision.decision, transferred) | (
-        unit_metrics(units) if units else {}
-    )
-    released = release_bundle(run, bundle, evaluation, decision, reports, version, sign)
-    shown = _version(run, released, bundle, decision, recorded, headline)
-    keep_shown(run.folder, shown)
-    _show(run, recorded, models, units, evaluation, decision, metrics, figures, reports, headline, tracking)
-    tracking.register(shown)
+    headline = _headline(run, outcome, withheld)
+    released = release_bundle(run, outcome, shown.reports[CARD], version, registries.sign)
+    tracked = _version(run, released, outcome, recorded, headline)
+    keep_shown(run.folder, tracked)
+    _show(run, recorded, outcome, shown, headline, tracking)
+    tracking.register(tracked)
     if decision.decision.verdict == "promote" and run.purpose == "train" and withheld is None:
         rule = rule_of(run.params.promotion)
         withheld = go_live(version, decision.compared_with, run.evidence, decision.sha256, rule, ledger, lease)
@@ -165,10 +169,10 @@ def register_model(
     return Registered(status=recorded if entry is None else ledger.status(entry), withheld=withheld)
 
 
-def _assets(run: Run, bundle: Exported, figures: Sequence[Path], reports: Mapping[str, Path]) -> list[AssetEntry]:
+def _assets(run: Run, bundle: Exported, shown: Shown) -> list[AssetEntry]:
     """What an auditor must find again: the bundle, pictures and reports, each with what MLflow shows of it in its page."""
     home = run.folder.parent.parent
-    found = {"bundle": [bundle.folder], "figure": list(figures), "report": list(reports.values())}
+    found = {"bundle": [bundle.folder], "figure": list(shown.figures), "report": list(shown.reports.values())}
     return [
         AssetEntry(run_id=run.run_id, path=path.relative_to(home).as_posix(), kind=kind, sha256=sha256_of_tree(path))
         for kind, paths in found.items()
@@ -176,27 +180,14 @@ def _assets(run: Run, bundle: Exported, figures: Sequence[Path], reports: Mappin
     ]
 
 
-def summarise(
-    run: Run,
-    validation: Validation,
-    models: Trained,
-    bundle: Exported,
-    evaluation: Evaluated,
-    units: UnitsRead | None,
-    explanation: Explained,
-    decision: Decided,
-    transferred: Transferred | None,
-    registered: Registered,
-    reused: Sequence[str],
-    seconds: Mapping[str, float],
-    took_s: float,
-    warnings: Sequence[str],
-) -> dict[str, Any]:
+def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course) -> dict[str, Any]:
     """Writes and returns the summary of a finished run (docs: INTERFACE `retrain --json`)."""
-    begun, status = first_part(run), registered.status
+    begun, status, findings = first_part(run), registered.status, outcome.findings
+    decision, evaluation, bundle = outcome.decided, findings.evaluation, outcome.model.bundle
+    models, validation, units = outcome.model.networks, outcome.data.validation, findings.units
     causes, judged = causes_of(decision.decision), evaluation.predictions["one-bit"]
     document = begun | {
-        "warnings": [*begun["warnings"], *warnings],
+        "warnings": [*begun["warnings"], *course.warnings],
         "dataset": {
             "version": run.dataset.version,
             "recorded_as": dataset_entry_version(run),
@@ -214,14 +205,14 @@ def summarise(
             for name, found in bundle.latency().items()
         },
         "size_bytes": {"one_bit": bundle.one_bit_bytes, "float": bundle.float_bytes},
-        "explain": explanation.figures(),
-        "explanation": explanation.sentence(),
+        "explain": findings.explanation.figures(),
+        "explanation": findings.explanation.sentence(),
         "fairness": fairness_sentence(evaluation, decision.decision.cells),
         "counterfactual": told(decision.decision.cells),
         "privacy": {"membership_auc": _rounded(evaluation.membership)},
         "calibration": evaluation.calibration["one-bit"].document(),
         "action_units": units.document() if units else None,
-        "transfer": transferred.document() if transferred else None,
+        "transfer": findings.transferred.document() if findings.transferred else None,
         "gate": {
             "decision": decision.decision.verdict,
             "reasons": list(decision.decision.reasons),
@@ -235,9 +226,9 @@ def summarise(
         "withheld": registered.withheld,
         "next_steps": next_steps(causes, status, len(np.unique(judged.persons)), run.profile),
         "use": command_for(status),
-        "reused": list(reused),
-        "seconds": {name: round(value, 2) for name, value in seconds.items()},
-        "took_s": round(took_s, 2),
+        "reused": list(course.reused),
+        "seconds": {name: round(value, 2) for name, value in course.seconds.items()},
+        "took_s": round(course.took_s(), 2),
         "exit_code": exit_code(
             "hold" if registered.withheld and not status.alias else decision.decision.verdict,
             status.alias,
@@ -247,7 +238,7 @@ def summarise(
     return write_summary(run, document)
 
 
-def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
+def _model(name: str, models: Calibrated, evaluation: Evaluated) -> dict[str, Any]:
     facts = model_facts(models.folder / name)
     scored, calibrated = evaluation.models[name], evaluation.calibration[name]
     emotions = {
@@ -273,13 +264,12 @@ def _model(name: str, models: Trained, evaluation: Evaluated) -> dict[str, Any]:
     }
 
 
-def _not_trained(models: Trained) -> list[str]:
+def _not_trained(models: Calibrated) -> list[str]:
     return [str(emotion) for emotion, _ in model_facts(models.folder / "one-bit")["untrained"] if emotion != "contempt"]
 
 
-def _headline(
-    run: Run, evaluation: Evaluated, bundle: Exported, decision: Decided, other_limits: str | None
-) -> dict[str, str]:
+def _headline(run: Run, outcome: Outcome, other_limits: str | None) -> dict[str, str]:
+    evaluation, bundle, decision = outcome.findings.evaluation, outcome.model.bundle, outcome.decided
     one_bit, twin = (evaluation.models[name] for name in PRECISIONS)
     calibrated = evaluation.calibration["one-bit"]
     macro, other = one_bit.macro_balanced_accuracy, twin.macro_balanced_accuracy
@@ -327,16 +317,12 @@ def _group_words(group: tuple[str, str], figures: Mapping[tuple[str, str], Inter
 def _show(
     run: Run,
     recorded: ModelStatus,
-    models: Trained,
-    units: UnitsRead | None,
-    evaluation: Evaluated,
-    decision: Decided,
-    metrics: Mapping[str, float],
-    figures: Sequence[Path],
-    reports: Mapping[str, Path],
+    outcome: Outcome,
+    shown: Shown,
     headline: Mapping[str, str],
     tracking: Tracking,
 ) -> None:
+    models, findings, decision = outcome.model.networks, outcome.findings, outcome.decided
     start_tracking(run, tracking)
     for name in PRECISIONS:
         facts = model_facts(models.folder / name)
@@ -346,7 +332,7 @@ def _show(
                 name=f"{facts['network']} {name}",
                 variant=str(facts["variant"]),
                 precision=name,
-                metrics=_metrics(evaluation, name) | {"train_s": float(facts["train_s"])},
+                metrics=_metrics(findings.evaluation, name) | {"train_s": float(facts["train_s"])},
                 params={"best_epoch": int(facts["best_epoch"])},
                 curves={
                     "loss": [record["loss"] for record in facts["history"]],
@@ -354,27 +340,23 @@ def _show(
                 },
             ),
         )
-    if units is not None:
-        tracking.log_model(run.run_id, _tracked_units(units))
-    outcome = TrackedOutcome(
+    if findings.units is not None:
+        tracking.log_model(run.run_id, _tracked_units(findings.units))
+    tracked = TrackedOutcome(
         decision=decision.decision.verdict,
         status=recorded.line_as_judged,
         reasons=decision.decision.reasons,
         headline=headline,
-        metrics=metrics,
-        figures=figures,
-        reports=reports,
+        metrics=_run_metrics(outcome),
+        figures=shown.figures,
+        reports=shown.reports,
     )
-    tracking.finish(run.run_id, outcome)
+    tracking.finish(run.run_id, tracked)
 
 
-def _run_metrics(
-    evaluation: Evaluated,
-    bundle: Exported,
-    explanation: Explained,
-    decision: GateDecision,
-    transferred: Transferred | None,
-) -> dict[str, float]:
+def _run_metrics(outcome: Outcome) -> dict[str, float]:
+    findings, bundle, decision = outcome.findings, outcome.model.bundle, outcome.decided.decision
+    evaluation, explanation, transferred = findings.evaluation, findings.explanation, findings.transferred
     metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
     for name, cell in (told(decision.cells) or {"cells": {}})["cells"].items():
         metrics |= with_interval(metric_name("counterfactual", *name.split("/")), cell["value"], cell["lo"], cell["hi"])
@@ -395,7 +377,7 @@ def _run_metrics(
                 for metric in ("auc", "balanced_accuracy")
             }
         )
-    return metrics
+    return metrics | (unit_metrics(findings.units) if findings.units else {})
 
 
 def _metrics(evaluation: Evaluated, name: str) -> dict[str, float]:
@@ -492,8 +474,9 @@ def _with_intervals(figures: Mapping[str, Interval]) -> dict[str, float]:
 
 
 def _version(
-    run: Run, released: Path, bundle: Exported, decision: Decided, recorded: ModelStatus, headline: Mapping[str, str]
+    run: Run, released: Path, outcome: Outcome, recorded: ModelStatus, headline: Mapping[str, str]
 ) -> TrackedVersion:
+    bundle, decision = outcome.model.bundle, outcome.decided
     return TrackedVersion(
         name=recorded.name,
         version=recorded.version,

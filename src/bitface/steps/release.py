@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bitface.steps.artefacts import Outcome
 from bitface.steps.bill_of_materials import bill_of_materials, provenance
-from bitface.steps.evaluate import Evaluated
-from bitface.steps.export import Exported
-from bitface.steps.gate import Decided
 from bitface.steps.plan import Run
 
 RELEASE: Final = "bundle"
@@ -20,22 +18,14 @@ BILL: Final = "mlbom.cdx.json"
 PROVENANCE: Final = "provenance.json"
 
 
-def release_bundle(
-    run: Run,
-    bundle: Exported,
-    evaluation: Evaluated,
-    decision: Decided,
-    reports: Mapping[str, Path],
-    version: int,
-    sign: Callable[[Path], None],
-) -> Path:
+def release_bundle(run: Run, outcome: Outcome, card: Path, version: int, sign: Callable[[Path], None]) -> Path:
     """Writes `bundle/` in the run's folder, whole or not at all, and returns it. `version` is the ledger's number."""
-    folder = run.folder / RELEASE
+    folder, bundle, decision = run.folder / RELEASE, outcome.model.bundle, outcome.decided
     partial = folder.with_name(f"{RELEASE}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(bundle.folder, partial)
-    shutil.copy2(reports[CARD], partial / CARD)
-    _write(partial / BILL, bill_of_materials(run, bundle, evaluation, decision, version))
+    shutil.copy2(card, partial / CARD)
+    _write(partial / BILL, bill_of_materials(run, bundle, outcome.findings.evaluation, decision, version))
     files = {path.name: path for path in partial.iterdir()}
     _write(partial / PROVENANCE, provenance(run, bundle, decision, files))
     sign(partial)

@@ -21,7 +21,7 @@ from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.params import EvaluationParams, StudyParams, TrainingParams, variant_of
 from bitface.pools import worker_processes
-from bitface.ports import Report
+from bitface.ports import ExportBundle, LoadRuntime, Report
 from bitface.steps.featurise import originals
 from bitface.steps.reuse import StageInputs, reuse_or_make
 from bitface.steps.train import PRECISIONS, centred, with_folds, without_pseudonyms
@@ -48,6 +48,16 @@ INPUTS: Final = StageInputs(
         "steps.reuse",
     ),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyTools:
+    """What a study works with: where its trainings are kept, and the deployed form of a network, to time it."""
+
+    stages: Path
+    report: Report
+    export: ExportBundle
+    load: LoadRuntime
 
 
 @dataclass(frozen=True, kw_only=True)

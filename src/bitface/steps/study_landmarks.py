@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.paired import macro_balanced_accuracies, mean_difference
@@ -23,8 +21,9 @@ from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import LANDMARKS, ClipTable
 from bitface.faces.splits import fold_of_people
 from bitface.params import EvaluationParams, LandmarkChoice, StudyParams
-from bitface.ports import ExportBundle, LoadRuntime, Report
-from bitface.steps.featurise import FeatureRef, originals
+from bitface.ports import Report
+from bitface.steps.artefacts import Data
+from bitface.steps.featurise import originals
 from bitface.steps.plan import Run
 from bitface.steps.ranking_sanity import RankingSanity, ranking_sanity
 from bitface.steps.reuse import key_of
@@ -32,6 +31,7 @@ from bitface.steps.study import (
     Job,
     Ranking,
     Study,
+    StudyTools,
     compare,
     importance_of,
     plan_jobs,
@@ -39,8 +39,7 @@ from bitface.steps.study import (
     study_table,
 )
 from bitface.steps.study_latency import measure_stills
-from bitface.steps.train import centred, run_table, with_folds
-from bitface.steps.validate import Validation
+from bitface.steps.train import centred, with_folds
 
 ALL: Final = f"all {LANDMARKS}"
 BY_RANK: Final = "attribution"
@@ -79,16 +78,7 @@ class LandmarkStudy:
     sanity: RankingSanity
 
 
-def study_landmarks(
-    run: Run,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    keys: KeyStore,
-    stages: Path,
-    report: Report,
-    export: ExportBundle,
-    load: LoadRuntime,
-) -> LandmarkStudy:
+def study_landmarks(run: Run, data: Data, tools: StudyTools) -> LandmarkStudy:
     """Screens every choice at every size, then trains the best of each size, and the controls at one, beside all landmarks.
 
     Raises:
@@ -99,9 +89,11 @@ def study_landmarks(
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
-    table = study_table(run_table(run, features, validation, keys))
-    data_key = key_of([reference.sha256 for reference in features], sorted(map(str, table.sample_ids)))
-    train_all = partial(run_jobs, table=table, folds=folds, place=stages, data_key=data_key, workers=params.workers)
+    table = study_table(data.rows)
+    data_key = key_of(data.seen.digests(), sorted(map(str, table.sample_ids)))
+    train_all = partial(
+        run_jobs, table=table, folds=folds, place=tools.stages, data_key=data_key, workers=params.workers
+    )
     ranking = Ranking(steps=asked.ranking_steps, baselines=asked.ranking_baselines)
     wanted = _variants(params, {ALL: {"landmarks": {"count": LANDMARKS}}})
     whole = plan_jobs(wanted.model_copy(update={"seeds": asked.seeds}), run.params.training, run.params.seed, ranking)
@@ -109,24 +101,24 @@ def study_landmarks(
         raise InputError(
             "only a landmark_net of variant T-EMO chooses its landmarks; set training.architecture, variant"
         )
-    placed = train_all(whole, report=report)
+    placed = train_all(whole, report=tools.report)
     importance = {job: importance_of(placed[job]) for job in whole}
-    found = screen(originals(table), folds, importance, params, run.params.seed, report)
+    found = screen(originals(table), folds, importance, params, run.params.seed, tools.report)
     screened = compare_screened(found, run.params.evaluation, run.params.seed)
     best = best_choices(screened)
     finalists = _variants(params, finalists_of(best, asked.control_count))
     jobs = plan_jobs(finalists, run.params.training, run.params.seed)
-    placed |= train_all(jobs, report=report)
+    placed |= train_all(jobs, report=tools.report)
     both = _variants(params, {**wanted.variants, **finalists.variants})
     sizes = {job.variant: job.training for job in (*whole, *jobs)}
-    still_ms = measure_stills(sizes, run.params.latency, run.params.seed, export, load)
+    still_ms = measure_stills(sizes, run.params.latency, run.params.seed, tools.export, tools.load)
     return LandmarkStudy(
         all_value=_mean_value(found[ALL, LANDMARKS]),
         screened=screened,
         best=best,
         trained=compare((*whole, *jobs), placed, both, run.params.evaluation, run.params.seed, still_ms),
         importance=np.mean(list(importance.values()), axis=0),
-        sanity=ranking_sanity(table, folds, whole[0].training, ranking, asked.seeds, run.params.seed, report),
+        sanity=ranking_sanity(table, folds, whole[0].training, ranking, asked.seeds, run.params.seed, tools.report),
     )
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from bitface.dataset.files import write_atomically
-from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.faces.splits import fold_of_people
-from bitface.ports import ExportBundle, LoadRuntime, Report, TrackedReport, Tracking
-from bitface.steps.featurise import FeatureRef
+from bitface.ports import TrackedReport, Tracking
+from bitface.steps.artefacts import Data
 from bitface.steps.plan import Run
 from bitface.steps.reuse import key_of
-from bitface.steps.study import Study, chosen_variants, compare, plan_jobs, run_jobs, study_table
+from bitface.steps.study import Study, StudyTools, chosen_variants, compare, plan_jobs, run_jobs, study_table
 from bitface.steps.study_latency import measure_stills
 from bitface.steps.study_report import (
     draw_study,
@@ -27,21 +24,9 @@ from bitface.steps.study_report import (
     study_page,
     study_text,
 )
-from bitface.steps.train import run_table
-from bitface.steps.validate import Validation
 
 
-def study_models(
-    run: Run,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    keys: KeyStore,
-    stages: Path,
-    report: Report,
-    variants: str | None,
-    export: ExportBundle,
-    load: LoadRuntime,
-) -> Study:
+def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) -> Study:
     """Trains, judges and times every variant out of fold; what an earlier study of the same people trained is used again.
 
     `variants` names those that are wanted, see `chosen_variants`.
@@ -55,12 +40,12 @@ def study_models(
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
         raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
-    table = study_table(run_table(run, features, validation, keys))
-    data_key = key_of([reference.sha256 for reference in features], sorted(map(str, table.sample_ids)))
-    placed = run_jobs(jobs, table, folds, stages, data_key, params.workers, report)
+    table = study_table(data.rows)
+    data_key = key_of(data.seen.digests(), sorted(map(str, table.sample_ids)))
+    placed = run_jobs(jobs, table, folds, tools.stages, data_key, params.workers, tools.report)
     # Training is over by now: it would slow what it runs beside.
     sizes = {job.variant: job.training for job in jobs}
-    still_ms = measure_stills(sizes, run.params.latency, run.params.seed, export, load)
+    still_ms = measure_stills(sizes, run.params.latency, run.params.seed, tools.export, tools.load)
     return compare(jobs, placed, params, run.params.evaluation, run.params.seed, still_ms)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +21,10 @@ from bitface.errors import InputError, IntegrityError
 from bitface.faces.features import ClipTable
 from bitface.models.calibrator import logit_of
 from bitface.ports import Report
-from bitface.steps.featurise import AUGMENTED, FeatureRef, originals, read_features
+from bitface.steps.artefacts import Data
+from bitface.steps.featurise import AUGMENTED, originals
 from bitface.steps.plan import Run
 from bitface.steps.reuse import StageInputs, reuse_or_make
-from bitface.steps.validate import Validation, usable_rows
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
@@ -46,7 +46,7 @@ INPUTS: Final = StageInputs(
         "faces.features",
         "faces.quality",
     ),
-    sources=("steps.featurise", "steps.validate"),
+    sources=("steps.artefacts", "steps.featurise", "steps.validate"),
     carriers=("dataset.files", "dataset.keys", "dataset.shards", "errors", "ports", "steps.plan", "steps.reuse"),
 )
 
@@ -63,32 +63,34 @@ class Trained:
     reused: bool
 
 
-def run_table(run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore) -> ClipTable:
-    """The usable rows of a run, augmented copies included."""
-    return usable_rows(read_features(features, keys), validation.kept, run.params.quality)
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """Where the trained pair lies with its calibrators: `folder/one-bit`, `folder/float`, `out_of_fold.npz` for a small set."""
+
+    folder: Path
+    key: str
+    reused: bool
 
 
-def train_models(
-    run: Run, features: Sequence[FeatureRef], validation: Validation, keys: KeyStore, stages: Path, report: Report
-) -> Trained:
+def train_models(run: Run, data: Data, stages: Path, report: Report) -> Trained:
     """Trains, or reuses what the same features, parameters, seed and code gave before."""
     key = INPUTS.key(
         run.params,
-        features=[reference.sha256 for reference in features],
-        kept=sorted(validation.kept),
+        features=data.seen.digests(),
+        kept=sorted(data.validation.kept),
         folds=sorted(run.members.folds.items()),
     )
     run = replace(run, params=INPUTS.restricted(run.params))
     folder = stages / "train" / key
 
     def make(partial: Path) -> None:
-        table = run_table(run, features, validation, keys)
+        table = data.rows
         if run.members.folds:
             _out_of_fold(table, run, partial, report)
             table = with_folds(table, run.members.folds, judged=None, validation=0)
         model = _train_and_save(table, run, partial, report)
         if model.statistics_sha256 is not None:
-            _keep_counts(model, table.of_split("train"), run, partial / COUNTS, keys)
+            _keep_counts(model, table.of_split("train"), run, partial / COUNTS, data.seen.keys)
 
     reused = reuse_or_make(folder, make)
     return Trained(folder=folder, key=key, reused=reused)

@@ -18,12 +18,11 @@ from bitface.faces.seen import SeenFace
 from bitface.gate.evidence import DriftEvidence
 from bitface.params import DriftParams
 from bitface.ports import MeasureDrift, Runtime
+from bitface.steps.artefacts import Data
 from bitface.steps.drift import Drifted, compare, still_rows
 from bitface.steps.face_rows import ANSWERS, row_of_face, rows_of_samples
 from bitface.steps.featurise import FeatureRef, originals, read_features
 from bitface.steps.plan import Run
-from bitface.steps.train import run_table
-from bitface.steps.validate import Validation
 
 PRODUCTION = ("infer",)
 """Purposes of predictions that a candidate is held against; a demonstration says nothing of whom a model will meet."""
@@ -101,14 +100,7 @@ def new_samples(run: Run, features: Sequence[FeatureRef], runtime: Runtime, keys
     return Window(what=f"{len(rows)} people whom the champion has not met", rows=rows)
 
 
-def drift_from_window(
-    run: Run,
-    features: Sequence[FeatureRef],
-    validation: Validation,
-    window: Window | None,
-    keys: KeyStore,
-    measure: MeasureDrift,
-) -> DriftEvidence | None:
+def drift_from_window(run: Run, data: Data, window: Window | None, measure: MeasureDrift) -> DriftEvidence | None:
     """How many columns of the training people, a still of each, lie materially apart from the window; None without one.
 
     A large window proves any difference; one that matters is also at least `material_distance` wide. A window of fewer than
@@ -117,7 +109,7 @@ def drift_from_window(
     params = run.params.drift
     if window is None or len(window.rows) < params.window_faces_min:
         return None
-    table = originals(run_table(run, features, validation, keys))
+    table = data.originals
     learned_from = still_rows(rows_of_samples(table.of_split("train"), {}), run.params.seed)
     found = compare(
         learned_from, window.rows, params, run.params.seed, measure, _page(run.folder, "drift_from_window.html")
