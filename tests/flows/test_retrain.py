@@ -319,17 +319,10 @@ def test_a_demo_answers_where_no_version_is_named_and_for_a_demo_alone(copied, s
     assert version.tags["status"] == line
 
 
-def test_random_convolutions_go_the_same_way_and_leave_encrypted_counts(shuffled) -> None:
-    """The bundle ships the seed; each training person's counts are kept, sealed, for the day that the person leaves."""
-    project, summary = shuffled
+def test_random_convolutions_go_the_same_way(shuffled) -> None:
+    _, summary = shuffled
     assert {model["variant"] for model in summary["models"]} == {"R-EMO"}
     assert summary["gate"]["cells"]["not_run"] == 0
-    (counts,) = (project / "home" / "stages" / "train").glob("*/counts")
-    trained = {sample.person for sample in read_index(project / "data")} & {path.stem for path in counts.iterdir()}
-    assert len(trained) == len(list(counts.iterdir())) > 0
-    assert not any(b"counts" in path.read_bytes()[:2000] for path in counts.iterdir())
-    kept = json.loads((counts.parent / "one-bit" / "spec.json").read_text())
-    assert len(kept["statistics_sha256"]) == 64
 
 
 def test_a_study_compares_variants_on_people_that_no_gate_judges(done, tmp_path, bitface, served) -> None:

@@ -13,7 +13,6 @@ from bitface.consent.events import (
     canonical_json,
     event_from,
     parse_events,
-    read_events,
     utc_text,
     utc_time,
 )
@@ -189,14 +188,6 @@ def test_the_recording_time_is_stamped_over_the_source_s() -> None:
     """A source cannot say that we knew earlier than we did."""
     stamp = datetime(2026, 6, 1, tzinfo=UTC)
     assert parse_events(lines(document()), recorded_at=stamp).events[0].recorded_at == stamp
-
-
-def test_reading_a_file_of_ours_refuses_it_whole() -> None:
-    """The error counts what else is wrong and tells no id."""
-    with pytest.raises(InputError, match=r"line 2: state: .*\(and 1 more\)") as caught:
-        read_events(lines(document(), document(state="x"), document(state="y")))
-    assert PERSON not in str(caught.value)
-    assert len(read_events(lines(document()))) == 1
 
 
 def test_a_closing_event_without_purposes_speaks_of_all() -> None:

@@ -197,13 +197,6 @@ def test_consents_are_answered_as_of_a_time(ledger: Ledger) -> None:
     assert len(ledger.consents_as_of(NOON)) == 4
 
 
-def test_datasets_of_a_person_are_found(ledger: Ledger) -> None:
-    """Oldest first, each once; a stranger is in none."""
-    ledger.record_dataset(replace(DATASET, version="d2"), members())
-    assert ledger.datasets_of(PEOPLE[1]) == ("d1", "d2")
-    assert ledger.datasets_of("s000000000000009") == ()
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

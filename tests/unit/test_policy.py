@@ -15,7 +15,6 @@ from bitface.consent.policy import (
     check_prediction,
     check_promotable,
     check_training,
-    count_reasons,
     parse_licences,
     render_licences,
     under_licence,
@@ -145,11 +144,3 @@ def test_a_licence_file_at_fault_is_refused_by_position(text: str, says: str) ->
     """One line: which record, which field, what to do."""
     with pytest.raises(InputError, match=says):
         parse_licences(text)
-
-
-def test_reasons_are_counted_most_frequent_first() -> None:
-    """The summary of a quarantine report; the admitted are not in it."""
-    assert count_reasons({"a": SAID_NO, "b": SAID_NO, "c": SILENT, "d": SAID_YES}) == {
-        "consent is withdrawn": 2,
-        "no consent event for purpose benchmark": 1,
-    }

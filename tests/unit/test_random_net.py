@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.linalg import lstsq
 
 from bitface.errors import InputError
-from bitface.faces.features import ClipTable
 from bitface.faces.regions import region_of_landmark
 from bitface.models.random_kernels import DILATIONS, TAPS_MAX, face_kernels, landmark_kernels, padding
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec
 from bitface.models.selftest import selftest_crops
-from bitface.params import TrainingParams, read_params
+from bitface.params import read_params
 from bitface.training.batches import apex_stills
 from bitface.training.choice import macro_auc, targets_of
-from bitface.training.closed_form import Statistics, counts_of, downdated
-from bitface.training.landmark_domain import LandmarkDomain
-from bitface.training.loop import load_model, own_counts, predict_scores, save_model, train_pair
-from bitface.training.own_stills import own_stills
+from bitface.training.closed_form import Statistics
+from bitface.training.loop import load_model, predict_scores, save_model, train_pair
 from tests.unit.test_training import PARAMS as TRAINED
 from tests.unit.test_training import silent, toy
 
@@ -104,19 +98,6 @@ def test_scores_of_a_clip_do_not_depend_on_the_batch():
     assert torch.allclose(whole, alone, atol=1e-5)
 
 
-@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(2, 40), part=st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
-def test_statistics_of_everybody_less_a_part_are_those_of_the_rest(seed, rows, part):
-    """In any order: whole numbers have one sum."""
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(-64, 65, (rows + part, 9)).astype(np.int8)
-    targets = rng.integers(0, 2, (rows + part, 2))
-    order = rng.permutation(rows + part)
-    everybody = Statistics.of(counts[order], targets[order])
-    left = everybody.without(Statistics.of(counts[rows:], targets[rows:]))
-    assert left.digest() == Statistics.of(counts[:rows], targets[:rows]).digest() != everybody.digest()
-
-
 def test_ridge_without_strength_is_least_squares():
     rng = np.random.default_rng(0)
     counts, targets = rng.integers(-9, 10, (200, 6)), rng.integers(0, 2, (200, 3))
@@ -136,14 +117,6 @@ def test_strength_means_the_same_for_counts_of_another_unit_and_for_rows_told_tw
     np.testing.assert_allclose(twice[1], biases, atol=1e-12)
 
 
-def test_what_was_never_added_cannot_be_subtracted():
-    one = Statistics.of(np.ones((2, 3), np.int8), np.ones((2, 1), np.int8))
-    with pytest.raises(InputError, match="not a part"):
-        one.without(Statistics.of(np.ones((3, 3), np.int8), np.ones((3, 1), np.int8)))
-    with pytest.raises(InputError, match="more would be subtracted"):
-        one.without(Statistics.of(np.full((1, 3), 9, np.int8), np.ones((1, 1), np.int8)))
-
-
 def test_counts_that_never_vary_have_no_solution():
     with pytest.raises(InputError, match="nothing varies in 5 rows"):
         Statistics.of(np.ones((5, 3), np.int8), np.ones((5, 1), np.int8)).solution(1.0)
@@ -161,7 +134,6 @@ def test_an_lstm_can_be_trained_on_frozen_convolutions():
     params = PARAMS.model_copy(update={"r_emo": RANDOM.model_copy(update={"head": "lstm"}), "epochs": 6})
     gate = toy().of_split("gate")
     one_bit, _ = train_pair(toy(), params, SEED, silent)
-    assert one_bit.statistics_sha256 is None
     assert one_bit.network.spec.lstm_units == params.lstm_units
     assert macro_auc(targets_of(gate, one_bit.emotions), predict_scores(one_bit, gate)) > 0.8
 
@@ -172,40 +144,3 @@ def test_a_saved_model_holds_no_kernel_and_answers_the_same(pair, tmp_path):
         loaded = load_model(tmp_path / name)
         assert not any("kernel" in key or "threshold" in key for key in loaded.network.state_dict())
         assert np.array_equal(predict_scores(loaded, toy()), predict_scores(model, toy()))
-        assert loaded.statistics_sha256 == model.statistics_sha256
-
-
-def test_the_kept_counts_of_all_people_certify_the_model(pair):
-    table = toy()
-    counts, rows = own_counts(pair[0], table, PARAMS, SEED)
-    targets = targets_of(table.of_split("train"), pair[0].emotions)[rows].astype(np.int8)
-    assert Statistics.of(counts, targets).digest() == pair[0].statistics_sha256
-
-
-@pytest.mark.parametrize("leaver", [0, 3, 7])
-def test_a_person_who_leaves_leaves_the_weights_of_a_training_without_them(pair, leaver):
-    """Byte for byte, thresholds and the scale of the codes inherited."""
-    model, train = pair[0], toy().of_split("train")
-    counts, rows = own_counts(model, toy(), PARAMS, SEED)
-    targets = targets_of(train, model.emotions)[rows].astype(np.int8)
-    is_theirs = train.persons[rows] == np.unique(train.persons)[leaver]
-    everybody = Statistics.of(counts, targets)
-    left = downdated(model, everybody.without(Statistics.of(counts[is_theirs], targets[is_theirs])), RANDOM.ridge)
-
-    rest = train.where(train.persons != np.unique(train.persons)[leaver])
-    without = _trained_on(rest, model, PARAMS)
-    assert left.statistics_sha256 == without.digest()
-    again = downdated(model, without, RANDOM.ridge)
-    for name, tensor in left.network.state_dict().items():
-        assert tensor.numpy().tobytes() == again.network.state_dict()[name].numpy().tobytes()
-    assert (
-        left.network.heads.weight.numpy(force=True).tobytes() != model.network.heads.weight.numpy(force=True).tobytes()
-    )
-
-
-def _trained_on(rest: ClipTable, model, params: TrainingParams) -> Statistics:
-    """The statistics that a training on other people comes to, with the model's kernels and scale."""
-    domain = replace(LandmarkDomain.of(rest, params, seed=0), scale=model.network.scale())
-    network = domain.network("one-bit", len(model.emotions), model.network.spec.seed)
-    stills, rows = own_stills(domain, rest, "landmarks", params.r_emo.copies, SEED)
-    return Statistics.of(counts_of(network, stills), targets_of(rest, model.emotions)[rows].astype(np.int8))

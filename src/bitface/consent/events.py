@@ -230,15 +230,6 @@ def parse_events(
     )
 
 
-def read_events(text: str) -> tuple[ConsentEvent, ...]:
-    """All events of a JSONL text of ours; raises InputError naming line and field when any line is at fault."""
-    parsed = parse_events(text)
-    if parsed.rejected:
-        more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
-        raise InputError(f"consent events {parsed.rejected[0]}{more}; correct the line and record the file again")
-    return parsed.events
-
-
 def event_from(document: Mapping[str, Any]) -> ConsentEvent:
     """One event from a JSON object; raises InputError naming the field, never a value."""
     try:

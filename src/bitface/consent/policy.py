@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
@@ -252,12 +252,3 @@ def _check_purpose(purpose: str, allowed: Sequence[str], what: str) -> None:
         raise RefusedError(f"unknown purpose '{purpose[:40]}'; use one of {', '.join(allowed)}")
     if purpose not in allowed:
         raise RefusedError(f"purpose '{purpose}' is not one {what} can have; use one of {', '.join(allowed)}")
-
-
-def count_reasons(admissions: Mapping[str, Admission]) -> dict[str, int]:
-    """How many people were rejected for each reason, most frequent first: the summary of a quarantine report."""
-    counts: dict[str, int] = {}
-    for answer in admissions.values():
-        if not answer.admitted:
-            counts[answer.reason] = counts.get(answer.reason, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -263,12 +263,6 @@ class Ledger:
         found = self._rows(select(table).where(table.c.dataset_version == version).order_by(table.c.sample_id))
         return tuple(MemberEntry(**values_of(row, MemberEntry)) for row in found)
 
-    def datasets_of(self, person: str) -> tuple[str, ...]:
-        """The dataset versions that hold a pseudonym, oldest first."""
-        table = tables.dataset_members
-        query = select(table.c.dataset_version, table.c.log_seq).where(table.c.person == person).distinct()
-        return tuple(row["dataset_version"] for row in self._rows(query.order_by(table.c.log_seq)))
-
     def record_run(self, run: RunEntry) -> bool:
         """Records a retrain when it starts. Raises InputError where its dataset version is not on record."""
         if self.dataset(run.dataset_version) is None:

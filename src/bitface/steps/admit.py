@@ -11,7 +11,7 @@ from bitface.consent.admission import Admission, admit_people, consent_snapshot_
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.errors import RefusedError
-from bitface.faces.records import Kind, Sample, SubjectRecord
+from bitface.faces.records import Kind, Sample
 from bitface.faces.splits import OWN_DIGESTS, fold_of_people, named_splits, split_by_person
 from bitface.params import SplitParams
 
@@ -103,11 +103,6 @@ def choose_members(
         folds=folds,
         content=content,
     )
-
-
-def slices_of(records: Mapping[str, SubjectRecord], attribute: str) -> dict[str, str]:
-    """Person -> value of a slice attribute."""
-    return {person: record.slices()[attribute] for person, record in records.items()}
 
 
 def _shares(params: SplitParams, named: Mapping[str, str]) -> dict[str, float]:

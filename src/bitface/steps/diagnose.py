@@ -26,7 +26,6 @@ from bitface.workspace import Workspace, trouble_in
 
 PACKAGES: Final = (
     "prefect",
-    "fastapi",
     "mlflow",
     "dvc",
     "torch",

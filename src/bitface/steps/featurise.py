@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby
@@ -206,8 +205,3 @@ def place_of(samples: Sequence[Sample], tools: Featuriser) -> Path:
 
 def _reference(person: str, path: Path, reused: bool) -> FeatureRef:
     return FeatureRef(person=person, path=path, sha256=sha256_of(path), reused=reused)
-
-
-def references_json(references: Iterable[FeatureRef]) -> str:
-    """The references as JSON lines, for a run's folder."""
-    return "\n".join(json.dumps(asdict(reference), default=str, sort_keys=True) for reference in references)

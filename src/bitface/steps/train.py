@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from bitface.dataset.files import write_atomically
-from bitface.dataset.keys import KeyStore
-from bitface.dataset.shards import seal, unseal
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models.calibrator import logit_of
 from bitface.ports import Report
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("one-bit", "float")
 OUT_OF_FOLD = "out_of_fold.npz"
-COUNTS = "counts"
 INPUTS: Final = StageInputs(
     module=__name__,
     sections=("training", "seed", "quality", "splits"),
@@ -53,10 +48,7 @@ INPUTS: Final = StageInputs(
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """Where the trained pair lies: `folder/one-bit`, `folder/float`, `out_of_fold.npz` for a small set, and, until it is
-    calibrated into a folder of its own, `counts` of a closed-form model: per training person a file, encrypted as the
-    shard, of what has to be subtracted on withdrawal.
-    """
+    """Where the trained pair lies: `folder/one-bit`, `folder/float`, and `out_of_fold.npz` for a small set."""
 
     folder: Path
     key: str
@@ -88,9 +80,7 @@ def train_models(run: Run, data: Data, stages: Path, report: Report) -> Trained:
         if run.members.folds:
             _out_of_fold(table, run, partial, report)
             table = with_folds(table, run.members.folds, judged=None, validation=0)
-        model = _train_and_save(table, run, partial, report)
-        if model.statistics_sha256 is not None:
-            _keep_counts(model, table.of_split("train"), run, partial / COUNTS, data.seen.keys)
+        _train_and_save(table, run, partial, report)
 
     reused = reuse_or_make(folder, make)
     return Trained(folder=folder, key=key, reused=reused)
@@ -113,8 +103,7 @@ def centred(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDA
     return np.asarray(expit(logit_of(scores) - logit_of(thresholds)), dtype=np.float64)
 
 
-def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) -> TrainedModel:
-    """Saves the pair; returns the one-bit model."""
+def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) -> None:
     from bitface.training.loop import save_model, train_pair
 
     def on_epoch(which: str, epoch: int, _: float) -> None:
@@ -125,45 +114,6 @@ def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) ->
     )
     for name, model in zip(PRECISIONS, pair, strict=True):
         save_model(model, folder / name)
-    return pair[0]
-
-
-def _keep_counts(model: TrainedModel, train: ClipTable, run: Run, folder: Path, keys: KeyStore) -> None:
-    """Seals each training person's counts and targets under that person's key, once they add up to the statistics.
-
-    Raises:
-        IntegrityError: the counts are not those that the model was solved from.
-    """
-    from bitface.training.choice import targets_of
-    from bitface.training.closed_form import Statistics
-    from bitface.training.loop import own_counts
-
-    counts, rows = own_counts(model, without_pseudonyms(train), run.params.training, run.params.seed)
-    targets = targets_of(train, model.emotions)[rows].astype(np.int8)
-    if Statistics.of(counts, targets).digest() != model.statistics_sha256:
-        raise IntegrityError("the training people's counts do not add up to the statistics of the model; train again")
-    folder.mkdir()
-    for person in np.unique(train.persons):
-        is_own, packed = train.persons[rows] == person, io.BytesIO()
-        np.savez(packed, allow_pickle=False, counts=counts[is_own], targets=targets[is_own])
-        sealed = seal(packed.getvalue(), keys.key_of(str(person)), str(person), COUNTS)
-        write_atomically(folder / f"{person}.sealed", sealed)
-
-
-def person_counts(models: Trained, person: str, keys: KeyStore) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """What a closed-form model counted of a training person: counts int8 (n, F) and targets (n, E), see `closed_form`.
-
-    Raises:
-        InputError: the model holds no counts of that person.
-    """
-    path = models.folder / COUNTS / f"{person}.sealed"
-    if not path.is_file():
-        raise InputError(
-            f"the model holds no counts of person {person}; only closed-form models do, of training people"
-        )
-    plain = unseal(path.read_bytes(), keys.key_of(person), person, COUNTS)
-    with np.load(io.BytesIO(plain), allow_pickle=False) as arrays:
-        return arrays["counts"], arrays["targets"]
 
 
 def without_pseudonyms(table: ClipTable) -> ClipTable:

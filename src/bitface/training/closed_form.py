@@ -1,19 +1,16 @@
-"""Solves R-EMO's heads at once, from whole-number statistics of which a person's part can be subtracted exactly.
+"""Solves R-EMO's heads at once, from whole-number statistics of what the random kernels count.
 
     Gram = sum of c c', moments = sum of c y', sums of c and of y, over counts c (F,) and targets y (E,), all int64
     W = (n Gram - s s' + strength * mean diagonal * I)^-1 (n moments - s t'),  b = (t - s' W) / n        (ridge regression)
 
-s and t are the sums of c and y. Whole numbers have one sum in any order, so the statistics of everybody less those of one
-person are those of everybody else, bit for bit: their digest certifies it. The float64 solution follows from them.
+s and t are the sums of c and y. Whole numbers have one sum in any order; the float64 solution follows from them.
 """
 
 from __future__ import annotations
 
-import copy
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Self, cast
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import numpy as np
 import scipy.linalg
@@ -22,7 +19,6 @@ from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.models.random_net import RandomFaceNet, RandomLandmarkNet
-from bitface.training.trained import TrainedModel
 
 LOGITS_PER_TARGET: Final = 6.0
 """A fitted 0 and a fitted 1 lie 3 logits to each side of 0."""
@@ -67,24 +63,6 @@ class Statistics:
             positives=targets.sum(axis=0, dtype=np.int64),
         )
 
-    def without(self, part: Statistics) -> Statistics:
-        """The statistics of the other rows; raises InputError where `part` cannot be a part."""
-        if part.rows > self.rows or part.gram.shape != self.gram.shape or part.moments.shape != self.moments.shape:
-            raise InputError(
-                f"statistics of {part.rows} rows are not a part of those of {self.rows}; recount the person"
-            )
-        left = {field.name: getattr(self, field.name) - getattr(part, field.name) for field in fields(self)}
-        if (left["positives"] < 0).any() or (np.diagonal(left["gram"]) < 0).any():
-            raise InputError("more would be subtracted than was added; these counts are not those of the training")
-        return Statistics(**left)
-
-    def digest(self) -> str:
-        """SHA-256 over shapes and values, little-endian: equal exactly where all whole numbers are."""
-        hashed = hashlib.sha256(repr((self.rows, self.gram.shape, self.moments.shape)).encode())
-        for values in (self.gram, self.moments, self.sums, self.positives):
-            hashed.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
-        return hashed.hexdigest()
-
     def solution(self, strength: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weights float64 (F, E) and biases (E,) of a ridge regression of the targets; `strength` is above 0."""
         return ridge(self.rows, self.gram, self.moments, self.sums, self.positives, strength)
@@ -128,18 +106,6 @@ def _values(network: RandomNet, stills: NDArray[Any]) -> Iterator[torch.Tensor]:
         some = torch.from_numpy(stills[start : start + _ROWS_AT_ONCE])
         ones = torch.ones(len(some), dtype=torch.int64)
         yield network.counts_of(some, ones[:, None] > 0, ones)
-
-
-def downdated(model: TrainedModel, left: Statistics, strength: float) -> TrainedModel:
-    """A closed-form model solved again from the statistics that are left when a person's are subtracted.
-
-    Its heads are byte for byte those of a training without that person that has the same kernels, scale, seed and
-    strength. Thresholds, and of landmarks the scale of the codes, are inherited: means over many people, to be chosen
-    again, or named as inherited, by whoever deploys it.
-    """
-    network = copy.deepcopy(cast(RandomNet, model.network))
-    set_heads(network, *left.solution(strength))
-    return replace(model, network=network, statistics_sha256=left.digest())
 
 
 def set_heads(network: RandomNet, weights: NDArray[np.float64], biases: NDArray[np.float64]) -> None:

@@ -42,7 +42,7 @@ from bitface.training.own_stills import own_stills
 from bitface.training.seeds import repeatable, seed_of
 from bitface.training.trained import EpochRecord, TrainedModel, load_model, save_model
 
-__all__ = ["OnEpoch", "TrainedModel", "load_model", "own_counts", "predict_scores", "save_model", "train_pair"]
+__all__ = ["OnEpoch", "TrainedModel", "load_model", "predict_scores", "save_model", "train_pair"]
 
 OnEpoch = Callable[[str, int, float], None]
 """Told the precision, the epoch from 1 on, and its macro AUC on validation people."""
@@ -172,11 +172,10 @@ def _train(
     params = params.recipe_of(precision)
     with repeatable(seed_of(seed, precision, "weights"), params.threads):
         network = lesson.domain.network(precision, len(lesson.emotions), seed_of(seed, "kernels"))
-        statistics = None
         history: tuple[EpochRecord, ...] = ()
         best_epoch = 0
         if params.is_closed_form:
-            statistics = _solve(cast(RandomNet, network), lesson, params, seed)
+            _solve(cast(RandomNet, network), lesson, params, seed)
         else:
             rng = np.random.default_rng(seed_of(seed, precision, "batches"))
             lesson.domain.begin(network, rng)
@@ -199,7 +198,6 @@ def _train(
         history=history,
         best_epoch=best_epoch,
         train_s=time.perf_counter() - start,
-        statistics_sha256=statistics,
     )
 
 
@@ -230,31 +228,15 @@ def _tune(
     return tuple(replace(record, epoch=before + record.epoch) for record in history), before + best_epoch
 
 
-def _solve(network: RandomNet, lesson: _Lesson, params: TrainingParams, seed: int) -> str | None:
-    """Solves the heads at once; returns the digest of the whole numbers they follow from, None for a float twin."""
+def _solve(network: RandomNet, lesson: _Lesson, params: TrainingParams, seed: int) -> None:
+    """Solves the heads at once."""
     stills, rows = own_stills(lesson.domain, lesson.train, network.reads, params.r_emo.copies, seed)
     targets = lesson.targets[rows].astype(np.int64)
     network.eval()
     if network.spec.precision == "float":
         solve_twin(network, stills, targets, params.r_emo.ridge)
-        return None
-    statistics = Statistics.of(counts_of(network, stills), targets)
-    set_heads(network, *statistics.solution(params.r_emo.ridge))
-    return statistics.digest()
-
-
-def own_counts(
-    model: TrainedModel, table: ClipTable, params: TrainingParams, seed: int
-) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """What a closed-form one-bit model was solved from: counts int8 (M, F), and the training row of each (M,).
-
-    A row's counts follow from its own sample, the model's kernels and scale, parameters and seed, whoever else is there.
-    """
-    train, recipe = table.of_split("train"), params.recipe()
-    domain = DOMAINS[params.architecture].of(train, params, seed)
-    with repeatable(seed_of(seed, "counts"), recipe.threads):
-        stills, rows = own_stills(domain, train, model.network.reads, recipe.r_emo.copies, seed)
-        return counts_of(cast(RandomNet, model.network), stills), rows
+    else:
+        set_heads(network, *Statistics.of(counts_of(network, stills), targets).solution(params.r_emo.ridge))
 
 
 def _fit(

@@ -49,8 +49,7 @@ class TrainedModel:
 
     `network` in evaluation mode; `emotions` its outputs in order; `thresholds` float64 (E,), probability at or above which an
     emotion is called present; `untrained` the other emotions with the reason; `best_epoch` the one whose weights these
-    are, 0 where heads were solved at once; `train_s` wall seconds; `statistics_sha256` certifies the whole numbers that
-    they were solved from, see `training.closed_form`; `calibrator` None until people outside training have calibrated it;
+    are, 0 where heads were solved at once; `train_s` wall seconds; `calibrator` None until people outside training have calibrated it;
     `faces` what it is explained by, None where its people are too few.
     """
 
@@ -63,7 +62,6 @@ class TrainedModel:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     train_s: float
-    statistics_sha256: str | None = None
     calibrator: Calibrator | None = None
     faces: TrainingFaces | None = None
 
@@ -90,7 +88,6 @@ def save_model(model: TrainedModel, folder: Path) -> str:
         "history": [asdict(record) for record in model.history],
         "best_epoch": model.best_epoch,
         "train_s": model.train_s,
-        "statistics_sha256": model.statistics_sha256,
         "calibration": None if model.calibrator is None else asdict(model.calibrator),
         "weights_sha256": digest,
         "faces_sha256": None if faces is None else hashlib.sha256(faces).hexdigest(),
@@ -129,7 +126,6 @@ def load_model(folder: Path) -> TrainedModel:
             history=tuple(EpochRecord(**record) for record in document["history"]),
             best_epoch=document["best_epoch"],
             train_s=document["train_s"],
-            statistics_sha256=document["statistics_sha256"],
             calibrator=None if document["calibration"] is None else calibrator_of(document["calibration"]),
             faces=None if faces is None else TrainingFaces.of_arrays(load_arrays(faces)),
         )
