@@ -327,11 +327,22 @@ class Stages:
                 table,
                 tools.ledger,
                 tools.workspace.runs,
+                tools.keys,
                 partial(wiring.signed_runtime, tools),
             )
             self.warnings.extend([warning] if warning else [])
             return decide_run(
-                run, bundle, evaluation, explanation, drifted, window, asked, rival, tools.ledger, tools.now()
+                run,
+                bundle,
+                evaluation,
+                explanation,
+                drifted,
+                window,
+                asked,
+                rival,
+                tools.ledger,
+                tools.keys,
+                tools.now(),
             )
 
     def register(

@@ -48,10 +48,11 @@ def sample_token(sample_id: str, token: Token) -> str:
 
 def _numbers(evidence: GateEvidence, token: Token) -> dict[str, str]:
     """Person -> number, as text that sorts as numbers do."""
-    models = [model for model in (evidence.one_bit, evidence.twin, evidence.champion) if model is not None]
-    parts = [*models, *evidence.explanations, *(evidence.counterfactuals or ())]
-    parts += [evidence.regions] if evidence.regions is not None else []
-    people = {str(person) for part in parts for person in np.unique(part.persons)} | set(evidence.slices)
+    columns = [model.persons for model in (evidence.one_bit, evidence.twin, evidence.champion) if model is not None]
+    columns += [map_.persons for map_ in evidence.explanations]
+    columns += [asked.persons for asked in evidence.counterfactuals or ()]
+    columns += [evidence.regions.persons] if evidence.regions is not None else []
+    people = {str(person) for column in columns for person in np.unique(column)} | set(evidence.slices)
     drawn = sorted(people, key=lambda person: token(f"person {person}"))
     return {person: f"{number:0{len(str(len(drawn)))}d}" for number, person in enumerate(drawn)}
 
