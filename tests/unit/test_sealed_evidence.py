@@ -21,6 +21,7 @@ from bitface.gate.container import packed, unpacked
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.unnamed import sample_token, unnamed
 from bitface.steps.gate import hand_out, names_in, opened_bundle
+from bitface.workspace import open_workspace
 
 RUN = "0123456789abcdef"
 OTHER = "f" * 16
@@ -208,11 +209,12 @@ def test_a_copy_to_read_replays_anywhere_and_is_noted(tmp_path, with_champion, g
     log = DecryptionLog(
         tmp_path / "log", tmp_path / "head", "ada", "bitface gate", lambda: datetime(2026, 6, 1, tzinfo=UTC)
     )
-    keys, runs, home = KeyStore(tmp_path / "keys", on_open=log.opened), tmp_path / "home" / "runs", tmp_path / "home"
-    recorded = written(runs / RUN / "gate.zip", with_champion, gate_params, keys)
+    keys, home = KeyStore(tmp_path / "keys", on_open=log.opened), tmp_path / "home"
+    place = open_workspace({"BITFACE_HOME": str(home), "BITFACE_DATA": str(tmp_path / "data")}, tmp_path)
+    recorded = written(place.runs / RUN / "gate.zip", with_champion, gate_params, keys)
     assert not (tmp_path / "log").exists(), "what is sealed was open already"
     out = tmp_path / "copy.zip"
-    assert hand_out(RUN, out, runs, home, keys) == recorded
+    assert hand_out(RUN, out, place, keys) == recorded
     assert out.stat().st_mode & 0o777 == 0o600
     bundle = read_bundle(out)
     assert replay(bundle).identical and bundle.sha256 == recorded == read_recorded(out).sha256
@@ -222,11 +224,12 @@ def test_a_copy_to_read_replays_anywhere_and_is_noted(tmp_path, with_champion, g
     out.write_bytes(out.read_bytes().replace(b"female", b"female"[::-1], 1))
     with pytest.raises(IntegrityError):
         read_bundle(out)
-    with pytest.raises(InputError, match="in this installation's home"):
-        hand_out(RUN, home / "copy.zip", runs, home, keys)
+    for inside in (home / "copy.zip", tmp_path / "data" / "more" / "copy.zip"):
+        with pytest.raises(InputError, match="where an erasure would not know it"):
+            hand_out(RUN, inside, place, keys)
     keys.destroy_evidence(RUN, "e1")
     with pytest.raises(RefusedError, match="destroyed in erasure e1"):
-        hand_out(RUN, tmp_path / "no.zip", runs, home, keys)
+        hand_out(RUN, tmp_path / "no.zip", place, keys)
     assert not (tmp_path / "no.zip").exists() and len((tmp_path / "log").read_text().splitlines()) == 2
 
 

@@ -83,10 +83,9 @@ def open_(
     from flows.wiring import open_tools
 
     tools = open_tools()
-    place = tools.workspace
     with tools.ledger as ledger:
-        check_judged(run, place.runs, ledger)
-    sha256 = hand_out(run, out, place.runs, place.home, tools.keys)
+        check_judged(run, tools.workspace.runs, ledger)
+    sha256 = hand_out(run, out, tools.workspace, tools.keys)
     said = f"{out} replays anywhere: bitface gate replay {out}"
     said += "\n  it has a row for each person, without names; delete it when it was looked at"
     said += f"\n  digest on record: {sha256}"

@@ -420,8 +420,8 @@ def _destroy_keys(opened: Opened, keys: KeyStore, kept_runs: set[str]) -> dict[s
 def _handed_out(opened: Opened, home: Path) -> list[dict[str, Any]]:
     """Copies of evidence with them that `bitface gate open` made: what, when, by whom."""
     names = map(evidence_handed_out, opened.radius["runs"])
-    told = ("person", "at", "who")
-    return [{name: entry[name] for name in told} for entry in decryptions_of(home / DECRYPTIONS, *names)]
+    noted = decryptions_of(home / DECRYPTIONS, *names)
+    return [{"what": entry["person"], "at": entry["at"], "who": entry["who"]} for entry in noted]
 
 
 def _delete(home: Path, names: Sequence[str]) -> dict[str, Any]:

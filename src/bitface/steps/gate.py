@@ -31,6 +31,7 @@ from bitface.steps.explain import MAPS, Explained
 from bitface.steps.export import Exported
 from bitface.steps.model_choice import versions_there_are
 from bitface.steps.plan import Run, dataset_entry_version
+from bitface.workspace import Workspace
 
 BUNDLE_NAME = "gate.zip"
 
@@ -188,15 +189,15 @@ def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> dict[str, Any]
     return dict(found.decision)
 
 
-def hand_out(run_id: str, out: Path, runs: Path, home: Path, keys: KeyStore) -> str:
+def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
     """Writes a copy of a run's bundle that anybody can replay, and notes that; returns its digest.
 
     Raises:
-        InputError: `out` lies in the home, where no erasure would find it. What `write_unsealed` and `open_evidence` raise.
+        InputError: `out` lies in the home or the dataset, where no erasure would know it. What `write_unsealed` and `open_evidence` raise.
     """
-    if out.resolve().is_relative_to(home.resolve()):
+    if any(out.resolve().is_relative_to(folder.resolve()) for folder in (place.home, place.data)):
         raise InputError(
-            f"'{out.name}' would lie in this installation's home; name a file that you hand on, and delete it then"
+            f"'{out.name}' would lie in this installation's home or dataset, where an erasure would not know it; name a file elsewhere"
         )
 
     def noted(sealed: bytes, run: str) -> bytes:
@@ -204,7 +205,7 @@ def hand_out(run_id: str, out: Path, runs: Path, home: Path, keys: KeyStore) -> 
         keys.note_handed_out(run)
         return content
 
-    return write_unsealed(out, runs / run_id / BUNDLE_NAME, noted)
+    return write_unsealed(out, place.runs / run_id / BUNDLE_NAME, noted)
 
 
 def decision_text(document: Mapping[str, Any]) -> str:
