@@ -175,7 +175,7 @@ def test_a_version_that_was_judged_again_is_promoted_by_hand(copied, done, bitfa
     path.parent.mkdir()
     seal = partial(seal_evidence, keys=keys, renew=True)
     sha256 = write_bundle(path, evidence, before.params, 1, decision, {"run": run_id}, seal)
-    params = read_params(Path(__file__).resolve().parents[2] / "params.yaml", "default", SETS)
+    params = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
     with Ledger(sqlite_url(home / "ledger.db")) as ledger:
         (model,) = ledger.models()
         ledger.record_run(replace(ledger.run(model.run_id), run_id=run_id))
@@ -188,7 +188,7 @@ def test_a_version_that_was_judged_again_is_promoted_by_hand(copied, done, bitfa
     assert moved.returncode == 0, moved.stderr[-2000:]
     assert (json.loads(moved.stdout)["to_version"], json.loads(moved.stdout)["decision_sha256"]) == (1, sha256)
     shown = bitface(copied, "gate", "show", run_id)
-    assert shown.stdout.startswith("bitface/1 · ") and "alias champion" in shown.stdout
+    assert shown.stdout.startswith("bitface/1 · CHAMPION · ")
 
 
 def _of_many(evidence: GateEvidence, times: int = 40) -> GateEvidence:
