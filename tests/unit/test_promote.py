@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,12 +35,14 @@ from bitface.ledger.entries import (
 from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.tables import endorsements
+from bitface.ports import TrackedVersion
 from bitface.steps.approve import add_key, approve, standing
 from bitface.steps.audit import audit_run
 from bitface.steps.contexts import approve_context, revoke_context
-from bitface.steps.gate import BUNDLE_NAME, opened_bundle
+from bitface.steps.gate import BUNDLE_NAME, check_judged, opened_bundle, recorded_decision
 from bitface.steps.promote import RealChampionError, expected_previous, go_live, roll_back
 from bitface.steps.promote import promote as let_live
+from bitface.steps.reconcile import keep_shown, reconcile
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]
@@ -375,6 +378,51 @@ def test_a_decision_of_a_benchmark_lets_nothing_live(ledger, register, begin, fr
     with pytest.raises(RefusedError, match="purpose 'benchmark' can never be promoted"):
         promote(1, NOBODY, "test", tmp_path / "runs", ledger)
     assert ledger.champion() is None
+
+
+def test_what_was_judged_again_is_shown_by_the_run_that_still_has_it(ledger, register, begin, tmp_path) -> None:
+    """A registry that lost the version gets it from the second run: an erasure took the files of the first."""
+    register(1, verdict="hold")
+    begin(ledger, "again", "d1")
+    judged_again(ledger, tmp_path, "again")
+    runs, shown = tmp_path / "runs", []
+    shutil.rmtree(runs / "run1")
+    (runs / "again" / "bundle").mkdir()
+    facts = {"evidence": "synthetic", "purpose": "train", "context": "research", "reasons": (), "headline": {}}
+    digests = dict.fromkeys(("bundle_sha256", "weights_sha256", "decision_sha256", "consent_snapshot_sha256"), "f" * 64)
+    version = TrackedVersion(
+        name="bitface",
+        version=1,
+        run_id="again",
+        bundle=runs / "again" / "bundle",
+        decision="promote",
+        dataset_version="d1",
+        **facts,
+        **digests,
+    )
+    keep_shown(runs / "again", version)
+    empty = SimpleNamespace(versions=frozenset(), aliases={})
+    registry = SimpleNamespace(
+        shown=lambda _: empty, register=shown.append, point_aliases=lambda *_: None, tell_status=lambda *_: None
+    )
+    assert reconcile(runs, ledger, lambda: registry) == (
+        "version 1 was not in the registry, since its run was interrupted; it is now",
+    )
+    assert shown == [version]
+
+
+def test_the_decision_that_is_shown_is_the_one_on_record_and_opens_nobody_s_row(ledger, register, tmp_path) -> None:
+    register(1)
+    register(2)
+    runs = tmp_path / "runs"
+    shutil.rmtree(tmp_path / "keys")
+    assert recorded_decision("run1", runs, ledger)["decision"] == "promote"
+    shutil.copy(runs / "run2" / BUNDLE_NAME, runs / "run1" / BUNDLE_NAME)
+    with pytest.raises(IntegrityError, match="the gate bundle of run run1 is not the recorded one"):
+        recorded_decision("run1", runs, ledger)
+    for unknown in ("run3", "../run1", ""):
+        with pytest.raises(InputError, match="no decision of run"):
+            check_judged(unknown, runs, ledger)
 
 
 def judged_again(ledger: Ledger, folder: Path, run_id: str) -> str:

@@ -175,9 +175,7 @@ def _opened(path: Path, unseal: Seal | None) -> tuple[dict[str, Any], dict[str, 
     if SEALED in rows:
         if unseal is None:
             raise IntegrityError(f"the people in '{path.name}' are sealed; give what opens them")
-        opened = unseal(rows[SEALED], document["digests"]["run"])
-        rows = unpacked(opened, path.name)
-        _check(packed(rows) == opened, path)
+        rows = unpacked(unseal(rows[SEALED], document["digests"]["run"]), path.name)
     _check(_rows_sha256(rows) == document["people_sha256"], path)
     return document, rows
 
