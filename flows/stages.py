@@ -288,10 +288,11 @@ class Stages:
                 originals(data.seen.every_row),
                 tools.ledger,
                 tools.workspace.runs,
+                tools.keys,
                 partial(wiring.signed_runtime, tools),
             )
             self.course.warnings.extend([warning] if warning else [])
-            return decide_run(run, model, findings, rival, tools.ledger, tools.now())
+            return decide_run(run, model, findings, rival, tools.ledger, tools.keys, tools.now())
 
     def register(self, run: Run, outcome: Outcome) -> dict[str, Any]:
         """Pictures, reports, ledger, MLflow, summary."""

@@ -22,7 +22,7 @@ import great_expectations
 import mlflow
 from mlflow import MlflowClient
 
-from bitface.gate.bundle import read_bundle
+from bitface.gate.bundle import read_recorded
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from flows import retrain as flow
@@ -89,7 +89,7 @@ def look(home: Path) -> dict[str, Any]:
     cells = [
         cell
         for path in sorted((home / "home" / "runs").glob("*/gate.zip"))
-        for cell in json.loads(read_bundle(path).recorded)["cells"]
+        for cell in read_recorded(path).decision["cells"]
         if cell["kind"] != "latency"
     ]
     store = f"sqlite:///{home / 'home' / 'mlflow.db'}"

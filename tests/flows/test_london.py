@@ -97,6 +97,8 @@ def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
     who = json.loads(bitface(tmp_path, "consent", "show", own, "--json").stdout)["subject"]
     shard = (tmp_path / "data" / "shards" / f"{who}.shard").read_bytes()
     assert len(photos) == 2 and places_of(tmp_path, [shard[:64], who.encode()])
+    bundle = shutil.copy(tmp_path / "home" / "runs" / before["run_id"] / "gate.zip", tmp_path / "backup.zip")
+    assert bitface(tmp_path, "gate", "replay", str(bundle)).returncode == 0
     wrong = bitface(tmp_path, "erase", own, "--json", "--set", "training.epoch=4")
     assert wrong.returncode == 2
     assert json.loads(bitface(tmp_path, "consent", "show", own, "--json").stdout)["admitted"], "nothing has begun"
@@ -105,6 +107,10 @@ def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
     found = json.loads(done.stdout)
     assert (found["subjects"], found["keys_destroyed"], found["found"]) == ([who], 1, [])
     assert found["models"] == ["bitface/1"] and found["retrained"] and found["decision"] in ("hold", "block")
+    unread = bitface(tmp_path, "gate", "replay", str(bundle))
+    assert unread.returncode == 4 and f"evidence of run {before['run_id']} was destroyed in erasure" in unread.stderr
+    remade = tmp_path / "home" / "runs" / found["retrained"] / "gate.zip"
+    assert bitface(tmp_path, "gate", "replay", str(remade)).returncode == 0
     # The name stands in the ledger and the proof, whose lists say so; nothing of the face stands anywhere.
     middle = [photo[len(photo) // 2 :][:64] for photo in photos]
     assert places_of(tmp_path, [shard[:64], shard[-64:], own.encode(), *middle]) == []
@@ -119,6 +125,7 @@ def test_somebody_of_real_people_who_leaves_is_gone_with_every_byte(
     proof = json.loads(bitface(tmp_path, "audit", "erasure", own, "--json").stdout)
     assert proof[0]["retrain"]["bundle_sha256"] == again.bundle_sha256
     assert proof[0]["proof_intact"] and proof[0]["keys_destroyed"] == [who]
+    assert proof[0]["evidence_destroyed"] == [before["run_id"]] and proof[0]["evidence_handed_out"] == []
     asked = (
         "predict",
         str(london / "images" / rows[2]["file"]),

@@ -12,19 +12,31 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index, write_index
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import write_manifest
+from bitface.dataset.sealed_evidence import seal_evidence
+from bitface.faces.records import AGE_BANDS, GENDERS, SKIN_TONE_GROUPS
+from bitface.gate.bundle import write_bundle
+from bitface.gate.decision import evaluate_gate
+from bitface.gate.evidence import GateEvidence
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import DecisionEntry
+from bitface.ledger.entries import AssetEntry, DecisionEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.policy_document import policy_of
+from bitface.params import read_params
+from bitface.steps.gate import opened_bundle
 from bitface.steps.lease import holding
 from bitface.steps.plan import code_commit
 from bitface.steps.promote import stand_in
@@ -113,6 +125,98 @@ def test_the_decision_replays_bit_for_bit(done, bitface) -> None:
     assert replayed["identical"] is True
     assert replayed["decision"] == summary["gate"]["decision"]
     assert not [cell for cell in replayed["cells"] if cell["state"] == "NOT-RUN" and cell["required"]]
+
+
+def test_what_a_decision_rests_on_names_nobody_and_opens_where_its_key_is_alone(done, tmp_path, bitface) -> None:
+    """The bundle in the home and MLflow's copy of it: a decision to read, and rows of people that no other installation reads."""
+    project = done[0]
+    bundles = list((project / "home").rglob("gate.zip"))
+    assert len(bundles) == 2 and len({path.read_bytes() for path in bundles}) == 1, "the home's, and the one in MLflow"
+    samples = read_index(project / "data")
+    names = {one.sample_id for one in samples} | {one.person for one in samples}
+    with zipfile.ZipFile(bundles[0]) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for content in (bundles[0].read_bytes(), *members.values()):
+        assert not [name for name in names if name.encode() in content]
+    document = json.loads(members.pop("gate.json"))
+    groups = [*AGE_BANDS, *GENDERS, *SKIN_TONE_GROUPS]
+    people = (json.dumps(document["evidence"]).encode(), *members.values())
+    assert not [group for group in groups for content in people if len(group) > 4 and group.encode() in content]
+    elsewhere = bitface(tmp_path, "gate", "replay", str(bundles[0]))
+    assert elsewhere.returncode == 2 and elsewhere.stderr.count("\n") == 1 and not (tmp_path / "home").exists()
+    assert "its key is not on this installation; replay it where it was judged" in elsewhere.stderr
+
+
+def test_an_auditor_replays_a_copy_that_was_handed_out_and_that_is_noted(copied, done, tmp_path, bitface) -> None:
+    run_id, out = done[1]["run_id"], tmp_path / "auditor" / "gate.zip"
+    out.parent.mkdir()
+    given = bitface(copied, "gate", "open", run_id, "--out", str(out), "--json")
+    assert given.returncode == 0, given.stderr[-2000:]
+    shown = json.loads(bitface(copied, "audit", "run", run_id, "--json").stdout)
+    assert json.loads(given.stdout)["sha256"] in {row["decision_sha256"] for row in shown if row["kind"] == "decision"}
+    replayed = bitface(out.parent, "gate", "replay", str(out), "--json")
+    assert replayed.returncode == 0 and json.loads(replayed.stdout)["identical"] is True
+    person = next(one.person for one in read_index(copied / "data") if one.split == "gate")
+    rows = json.loads(bitface(copied, "audit", "subject", person, "--json").stdout)
+    noted = [row["person"] for row in rows if row["kind"] == "opened"]
+    assert f"evidence of run {run_id}, in the clear" in noted
+    inside = bitface(copied, "gate", "open", run_id, "--out", str(copied / "home" / "copy.zip"))
+    assert inside.returncode == 2 and "would lie in this installation's home or dataset" in inside.stderr
+
+
+def test_a_version_that_was_judged_again_is_promoted_by_hand(copied, done, bitface) -> None:
+    """Held at first; the very bundle judged once more, in a run of more people, whose gate lets it through."""
+    home, run_id, keys = copied / "home", "again", KeyStore(copied / "home" / "keys")
+    assert done[1]["alias"] == "demo"
+    before = opened_bundle(home / "runs" / done[1]["run_id"] / "gate.zip", keys)
+    evidence = _of_many(before.evidence)
+    decision, path = evaluate_gate(evidence, before.params, 1), home / "runs" / run_id / "gate.zip"
+    assert decision.verdict == "promote"
+    path.parent.mkdir()
+    seal = partial(seal_evidence, keys=keys, renew=True)
+    sha256 = write_bundle(path, evidence, before.params, 1, decision, {"run": run_id}, seal)
+    params = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
+    with Ledger(sqlite_url(home / "ledger.db")) as ledger:
+        (model,) = ledger.models()
+        ledger.record_run(replace(ledger.run(model.run_id), run_id=run_id))
+        facts = {"bundle_sha256": model.bundle_sha256, "run_id": run_id}
+        ledger.record_decision(DecisionEntry(**facts, decision_sha256=sha256, decision="promote", reasons=()))
+        ledger.record_judged_by(sha256, policy_of(params))
+        asset = AssetEntry(run_id=run_id, path=f"runs/{run_id}/gate.zip", kind="report", sha256=sha256_of(path))
+        ledger.record_assets([asset])
+    moved = bitface(copied, "promote", "1", "--json")
+    assert moved.returncode == 0, moved.stderr[-2000:]
+    assert (json.loads(moved.stdout)["to_version"], json.loads(moved.stdout)["decision_sha256"]) == (1, sha256)
+    shown = bitface(copied, "gate", "show", run_id)
+    assert shown.stdout.startswith("bitface/1 · CHAMPION · ")
+
+
+def _of_many(evidence: GateEvidence, times: int = 40) -> GateEvidence:
+    """The same stills, of forty times as many people, always told right."""
+
+    def more(texts: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.char.add(texts, f"-{number}") for number in range(times)])
+
+    own, people = evidence.one_bit, more(np.unique(evidence.one_bit.persons))
+    labels = np.tile(own.labels, times)
+    told = replace(
+        own,
+        sample_ids=more(own.sample_ids),
+        persons=more(own.persons),
+        labels=labels,
+        scores=np.where(labels[:, None] == np.array(own.emotions), 0.9, 0.1),
+        folds=np.zeros(len(labels), dtype=np.int64),
+    )
+    slices = {
+        str(person): {
+            "age_band": AGE_BANDS[number % 4],
+            "gender": GENDERS[number % 2],
+            "skin_tone": SKIN_TONE_GROUPS[number % 3],
+            "ancestry": "a",
+        }
+        for number, person in enumerate(people)
+    }
+    return replace(evidence, one_bit=told, twin=told, slices=slices)
 
 
 def test_the_second_run_with_nothing_changed_computes_nothing(done, bitface) -> None:
@@ -409,7 +513,6 @@ def test_limits_of_a_command_line_are_not_the_policy_and_promote_nothing(copied,
 def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> None:
     """Whoever can write into the folder has the published key: a made-up person, with receipts that name somebody else."""
     from bitface.consent.known_sources import synthetic_consents
-    from bitface.dataset.keys import KeyStore
     from bitface.dataset.shards import read_shard, write_shard
     from bitface.steps.contents import sample_of
 
@@ -446,7 +549,6 @@ def stills(done, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from PIL import Image
 
     from bitface.adapters.media_files import decode_frames
-    from bitface.dataset.keys import KeyStore
     from bitface.dataset.shards import read_shard
 
     project, folder = done[0], tmp_path_factory.mktemp("stills")
@@ -500,7 +602,6 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     from PIL import Image
 
     from bitface.adapters.media_files import decode_frames
-    from bitface.dataset.keys import KeyStore
     from bitface.dataset.shards import read_shard
 
     sample = next(row for row in read_index(project / "data") if row.split == "gate" and row.label == "happiness")
@@ -620,9 +721,16 @@ def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface
     assert reach.returncode == 0, reach.stderr[-2000:]
     assert json.loads(reach.stdout)["models"] == ["bitface/1"] and json.loads(reach.stdout)["files_removed"] > 3
     assert (copied / "data" / "shards" / f"{person}.shard").is_file()
+    bundle = shutil.copy(copied / "home" / "runs" / model.run_id / "gate.zip", copied / "kept.zip")
+    assert bitface(copied, "gate", "replay", str(bundle)).returncode == 0
     gone = bitface(copied, "erase", person, "--json", *PLAIN, **served)
     assert gone.returncode == 0, gone.stderr[-3000:]
     found = json.loads(gone.stdout)
+    assert found["evidence_destroyed"] == [model.run_id] and not list(
+        (copied / "home").rglob(f"{model.run_id}/gate.zip")
+    )
+    unread = bitface(copied, "gate", "replay", str(bundle))
+    assert unread.returncode == 4 and f"evidence of run {model.run_id} was destroyed in erasure" in unread.stderr
     assert set(found) >= {
         "subjects",
         "dry_run",
@@ -640,6 +748,10 @@ def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface
         now = ledger.members(ledger.run(again.run_id).dataset_version)
         assert len(now) == len(members) - 7 and person not in {member.person for member in now}
         assert ledger.verify_chain().intact
+    stays = json.loads(bitface(copied, "audit", "run", model.run_id, "--json").stdout)
+    assert [row["run_id"] for row in stays if row["kind"] == "decision"], "what was decided stays on record"
+    again_bundle = copied / "home" / "runs" / again.run_id / "gate.zip"
+    assert bitface(copied, "gate", "replay", str(again_bundle)).returncode == 0
     proof = bitface(copied, "audit", "erasure", person, "--json")
     assert proof.returncode == 0 and json.loads(proof.stdout)[0]["proof_intact"] is True
     refused = bitface(

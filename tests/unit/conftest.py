@@ -116,6 +116,7 @@ def _freeze(
     events: Sequence[ConsentEvent],
     context: str = "research",
     evidence: str = "synthetic",
+    snapshot: str = "c" * 64,
 ) -> None:
     """Records a dataset version with a still of everybody whose consent event is given."""
     members = [
@@ -133,7 +134,7 @@ def _freeze(
     dataset = DatasetEntry(
         version=version,
         manifest_sha256="b" * 64,
-        consent_snapshot_sha256="c" * 64,
+        consent_snapshot_sha256=snapshot,
         purpose="train",
         context=context,
         evidence=evidence,
@@ -143,10 +144,10 @@ def _freeze(
     ledger.record_dataset(dataset, members)
 
 
-def _begin(ledger: Ledger, run_id: str, version: str, context: str = "research") -> None:
+def _begin(ledger: Ledger, run_id: str, version: str, context: str = "research", purpose: str = "train") -> None:
     """Records a run on a dataset version."""
     codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
-    ledger.record_run(RunEntry(run_id=run_id, dataset_version=version, purpose="train", context=context, **codes))
+    ledger.record_run(RunEntry(run_id=run_id, dataset_version=version, purpose=purpose, context=context, **codes))
 
 
 @pytest.fixture(scope="session")

@@ -188,32 +188,34 @@ def opens(keys: KeyStore, people: dict[str, bytes]) -> bool:
 
 @pytest.fixture
 def enrolled(tmp_path: Path) -> tuple[Path, dict[str, bytes]]:
-    """A key store's folder with five people and a day, and their keys."""
+    """A key store's folder with five people, a day and a run's evidence, and the keys of the people."""
     keys = KeyStore(tmp_path / "keys")
     people = {keys.enrol(f"id-{number}"): b"" for number in range(5)}
     keys.key_of_day(date(2026, 6, 1))
+    keys.key_for_evidence("run1")
     return tmp_path / "keys", {person: keys.key_of(person) for person in people}
 
 
 def test_a_rotation_changes_the_master_key_and_nothing_that_it_protects(enrolled) -> None:
     folder, people = enrolled
     before, day = (folder / "master.key").read_bytes(), KeyStore(folder).key_of_day(date(2026, 6, 1))
-    assert KeyStore(folder).rotate() == 6
+    evidence = KeyStore(folder).key_of_evidence("run1")
+    assert KeyStore(folder).rotate() == 7
     assert (folder / "master.key").read_bytes() != before and not (folder / "master.next").exists()
     keys = KeyStore(folder)
-    assert opens(keys, people) and keys.key_of_day(date(2026, 6, 1)) == day
+    assert opens(keys, people) and keys.key_of_day(date(2026, 6, 1)) == day and keys.key_of_evidence("run1") == evidence
     assert keys.pseudonym_of("id-3") in people and keys.enrol("id-3") == keys.pseudonym_of("id-3")
     assert keys.destroy(keys.enrol("id-4"), "e1") and keys.erasure_of("id-4") == "e1"
-    assert KeyStore(folder).rotate() == 5 and KeyStore(folder).erasure_of("id-4") == "e1"
+    assert KeyStore(folder).rotate() == 6 and KeyStore(folder).erasure_of("id-4") == "e1"
     (folder / "master.key").write_bytes(before)
     with pytest.raises(IntegrityError, match="does not open"):
         KeyStore(folder).key_of(next(iter(people)))
 
 
-@pytest.mark.parametrize("at", range(9))
+@pytest.mark.parametrize("at", range(10))
 def test_a_rotation_killed_anywhere_leaves_every_key_open_and_goes_on(enrolled, at, monkeypatch) -> None:
     folder, people = enrolled
-    calls = []
+    calls, evidence = [], KeyStore(folder).key_of_evidence("run1")
 
     def write(path: Path, *words: object) -> None:
         calls.append(path)
@@ -226,7 +228,9 @@ def test_a_rotation_killed_anywhere_leaves_every_key_open_and_goes_on(enrolled, 
         with contextlib.suppress(KeyboardInterrupt):
             KeyStore(folder).rotate()
     assert opens(KeyStore(folder), people) and KeyStore(folder).pseudonym_of("id-2") in people
+    assert KeyStore(folder).key_of_evidence("run1") == evidence
     KeyStore(folder).rotate()
+    assert KeyStore(folder).key_of_evidence("run1") == evidence
     assert opens(KeyStore(folder), people) and KeyStore(folder).pseudonym_of("id-2") in people
 
 

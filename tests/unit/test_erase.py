@@ -21,6 +21,7 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest, write_manifest
+from bitface.dataset.sealed_evidence import open_evidence, seal_evidence
 from bitface.dataset.shards import Shard, seal, shard_name, write_shard
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
@@ -512,3 +513,52 @@ def test_a_bundle_that_was_made_again_without_who_left_is_no_longer_retired(hous
     )
     assert house.ledger.erased_in(champion) == 0 and house.ledger.run_of(champion).run_id == "r2"
     house.ledger.check_lawful(find_model("champion", house.ledger))
+
+
+def test_evidence_with_somebody_erased_is_read_by_nobody_and_its_end_is_told(house) -> None:
+    """Whatever copy of the bundle there is: its key went, for good; what a run without them was judged by stays."""
+    keys, handed_out = house.keys, "evidence of run r1, in the clear"
+    copy, other = (seal_evidence(b"rows", run_id, keys, renew=False) for run_id in ("r1", "r2"))
+    (house.place.home / "decryptions.jsonl").write_text(
+        "".join(json.dumps({"at": "t", "who": "w", "person": one}) + "\n" for one in (handed_out, "evidence of run r2"))
+    )
+    assert [row["person"] for row in audit_rows(house, "anna") if row["kind"] == "opened"] == [handed_out]
+    proof = house.erase("anna")
+    assert proof["evidence_destroyed"] == ["r1"] and keys.sealed_runs() == {"r2"}
+    assert proof["evidence_handed_out"] == [{"what": handed_out, "at": "t", "who": "w"}]
+    with pytest.raises(RefusedError, match=f"destroyed in erasure {proof['erasure_id']}"):
+        open_evidence(copy, "r1", keys)
+    with pytest.raises(RefusedError):
+        seal_evidence(b"rows", "r1", keys, renew=False)
+    assert open_evidence(other, "r2", keys) == b"rows"
+    assert erase.summary_of({**proof, "proof": "p"}, dry_run=False)["evidence_destroyed"] == ["r1"]
+    assert "what the gates of 1 runs judged by" in erase.erase_text(
+        erase.summary_of({**proof, "proof": "p"}, dry_run=False)
+    )
+    tables = dict(erasure_tables(house))
+    assert tables["what was done"]["evidence of gates destroyed, of runs"] == ["r1"]
+
+
+def audit_rows(house, name: str) -> list[dict[str, Any]]:
+    return audit_subject(house.people[name], house.ledger, house.place.home, house.place.data, NOON)
+
+
+def erasure_tables(house) -> Iterator[tuple[str, dict[str, Any]]]:
+    proofs = erase.audit_erasure("anna", house.keys, house.ledger, house.place)
+    yield from ((row["kind"], row) for row in erasure_sections(proofs))
+
+
+def test_an_interruption_hides_no_evidence_that_was_destroyed(house) -> None:
+    seal_evidence(b"rows", "r1", house.keys, renew=False)
+    opened = house.open("anna")
+    house.leave(opened)
+    house.keys.destroy_evidence("r1", opened.erasure_id)
+    again = house.open("anna")
+    assert house.prove(again, house.destroy(again))["evidence_destroyed"] == ["r1"]
+
+
+def test_a_run_that_ends_after_an_erasure_began_seals_nothing(house) -> None:
+    """It was planned with somebody who left meanwhile: its gate, which comes late, keeps no row."""
+    house.erase("anna")
+    with pytest.raises(RefusedError, match="somebody in it was erased"):
+        seal_evidence(b"rows", "r1", house.keys, renew=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,9 @@ import pytest
 
 from bitface.errors import IntegrityError
 from bitface.evaluation.counterfactual import CHANGES, PairedAnswers
-from bitface.gate.bundle import DOCUMENT, read_bundle, replay, write_bundle
+from bitface.gate.bundle import DOCUMENT, read_bundle, read_recorded, replay, write_bundle
+from bitface.gate.bundle_rows import text_of
+from bitface.gate.container import packed, unpacked
 from bitface.gate.decision import evaluate_gate
 
 DIGESTS = {"model": "a" * 64, "dataset": "b" * 64}
@@ -28,13 +29,8 @@ def written(tmp_path, with_champion, gate_params):
 
 def rewritten(path, change):
     """The same zip with its members changed by `change(name, data)`; None leaves a member out."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            changed = change(name, data)
-            if changed is not None:
-                archive.writestr(name, changed)
+    changed = {name: change(name, data) for name, data in unpacked(path.read_bytes(), path.name).items()}
+    path.write_bytes(packed({name: data for name, data in changed.items() if data is not None}))
 
 
 def test_a_decision_is_made_again_bit_for_bit(written) -> None:
@@ -44,6 +40,18 @@ def test_a_decision_is_made_again_bit_for_bit(written) -> None:
     assert again.identical
     assert again.decision.canonical() == decision.canonical() == bundle.recorded
     assert (bundle.sha256, bundle.digests, bundle.seed) == (digest, DIGESTS, 5)
+
+
+def test_a_bundle_that_named_people_is_still_read_and_replayed() -> None:
+    """Written by the code of 30 November 2026, with a champion, changed faces and processor times."""
+    path = Path(__file__).parent / "data" / "gate-format-6.zip"
+    bundle = read_bundle(path)
+    assert replay(bundle).identical and bundle.names_people and len(bundle.evidence.counterfactuals) == 4
+    assert (
+        read_recorded(path).sha256
+        == bundle.sha256
+        == "eb1386777234ccc3f8cb5414c06c9dfea1a9cd8f3565f3cc2903d90e5934ab7b"
+    )
 
 
 def test_a_bundle_of_the_former_edition_is_replayed_by_its_own_rules_to_the_letter() -> None:
@@ -137,10 +145,27 @@ def test_a_changed_line_of_the_document_is_found(written, key) -> None:
             return data
         document = json.loads(data)
         document[key] = 6 if key == "seed" else {**document[key], "extra": 1}
-        return json.dumps(document).encode()
+        return text_of(document)
 
     rewritten(path, change)
-    with pytest.raises(IntegrityError):
+    for read in (read_bundle, read_recorded):
+        with pytest.raises(IntegrityError, match="not the bundle that its digest names"):
+            read(path)
+
+
+def test_a_byte_that_changes_nothing_that_is_read_is_found_too(written) -> None:
+    """A date in the zip, a blank in the document, a blank in the heading of an array, a second member of a name."""
+    path, _, _ = written
+    whole = path.read_bytes()
+    date = whole[:10] + bytes([whole[10] ^ 1]) + whole[11:]
+    for touched in (date, whole + b"\0", whole.replace(b"}          ", b"} \t        ", 1)):
+        assert touched != whole
+        path.write_bytes(touched)
+        with pytest.raises(IntegrityError):
+            read_bundle(path)
+    path.write_bytes(whole)
+    rewritten(path, lambda name, data: data.replace(b"\n", b" \n", 1) if name == DOCUMENT else data)
+    with pytest.raises(IntegrityError, match="not the bundle that its digest names"):
         read_bundle(path)
 
 

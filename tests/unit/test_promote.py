@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,8 +17,10 @@ from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.vocabulary import CONTEXTS
 from bitface.dataset.files import sha256_of
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
-from bitface.gate.bundle import read_bundle, write_bundle
+from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import evaluate_gate
 from bitface.ledger.approvals import answering_keys, valid_approvals
 from bitface.ledger.engine import sqlite_url
@@ -30,14 +35,23 @@ from bitface.ledger.entries import (
 from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.tables import endorsements
+from bitface.ports import TrackedVersion
 from bitface.steps.approve import add_key, approve, standing
+from bitface.steps.audit import audit_run
 from bitface.steps.contexts import approve_context, revoke_context
-from bitface.steps.gate import BUNDLE_NAME
-from bitface.steps.promote import RealChampionError, expected_previous, go_live, promote, roll_back
+from bitface.steps.gate import BUNDLE_NAME, check_judged, opened_bundle, recorded_decision
+from bitface.steps.promote import RealChampionError, expected_previous, go_live, roll_back
+from bitface.steps.promote import promote as let_live
+from bitface.steps.reconcile import keep_shown, reconcile
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]
+SEAL = partial(seal_evidence, renew=False)
 NOBODY, TWO = ApprovalRule(), ApprovalRule(required=2, roles=("compliance",))
+
+
+def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Ledger):
+    return let_live(version, rule, actor, runs, ledger, KeyStore(runs.parent / "keys"))
 
 
 @pytest.fixture
@@ -71,9 +85,8 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin):
         params = gate_params.model_copy(update={"permutations": 999, "bootstrap_resamples": 200})
         folder = tmp_path / "runs" / run_id
         folder.mkdir(parents=True)
-        sha256 = write_bundle(
-            folder / BUNDLE_NAME, own, params, number, evaluate_gate(own, params, number), {"model": str(number)}
-        )
+        decision, seal = evaluate_gate(own, params, number), partial(SEAL, keys=KeyStore(tmp_path / "keys"))
+        sha256 = write_bundle(folder / BUNDLE_NAME, own, params, number, decision, {"run": run_id}, seal)
         begin(ledger, run_id, dataset_version, context)
         model = ledger.record_model(
             ModelEntry(
@@ -322,16 +335,106 @@ def test_who_lost_the_lease_promotes_nothing(ledger, register) -> None:
     assert ledger.champion() is None
 
 
-def test_not_even_a_bit_that_no_reader_looks_at_may_differ_in_the_gate_s_bundle(ledger, register, tmp_path) -> None:
-    """The date of a zip's entry changes nothing that was decided; the file is still not the one on record."""
+def test_a_bundle_that_says_the_same_and_was_sealed_by_somebody_else_is_not_the_recorded_one(
+    ledger, register, evidence, gate_params, tmp_path
+) -> None:
+    """Its content has the recorded digest; the file is another one than on record."""
     register(1)
     path = tmp_path / "runs" / "run1" / BUNDLE_NAME
     entry = AssetEntry(run_id="run1", path=f"runs/run1/{BUNDLE_NAME}", kind="report", sha256=sha256_of(path))
     ledger.record_assets([entry])
-    whole = path.read_bytes()
-    path.write_bytes(whole[:10] + bytes([whole[10] ^ 1]) + whole[11:])
-    assert read_bundle(path).sha256 == ledger.decisions("bundle 1")[-1].decision_sha256
+    whole, keys = path.read_bytes(), KeyStore(tmp_path / "keys")
+    bundle = opened_bundle(path, keys)
+    decision = evaluate_gate(bundle.evidence, bundle.params, 1)
+    same = write_bundle(path, bundle.evidence, bundle.params, 1, decision, bundle.digests, partial(SEAL, keys=keys))
+    assert same == ledger.decisions("bundle 1")[-1].decision_sha256 and path.read_bytes() != whole
     with pytest.raises(IntegrityError, match="not the recorded one"):
         promote(1, NOBODY, "test", tmp_path / "runs", ledger)
     path.write_bytes(whole)
     assert promote(1, NOBODY, "test", tmp_path / "runs", ledger).to_version == 1
+
+
+def test_what_was_judged_again_goes_live_by_the_run_that_judged_last(ledger, register, begin, freeze, tmp_path) -> None:
+    """The very bundle, made by a second run: of other people to judge it, with other consents; the first run's files are gone."""
+    first = register(1, verdict="hold")
+    consents = synthetic_consents(PEOPLE[:2])
+    freeze(ledger, "d2", consents, snapshot="9" * 64)
+    begin(ledger, "again", "d2")
+    second = judged_again(ledger, tmp_path, "again")
+    assert first != second
+    shutil.rmtree(tmp_path / "runs" / "run1")
+    add_key("Cora", "compliance", tmp_path / "c.pem", ledger)
+    approve(1, "compliance", tmp_path / "c.pem", ledger)
+    moved = promote(1, ApprovalRule(required=1), "test", tmp_path / "runs", ledger)
+    assert (moved.to_version, moved.decision_sha256) == (1, second)
+    assert {row["kind"] for row in audit_run("again", ledger, NOON)} >= {"model", "decision"}
+
+
+def test_a_decision_of_a_benchmark_lets_nothing_live(ledger, register, begin, freeze, tmp_path) -> None:
+    """Who is admitted by a licence alone may judge a version, and has not agreed to more."""
+    register(1, verdict="hold")
+    begin(ledger, "again", "d1", purpose="benchmark")
+    judged_again(ledger, tmp_path, "again")
+    with pytest.raises(RefusedError, match="purpose 'benchmark' can never be promoted"):
+        promote(1, NOBODY, "test", tmp_path / "runs", ledger)
+    assert ledger.champion() is None
+
+
+def test_what_was_judged_again_is_shown_by_the_run_that_still_has_it(ledger, register, begin, tmp_path) -> None:
+    """A registry that lost the version gets it from the second run: an erasure took the files of the first."""
+    register(1, verdict="hold")
+    begin(ledger, "again", "d1")
+    judged_again(ledger, tmp_path, "again")
+    runs, shown = tmp_path / "runs", []
+    shutil.rmtree(runs / "run1")
+    (runs / "again" / "bundle").mkdir()
+    facts = {"evidence": "synthetic", "purpose": "train", "context": "research", "reasons": (), "headline": {}}
+    digests = dict.fromkeys(("bundle_sha256", "weights_sha256", "decision_sha256", "consent_snapshot_sha256"), "f" * 64)
+    version = TrackedVersion(
+        name="bitface",
+        version=1,
+        run_id="again",
+        bundle=runs / "again" / "bundle",
+        decision="promote",
+        dataset_version="d1",
+        **facts,
+        **digests,
+    )
+    keep_shown(runs / "again", version)
+    empty = SimpleNamespace(versions=frozenset(), aliases={})
+    registry = SimpleNamespace(
+        shown=lambda _: empty, register=shown.append, point_aliases=lambda *_: None, tell_status=lambda *_: None
+    )
+    assert reconcile(runs, ledger, lambda: registry) == (
+        "version 1 was not in the registry, since its run was interrupted; it is now",
+    )
+    assert shown == [version]
+
+
+def test_the_decision_that_is_shown_is_the_one_on_record_and_opens_nobody_s_row(ledger, register, tmp_path) -> None:
+    register(1)
+    register(2)
+    runs = tmp_path / "runs"
+    shutil.rmtree(tmp_path / "keys")
+    assert recorded_decision("run1", runs, ledger)["decision"] == "promote"
+    shutil.copy(runs / "run2" / BUNDLE_NAME, runs / "run1" / BUNDLE_NAME)
+    with pytest.raises(IntegrityError, match="the gate bundle of run run1 is not the recorded one"):
+        recorded_decision("run1", runs, ledger)
+    for unknown in ("run3", "../run1", ""):
+        with pytest.raises(InputError, match="no decision of run"):
+            check_judged(unknown, runs, ledger)
+
+
+def judged_again(ledger: Ledger, folder: Path, run_id: str) -> str:
+    """Version 1, let through by another run: its bundle's digest."""
+    keys = KeyStore(folder / "keys")
+    before = opened_bundle(folder / "runs" / "run1" / BUNDLE_NAME, keys)
+    decision = evaluate_gate(before.evidence, before.params, 2)
+    path = folder / "runs" / run_id / BUNDLE_NAME
+    path.parent.mkdir()
+    sha256 = write_bundle(path, before.evidence, before.params, 2, decision, {"run": run_id}, partial(SEAL, keys=keys))
+    entry = {"bundle_sha256": "bundle 1", "run_id": run_id}
+    model = ModelEntry(**entry, weights_sha256="f" * 64, evidence="synthetic", purpose="train")
+    assert ledger.record_model(model).version == 1
+    ledger.record_decision(DecisionEntry(**entry, decision_sha256=sha256, decision="promote", reasons=()))
+    return sha256

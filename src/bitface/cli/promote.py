@@ -65,7 +65,7 @@ def list_keys(as_json: AsJson = False) -> None:
 
 @keys_app.command()
 def rotate(as_json: AsJson = False) -> None:
-    """Wraps every person's key by a new master key; nothing that they encrypt changes. Kill it, and the next call goes on."""
+    """Wraps every key by a new master key; nothing that they encrypt changes. Kill it, and the next call goes on."""
     from flows.wiring import open_tools
 
     count = open_tools().keys.rotate()
@@ -101,7 +101,8 @@ def promote(version: Annotated[int, typer.Argument(help="Number of the version."
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
         _warn_of_other_hands(tools)
-        moved = let_live(version, rule_of(tools.params.promotion), user_name(), tools.workspace.runs, ledger)
+        rule, runs = rule_of(tools.params.promotion), tools.workspace.runs
+        moved = let_live(version, rule, user_name(), runs, ledger, tools.keys)
         _show(moved, tools, start, as_json)
 
 

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit, raise_exit_of, warn
-from bitface.errors import InputError
+from bitface.cli.output import AsJson, emit, raise_exit_of, warn, writable_file
 
-gate_app = typer.Typer(no_args_is_help=True, help="Decisions: show one, replay one.")
+gate_app = typer.Typer(no_args_is_help=True, help="Decisions: show one, replay one, hand one out.")
 
 
 def retrain(
@@ -44,31 +43,61 @@ def retrain(
 @gate_app.command()
 def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
     """The decision of a run, cell by cell."""
-    from bitface.steps.gate import BUNDLE_NAME, decision_text, recorded_decision
-    from bitface.steps.model_choice import status_of_run, versions_there_are
+    from bitface.steps.gate import check_judged, decision_text, recorded_decision
+    from bitface.steps.model_choice import status_of_run
     from flows.wiring import open_tools
 
     tools = open_tools()
-    path = tools.workspace.runs / run / BUNDLE_NAME
+    runs = tools.workspace.runs
     with tools.ledger as ledger:
-        if not run.isalnum() or not path.is_file():
-            raise InputError(f"no decision of run '{run[:40]}'; {versions_there_are(ledger)}")
-        status = status_of_run(run, ledger)
-    decision = recorded_decision(path) | {"status": status.document() if status else None}
+        check_judged(run, runs, ledger)
+        status, recorded = status_of_run(run, ledger), recorded_decision(run, runs, ledger)
+    decision = recorded | {"status": status.document() if status else None}
     text = decision_text(decision)
     emit(decision, f"{status.line}\n{text}" if status else text, as_json)
 
 
 @gate_app.command()
 def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle.")], as_json: AsJson = False) -> None:
-    """Re-derives a decision from its bundle, bit for bit, with no access to faces; exit 2 when it differs."""
+    """Re-derives a decision from its bundle, bit for bit, with no access to faces; exit 2 when it differs.
+
+    People in it are sealed: this works where it was judged, and anywhere with a copy that `bitface gate open` made there.
+    """
     from bitface.steps.gate import replay_bundle
 
-    outcome = replay_bundle(bundle)
+    outcome = replay_bundle(bundle, _unsealed)
     said = "identical to what was recorded" if outcome["identical"] else "NOT what was recorded"
     emit(outcome, f"{outcome['decision']}: {said}", as_json)
     if not outcome["identical"]:
         raise typer.Exit(2)
+
+
+@gate_app.command(name="open")
+def open_(
+    run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")],
+    out: Annotated[Path, typer.Option(callback=writable_file, help="File for the copy, outside of this installation.")],
+    as_json: AsJson = False,
+) -> None:
+    """Writes a copy of a run's bundle that an auditor replays anywhere: without names, the rows of people in the clear; noted."""
+    from bitface.steps.gate import check_judged, hand_out
+    from flows.wiring import open_tools
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        check_judged(run, tools.workspace.runs, ledger)
+    sha256 = hand_out(run, out, tools.workspace, tools.keys)
+    said = f"{out} replays anywhere: bitface gate replay {out}"
+    said += "\n  it has a row for each person, without names; delete it when it was looked at"
+    said += f"\n  digest on record: {sha256}"
+    emit({"run_id": run, "file": str(out), "sha256": sha256}, said, as_json)
+
+
+def _unsealed(sealed: bytes, run_id: str) -> bytes:
+    """What is sealed, by this installation's keys; they are looked for where something is."""
+    from bitface.dataset.sealed_evidence import open_evidence
+    from flows.wiring import open_keys, workspace
+
+    return open_evidence(sealed, run_id, open_keys(workspace()))
 
 
 def ui(

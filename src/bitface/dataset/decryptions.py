@@ -63,11 +63,11 @@ class DecryptionLog:
             _write_head(self._head, Head(size=end.size + 1, mac=mac))
 
 
-def decryptions_of(path: Path, person: str) -> Iterator[dict[str, Any]]:
-    """The entries about a person, oldest first."""
+def decryptions_of(path: Path, *whose: str) -> Iterator[dict[str, Any]]:
+    """The entries about people, or about evidence with them, oldest first."""
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
-            yield from (entry for line in lines if (entry := json.loads(line))["person"] == person)
+            yield from (entry for line in lines if (entry := json.loads(line))["person"] in whose)
 
 
 def read_head(path: Path) -> Head | None:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,9 @@ _MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
 _MASTER_BYTES: Final = 32
 _WAIT_S: Final = 60.0
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
+_EVIDENCE_BYTES: Final = 32
+_WRAPS: Final = ("people", "days", "evidence")
+_RUN: Final = re.compile(r"[a-z0-9]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +68,21 @@ class Enrolment:
         return self.key is not None
 
 
-class KeyStore:
-    """The keys under `folder` (mode 0700): `master.key`, one file per real person, named by an HMAC of the id, and one per day
-    of kept predictions.
+def evidence_read(run_id: str) -> str:
+    """How the log of openings says that the evidence of a run was opened, by this program."""
+    return f"evidence of run {run_id}"
 
-    Nothing is created before the first real person is enrolled, or the first prediction kept.
+
+def evidence_handed_out(run_id: str) -> str:
+    """How it says that a copy in the clear was made."""
+    return f"{evidence_read(run_id)}, in the clear"
+
+
+class KeyStore:
+    """The keys under `folder` (mode 0700): `master.key`, one file per real person, named by an HMAC of the id, one per day of kept
+    predictions, and one per run whose gate has evidence of people.
+
+    Nothing is created before the first real person is enrolled, the first prediction kept, or the first gate has decided.
     """
 
     def __init__(
@@ -83,8 +97,8 @@ class KeyStore:
         Args:
             folder: of the keys.
             given: the master key where it is kept elsewhere, 32 bytes, and while it is rotated the next one; none: in `folder`.
-            on_open: is told the pseudonym when a real person's key is opened, the first time by this store, and what the log of openings
-                is authenticated by.
+            on_open: is told the pseudonym when a real person's key is opened, or of which run the evidence is, the first time by this
+                store, and what the log of openings is authenticated by.
             beside: the dataset folder beside which a copy of the book of erased people is kept; None: there is no copy.
         """
         self._folder, self._given, self._on_open, self._beside = folder, given, on_open, beside
@@ -253,9 +267,7 @@ class KeyStore:
         if not path.is_file():
             raise RefusedError(f"no key for person {person}: erased, or enrolled on another installation")
         key = self._unwrapped(bytes.fromhex(json.loads(path.read_text())["wrapped_key"]), f"person {person}")
-        if person not in self._opened:
-            self._opened.add(person)
-            self._on_open(person, self.access_key())
+        self._note(person)
         return key
 
     def key_of_day(self, day: date) -> bytes:
@@ -279,6 +291,60 @@ class KeyStore:
     def destroy_day(self, day: date) -> None:
         """Destroys a day's key: whatever copy there is of what was kept then can be read no more."""
         self._day(day).unlink(missing_ok=True)
+
+    def key_for_evidence(self, run_id: str, *, renew: bool = False) -> bytes:
+        """The 32-byte key that the evidence of a run is sealed by; made at the first call, wrapped by the master key. `renew`: of
+        synthetic people, who may be drawn again, a key that was destroyed is followed by a new one.
+
+        Raises:
+            RefusedError: the evidence of this run was destroyed, because somebody in it was erased.
+            IntegrityError: the wrapped key does not open with this master key.
+        """
+        path = self._evidence(run_id)
+        self._master()
+        with self._alone():
+            if renew and path.exists() and run_id not in self.sealed_runs():
+                path.unlink()
+            write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_EVIDENCE_BYTES)).hex().encode())
+        return self._key_in(path, run_id)
+
+    def key_of_evidence(self, run_id: str) -> bytes:
+        """The same of evidence that is to be read, which is noted.
+
+        Raises:
+            InputError: there is none here. RefusedError, IntegrityError: as `key_for_evidence`.
+        """
+        path = self._evidence(run_id)
+        if not path.is_file():
+            raise InputError(
+                f"the evidence of run {run_id} is sealed, and its key is not on this installation; replay it where it was judged, ask "
+                f"there for a copy to read (`bitface gate open {run_id} --out FILE`), or restore the keys from their backup"
+            )
+        key = self._key_in(path, run_id)
+        self._note(evidence_read(run_id))
+        return key
+
+    def note_handed_out(self, run_id: str) -> None:
+        """Notes in the log of openings that the evidence of a run is given to somebody in the clear."""
+        self._on_open(evidence_handed_out(run_id), self.access_key())
+
+    def sealed_runs(self) -> frozenset[str]:
+        """Runs whose evidence can be read here."""
+        files = (self._folder / "evidence").glob("[!.]*")
+        return frozenset(path.name for path in files if not path.read_text(encoding="utf-8").startswith(_SUPPRESSED))
+
+    def destroy_evidence(self, run_id: str, erasure_id: str) -> None:
+        """Destroys the key of a run's evidence: no copy of it, wherever it lies, can be read any more, and none is sealed again."""
+        if self._has_master():
+            with self._alone():
+                write_atomically(self._evidence(run_id), f"{_SUPPRESSED}{erasure_id}".encode())
+
+    def evidence_names(self, *, published: bool) -> bytes:
+        """What names in evidence are drawn by: a key of this installation, which a rotation does not change; of synthetic people alone
+        the published one, so that everyone gets the same decision.
+        """
+        secret = DEMO_KEY if published else self._index_secret()
+        return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"bitface names in evidence").derive(secret)
 
     def place_of_master(self) -> Literal["nowhere", "here", "elsewhere"]:
         """Where the master key is kept; nowhere before it is first needed."""
@@ -307,6 +373,11 @@ class KeyStore:
         with self._alone():
             return self._rotated(self._next())
 
+    def _note(self, whose: str) -> None:
+        if whose not in self._opened:
+            self._opened.add(whose)
+            self._on_open(whose, self.access_key())
+
     def _rotated(self, new: bytes) -> int:
         write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()))
         count = 0
@@ -318,6 +389,10 @@ class KeyStore:
         for day in self.days():
             key = self.key_of_day(day)
             write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode())
+            count += 1
+        for run_id in sorted(self.sealed_runs()):
+            key = self._key_in(self._evidence(run_id), run_id)
+            write_atomically(self._evidence(run_id), aes_key_wrap(new, key).hex().encode())
             count += 1
         if not self._given():
             (self._folder / _NEXT).replace(self._folder / _MASTER)
@@ -432,6 +507,20 @@ class KeyStore:
     def _day(self, day: date) -> Path:
         return self._folder / "days" / day.isoformat()
 
+    def _evidence(self, run_id: str) -> Path:
+        if not _RUN.fullmatch(run_id):
+            raise IntegrityError("the bundle names no run whose key could be looked for; fetch it again")
+        return self._folder / "evidence" / run_id
+
+    def _key_in(self, path: Path, run_id: str) -> bytes:
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(_SUPPRESSED):
+            raise RefusedError(
+                f"the evidence of run {run_id} was destroyed in erasure {text.removeprefix(_SUPPRESSED)}, since somebody in it was erased; "
+                "what was decided stands in the ledger"
+            )
+        return self._unwrapped(bytes.fromhex(text), f"the evidence of run {run_id}")
+
     def _entry(self, subject_id: str) -> Path:
         token = hmac.new(self._index_secret(), b"subject-index" + subject_id.encode(), hashlib.sha256).hexdigest()
         return self._folder / "index" / token
@@ -445,7 +534,7 @@ class KeyStore:
             return given[0]
         path = self._folder / _MASTER
         if not path.is_file():
-            wraps = any((self._folder / wrapped).is_dir() for wrapped in ("people", "days"))
+            wraps = any((self._folder / wrapped).is_dir() for wrapped in _WRAPS)
             # Looked for again: another process may have made it meanwhile, and wrapped its first key by it.
             if wraps and not path.is_file():
                 raise IntegrityError(

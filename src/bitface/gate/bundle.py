@@ -1,57 +1,33 @@
-"""A gate's decision with all that it rests on, in one file: anyone can decide again, bit for bit, without one face."""
+"""A gate's decision with all that it rests on, in one file: it is decided again, bit for bit, without one face.
+
+What was decided, by which parameters and on which digests, anybody may read. What it rests on is rows of people: they are sealed, or
+in the clear in a copy that its owner made for somebody.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
-from bitface.errors import IntegrityError
-from bitface.evaluation.counterfactual import Change, PairedAnswers
-from bitface.evaluation.predictions import Predictions
+from bitface.errors import InputError, IntegrityError
+from bitface.gate.bundle_rows import arrays_of, description_of, evidence_of, rows_of, text_of
+from bitface.gate.container import UNREADABLE, packed, read_members, unpacked
 from bitface.gate.decision import GateDecision, evaluate_gate
-from bitface.gate.evidence import (
-    RULES,
-    ConsentEvidence,
-    DriftEvidence,
-    ExplanationEvidence,
-    GateEvidence,
-    RegionEvidence,
-)
+from bitface.gate.evidence import RULES, GateEvidence
 from bitface.params import GateParams
 
-FORMAT: Final = RULES
-_FORMER: Final = 5
-"""Still read, and replayed by its own edition of the rules."""
+FORMAT: Final = 7
+_RULES_OF: Final[Mapping[int, int]] = {5: 5, 6: 6, FORMAT: RULES}
+"""Format -> the edition of the rules that its decision was made by. Those before 7 name people, and are still read and replayed."""
 DOCUMENT: Final = "gate.json"
-_ROLES: Final = ("one_bit", "twin", "champion")
-_COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
-_REGION_COLUMNS: Final = ("persons", "labels", "expected_share", "expected_area", "outside_share")
-_ASKED_COLUMNS: Final = ("persons", "changed", "shift")
-_BYTES_MAX: Final = 512 * 1024 * 1024
-_FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_UNREADABLE: Final = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a zip that was touched raises: a flag of encryption and an unknown method are a RuntimeError."""
+SEALED: Final = "people.sealed"
 _UNASKED: Final[Mapping[str, Any]] = {
     "required_values": {},
     "unknown_share_max": 0.0,
@@ -60,15 +36,17 @@ _UNASKED: Final[Mapping[str, Any]] = {
     "counterfactual_changed_max": 0.05,
     "counterfactual_shift_max": 0.25,
 }
-"""Parameters that the rules of the former edition did not have; none of them is read when its bundles are replayed."""
-Arrays = Mapping[str, NDArray[Any]]
+"""Parameters that the rules of edition 5 did not have; none of them is read when its bundles are replayed."""
+Seal = Callable[[bytes, str], bytes]
+"""Encrypts the rows of people for a run, or opens them again; the id of the run is bound to them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateBundle:
     """Evidence, parameters and seed of a gate, the decision that it recorded as canonical JSON, and the digests of what was judged.
 
-    `digests` names what the evidence speaks of, for example `model`, `dataset`, `consent_snapshot`.
+    `digests` names what the evidence speaks of, for example `run`, `model`, `dataset`, `consent_snapshot`. `names_people` says whether
+    people and samples go by their own names, as before format 7, or by those of `gate.unnamed`.
     """
 
     evidence: GateEvidence
@@ -76,6 +54,16 @@ class GateBundle:
     seed: int
     digests: Mapping[str, str]
     recorded: str
+    sha256: str
+    names_people: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What anybody may read of a bundle: the decision as it was recorded, what it speaks of, and the digest of the whole."""
+
+    decision: Mapping[str, Any]
+    digests: Mapping[str, str]
     sha256: str
 
 
@@ -94,42 +82,65 @@ def write_bundle(
     seed: int,
     decision: GateDecision,
     digests: Mapping[str, str],
+    seal: Seal | None = None,
 ) -> str:
-    """Writes the bundle (a zip of `gate.json` and plain arrays), whole or not at all; returns the SHA-256 of its content.
+    """Writes the bundle, whole or not at all; returns the SHA-256 of its content, which is the same whether `seal` seals it or not.
 
-    It holds pseudonyms, labels and scores, and nothing that shows a face. The digest covers the canonical content and not
-    the file, so that it depends on no version of zip.
+    The digest is that of `gate.json`, which holds the digest of the rows of people; `digests["run"]` names the run that they are
+    sealed for.
     """
-    arrays = _arrays(evidence)
-    document = _document(evidence, params, seed, decision, digests)
-    sha256 = _digest(document, arrays)
-    write_atomically(path, _zipped({**document, "sha256": sha256}, arrays))
+    rows = rows_of(evidence)
+    document = _document(evidence, params, seed, decision, digests) | {"people_sha256": _rows_sha256(rows)}
+    sha256 = _sha256(_canonical(document).encode())
+    write_atomically(path, packed({DOCUMENT: text_of({**document, "sha256": sha256}), **_sealed(rows, digests, seal)}))
     return sha256
 
 
-def read_bundle(path: Path) -> GateBundle:
-    """The bundle at `path`.
+def read_bundle(path: Path, unseal: Seal | None = None) -> GateBundle:
+    """The bundle at `path`; one whose people are sealed is opened by `unseal`.
 
     Raises:
-        IntegrityError: it is missing, unreadable, of another format, or its content is not that of its digest.
+        IntegrityError: it is missing, unreadable, of another format, sealed while there is no `unseal`, or any byte is not the one that
+            was written. What `unseal` raises: it is not opened here.
     """
     try:
-        document, arrays = _unzipped(path)
-        stated = document.pop("sha256")
-        if document["format"] not in (FORMAT, _FORMER) or _digest(document, arrays) != stated:
-            raise IntegrityError(f"'{path.name}' is not the bundle that its digest names; fetch it again")
-        return GateBundle(
-            evidence=_evidence(document["evidence"], arrays, document["format"]),
-            params=GateParams.model_validate(
-                {**(_UNASKED if document["format"] == _FORMER else {}), **document["params"]}
-            ),
-            seed=document["seed"],
-            digests=document["digests"],
-            recorded=_canonical(document["decision"]),
-            sha256=stated,
+        document, rows = _opened(path, unseal)
+        return _bundle(document, rows)
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def read_recorded(path: Path) -> Recorded:
+    """The decision that a bundle recorded, without the rows of people.
+
+    Raises:
+        IntegrityError: the bundle is missing, unreadable or of another format, or what is read is not what its digest names.
+    """
+    try:
+        document, rows = _checked(path)
+        if document["format"] != FORMAT:
+            _check_former(document, rows, path)
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    return Recorded(decision=document["decision"], digests=document["digests"], sha256=document["sha256"])
+
+
+def write_unsealed(path: Path, source: Path, unseal: Seal) -> str:
+    """Writes a copy of the bundle `source` with the rows of people in the clear; returns its digest, which is that of `source`.
+
+    Raises:
+        InputError: it is of a format that names people. IntegrityError: as `read_bundle`. What `unseal` raises.
+    """
+    try:
+        document, rows = _opened(source, unseal)
+    except UNREADABLE as error:
+        raise _unreadable(source, error) from error
+    if document["format"] != FORMAT:
+        raise InputError(
+            f"'{source.name}' names pseudonyms, as bundles before format {FORMAT} do; retrain, and hand that one out"
         )
-    except _UNREADABLE as error:
-        raise IntegrityError(f"no gate bundle can be read from '{path.name}' ({type(error).__name__})") from error
+    write_atomically(path, packed({DOCUMENT: text_of(document), **rows}))
+    return str(document["sha256"])
 
 
 def replay(bundle: GateBundle) -> Replay:
@@ -141,30 +152,9 @@ def replay(bundle: GateBundle) -> Replay:
 def _document(
     evidence: GateEvidence, params: GateParams, seed: int, decision: GateDecision, digests: Mapping[str, str]
 ) -> dict[str, Any]:
-    described = {
-        "emotions": list(evidence.emotions),
-        "models": {role: list(model.emotions) for role in _ROLES if (model := getattr(evidence, role)) is not None},
-        "champion_version": evidence.champion_version,
-        "slices": {person: dict(values) for person, values in evidence.slices.items()},
-        "runtimes": sorted(evidence.latency_ms),
-        "processor": sorted(evidence.cpu_ms),
-        "explanations": [
-            {"method": map_.method, "baseline": map_.baseline, "additive": map_.additive}
-            for map_ in evidence.explanations
-        ],
-        "regions": None
-        if evidence.regions is None
-        else {"reads": evidence.regions.reads, "champion": evidence.regions.champion_expected_share is not None},
-        "consent": asdict(evidence.consent) if evidence.consent else None,
-        "drift": asdict(evidence.drift) if evidence.drift else None,
-        "window": asdict(evidence.window) if evidence.window else None,
-        "counterfactuals": None
-        if evidence.counterfactuals is None
-        else [asked.change for asked in evidence.counterfactuals],
-    }
     return {
         "format": FORMAT,
-        "evidence": described,
+        "evidence": description_of(evidence),
         "params": params.model_dump(mode="json"),
         "seed": seed,
         "digests": dict(digests),
@@ -172,109 +162,79 @@ def _document(
     }
 
 
-def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
-    models = {role: getattr(evidence, role) for role in _ROLES}
-    arrays = {
-        f"{role}/{column}": getattr(model, column) for role, model in models.items() if model for column in _COLUMNS
-    }
-    arrays |= {f"latency/{index}": evidence.latency_ms[name] for index, name in enumerate(sorted(evidence.latency_ms))}
-    arrays |= {f"processor/{index}": evidence.cpu_ms[name] for index, name in enumerate(sorted(evidence.cpu_ms))}
-    for index, map_ in enumerate(evidence.explanations):
-        arrays |= {f"explanation/{index}/gaps": map_.gaps, f"explanation/{index}/persons": map_.persons}
-    for asked in evidence.counterfactuals or ():
-        arrays |= {f"counterfactual/{asked.change}/{column}": getattr(asked, column) for column in _ASKED_COLUMNS}
-    if evidence.regions is not None:
-        arrays |= {f"regions/{column}": getattr(evidence.regions, column) for column in _REGION_COLUMNS}
-        if evidence.regions.champion_expected_share is not None:
-            arrays["regions/champion_expected_share"] = evidence.regions.champion_expected_share
-    return {name: np.asarray(array) for name, array in arrays.items()}
+def _sealed(rows: Mapping[str, bytes], digests: Mapping[str, str], seal: Seal | None) -> Mapping[str, bytes]:
+    return rows if seal is None else {SEALED: seal(packed(rows), digests["run"])}
 
 
-def _evidence(described: dict[str, Any], arrays: Arrays, rules: int) -> GateEvidence:
-    models = {
-        role: Predictions(emotions=tuple(emotions), **{column: arrays[f"{role}/{column}"] for column in _COLUMNS})
-        for role, emotions in described["models"].items()
-    }
-    return GateEvidence(
-        emotions=tuple(described["emotions"]),
-        **{role: models.get(role) for role in _ROLES},
-        champion_version=described["champion_version"],
-        slices=described["slices"],
-        latency_ms={name: arrays[f"latency/{index}"] for index, name in enumerate(described["runtimes"])},
-        explanations=tuple(
-            ExplanationEvidence(
-                **facts, gaps=arrays[f"explanation/{index}/gaps"], persons=arrays[f"explanation/{index}/persons"]
-            )
-            for index, facts in enumerate(described["explanations"])
-        ),
-        regions=_regions(described["regions"], arrays),
-        consent=ConsentEvidence(**described["consent"]) if described["consent"] else None,
-        drift=DriftEvidence(**described["drift"]) if described["drift"] else None,
-        window=DriftEvidence(**described["window"]) if described["window"] else None,
-        cpu_ms={name: arrays[f"processor/{index}"] for index, name in enumerate(described.get("processor", ()))},
-        rules=rules,
-        counterfactuals=_counterfactuals(described.get("counterfactuals"), arrays),
-    )
+def _opened(path: Path, unseal: Seal | None) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A bundle's document, and the rows of people in the clear, both as their digests name them."""
+    document, rows = _checked(path)
+    if document["format"] != FORMAT:
+        _check_former(document, rows, path)
+        return document, rows
+    if SEALED in rows:
+        if unseal is None:
+            raise IntegrityError(f"the people in '{path.name}' are sealed; give what opens them")
+        rows = unpacked(unseal(rows[SEALED], document["digests"]["run"]), path.name)
+    _check(_rows_sha256(rows) == document["people_sha256"], path)
+    return document, rows
 
 
-def _counterfactuals(described: list[Change] | None, arrays: Arrays) -> tuple[PairedAnswers, ...] | None:
-    if described is None:
-        return None
-    return tuple(
-        PairedAnswers(
-            change=change, **{column: arrays[f"counterfactual/{change}/{column}"] for column in _ASKED_COLUMNS}
-        )
-        for change in described
-    )
+def _checked(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A bundle's document, and its other members as they lie there; of a format before 7 nothing is checked yet."""
+    data, members = read_members(path)
+    text = members.pop(DOCUMENT)
+    document: dict[str, Any] = json.loads(text)
+    _check(document["format"] in _RULES_OF, path)
+    if document["format"] == FORMAT:
+        _check(text == text_of(document) and data == packed({DOCUMENT: text, **members}), path)
+        _check(_sha256(_canonical(_told(document)).encode()) == document["sha256"], path)
+    return document, members
 
 
-def _regions(described: dict[str, Any] | None, arrays: Arrays) -> RegionEvidence | None:
-    if described is None:
-        return None
-    return RegionEvidence(
-        reads=described["reads"],
-        **{column: arrays[f"regions/{column}"] for column in _REGION_COLUMNS},
-        champion_expected_share=arrays["regions/champion_expected_share"] if described["champion"] else None,
-    )
-
-
-def _digest(document: Mapping[str, Any], arrays: Arrays) -> str:
-    digest = hashlib.sha256(_canonical(document).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+def _check_former(document: Mapping[str, Any], rows: Mapping[str, bytes], path: Path) -> None:
+    """The digest of formats 5 and 6 covers the document and the values of arrays."""
+    digest = hashlib.sha256(_canonical(_told(document)).encode())
+    for name, array in sorted(arrays_of(rows).items()):
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+        digest.update(np.ascontiguousarray(array).tobytes())
+    _check(digest.hexdigest() == document["sha256"], path)
+
+
+def _told(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the digest of a document covers."""
+    return {name: value for name, value in document.items() if name != "sha256"}
+
+
+def _bundle(document: Mapping[str, Any], rows: Mapping[str, bytes]) -> GateBundle:
+    rules = _RULES_OF[document["format"]]
+    return GateBundle(
+        evidence=evidence_of(document["evidence"], rows, rules),
+        params=GateParams.model_validate({**(_UNASKED if rules < RULES else {}), **document["params"]}),
+        seed=document["seed"],
+        digests=document["digests"],
+        recorded=_canonical(document["decision"]),
+        sha256=document["sha256"],
+        names_people=document["format"] != FORMAT,
+    )
+
+
+def _rows_sha256(rows: Mapping[str, bytes]) -> str:
+    return _sha256(_canonical({name: _sha256(data) for name, data in rows.items()}).encode())
+
+
+def _check(holds: bool, path: Path) -> None:
+    if not holds:
+        raise IntegrityError(f"'{path.name}' is not the bundle that its digest names; fetch it again")
+
+
+def _unreadable(path: Path, error: Exception) -> IntegrityError:
+    return IntegrityError(f"no gate bundle can be read from '{path.name}' ({type(error).__name__})")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _canonical(document: Any) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _zipped(document: Mapping[str, Any], arrays: Arrays) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, DOCUMENT, (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, arrays[name], allow_pickle=False)
-            _add(archive, f"{name}.npy", member.getvalue())
-    return buffer.getvalue()
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    archive.writestr(zipfile.ZipInfo(name, _FIXED_TIME), data, zipfile.ZIP_DEFLATED)
-
-
-def _unzipped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    with zipfile.ZipFile(path) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-        if size > _BYTES_MAX:
-            raise IntegrityError(f"'{path.name}' unpacks to {size} bytes, more than {_BYTES_MAX}; it is no gate bundle")
-        document: dict[str, Any] = json.loads(archive.read(DOCUMENT))
-        arrays = {
-            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-            for name in archive.namelist()
-            if name != DOCUMENT
-        }
-    return document, arrays

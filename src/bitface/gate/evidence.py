@@ -14,7 +14,7 @@ from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import Reads
 
 RULES: Final = 6
-"""Edition of the rules, and format of the bundle. Edition 5 judged latency on the wall, let doubt about a disparity advise, and did
+"""Edition of the rules. Edition 5 judged latency on the wall, let doubt about a disparity advise, and did
 not ask whom a set leaves out."""
 
 

@@ -112,7 +112,7 @@ def promotions(connection: Connection, name: str, alias: Alias) -> tuple[Promoti
 
 def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[str, ...]:
     """Raises where the move must not be; returns the ids of the keys that approved it."""
-    models, decisions = tables.models, tables.decisions
+    models, decisions, runs = tables.models, tables.decisions, tables.runs
     wanted = (models.c.name == move.name) & (models.c.version == move.to_version)
     model = connection.execute(select(models).where(wanted)).mappings().first()
     if model is None:
@@ -127,11 +127,14 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     named = (decisions.c.decision_sha256 == move.decision_sha256) & (
         decisions.c.bundle_sha256 == model["bundle_sha256"]
     )
-    decision = connection.execute(select(decisions.c.decision).where(named)).scalar_one_or_none()
-    if decision is None:
+    judged = connection.execute(select(decisions.c.decision, decisions.c.run_id).where(named)).one_or_none()
+    if judged is None:
         raise InputError(
             f"no decision on record for the bundle of version {move.to_version}; let the gate decide first"
         )
+    decision = judged.decision
+    # A run of another purpose may have made the very same bundle, and judged it on people who do not allow more.
+    check_promotable(connection.execute(select(runs.c.purpose).where(runs.c.run_id == judged.run_id)).scalar_one())
     if move.alias == "demo":
         _check_demo(connection, move, decision, model["evidence"])
         return ()

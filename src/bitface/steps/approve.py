@@ -40,7 +40,7 @@ def standing(version: int, ledger: Ledger) -> Standing:
         said = decisions[-1].decision if decisions else "nothing"
         look = f"`bitface gate show {decisions[-1].run_id}` says why" if decisions else "retrain"
         raise GateError(f"the gate said {said} of version {version}; only promote lets it go live; {look}")
-    run = ledger.run(model.run_id)
+    run = ledger.run_of(model)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if dataset is None:
         raise IntegrityError(f"the dataset version of version {version} is not on record; restore the ledger")

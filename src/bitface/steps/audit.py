@@ -11,7 +11,7 @@ from typing import Any, Final
 from bitface.consent.admission import admit_people
 from bitface.dataset.decryptions import HEAD, Head, decryptions_of, problems_of, read_head
 from bitface.dataset.files import sha256_of
-from bitface.dataset.keys import KeyStore
+from bitface.dataset.keys import KeyStore, evidence_handed_out, evidence_read
 from bitface.errors import InputError
 from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
@@ -28,6 +28,7 @@ Records = list[dict[str, Any]]
 def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datetime) -> Records:
     """Every dataset, run, model, time as an alias and file that rests on a person, with the consent events; oldest first in each kind."""
     found = ledger.whereabouts(person)
+    evidence = [name(run.run_id) for run in found.runs for name in (evidence_read, evidence_handed_out)]
     standing = standing_of(person, ledger, at)
     return [
         *({"kind": "consent", **event} for event in standing["events"]),
@@ -37,7 +38,7 @@ def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datet
         *(_model(one, ledger) for one in found.models),
         *({"kind": "alias", **asdict(one)} for one in found.periods),
         *({"kind": "own file", **one} for one in own_files(person, home, data)),
-        *({"kind": "opened", **entry} for entry in decryptions_of(home / DECRYPTIONS, person)),
+        *({"kind": "opened", **entry} for entry in decryptions_of(home / DECRYPTIONS, person, *evidence)),
         *(
             {"kind": f"file with others: {one.kind}", **_asset(one.run_id, one.path, one.sha256)}
             for one in found.assets
@@ -71,7 +72,7 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
     if run is None or dataset is None:
         raise InputError(f"no run '{run_id[:40]}' on record; {versions_there_are(ledger)}")
     approvals = [row for row in context_rows(ledger, at) if row["context"] == run.context]
-    models = [model for model in ledger.models() if model.run_id == run_id]
+    models = [model for model in ledger.models() if run_id in {one.run_id for one in ledger.runs_of(model)}]
     return [
         {"kind": "run", **asdict(run)},
         {"kind": "dataset", **asdict(dataset)},

@@ -18,6 +18,7 @@ _DONE: Final = {
     "began": "began",
     "ended": "ended",
     "keys_destroyed": "keys destroyed, of",
+    "evidence_destroyed": "evidence of gates destroyed, of runs",
     "keys_published": "keys that are published anyway, of",
     "keys_missing": "no key was here when it began, of",
     "files_deleted": "files deleted",
@@ -76,6 +77,7 @@ def _sections(proof: Mapping[str, Any]) -> Records:
         *({"kind": "place searched", **one} for one in proof.get("searched", ())),
         *({"kind": "kept for another dataset", **one} for one in proof.get("kept_for_others", ())),
         *({"kind": "digest searched for and absent", "sha256": one} for one in proof.get("digests_absent", ())),
+        *({**one, "kind": "copy in the clear that was handed out"} for one in proof.get("evidence_handed_out", ())),
         *({"kind": "what stays", "what": one} for one in proof.get("residual", ())),
         {"kind": "seconds", **{name: f"{value:.1f}" for name, value in proof.get("seconds", {}).items()}},
     ]

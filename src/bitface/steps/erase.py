@@ -16,9 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bitface.dataset.decryptions import decryptions_of
 from bitface.dataset.files import sha256_of, write_once
 from bitface.dataset.index import has_dataset, read_index
-from bitface.dataset.keys import KeyStore
+from bitface.dataset.keys import KeyStore, evidence_handed_out
 from bitface.dataset.shards import shard_name
 from bitface.dataset.subject_ids import id_or_none
 from bitface.dataset.suppression import Suppressed, suppressed_from
@@ -26,7 +27,7 @@ from bitface.errors import GateError, InputError, RefusedError
 from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
-from bitface.steps.audit import own_files
+from bitface.steps.audit import DECRYPTIONS, own_files
 from bitface.steps.consents import check_reason, withdraw
 from bitface.steps.contents import content_of, without_people
 from bitface.steps.erasure_journal import BEGUN, ERASURES, Journal, journal_of, journals, sweep
@@ -44,7 +45,8 @@ RESIDUAL: Final = (
     "the pseudonym in the log of decryptions: when the key was opened, and for what",
     "keyed digests of the owner's id, the pseudonym and each picture, with the keys, beside the dataset and in signed checkpoints: by "
     "them the person is refused at a new import",
-    "copies outside this installation: backups, exported reports, remotes that bitface does not write to, other datasets",
+    "copies outside this installation: backups, exported reports, evidence that `bitface gate open` handed out, remotes that bitface does "
+    "not write to, other datasets",
 )
 
 
@@ -52,8 +54,9 @@ RESIDUAL: Final = (
 class Opened:
     """An erasure that has begun: people are quarantined, and what was made with them is listed. `began` is when.
 
-    `held` are those whose key was here, `remains` what is to stay of each real one, `earlier` erasures of theirs before this one, and
-    `replaces` whether models are to be made again without them. `journal` is where every step writes what it found.
+    `held` are those whose key was here, `evidence` the runs with them whose gate's evidence could be read, `remains` what is to stay of
+    each real one, `earlier` erasures of theirs before this one, and `replaces` whether models are to be made again without them. `journal`
+    is where every step writes what it found.
     """
 
     erasure_id: str
@@ -64,6 +67,7 @@ class Opened:
     remains: Mapping[str, Suppressed]
     earlier: tuple[str, ...]
     replaces: bool
+    evidence: tuple[str, ...]
     journal: Journal = field(compare=False, repr=False)
 
 
@@ -133,7 +137,7 @@ def destroy(
 ) -> dict[str, Any]:
     """Destroys keys, then deletes all that was made with these people; `kept_runs` are of the dataset without them."""
     once = opened.journal.once
-    of_keys = once("keys", lambda: _destroy_keys(opened, keys))
+    of_keys = once("keys", lambda: _destroy_keys(opened, keys, set(kept_runs)))
     listed = once("files listed", lambda: {"files": _derived(opened, place, set(kept_runs))})["files"]
     of_files = once("files", lambda: _delete(place.home, listed))
     of_store = once("objects", lambda: _forget(opened, store))
@@ -177,6 +181,7 @@ def prove(
             "retrain": {**retrained, **_digests(retrained.get("version"), ledger)},
             **found,
             "residual": list(RESIDUAL),
+            "evidence_handed_out": _handed_out(opened, place.home),
             "earlier_erasures": list(opened.earlier),
             "interrupted": journal.interrupted(),
             "journal": journal.lines(),
@@ -227,6 +232,7 @@ def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
         if dry_run
         else document["files_deleted"],
         "keys_destroyed": 0 if dry_run else len(document["keys_destroyed"]),
+        "evidence_destroyed": [] if dry_run else document.get("evidence_destroyed", []),
         "retrained": None if dry_run else retrained.get("run_id"),
         "decision": retrained.get("decision"),
         "not_retrained": retrained.get("failed") or retrained.get("not_needed"),
@@ -262,6 +268,10 @@ def erase_text(found: Mapping[str, Any]) -> str:
     lines = [f"would erase {people}" if found["dry_run"] else f"erased {people}"]
     lines.append(f"  in {len(found['datasets'])} dataset versions, models {', '.join(found['models']) or 'none'}")
     lines.append(f"  {found['files_removed']} files, {found['keys_destroyed']} keys destroyed")
+    if found["evidence_destroyed"]:
+        lines.append(
+            f"  what the gates of {len(found['evidence_destroyed'])} runs judged by can be read by nobody any more"
+        )
     if not found["dry_run"]:
         lines.append(f"  retrained: {found['retrained'] or 'no'}, decision {found['decision'] or 'none'}")
         lines += [f"    because {found['not_retrained']}"] if found.get("not_retrained") else []
@@ -312,6 +322,7 @@ def _begun(people: Named, keys: KeyStore, ledger: Ledger, place: Workspace, at: 
         "began": at.isoformat(),
         "radius": radius,
         "held": sorted(set(people) & set(keys.pseudonyms())),
+        "evidence": sorted(set(radius["runs"]) & keys.sealed_runs()),
         "remains": {who: asdict(stays) for who, stays in zip(people, remains, strict=True) if stays},
         "earlier": list(dict.fromkeys(one.erasure_id for one in before)),
         "replaces": bool(radius["models"]) and not set(people) <= {one.person for one in before},
@@ -345,6 +356,7 @@ def _from_journal(journal: Journal) -> Opened:
         remains=remains,
         earlier=tuple(begun["earlier"]),
         replaces=begun["replaces"],
+        evidence=tuple(begun.get("evidence", ())),
         journal=journal,
     )
 
@@ -386,8 +398,14 @@ def _quarantine(people: Sequence[str], reason: str, ledger: Ledger, at: datetime
     return {"withdrawn": consenting}
 
 
-def _destroy_keys(opened: Opened, keys: KeyStore) -> dict[str, Any]:
-    """Destroys keys. Which ones were is told from what was here at the beginning, so that an interruption hides none."""
+def _destroy_keys(opened: Opened, keys: KeyStore, kept_runs: set[str]) -> dict[str, Any]:
+    """Destroys keys of people, and of the evidence that has a row of theirs. Which ones were is told from what was here at the beginning,
+    so that an interruption hides none.
+    """
+    runs = set(opened.radius["runs"]) - kept_runs
+    evidence = runs & {*opened.evidence, *keys.sealed_runs()}
+    for run_id in sorted(runs):
+        keys.destroy_evidence(run_id, opened.erasure_id)
     for person in opened.people:
         keys.destroy(person, opened.erasure_id, opened.remains.get(person))
     left, real = set(keys.pseudonyms()), [person for person in opened.people if not is_synthetic(person)]
@@ -395,7 +413,15 @@ def _destroy_keys(opened: Opened, keys: KeyStore) -> dict[str, Any]:
         "keys_destroyed": [person for person in opened.held if person not in left],
         "keys_published": [person for person in opened.people if is_synthetic(person)],
         "keys_missing": [person for person in real if person not in opened.held],
+        "evidence_destroyed": sorted(evidence - keys.sealed_runs()),
     }
+
+
+def _handed_out(opened: Opened, home: Path) -> list[dict[str, Any]]:
+    """Copies of evidence with them that `bitface gate open` made: what, when, by whom."""
+    names = map(evidence_handed_out, opened.radius["runs"])
+    noted = decryptions_of(home / DECRYPTIONS, *names)
+    return [{"what": entry["person"], "at": entry["at"], "who": entry["who"]} for entry in noted]
 
 
 def _delete(home: Path, names: Sequence[str]) -> dict[str, Any]:

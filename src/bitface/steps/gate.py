@@ -1,29 +1,36 @@
-"""Hands the gate what was measured, writes the decision as a bundle that anybody can replay, and reads it again."""
+"""Hands the gate what was measured, without names, writes the decision as a bundle that can be replayed, and reads it again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bitface.consent.admission import admit_people
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.sealed_evidence import names_by, open_evidence, seal_evidence
+from bitface.errors import InputError, IntegrityError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
-from bitface.gate.bundle import read_bundle, replay, write_bundle
+from bitface.gate.bundle import GateBundle, Seal, read_bundle, read_recorded, replay, write_bundle, write_unsealed
 from bitface.gate.cells import Cell
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
+from bitface.gate.unnamed import Token, unnamed
 from bitface.ledger.ledger import Ledger
 from bitface.params import GateKind
 from bitface.steps.artefacts import Findings, Model, Outcome
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.explain import MAPS, Explained
 from bitface.steps.export import Exported
+from bitface.steps.model_choice import versions_there_are
 from bitface.steps.plan import Run, dataset_entry_version
+from bitface.workspace import Workspace
 
 BUNDLE_NAME = "gate.zip"
 
@@ -47,9 +54,13 @@ class Rival:
 
 
 def decide_run(
-    run: Run, model: Model, findings: Findings, rival: Rival | None, ledger: Ledger, at: datetime
+    run: Run, model: Model, findings: Findings, rival: Rival | None, ledger: Ledger, keys: KeyStore, at: datetime
 ) -> Decided:
-    """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good."""
+    """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good.
+
+    Raises:
+        RefusedError: somebody in it was erased meanwhile.
+    """
     bundle, evaluation, explanation, drifted = (
         model.bundle,
         findings.evaluation,
@@ -80,9 +91,11 @@ def decide_run(
         window=findings.window,
         counterfactuals=findings.changed_faces,
     )
-    decision = evaluate_gate(evidence, run.params.gate, run.params.seed)
+    of_nobody = unnamed(evidence, names_in(run.run_id, run.evidence, keys))
+    decision = evaluate_gate(of_nobody, run.params.gate, run.params.seed)
     path = run.folder / BUNDLE_NAME
-    sha256 = write_bundle(path, evidence, run.params.gate, run.params.seed, decision, _digests(run, bundle))
+    seal = partial(seal_evidence, keys=keys, renew=run.evidence == "synthetic")
+    sha256 = write_bundle(path, of_nobody, run.params.gate, run.params.seed, decision, _digests(run, bundle), seal)
     compared = int(rival.version) if rival else None
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
 
@@ -137,9 +150,19 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
     )
 
 
-def replay_bundle(path: Path) -> dict[str, Any]:
+def names_in(run_id: str, evidence: str, keys: KeyStore) -> Token:
+    """What people and samples are called in the evidence of a run of such people: real, synthetic or mixed."""
+    return names_by(run_id, keys.evidence_names(published=evidence == "synthetic"))
+
+
+def opened_bundle(path: Path, keys: KeyStore) -> GateBundle:
+    """A bundle with the people in it. Raises what `read_bundle` and `open_evidence` raise."""
+    return read_bundle(path, partial(open_evidence, keys=keys))
+
+
+def replay_bundle(path: Path, unseal: Seal) -> dict[str, Any]:
     """Derives the decision again from its bundle; JSON of INTERFACE `gate replay`."""
-    outcome = replay(read_bundle(path))
+    outcome = replay(read_bundle(path, unseal))
     return {
         "decision": outcome.decision.verdict,
         "identical": outcome.identical,
@@ -147,10 +170,43 @@ def replay_bundle(path: Path) -> dict[str, Any]:
     }
 
 
-def recorded_decision(path: Path) -> dict[str, Any]:
-    """The decision as it was recorded in a bundle, with its cells."""
-    outcome = replay(read_bundle(path))
-    return outcome.decision.document()
+def check_judged(run_id: str, runs: Path, ledger: Ledger) -> None:
+    """Raises InputError where no bundle of a run is here; the versions that there are stand in the message."""
+    if not run_id.isalnum() or not (runs / run_id / BUNDLE_NAME).is_file():
+        raise InputError(f"no decision of run '{run_id[:40]}'; {versions_there_are(ledger)}")
+
+
+def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> dict[str, Any]:
+    """The decision as it was recorded in a run's bundle, with its cells; nobody's row is opened for that.
+
+    Raises:
+        IntegrityError: the bundle is not the one on record.
+    """
+    found = read_recorded(runs / run_id / BUNDLE_NAME)
+    decisions = (one for model in ledger.models() for one in ledger.decisions(model.bundle_sha256))
+    on_record = {one.decision_sha256 for one in decisions if one.run_id == run_id}
+    if on_record and found.sha256 not in on_record:
+        raise IntegrityError(f"the gate bundle of run {run_id} is not the recorded one; restore it")
+    return dict(found.decision)
+
+
+def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
+    """Writes a copy of a run's bundle that anybody can replay, and notes that; returns its digest.
+
+    Raises:
+        InputError: `out` lies in the home or the dataset, where no erasure would know it. What `write_unsealed` and `open_evidence` raise.
+    """
+    if any(out.resolve().is_relative_to(folder.resolve()) for folder in (place.home, place.data)):
+        raise InputError(
+            f"'{out.name}' would lie in this installation's home or dataset, where an erasure would not know it; name a file elsewhere"
+        )
+
+    def noted(sealed: bytes, run: str) -> bytes:
+        content = open_evidence(sealed, run, keys)
+        keys.note_handed_out(run)
+        return content
+
+    return write_unsealed(out, place.runs / run_id / BUNDLE_NAME, noted)
 
 
 def decision_text(document: Mapping[str, Any]) -> str:

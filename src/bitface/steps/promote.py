@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from bitface.dataset.files import sha256_of
+from bitface.dataset.keys import KeyStore
 from bitface.errors import GateError, InputError, IntegrityError
-from bitface.gate.bundle import read_bundle, replay
+from bitface.gate.bundle import replay
 from bitface.ledger.entries import ApprovalRule, ApprovalsMissingError, ModelEntry, Promotion
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
 from bitface.params import PromotionParams
 from bitface.steps.approve import Standing, standing
-from bitface.steps.gate import BUNDLE_NAME
+from bitface.steps.gate import BUNDLE_NAME, opened_bundle
 from bitface.steps.model_choice import versions_there_are
 
 
@@ -21,12 +22,13 @@ def rule_of(params: PromotionParams) -> ApprovalRule:
     return ApprovalRule(required=params.approvals_required, roles=params.roles)
 
 
-def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Ledger) -> Promotion:
+def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Ledger, keys: KeyStore) -> Promotion:
     """Makes a version the champion, provided that the champion is still the one that its gate compared it with.
 
     Raises:
         InputError: no such version, or its gate bundle is gone. IntegrityError: the bundle is not the recorded one, or its
-            decision cannot be derived again. GateError: the gate or the approvals do not allow it. RefusedError: consent.
+            decision cannot be derived again. GateError: the gate or the approvals do not allow it. RefusedError: consent, or somebody in
+            the evidence was erased.
     """
     found = standing(version, ledger)
     current = ledger.champion()
@@ -35,7 +37,7 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
     return ledger.promote(
         version,
         expected_previous=expected_previous(
-            _compared_with(found, runs, ledger), found.model.evidence, current, _is_over(current, ledger)
+            _compared_with(found, runs, ledger, keys), found.model.evidence, current, _is_over(current, ledger)
         ),
         decision_sha256=found.decision.decision_sha256,
         actor=actor,
@@ -150,15 +152,19 @@ def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
     )
 
 
-def _compared_with(found: Standing, runs: Path, ledger: Ledger) -> int | None:
-    path = runs / found.model.run_id / BUNDLE_NAME
+def _compared_with(found: Standing, runs: Path, ledger: Ledger, keys: KeyStore) -> int | None:
+    """Which champion the gate's latest word on a version compared with: that of the run that judged last, which may have made a bundle that
+    was there already.
+    """
+    run_id = found.decision.run_id
+    path = runs / run_id / BUNDLE_NAME
     if not path.is_file():
-        raise InputError(f"the gate bundle of run {found.model.run_id} is gone; restore it, or retrain")
-    bundle = read_bundle(path)
-    # Its content has one digest and its file another: what no reader looks at, such as a date in the zip, is touched by nobody either.
-    files = {one.sha256 for one in ledger.assets(found.model.run_id) if Path(one.path).name == BUNDLE_NAME}
+        raise InputError(f"the gate bundle of run {run_id} is gone; restore it, or retrain")
+    bundle = opened_bundle(path, keys)
+    # Its content has one digest and its file another: what no reader looks at, such as a date in a former zip, is touched by nobody either.
+    files = {one.sha256 for one in ledger.assets(run_id) if Path(one.path).name == BUNDLE_NAME}
     if bundle.sha256 != found.decision.decision_sha256 or (files and sha256_of(path) not in files):
-        raise IntegrityError(f"the gate bundle of run {found.model.run_id} is not the recorded one; restore it")
+        raise IntegrityError(f"the gate bundle of run {run_id} is not the recorded one; restore it")
     again = replay(bundle)
     if not again.identical or again.decision.verdict != found.decision.decision:
         raise IntegrityError(f"the decision on version {found.model.version} cannot be derived again; retrain")

@@ -40,7 +40,7 @@ def reconcile(runs: Path, ledger: Ledger, open_tracking: Callable[[], Tracking])
         return ()
     tracking = open_tracking()
     shown = tracking.shown(MODEL_NAME)
-    said = [_show_again(model, runs, tracking) for model in models if model.version not in shown.versions]
+    said = [_show_again(model, runs, ledger, tracking) for model in models if model.version not in shown.versions]
     wanted = project_aliases(ledger, tracking)
     found = {alias: shown.aliases.get(alias) for alias in ALIASES if alias in wanted}
     said += [_moved(alias, at, wanted[alias], ledger) for alias, at in found.items() if at != wanted[alias]]
@@ -73,8 +73,9 @@ def show_version(run_folder: Path, tracking: Tracking) -> int | None:
     return int(document["version"])
 
 
-def _show_again(model: ModelEntry, runs: Path, tracking: Tracking) -> str:
-    if show_version(runs / model.run_id, tracking) != model.version:
+def _show_again(model: ModelEntry, runs: Path, ledger: Ledger, tracking: Tracking) -> str:
+    shown = (show_version(runs / run.run_id, tracking) for run in ledger.runs_of(model))
+    if model.version not in shown:
         return f"version {model.version} is not in the registry, and its run's files are gone; it cannot be shown"
     return f"version {model.version} was not in the registry, since its run was interrupted; it is now"
 

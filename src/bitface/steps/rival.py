@@ -9,19 +9,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.dataset.keys import KeyStore
 from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import ClipTable
-from bitface.gate.bundle import read_bundle
-from bitface.ledger.entries import ModelEntry
+from bitface.gate.unnamed import sample_token
+from bitface.ledger.entries import ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ports import Runtime
 from bitface.steps.evaluate import runtime_predictions, with_centred_scores
-from bitface.steps.gate import BUNDLE_NAME, Rival
+from bitface.steps.gate import BUNDLE_NAME, Rival, names_in, opened_bundle
 from bitface.steps.plan import Run
 
 
 def find_rival(
-    run: Run, judged: Predictions, table: ClipTable, ledger: Ledger, runs: Path, champion: Callable[[], Runtime]
+    run: Run,
+    judged: Predictions,
+    table: ClipTable,
+    ledger: Ledger,
+    runs: Path,
+    keys: KeyStore,
+    champion: Callable[[], Runtime],
 ) -> tuple[Rival | None, str | None]:
     """The champion to compare with, and a sentence where there is one that is not compared with.
 
@@ -45,29 +52,35 @@ def find_rival(
     rows = {str(name): row for row, name in enumerate(table.sample_ids)}
     own = table.where(np.array([rows[str(name)] for name in judged.sample_ids], dtype=np.int64))
     live = with_centred_scores(runtime_predictions(own, champion()))
-    learned_from = np.isin(judged.persons, sorted(_people_learned_from(entry, ledger)))[:, None]
-    scores = np.where(learned_from, _recorded(entry, judged, live.emotions, runs), live.scores)
+    made_by = ledger.run_of(entry)
+    learned_from = np.isin(judged.persons, sorted(_people_learned_from(made_by, ledger)))[:, None]
+    scores = live.scores
+    if made_by is not None and learned_from.any():
+        scores = np.where(learned_from, _recorded(made_by.run_id, entry, judged, live.emotions, runs, keys), scores)
     if not np.isfinite(scores).all():
         return Rival(version=str(entry.version), predictions=None), None
     return Rival(version=str(entry.version), predictions=replace(live, scores=scores)), None
 
 
-def _people_learned_from(entry: ModelEntry, ledger: Ledger) -> set[str]:
-    run = ledger.run(entry.run_id)
-    members = ledger.members(run.dataset_version) if run else ()
+def _people_learned_from(made_by: RunEntry | None, ledger: Ledger) -> set[str]:
+    members = ledger.members(made_by.dataset_version) if made_by else ()
     return {member.person for member in members if member.split in ("train", "validation")}
 
 
-def _recorded(entry: ModelEntry, judged: Predictions, emotions: tuple[str, ...], runs: Path) -> NDArray[np.float64]:
+def _recorded(
+    run_id: str, entry: ModelEntry, judged: Predictions, emotions: tuple[str, ...], runs: Path, keys: KeyStore
+) -> NDArray[np.float64]:
     """What the champion's own gate recorded of the judged samples, centred; NaN where it recorded nothing."""
     scores = np.full((len(judged), len(emotions)), np.nan)
-    path = runs / entry.run_id / BUNDLE_NAME
-    recorded = read_bundle(path).evidence.one_bit if path.is_file() else None
-    if recorded is None or recorded.emotions != emotions:
+    path = runs / run_id / BUNDLE_NAME
+    bundle = opened_bundle(path, keys) if path.is_file() else None
+    if bundle is None or bundle.evidence.one_bit is None or bundle.evidence.one_bit.emotions != emotions:
         return scores
-    found = with_centred_scores(recorded).scores
+    recorded = with_centred_scores(bundle.evidence.one_bit)
     row_of = {str(name): row for row, name in enumerate(recorded.sample_ids)}
+    token = names_in(run_id, entry.evidence, keys)
     for row, name in enumerate(judged.sample_ids):
-        if str(name) in row_of:
-            scores[row] = found[row_of[str(name)]]
+        called = str(name) if bundle.names_people else sample_token(str(name), token)
+        if called in row_of:
+            scores[row] = recorded.scores[row_of[called]]
     return scores
