@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from bitface.faces.synthetic_people import SyntheticPerson, Variation
     from bitface.steps.counterfactual import Redrawing
     from bitface.steps.explain_faces import Explainer
+    from bitface.steps.frames import Frames
     from bitface.steps.plan import Run
     from bitface.steps.predict import Reader
     from bitface.steps.synthesis import Synthesis
@@ -531,6 +532,26 @@ def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str
         entry = choose_model(reference, purpose, ledger)
         ledger.check_use(entry, purpose, context)
         return served_runtime(tools, entry)
+
+
+def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Frames:
+    """The frames of a picture or a clip whose faces may be put on a page: these are shown, whatever becomes of the file meanwhile.
+
+    Raises:
+        RefusedError: policy refuses purpose or context; or somebody on it is on record, and does not allow to be shown.
+        InputError: nothing there that can be read.
+    """
+    from bitface.steps.frames import frames_of
+    from bitface.steps.reentry import reentry
+    from bitface.steps.showing import OnRecord, check_shown
+
+    place = tools.workspace
+    with tools.ledger as ledger:
+        ledger.check_any_use(purpose, context)
+        frames = frames_of(path, tools.params.explain.clip_frames, tools.read_image, tools.read_video)
+        gone = reentry(tools.keys, place.home)
+        check_shown(frames.pictures, context, OnRecord(data=place.data, gone=gone, ledger=ledger, encode=tools.encode))
+    return frames
 
 
 def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:

@@ -15,6 +15,7 @@ from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packa
 from bitface.dataset.import_rows import ImportRow
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, RefusedError
+from bitface.faces.looks import Marks, look_of
 from bitface.faces.seen import SeenFaces
 from bitface.params import read_params
 from bitface.steps.intake_decision import Intake
@@ -107,7 +108,7 @@ def test_every_face_is_judged_once_and_pictures_without_one_are_counted() -> Non
     assert "happiness AUC 1.000" in found.sentence()
 
 
-def erased_ones(folder: Path, *subjects: str, pictures: tuple[str, ...] = ()) -> KeyStore:
+def erased_ones(folder: Path, *subjects: str, pictures: tuple[Marks, ...] = ()) -> KeyStore:
     """Keys of an installation where these were erased, the first one with these pictures."""
     keys = KeyStore(folder)
     for number, subject in enumerate(subjects):
@@ -139,8 +140,12 @@ def test_somebody_with_a_picture_of_somebody_who_was_erased_is_not_judged(tmp_pa
         return picture
 
     erased = hashlib.sha256(encode_frames(distinct(Path("2-1.jpg"), "")[None], lossless=True)).hexdigest()
-    found = judge(keys=erased_ones(tmp_path, "somebody", pictures=(erased,)), look=distinct)
+    found = judge(keys=erased_ones(tmp_path, "somebody", pictures=(Marks(sha256=erased),)), look=distinct)
     assert (found.people, found.left_out, found.document()["left_out"]) == (4, 1, 1)
+    looked = np.random.default_rng(7).integers(0, 256, (34, 34, 3)).astype(np.uint8)
+    alike = Marks(sha256="0" * 64, looks=(look_of(np.kron(looked, np.ones((2, 2, 1), np.uint8))),))
+    stored_anew = erased_ones(tmp_path / "anew", "somebody", pictures=(alike,))
+    assert judge(keys=stored_anew, look=lambda p, w: looked if p.name == "2-0.jpg" else read(p, w)).left_out == 1
     assert judge(keys=erased_ones(tmp_path / "none", "somebody"), look=distinct).left_out == 0
 
 

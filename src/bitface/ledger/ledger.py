@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, Table, and_, func, select
 
+from bitface.consent.admission import Use
 from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval, LicenceRecord
@@ -362,6 +363,11 @@ class Ledger:
         """Lets some version be used now. Raises what `use.check_any` raises."""
         with self._trusting() as connection:
             use.check_any(connection, purpose, context, self._clock())
+
+    def check_picture(self, person: str, licence_id: str, asked: Use) -> None:
+        """Lets a picture of somebody be used now. Raises what `use.check_picture` raises."""
+        with self._trusting() as connection:
+            use.check_picture(connection, person, licence_id, asked, self._clock())
 
     def check_lawful(self, model: ModelEntry) -> None:
         """Raises what `use.check_lawful` raises."""

@@ -1,4 +1,6 @@
-"""The one place that decides use: whether a version may be used for a purpose, in a context, now. It asks the ledger and nothing else."""
+"""The one place that decides use: whether a version, or somebody's picture, may be used for a purpose, in a context, now. It asks the
+ledger and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bitface.consent.policy import check_asked, check_prediction
+from bitface.consent.admission import Use, admit
+from bitface.consent.policy import check_asked, check_prediction, under_licence
 from bitface.errors import RefusedError
 from bitface.ledger import questions
 from bitface.ledger.contexts import in_force
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import ModelEntry
+from bitface.ledger.licences import licences_on_record
+from bitface.ledger.rows import consents_of, notice_ids_of
 from bitface.ledger.status import status_of
 
 
@@ -36,6 +41,26 @@ def check_use(connection: Connection, model: ModelEntry, purpose: str, context: 
         raise RefusedError(
             f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow {purpose} in context {context} "
             f"({refused.reason}); use it for what they allow, or retrain with people who allow this"
+        )
+
+
+def check_picture(connection: Connection, person: str, licence_id: str, asked: Use, at: datetime) -> None:
+    """Lets a picture of somebody on record be used, or raises RefusedError, which names nobody: by their own consent and the licence that
+    it came under.
+    """
+    own = admit(
+        consents_of(connection, person),
+        person,
+        asked.purpose,
+        asked.context,
+        at,
+        notice_ids_of(connection),
+        kind=asked.kind,
+    )
+    answer = under_licence(licences_on_record(connection).get(licence_id), own, asked.purpose, asked.context)
+    if not answer.admitted:
+        raise RefusedError(
+            f"somebody on record does not allow {asked.purpose} in context {asked.context} ({answer.reason}); use another picture"
         )
 
 

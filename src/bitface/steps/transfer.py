@@ -18,6 +18,7 @@ from bitface.errors import InputError, RefusedError
 from bitface.evaluation.scores import ModelScores, score_model
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
+from bitface.faces.looks import Marks, looks_asked
 from bitface.faces.seen import SeenFaces
 from bitface.ports import EncodeFrames, Frames, Landmarker, LoadRuntime, ReadImage, Report
 from bitface.steps.evaluate import runtime_predictions
@@ -83,9 +84,9 @@ class Entry:
         return [row for row in rows if row.subject_id not in gone]
 
     def is_gone(self, row: ImportRow, picture: Frames) -> bool:
-        """Whether a picture is one of somebody who was erased."""
+        """Whether a picture is one of somebody who was erased, or looks like it."""
         digest = hashlib.sha256(self.encode(picture[None], lossless=True)).hexdigest()
-        return bool(self.asked.seen([(row.subject_id, digest)]))
+        return bool(self.asked.seen([(row.subject_id, Marks(sha256=digest, looks=looks_asked(picture[None])))]))
 
 
 def judge_on_real_people(
