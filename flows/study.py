@@ -30,7 +30,7 @@ def study(request: StudyRequest) -> dict[str, Any]:
     stages = wire(request.profile, request.overrides, "train", request.context)
     with stages.running(), untagged():
         dataset = step(stages.version)()
-        run = step(stages.plan)(dataset)
+        run = step(stages.comparable)(step(stages.plan)(dataset))
         features = step(stages.featurise, run).map(stages.people(run)).result()
         validation = step(stages.validate, run)(features)
         found = step(stages.study, run)(features, validation, request.variants)
@@ -53,7 +53,7 @@ def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
     stages = wire(request.profile, request.overrides, "train", request.context)
     with stages.running(), untagged():
         dataset = step(stages.version)()
-        run = step(stages.plan)(dataset)
+        run = step(stages.comparable)(step(stages.plan)(dataset))
         features = step(stages.featurise, run).map(stages.people(run)).result()
         validation = step(stages.validate, run)(features)
         found = step(stages.study_landmarks, run)(features, validation)

@@ -62,7 +62,7 @@ def _window(stages: Stages, model: str, window: str | None) -> Window | None:
     tools = stages.tools
     entry, _ = model_and_run(model, tools.ledger)
     if window == NEW_SAMPLES:
-        run = stages.plan(stages.present())
+        run = stages.comparable(stages.plan(stages.present()))
         features = stages.featurise(run, people_not_met(run, model, tools.ledger))
         return new_samples(run, features, wiring.signed_runtime(tools, model), tools.keys)
     days = days_of(window) if window else tools.params.drift.window_days

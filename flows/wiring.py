@@ -492,15 +492,15 @@ def signer(place: Workspace) -> BundleSigner:
 
 
 def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
-    """A model to compare with, while people who are in it still allow what it was made for. Raises what `served_runtime` raises, too.
+    """A model to judge or compare with, where everybody in it allows that now. Raises what `served_runtime` raises, too.
 
     Raises:
-        RefusedError: somebody who is in it has been erased, or is no longer admitted. InputError: no such model.
+        RefusedError: what `ledger.use.check_judged` refuses. InputError: no such model.
     """
     from bitface.steps.model_choice import find_model
 
     entry = find_model(reference, tools.ledger)
-    tools.ledger.check_lawful(entry)
+    tools.ledger.check_judged(entry)
     return served_runtime(tools, entry)
 
 
@@ -542,15 +542,15 @@ def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Fram
         InputError: nothing there that can be read.
     """
     from bitface.steps.frames import frames_of
+    from bitface.steps.on_record import OnRecord
     from bitface.steps.reentry import reentry
-    from bitface.steps.showing import OnRecord, check_shown
+    from bitface.steps.showing import Album, check_shown
 
-    place = tools.workspace
     with tools.ledger as ledger:
         ledger.check_any_use(purpose, context)
         frames = frames_of(path, tools.params.explain.clip_frames, tools.read_image, tools.read_video)
-        gone = reentry(tools.keys, place.home)
-        check_shown(frames.pictures, context, OnRecord(data=place.data, gone=gone, ledger=ledger, encode=tools.encode))
+        record, gone = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
+        check_shown(frames.pictures, context, Album(record=record, gone=gone, ledger=ledger, encode=tools.encode))
     return frames
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from bitface.faces.looks import ALIKE_BANDS, BANDS, bands_of, has_alike, look_of, looks_asked, looks_kept
+from bitface.faces.looks import ALIKE_BANDS, BANDS, alike_among, bands_of, look_of, looks_asked, looks_kept
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -50,7 +50,7 @@ CHANGES: dict[str, Change] = {
 
 
 def is_known(asked: Image.Image, kept: Image.Image) -> bool:
-    return has_alike(looks_asked([np.asarray(asked)]), looks_kept([np.asarray(kept)]))
+    return bool(alike_among(looks_asked([np.asarray(asked)]), looks_kept([np.asarray(kept)])))
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -68,7 +68,7 @@ def test_of_real_portraits_each_is_known_again_and_no_other_person_is_taken_for_
     faces = [Image.open(path).convert("RGB") for path in sorted((london / "images").glob("*_neutral.jpg"))[:40]]
     kept = [looks_kept([np.asarray(one)]) for one in faces]
     asked = [looks_asked([np.asarray(change(one))]) for one in faces]
-    found = np.array([[has_alike(one, other) for other in kept] for one in asked])
+    found = np.array([[bool(alike_among(one, other)) for other in kept] for one in asked])
     assert found.diagonal().mean() >= 0.97
     assert found.sum() == found.diagonal().sum(), "nobody else"
 
@@ -79,7 +79,7 @@ def test_a_plain_background_is_nothing_that_pictures_share() -> None:
     ramp = np.broadcast_to(np.arange(170, dtype=np.uint8)[None, :, None], (170, 170, 3))
     for picture in (plain, ramp):
         assert bands_of(look_of(picture)) == {}
-        assert not has_alike(looks_asked([picture]), looks_kept([picture]))
+        assert not alike_among(looks_asked([picture]), looks_kept([picture]))
     faces = [plain.copy(), plain.copy()]
     for number, face in enumerate(faces):
         face[60:110, 60:110] = np.asarray(smooth(number, 50))
@@ -93,8 +93,8 @@ def test_twelve_equal_bands_are_alike_and_eleven_are_not() -> None:
     def with_equal(count: int) -> bytes:
         return look[: 2 * count] + bytes(255 - byte for byte in look[2 * count :])
 
-    assert has_alike([with_equal(ALIKE_BANDS)], [look]) and not has_alike([with_equal(ALIKE_BANDS - 1)], [look])
-    assert not has_alike([look], [])
+    assert alike_among([with_equal(ALIKE_BANDS)], [look]) and not alike_among([with_equal(ALIKE_BANDS - 1)], [look])
+    assert not alike_among([look], [])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 400), (17, 17), (3000, 40)])
@@ -107,4 +107,6 @@ def test_of_a_clip_three_frames_are_kept_so_that_a_still_of_it_is_known() -> Non
     frames = [np.asarray(smooth(seed, 64)) for seed in range(9)]
     kept = looks_kept(frames)
     assert len(kept) == 3
-    assert [has_alike(looks_asked([frame]), kept) for frame in frames] == [number in (0, 4, 8) for number in range(9)]
+    assert [bool(alike_among(looks_asked([frame]), kept)) for frame in frames] == [
+        number in (0, 4, 8) for number in range(9)
+    ]

@@ -22,8 +22,9 @@ from bitface.faces.records import SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.contents import sample_of
+from bitface.steps.on_record import OnRecord
 from bitface.steps.reentry import reentry
-from bitface.steps.showing import OnRecord, check_shown
+from bitface.steps.showing import Album, check_shown
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -74,8 +75,8 @@ class House:
         """Why these frames are not shown; empty where they are."""
         gone = reentry(self.keys, self.home)
         try:
-            record = OnRecord(data=self.data, gone=gone, ledger=self.ledger, encode=encode_frames)
-            check_shown(pictures, context, record)
+            record = OnRecord(self.data, self.keys)
+            check_shown(pictures, context, Album(record=record, gone=gone, ledger=self.ledger, encode=encode_frames))
         except RefusedError as error:
             return str(error)
         return ""

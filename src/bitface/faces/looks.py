@@ -76,13 +76,15 @@ def bands_of(look: bytes) -> dict[int, int]:
     return {number: band for number, band in enumerate(bands) if band not in _PLAIN}
 
 
-def has_alike(asked: Iterable[bytes], kept: Sequence[bytes]) -> bool:
-    """Whether one of the looks that are asked about is like one of those that are kept."""
-    if not kept:
-        return False
+def alike_among(asked: Iterable[bytes], kept: Sequence[bytes]) -> set[int]:
+    """Which of the looks that are kept are like one of those that are asked about."""
     there = np.frombuffer(b"".join(kept), ">u2").reshape(len(kept), BANDS)
     tells = ~np.isin(there, _PLAIN)
-    return any(bool((((there == np.frombuffer(one, ">u2")) & tells).sum(axis=1) >= ALIKE_BANDS).any()) for one in asked)
+    found: set[int] = set()
+    for one in asked:
+        equal = ((there == np.frombuffer(one, ">u2")) & tells).sum(axis=1)
+        found.update(np.flatnonzero(equal >= ALIKE_BANDS).tolist())
+    return found
 
 
 def _starts(length: int, before: float, behind: float) -> NDArray[np.intp]:

@@ -364,7 +364,7 @@ class Ledger:
         with self._trusting() as connection:
             use.check_any(connection, purpose, context, self._clock())
 
-    def check_picture(self, person: str, licence_id: str, asked: Use) -> None:
+    def check_picture(self, person: str, licence_id: str | None, asked: Use) -> None:
         """Lets a picture of somebody be used now. Raises what `use.check_picture` raises."""
         with self._trusting() as connection:
             use.check_picture(connection, person, licence_id, asked, self._clock())
@@ -373,6 +373,16 @@ class Ledger:
         """Raises what `use.check_lawful` raises."""
         with self._trusting() as connection:
             use.check_lawful(connection, model, self._clock())
+
+    def check_judged(self, model: ModelEntry) -> None:
+        """Raises what `use.check_judged` raises."""
+        with self._trusting() as connection:
+            use.check_judged(connection, model, self._clock())
+
+    def refusing_judgement(self, dataset_version: str) -> frozenset[str]:
+        """Who is in a dataset version and does not allow now that it is judged."""
+        with self._trusting() as connection:
+            return use.refusing_judgement(connection, dataset_version, self._clock())
 
     def is_lawful(self, model: ModelEntry) -> bool:
         """Whether anything may be done with a version at all."""
