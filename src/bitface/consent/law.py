@@ -132,14 +132,19 @@ def kinds_fault(event: ConsentEvent, kind: Kind | None) -> str | None:
 
 def ends(event: ConsentEvent) -> tuple[datetime, str]:
     """When an event ends by time, and which of its ends that is: `valid to`, `delete by`, or the source of a state's law."""
-    found = [(event.valid_to, "valid to"), (event.delete_by, "delete by")]
+    return min([(event.valid_to, "valid to"), *deletions(event)], key=lambda end: end[0])
+
+
+def deletions(event: ConsentEvent) -> list[tuple[datetime, str]]:
+    """When what came by an event must be gone, and by what: `delete by`, which was promised, or the source of a state's law."""
+    found = [(event.delete_by, "delete by")]
     # What a source says of the future is no interaction yet.
     interaction = min(event.last_interaction, event.recorded_at)
     for law in () if is_synthetic(event.subject) else laws_of(event.jurisdiction):
         found.append((_years_after(event.valid_to, law.years_after_purpose), law.source))
         if law.years_after_interaction is not None:
             found.append((_years_after(interaction, law.years_after_interaction), law.source))
-    return min(found, key=lambda end: end[0])
+    return found
 
 
 @lru_cache(maxsize=4096)
