@@ -30,7 +30,7 @@ def deployments(
             entrypoint="flows/expire.py:expire",
             description="Which live models hold people whose consent has ended, which consents end soon, and whose data must go and do.",
             cron=params.expire,
-            parameters={name: request[name] for name in ("profile", "overrides")},
+            parameters={"profile": request["profile"], "overrides": request["overrides"]},
         ),
         Deployment(
             name="monitor",
