@@ -28,8 +28,9 @@ def deployments(
         Deployment(
             name="expire",
             entrypoint="flows/expire.py:expire",
-            description="Which live models hold people whose consent has ended, and which consents end soon.",
+            description="Which live models hold people whose consent has ended, which consents end soon, and whose data must go and do.",
             cron=params.expire,
+            parameters={"profile": request["profile"], "overrides": request["overrides"]},
         ),
         Deployment(
             name="monitor",

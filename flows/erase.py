@@ -52,6 +52,11 @@ def resume_here(checkpoint: Path | None, profile: str, overrides: Sequence[str])
         return list(map(partial(finish, profile=profile, overrides=overrides), unfinished(tools, checkpoint)))
 
 
+def finished(erasure_id: str, profile: str, overrides: Sequence[str]) -> Any:
+    """The same, as the state in which it ended: a failure is told, and rises nowhere."""
+    return erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides)), return_state=True)
+
+
 def finish(erasure_id: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The rest of an erasure that has begun; the proof."""
     prepare_server()

@@ -11,13 +11,15 @@ from time import perf_counter
 from typing import Any, Final
 
 from bitface.dataset.index import has_dataset, read_index
+from bitface.errors import BitfaceError
 from bitface.steps import erase
 from bitface.steps.checkpoints import erased_in, sign_checkpoint
 from bitface.steps.erase import Opened
-from bitface.steps.erasure_journal import ERASURES, journals
+from bitface.steps.erasure_journal import ERASURES, being_erased, journals
 from bitface.steps.erasure_people import resolve, returned
 from bitface.steps.lease import holding
 from bitface.steps.naming_nobody import naming_nobody
+from bitface.steps.retention import REASON, due
 from flows import wiring
 
 LEASE: Final = "removal of people"
@@ -129,6 +131,47 @@ def unfinished(tools: wiring.Tools, checkpoint: Path | None) -> list[str]:
     begun = [one.erasure_id for one in journals(place.home, tools.now)]
     back = [one.person for one in returned(keys, tools.ledger, place.home, place.data)]
     return [*begun, quarantine(back, "erased before", tools)] if back else begun
+
+
+def tonight(tools: wiring.Tools) -> tuple[list[str], int]:
+    """The erasures that are to be finished: interrupted ones, and a new one of everybody whom nobody need be asked about; and how many
+    people could not be quarantined. Where one of them keeps all from beginning together, each begins alone.
+
+    Raises:
+        IntegrityError: the ledger was edited, and what it says of anybody's time erases nobody.
+    """
+    tools.ledger.check_intact()
+    begun, grace = unfinished(tools, None), tools.params.retention.withdrawn_grace_days
+    listed = due(tools.workspace.data, tools.keys, tools.ledger, tools.now())
+    leaving = being_erased(tools.workspace.home)
+    people = [one.person for one in listed if one.goes_at_night(tools.now(), grace) and one.person not in leaving]
+    if not people:
+        return begun, 0
+    together = _quarantined(people, tools)
+    if together is not None:
+        return [*begun, together], 0
+    alone = [_quarantined([person], tools) for person in people]
+    return [*begun, *(one for one in alone if one is not None)], alone.count(None)
+
+
+def _quarantined(people: Sequence[str], tools: wiring.Tools) -> str | None:
+    try:
+        return quarantine(people, REASON, tools)
+    except BitfaceError:
+        return None
+
+
+def outcome(begun: Sequence[str], states: Sequence[Any], failed: int) -> dict[str, Any]:
+    """What a night of erasures came to, naming nobody."""
+    done = [state.result() for state in states if state.is_completed()]
+    left = [erasure_id for erasure_id, state in zip(begun, states, strict=True) if not state.is_completed()]
+    return {
+        "erased": sum(len(one["subjects"]) for one in done),
+        "erasures": [one["erasure_id"] for one in done],
+        "unfinished": left,
+        "not_begun": failed,
+        "left_of_them": sum(len(one["found_at"]) + len(one["in_dataset_now"]) for one in done),
+    }
 
 
 def blast_radius(subjects: Sequence[str]) -> dict[str, Any]:

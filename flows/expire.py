@@ -1,16 +1,19 @@
-"""Every night: which live models hold people whose consent has ended, and which consents end soon."""
+"""Every night: which live models hold people whose consent has ended, which consents end soon, and whose data must go and do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow
 
 from flows.nightly import look_after
+from flows.retention import RetentionRequest
 from flows.wiring import open_tools
 
 
 @flow(name="expire", persist_result=True, result_serializer="json")
-def expire(days: int | None = None) -> dict[str, Any]:
-    """Looks and tells; a live model with somebody who left asks for a retrain. Nothing is decided here."""
-    return look_after(open_tools(), days)
+def expire(days: int | None = None, profile: str = "default", overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Looks and tells, and erases whoever had to be gone by now; a live model with somebody who left asks for a retrain."""
+    request = RetentionRequest(profile=profile, overrides=tuple(overrides))
+    return look_after(open_tools(profile, overrides), days, request)

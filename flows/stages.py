@@ -24,6 +24,7 @@ from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
 from bitface.steps.checkpoints import sign_checkpoint
+from bitface.steps.comparable import comparable
 from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.course import Course
 from bitface.steps.drift import Drifted, measure_drift
@@ -42,13 +43,14 @@ from bitface.steps.gate import Decided, as_judged, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
 from bitface.steps.naming_nobody import naming_nobody
+from bitface.steps.on_record import OnRecord
 from bitface.steps.pictures import draw_figures, write_reports
 from bitface.steps.plan import Run, check_people, code_commit, plan_run
 from bitface.steps.policy import adopt_first
 from bitface.steps.reentry import reentry
 from bitface.steps.reference import keep_reference
 from bitface.steps.register import Registries, Shown, record_version, register_model, start_tracking, summarise, traced
-from bitface.steps.rival import find_rival
+from bitface.steps.rival import find_rival, why_not_judged
 from bitface.steps.sources import london_source
 from bitface.steps.study import Study, StudyTools
 from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
@@ -140,6 +142,12 @@ class Stages:
                 tools.ledger,
                 tools.now(),
             )
+
+    def comparable(self, run: Run) -> Run:
+        """The run with those people alone who allow it to be judged."""
+        found, told = comparable(run, self.tools.ledger)
+        self.course.warnings.extend([told] if told else [])
+        return found
 
     def reuse(self, run: Run) -> dict[str, Any]:
         """The summary of the identical run."""
@@ -246,7 +254,12 @@ class Stages:
                 wiring.load_runtime,
                 tools.now(),
                 tools.progress,
-                Entry(asked=reentry(tools.keys, tools.workspace.home), encode=tools.encode),
+                Entry(
+                    asked=reentry(tools.keys, tools.workspace.home),
+                    encode=tools.encode,
+                    record=OnRecord(tools.workspace.data, tools.keys),
+                    ledger=tools.ledger,
+                ),
             )
         self.course.warnings.extend(found.warnings())
         return found
@@ -351,12 +364,12 @@ class Stages:
         return report_study(run, found, draw, report, wiring.tracking(place), self.tools.now())
 
     def lent_faces(self) -> tuple[Faces | None, dict[str, Latency]]:
-        """Faces of the first training people that consent admits, and the times of the detector on one of their pictures.
+        """Faces of the first training people who allow an evaluation, and the times of the detector on one of their pictures.
 
-        None, and no times, where nobody is admitted for training.
+        None, and no times, where nobody does.
         """
         tools = self.tools
-        run = self.plan(self.present())
+        run = self.comparable(self.plan(self.present()))
         training_people = [sample for sample in run.members.samples if sample.split == "train"]
         groups = groups_of_people(training_people, tools.params.bench.calibration_people, run.members.content)
         if not groups:
@@ -378,8 +391,9 @@ class Stages:
 
     def _champion(self, run: Run) -> Runtime | None:
         entry = self.tools.ledger.champion()
-        is_rival = entry and entry.evidence == run.evidence and self.tools.ledger.is_lawful(entry)
-        return wiring.signed_runtime(self.tools) if is_rival else None
+        if entry is None or entry.evidence != run.evidence or why_not_judged(entry, self.tools.ledger) is not None:
+            return None
+        return wiring.signed_runtime(self.tools)
 
     def _unit_weights(self) -> Path | None:
         own = self.tools.params.action_units

@@ -29,7 +29,7 @@ def study(request: StudyRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     stages = wire(request.profile, request.overrides, "train", request.context)
     with stages.running(), untagged():
-        run = step(stages.plan, step(stages.version))
+        run = step(stages.comparable, step(stages.plan, step(stages.version)))
         data = step(stages.validate, run, stages.seen(steps(stages.featurise, run, stages.people(run))))
         found = step(stages.study, run, data, request.variants)
         return {**step(stages.report_study, run, found), "warnings": stages.course.warnings}
@@ -50,7 +50,7 @@ def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     stages = wire(request.profile, request.overrides, "train", request.context)
     with stages.running(), untagged():
-        run = step(stages.plan, step(stages.version))
+        run = step(stages.comparable, step(stages.plan, step(stages.version)))
         data = step(stages.validate, run, stages.seen(steps(stages.featurise, run, stages.people(run))))
         found = step(stages.study_landmarks, run, data)
         return {**step(stages.report_landmarks, run, found), "warnings": stages.course.warnings}

@@ -62,8 +62,9 @@ def _window(stages: Stages, model: str, window: str | None) -> Window | None:
     tools = stages.tools
     entry, _ = model_and_run(model, tools.ledger)
     if window == NEW_SAMPLES:
-        run = stages.plan(stages.present())
+        runtime = wiring.signed_runtime(tools, model)  # before anybody's picture is read
+        run = stages.comparable(stages.plan(stages.present()))
         features = stages.featurise(run, people_not_met(run, model, tools.ledger))
-        return new_samples(run, features, wiring.signed_runtime(tools, model), tools.keys)
+        return new_samples(run, features, runtime, tools.keys)
     days = days_of(window) if window else tools.params.drift.window_days
     return logged_window(wiring.prediction_log(tools), None, days, entry.bundle_sha256, tools.now())

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from bitface.faces.synthetic_people import SyntheticPerson, Variation
     from bitface.steps.counterfactual import Redrawing
     from bitface.steps.explain_faces import Explainer
+    from bitface.steps.frames import Frames
     from bitface.steps.plan import Run
     from bitface.steps.predict import Reader
     from bitface.steps.synthesis import Synthesis
@@ -490,15 +491,15 @@ def signer(place: Workspace) -> BundleSigner:
 
 
 def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
-    """A model to compare with, while people who are in it still allow what it was made for. Raises what `served_runtime` raises, too.
+    """A model to judge or compare with, where everybody in it allows that now. Raises what `served_runtime` raises, too.
 
     Raises:
-        RefusedError: somebody who is in it has been erased, or is no longer admitted. InputError: no such model.
+        RefusedError: what `ledger.use.check_judged` refuses. InputError: no such model.
     """
     from bitface.steps.model_choice import find_model
 
     entry = find_model(reference, tools.ledger)
-    tools.ledger.check_lawful(entry)
+    tools.ledger.check_judged(entry)
     return served_runtime(tools, entry)
 
 
@@ -530,6 +531,26 @@ def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str
         entry = choose_model(reference, purpose, ledger)
         ledger.check_use(entry, purpose, context)
         return served_runtime(tools, entry)
+
+
+def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Frames:
+    """The frames of a picture or a clip whose faces may be put on a page: these are shown, whatever becomes of the file meanwhile.
+
+    Raises:
+        RefusedError: policy refuses purpose or context; or somebody on it is on record, and does not allow to be shown.
+        InputError: nothing there that can be read.
+    """
+    from bitface.steps.frames import frames_of
+    from bitface.steps.on_record import OnRecord
+    from bitface.steps.reentry import reentry
+    from bitface.steps.showing import Album, check_shown
+
+    with tools.ledger as ledger:
+        ledger.check_any_use(purpose, context)
+        frames = frames_of(path, tools.params.explain.clip_frames, tools.read_image, tools.read_video)
+        record, gone = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
+        check_shown(frames.pictures, context, Album(record=record, gone=gone, ledger=ledger, encode=tools.encode))
+    return frames
 
 
 def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:

@@ -428,6 +428,11 @@ class ScheduleParams(Section):
     writer_wait_s: float = Field(ge=0)
 
 
+class RetentionParams(Section):
+    enforce_nightly: bool
+    withdrawn_grace_days: int = Field(ge=0, le=30)
+
+
 class DriftParams(Section):
     method: Literal["ks"]
     threshold: float = Field(gt=0, lt=1)
@@ -468,6 +473,7 @@ class Params(Section):
     drift: DriftParams
     promotion: PromotionParams
     schedule: ScheduleParams
+    retention: RetentionParams
 
 
 def read_params(path: Path, profile: str = "default", overrides: Sequence[str] = ()) -> Params:

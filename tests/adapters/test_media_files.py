@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from bitface.adapters.media_files import (
 )
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.clip_limits import CLIP_PIXELS_MAX, FRAMES_MAX
+from bitface.faces.file_kinds import is_video
 
 SENTINEL = b"SENTINEL-52N-13E"
 
@@ -277,7 +279,6 @@ def test_name_with_a_line_break_still_gives_one_line():
 
 def test_frames_of_a_video_are_evenly_spread(tmp_path):
     """Of eight frames that get lighter, four are read: the first, the last, and two between."""
-    import cv2
 
     video = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
     for number in range(8):
@@ -289,7 +290,6 @@ def test_frames_of_a_video_are_evenly_spread(tmp_path):
 
 
 def test_colours_of_a_video_are_red_green_blue(tmp_path):
-    import cv2
 
     video = cv2.VideoWriter(str(tmp_path / "red.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
     video.write(np.full((48, 64, 3), (0, 0, 255), np.uint8))
@@ -297,6 +297,56 @@ def test_colours_of_a_video_are_red_green_blue(tmp_path):
     (frame,) = read_video(tmp_path / "red.avi", 4)
     assert frame[..., 0].mean() > 240
     assert frame[..., 2].mean() < 15
+
+
+def clip_of(path, *greys):
+    """A video of one colour a frame."""
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    for grey in greys:
+        video.write(np.full((48, 64, 3), grey, np.uint8))
+    video.release()
+    return path
+
+
+def test_what_was_looked_at_is_what_is_decoded(tmp_path, monkeypatch):
+    """The name may lead to another file by the time that the decoder opens it, twice: before the first pass, and before the second."""
+    path, other = clip_of(tmp_path / "clip.avi", 40, 40, 40), clip_of(tmp_path / "other.avi", 200, 200, 200)
+    real = cv2.VideoCapture
+
+    def swapped(name, backend):
+        path.unlink(missing_ok=True)
+        path.symlink_to(other)
+        return real(name, backend)
+
+    monkeypatch.setattr(cv2, "VideoCapture", swapped)
+    assert all(abs(int(frame.mean()) - 40) < 6 for frame in read_video(path, 3))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ffconcat version 1.0\nfile secret.avi\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.avi\n#EXT-X-ENDLIST\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period/></MPD>',
+        "v=0\nm=video 5004 RTP/AVP 96\n",
+    ],
+    ids=["concat", "HLS", "DASH", "SDP"],
+)
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "clip.mts"])
+def test_a_script_under_the_name_of_a_video_reads_no_other_file(tmp_path, script, name):
+    """FFmpeg goes by what is in a file: a list of other files is a video to it."""
+    clip_of(tmp_path / "secret.avi", 10, 20)
+    (tmp_path / name).write_text(script)
+    with pytest.raises(InputError, match="not a readable video"):
+        read_video(tmp_path / name, 4)
+
+
+def test_containers_are_known_by_their_bytes():
+    packets = b"".join(b"G" + bytes(187) for _ in range(3))
+    of_camera = b"".join(bytes(4) + b"G" + bytes(187) for _ in range(3))
+    old, branded = bytes(4) + b"wide" + bytes(504), bytes(4) + b"ftypisom" + bytes(500)
+    assert all(map(is_video, (packets, of_camera, old, branded, b"\x1a\x45\xdf\xa3" + bytes(500))))
+    assert not any(map(is_video, (b"G" + bytes(511), b"GGGG plain words", b"", bytes(4) + b"ftypheic" + bytes(500))))
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all", b"RIFF" + bytes(200)])

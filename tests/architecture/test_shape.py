@@ -38,22 +38,58 @@ def test_nothing_is_unpickled_and_no_module_says_nothing(path: Path) -> None:
     assert path.stem not in ("utils", "util", "helpers", "common", "misc", "manager")
 
 
+ITS_OWN = "what it has just made"
+ADMISSION = "steps.admit.admit_members"
 OPENS_MODELS = {
-    ("adapters/openvino_runtime/bundle.py", "load"),  # the bundle that it has just written
-    ("flows/wiring.py", "load"),
+    ("adapters/openvino_runtime/bundle.py", "load"): {ITS_OWN},
+    ("flows/wiring.py", "load"): {ITS_OWN, "check_use", "check_judged"},
 }
 OPENS_PEOPLE = {
-    "steps/action_units.py",
-    "steps/bench.py",
-    "steps/contents.py",  # an import and a retrain, whose people are admitted
-    "steps/featurise.py",
-    "steps/intake_decision.py",
-    "steps/status.py",
+    "steps/action_units.py": {ADMISSION},
+    "steps/bench.py": {"refusing_judgement"},
+    # An import and a retrain, whose people are admitted; a look for somebody; an erasure.
+    "steps/contents.py": {ADMISSION, "check_picture"},
+    "steps/featurise.py": {ADMISSION, "refusing_judgement"},
+    "steps/intake_decision.py": {ADMISSION},
+    "steps/status.py": {ADMISSION},
 }
+"""Through which door of `ledger.use`, or by which admission, everything that opens a model or a person goes."""
+ASKED_IN = {
+    "check_use": {"flows/wiring.py"},  # predict, explain, serve
+    "check_judged": {"flows/wiring.py", "steps/rival.py"},  # the champion beside a candidate; drift
+    "refusing_judgement": {"steps/comparable.py", "steps/monitor.py"},  # study, bench, drift
+    "check_picture": {"steps/showing.py", "steps/transfer.py"},  # --show-face, transfer.london
+    "check_lawful": set(),  # nobody: it is a part of the others
+    "is_lawful": {"steps/promote.py", "steps/rival.py"},
+}
+
+
+def test_every_door_is_asked_where_it_is_said_to_be() -> None:
+    """`ledger.use` is the one place that decides use. A flow that judges people beside a retrain takes those alone who allow it."""
+    asked: dict[str, set[str]] = {door: set() for door in ASKED_IN}
+    for path in SOURCES:
+        name = path.relative_to(ROOT).as_posix().removeprefix("src/bitface/")
+        if name.startswith("ledger/"):
+            continue
+        called = {node.func.attr for node in ast.walk(ast.parse(path.read_text())) if _is_method(node)}
+        for door in asked.keys() & called:
+            asked[door].add(name)
+    assert asked == ASKED_IN
+    use = (ROOT / "src/bitface/ledger/use.py").read_text()
+    doors = {door for own in (*OPENS_MODELS.values(), *OPENS_PEOPLE.values()) for door in own} - {ITS_OWN, ADMISSION}
+    assert all(f"def {door}(" in use for door in (*ASKED_IN, *doors)) and doors <= ASKED_IN.keys()
+    for flow in ("flows/study.py", "flows/watch.py", "flows/stages.py"):
+        text = (ROOT / flow).read_text()
+        judged = len(re.findall(r"(?:step\(stages|self|stages)\.comparable\)?\(", text))
+        assert judged == {"flows/study.py": 2, "flows/watch.py": 1, "flows/stages.py": 1}[flow], flow
+
+
+def _is_method(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
 
 
 def test_whoever_opens_a_model_or_a_person_is_on_a_list() -> None:
-    """A new place that does is looked at first: it asks `ledger.use`, or admission, or it is not on the list."""
+    """A new place that does is looked at first: it goes through a door, or it is not on the list."""
     models, people = set(), set()
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix().removeprefix("src/bitface/")
@@ -63,8 +99,8 @@ def test_whoever_opens_a_model_or_a_person_is_on_a_list() -> None:
                 models.add((name, "load"))
             if isinstance(function, ast.Name) and function.id == "read_shard":
                 people.add(name)
-    assert models == OPENS_MODELS
-    assert people == OPENS_PEOPLE
+    assert models == OPENS_MODELS.keys()
+    assert people == OPENS_PEOPLE.keys()
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -7,10 +7,12 @@ import hashlib
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bitface.consent.events import ConsentEvent
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 
@@ -165,6 +167,33 @@ def test_a_model_of_real_people_is_used_for_what_they_allow_and_while_they_do(
     assert code == 4 and "1 of 102 people in it are no longer admitted" in said, said
     line = bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0]
     assert "SUSPENDED, 1 people in it no longer allow it" in line, line
+
+
+def test_a_look_at_drift_is_an_evaluation_that_one_withdrawal_of_it_ends(
+    retrained, london: Path, tmp_path: Path, bitface
+) -> None:
+    """Of the evaluation alone: the training stands, and the model is lawful; what judges it and its people is refused, or without them."""
+    project, _ = retrained
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    rows = list(csv.DictReader((london / "manifest.csv").read_text().splitlines()))
+    look = ("drift", "--model", "bitface/1", "--window", "new")
+    before = bitface(tmp_path, *look)
+    assert before.returncode == 2 and "no new faces" in before.stderr, before.stderr[-2000:]
+    with Ledger(sqlite_url(tmp_path / "home" / "ledger.db")) as ledger:
+        who = json.loads(bitface(tmp_path, "consent", "show", f"london-{rows[0]['subject']}", "--json").stdout)[
+            "subject"
+        ]
+        (event,) = ledger.consents(who)
+        facts = {"event_id": "w1", "state": "withdrawn", "purposes": ("evaluate",), "event_time": datetime.now(UTC)}
+        ledger.record_consents([ConsentEvent.model_validate(event.model_dump() | facts)])
+        (model,) = ledger.models()
+        assert ledger.is_lawful(model)
+    after = bitface(tmp_path, *look)
+    assert after.returncode == 4 and "1 of 102 people in bitface/1 do not allow that it is judged" in after.stderr
+    assert after.stderr.count("\n") == 1 and who not in after.stderr
+    own = str(london / "images" / rows[0]["file"])
+    shown = bitface(tmp_path, "explain", own, "--show-face", "--purpose", "evaluate", "--context", "consumer")
+    assert shown.returncode == 4 and "publish_image" in shown.stderr and "--show-face" in shown.stderr
 
 
 def test_whoever_has_the_public_pictures_finds_nobody(retrained, london: Path) -> None:

@@ -97,8 +97,13 @@ def test_faces_alike_ask_for_nothing_and_others_for_a_retrain(ledger, params, tm
 
 
 def test_who_left_is_not_asked(ledger, params, tmp_path) -> None:
-    later = compared(ledger, rows(PEOPLE, 1), params, tmp_path, NOON + timedelta(days=2))
-    assert later.document["people_reference"] == 59
+    """By time, and by a withdrawal of the evaluation alone: a look at drift is one."""
+    (event,) = ledger.consents(PEOPLE[1])
+    facts = {"event_id": "w", "state": "withdrawn", "purposes": ("evaluate",), "event_time": NOON}
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON + timedelta(days=2)) as after:
+        assert compared(after, rows(PEOPLE, 1), params, tmp_path).document["people_reference"] == 59
+        after.record_consents([ConsentEvent.model_validate(event.model_dump() | facts)])
+        assert compared(after, rows(PEOPLE, 1), params, tmp_path).document["people_reference"] == 58
 
 
 def test_what_the_model_said_stays_out_where_the_window_does_not_know_it(ledger, params, tmp_path) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.subject_ids import folded_id
-from bitface.steps.reentry import ALIKE, SEEN, Reentry, reentry
+from bitface.dataset.suppression import Suppression
+from bitface.faces.looks import Marks
+from bitface.steps.erasure_journal import BEGUN, journal_of
+from bitface.steps.reentry import ALIKE, LEAVING, LOOKS_ALIKE, SEEN, Reentry, reentry
+
+LOOK = np.random.default_rng(0).bytes(64)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def asked(tmp_path: Path) -> Reentry:
     keys = KeyStore(tmp_path / "keys")
     keys.enrol("Anna_1")
     person = keys.enrol("p0")
-    keys.destroy(person, "e1", keys.remains_of(person, "e1", pictures=["a" * 64]))
+    keys.destroy(person, "e1", keys.remains_of(person, "e1", pictures=[Marks(sha256="a" * 64, looks=(LOOK,))]))
     return reentry(keys, tmp_path)
 
 
@@ -57,11 +65,37 @@ def test_a_new_id_that_is_another_person_s_in_another_spelling_is_asked_about(as
 
 
 def test_a_picture_of_somebody_who_was_erased_is_asked_about_under_any_id(asked) -> None:
-    brought = [("p0x", "b" * 64), ("p0x", "a" * 64), ("ben", "b" * 64)]
+    known, other = Marks(sha256="a" * 64), Marks(sha256="b" * 64)
+    brought = [("p0x", other), ("p0x", known), ("ben", other)]
     assert asked.seen(brought) == {"p0x": SEEN}
-    assert (
-        Reentry(keys=asked.keys, gone=asked.gone, leaving=frozenset(), reviewed=frozenset({"p0x"})).seen(brought) == {}
-    )
+    assert replace(asked, reviewed=frozenset({"p0x"})).seen(brought) == {}
+
+
+def test_a_picture_that_looks_like_one_of_theirs_is_asked_about_and_the_book_holds_no_look(asked, tmp_path) -> None:
+    """Of 32 bands 12 must be equal: 20 others and it is alike, 21 and it is not."""
+
+    def changed(bands: int) -> Marks:
+        return Marks(sha256="b" * 64, looks=(bytes(255 - byte for byte in LOOK[: 2 * bands]) + LOOK[2 * bands :],))
+
+    assert asked.seen([("p0x", changed(20)), ("ben", changed(21))]) == {"p0x": LOOKS_ALIKE}
+    assert asked.seen([("p0x", changed(0)), ("p0x", Marks(sha256="a" * 64))]) == {"p0x": SEEN}
+    assert replace(asked, reviewed=frozenset({"p0x"})).seen([("p0x", changed(0))]) == {}
+    book = (tmp_path / "keys" / "erased.json").read_text()
+    assert not any(LOOK[at : at + 2].hex() * 2 in book or LOOK[at : at + 4].hex() in book for at in range(0, 60, 2))
+    other = Suppression(b"another installation's", asked.gone.people)
+    assert not other.holds_alike([LOOK]), "without the key nobody knows it again"
+
+
+def test_who_is_being_erased_is_known_by_pictures_before_the_book_has_them(asked, tmp_path) -> None:
+    """They leave the dataset first and the key is destroyed later: in between the journal alone knows."""
+    person = asked.keys.pseudonym_of("Anna_1")
+    remains = asked.keys.remains_of(person, "e2", pictures=[Marks(sha256="c" * 64, looks=(LOOK[::-1],))])
+    begun = {"subjects": [person], "remains": {person: asdict(remains)}}
+    journal_of(tmp_path, "e2", lambda: datetime(2026, 6, 1, tzinfo=UTC)).write(BEGUN, "done", begun)
+    now = reentry(asked.keys, tmp_path)
+    assert now.refused(["Anna_1"]) == {"Anna_1": LEAVING}
+    assert now.seen([("new", Marks(sha256="c" * 64))]) == {"new": SEEN}
+    assert now.seen([("new", Marks(sha256="d" * 64, looks=(LOOK[::-1],)))]) == {"new": LOOKS_ALIKE}
 
 
 def test_who_is_being_erased_is_refused(asked) -> None:

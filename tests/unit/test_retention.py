@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.contents import sample_of
-from bitface.steps.retention import due, retention_document, retention_text
+from bitface.steps.retention import due, night_of, night_text, retention_document, retention_text
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -96,3 +97,38 @@ def test_a_key_without_any_ground_is_listed_and_a_licence_for_benchmarks_is_one(
 def test_a_consent_of_the_future_is_not_yet_due(house: House) -> None:
     house.person("anna", {"valid_from": NOW + timedelta(days=1)})
     assert house.listed() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "goes"),
+    [
+        ([{"delete_by": NOW}], True),
+        ([{"jurisdiction": "Illinois", "last_interaction": datetime(2020, 1, 1, tzinfo=UTC)}], True),
+        ([{"valid_to": NOW - timedelta(days=90)}], False),
+        ([{}, {"state": "withdrawn", "purposes": (), "event_time": NOW - timedelta(days=14)}], True),
+        ([{}, {"state": "withdrawn", "purposes": (), "event_time": NOW - timedelta(days=13, hours=23)}], False),
+        ([{}, {"state": "invalidated", "purposes": (), "event_time": NOW - timedelta(days=20)}], True),
+        (
+            [{"delete_by": NOW - timedelta(days=9)}, {"state": "reaffirmed", "event_time": NOW, "valid_to": NOW}],
+            False,
+        ),
+        ([], False),
+    ],
+    ids=["promised", "a law", "ended only", "withdrawn", "in grace", "invalidated", "promised anew", "no ground"],
+)
+def test_only_whose_promised_date_or_grace_is_over_goes_without_a_word(house: House, changes, goes: bool) -> None:
+    """A date that a later consent replaced is no promise any more; without a ground, somebody may still bring one."""
+    house.person("anna", *changes)
+    (one,) = due(house.data, house.keys, house.ledger, NOW)
+    assert one.goes_at_night(NOW, grace_days=14) is goes
+    assert (one.promised is not None) is bool(changes)
+
+
+def test_a_night_is_told_in_numbers_alone() -> None:
+    nobody = {"enforced": True, "erased": 0, "erasures": [], "unfinished": [], "not_begun": 0, "left_of_them": 0}
+    assert night_text(nobody, 0) == ""
+    told = night_text(nobody | {"erased": 3, "unfinished": ["e1"], "not_begun": 1, "left_of_them": 1}, 2)
+    assert "3 people were erased" in told and "2 erasures did not end" in told and "2 people must go" in told
+    failed = SimpleNamespace(is_completed=lambda: False, message="no key for person r0123456789abcde")
+    assert night_of(failed) == {"enforced": False, "why": "no key for person (somebody)"}
+    assert "nobody was erased" in night_text(night_of(failed), 1) and night_text(night_of(None), 0) == ""

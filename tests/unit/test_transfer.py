@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,13 +12,22 @@ import numpy as np
 import pytest
 
 from bitface.adapters.media_files import encode_frames
+from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
 from bitface.dataset.import_rows import ImportRow
+from bitface.dataset.index import write_index
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.shards import Shard, digest_of, write_shard
 from bitface.errors import InputError, RefusedError
+from bitface.faces.looks import Marks, look_of, looks_kept
+from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFaces
+from bitface.ledger.engine import sqlite_url
+from bitface.ledger.ledger import Ledger
 from bitface.params import read_params
+from bitface.steps.contents import sample_of
 from bitface.steps.intake_decision import Intake
+from bitface.steps.on_record import OnRecord
 from bitface.steps.reentry import reentry
 from bitface.steps.sources import Source
 from bitface.steps.transfer import Entry, judge_on_real_people, london_folder
@@ -93,9 +103,14 @@ def load(_: Path):
     )
 
 
-def judge(run=RUN, source=source(), keys=None, look=read):  # noqa: B008 - frozen
+def judge(run=RUN, source=source(), keys=None, look=read, ledger=None, data=Path("no such folder")):  # noqa: B008 - frozen
     keys = keys or KeyStore(Path("no such folder"))
-    entry = Entry(asked=reentry(keys, Path("no such folder")), encode=encode_frames)
+    entry = Entry(
+        asked=reentry(keys, Path("no such folder")),
+        encode=encode_frames,
+        record=OnRecord(data, keys),
+        ledger=ledger or Ledger("sqlite://"),
+    )
     return judge_on_real_people(run, BUNDLE, source, Looking, look, load, NOW, lambda *_: None, entry)
 
 
@@ -107,7 +122,7 @@ def test_every_face_is_judged_once_and_pictures_without_one_are_counted() -> Non
     assert "happiness AUC 1.000" in found.sentence()
 
 
-def erased_ones(folder: Path, *subjects: str, pictures: tuple[str, ...] = ()) -> KeyStore:
+def erased_ones(folder: Path, *subjects: str, pictures: tuple[Marks, ...] = ()) -> KeyStore:
     """Keys of an installation where these were erased, the first one with these pictures."""
     keys = KeyStore(folder)
     for number, subject in enumerate(subjects):
@@ -139,9 +154,70 @@ def test_somebody_with_a_picture_of_somebody_who_was_erased_is_not_judged(tmp_pa
         return picture
 
     erased = hashlib.sha256(encode_frames(distinct(Path("2-1.jpg"), "")[None], lossless=True)).hexdigest()
-    found = judge(keys=erased_ones(tmp_path, "somebody", pictures=(erased,)), look=distinct)
+    found = judge(keys=erased_ones(tmp_path, "somebody", pictures=(Marks(sha256=erased),)), look=distinct)
     assert (found.people, found.left_out, found.document()["left_out"]) == (4, 1, 1)
+    looked = np.random.default_rng(7).integers(0, 256, (34, 34, 3)).astype(np.uint8)
+    alike = Marks(sha256="0" * 64, looks=(look_of(np.kron(looked, np.ones((2, 2, 1), np.uint8))),))
+    stored_anew = erased_ones(tmp_path / "anew", "somebody", pictures=(alike,))
+    assert judge(keys=stored_anew, look=lambda p, w: looked if p.name == "2-0.jpg" else read(p, w)).left_out == 1
     assert judge(keys=erased_ones(tmp_path / "none", "somebody"), look=distinct).left_out == 0
+
+
+@pytest.mark.parametrize("purposes", [("evaluate",), ()])
+def test_who_is_on_record_is_asked_here_whatever_the_source_says(tmp_path: Path, purposes: tuple[str, ...]) -> None:
+    """By the id, before a picture is read; and by a picture that is on record under another id."""
+    keys, data = KeyStore(tmp_path / "keys"), tmp_path / "data"
+    ledger = Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOW)
+    ledger.record_consents((), [packaged_notice("london-1")], [LONDON_LICENCE])
+    people = {name: keys.enrol(name) for name in ("owner-1", "another-name")}
+    pixels = np.random.default_rng(5).integers(0, 255, (34, 34, 3), dtype=np.uint8)
+    own, key = people["another-name"], keys.key_of(people["another-name"])
+    media = encode_frames([pixels], lossless=True)
+    sample = sample_of(f"{own}-1", own, digest_of(media, own, key), "fear", 1, 0.0)
+    record = SubjectRecord(
+        person=own,
+        age_band="30_44",
+        gender="female",
+        skin_tone=None,
+        ancestry="unknown",
+        self_reported=False,
+        evidence="real",
+    )
+    data.mkdir()
+    looks = {sample.sample_id: looks_kept([pixels])}
+    stored = {sample.sample_id: media}
+    write_shard(data, Shard(subject=record, samples=stored, facial_actions={}, consent_receipts=[], looks=looks), key)
+    write_index(data, [replace(sample, licence_id=LONDON_LICENCE.id)])
+    given = london_consents(dict.fromkeys(people.values(), "18_29"), evidence_sha256="0" * 64, recorded_at=NOW)
+    ledger.record_consents(given)
+
+    def looked(path: Path, where: str) -> np.ndarray:
+        if path.name.startswith("1-"):
+            seen.append(path.name)
+        picture = read(path, where)
+        if path.name == "2-1.jpg":
+            picture = np.kron(pixels, np.ones((2, 2, 1), np.uint8))
+            picture[0, 0, 0], picture[0, 1, 0] = 1, 1
+        return picture
+
+    seen: list[str] = []
+    assert judge(keys=keys, look=looked, ledger=ledger, data=data).left_out == 0 and seen
+    for event in given:
+        facts = event.model_dump() | {"event_id": f"w{event.subject}", "state": "withdrawn", "purposes": purposes}
+        ledger.record_consents([ConsentEvent.model_validate(facts | {"event_time": NOW})])
+    seen.clear()
+    found = judge(keys=keys, look=looked, ledger=ledger, data=data)
+    assert (found.people, found.left_out, seen) == (3, 2, [])
+
+
+def test_a_licence_that_allows_less_by_now_counts_as_it_is_on_record(tmp_path: Path) -> None:
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOW) as ledger:
+        ledger.record_consents((), (), [LONDON_LICENCE])
+        assert judge(ledger=ledger).people == 5
+        narrowed = LONDON_LICENCE.model_copy(update={"purposes": ("train",)})
+        ledger.record_consents((), (), [narrowed])
+        with pytest.raises(RefusedError, match=r"6 of 6 people.*licence does not allow purpose evaluate"):
+            judge(ledger=ledger)
 
 
 def test_what_is_reported_names_nobody() -> None:

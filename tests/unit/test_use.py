@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given as each
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
 from bitface.consent.policy import LicenceRecord, under_licence
@@ -21,6 +22,12 @@ from bitface.errors import RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.steps.admit import Members
+from bitface.steps.comparable import comparable
+from bitface.steps.contents import sample_of
+from bitface.steps.gate import Rival
+from bitface.steps.plan import Run
+from bitface.steps.rival import find_rival
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"r{number:015d}" for number in range(4)]
@@ -254,3 +261,91 @@ def test_the_london_set_is_not_for_demonstrations(site: Site) -> None:
     model = site.model_of(events, licence=LONDON_LICENCE.id)
     assert site.refusal(model) == "" and "do not allow demo" in site.refusal(model, "demo")
     assert site.ledger.status(model).purposes == ("evaluate", "fairness_test", "infer", "benchmark")
+
+
+@pytest.mark.parametrize("purposes", [("evaluate",), ()])
+def test_a_version_is_compared_while_everybody_in_it_allows_an_evaluation(
+    site: Site, purposes: tuple[str, ...]
+) -> None:
+    """Of the evaluation alone, or of everything; `infer` says nothing of it."""
+    model = site.model_of([given(person) for person in PEOPLE])
+    site.ledger.record_consents([withdrawn(PEOPLE[0], purposes=("infer",))])
+    site.ledger.check_judged(model)
+    assert site.ledger.refusing_judgement("d0") == frozenset()
+    later = withdrawn(PEOPLE[2], purposes=purposes, event_id="later", record_id=f"{PEOPLE[2]}-r")
+    site.ledger.record_consents([later])
+    with pytest.raises(RefusedError, match="1 of 4 people in"):
+        site.ledger.check_judged(model)
+    assert site.ledger.refusing_judgement("d0") == {PEOPLE[2]}
+    assert site.ledger.is_lawful(model) is bool(purposes)
+
+
+def test_by_licence_and_by_time_a_comparison_ends_too(site: Site) -> None:
+    model = site.model_of([given(person, valid_to=START + timedelta(days=1)) for person in PEOPLE])
+    site.ledger.record_consents((), (), [licence(purposes=("train", "infer"))])
+    with pytest.raises(RefusedError, match="licence does not allow purpose evaluate"):
+        site.ledger.check_judged(model)
+    site.clock.now = START + timedelta(days=1)
+    assert site.ledger.refusing_judgement("d0") == set(PEOPLE)
+
+
+def test_of_a_benchmark_a_comparison_is_a_part(site: Site) -> None:
+    model = site.model_of([], unasked=tuple(PEOPLE), purpose="benchmark")
+    site.ledger.check_judged(model)
+
+
+def test_a_champion_that_may_not_be_compared_with_blocks_and_is_not_opened(site: Site, monkeypatch) -> None:
+    """A candidate that nobody could compare is not better: required cells are NOT-RUN. One withdrawn altogether gives way, as before."""
+    model = site.model_of([given(person) for person in PEOPLE])
+    monkeypatch.setattr(Ledger, "champion", lambda *_: model)
+
+    def found() -> tuple[Rival | None, str | None]:
+        run = SimpleNamespace(evidence="real")
+        return find_rival(run, None, None, site.ledger, Path("none"), lambda: pytest.fail("it was opened"))  # type: ignore[arg-type]
+
+    site.ledger.record_consents([withdrawn(PEOPLE[0], purposes=("evaluate",))])
+    rival, told = found()
+    assert rival == Rival(version="1", predictions=None)
+    assert told is not None and "1 of 4 people" in told and "policy" in told and PEOPLE[0] not in told
+    site.ledger.record_consents([withdrawn(PEOPLE[1], event_id="all")])
+    rival, told = found()
+    assert rival is None and told is not None and "to be replaced" in told
+
+
+def test_of_a_run_only_those_are_judged_beside_it_who_allow_that(site: Site, monkeypatch) -> None:
+    site.model_of([given(person) for person in PEOPLE])
+    monkeypatch.setattr("bitface.steps.comparable.dataset_entry_version", lambda _: "d0")
+    people = {person: object() for person in PEOPLE}
+    members = Members(
+        samples=tuple(sample_of(f"{person}-1", person, "a" * 64, "fear", 1, 0.0) for person in PEOPLE),
+        admissions=people,  # type: ignore[arg-type]
+        consent_snapshot_sha256="c" * 64,
+        quarantined=(),
+        folds=dict.fromkeys(PEOPLE, 0),
+    )
+    run = Run(
+        **dict.fromkeys((one.name for one in fields(Run)), None) | {"members": members, "subjects": people}  # type: ignore[arg-type]
+    )
+    assert comparable(run, site.ledger) == (run, None)
+    site.ledger.record_consents([withdrawn(PEOPLE[3], purposes=("evaluate",))])
+    kept, told = comparable(run, site.ledger)
+    left = set(PEOPLE[:3])
+    assert told is not None and "1 of 4 people" in told
+    assert {one.person for one in kept.members.samples} == left
+    assert kept.members.folds.keys() == kept.members.admissions.keys() == kept.subjects.keys() == left
+
+
+@pytest.mark.parametrize(
+    ("changes", "context", "is_let_through"),
+    [({}, "research", True), ({}, "consumer", False), ({"purposes": ("train",)}, "research", False)],
+)
+def test_a_picture_is_used_as_its_person_and_its_licence_allow(site: Site, changes, context, is_let_through) -> None:
+    site.ledger.record_consents([given(PEOPLE[0], **changes)])
+    asked = Use(purpose="publish_image", context=context, kind="image")
+    for licence_id, is_known in (("l1", True), (None, True), ("unheard-of", False)):
+        if is_let_through and is_known:
+            site.ledger.check_picture(PEOPLE[0], licence_id, asked)
+            continue
+        with pytest.raises(RefusedError) as refused:
+            site.ledger.check_picture(PEOPLE[0], licence_id, asked)
+        assert PEOPLE[0] not in str(refused.value)

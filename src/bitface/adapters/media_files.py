@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from bitface.dataset.plain_files import PICTURE_BYTES, opened, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.clip_limits import FRAMES_MAX, check_clip
-from bitface.faces.file_kinds import READ
+from bitface.faces.file_kinds import READ, VIDEO_HEAD_BYTES, is_video
 from bitface.faces.frame_choice import evenly_spread
 
 PIXELS_MAX: Final = 25_000_000
@@ -91,46 +91,55 @@ def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
     All are decoded one after another, since what a container says of its length and of places to jump to is often wrong.
 
     Raises:
-        InputError: no frame can be read, there are over 4,500, or they have over 25 megapixels.
+        InputError: not a plain file, or no video by its first bytes; no frame can be read, there are over 4,500, or they have over 25
+            megapixels.
     """
-    # MediaPipe brings it; only who reads videos pays for it.
-    import cv2
-
-    # The decoder opens it by name: this much is sure, that it is a plain file now.
     try:
-        with opened(path, repr(path.name)):
-            pass
+        with opened(path, repr(path.name)) as file:
+            return _frames_of(file, path.name, count)
     except OSError as error:
         raise InputError(f"{path.name!r} cannot be read ({error.strerror}); check that it is there") from error
 
-    def begun() -> cv2.VideoCapture:
-        video = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+
+def _frames_of(file: BinaryIO, name: str, count: int) -> tuple[NDArray[np.uint8], ...]:
+    unreadable = f"{name!r} is not a readable video of at most {VIDEO_FRAMES_MAX} frames; cut or convert it"
+    # A script for FFmpeg, under the name of a video, would have it read any other file.
+    if not is_video(file.read(VIDEO_HEAD_BYTES)):
+        raise InputError(unreadable)
+    length = 0
+    with _decoding(file, name) as video:
+        while length <= VIDEO_FRAMES_MAX and video.grab():
+            length += 1
+    if not length or length > VIDEO_FRAMES_MAX:
+        raise InputError(unreadable)
+    wanted, found = set(evenly_spread(length, count)), []
+    with _decoding(file, name) as video:
+        for index in range(length):
+            if not video.grab():
+                break
+            if index in wanted:
+                whole, frame = video.retrieve()
+                found += [np.ascontiguousarray(frame[..., ::-1])] if whole else []
+    if not found:
+        raise InputError(f"{name!r} has no frame that can be decoded; convert it")
+    return tuple(found)
+
+
+@contextmanager
+def _decoding(file: BinaryIO, name: str) -> Iterator[Any]:
+    """OpenCV at the beginning of the file that is open, and of no other one that may have its name by now."""
+    # MediaPipe brings it; only who reads videos pays for it.
+    import cv2
+
+    file.seek(0)  # where the system opens a descriptor's path, it may share the place in the file
+    video = cv2.VideoCapture(f"/dev/fd/{file.fileno()}", cv2.CAP_FFMPEG)
+    try:
         width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if width * height > PIXELS_MAX:
-            video.release()
-            raise InputError(f"{path.name!r} has {width:.0f} x {height:.0f} pixels, over {PIXELS_MAX}; make it smaller")
-        return video
-
-    video = begun()
-    length = 0
-    while length <= VIDEO_FRAMES_MAX and video.grab():
-        length += 1
-    video.release()
-    if not length or length > VIDEO_FRAMES_MAX:
-        raise InputError(
-            f"{path.name!r} is not a readable video of at most {VIDEO_FRAMES_MAX} frames; cut or convert it"
-        )
-    wanted, found, video = set(evenly_spread(length, count)), [], begun()
-    for index in range(length):
-        if not video.grab():
-            break
-        if index in wanted:
-            whole, frame = video.retrieve()
-            found += [np.ascontiguousarray(frame[..., ::-1])] if whole else []
-    video.release()
-    if not found:
-        raise InputError(f"{path.name!r} has no frame that can be decoded; convert it")
-    return tuple(found)
+            raise InputError(f"{name!r} has {width:.0f} x {height:.0f} pixels, over {PIXELS_MAX}; make it smaller")
+        yield video
+    finally:
+        video.release()
 
 
 def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lossless: bool) -> bytes:

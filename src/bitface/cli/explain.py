@@ -24,7 +24,12 @@ def explain(
     ] = None,
     show_face: Annotated[
         bool,
-        typer.Option("--show-face", help="Put the face itself on the page: only of people whose consent allows it."),
+        typer.Option(
+            "--show-face",
+            help="Put the face itself on the page: you answer for whom it shows. Refused where the picture, or one that it was stored "
+            "anew or trimmed from, is on record here of somebody who was erased or does not allow publish_image now. Known by "
+            "pictures alone: somebody on record is not known on another one.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -36,14 +41,15 @@ def explain(
     from bitface.steps.explanation_page import write_page
     from bitface.steps.frames import check_no_frame_lost
     from bitface.steps.inputs import check_spares_inputs
-    from flows.wiring import face_explainer, open_runtime, open_tools, pictures, status_of
+    from flows.wiring import face_explainer, frames_to_show, open_runtime, open_tools, pictures, status_of
 
     tools = open_tools()
+    frames = frames_to_show(tools, path, purpose, context) if show_face else None
     runtime = open_runtime(tools, model, purpose, context)
     status = status_of(tools, runtime)
     check_spares_inputs(out, [path])
     with tools.progress as report:
-        found = explain_picture(path, face_explainer(tools, runtime, faces), report)
+        found = explain_picture(path, face_explainer(tools, runtime, faces), report, frames)
     draw, mesh, pages = pictures(tools.workspace)
     write_page(found, status.line_today, draw, mesh, pages, out, show_face=show_face)
     emit(picture_document(found, status), f"{picture_text(found, status)}\n\n  page  {out}", as_json)

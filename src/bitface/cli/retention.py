@@ -17,13 +17,19 @@ def retention(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whose data are here for longer than they, their consent or a state's law allow, or were withdrawn and never erased."""
+    """Whose data are here for longer than they, their consent or a state's law allow, or were withdrawn and never erased.
+
+    The nightly flow of `bitface schedule` erases by itself whoever had to be gone by a promised date or a state's law, or withdrew
+    everything longer ago than retention.withdrawn_grace_days, unless retention.enforce_nightly is false; the others wait for you.
+    """
     from bitface.steps.retention import REASON, due, retention_document, retention_text
     from flows.wiring import open_tools, ready_for_flow
 
     overrides = tuple(set_ or ())
     tools = (ready_for_flow if enforce else open_tools)(profile, overrides)
     with tools.ledger as ledger:
+        if enforce:
+            ledger.check_intact()
         found = due(tools.workspace.data, tools.keys, ledger, tools.now())
     if not enforce or not found:
         emit(retention_document(found, tools.now()), retention_text(found, tools.now()), as_json)

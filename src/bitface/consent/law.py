@@ -95,6 +95,17 @@ STATE_LAWS: Final = (
         source="C.R.S. 6-1-1314(2)(a), HB 24-1130: 24 months",
     ),
 )
+"""Read against the statutes' text. What stands there and is no figure of ours:
+
+- Illinois: what is kept must go when the initial purpose has been satisfied, or three years after the last interaction, whichever is first.
+- Texas: within a reasonable time, the first anniversary at the latest. Since 2026-01-01 503.001(e)(2) leaves out what is held to train
+  artificial intelligence that identifies nobody, and (f) takes that back for another commercial use: the limit is kept as if it held.
+- Washington: RCW 19.375.010(1) leaves out photographs and what is generated from them, so this is stricter than it asks. RCW 19.373.040
+  (My Health My Data) has no date either: on request, answered within 45 days, copies in backups within six months.
+- Colorado: also 45 days after the controller finds, once a year, that keeping it is not necessary any more; somebody must find that.
+
+A year after the purpose is counted from `valid_to`: the purpose ends with the consent at the latest.
+"""
 _COUNTRY: Final = frozenset({"us", "usa", "united", "states", "of", "america", "the"})
 _FOREIGN_CODE: Final = re.compile(r"(?!US-)[A-Z]{2}-[A-Z0-9]{1,3}")
 """ISO 3166-2 of another country: AU-WA is Western Australia, CO-DC Bogota."""
@@ -132,14 +143,19 @@ def kinds_fault(event: ConsentEvent, kind: Kind | None) -> str | None:
 
 def ends(event: ConsentEvent) -> tuple[datetime, str]:
     """When an event ends by time, and which of its ends that is: `valid to`, `delete by`, or the source of a state's law."""
-    found = [(event.valid_to, "valid to"), (event.delete_by, "delete by")]
+    return min([(event.valid_to, "valid to"), *deletions(event)], key=lambda end: end[0])
+
+
+def deletions(event: ConsentEvent) -> list[tuple[datetime, str]]:
+    """When what came by an event must be gone, and by what: `delete by`, which was promised, or the source of a state's law."""
+    found = [(event.delete_by, "delete by")]
     # What a source says of the future is no interaction yet.
     interaction = min(event.last_interaction, event.recorded_at)
     for law in () if is_synthetic(event.subject) else laws_of(event.jurisdiction):
         found.append((_years_after(event.valid_to, law.years_after_purpose), law.source))
         if law.years_after_interaction is not None:
             found.append((_years_after(interaction, law.years_after_interaction), law.source))
-    return min(found, key=lambda end: end[0])
+    return found
 
 
 @lru_cache(maxsize=4096)

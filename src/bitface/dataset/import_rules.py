@@ -20,12 +20,15 @@ _UNKNOWN: Final = ("unknown", None)
 class Picture:
     """One sample as it was brought, a still or a clip. `media` reads the bytes that would be stored, without loss.
 
-    `sha256` is that of these bytes, and so of the pixels: the same picture in another file has the same.
+    `sha256` is that of these bytes, and so of the pixels: the same picture in another file has the same. `looks` are kept of it, and it
+    is looked for by `asked` (`faces.looks`).
     """
 
     rows: tuple[ImportRow, ...]
     sha256: str
     media: Callable[[], bytes]
+    looks: tuple[bytes, ...] = ()
+    asked: tuple[bytes, ...] = ()
 
     @property
     def subject(self) -> str:

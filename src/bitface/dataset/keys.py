@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -38,6 +38,7 @@ from bitface.dataset.suppression import (
     write_book,
 )
 from bitface.errors import InputError, IntegrityError, RefusedError
+from bitface.faces.looks import Marks
 from bitface.faces.records import check_pseudonym, is_pseudonym, is_synthetic
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
@@ -192,10 +193,10 @@ class KeyStore:
         return {folded: frozenset(people) for folded, people in found.items()}
 
     def remains_of(
-        self, person: str, erasure_id: str, ids: Collection[str] = (), pictures: Collection[str] = ()
+        self, person: str, erasure_id: str, ids: Collection[str] = (), pictures: Collection[Marks] = ()
     ) -> Suppressed | None:
-        """What is to stay of a person: of the id that is sealed here, of other `ids` and of the digests of `pictures`. None where no
-        real person was ever enrolled here.
+        """What is to stay of a person: of the id that is sealed here, of other `ids` and of the marks of `pictures`. None where no real
+        person was ever enrolled here.
         """
         if is_synthetic(person) or not self._has_master():
             return None
@@ -207,7 +208,8 @@ class KeyStore:
             person=book.token("person", person),
             ids=book.tokens("id", known),
             folded_ids=book.tokens("folded id", map(folded_id, known)),
-            pictures=book.tokens("picture", pictures),
+            pictures=book.tokens("picture", (one.sha256 for one in pictures)),
+            looks=tuple(sorted({book.look(look) for one in pictures for look in one.looks})),
         )
 
     def destroy(self, person: str, erasure_id: str, remains: Suppressed | None = None) -> bool:
@@ -229,8 +231,8 @@ class KeyStore:
             path.unlink(missing_ok=True)
         return is_here
 
-    def suppression(self) -> Suppression:
-        """Everybody who was erased here, by the book with the keys and by its copy beside the dataset.
+    def suppression(self, leaving: Iterable[Suppressed] = ()) -> Suppression:
+        """Everybody who was erased here, by the book with the keys and by its copy beside the dataset, and who is `leaving`.
 
         Raises:
             IntegrityError: one of the two was edited.
@@ -238,7 +240,7 @@ class KeyStore:
         if not self._has_master():
             return Suppression(b"")
         secret = self._index_secret()
-        return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret))))
+        return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret)), tuple(leaving)))
 
     def learn_suppressed(self, document: Any, name: str) -> int:
         """Takes over the book that a kept checkpoint holds; how many people were new. Raises IntegrityError where it was edited."""

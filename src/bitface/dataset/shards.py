@@ -41,6 +41,8 @@ class Shard:
     consent_receipts: Sequence[Mapping[str, Any]]
     content: Mapping[str, str] = field(default_factory=dict)
     """Sample id -> SHA-256 of the media container, as it was read; of real people only, whose digests stand nowhere else."""
+    looks: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    """Sample id -> looks of its pictures (`faces.looks`); of real people only, and of none that was imported before there were any."""
 
 
 def shard_name(person: str) -> str:
@@ -66,6 +68,7 @@ def write_shard(data: Path, shard: Shard, key: bytes) -> None:
     entries |= {f"facial_actions/{name}": data_ for name, data_ in shard.facial_actions.items()}
     if not is_synthetic(person):
         entries["digests"] = _json({name: hashlib.sha256(data_).hexdigest() for name, data_ in shard.samples.items()})
+        entries["looks"] = _json({name: [look.hex() for look in own] for name, own in shard.looks.items()})
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as container:
         container.writestr(zipfile.ZipInfo("header.json"), _json({"format": SHARD_FORMAT.decode(), "person": person}))
@@ -75,7 +78,7 @@ def write_shard(data: Path, shard: Shard, key: bytes) -> None:
 
 
 def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard:
-    """Opens a person's shard; with `media=False` only the record, the receipts and the digests are decrypted.
+    """Opens a person's shard; with `media=False` only the record, the receipts, the digests and the looks are decrypted.
 
     Raises:
         IntegrityError: the file is not a shard of this person, or an entry does not authenticate.
@@ -86,7 +89,7 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
             plain = {
                 name: unseal(container.read(name), key, person, name)
                 for name in names
-                if name in ("subject", "consents", "digests") or (media and "/" in name)
+                if name in ("subject", "consents", "digests", "looks") or (media and "/" in name)
             }
     except (OSError, zipfile.BadZipFile) as error:
         raise IntegrityError(
@@ -105,6 +108,7 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
         facial_actions=_below("facial_actions/", plain),
         consent_receipts=json.loads(plain["consents"]),
         content=json.loads(plain.get("digests", b"{}")),
+        looks={name: tuple(map(bytes.fromhex, own)) for name, own in json.loads(plain.get("looks", b"{}")).items()},
     )
 
 

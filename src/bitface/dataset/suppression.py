@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,21 +18,26 @@ from typing import Any, Final, Literal
 from bitface.consent.events import canonical_json
 from bitface.dataset.files import write_atomically
 from bitface.errors import IntegrityError
+from bitface.faces.looks import ALIKE_BANDS, BANDS, bands_of
 
-Kind = Literal["id", "folded id", "person", "picture"]
+Kind = Literal["id", "folded id", "person", "picture", "band"]
 BOOK: Final = "erased.json"
 _TOKEN_DIGITS: Final = 32
+_BAND_DIGITS: Final = 4
+_TELLS_NOTHING: Final = "_" * _BAND_DIGITS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suppressed:
-    """One person who was erased: tokens of the pseudonym, of ids as their owner wrote them and folded, and of pictures."""
+    """One person who was erased: tokens of the pseudonym, of ids as their owner wrote them and folded, of pictures and of their looks."""
 
     erasure_id: str
     person: str
     ids: tuple[str, ...]
     folded_ids: tuple[str, ...]
     pictures: tuple[str, ...]
+    looks: tuple[str, ...] = ()
+    """Of each look a token of 4 digits per band, `____` for one that tells nothing."""
 
 
 class Suppression:
@@ -43,6 +49,10 @@ class Suppression:
         self._pictures = {token for one in self.people for token in one.pictures}
         self._folded = {token for one in self.people for token in one.folded_ids}
         self._persons = {one.person for one in self.people}
+        self._bands: dict[tuple[int, str], list[int]] = {}
+        for number, look in enumerate(look for one in self.people for look in one.looks):
+            for band in range(BANDS):
+                self._bands.setdefault((band, look[_BAND_DIGITS * band :][:_BAND_DIGITS]), []).append(number)
 
     def token(self, kind: Kind, value: str) -> str:
         """What stands for a value of a kind."""
@@ -69,6 +79,26 @@ class Suppression:
     def holds_picture(self, sha256: str) -> bool:
         """Whether a picture, by the digest of its stored bytes, was somebody's who went."""
         return bool(self._pictures) and self.token("picture", sha256) in self._pictures
+
+    def look(self, look: bytes) -> str:
+        """What stands for a look. The key is what keeps it: a band has 65,536 values, and whoever has the key can try them all."""
+        bands = bands_of(look)
+        return "".join(
+            self._band(number, bands[number]) if number in bands else _TELLS_NOTHING for number in range(BANDS)
+        )
+
+    def holds_alike(self, looks: Iterable[bytes]) -> bool:
+        """Whether one of these looks (`faces.looks.looks_asked`) is like one of a picture of somebody who went."""
+        return bool(self._bands) and any(map(self._is_alike, looks))
+
+    def _is_alike(self, look: bytes) -> bool:
+        equal = Counter[int]()
+        for number, band in bands_of(look).items():
+            equal.update(self._bands.get((number, self._band(number, band)), ()))
+        return max(equal.values(), default=0) >= ALIKE_BANDS
+
+    def _band(self, number: int, band: int) -> str:
+        return self.token("band", f"{number} {band}")[:_BAND_DIGITS]
 
 
 def copy_beside(data: Path, secret: bytes) -> Path:
@@ -115,6 +145,7 @@ def suppressed_from(row: Mapping[str, Any]) -> Suppressed:
         ids=tuple(row["ids"]),
         folded_ids=tuple(row["folded_ids"]),
         pictures=tuple(row["pictures"]),
+        looks=tuple(row.get("looks", ())),  # books of before have none
     )
 
 

@@ -10,6 +10,8 @@ READ: Final = ("JPEG", "PNG", "WEBP")
 """The kinds of pictures that are decoded. Each further decoder is one more way in for a hostile file."""
 HEAD_BYTES: Final = 64
 """So many first bytes tell a kind."""
+VIDEO_HEAD_BYTES: Final = 512
+"""So many tell a video, whose stream may repeat its mark every 188 or 192 bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,25 @@ def kind_of(head: bytes) -> FileKind | None:
         if re.match(pattern, head, re.DOTALL):
             return FileKind(name=name, medium="video")
     return None
+
+
+def is_video(head: bytes) -> bool:
+    """Whether a file with these first `VIDEO_HEAD_BYTES` bytes is a video by them, and not only by its name."""
+    kind = kind_of(head[:HEAD_BYTES])
+    return (kind is not None and kind.medium == "video") or _is_quicktime(head) or _is_transport_stream(head)
+
+
+def _is_quicktime(head: bytes) -> bool:
+    """QuickTime of before there were brands begins with one of these atoms."""
+    return kind_of(head[:HEAD_BYTES]) is None and head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """ISO/IEC 13818-1: packets of 188 bytes, each begun by 0x47; a camera's have 4 bytes of time before them."""
+    return any(
+        [head[at : at + 1] for at in (start, start + size, start + 2 * size)] == [b"G"] * 3
+        for start, size in ((0, 188), (4, 192))
+    )
 
 
 def kind_by_name(suffix: str) -> FileKind | None:

@@ -31,12 +31,11 @@ _NOBODY: Final = "nobody is on record as having made it"
 
 @dataclass(frozen=True, kw_only=True)
 class _Alike:
-    """People of whom the same is on record, under one licence: what holds of `person` holds of all `count`."""
+    """People of whom the same is on record, under one licence: what holds of the first holds of all. The events are the first one's."""
 
-    person: str
+    people: tuple[str, ...]
     licence_id: str
     events: tuple[ConsentEvent, ...]
-    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +70,27 @@ class Crowd:
         for one in self._alike:
             answer = self._answer(one, purpose, context, at)
             if not answer.admitted:
-                reasons[answer.reason] += one.count
+                reasons[answer.reason] += len(one.people)
         if not reasons:
             return None
-        total = sum(one.count for one in self._alike)
+        total = sum(len(one.people) for one in self._alike)
         return Refusals(people=reasons.total(), of=total, reason=reasons.most_common(1)[0][0])
+
+    def judgement(self, at: datetime) -> Refusals | None:
+        """Who does not allow at `at` that it is judged or compared, in the context that it was made for; None: everybody does."""
+        return self.refusals(self._judged_for, self._dataset.context, at)
+
+    def refusing_judgement(self, at: datetime) -> frozenset[str]:
+        """The same people."""
+        asked = self._judged_for, self._dataset.context, at
+        return frozenset(
+            person for one in self._alike if not self._answer(one, *asked).admitted for person in one.people
+        )
+
+    @property
+    def _judged_for(self) -> str:
+        """What judging it is: an evaluation, or a part of the benchmark that it was made for."""
+        return "evaluate" if self._dataset.purpose == "train" else str(self._dataset.purpose)
 
     def standing(self, at: datetime) -> Refusals | None:
         """Who does not allow at `at` any more what the version was made for; None: everybody does."""
@@ -101,7 +116,7 @@ class Crowd:
         return {purpose: contexts for purpose, contexts in found.items() if contexts}
 
     def _answer(self, one: _Alike, purpose: str, context: str, at: datetime) -> Admission:
-        own = admit(one.events, one.person, purpose, context, at, self._notices)
+        own = admit(one.events, one.people[0], purpose, context, at, self._notices)
         return under_licence(self._licences.get(one.licence_id), own, purpose, context)
 
 
@@ -125,10 +140,9 @@ def _alike(connection: Connection, dataset_version: str) -> tuple[_Alike, ...]:
         groups.setdefault((licence_id, is_synthetic(person), said), []).append(person)
     return tuple(
         _Alike(
-            person=people[0],
+            people=tuple(people),
             licence_id=str(key[0]),
             events=tuple(_events(recorded.get(people[0], ()))),
-            count=len(people),
         )
         for key, people in groups.items()
     )

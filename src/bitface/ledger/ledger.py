@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, Table, and_, func, select
 
+from bitface.consent.admission import Use
 from bitface.consent.events import ConsentEvent, utc_text, utc_time
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval, LicenceRecord
@@ -357,10 +358,25 @@ class Ledger:
         with self._trusting() as connection:
             use.check_any(connection, purpose, context, self._clock())
 
+    def check_picture(self, person: str, licence_id: str | None, asked: Use) -> None:
+        """Lets a picture of somebody be used now. Raises what `use.check_picture` raises."""
+        with self._trusting() as connection:
+            use.check_picture(connection, person, licence_id, asked, self._clock())
+
     def check_lawful(self, model: ModelEntry) -> None:
         """Raises what `use.check_lawful` raises."""
         with self._trusting() as connection:
             use.check_lawful(connection, model, self._clock())
+
+    def check_judged(self, model: ModelEntry) -> None:
+        """Raises what `use.check_judged` raises."""
+        with self._trusting() as connection:
+            use.check_judged(connection, model, self._clock())
+
+    def refusing_judgement(self, dataset_version: str) -> frozenset[str]:
+        """Who is in a dataset version and does not allow now that it is judged."""
+        with self._trusting() as connection:
+            return use.refusing_judgement(connection, dataset_version, self._clock())
 
     def is_lawful(self, model: ModelEntry) -> bool:
         """Whether anything may be done with a version at all."""

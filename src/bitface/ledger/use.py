@@ -1,4 +1,6 @@
-"""The one place that decides use: whether a version may be used for a purpose, in a context, now. It asks the ledger and nothing else."""
+"""The one place that decides use: whether a version, or somebody's picture, may be used for a purpose, in a context, now. It asks the
+ledger and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bitface.consent.policy import check_asked, check_prediction
+from bitface.consent.admission import Use, admit
+from bitface.consent.policy import check_asked, check_prediction, under_licence
 from bitface.errors import RefusedError
 from bitface.ledger import questions
 from bitface.ledger.contexts import in_force
-from bitface.ledger.crowd import crowd_of
+from bitface.ledger.crowd import Crowd, crowd_of
 from bitface.ledger.entries import ModelEntry
+from bitface.ledger.licences import licences_on_record
+from bitface.ledger.rows import consents_of, notice_ids_of
 from bitface.ledger.status import status_of
 
 
@@ -39,6 +44,27 @@ def check_use(connection: Connection, model: ModelEntry, purpose: str, context: 
         )
 
 
+def check_picture(connection: Connection, person: str, licence_id: str | None, asked: Use, at: datetime) -> None:
+    """Lets a picture of somebody on record be used, or raises RefusedError, which names nobody: by their own consent and the licence that
+    it came under (None: by consent alone).
+    """
+    own = admit(
+        consents_of(connection, person),
+        person,
+        asked.purpose,
+        asked.context,
+        at,
+        notice_ids_of(connection),
+        kind=asked.kind,
+    )
+    if licence_id is not None:
+        own = under_licence(licences_on_record(connection).get(licence_id), own, asked.purpose, asked.context)
+    if not own.admitted:
+        raise RefusedError(
+            f"somebody on record does not allow {asked.purpose} in context {asked.context} ({own.reason})"
+        )
+
+
 def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> None:
     """Raises RefusedError for a version that nothing may be done with any more, not even comparing another one with it: somebody who was
     in it has been erased, or allows no longer what it was made for.
@@ -50,6 +76,27 @@ def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> Non
             "`bitface retrain`"
         )
     crowd_of(connection, model).check_standing(at)
+
+
+def check_judged(connection: Connection, model: ModelEntry, at: datetime) -> None:
+    """Lets a version be judged or compared with another one, in the context that it was made for, or says why it must not be.
+
+    Raises:
+        RefusedError: what `check_lawful` refuses; or somebody who is in it does not allow `evaluate` (of one that was made for a benchmark:
+            `benchmark`).
+    """
+    check_lawful(connection, model, at)
+    refused = crowd_of(connection, model).judgement(at)
+    if refused is not None:
+        raise RefusedError(
+            f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow that it is judged or compared "
+            f"({refused.reason}); retrain with people who allow this"
+        )
+
+
+def refusing_judgement(connection: Connection, dataset_version: str, at: datetime) -> frozenset[str]:
+    """Who is in a dataset version and does not allow `evaluate` at `at`, in the context that it was made for."""
+    return Crowd(connection, dataset_version).refusing_judgement(at)
 
 
 def is_lawful(connection: Connection, model: ModelEntry, at: datetime) -> bool:

@@ -15,6 +15,7 @@ from bitface.dataset.manifest import verify_manifest
 from bitface.dataset.shards import read_shard, shard_name
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
+from bitface.faces.looks import Marks
 from bitface.faces.records import Sample, is_synthetic
 from bitface.steps.writing import Change, Versioning, Writer
 
@@ -75,11 +76,19 @@ def write_lists(folder: Path, samples: Iterable[Sample], licences: Iterable[Lice
 
 
 def content_of(samples: Iterable[Sample], data: Path, keys: KeyStore) -> dict[str, str]:
-    """Sample id -> SHA-256 of what is stored: of real people read out of their shards, since it stands nowhere in the clear."""
+    """Sample id -> SHA-256 of what is stored, see `marks_of`."""
+    return {name: marks.sha256 for name, marks in marks_of(samples, data, keys).items()}
+
+
+def marks_of(samples: Iterable[Sample], data: Path, keys: KeyStore) -> dict[str, Marks]:
+    """Sample id -> by what it is known again: of real people read out of their shards, since it stands nowhere in the clear."""
     rows = list(samples)
-    found = {sample.sample_id: sample.sha256 for sample in rows}
+    found = {sample.sample_id: Marks(sha256=sample.sha256) for sample in rows}
     for person in {sample.person for sample in rows if not is_synthetic(sample.person)}:
-        found |= read_shard(data, person, keys.key_of(person), media=False).content
+        shard = read_shard(data, person, keys.key_of(person), media=False)
+        found |= {
+            name: Marks(sha256=sha256, looks=tuple(shard.looks.get(name, ()))) for name, sha256 in shard.content.items()
+        }
     return found
 
 

@@ -24,12 +24,13 @@ from bitface.dataset.shards import shard_name
 from bitface.dataset.subject_ids import id_or_none
 from bitface.dataset.suppression import Suppressed, suppressed_from
 from bitface.errors import GateError, InputError, RefusedError
+from bitface.faces.looks import Marks
 from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore, Tracking
 from bitface.steps.audit import DECRYPTIONS, own_files
 from bitface.steps.consents import check_reason, withdraw
-from bitface.steps.contents import content_of, without_people
+from bitface.steps.contents import marks_of, without_people
 from bitface.steps.erasure_journal import BEGUN, ERASURES, Journal, journal_of, journals, sweep
 from bitface.steps.erasure_people import Named, resolve
 from bitface.steps.reconcile import show_version
@@ -43,8 +44,9 @@ _NAMED: Final = 3
 RESIDUAL: Final = (
     "the ledger's rows about the pseudonym: samples, splits, consent events, digests; no name, no picture, no feature",
     "the pseudonym in the log of decryptions: when the key was opened, and for what",
-    "keyed digests of the owner's id, the pseudonym and each picture, with the keys, beside the dataset and in signed checkpoints: by "
-    "them the person is refused at a new import",
+    "keyed digests of the owner's id, the pseudonym, each picture and where it is brighter than beside it on a coarse grid, with the "
+    "keys, beside the dataset and in signed checkpoints: by them the person is refused at a new import, and a likely return is asked "
+    "about; no measure of a face, yet whoever has the installation's key can try the values and draw a blurred sketch of the picture",
     "copies outside this installation: backups, exported reports, evidence that `bitface gate open` handed out, remotes that bitface does "
     "not write to, other datasets",
 )
@@ -374,20 +376,20 @@ def _without(opened: Opened, writer: Writer) -> str | None:
     return store.version() if opened.radius["samples"] and has_dataset(data) else None
 
 
-def _pictures(people: Collection[str], ledger: Ledger, data: Path, keys: KeyStore) -> dict[str, set[str]]:
-    """Person -> plain digests of every picture of theirs: of those that are here, read with their key, and of those on record from
-    before digests were keyed.
+def _pictures(people: Collection[str], ledger: Ledger, data: Path, keys: KeyStore) -> dict[str, set[Marks]]:
+    """Person -> marks of every picture of theirs: of those that are here, read with their key, and of those on record from before
+    digests were keyed.
     """
     versions = {one.dataset_version for person in people for one in ledger.whereabouts(person).holdings}
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[Marks]] = {}
     for version in sorted(versions):
         for member in ledger.members(version):
-            found.setdefault(member.person, set()).add(member.sample_sha256)
+            found.setdefault(member.person, set()).add(Marks(sha256=member.sample_sha256))
     here = [sample for sample in (read_index(data) if has_dataset(data) else ()) if sample.person in people]
     for person in {sample.person for sample in here}:
         own = [sample for sample in here if sample.person == person]
         with suppress(RefusedError):  # the key is gone already, from an erasure before or a backup
-            found.setdefault(person, set()).update(content_of(own, data, keys).values())
+            found.setdefault(person, set()).update(marks_of(own, data, keys).values())
     return {person: own for person, own in found.items() if person in people}
 
 

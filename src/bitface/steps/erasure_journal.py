@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitface.dataset.files import write_atomically
+from bitface.dataset.suppression import Suppressed, suppressed_from
 from bitface.errors import InputError, IntegrityError
 
 ERASURES: Final = "erasures"
@@ -107,12 +108,19 @@ def journal_of(home: Path, erasure_id: str, now: Callable[[], datetime]) -> Jour
 
 def being_erased(home: Path) -> frozenset[str]:
     """Everybody of an erasure that is not finished."""
-    found: set[str] = set()
+    return frozenset(person for begun in _begun(home) for person in begun["subjects"])
+
+
+def remains_of_leaving(home: Path) -> tuple[Suppressed, ...]:
+    """What will stay of them: their pictures may be gone from the dataset, and stand in no book yet."""
+    return tuple(suppressed_from(one) for begun in _begun(home) for one in begun["remains"].values())
+
+
+def _begun(home: Path) -> Iterator[Mapping[str, Any]]:
+    """How erasures began that are not finished."""
     for journal in journals(home, datetime.now):
         with contextlib.suppress(FileNotFoundError):  # it may be finished meanwhile
-            first = journal.path.read_text(encoding="utf-8").splitlines()[0]
-            found |= set(json.loads(first)["found"]["subjects"])
-    return frozenset(found)
+            yield json.loads(journal.path.read_text(encoding="utf-8").splitlines()[0])["found"]
 
 
 def _digest(line: str) -> str:

@@ -120,17 +120,18 @@ def region_values(runtime: Runtime, face: SeenFace) -> RegionShapley:
     return _exact(runtime, (face,), baselines_of(_shipped(runtime))[0])
 
 
-def explain_picture(path: Path, explainer: Explainer, report: Report) -> PictureExplained:
+def explain_picture(path: Path, explainer: Explainer, report: Report, read: Frames | None = None) -> PictureExplained:
     """Explains every face of a picture, or the largest face of a clip's frames as one, read in the order of time.
 
-    A clip is a video, or a folder of images, which are its frames in the order of their names.
+    A clip is a video, or a folder of images, which are its frames in the order of their names. `read` are its frames where they were
+    read already.
 
     Raises:
         InputError: nothing there that can be read; no face in it; or the model ships nothing to compare with.
     """
     runtime = explainer.runtime
     shipped = _shipped(runtime)
-    frames = frames_of(path, explainer.params.clip_frames, explainer.read, explainer.read_video)
+    frames = read or frames_of(path, explainer.params.clip_frames, explainer.read, explainer.read_video)
     clips, more = _clips_of(frames, explainer)
     if not clips:
         raise InputError(f"'{printable(path.name)}': {NO_FACE}")

@@ -18,6 +18,7 @@ from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.clip_limits import check_clip
+from bitface.faces.looks import looks_asked, looks_kept
 from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.writing import Change, Stores, Writer
@@ -156,7 +157,13 @@ def _sample(
     if not frames:
         return None, rejected
     media = pictures.encode(frames, lossless=True)
-    picture = Picture(rows=tuple(readable), sha256=hashlib.sha256(media).hexdigest(), media=spool.put(media))
+    picture = Picture(
+        rows=tuple(readable),
+        sha256=hashlib.sha256(media).hexdigest(),
+        media=spool.put(media),
+        looks=looks_kept(frames),
+        asked=looks_asked(frames),
+    )
     return picture, rejected
 
 

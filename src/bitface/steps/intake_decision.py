@@ -19,6 +19,7 @@ from bitface.dataset.keys import Enrolment
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
+from bitface.faces.looks import Marks
 from bitface.faces.records import Kind, Sample, SubjectRecord
 from bitface.steps.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.erasure_people import check_nobody_returned, returned
@@ -55,8 +56,8 @@ class Taken:
     record: SubjectRecord
     is_present: bool
     is_changed: bool
-    added: Mapping[str, Callable[[], bytes]]
-    """What is new, read when it is written."""
+    added: Mapping[str, Picture]
+    """What is new; its bytes are read when they are written."""
     samples: Mapping[str, Sample]
     corrections: tuple[Correction, ...]
     rows: frozenset[int]
@@ -146,7 +147,10 @@ def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, store
     asked = reentry(stores.keys, stores.home, intake.reviewed)
     gone = {subject: CONSENT_TEXT + why for subject, why in asked.refused(people).items()}
     rest = people.keys() - gone.keys()
-    seen = asked.seen((subject, picture.sha256) for subject in rest for picture in people[subject])
+    marks = (
+        (subject, Marks(sha256=one.sha256, looks=one.asked)) for subject in sorted(rest) for one in people[subject]
+    )
+    seen = asked.seen(marks)
     return {**asked.alike(rest), **seen, **gone}
 
 
@@ -210,7 +214,7 @@ def _part_of(
     """One person's part, against what is there, which is known by its content."""
     person = enrolment.pseudonym
     corrections = list(corrections_of_person(_rows(pictures), known, after))
-    added: dict[str, Callable[[], bytes]] = {}
+    added: dict[str, Picture] = {}
     theirs: dict[str, Sample] = {}
     new_rows: set[int] = set()
     for picture in pictures:
@@ -220,7 +224,7 @@ def _part_of(
             corrections += changes
         else:
             sample = _brought_sample(person, digest_of(picture.media(), person, key), picture, intake)
-            added[sample.sample_id] = picture.media
+            added[sample.sample_id] = picture
             theirs[sample.sample_id] = sample
             new_rows |= {row.row for row in picture.rows}
     return Taken(
@@ -263,13 +267,18 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     """A person's shard: what was in it, what is new, and the consent events that came with it."""
     person = one.enrolment.pseudonym
     receipts = [event.model_dump(mode="json") for event in events if event.subject == person]
-    samples = {name: media() for name, media in one.added.items()}
-    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts)
+    samples = {name: picture.media() for name, picture in one.added.items()}
+    looks = {name: picture.looks for name, picture in one.added.items()}
+    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts, looks=looks)
     if not one.is_present:
         return new
     old = read_shard(data, person, key)
     known = {receipt["event_id"] for receipt in old.consent_receipts}
     both = [*old.consent_receipts, *(receipt for receipt in receipts if receipt["event_id"] not in known)]
     return replace(
-        new, samples={**old.samples, **new.samples}, facial_actions=old.facial_actions, consent_receipts=both
+        new,
+        samples={**old.samples, **new.samples},
+        facial_actions=old.facial_actions,
+        consent_receipts=both,
+        looks={**old.looks, **new.looks},
     )

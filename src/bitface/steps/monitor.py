@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bitface.consent.admission import admit_people
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError
@@ -54,7 +53,7 @@ def model_and_run(reference: str, ledger: Ledger) -> tuple[ModelEntry, RunEntry]
 
 
 def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sample, ...]]:
-    """The admitted samples that are not in the dataset version of a model, by person."""
+    """The samples of a run that are not in the dataset version of a model, by person."""
     _, own = model_and_run(reference, ledger)
     known = {member.sample_id for member in ledger.members(own.dataset_version)}
     return people_of([sample for sample in run.members.samples if sample.sample_id not in known], run.members.content)
@@ -72,7 +71,7 @@ def compare_with_model(
     folder: Path,
     at: datetime,
 ) -> Compared:
-    """What drifted, with the page in `folder`; people whose consent has ended are not asked.
+    """What drifted, with the page in `folder`; people of the model who do not allow an evaluation now are left out.
 
     Raises:
         InputError: no such model, it kept nobody, or the window has too few faces.
@@ -83,7 +82,9 @@ def compare_with_model(
         )
     entry, run = model_and_run(model, ledger)
     answers = any(family_of(name) == "prediction" for name in window.rows)
-    reference = still_rows(read_reference(runs / run.run_id, _gone(ledger, run, at), answers, keys), seed)
+    reference = still_rows(
+        read_reference(runs / run.run_id, ledger.refusing_judgement(run.dataset_version), answers, keys), seed
+    )
     report_id = key_of(run.run_id, window.what, at.isoformat())[:16]
     found = compare(reference, window.rows, params, seed, measure, folder / report_id / "drift.html")
     document = {
@@ -187,10 +188,3 @@ def _farthest(
         (one.name, one.distance, reference[one.name].to_numpy(np.float64), current[one.name].to_numpy(np.float64))
         for one in chosen
     )
-
-
-def _gone(ledger: Ledger, run: RunEntry, at: datetime) -> set[str]:
-    """People of the champion's dataset whom consent does not admit any more."""
-    people = {member.person for member in ledger.members(run.dataset_version) if member.consent_event_id is not None}
-    answers = admit_people(ledger.consents(), people, run.purpose, run.context, at, ledger.notice_ids())
-    return {person for person, answer in answers.items() if not answer.admitted}

@@ -11,7 +11,8 @@ from typing import Final
 from bitface.dataset.keys import ERASED, KeyStore
 from bitface.dataset.subject_ids import folded_id
 from bitface.dataset.suppression import Suppression
-from bitface.steps.erasure_journal import being_erased
+from bitface.faces.looks import Marks
+from bitface.steps.erasure_journal import being_erased, remains_of_leaving
 
 LEAVING: Final = "is being erased; `bitface erase --resume` finishes that"
 ALIKE: Final = (
@@ -21,6 +22,10 @@ ALIKE: Final = (
 SEEN: Final = (
     "a picture of this person is one of somebody who was erased; look whether it is the same person, and say with --reviewed if it is "
     "another one"
+)
+LOOKS_ALIKE: Final = (
+    "a picture of this person looks like one of somebody who was erased, stored anew or trimmed; look whether it is the same person, and "
+    "say with --reviewed if it is another one"
 )
 
 
@@ -45,17 +50,27 @@ class Reentry:
         new = [one for one in subjects if one not in self.reviewed and self.keys.pseudonym_of(one) is None]
         return {one: ALIKE for one in new if folded_id(one) in here or brought[folded_id(one)] > 1}
 
-    def seen(self, pictures: Iterable[tuple[str, str]]) -> dict[str, str]:
-        """The same of subject ids with the digests of their pictures: a picture of somebody who was erased is among them."""
-        found = {subject for subject, sha256 in pictures if self.gone.holds_picture(sha256)}
-        return dict.fromkeys(found - self.reviewed, SEEN)
+    def seen(self, pictures: Iterable[tuple[str, Marks]]) -> dict[str, str]:
+        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of somebody who was erased, or one that
+        looks like it, is among them.
+        """
+        found = [(subject, self._sight(marks)) for subject, marks in pictures if subject not in self.reviewed]
+        alike = {subject: LOOKS_ALIKE for subject, why in found if why == LOOKS_ALIKE}
+        return alike | {subject: SEEN for subject, why in found if why == SEEN}
+
+    def _sight(self, marks: Marks) -> str | None:
+        if self.gone.holds_picture(marks.sha256):
+            return SEEN
+        return LOOKS_ALIKE if self.gone.holds_alike(marks.looks) else None
 
     def _refusal(self, subject: str) -> str | None:
-        if self.keys.erasure_of(subject) is not None or self.gone.holds_folded(folded_id(subject)):
-            return ERASED
-        return LEAVING if self.keys.pseudonym_of(subject) in self.leaving else None
+        if self.keys.pseudonym_of(subject) in self.leaving:
+            return LEAVING
+        is_gone = self.keys.erasure_of(subject) is not None or self.gone.holds_folded(folded_id(subject))
+        return ERASED if is_gone else None
 
 
 def reentry(keys: KeyStore, home: Path, reviewed: Collection[str] = ()) -> Reentry:
     """What to ask of whoever is brought. Raises IntegrityError where the book of the erased was edited."""
-    return Reentry(keys=keys, gone=keys.suppression(), leaving=being_erased(home), reviewed=frozenset(reviewed))
+    gone = keys.suppression(remains_of_leaving(home))
+    return Reentry(keys=keys, gone=gone, leaving=being_erased(home), reviewed=frozenset(reviewed))

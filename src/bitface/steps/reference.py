@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def seal_rows(rows: pd.DataFrame, run_folder: Path, keys: KeyStore) -> Path:
     return folder
 
 
-def read_reference(run_folder: Path, without: set[str], answers: bool, keys: KeyStore) -> pd.DataFrame:
+def read_reference(run_folder: Path, without: Collection[str], answers: bool, keys: KeyStore) -> pd.DataFrame:
     """A row per sample, indexed by person; people in `without`, and those whose key is gone, are left out. With `answers` what the
     model said of them belongs to it.
 

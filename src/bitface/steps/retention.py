@@ -4,33 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from bitface.consent.admission import admit
 from bitface.consent.events import ConsentEvent, utc_text
-from bitface.consent.law import ends
+from bitface.consent.law import deletions, ends
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
+from bitface.steps.naming_nobody import without_names
 
 REASON: Final = "the end of the time for which it may be kept"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """Somebody whose data must go: why, since when (None: it never might be here), and of how many samples they are."""
+    """Somebody whose data must go: why, since when (None: it never might be here), and of how many samples they are.
+
+    `promised`: when it was to be gone by what the person was told or a state's law; `withdrawn`: since when nothing is allowed any more.
+    """
 
     person: str
     why: str
     since: datetime | None
     samples: int
+    promised: datetime | None = None
+    withdrawn: datetime | None = None
 
     def overdue_days(self, at: datetime) -> int | None:
         """Whole days since then."""
         return None if self.since is None else (at - self.since).days
+
+    def goes_at_night(self, at: datetime, grace_days: int) -> bool:
+        """Whether it may be erased without anybody's word: a promised date is over, or the days after a withdrawal are.
+
+        Somebody without any ground waits for a person, who may know of a consent that is still to be brought; so does a consent that
+        ended before the date that was promised.
+        """
+        asked = [self.promised, self.withdrawn and self.withdrawn + timedelta(days=grace_days)]
+        return any(end is not None and end <= at for end in asked)
 
 
 def due(data: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[Due, ...]:
@@ -67,6 +82,8 @@ def retention_document(found: Iterable[Due], at: datetime) -> list[dict[str, Any
             "since": one.since and utc_text(one.since),
             "overdue_days": one.overdue_days(at),
             "samples": one.samples,
+            "promised": one.promised and utc_text(one.promised),
+            "withdrawn": one.withdrawn and utc_text(one.withdrawn),
         }
         for one in found
     ]
@@ -78,6 +95,26 @@ def retention_text(found: Sequence[Due], at: datetime) -> str:
         return "nobody's data are here for longer than they may be"
     lines = [f"the data of {len(found)} people must go: `bitface retention --enforce` erases them"]
     lines += [f"  {one.person}  {one.samples:4d} samples  {one.why}{_since(one, at)}" for one in found]
+    return "\n".join(lines)
+
+
+def night_of(state: Any) -> dict[str, Any]:
+    """What the nightly erasures came to, by the state in which they ended; None: they are switched off."""
+    if state is None:
+        return {"enforced": False, "why": "retention.enforce_nightly is false in params.yaml"}
+    if not state.is_completed():
+        return {"enforced": False, "why": without_names(str(state.message))[:300]}
+    return {"enforced": True, **state.result()}
+
+
+def night_text(night: Mapping[str, Any], overdue: int) -> str:
+    """The same for people, empty where there is nothing to tell."""
+    lines = [f"{night['erased']} people were erased, whose time was over"] if night.get("erased") else []
+    unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
+    lines += [f"{unfinished} erasures did not end: `bitface erase --resume` says why"] if unfinished else []
+    lines += ["something of them is left: `bitface audit erasure` names it"] if night.get("left_of_them") else []
+    lines += [f"nobody was erased: {night['why']}"] if overdue and not night["enforced"] else []
+    lines += [f"the data of {overdue} people must go: `bitface retention` lists them"] if overdue else []
     return "\n".join(lines)
 
 
@@ -104,7 +141,22 @@ def _due(
     if not ended:
         return None
     since, why = min(ended, key=lambda end: end[0])
-    return Due(person=person, why=why, since=since, samples=samples)
+    return Due(
+        person=person,
+        why=why,
+        since=since,
+        samples=samples,
+        promised=min((end for event in _standing(events) for end, _ in deletions(event)), default=None),
+        withdrawn=min((event.takes_effect for event in events if event.closes), default=None),
+    )
+
+
+def _standing(events: Sequence[ConsentEvent]) -> Iterable[ConsentEvent]:
+    """Of each record and purpose the latest event that opened it, whatever closed it since: its dates are those that were promised last."""
+    latest: dict[tuple[str, str], ConsentEvent] = {}
+    for event in sorted(events, key=lambda one: (one.event_time, one.recorded_at)):
+        latest |= {(event.record_id, purpose): event for purpose in event.purposes if not event.closes}
+    return latest.values()
 
 
 def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str, str], at: datetime) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.keys import KeyStore
+from bitface.errors import RefusedError
 from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import ClipTable
 from bitface.gate.unnamed import sample_token
@@ -19,6 +21,8 @@ from bitface.ports import Runtime
 from bitface.steps.evaluate import runtime_predictions, with_centred_scores
 from bitface.steps.gate import BUNDLE_NAME, Rival, names_in, opened_bundle
 from bitface.steps.plan import Run
+
+WAY_OUT: Final = "ask them, or have compliance adopt a policy that does not require the comparison"
 
 
 def find_rival(
@@ -33,7 +37,7 @@ def find_rival(
     """The champion to compare with, and a sentence where there is one that is not compared with.
 
     A champion of other evidence (synthetic against real people) is no rival. One that cannot speak of every judged
-    sample has no predictions: its cells are then NOT-RUN, and block.
+    sample, or may not be judged, has no predictions: its cells are then NOT-RUN, and block.
     """
     entry = ledger.champion()
     if entry is None:
@@ -49,6 +53,11 @@ def find_rival(
             None,
             f"champion {entry.version} rests on {entry.evidence} evidence, this run on {run.evidence}: not compared",
         )
+    why = why_not_judged(entry, ledger)
+    if why is not None:
+        return Rival(
+            version=str(entry.version), predictions=None
+        ), f"champion {entry.version} is not compared: {why}; {WAY_OUT}"
     rows = {str(name): row for row, name in enumerate(table.sample_ids)}
     own = table.where(np.array([rows[str(name)] for name in judged.sample_ids], dtype=np.int64))
     live = with_centred_scores(runtime_predictions(own, champion()))
@@ -60,6 +69,15 @@ def find_rival(
     if not np.isfinite(scores).all():
         return Rival(version=str(entry.version), predictions=None), None
     return Rival(version=str(entry.version), predictions=replace(live, scores=scores)), None
+
+
+def why_not_judged(entry: ModelEntry, ledger: Ledger) -> str | None:
+    """Why a version may not be compared with another one now; None where it may."""
+    try:
+        ledger.check_judged(entry)
+    except RefusedError as error:
+        return str(error).rpartition("; ")[0]
+    return None
 
 
 def _people_learned_from(made_by: RunEntry | None, ledger: Ledger) -> set[str]:

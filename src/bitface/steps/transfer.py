@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bitface.consent.admission import admit_people
+from bitface.consent.admission import Use, admit_people
 from bitface.consent.policy import under_licence
 from bitface.dataset.import_rows import ImportRow
 from bitface.errors import InputError, RefusedError
@@ -19,9 +18,11 @@ from bitface.evaluation.scores import ModelScores, score_model
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.faces.seen import SeenFaces
+from bitface.ledger.ledger import Ledger
 from bitface.ports import EncodeFrames, Frames, Landmarker, LoadRuntime, ReadImage, Report
 from bitface.steps.evaluate import runtime_predictions
 from bitface.steps.export import Exported
+from bitface.steps.on_record import OnRecord, marks_asked
 from bitface.steps.plan import Run
 from bitface.steps.reentry import Reentry
 from bitface.steps.sources import Source
@@ -32,7 +33,7 @@ PURPOSE = "evaluate"
 @dataclass(frozen=True, kw_only=True)
 class Transferred:
     """How the deployed model does on people of another kind than it learned from. `skipped`: pictures without one face; `left_out`:
-    people who were erased here, whatever they are called in the source.
+    people who were erased here or do not allow it, whatever they are called in the source.
     """
 
     source: str
@@ -45,7 +46,8 @@ class Transferred:
     def warnings(self) -> list[str]:
         """What the run has to say beside the figures."""
         of = (
-            f"{self.left_out} people of {self.source} were erased, or may be people who were: none of theirs was judged"
+            f"{self.left_out} people of {self.source} were erased or do not allow it, or may be people who were or do not: none of "
+            "theirs was judged"
         )
         return [of] if self.left_out else []
 
@@ -72,20 +74,45 @@ class Transferred:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is asked of everybody of a source: ids before a picture is read, pictures before one is looked at."""
+    """What is asked of everybody of a source: ids before a picture is read, pictures before one is looked at. Who is on record here is
+    asked what they allow now, whatever their source says.
+    """
 
     asked: Reentry
     encode: EncodeFrames
+    record: OnRecord
+    ledger: Ledger
 
-    def known(self, rows: Sequence[ImportRow]) -> list[ImportRow]:
+    @property
+    def knows_nobody(self) -> bool:
+        """Whether no picture can be of somebody who left, or is on record."""
+        return not self.asked.gone.people and not self.record.samples
+
+    def known(self, rows: Sequence[ImportRow], context: str) -> list[ImportRow]:
         """The rows of people who may be judged, by their ids; more than one spelling of an id is no matter here."""
-        gone = self.asked.refused({row.subject_id for row in rows})
+        subjects = {row.subject_id for row in rows}
+        gone = {*self.asked.refused(subjects), *(one for one in subjects if self._refuses(one, context))}
         return [row for row in rows if row.subject_id not in gone]
 
-    def is_gone(self, row: ImportRow, picture: Frames) -> bool:
-        """Whether a picture is one of somebody who was erased."""
-        digest = hashlib.sha256(self.encode(picture[None], lossless=True)).hexdigest()
-        return bool(self.asked.seen([(row.subject_id, digest)]))
+    def may_judge(self, row: ImportRow, picture: Frames, context: str) -> bool:
+        """Whether a picture is of nobody who was erased, and of nobody on record who does not allow it."""
+        marks = marks_asked([picture], self.encode)
+        if self.asked.seen((row.subject_id, one) for one in marks):
+            return False
+        return all(
+            self._allows(sample.person, sample.licence_id, context) for sample in self.record.samples_like(marks)
+        )
+
+    def _refuses(self, subject: str, context: str) -> bool:
+        person = self.asked.keys.pseudonym_of(subject)
+        return person is not None and bool(self.ledger.consents(person)) and not self._allows(person, None, context)
+
+    def _allows(self, person: str, licence_id: str | None, context: str) -> bool:
+        try:
+            self.ledger.check_picture(person, licence_id, Use(purpose=PURPOSE, context=context, kind="image"))
+        except RefusedError:
+            return False
+        return True
 
 
 def judge_on_real_people(
@@ -100,7 +127,8 @@ def judge_on_real_people(
     entry: Entry,
 ) -> Transferred:
     """Scores the deployed model on the pictures of a source, in memory: nothing of these people is kept but figures. Of people who were
-    erased no picture is read, or looked at where it is known by its digest alone; they are counted.
+    erased, or who are on record and do not allow it now, no picture is read, or looked at where it is known by its marks alone; they are
+    counted.
 
     Raises:
         RefusedError: a person's consent or the licence does not allow this use.
@@ -108,9 +136,9 @@ def judge_on_real_people(
     """
     if run.evidence != "synthetic":
         raise InputError(f"evidence of this run is {run.evidence}: its people may be those of '{source.intake.source}'")
-    rows = entry.known(source.intake.rows)
-    _check_consents(source, rows, run.context, at)
-    rows = _unseen(rows, read, entry)
+    rows = entry.known(source.intake.rows, run.context)
+    _check_consents(source, rows, run.context, at, entry.ledger)
+    rows = _unseen(rows, read, entry, run.context)
     table, skipped = _seen(rows, run, landmarker, read, report)
     predictions = runtime_predictions(table, load(bundle.folder))
     return Transferred(
@@ -128,24 +156,26 @@ def _numbered(rows: Sequence[ImportRow]) -> dict[str, str]:
     return {subject: f"t{number:015d}" for number, subject in enumerate(dict.fromkeys(row.subject_id for row in rows))}
 
 
-def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at: datetime) -> None:
+def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at: datetime, ledger: Ledger) -> None:
+    """By what the source says of its people, and by its licence, also as it is on record: one that allows less by now counts."""
     intake, names = source.intake, _numbered(rows)
     bands = {names[row.subject_id]: row.age_band for row in rows}
     events = intake.consents(names, bands)
     answers = admit_people(events, list(bands), PURPOSE, context, at, intake.known_notices)
-    judged = [under_licence(intake.licence, answer, PURPOSE, context) for answer in answers.values()]
+    licences = (intake.licence, ledger.licences().get(intake.licence.id, intake.licence))
+    judged = [under_licence(one, answer, PURPOSE, context) for one in licences for answer in answers.values()]
     refused = [answer.reason for answer in judged if not answer.admitted]
     if refused:
         raise RefusedError(
-            f"{len(refused)} of {len(bands)} people of '{intake.source}' may not be judged: {refused[0]}"
+            f"{min(len(refused), len(bands))} of {len(bands)} people of '{intake.source}' may not be judged: {refused[0]}"
         )
 
 
-def _unseen(rows: Sequence[ImportRow], read: ReadImage, entry: Entry) -> list[ImportRow]:
-    """The rows of people none of whose pictures is one of somebody who was erased. Pictures are read one at a time: they are large."""
-    if not entry.asked.gone.people:
+def _unseen(rows: Sequence[ImportRow], read: ReadImage, entry: Entry, context: str) -> list[ImportRow]:
+    """The rows of people all of whose pictures may be judged. Pictures are read one at a time: they are large."""
+    if entry.knows_nobody:
         return list(rows)
-    gone = {row.subject_id for row in rows if entry.is_gone(row, read(row.path, f"row {row.row}"))}
+    gone = {row.subject_id for row in rows if not entry.may_judge(row, read(row.path, f"row {row.row}"), context)}
     return [row for row in rows if row.subject_id not in gone]
 
 

@@ -1,0 +1,41 @@
+"""Whose face may be put on a page: somebody on record only as that person allows now, and somebody who was erased not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bitface.consent.admission import Use
+from bitface.errors import RefusedError
+from bitface.ledger.ledger import Ledger
+from bitface.ports import EncodeFrames
+from bitface.steps.on_record import OnRecord, Pictures, marks_asked
+from bitface.steps.reentry import Reentry
+
+PURPOSE: Final = "publish_image"
+REMEDY: Final = "leave --show-face out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Album:
+    """Everybody whose pictures are here or were, and what they allow."""
+
+    record: OnRecord
+    gone: Reentry
+    ledger: Ledger
+    encode: EncodeFrames
+
+
+def check_shown(pictures: Pictures, context: str, album: Album) -> None:
+    """Raises RefusedError, which names nobody, where a picture is of somebody who does not allow it to be shown in this context now: who
+    was erased, withdrew, never allowed `publish_image`, or whose consent or licence has ended.
+    """
+    asked = marks_asked(pictures, album.encode)
+    if album.gone.seen(("", marks) for marks in asked):
+        raise RefusedError(f"this is a picture of somebody who was erased, or looks like one; {REMEDY}")
+    try:
+        for sample in album.record.samples_like(asked):
+            use = Use(purpose=PURPOSE, context=context, kind=sample.kind)
+            album.ledger.check_picture(sample.person, sample.licence_id, use)
+    except RefusedError as error:
+        raise RefusedError(f"{error}; {REMEDY}") from error
