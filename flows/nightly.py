@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from bitface.dataset.prediction_log import first_day_kept
-from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.expire import look
 from bitface.steps.retention import due
 from flows.deployments import CONSENT_LAPSED
@@ -21,7 +20,7 @@ def look_after(tools: Tools, days: int | None) -> dict[str, Any]:
     with tools.ledger as ledger:
         found = look(ledger, ahead, tools.now())
         overdue = due(tools.workspace.data, tools.keys, ledger, tools.now())
-        sign_checkpoint(ledger, tools.workspace.home, tools.now())
+        ledger.sign_end()
     forgotten = prediction_log(tools).forget(first_day_kept(tools.now(), tools.params.drift.log_days))
     if found["lapsed"]:
         text = "\n".join(found["lapsed"])

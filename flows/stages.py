@@ -23,7 +23,6 @@ from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
-from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.drift import Drifted, measure_drift
 from bitface.steps.evaluate import Evaluated, evaluate_models
@@ -376,7 +375,7 @@ class Stages:
             )
             made = TracedModel(version=registered.status.version, bundle_sha256=bundle.bundle_sha256)
             wiring.lineage(tools, self.warnings.append).completed(traced(run), made, tools.now())
-            sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
+            tools.ledger.sign_end()
         self.seconds.pop("people done", None)
         return summarise(
             run,

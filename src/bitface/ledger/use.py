@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from bitface.consent.policy import check_asked, check_prediction
 from bitface.errors import RefusedError
-from bitface.ledger import questions
+from bitface.ledger import gaps, questions
 from bitface.ledger.contexts import in_force
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import ModelEntry
@@ -41,8 +41,10 @@ def check_use(connection: Connection, model: ModelEntry, purpose: str, context: 
 
 def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> None:
     """Raises RefusedError for a version that nothing may be done with any more, not even comparing another one with it: somebody who was
-    in it has been erased, or allows no longer what it was made for.
+    in it has been erased, or allows no longer what it was made for; or it is from before a gap in the log.
     """
+    if gaps.is_before(connection, model):
+        raise RefusedError(f"version {model.version} is not used: {gaps.AGAIN}")
     gone = questions.erased_people(connection, model)
     if gone:
         raise RefusedError(
