@@ -72,7 +72,7 @@ from bitface.ledger.trust import FileState, Trust, state_of
 _SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion", "gap"})
 """After entries of these kinds, which open or close something, the end of the log is signed."""
 _RESTORE: Final = "restore it from a backup"
-GO_ON: Final = "restore the newer one; where that is lost for good, `bitface audit log --continue-from latest --why TEXT` goes on without it"
+GO_ON: Final = "restore the newer one; where that is lost for good, `bitface audit log --continue-from latest --why WHY` goes on without it"
 
 
 def utc_now() -> datetime:

@@ -28,6 +28,7 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
         InputError: no such version, or its gate bundle is gone. IntegrityError: the bundle is not the recorded one, or its
             decision cannot be derived again. GateError: the gate or the approvals do not allow it. RefusedError: consent.
     """
+    ledger.check_intact()
     found = standing(version, ledger)
     current = ledger.champion()
     if current is not None and current.version == version:
