@@ -35,7 +35,7 @@ class FolderPlace:
         try:
             with opened(self._folder / name, name) as file:
                 data = file.read(_MAX_BYTES + 1)
-        except NotSupportedError:
+        except (NotSupportedError, IsADirectoryError):
             return b""
         except OSError as error:
             raise InputError(f"{error.strerror}; mount it, or give yourself the right to read it") from error
