@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.steps.checkpoints import FOLDER, Checkpoints
+from flows import service
+from flows.wiring import open_tools
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(9)]
@@ -183,6 +186,22 @@ def test_what_was_signed_before_there_was_a_place_is_exported_with_its_latest_al
     moved.now += timedelta(hours=1)
     moved.check()
     assert moved.names() == ["00000003.json"] and len(list((own.home / FOLDER).iterdir())) == 2
+
+
+def test_a_place_that_is_named_no_more_is_remembered(own) -> None:
+    bare = replace(own.checkpoints(), place=None)
+    assert bare.forgotten() == str(own.away) and own.checkpoints().forgotten() == ""
+
+
+def test_flows_that_a_worker_runs_later_compare_with_the_same_place(project, monkeypatch) -> None:
+    told: list[dict[str, str]] = []
+    monkeypatch.setenv("BITFACE_CHECKPOINTS", "s3://kept")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr(service, "prepare_server", lambda: None)
+    monkeypatch.setattr(service, "deploy", lambda *words: told.append(words[3]))
+    monkeypatch.setattr(service, "scheduled", list)
+    service.schedule_all(open_tools(), None, None, ())
+    assert told[0]["BITFACE_CHECKPOINTS"] == "s3://kept" and "AWS_SECRET_ACCESS_KEY" not in told[0]
 
 
 @pytest.fixture

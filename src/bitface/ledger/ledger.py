@@ -95,6 +95,7 @@ class Ledger:
         self._trust = trust
         self._file = file_of(url)
         self._verified: FileState | None = None
+        self._holds_ends = False
         self._opened: Engine | None = None
         self._empty: Engine | None = None
 
@@ -583,10 +584,13 @@ class Ledger:
         """A transaction that reads one state of a ledger that is as it was written."""
         kept = self._ends_to_compare()  # before anything is locked: the other place may take its time
         before = self._state()
-        with reading(self._to_read) as connection:
-            connection.execute(select(tables.schema.c.version)).first()  # from here on it sees one state
-            self._check(connection, before, kept)
-            yield connection
+        try:
+            with reading(self._to_read) as connection:
+                connection.execute(select(tables.schema.c.version)).first()  # from here on it sees one state
+                self._check(connection, before, kept)
+                yield connection
+        finally:
+            self._tell_compared()
 
     @contextmanager
     def _appending(self) -> Iterator[Connection]:
@@ -604,6 +608,7 @@ class Ledger:
                 ended = chain.checkpoint(connection)
         if self._trust is not None and ended is not None:
             self._trust.ends.sign(ended, self.holds)
+        self._tell_compared()
 
     def _ends_to_compare(self) -> Sequence[Checkpoint] | None:
         """The signed ends of the log; None where it was held against them a while ago, and nobody touched it since."""
@@ -619,12 +624,17 @@ class Ledger:
             kept = self.kept_ends() if kept is None else kept
         for checkpoint in kept or ():
             _refuse(chain.against(connection, checkpoint), GO_ON)
-        if self._trust is not None and kept is not None:
-            self._trust.ends.compared()
+        self._holds_ends = kept is not None
         if not is_known and now is not None and now == before == self._state():
             self._verified = now
             if self._trust is not None:
                 self._trust.note(now)
+
+    def _tell_compared(self) -> None:
+        """Outside of transactions: what could not be exported before may be exported now, and take its time."""
+        if self._trust is not None and self._holds_ends:
+            self._trust.ends.compared()
+        self._holds_ends = False
 
     def _is_known(self, state: FileState | None) -> bool:
         """Whether the file was verified in this state, by this process or by the last one that did."""

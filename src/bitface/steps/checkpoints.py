@@ -38,6 +38,7 @@ _OPENINGS: Final = "openings"
 VARIABLE: Final = "BITFACE_CHECKPOINTS"
 STAMP: Final = ".tsr"
 """Of the file beside a checkpoint that says when it was there."""
+_LATER: Final = "the end of the log is signed and not exported yet; the next command tries again"
 _STATE: Final = "checkpoints-elsewhere.json"
 _NAME: Final = re.compile(r"(g\d{2}-)?\d{8}\.json")
 _BELIEVED: Final = timedelta(minutes=10)
@@ -51,6 +52,9 @@ class _State(TypedDict):
     last: str
     exported_at: str
     compared_at: str
+
+
+_NOTHING: Final = _State(place="", last="", exported_at="", compared_at="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +127,14 @@ class Checkpoints:
         return bool(at) and timedelta(0) <= self.now() - datetime.fromisoformat(at) < _BELIEVED
 
     def compared(self) -> None:
-        """Exports what could not be exported before, now that the log holds what is there."""
-        if self.place is not None:
+        """Remembers it, and exports what could not be exported before, now that the log holds what is there."""
+        if self.place is None:
+            return
+        self._remember(self.place, compared_at=self.now().isoformat(timespec="seconds"))
+        try:
             self._export(self.place)
+        except InputError as error:
+            self._say(f"{_LATER}: {error}")
 
     def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> Path:
         """Signs where the log ended, here and elsewhere; returns the file at home.
@@ -143,12 +152,16 @@ class Checkpoints:
             else:
                 self._say(f"not exported, since {VARIABLE} knows of another log: {there.size} entries, and not these")
         except InputError as error:
-            self._say(f"the end of the log is signed and not exported yet; the next command tries again: {error}")
+            self._say(f"{_LATER}: {error}")
         return path
 
     def exported(self) -> str:
         """When a checkpoint was exported to the place elsewhere last; empty where none was."""
         return self._state()["exported_at"]
+
+    def forgotten(self) -> str:
+        """The place that this home exported to before, where none is named now; empty where there was none."""
+        return "" if self.place is not None else self._remembered()["place"]
 
     def check_writing(self) -> None:
         """Exports what is left to export, and adds the latest once more, which changes nothing; only for a log that holds what is there.
@@ -173,18 +186,23 @@ class Checkpoints:
                     with self._named():
                         place.add(path.name, path.read_bytes())
         at = self.now().isoformat(timespec="seconds")
-        exported = {"last": new[-1], "exported_at": at} if new else {}
-        document = {**state, "place": place.name, **exported, "compared_at": at}
+        if new:
+            self._remember(place, last=new[-1], exported_at=at, compared_at=at)
+
+    def _remember(self, place: CheckpointPlace, **news: str) -> None:
         with suppress(OSError):  # a home that cannot be written is compared again each time
-            write_atomically(self.home / _STATE, json.dumps(document).encode())
+            write_atomically(self.home / _STATE, json.dumps({**self._state(), "place": place.name, **news}).encode())
 
     def _state(self) -> _State:
-        nothing = _State(place="", last="", exported_at="", compared_at="")
+        found = self._remembered()
+        return found if self.place is not None and found["place"] == self.place.name else _State(**_NOTHING)
+
+    def _remembered(self) -> _State:
         try:
-            found: _State = {**nothing, **json.loads((self.home / _STATE).read_text(encoding="utf-8"))}
+            found: _State = {**_NOTHING, **json.loads((self.home / _STATE).read_text(encoding="utf-8"))}
         except (OSError, ValueError, TypeError):
-            return nothing
-        return found if self.place is not None and found["place"] == self.place.name else nothing
+            return _State(**_NOTHING)
+        return found
 
     def _stamp(self, path: Path) -> None:
         stamped = path.with_suffix(STAMP)

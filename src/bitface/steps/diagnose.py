@@ -225,7 +225,9 @@ def _ledger(ledger: Ledger) -> Finding:
 def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:
     if checkpoints.place is None:
         remedy = f"name a folder, a bucket or a git repository elsewhere in {VARIABLE}: a home that was put back is noticed by it"
-        return Finding(what="checkpoints", state="warn", found="kept in this home alone", remedy=remedy)
+        before = checkpoints.forgotten()
+        found = f"kept in this home alone{f', and in {before} before' if before else ''}"
+        return Finding(what="checkpoints", state="warn", found=found, remedy=remedy)
     there = checkpoints.latest_elsewhere()
     name = checkpoints.place.name
     if there is not None and not ledger.holds(there):
