@@ -6,15 +6,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from bitface.adapters.prefect_processes import client_settings, server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
 from flows.deployments import REACTIONS, deployments
-from flows.wiring import QUIET, Tools, home_tag, prepare_server
-
-_ELSEWHERE: Final = ("BITFACE_CHECKPOINTS", "BITFACE_TIMESTAMPS", "BITFACE_TIMESTAMPS_CA")
-"""Whoever runs a flow later compares with the same place; what opens it (AWS_..., an ssh key) is the worker's own."""
+from flows.wiring import QUIET, Tools, home_tag, places_elsewhere, prepare_server
 
 
 def schedule_all(
@@ -28,7 +25,7 @@ def schedule_all(
         "BITFACE_DATA": str(place.data),
         "BITFACE_CACHE": str(place.cache),
         "BITFACE_PARAMS": str(place.params),
-        **{name: os.environ[name] for name in _ELSEWHERE if name in os.environ},
+        **places_elsewhere(),
         **QUIET,
         "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
     }

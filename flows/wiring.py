@@ -218,6 +218,12 @@ def open_checkpoints(place: Workspace) -> Checkpoints:
     )
 
 
+def places_elsewhere() -> dict[str, str]:
+    """The variables by which whoever runs a flow later compares with the same place; what opens it (AWS_..., an ssh key) is their own."""
+    names = ("BITFACE_CHECKPOINTS", "BITFACE_TIMESTAMPS", "BITFACE_TIMESTAMPS_CA")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def _stamp(authority: str) -> Callable[[bytes], bytes] | None:
     """Asks an authority for time stamps; None where none is named."""
 

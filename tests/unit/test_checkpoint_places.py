@@ -188,6 +188,18 @@ def test_what_was_signed_before_there_was_a_place_is_exported_with_its_latest_al
     assert moved.names() == ["00000003.json"] and len(list((own.home / FOLDER).iterdir())) == 2
 
 
+@pytest.mark.parametrize("other", ["installation", "text"])
+def test_a_place_that_keeps_something_else_under_our_name_is_told(own, tmp_path: Path, other: str) -> None:
+    """Two installations in one place would each lose what the other one was faster with."""
+    late = own if other == "text" else Installation(tmp_path / "second", own.away)
+    if other == "text":
+        (own.away / "00000003.json").write_text("mine")
+    for number in range(1, 4):
+        late.record(number)
+    assert "holds something else as 0000000" in late.said[-1]
+    assert "name a place that no other installation exports to" in late.said[-1]
+
+
 def test_a_place_that_is_named_no_more_is_remembered(own) -> None:
     bare = replace(own.checkpoints(), place=None)
     assert bare.forgotten() == str(own.away) and own.checkpoints().forgotten() == ""

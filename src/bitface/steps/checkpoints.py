@@ -185,9 +185,21 @@ class Checkpoints:
                 if path.is_file():
                     with self._named():
                         place.add(path.name, path.read_bytes())
+            self._check_there(place, name)
         at = self.now().isoformat(timespec="seconds")
         if new:
             self._remember(place, last=new[-1], exported_at=at, compared_at=at)
+
+    def _check_there(self, place: CheckpointPlace, name: str) -> None:
+        """Raises InputError where a place keeps something else under the name of a checkpoint of ours, which it then does not keep."""
+        with self._named():
+            data = place.read(name)
+        with suppress(InputError, IntegrityError):
+            if _verified(data, name, self.home)[0] == read_checkpoint(self.home / FOLDER / name, self.home):
+                return
+        raise InputError(
+            f"{VARIABLE} ({place.name}) holds something else as {name}; name a place that no other installation exports to"
+        )
 
     def _remember(self, place: CheckpointPlace, **news: str) -> None:
         with suppress(OSError):  # a home that cannot be written is compared again each time
