@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
+from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
@@ -23,6 +24,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.policies import AdoptedPolicy
 from bitface.ledger.signatures import key_of, signature_of
 from bitface.steps.continuing import continue_after
+from bitface.steps.retention import due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -87,11 +89,15 @@ def test_versions_from_before_are_used_and_rolled_back_to_once_promoted_again(fi
         ]
 
 
-def test_what_a_real_person_allowed_is_invalid_until_it_is_given_again(filled, tmp_path) -> None:
+def test_what_a_real_person_allowed_is_invalid_until_it_is_given_again(filled, tmp_path, monkeypatch) -> None:
     with filled(tmp_path / "ledger.db", REAL) as ledger:
         ledger.continue_after(gap_of(lost(tmp_path / "ledger.db")))
         states = {event.subject: event.state for event in ledger.consents()}
         assert states == {**dict.fromkeys(PEOPLE, "given"), REAL: "invalidated"}
+        keys = KeyStore(tmp_path / "keys")
+        monkeypatch.setattr(keys, "pseudonyms", lambda: (REAL,))
+        (must_go,) = due(tmp_path / "data", keys, ledger, LATER)
+        assert (must_go.person, must_go.why) == (REAL, "the consent was made invalid, and not given again")
         with pytest.raises(RefusedError, match="no longer admitted"):
             ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
         (given,) = (event for event in ledger.consents(REAL) if event.state == "given")
