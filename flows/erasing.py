@@ -13,7 +13,7 @@ from typing import Any, Final
 from bitface.dataset.index import has_dataset, read_index
 from bitface.errors import BitfaceError
 from bitface.steps import erase
-from bitface.steps.checkpoints import erased_in, sign_checkpoint
+from bitface.steps.checkpoints import erased_in
 from bitface.steps.erase import Opened
 from bitface.steps.erasure_journal import ERASURES, being_erased, journals
 from bitface.steps.erasure_people import resolve, returned
@@ -83,7 +83,7 @@ class Erasing:
         place, store = tools.workspace, tools.store
         with wiring.writing(tools, "bitface erase"):
             found = erase.prove(opened, done, version, retrained, place, store, tools.ledger, self.seconds, tools.now())
-        sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
+        tools.ledger.sign_end()
         wiring.reconciled(tools)
         path = place.home / ERASURES / f"{opened.erasure_id}.json"
         return {**found, "proof": str(path), "seconds": {**self.seconds, "proof": perf_counter() - start}}
@@ -123,9 +123,11 @@ def quarantine(subjects: Sequence[str], reason: str, tools: wiring.Tools) -> str
 def unfinished(tools: wiring.Tools, checkpoint: Path | None) -> list[str]:
     """The erasures that were interrupted, and a new one of whoever was erased and is here again, from a backup.
 
-    `checkpoint` is one that was kept elsewhere: it knows whom a ledger and keys that were restored know nothing of.
+    `checkpoint` is one that was kept elsewhere: it knows whom a ledger and keys that were restored know nothing of. Those in
+    BITFACE_CHECKPOINTS are asked by themselves.
     """
     place, keys = tools.workspace, tools.keys
+    wiring.open_checkpoints(place).learn_elsewhere()
     if checkpoint is not None:
         keys.learn_suppressed(erased_in(checkpoint, place.home), checkpoint.name)
     begun = [one.erasure_id for one in journals(place.home, tools.now)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from bitface.dataset.prediction_log import first_day_kept
-from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.expire import look
 from bitface.steps.retention import due, night_of, night_text
 from flows.deployments import CONSENT_LAPSED
@@ -24,7 +23,7 @@ def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dic
     with tools.ledger as ledger:
         found = look(ledger, ahead, tools.now())
         overdue = due(tools.workspace.data, tools.keys, ledger, tools.now())
-        sign_checkpoint(ledger, tools.workspace.home, tools.now())
+        ledger.sign_end()
     if found["lapsed"]:
         text = "\n".join(found["lapsed"])
         announce(tools, CONSENT_LAPSED, {"models": len(found["lapsed"])}, "bitface: consent has ended", text)

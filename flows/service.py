@@ -11,7 +11,7 @@ from typing import Any
 from bitface.adapters.prefect_processes import client_settings, server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
 from flows.deployments import REACTIONS, deployments
-from flows.wiring import QUIET, Tools, home_tag, prepare_server
+from flows.wiring import QUIET, Tools, home_tag, places_elsewhere, prepare_server
 
 
 def schedule_all(
@@ -25,6 +25,7 @@ def schedule_all(
         "BITFACE_DATA": str(place.data),
         "BITFACE_CACHE": str(place.cache),
         "BITFACE_PARAMS": str(place.params),
+        **places_elsewhere(),
         **QUIET,
         "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
     }

@@ -23,7 +23,6 @@ from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
-from bitface.steps.checkpoints import sign_checkpoint
 from bitface.steps.comparable import comparable
 from bitface.steps.counterfactual import ask_counterfactuals
 from bitface.steps.course import Course
@@ -327,7 +326,7 @@ class Stages:
             registered = register_model(run, recorded, outcome, shown, registries)
             made = TracedModel(version=registered.status.version, bundle_sha256=outcome.model.bundle.bundle_sha256)
             wiring.lineage(tools, self.course.warnings.append).completed(traced(run), made, tools.now())
-            sign_checkpoint(tools.ledger, place.home, tools.now())
+            tools.ledger.sign_end()
         self.course.seconds.pop("people done", None)
         return summarise(run, outcome, registered, self.course)
 

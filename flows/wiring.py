@@ -30,12 +30,13 @@ from bitface.dataset.index import has_dataset
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
-from bitface.errors import BitfaceError, IntegrityError
+from bitface.errors import BitfaceError, InputError, IntegrityError
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.ledger.status import ModelStatus
 from bitface.params import Params, SyntheticParams, read_params
 from bitface.ports import (
+    CheckpointPlace,
     DecodeFrames,
     Door,
     EncodeFrames,
@@ -52,6 +53,7 @@ from bitface.ports import (
 from bitface.steps.writing import Stores, Writer
 from bitface.steps.writing import writing as open_writer
 from bitface.surroundings import listening, user_name
+from bitface.terminal_text import shown
 from bitface.workspace import Workspace, check_places, open_workspace
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.adapters.openlineage_export import LineageExport
     from bitface.faces.synthetic_people import SyntheticPerson, Variation
+    from bitface.steps.checkpoints import Checkpoints
     from bitface.steps.counterfactual import Redrawing
     from bitface.steps.explain_faces import Explainer
     from bitface.steps.frames import Frames
@@ -197,17 +200,62 @@ def open_ledger(place: Workspace) -> Ledger:
     BITFACE_CHECKPOINTS.
     """
     from bitface.ledger.trust import Trust
-    from bitface.steps.checkpoints import keep_checkpoint, kept_checkpoints
 
-    elsewhere = os.environ.get("BITFACE_CHECKPOINTS")
-    exported = Path(elsewhere).expanduser().absolute() if elsewhere else None
-    trust = Trust(
-        note=place.home / "ledger.verified",
-        key=place.keys / "ledger.key",
-        kept=partial(kept_checkpoints, place.home, exported),
-        sign=lambda ended: keep_checkpoint(ended, place.home, exported, utc_now()),
-    )
+    trust = Trust(note=place.home / "ledger.verified", key=place.keys / "ledger.key", ends=open_checkpoints(place))
     return Ledger(os.environ.get("BITFACE_LEDGER_URL") or place.ledger_url, trust=trust)
+
+
+def open_checkpoints(place: Workspace) -> Checkpoints:
+    """Signed ends of the log, in home and in BITFACE_CHECKPOINTS, dated by BITFACE_TIMESTAMPS; nothing is opened yet."""
+    from bitface.steps.checkpoints import Checkpoints
+
+    return Checkpoints(
+        home=place.home,
+        place=_checkpoint_place(os.environ.get("BITFACE_CHECKPOINTS", ""), place.home),
+        learn=lambda book, name: open_keys(place).learn_suppressed(book, name),
+        tell=lambda text: sys.stderr.write(f"warning: {shown(text)}\n"),
+        now=utc_now,
+        stamp=_stamp(os.environ.get("BITFACE_TIMESTAMPS", "")),
+    )
+
+
+def places_elsewhere() -> dict[str, str]:
+    """The variables by which whoever runs a flow later compares with the same place; what opens it (AWS_..., an ssh key) is their own."""
+    names = ("BITFACE_CHECKPOINTS", "BITFACE_TIMESTAMPS", "BITFACE_TIMESTAMPS_CA")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _stamp(authority: str) -> Callable[[bytes], bytes] | None:
+    """Asks an authority for time stamps; None where none is named."""
+
+    def stamp(data: bytes) -> bytes:
+        from bitface.adapters.time_stamps import stamp_over
+
+        return stamp_over(data, authority)
+
+    return stamp if authority else None
+
+
+def _checkpoint_place(setting: str, home: Path) -> CheckpointPlace | None:
+    """A folder, s3://bucket/prefix, git+file:///repository or git+ssh://host/repository; None where nothing is set."""
+    if not setting:
+        return None
+    if setting.startswith("s3://"):
+        from bitface.adapters.checkpoint_places.s3 import S3Place
+
+        return S3Place(setting)
+    if setting.startswith(("git+file://", "git+ssh://")):
+        from bitface.adapters.checkpoint_places.git import GitPlace
+
+        return GitPlace(setting.removeprefix("git+"), home / "checkpoints.git")
+    if "://" in setting:
+        raise InputError(
+            f"BITFACE_CHECKPOINTS begins with '{setting.partition('://')[0][:20]}://'; name a folder, s3://bucket/prefix, "
+            "git+file:///folder/repository.git or git+ssh://host/repository.git"
+        )
+    from bitface.adapters.checkpoint_places.folder import FolderPlace
+
+    return FolderPlace(Path(setting).expanduser().absolute())
 
 
 def worker_threads() -> int:
@@ -272,7 +320,10 @@ def stores(tools: Tools, data: Path | None = None) -> Stores:
 def writing(
     tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
 ) -> AbstractContextManager[Writer]:
-    """The right to change the dataset. Raises what `steps.writing.writing` raises."""
+    """The right to change the dataset, with whoever is known elsewhere to have been erased known here. Raises what `steps.writing.writing`
+    raises.
+    """
+    open_checkpoints(tools.workspace).learn_elsewhere()
     return open_writer(stores(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
 
 
@@ -612,6 +663,7 @@ def check_people_here(tools: Tools) -> None:
     from bitface.steps.erasure_people import check_nobody_returned, returned
 
     place = tools.workspace
+    open_checkpoints(place).latest_elsewhere()  # by which whoever was erased is known after home was put back
     check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
     check_not_empty(place.data)
 
@@ -655,3 +707,33 @@ def serve_ui(port: int) -> int:
         sys.stdout.flush()
         with local_server(application, listener, access, None) as server:
             return server.wait()
+
+
+def stamp_of(checkpoint: Path) -> list[dict[str, Any]]:
+    """When a checkpoint was there by the time stamp beside it, a record for an auditor; nothing where there is no stamp.
+
+    Raises:
+        InputError: BITFACE_TIMESTAMPS_CA names no certificate. IntegrityError: the stamp is not that authority's, or of other bytes.
+    """
+    from bitface.steps.checkpoints import STAMP
+
+    stamp = checkpoint.with_suffix(STAMP)
+    if not stamp.is_file():
+        return []
+    from bitface.adapters.time_stamps import stamped_at
+
+    at = stamped_at(stamp.read_bytes(), checkpoint.read_bytes(), os.environ.get("BITFACE_TIMESTAMPS_CA", ""))
+    return [{"kind": "time stamp", "file": stamp.name, "at": at.isoformat()}]
+
+
+def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
+    """Goes on though a newer log is lost; whoever is known to have been erased must be gone first. Raises what its steps raise."""
+    from bitface.steps.continuing import continue_after, missing_end
+    from bitface.steps.erasure_people import check_nobody_returned, returned
+
+    place, keys = tools.workspace, tools.keys
+    missing, said = missing_end(named, open_checkpoints(place))
+    if "erased" in said:
+        keys.learn_suppressed(said["erased"], missing.name)
+    check_nobody_returned(returned(keys, tools.ledger, place.home, place.data))
+    continue_after(missing, user_name(), why, key, tools.ledger)

@@ -419,6 +419,22 @@ class MeasureDrift(Protocol):
     ) -> DriftFigures: ...
 
 
+class CheckpointPlace(Protocol):
+    """A place outside the home for signed ends of the log, by names that sort by age. `name` is what people call it.
+
+    Where it cannot be used, each raises InputError: what is wrong, and what helps.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def names(self, since: str) -> Sequence[str]: ...
+
+    def read(self, name: str) -> bytes: ...
+
+    def add(self, name: str, data: bytes) -> None: ...
+
+
 class ExportBundle(Protocol):
     """Writes a one-bit model as a bundle of plain files."""
 

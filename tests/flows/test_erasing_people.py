@@ -152,6 +152,29 @@ def test_whoever_a_backup_brings_back_is_refused_and_erased_once_more(house: Hou
     assert "erased at this person's wish" in house.take(code=4, p1=1)
 
 
+def test_where_everything_here_was_restored_what_lies_elsewhere_knows_who_was_erased(
+    house: House, tmp_path_factory
+) -> None:
+    """Home, dataset and the book beside it are older than the erasure; no file has to be named, and the log goes on after it."""
+    house.served = {**house.served, "BITFACE_CHECKPOINTS": str(tmp_path_factory.mktemp("away"))}
+    assert house.take(p4=4)["people"] == 1
+    shutil.copytree(house.folder, backup := tmp_path_factory.mktemp("backup") / "all")
+    gone = house.command("erase", "p1")["subjects"]
+    shutil.rmtree(house.folder)
+    shutil.copytree(backup, house.folder)
+    go_on = ("audit", "log", "--continue-from", "latest", "--why", "the disk failed")
+    for words in (("data", "import", str(house.source), "--format", "folder"), go_on):
+        assert "1 of the people who were erased are here again, by their key" in house.command(*words, code=4)
+    (again,) = house.command("erase", "--resume")
+    assert (again["subjects"], again["keys_destroyed"], again["found"]) == (gone, 1, [])
+    assert "the log was" in house.take(code=2, p5=5)
+    house.command(*go_on)
+    assert "erased at this person's wish" in house.take(code=4, p1=1)
+    assert house.take(p5=5)["people"] == 1
+    asked_again = house.command("consent", "show", "p2")
+    assert asked_again["events"][-1]["state"] == "invalidated" and not asked_again["admitted"]
+
+
 def test_the_last_people_of_a_set_can_leave_and_a_retrain_says_so(house: House) -> None:
     house.command("erase", "p1", "p2", "p3")
     status = house.command("data", "status")

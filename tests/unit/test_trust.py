@@ -7,11 +7,11 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bitface.adapters.checkpoint_places.folder import FolderPlace
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.errors import IntegrityError
 from bitface.ledger import chain, tables
@@ -19,7 +19,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
-from bitface.steps.checkpoints import FOLDER, keep_checkpoint, kept_checkpoints
+from bitface.steps.checkpoints import FOLDER, Checkpoints
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(5)]
@@ -30,8 +30,13 @@ def trusted(home: Path, elsewhere: Path | None = None) -> Ledger:
     trust = Trust(
         note=home / "ledger.verified",
         key=home / "keys" / "ledger.key",
-        kept=partial(kept_checkpoints, home, elsewhere),
-        sign=lambda ended: keep_checkpoint(ended, home, elsewhere, NOON),
+        ends=Checkpoints(
+            home=home,
+            place=FolderPlace(elsewhere) if elsewhere else None,
+            learn=lambda *_: 0,
+            tell=print,
+            now=lambda: NOON,
+        ),
     )
     return Ledger(sqlite_url(home / "ledger.db"), clock=lambda: NOON, trust=trust)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bitface.cli.output import AsJson, emit, writable_file
-from bitface.errors import GateError
+from bitface.errors import GateError, InputError
 
 audit_app = typer.Typer(
     no_args_is_help=True, help="Where a person is, what a run rested on, who moved a model, whether the log holds."
@@ -116,6 +116,13 @@ def log(
     export: Annotated[
         Path | None, typer.Option(callback=writable_file, help="Write where the log ends now to this file.")
     ] = None,
+    continue_from: Annotated[
+        str, typer.Option(help="Go on though the newer log of this checkpoint is lost for good: a file, or `latest`.")
+    ] = "",
+    why: Annotated[str, typer.Option(help="With --continue-from: why, kept on record for good; name nobody.")] = "",
+    key: Annotated[
+        Path | None, typer.Option(help="With --continue-from: a compliance key, where promotions need approvals.")
+    ] = None,
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,14 +130,19 @@ def log(
     from bitface.dataset.files import write_atomically
     from bitface.steps.audit import audit_log, audit_openings
     from bitface.steps.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
-    from flows.wiring import open_tools
+    from flows.wiring import continue_log, open_tools, stamp_of
 
+    if (why or key) and not continue_from:
+        raise InputError("--why and --key go with --continue-from")
     tools = open_tools()
     home = tools.workspace.home
     with tools.ledger as ledger:
+        if continue_from:
+            continue_log(tools, continue_from, why, key)
         rows = audit_log(ledger, read_checkpoint(checkpoint, home) if checkpoint else None)
         ends = (openings_in(checkpoint, home) if checkpoint else None, latest_openings(home))
         rows += audit_openings(tools.keys, home, [end for end in ends if end is not None])
+        rows += stamp_of(checkpoint) if checkpoint else []
         if export is not None:
             write_atomically(export, sign_checkpoint(ledger, home, tools.now()).read_bytes())
     lead = "Every entry of the log and every row it covers, recomputed; against a checkpoint where one was given."

@@ -14,12 +14,12 @@ _SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 def doctor(as_json: AsJson = False) -> None:
     """Checks versions, model assets, disk, keys, stores and open ports; each row says ok, warn or fail, and the remedy."""
     from bitface.steps.diagnose import diagnose
-    from flows.wiring import open_doors, open_keys, open_ledger, open_store, quieten, workspace
+    from flows.wiring import open_checkpoints, open_doors, open_keys, open_ledger, open_store, quieten, workspace
 
     quieten()
     place = workspace()
     with open_ledger(place) as ledger:
-        rows = diagnose(place, open_store(place), open_keys(place), ledger, open_doors)
+        rows = diagnose(place, open_store(place), open_keys(place), ledger, open_doors, open_checkpoints(place))
     width = max(len(row.what) for row in rows)
     lines = [f"{_SIGNS[row.state]}  {row.what:<{width}}  {row.found}" for row in rows]
     lines = [

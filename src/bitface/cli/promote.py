@@ -133,11 +133,10 @@ def _warn_of_other_hands(tools: Tools) -> None:
 
 
 def _show(moved: Promotion, tools: Tools, start: float, as_json: bool) -> None:
-    from bitface.steps.checkpoints import sign_checkpoint
     from bitface.steps.reconcile import project_aliases
     from flows.wiring import tracking
 
-    sign_checkpoint(tools.ledger, tools.workspace.home, tools.now())
+    tools.ledger.sign_end()
     project_aliases(tools.ledger, tracking(tools.workspace))
     seconds = round(perf_counter() - start, 2)
     was = "nothing" if moved.from_version is None else f"version {moved.from_version}"

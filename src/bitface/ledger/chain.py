@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, insert, select
+from sqlalchemy import Connection, Row, Table, func, insert, select
 
 from bitface.consent.events import canonical_json, utc_text
 from bitface.ledger import tables
@@ -44,7 +44,10 @@ def checkpoint(connection: Connection) -> Checkpoint:
     """Where the log ends now."""
     newest_first = select(tables.log.c.seq, tables.log.c.sha256).order_by(tables.log.c.seq.desc())
     last = connection.execute(newest_first.limit(1)).first()
-    return Checkpoint(size=last.seq, head_sha256=last.sha256) if last else Checkpoint(size=0, head_sha256=GENESIS)
+    if last is None:
+        return Checkpoint(size=0, head_sha256=GENESIS)
+    gaps = connection.execute(select(func.count()).select_from(tables.gaps)).scalar_one()
+    return Checkpoint(size=last.seq, head_sha256=last.sha256, gaps=gaps)
 
 
 def kinds_after(connection: Connection, seq: int) -> set[str]:
@@ -115,7 +118,7 @@ def _aliases(connection: Connection) -> Iterator[ChainProblem]:
         expected[move.name, move.alias] = (move.to_version, move.log_seq)
         if move.kind == "end":
             del expected[move.name, move.alias]
-        if move.alias == "champion":
+        elif move.alias == "champion":
             expected.pop((move.name, "demo"), None)
             if move.from_version is not None:
                 expected[move.name, "previous"] = (move.from_version, move.log_seq)
@@ -129,11 +132,32 @@ def _aliases(connection: Connection) -> Iterator[ChainProblem]:
 
 
 def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...]:
-    """What a checkpoint from elsewhere shows of a log whose own links hold: that its end was cut off, or that it was written anew."""
-    size = checkpoint(connection).size
-    if kept.size > size:
-        return (ChainProblem(seq=0, what=f"the log was cut: {size} entries, the checkpoint says {kept.size}"),)
+    """What a checkpoint from elsewhere shows of a log whose own links hold: that its end was cut off, or that it was written anew.
+
+    Of a log that was lost for good, and known to be when this one was continued, nothing is asked any more.
+    """
+    now = checkpoint(connection)
+    if kept.gaps < now.gaps:
+        return _against_lost(connection, kept)
+    if kept.gaps > now.gaps:
+        return (ChainProblem(seq=0, what=f"the log was cut: {now.gaps} gaps in it, the checkpoint says {kept.gaps}"),)
+    if kept.size > now.size:
+        return (ChainProblem(seq=0, what=f"the log was cut: {now.size} entries, the checkpoint says {kept.size}"),)
     there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
     if kept.size and there != kept.head_sha256:
         return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest is not the checkpoint's"),)
+    return ()
+
+
+def _against_lost(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...]:
+    """The same of a checkpoint from before a gap: of later entries than those that were given up, or of others."""
+    ended = select(tables.gaps).order_by(tables.gaps.c.log_seq).offset(kept.gaps).limit(1)
+    missing = connection.execute(ended).one()
+    if kept.size > missing.missing_size:
+        what = f"the log was continued after a gap to entry {missing.missing_size}, the checkpoint says {kept.size}"
+        return (ChainProblem(seq=missing.log_seq, what=what),)
+    if kept.size == missing.missing_size and kept.head_sha256 != missing.missing_sha256:
+        return (
+            ChainProblem(seq=missing.log_seq, what="the log was continued after another log than the checkpoint's"),
+        )
     return ()

@@ -150,10 +150,18 @@ class Promotion:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """How long the log was and where it ended. Kept elsewhere, it shows a cut or a rewrite that no chain shows."""
+    """How long the log was and where it ended, after how many gaps that it was continued after. Kept elsewhere, it shows a cut or a
+    rewrite that no chain shows.
+    """
 
     size: int
     head_sha256: str
+    gaps: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the file that it is kept in: in the order of names, the latest is last."""
+        return f"{f'g{self.gaps:02d}-' if self.gaps else ''}{self.size:08d}.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from bitface.ledger import (
     approvals,
     chain,
     contexts,
+    gaps,
     leases,
     licences,
     policies,
@@ -38,6 +39,7 @@ from bitface.ledger.entries import (
     Approval,
     ApprovalRule,
     AssetEntry,
+    ChainProblem,
     ChainReport,
     Checkpoint,
     DatasetEntry,
@@ -68,8 +70,10 @@ from bitface.ledger.rows import (
 from bitface.ledger.status import ModelStatus
 from bitface.ledger.trust import FileState, Trust, state_of
 
-_SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion"})
+_SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion", "gap"})
 """After entries of these kinds, which open or close something, the end of the log is signed."""
+_RESTORE: Final = "restore it from a backup"
+GO_ON: Final = "restore the newer one; where that is lost for good, `bitface audit log --continue-from latest --why WHY` goes on without it"
 
 
 def utc_now() -> datetime:
@@ -92,6 +96,7 @@ class Ledger:
         self._trust = trust
         self._file = file_of(url)
         self._verified: FileState | None = None
+        self._holds_ends = False
         self._opened: Engine | None = None
         self._empty: Engine | None = None
 
@@ -115,6 +120,30 @@ class Ledger:
             time.sleep(self._verified.settles_in_s)
             if self._verified == self._state():
                 self._trust.note(self._verified)
+
+    def sign_end(self) -> None:
+        """Signs where the log ends now, and exports that, where this ledger has places for it."""
+        if self._trust is not None:
+            self._trust.ends.sign(self.checkpoint(), self.holds)
+
+    def holds(self, kept: Checkpoint) -> bool:
+        """Whether the log has what a checkpoint from elsewhere says."""
+        with reading(self._to_read) as connection:
+            return not chain.against(connection, kept)
+
+    def kept_ends(self) -> Sequence[Checkpoint]:
+        """The signed ends of the log, here and elsewhere. Raises InputError where the other place cannot be read."""
+        return self._trust.ends.kept() if self._trust is not None else ()
+
+    def continue_after(self, gap: gaps.Gap) -> bool:
+        """Goes on after a newer log was lost for good. Raises what `gaps.continue_after` raises."""
+        with self._appending() as connection:
+            return gaps.continue_after(connection, gap, self._clock())
+
+    def gaps(self) -> tuple[gaps.Gap, ...]:
+        """The gaps that this log was continued after, oldest first."""
+        with reading(self._to_read) as connection:
+            return gaps.recorded(connection)
 
     def check_intact(self) -> None:
         """Asked before anything is opened to anybody: raises IntegrityError where the log or a row that it covers is not as it was
@@ -328,8 +357,9 @@ class Ledger:
 
     def adopt_policy(self, policy: policies.AdoptedPolicy) -> bool:
         """Puts a policy into force. Raises what `policies.adopt` raises."""
+        kept = self.kept_ends()
         with self._appending() as connection:
-            self._check(connection, self._state())
+            self._check(connection, self._state(), kept)
             return policies.adopt(connection, policy, self._clock())
 
     def policy(self) -> policies.AdoptedPolicy | None:
@@ -533,8 +563,9 @@ class Ledger:
             rule=rule,
             lease=lease,
         )
+        kept = self.kept_ends()
         with self._appending() as connection:
-            self._check(connection, self._state())
+            self._check(connection, self._state(), kept)
             return promotion.move_alias(connection, move, self._clock())
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
@@ -561,11 +592,15 @@ class Ledger:
     @contextmanager
     def _trusting(self) -> Iterator[Connection]:
         """A transaction that reads one state of a ledger that is as it was written."""
+        kept = self._ends_to_compare()  # before anything is locked: the other place may take its time
         before = self._state()
-        with reading(self._to_read) as connection:
-            connection.execute(select(tables.schema.c.version)).first()  # from here on it sees one state
-            self._check(connection, before)
-            yield connection
+        try:
+            with reading(self._to_read) as connection:
+                connection.execute(select(tables.schema.c.version)).first()  # from here on it sees one state
+                self._check(connection, before, kept)
+                yield connection
+        finally:
+            self._tell_compared()
 
     @contextmanager
     def _appending(self) -> Iterator[Connection]:
@@ -582,29 +617,34 @@ class Ledger:
             if chain.kinds_after(connection, size) & _SIGNED:
                 ended = chain.checkpoint(connection)
         if self._trust is not None and ended is not None:
-            self._trust.sign(ended)
+            self._trust.ends.sign(ended, self.holds)
+        self._tell_compared()
 
-    def _check(self, connection: Connection, before: FileState | None) -> None:
+    def _ends_to_compare(self) -> Sequence[Checkpoint] | None:
+        """The signed ends of the log; None where it was held against them a while ago, and nobody touched it since."""
+        if self._trust is None or (self._is_known(self._state()) and self._trust.ends.is_compared()):
+            return None
+        return self._trust.ends.kept()
+
+    def _check(self, connection: Connection, before: FileState | None, kept: Sequence[Checkpoint] | None) -> None:
         now = self._state()
-        if now == before and self._is_known(now):
-            return
-        trust = self._trust
-        for checkpoint in (None, *(trust.kept() if trust else ())):
-            problems = (
-                chain.verify(connection, checkpoint).problems
-                if checkpoint is None
-                else chain.against(connection, checkpoint)
-            )
-            if problems:
-                more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-                raise IntegrityError(
-                    f"the ledger is not as bitface wrote it: entry {problems[0].seq} {problems[0].what}{more}; nothing is opened by it. "
-                    "`bitface audit log` names all that is wrong; restore it from a backup"
-                )
-        if now is not None and now == before == self._state():
+        is_known = now == before and self._is_known(now)
+        if not is_known:
+            _refuse(chain.verify(connection).problems, _RESTORE)
+            kept = self.kept_ends() if kept is None else kept
+        for checkpoint in kept or ():
+            _refuse(chain.against(connection, checkpoint), GO_ON)
+        self._holds_ends = kept is not None
+        if not is_known and now is not None and now == before == self._state():
             self._verified = now
-            if trust is not None:
-                trust.note(now)
+            if self._trust is not None:
+                self._trust.note(now)
+
+    def _tell_compared(self) -> None:
+        """Outside of transactions: what could not be exported before may be exported now, and take its time."""
+        if self._trust is not None and self._holds_ends:
+            self._trust.ends.compared()
+        self._holds_ends = False
 
     def _is_known(self, state: FileState | None) -> bool:
         """Whether the file was verified in this state, by this process or by the last one that did."""
@@ -629,3 +669,12 @@ class Ledger:
 
     def _row(self, table: Table, condition: ColumnElement[bool]) -> RowMapping | None:
         return next(iter(self._rows(select(table).where(condition))), None)
+
+
+def _refuse(problems: Sequence[ChainProblem], remedy: str) -> None:
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise IntegrityError(
+            f"the ledger is not as bitface wrote it: entry {problems[0].seq} {problems[0].what}{more}; nothing is opened by it. "
+            f"`bitface audit log` names all that is wrong; {remedy}"
+        )

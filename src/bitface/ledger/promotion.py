@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bitface.consent.events import utc_text, utc_time
 from bitface.consent.policy import check_promotable
 from bitface.errors import GateError, InputError, RefusedError
-from bitface.ledger import chain, questions, tables
+from bitface.ledger import chain, gaps, questions, tables
 from bitface.ledger.approvals import check_approvals, valid_approvals
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
@@ -121,6 +121,8 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     crowd = crowd_of(connection, ModelEntry(**values_of(model, ModelEntry)))
     crowd.check_standing(at)
     if move.kind == "rollback":
+        if gaps.is_before(connection, ModelEntry(**values_of(model, ModelEntry))):
+            raise RefusedError(f"version {move.to_version} is not rolled back to: {gaps.AGAIN}")
         if all(past.to_version != move.to_version for past in promotions(connection, move.name, move.alias)):
             raise RefusedError(f"version {move.to_version} was never {move.alias}; roll back to one that was")
         return ()

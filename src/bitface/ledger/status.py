@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from bitface.consent.policy import predictions_allowed
 from bitface.errors import RefusedError
-from bitface.ledger import questions, tables
+from bitface.ledger import gaps, questions, tables
 from bitface.ledger.contexts import in_force
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import ALIASES, Alias, ModelEntry, Verdict
@@ -27,7 +27,7 @@ class ModelStatus:
     it. There are none where it is `retired`, because somebody who was in it has been erased, or where `lapsed` people who are in it
     allow no longer what it was made for. `passed_for`: the purposes of its evidence and of what the gate said, whatever people allow.
     `was_champion`: it was once, or is. `judged_at`: when the gate said so; when it was
-    registered, where it did not.
+    registered, where it did not. `before_gap`: it is from before a gap in the log, and was not promoted again.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ModelStatus:
     lapsed: int
     judged_at: str
     at: str
+    before_gap: bool = False
 
     @property
     def reference(self) -> str:
@@ -58,8 +59,10 @@ class ModelStatus:
 
     @property
     def is_lawful(self) -> bool:
-        """Whether it may be used at all: nobody in it has been erased, and everybody still allows what it was made for."""
-        return not self.retired and not self.lapsed
+        """Whether it may be used at all: nobody in it has been erased, everybody still allows what it was made for, and it is not from
+        before a gap in the log.
+        """
+        return not self.retired and not self.lapsed and not self.before_gap
 
     @property
     def state(self) -> str:
@@ -68,6 +71,8 @@ class ModelStatus:
             return "RETIRED, people in it have been erased"
         if self.lapsed:
             return f"SUSPENDED, {self.lapsed} people in it no longer allow it"
+        if self.before_gap:
+            return "SUSPENDED, from before a gap in the log, to be promoted again"
         if self.trained_for == "benchmark":
             return self.judged
         if self.alias == "champion":
@@ -176,6 +181,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime) -> ModelS
         lapsed=gone.people if gone else 0,
         judged_at=questions.judged_at(connection, model),
         at=at.isoformat(timespec="seconds"),
+        before_gap=gaps.is_before(connection, model),
     )
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 6
-"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders, policies and endorsements; an
-older ledger is given what it lacks."""
+SCHEMA_VERSION: Final = 7
+"""2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders, policies and endorsements,
+7 gaps; an older ledger is given what it lacks."""
 metadata: Final = MetaData()
 
 
@@ -243,6 +243,20 @@ judged_by = Table(
 )
 """By which policy a decision was made."""
 
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("log_seq", Integer, ForeignKey("log.seq"), primary_key=True, autoincrement=False),
+    Column("missing_size", Integer, nullable=False),
+    _text("missing_sha256"),
+    _text("actor"),
+    _text("reason"),
+    _text("key_id", optional=True),
+    _text("signature", optional=True),
+    _text("recorded_at"),
+)
+"""Ends of a newer log that was lost for good, after which this one was continued."""
+
 promotions = Table(
     "promotions",
     metadata,
@@ -281,6 +295,6 @@ leases = Table(
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),
     *(assets, erasures, keys, endorsements, approvals, context_approvals, licences, renders),
-    *(policies, judged_by, promotions),
+    *(policies, judged_by, gaps, promotions),
 )
 """The tables whose rows the chain covers."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import time_ns
-from typing import Final
+from typing import Final, Protocol
 
 from bitface.ledger.entries import Checkpoint
 
@@ -63,14 +63,28 @@ def state_of(file: Path) -> FileState | None:
     )
 
 
+class SignedEnds(Protocol):
+    """Signed ends of the log, here and where they are exported to. `holds` says whether the log has what an end says."""
+
+    def kept(self) -> Sequence[Checkpoint]:
+        """The latest here and there. Raises InputError where the other place cannot be read."""
+
+    def is_compared(self) -> bool:
+        """Whether the log was held against them so lately that a use of a model need not ask again."""
+
+    def compared(self) -> None:
+        """Told when the log was found to hold them."""
+
+    def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> object:
+        """Adds one. That the other place does not answer is said, and made good later: what is on record stays on record."""
+
+
 class Trust:
     """What this installation knows of its ledger beside the ledger: the note of the last verification, and signed ends of the log."""
 
-    def __init__(
-        self, note: Path, key: Path, kept: Callable[[], Sequence[Checkpoint]], sign: Callable[[Checkpoint], object]
-    ) -> None:
-        """Only remembers the places; `kept` reads the signed ends of the log, here and where they are exported to, and `sign` adds one."""
-        self._note, self._key, self.kept, self.sign = note, key, kept, sign
+    def __init__(self, note: Path, key: Path, ends: SignedEnds) -> None:
+        """Only remembers the places."""
+        self._note, self._key, self.ends = note, key, ends
 
     def noted(self) -> FileState | None:
         """The state in which the ledger was verified last; None where there is no note that holds."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from bitface.consent.admission import Use, admit
 from bitface.consent.policy import check_asked, check_prediction, under_licence
 from bitface.errors import RefusedError
-from bitface.ledger import questions
+from bitface.ledger import gaps, questions
 from bitface.ledger.contexts import in_force
 from bitface.ledger.crowd import Crowd, crowd_of
 from bitface.ledger.entries import ModelEntry
@@ -67,8 +67,10 @@ def check_picture(connection: Connection, person: str, licence_id: str | None, a
 
 def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> None:
     """Raises RefusedError for a version that nothing may be done with any more, not even comparing another one with it: somebody who was
-    in it has been erased, or allows no longer what it was made for.
+    in it has been erased, or allows no longer what it was made for; or it is from before a gap in the log.
     """
+    if gaps.is_before(connection, model):
+        raise RefusedError(f"version {model.version} is not used: {gaps.AGAIN}")
     gone = questions.erased_people(connection, model)
     if gone:
         raise RefusedError(

@@ -114,13 +114,23 @@ def audit_as_of(at: datetime, ledger: Ledger) -> Records:
 
 
 def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
-    """Walks the whole log; with a checkpoint that was kept elsewhere it also finds a cut end and a rewrite."""
+    """Walks the whole log, and holds it against the signed ends here and elsewhere; with a checkpoint that is named, against that too.
+
+    What it was continued after, though a newer log was lost, stands in it for good.
+    """
     report = ledger.verify_chain(kept)
     against = f"{kept.size} entries" if kept else None
+    lost = [end for end in ledger.kept_ends() if not ledger.holds(end)]
     return [
-        {"kind": "checkpoint", **asdict(report.checkpoint), "intact": report.intact, "against": against},
+        {"kind": "checkpoint", **asdict(report.checkpoint), "intact": report.intact and not lost, "against": against},
         *({"kind": "problem", **asdict(problem)} for problem in report.problems),
+        *({"kind": "problem", "seq": 0, "what": _lacking(end)} for end in lost),
+        *({"kind": "continued after a gap", **asdict(gap)} for gap in ledger.gaps()),
     ]
+
+
+def _lacking(end: Checkpoint) -> str:
+    return f"the log does not hold the end that was signed after {end.size} entries: it was cut or put back"
 
 
 def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:

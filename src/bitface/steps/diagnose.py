@@ -18,9 +18,11 @@ from bitface.dataset.index import INDEX_NAME
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.errors import BitfaceError
-from bitface.ledger.ledger import Ledger
+from bitface.ledger.ledger import GO_ON, Ledger, utc_now
 from bitface.params import read_params
 from bitface.ports import DatasetStore, Door
+from bitface.steps.checkpoints import VARIABLE, Checkpoints
+from bitface.steps.erasure_journal import being_erased, journals
 from bitface.surroundings import explained
 from bitface.workspace import Workspace, trouble_in
 
@@ -60,6 +62,7 @@ def diagnose(
     keys: KeyStore,
     ledger: Ledger,
     doors: Callable[[], Sequence[Door]] = tuple,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Finding, ...]:
     """All findings, in the order in which a run would meet them."""
     looks: tuple[tuple[str, Callable[[], Iterable[Finding]]], ...] = (
@@ -73,6 +76,8 @@ def diagnose(
         ("dataset", lambda: [_dataset(place.data, store)]),
         ("keys", lambda: [_keys(place.keys, keys)]),
         ("ledger", lambda: [_ledger(ledger)]),
+        ("checkpoints", lambda: [_checkpoints(checkpoints, ledger)] if checkpoints else []),
+        ("erasures", lambda: [_erasures(place.home)]),
         ("ports", lambda: [_door(door) for door in doors()] or [_NO_DOORS]),
     )
     return tuple(row for what, look in looks for row in _looked(what, look))
@@ -214,6 +219,31 @@ def _ledger(ledger: Ledger) -> Finding:
             what="ledger", state="fail", found=found, remedy="restore it from its backup and compare checkpoints"
         )
     return Finding(what="ledger", state="ok", found=f"{report.checkpoint.size} entries, chain intact")
+
+
+def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:
+    if checkpoints.place is None:
+        remedy = f"name a folder, a bucket or a git repository elsewhere in {VARIABLE}: a home that was put back is noticed by it"
+        before = checkpoints.forgotten()
+        found = f"kept in this home alone{f', and in {before} before' if before else ''}"
+        return Finding(what="checkpoints", state="warn", found=found, remedy=remedy)
+    there = checkpoints.latest_elsewhere()
+    name = checkpoints.place.name
+    if there is not None and not ledger.holds(there):
+        found = f"{name} knows of {there.size} entries that this ledger does not hold"
+        return Finding(what="checkpoints", state="fail", found=found, remedy=GO_ON)
+    checkpoints.check_writing()
+    at = checkpoints.exported()
+    said = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing was exported yet"
+    return Finding(what="checkpoints", state="ok", found=f"{name} can be read and written, {said}")
+
+
+def _erasures(home: Path) -> Finding:
+    leaving, begun = len(being_erased(home)), sum(1 for _ in journals(home, utc_now))
+    if not begun:
+        return Finding(what="erasures", state="ok", found="none is unfinished")
+    found = f"{begun} begun and not finished, of {leaving} people"
+    return Finding(what="erasures", state="fail", found=found, remedy="`bitface erase --resume` finishes them")
 
 
 def _door(door: Door) -> Finding:

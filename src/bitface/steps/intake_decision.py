@@ -144,6 +144,7 @@ def decide(
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
     """Subject id -> why nothing of this person is taken: erased, or to be looked at first, since it may be somebody who was."""
+    stores.ledger.check_intact()  # and so whoever is known elsewhere to have been erased is known here
     asked = reentry(stores.keys, stores.home, intake.reviewed)
     gone = {subject: CONSENT_TEXT + why for subject, why in asked.refused(people).items()}
     rest = people.keys() - gone.keys()

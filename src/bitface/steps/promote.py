@@ -30,6 +30,7 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
             decision cannot be derived again. GateError: the gate or the approvals do not allow it. RefusedError: consent, or somebody in
             the evidence was erased.
     """
+    ledger.check_intact()
     found = standing(version, ledger)
     current = ledger.champion()
     if current is not None and current.version == version:

@@ -17,6 +17,8 @@ from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.steps.naming_nobody import without_names
 
+_WITHDRAWN: Final = "withdrawn and not erased"
+_CLOSED: Final = {"invalidated": "the consent was made invalid, and not given again"}
 REASON: Final = "the end of the time for which it may be kept"
 
 
@@ -136,7 +138,7 @@ def _due(
         return None if is_licensed else Due(person=person, why=why, since=None, samples=samples)
     if _is_usable(person, events, notices, at):
         return None
-    ended = [(event.takes_effect, "withdrawn and not erased") for event in events if event.closes]
+    ended = [(event.takes_effect, _CLOSED.get(event.state, _WITHDRAWN)) for event in events if event.closes]
     ended += [one for event in events if not event.closes and (one := ends(event))[0] <= at]
     if not ended:
         return None

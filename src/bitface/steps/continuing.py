@@ -1,0 +1,58 @@
+"""Goes on where the newer ledger is lost for good: who was erased goes first, and what nobody can know any more counts as a no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bitface.errors import InputError, IntegrityError
+from bitface.ledger.entries import Checkpoint
+from bitface.ledger.gaps import PURPOSE, ROLE, Gap
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.signatures import key_of, signature_of
+from bitface.steps.approve import private_key
+from bitface.steps.checkpoints import Checkpoints, statement_in
+from bitface.steps.policy import REASON_MAX
+
+LATEST = "latest"
+
+
+def missing_end(named: str, checkpoints: Checkpoints) -> tuple[Checkpoint, Mapping[str, Any]]:
+    """The checkpoint of the log that is lost, by its file or as the latest elsewhere, with all that it says.
+
+    Raises:
+        InputError: there is none of that name. IntegrityError: it is not this installation's.
+    """
+    if named != LATEST:
+        return statement_in(Path(named), checkpoints.home)
+    found = checkpoints.statement_elsewhere()
+    if found is None:
+        raise InputError("BITFACE_CHECKPOINTS holds no checkpoint of this installation; name the file of one")
+    return found
+
+
+def continue_after(missing: Checkpoint, actor: str, reason: str, key: Path | None, ledger: Ledger) -> None:
+    """Puts on record that the log goes on without what came up to a checkpoint, signed by the key in a file where one is named.
+
+    Raises:
+        InputError: the log holds it, a later one is known, or there is no reason. IntegrityError: the log itself does not hold.
+        RefusedError: promotions need approvals here, and it is not signed by compliance.
+    """
+    if not reason.strip() or len(reason) > REASON_MAX:
+        raise InputError(f"a reason of {len(reason.strip())} characters; write 1 to {REASON_MAX} of them with --why")
+    if not ledger.verify_chain().intact:
+        raise IntegrityError("the log itself was edited; restore the ledger from a backup before it is continued")
+    later = [end for end in ledger.kept_ends() if end.name > missing.name and not ledger.holds(end)]
+    if later:
+        raise InputError(f"a later end is known, of {later[-1].size} entries; continue from that one")
+    gap = Gap(missing_size=missing.size, missing_sha256=missing.head_sha256, actor=actor, reason=reason.strip())
+    if key is not None:
+        private = private_key(key)
+        signature = signature_of(PURPOSE, gap.facts(), private)
+        gap = replace(gap, key_id=key_of("", ROLE, private).key_id, signature=signature)
+    if ledger.holds(missing) or not ledger.continue_after(gap):
+        raise InputError(
+            f"the log holds the checkpoint of {missing.size} entries: nothing is lost, and nothing was done"
+        )
