@@ -179,6 +179,24 @@ def test_who_was_erased_is_learnt_from_elsewhere_without_naming_a_file(own) -> N
     assert KeyStore(backup / "keys").erasure_of("p1") is not None
 
 
+def test_a_book_that_cannot_be_learnt_is_told_and_does_not_hide_the_newest_end(own, monkeypatch) -> None:
+    """A key service that does not answer, a book that was edited: what is newest elsewhere stays what is compared with."""
+    keys = KeyStore(own.home / "keys")
+    keys.enrol("p1")
+    back = older(own)
+    keys.destroy(keys.pseudonym_of("p1"), "e1")
+    own.record(3)
+
+    def fails(*_: object) -> int:
+        raise InputError("the command of BITFACE_MASTER_KEY_COMMAND failed; run it by hand to see why")
+
+    ends = replace(back.checkpoints(), learn=fails)
+    with pytest.raises(InputError, match="MASTER_KEY_COMMAND"):
+        ends.kept()
+    ends.learn_elsewhere()
+    assert "MASTER_KEY_COMMAND" in back.said[-1]
+
+
 def test_what_was_signed_before_there_was_a_place_is_exported_with_its_latest_alone(own) -> None:
     own.record(1)
     moved = Installation(own.home, own.away.with_name("moved"))

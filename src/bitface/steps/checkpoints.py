@@ -102,14 +102,22 @@ class Checkpoints:
                 f"{VARIABLE} ({self.place.name}) lacks {last}, which was exported there; mount or restore that place, or name another"
             )
         for name in reversed(names):
-            with self._named():
-                data = self.place.read(name)
-            with suppress(InputError, IntegrityError):
-                found = _verified(data, name, self.home)
-                if found[0].name == name:
-                    if name != last and _BOOK in found[1]:
-                        self.learn(found[1][_BOOK], name)
-                    return found
+            found = self._own(name)
+            if found is not None:
+                if name != last and _BOOK in found[1]:
+                    self.learn(found[1][_BOOK], name)
+                return found
+        return None
+
+    def _own(self, name: str) -> tuple[Checkpoint, dict[str, Any]] | None:
+        """What a file elsewhere says, where it is a checkpoint of this installation under its own name."""
+        if self.place is None:
+            return None
+        with self._named():
+            data = self.place.read(name)
+        with suppress(InputError, IntegrityError):
+            found = _verified(data, name, self.home)
+            return found if found[0].name == name else None
         return None
 
     def learn_elsewhere(self) -> None:
@@ -192,11 +200,9 @@ class Checkpoints:
 
     def _check_there(self, place: CheckpointPlace, name: str) -> None:
         """Raises InputError where a place keeps something else under the name of a checkpoint of ours, which it then does not keep."""
-        with self._named():
-            data = place.read(name)
-        with suppress(InputError, IntegrityError):
-            if _verified(data, name, self.home)[0] == read_checkpoint(self.home / FOLDER / name, self.home):
-                return
+        there = self._own(name)
+        if there is not None and there[0] == read_checkpoint(self.home / FOLDER / name, self.home):
+            return
         raise InputError(
             f"{VARIABLE} ({place.name}) holds something else as {name}; name a place that no other installation exports to"
         )
