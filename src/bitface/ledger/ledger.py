@@ -569,10 +569,20 @@ class Ledger:
         with writing(self._engine, written) as connection:
             before, size = self._state(), chain.checkpoint(connection).size
             yield connection
-            if chain.kinds_after(connection, size) & _SIGNED:
-                ended = chain.checkpoint(connection)
+            ended = self._to_sign(connection, size)
         if self._trust is not None and ended is not None:
             self._trust.sign(ended)
+
+    def _to_sign(self, connection: Connection, size: int) -> Checkpoint | None:
+        """Where the log ends now, if something was opened or closed since it was `size` long, or since the last end that was signed: a
+        command may have been killed before it had signed. A log that does not hold what was signed signs nothing: it is an older one that
+        was put back, and would be taken for the newest once it is longer.
+        """
+        kept = self._trust.kept() if self._trust else ()
+        since = min([size, *(one.size for one in kept)])
+        if not chain.kinds_after(connection, since) & _SIGNED or any(chain.against(connection, one) for one in kept):
+            return None
+        return chain.checkpoint(connection)
 
     def _check(self, connection: Connection, before: FileState | None) -> None:
         now = self._state()
