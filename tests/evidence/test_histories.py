@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import shutil
 import signal
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -61,10 +61,27 @@ from bitface.steps.version import find_dataset
 from bitface.steps.writing import Stores, writing
 from flows.erasing import unfinished
 from flows.wiring import check_people_here
+from tests.evidence.history_model import (
+    CONTEXTS,
+    LETTER,
+    PICTURES,
+    PURPOSES,
+    SPELT,
+    Backup,
+    Data,
+    Draw,
+    Home,
+    Leaving,
+    Row,
+    Said,
+    Terms,
+    Version,
+)
 from tests.evidence.worlds import (
     IN_MEMORY,
     NOTICE,
     Store,
+    at_once,
     draw_pictures,
     finish_erasure,
     in_a_process_of_its_own,
@@ -73,154 +90,13 @@ from tests.evidence.worlds import (
 from tests.unit.conftest import evidence, gate_params  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES, STEPS = 7, 12
-SPELT = {
-    "amelie": ("amelie", "a"),
-    "Amelie": ("Amelie", "a"),
-    "ame-lie": ("ame-lie", "a"),
-    "\uff41melie": ("amelie", "a"),
-    "borislav": ("borislav", "b"),
-    "B0rislav": ("B0rislav", "b"),
-    "chiyoko": ("chiyoko", "c"),
-    "chiy_oko": ("chiy_oko", "c"),
-}
-"""A spelling -> the id that it stands for, and whose it may be: ids of one letter may be one person."""
-LETTER = dict(SPELT.values())
-PURPOSES, CONTEXTS = ("train", "evaluate", "infer"), ("research", "consumer")
+STEPS = 12
+AT_ONCE = 4
+"""Histories that are lived at once: half of each is waiting."""
 USES = (("infer", "research"), ("evaluate", "research"), ("infer", "consumer"))
 MADE_FOR = ("train", "research")
 CLOSING_KINDS = ("consents", "licence", "erasure", "promotion")
 NOBODY = ApprovalRule()
-ALWAYS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC))
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What somebody, or a licence, allows; of a person also from when, and until when."""
-
-    purposes: tuple[str, ...] = PURPOSES
-    contexts: tuple[str, ...] = CONTEXTS
-    since: datetime = ALWAYS[0]
-    until: datetime = ALWAYS[1]
-
-    def allow(self, purpose: str, context: str, now: datetime) -> bool:
-        return purpose in self.purposes and context in self.contexts and self.since <= now < self.until
-
-
-@dataclass
-class Said:
-    """What one person has said, by purpose: the latest consent, and until when all that was given is closed."""
-
-    given: dict[str, Terms] = field(default_factory=dict)
-    closed: dict[str, datetime] = field(default_factory=dict)
-
-    def give(self, terms: Terms) -> None:
-        for purpose in terms.purposes:
-            is_shut = purpose in self.closed and terms.since <= self.closed[purpose]
-            if not is_shut and (purpose not in self.given or terms.since > self.given[purpose].since):
-                self.given[purpose] = terms
-
-    def close(self, purposes: tuple[str, ...], at: datetime) -> None:
-        for purpose in purposes or PURPOSES:
-            self.given.pop(purpose, None)
-            self.closed[purpose] = max(at, self.closed.get(purpose, at))
-
-    def refusal(self, purpose: str, context: str, now: datetime) -> str:
-        """Why not, in a word; empty where it is allowed."""
-        terms = self.given.get(purpose)
-        if terms is None:
-            return "withdrawn" if purpose in self.closed else "never allowed"
-        if not terms.since <= now < terms.until:
-            return "ended"
-        return "" if context in terms.contexts else "never allowed"
-
-
-@dataclass
-class Version:
-    """A version: who is in it under which licences, and which champion its gate compared it with."""
-
-    number: int
-    run_id: str
-    members: frozenset[tuple[str, str]]
-    compared: int | None
-
-
-@dataclass(frozen=True)
-class Leaving:
-    """Somebody whose erasure was killed: the id, where a key was here that knew it, and the pictures that were theirs."""
-
-    subject: str | None
-    pictures: frozenset[int]
-
-
-@dataclass
-class Home:
-    """What the home knows, as the model has it; it is put back with the folder."""
-
-    said: dict[str, Said] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-    """Pseudonym -> id of everybody whose key is here."""
-    licences: dict[str, Terms] = field(default_factory=dict)
-    versions: list[Version] = field(default_factory=list)
-    champion: int | None = None
-    previous: int | None = None
-    champions: set[int] = field(default_factory=set)
-    proofs: dict[str, str] = field(default_factory=dict)
-    leaving: dict[str, Leaving] = field(default_factory=dict)
-
-
-Data = dict[str, dict[int, str]]
-"""Pseudonym -> picture -> licence."""
-
-
-@dataclass(frozen=True)
-class Backup:
-    folder: Path
-    home: Home
-    data: Data
-    newest: int
-    """The length of the log in the newest checkpoint elsewhere, then."""
-
-
-@dataclass(frozen=True)
-class Row:
-    picture: int
-    spelling: str
-
-
-@dataclass
-class Draw:
-    """What happens next, at random; what was drawn is kept, to be told where something fails."""
-
-    rng: np.random.Generator
-    said: list[object] = field(default_factory=list)
-
-    def one(self, values: Sequence[Any]) -> Any:
-        """One of some values, each as often as it stands there."""
-        self.said.append(values[int(self.rng.integers(len(values)))])
-        return self.said[-1]
-
-    def number(self) -> int:
-        """Which of those who are here, or of what there is."""
-        return int(self.one(range(100)))
-
-    def kill(self, most: int) -> int | None:
-        """After how many writes a command is killed; most are not."""
-        return self.one(range(most)) if self.one(range(3)) == 0 else None
-
-    def rows(self) -> list[Row]:
-        """One to three rows of an import, each with a picture of its own."""
-        pictures = self.rng.permutation(PICTURES)[: self.one((1, 2, 3))]
-        return [Row(int(picture), self.one(sorted(SPELT))) for picture in pictures]
-
-    def given(self) -> Terms:
-        """What somebody allows."""
-        purposes = self.one((PURPOSES, PURPOSES, ("train", "evaluate"), ("infer",)))
-        return Terms(purposes, self.one((CONTEXTS, CONTEXTS, ("research",))))
-
-    def days(self) -> int:
-        """How long a consent lasts."""
-        return int(self.one((4, 30, 3000, 3000, 3000)))
 
 
 class History:
@@ -777,10 +653,12 @@ class History:
         put_back(backup.folder / "home", self.place.home)
         self.home = copy.deepcopy(backup.home)
         if not is_older:
-            told, self.latest, self.told = self.told, None, set()
+            told, was_older, self.latest, self.told = self.told, self.latest is not None, None, set()
             self.learn_leaving({})
-            for person in sorted(told & self.home.keys.keys()):
+            for person in sorted(told & self.home.keys.keys(), key=self.order.index):
                 self.withdraw(sorted(self.home.keys, key=self.order.index).index(person), None)
+            if was_older:
+                self.resume(None)
 
     def kept(self, folder: Path) -> Backup:
         return Backup(folder, copy.deepcopy(self.home), copy.deepcopy(self.data), self.newest())
@@ -903,7 +781,7 @@ def first(tmp_path: Path, evidence, gate_params) -> Iterator[History]:  # noqa: 
 
 ACTIONS: tuple[tuple[int, Callable[[History, Draw], None]], ...] = (
     (
-        4,
+        6,
         lambda world, draw: world.bring(
             draw.rows(),
             draw.one(("own", "own", "other")),
@@ -983,11 +861,23 @@ def live_through(world: History, number: int) -> None:
         shutil.rmtree(world.folder)
 
 
-def test_after_any_history_nobody_is_used_who_closed_it_comes_back_or_cannot_leave(first, rounds, state, never) -> None:
-    n = rounds(4, 200)
-    for number in range(n):
+def live_some(first: History, numbers: range, counts: Path) -> None:
+    """Some histories, and how often what happened in them."""
+    for number in numbers:
         live_through(first.copied(), number)
-    counts = first.counts
+    counts.write_text(json.dumps(first.counts))
+
+
+def test_after_any_history_nobody_is_used_who_closed_it_comes_back_or_cannot_leave(
+    first, rounds, state, never, tmp_path
+) -> None:
+    n = rounds(4, 200)
+    files = [tmp_path / f"{part}.json" for part in range(AT_ONCE)]
+    parts = [partial(live_some, first, range(part, n, AT_ONCE), file) for part, file in enumerate(files)]
+    assert at_once(parts, [None] * AT_ONCE) == [0] * AT_ONCE, (
+        "see what was written to stderr: each history tells its number"
+    )
+    counts = sum((Counter(json.loads(file.read_text())) for file in files), Counter())
     for what in EACH if n >= 200 else ("use let through", "use refused"):
         assert sum(count for name, count in counts.items() if name.startswith(what)) >= 5, (what, counts)
     let = sum(count for name, count in counts.items() if name.endswith("let through"))
