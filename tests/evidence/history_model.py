@@ -20,6 +20,9 @@ SPELT = {
     "B0rislav": ("B0rislav", "b"),
     "chiyoko": ("chiyoko", "c"),
     "chiy_oko": ("chiy_oko", "c"),
+    "dagmar": ("dagmar", "d"),
+    "emil": ("emil", "e"),
+    "frida": ("frida", "f"),
 }
 """A spelling -> the id that it stands for, and whose it may be: ids of one letter may be one person."""
 LETTER = dict(SPELT.values())
