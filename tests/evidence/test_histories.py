@@ -123,6 +123,8 @@ class History:
         """Who withdrew from an older home: told again to the newest one."""
         self.order: list[str] = []
         """Pseudonyms as they came: they are drawn at random, and the same history meets the same people."""
+        self.unsigned = 0
+        """The length of the log that a command was killed at, and not given again: the next one that writes signs its end."""
         self.number = 0
 
     def move_to(self, folder: Path) -> None:
@@ -329,6 +331,8 @@ class History:
         backup = self.latest if what == "newest" else self.backups[which % len(self.backups)]
         if backup is None:
             return
+        if self.last_closing() > self.newest() and not self.latest:
+            self.resume(None)  # whoever saw a command killed lets it end before anything is put back
         if what in ("home", "all", "newest"):
             self.put_home(backup)
         if what == "keys":
@@ -371,7 +375,8 @@ class History:
         assert self.as_named(self.data) == self.found()
         assert not (self.data.keys() & self.erased.keys()) - self.returned() - self.home.leaving.keys()
         if not self.latest:
-            assert self.last_closing() <= self.newest(), "what closes is under a checkpoint elsewhere"
+            signed = max(self.newest(), self.unsigned)
+            assert self.last_closing() <= signed, "what closes is under a checkpoint elsewhere"
         self.check_no_name()
 
     def use(self, ledger: Ledger, reference: str | None, purpose: str, context: str) -> int:
@@ -534,7 +539,9 @@ class History:
             stores = self.opened()
             with stores.ledger, writing(stores, "test", 5):
                 pass
+            self.unsigned = self.last_closing()
             if again:
+                self.unsigned = 0
                 ended = in_a_process_of_its_own(opened, None)
         return ended
 
