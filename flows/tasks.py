@@ -30,11 +30,10 @@ def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
 
 def steps(function: Callable[[A, B], R], first: A, each: Iterable[B]) -> list[R]:
     """Calls a function as a task for each of several second arguments, side by side; the results in their order."""
-    begun = [_task(function, first, one).submit() for one in each]
-    return [cast(R, one.result()) for one in begun]
+    return cast(list[R], _task(function, first).map(list(each)).result())
 
 
-def _task(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> Any:
+def _task(function: Callable[..., R], *arguments: Any, **named: Any) -> Any:
     bound: Any = partial(naming_nobody()(function), *arguments, **named)
     return task(bound, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
 

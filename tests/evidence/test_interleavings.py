@@ -8,40 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from PIL import Image
-from sqlalchemy import Engine, event
 
 from bitface.adapters.media_files import encode_frames, read_image
 from bitface.consent.events import ConsentEvent
-from bitface.consent.known_sources import Notice, synthetic_consents
+from bitface.consent.known_sources import synthetic_consents
 from bitface.consent.policy import LicenceRecord
 from bitface.dataset.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.dataset.shards import digest_of, read_shard, shard_name
-from bitface.dataset.swap import version_of
-from bitface.errors import BitfaceError
 from bitface.faces.records import age_band_of
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.ports import Forgotten, StorePlaces
 from bitface.steps import erase
 from bitface.steps.consents import withdraw
 from bitface.steps.erasure_journal import being_erased, check_linked
@@ -50,47 +42,22 @@ from bitface.steps.intake_decision import Intake
 from bitface.steps.lease import holding
 from bitface.steps.version import find_dataset
 from bitface.steps.writing import Stores, writing
-from bitface.workspace import Workspace
+from tests.evidence.worlds import (
+    IN_MEMORY,
+    NOTICE,
+    Store,
+    at_once,
+    draw_pictures,
+    finish_erasure,
+    in_a_process_of_its_own,
+    workspace_in,
+)
 
 PEOPLE, PICTURES, LABELS = ("p1", "p2", "p3"), 6, ("fear", "anger")
 AGES = ("", "", "", "", "21", "34", "12", "unknown")
-NOTICE = Notice(notice_id="n1", language="en", text="We train a model on your picture.")
 LICENCE = LicenceRecord(id="own", name="ours", text="for training", purposes=("train",), contexts=("research",))
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - syncing a disk is not what is tested
-WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate")
 Stored = dict[str, dict[int, tuple[str, str]]]
 """Owner's id -> picture -> label and age band."""
-
-
-class Store:
-    """A stand-in for DVC that is quick: a version is the manifest's digest, the pin a file beside the folder."""
-
-    def __init__(self, data: Path) -> None:
-        self.data, self.pin_file = data, data.with_name("data.dvc")
-
-    def pinned(self) -> str | None:
-        return self.pin_file.read_text() if self.pin_file.is_file() else None
-
-    def version(self) -> str:
-        return version_of(self.data)
-
-    def pin(self) -> str:
-        self.pin_file.write_text(self.version())
-        return self.version()
-
-    keep = version
-
-    def pull(self) -> bool:
-        return False
-
-    def restorable(self) -> bool:
-        return True
-
-    def forget(self, people: object) -> Forgotten:
-        return Forgotten(objects=0)
-
-    def places(self) -> StorePlaces:
-        return StorePlaces(folders={}, of_others=frozenset(), not_searched=())
 
 
 @dataclass
@@ -187,10 +154,7 @@ class Interleavings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
-        root = self.folder
-        self.place = Workspace(
-            root=root, home=root / "home", cache=root / "cache", data=root / "data", params=root / "params.yaml"
-        )
+        self.place = workspace_in(self.folder)
         self.world = World()
         self.clock = datetime.now(UTC) - timedelta(days=30)
 
@@ -263,13 +227,7 @@ class Interleavings(RuleBasedStateMachine):
         """The order of an erasure, as its flow has it, with the right that one command has at a time."""
         with stores.ledger, holding(stores.ledger, "removal of people", timedelta(minutes=5)):
             opened = erase.begin(who, "asked", stores.keys, stores.ledger, self.place, self.clock)
-            with writing(stores, "test", 30) as writer:
-                version = erase.leave_dataset(opened, writer)
-            retrained = opened.journal.once("retrain", lambda: {"not_needed": "a test"})
-            with writing(stores, "test", 30):
-                tracking = SimpleNamespace(purge=lambda *_: 0)
-                done = erase.destroy(opened, self.place, stores.keys, stores.store, tracking, ())
-                erase.prove(opened, done, version, retrained, self.place, stores.store, stores.ledger, {}, self.clock)
+            finish_erasure(opened, stores, self.place, self.clock)
 
     def people(self) -> set[str]:
         """Ids of everybody in the dataset."""
@@ -459,65 +417,11 @@ def check_counts(done: IntakeReport, rows: list[Row], bad: set[int], admitted: s
     assert done.admitted == len(admitted)
 
 
-def in_a_process_of_its_own(command: Callable[[], object], kill: int | None) -> int:
-    """The exit code of a command, or minus the signal's number; `kill` is how many writes it may do."""
-    return at_once([command], [kill])[0]
-
-
-def at_once(commands: list[Callable[[], object]], kills: list[int | None]) -> list[int]:
-    """The same of several commands, each in a process of its own."""
-    children = [begun(command, kill) for command, kill in zip(commands, kills, strict=True)]
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-
-
-def begun(command: Callable[[], object], kill: int | None) -> int:
-    """The process of a command."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            dies_before_write(kill)
-            command()
-            code = 0
-        except BitfaceError as error:
-            code = error.exit_code
-        except BaseException as error:  # noqa: BLE001 - a defect, which the exit code tells
-            sys.excepthook(type(error), error, error.__traceback__)
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    return child
-
-
-def dies_before_write(number: int | None) -> None:
-    """Counts what this process writes; it is killed before the write of that number."""
-    left = [number if number is not None else 1_000_000]
-
-    def count(*_: object) -> None:
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left[0] -= 1
-
-    def seen(name: str, words: tuple[object, ...]) -> None:
-        if name in WRITES or (name == "open" and isinstance(words[2], int) and words[2] & (os.O_WRONLY | os.O_RDWR)):
-            count()
-
-    sys.addaudithook(seen)
-    event.listen(Engine, "commit", count)
-
-
 @pytest.fixture
 def machine(tmp_path: Path) -> type[Interleavings]:
     """The machine with its pictures, made once."""
     folder = tmp_path / "pictures"
-    folder.mkdir()
-    digests = {}
-    for number in range(PICTURES):
-        pixels = np.random.default_rng(number).integers(0, 255, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-        media = encode_frames(pixels[None], lossless=True)
-        digests[hashlib.sha256(media).hexdigest()] = number
-    return type("Machine", (Interleavings,), {"pictures": folder, "picture_of": digests})
+    return type("Machine", (Interleavings,), {"pictures": folder, "picture_of": draw_pictures(folder, PICTURES)})
 
 
 @pytest.mark.parametrize("command", ["import", "erase"])

@@ -325,6 +325,16 @@ def test_a_rollback_goes_to_a_champion_that_was_and_holds_nobody_who_left(ledger
     assert ledger.champion().version == 2
 
 
+def test_a_champion_that_is_promoted_again_is_asked_about_again(ledger, register, tmp_path) -> None:
+    """The record of its promotion is no answer any more once somebody in it has withdrawn."""
+    register(1)
+    first = promote(1, NOBODY, "test", tmp_path / "runs", ledger)
+    assert promote(1, NOBODY, "test", tmp_path / "runs", ledger) == first
+    withdraw(ledger)
+    with pytest.raises(RefusedError, match="1 of 3 people in it are no longer admitted"):
+        promote(1, NOBODY, "test", tmp_path / "runs", ledger)
+
+
 def test_who_lost_the_lease_promotes_nothing(ledger, register) -> None:
     """A retrain that slept too long wakes up after another one has begun."""
     sha256 = register(1)

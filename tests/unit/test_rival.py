@@ -47,6 +47,7 @@ class Place:
         ledger = SimpleNamespace(
             champion=lambda: entry,
             is_lawful=lambda _: True,
+            check_judged=lambda _: None,
             run_of=lambda _: SimpleNamespace(run_id="again", dataset_version="d2"),
             members=lambda version: members if version == "d2" else [],
         )

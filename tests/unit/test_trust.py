@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from bitface.adapters.checkpoint_places.folder import FolderPlace
+from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.errors import IntegrityError
 from bitface.ledger import chain, tables
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import DecisionEntry, ModelEntry
+from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
-from bitface.steps.checkpoints import FOLDER, Checkpoints
+from bitface.steps.checkpoints import FOLDER, Checkpoints, keep_checkpoint
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(5)]
@@ -160,8 +162,6 @@ def test_a_withdrawal_can_be_recorded_in_a_ledger_that_opens_nothing(home) -> No
 
 def test_a_home_that_was_put_back_is_noticed_by_a_checkpoint_elsewhere(home, tmp_path_factory, freeze, begin) -> None:
     """The whole home as it was before a withdrawal: files, notes, keys and its own checkpoints."""
-    import shutil
-
     away, backup = tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("backup") / "home"
     with trusted(home, away) as ledger:
         ledger.record_consents(synthetic_consents(["s" + "8" * 15]))
@@ -172,6 +172,59 @@ def test_a_home_that_was_put_back_is_noticed_by_a_checkpoint_elsewhere(home, tmp
     assert len(list(away.iterdir())) == 2
     with trusted(backup, away) as ledger, pytest.raises(IntegrityError, match="the log was cut"):
         ledger.check_intact()
+
+
+def withdrawal(person: str, number: int = 0) -> ConsentEvent:
+    """What closes for somebody, as the log has it."""
+    (event,) = synthetic_consents([person])
+    return event.model_copy(update={"event_id": f"end-{person}-{number}", "state": "withdrawn"})
+
+
+@pytest.mark.parametrize("writes", [1, 3, 9])
+def test_a_home_that_was_put_back_does_not_overtake_the_newer_one_by_what_it_records(
+    home, tmp_path_factory, writes: int
+) -> None:
+    """What closes is recorded in it all the same, and signed nowhere: its log is shorter at first, and then longer than the newer one."""
+    away, backup = tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("backup") / "home"
+    with trusted(home, away) as ledger:
+        ledger.record_consents([withdrawal(PEOPLE[1])])
+    shutil.copytree(home, backup)
+    with trusted(home, away) as ledger:
+        ledger.record_consents([withdrawal(PEOPLE[0])])
+        ledger.record_consents([withdrawal(PEOPLE[2])])
+    newest = {path.name: path.read_bytes() for path in away.iterdir()}
+    for number in range(writes):
+        with trusted(backup, away) as ledger:
+            assert ledger.record_consents([withdrawal(PEOPLE[3], number)]) == 1
+            with pytest.raises(IntegrityError, match=r"was (cut|rewritten)"):
+                ledger.check_intact()
+    assert {path.name: path.read_bytes() for path in away.iterdir()} == newest
+    with trusted(home, away) as ledger:
+        ledger.check_intact()
+
+
+@pytest.mark.parametrize("place", ["both", "elsewhere"])
+def test_what_closed_before_a_kill_is_signed_by_the_next_write(home, tmp_path_factory, place: str) -> None:
+    """Recorded, and killed before its end of the log was signed, at home or elsewhere: whoever says it again writes nothing new."""
+    away = tmp_path_factory.mktemp("away")
+
+    def dies(_: Checkpoints, ended: Checkpoint, __: object) -> None:
+        if place == "elsewhere":
+            keep_checkpoint(ended, home, NOON)
+        raise KeyboardInterrupt
+
+    with trusted(home, away) as ledger:
+        ledger.record_consents([withdrawal(PEOPLE[1])])
+    with pytest.MonkeyPatch.context() as patch, trusted(home, away) as killed:
+        patch.setattr(Checkpoints, "sign", dies)
+        with pytest.raises(KeyboardInterrupt):
+            killed.record_consents([withdrawal(PEOPLE[0])])
+    with trusted(home, away) as ledger:
+        size = ledger.checkpoint().size
+        assert max(int(path.stem) for path in away.iterdir()) < size
+        assert ledger.record_consents([withdrawal(PEOPLE[0])]) == 0
+        assert ledger.checkpoint().size == size
+    assert max(int(path.stem) for path in away.iterdir()) == size
 
 
 def test_a_cut_behind_the_last_checkpoint_of_home_is_seen(home) -> None:

@@ -301,7 +301,7 @@ def test_a_champion_that_may_not_be_compared_with_blocks_and_is_not_opened(site:
 
     def found() -> tuple[Rival | None, str | None]:
         run = SimpleNamespace(evidence="real")
-        return find_rival(run, None, None, site.ledger, Path("none"), lambda: pytest.fail("it was opened"))  # type: ignore[arg-type]
+        return find_rival(run, None, None, site.ledger, Path("none"), None, lambda: pytest.fail("it was opened"))  # type: ignore[arg-type]
 
     site.ledger.record_consents([withdrawn(PEOPLE[0], purposes=("evaluate",))])
     rival, told = found()

@@ -614,10 +614,11 @@ class Ledger:
         with writing(self._engine, written) as connection:
             before, size = self._state(), chain.checkpoint(connection).size
             yield connection
-            if chain.kinds_after(connection, size) & _SIGNED:
-                ended = chain.checkpoint(connection)
+            ended = self._to_sign(connection, size)
         if self._trust is not None and ended is not None:
             self._trust.ends.sign(ended, self.holds)
+        elif self._trust is not None:
+            self._trust.ends.settle(self.holds)
         self._tell_compared()
 
     def _ends_to_compare(self) -> Sequence[Checkpoint] | None:
@@ -625,6 +626,18 @@ class Ledger:
         if self._trust is None or (self._is_known(self._state()) and self._trust.ends.is_compared()):
             return None
         return self._trust.ends.kept()
+
+    def _to_sign(self, connection: Connection, size: int) -> Checkpoint | None:
+        """Where the log ends now, if something was opened or closed since it was `size` long, or since the last end that was signed here: a
+        command may have been killed before it had signed. A log that does not hold what was signed here signs nothing: it is an older one
+        that was put back, and would be taken for the newest once it is longer.
+        """
+        here = self._trust.ends.here() if self._trust else None
+        since = size if here is None else min(size, here.size)
+        is_older = here is not None and bool(chain.against(connection, here))
+        if is_older or not chain.kinds_after(connection, since) & _SIGNED:
+            return None
+        return chain.checkpoint(connection)
 
     def _check(self, connection: Connection, before: FileState | None, kept: Sequence[Checkpoint] | None) -> None:
         now = self._state()

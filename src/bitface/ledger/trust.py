@@ -69,6 +69,9 @@ class SignedEnds(Protocol):
     def kept(self) -> Sequence[Checkpoint]:
         """The latest here and there. Raises InputError where the other place cannot be read."""
 
+    def here(self) -> Checkpoint | None:
+        """The latest here alone, which is always at hand."""
+
     def is_compared(self) -> bool:
         """Whether the log was held against them so lately that a use of a model need not ask again."""
 
@@ -77,6 +80,9 @@ class SignedEnds(Protocol):
 
     def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> object:
         """Adds one. That the other place does not answer is said, and made good later: what is on record stays on record."""
+
+    def settle(self, holds: Callable[[Checkpoint], bool]) -> None:
+        """Exports what was signed here and is not there yet, as after a kill."""
 
 
 class Trust:

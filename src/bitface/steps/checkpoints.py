@@ -83,7 +83,11 @@ class Checkpoints:
             InputError: the place elsewhere cannot be read, or lacks what was exported to it.
         """
         elsewhere = self.latest_elsewhere()
-        return tuple(one for one in (_latest(self.home / FOLDER, self.home), elsewhere) if one is not None)
+        return tuple(one for one in (self.here(), elsewhere) if one is not None)
+
+    def here(self) -> Checkpoint | None:
+        """The latest of those in home."""
+        return _latest(self.home / FOLDER, self.home)
 
     def latest_elsewhere(self) -> Checkpoint | None:
         """The same of the place elsewhere alone; None where there is none. Raises what `kept` raises."""
@@ -151,17 +155,25 @@ class Checkpoints:
         """
         path = keep_checkpoint(ended, self.home, self.now())
         self._stamp(path)
-        if self.place is None:
-            return path
+        if self.place is not None:
+            self._send(self.place, holds)
+        return path
+
+    def settle(self, holds: Callable[[Checkpoint], bool]) -> None:
+        """Exports what was signed here and is not there yet, as after a kill."""
+        own = _names(self.home / FOLDER)
+        if self.place is not None and own and own[-1] > self._state()["last"]:
+            self._send(self.place, holds)
+
+    def _send(self, place: CheckpointPlace, holds: Callable[[Checkpoint], bool]) -> None:
         try:
             there = self.latest_elsewhere()
             if there is None or holds(there):
-                self._export(self.place)
+                self._export(place)
             else:
                 self._say(f"not exported, since {VARIABLE} knows of another log: {there.size} entries, and not these")
         except InputError as error:
             self._say(f"{_LATER}: {error}")
-        return path
 
     def exported(self) -> str:
         """When a checkpoint was exported to the place elsewhere last; empty where none was."""

@@ -32,14 +32,9 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
     """
     ledger.check_intact()
     found = standing(version, ledger)
-    current = ledger.champion()
-    if current is not None and current.version == version:
-        return ledger.promotions()[-1]
     return ledger.promote(
         version,
-        expected_previous=expected_previous(
-            _compared_with(found, runs, ledger, keys), found.model.evidence, current, _is_over(current, ledger)
-        ),
+        expected_previous=_replaced(found, runs, ledger, keys),
         decision_sha256=found.decision.decision_sha256,
         actor=actor,
         rule=rule,
@@ -127,6 +122,15 @@ def expected_previous(compared: int | None, evidence: str, current: ModelEntry |
             f"champion {current.version} rests on {current.evidence} people; a model of synthetic ones does not replace it"
         )
     return current.version
+
+
+def _replaced(found: Standing, runs: Path, ledger: Ledger, keys: KeyStore) -> int | None:
+    """Which champion a version takes the place of: its own, where the champion is promoted again, which asks everybody in it again."""
+    current = ledger.champion()
+    if current is not None and current.version == found.model.version:
+        return current.version
+    compared = _compared_with(found, runs, ledger, keys)
+    return expected_previous(compared, found.model.evidence, current, _is_over(current, ledger))
 
 
 def _is_over(model: ModelEntry | None, ledger: Ledger) -> bool:

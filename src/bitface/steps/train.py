@@ -42,7 +42,7 @@ INPUTS: Final = StageInputs(
         "faces.quality",
     ),
     sources=("steps.artefacts", "steps.featurise", "steps.validate"),
-    carriers=("dataset.files", "dataset.keys", "dataset.shards", "errors", "ports", "steps.plan", "steps.reuse"),
+    carriers=("errors", "ports", "steps.plan", "steps.reuse"),
 )
 
 
