@@ -19,7 +19,7 @@ def deployments(
     return (
         Deployment(
             name="retrain",
-            entrypoint="flows/retrain.py:retrain",
+            entrypoint="bitface.flows.retrain.retrain",
             description="From the dataset to a model that is promoted, held or blocked.",
             cron=own,
             every_s=every_s,
@@ -27,14 +27,14 @@ def deployments(
         ),
         Deployment(
             name="expire",
-            entrypoint="flows/expire.py:expire",
+            entrypoint="bitface.flows.expire.expire",
             description="Which live models hold people whose consent has ended, which consents end soon, and whose data must go and do.",
             cron=params.expire,
             parameters={"profile": request["profile"], "overrides": request["overrides"]},
         ),
         Deployment(
             name="monitor",
-            entrypoint="flows/monitor.py:monitor",
+            entrypoint="bitface.flows.monitor.monitor",
             description="Whether new faces are still like those that the champion was judged on.",
             cron=params.drift,
         ),

@@ -10,10 +10,10 @@ from typing import Any
 from prefect import flow, tags
 from pydantic import BaseModel, ConfigDict
 
-from flows.erasing import quarantine, removing, unfinished, wire_erasure
-from flows.retrain import RetrainRequest, retrain
-from flows.tasks import step, untagged
-from flows.wiring import home_tag, prepare_server, workspace
+from bitface.flows.erasing import quarantine, removing, unfinished, wire_erasure
+from bitface.flows.retrain import RetrainRequest, retrain
+from bitface.flows.tasks import step, untagged
+from bitface.flows.wiring import home_tag, prepare_server, workspace
 
 
 class EraseRequest(BaseModel):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bitface.dataset.index import has_dataset, read_index
 from bitface.errors import BitfaceError
+from bitface.flows import wiring
 from bitface.steps import erase
 from bitface.steps.checkpoints import erased_in
 from bitface.steps.erase import Opened
@@ -20,7 +21,6 @@ from bitface.steps.erasure_people import resolve, returned
 from bitface.steps.lease import holding
 from bitface.steps.naming_nobody import naming_nobody
 from bitface.steps.retention import REASON, due
-from flows import wiring
 
 LEASE: Final = "removal of people"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from flows.stages import wire
-from flows.watch import watch
+from bitface.flows.stages import wire
+from bitface.flows.watch import watch
 
 
 @flow(name="monitor", persist_result=True, result_serializer="json")

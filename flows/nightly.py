@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bitface.dataset.prediction_log import first_day_kept
+from bitface.flows.deployments import CONSENT_LAPSED
+from bitface.flows.retention import RetentionRequest, enforce
+from bitface.flows.service import announce, inform
+from bitface.flows.wiring import Tools, prediction_log
 from bitface.steps.expire import look
 from bitface.steps.retention import due, night_of, night_text
-from flows.deployments import CONSENT_LAPSED
-from flows.retention import RetentionRequest, enforce
-from flows.service import announce, inform
-from flows.wiring import Tools, prediction_log
 
 
 def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dict[str, Any]:

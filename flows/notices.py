@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bitface.flows.service import inform
+from bitface.flows.wiring import workspace
 from bitface.params import read_params
 from bitface.steps.summary import summary_text
-from flows.service import inform
-from flows.wiring import workspace
 
 
 def told(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - named by Prefect

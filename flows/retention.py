@@ -8,8 +8,8 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel, ConfigDict
 
-from flows.erase import finished
-from flows.erasing import outcome, removing, tonight
+from bitface.flows.erase import finished
+from bitface.flows.erasing import outcome, removing, tonight
 
 
 class RetentionRequest(BaseModel):

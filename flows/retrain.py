@@ -11,12 +11,12 @@ from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
+from bitface.flows.notices import told
+from bitface.flows.stages import wire
+from bitface.flows.tasks import step, steps, untagged
+from bitface.flows.wiring import home_tag, prepare_server, worker_threads, workspace
 from bitface.steps.artefacts import Findings, Model, Outcome
 from bitface.steps.summary import is_finished
-from flows.notices import told
-from flows.stages import wire
-from flows.tasks import step, steps, untagged
-from flows.wiring import home_tag, prepare_server, worker_threads, workspace
 
 
 class RetrainRequest(BaseModel):

@@ -10,8 +10,8 @@ from typing import Any
 
 from bitface.adapters.prefect_processes import client_settings, server, worker
 from bitface.adapters.prefect_service import deploy, notify, scheduled, tell
-from flows.deployments import REACTIONS, deployments
-from flows.wiring import QUIET, Tools, home_tag, places_elsewhere, prepare_server
+from bitface.flows.deployments import REACTIONS, deployments
+from bitface.flows.wiring import QUIET, Tools, home_tag, places_elsewhere, prepare_server
 
 
 def schedule_all(

@@ -14,6 +14,7 @@ from bitface.dataset.index import has_dataset, read_index
 from bitface.evaluation.counterfactual import PairedAnswers
 from bitface.evaluation.latency import Latency
 from bitface.faces.records import Sample
+from bitface.flows import wiring
 from bitface.gate.evidence import DriftEvidence
 from bitface.ledger.leases import Lease
 from bitface.ports import Runtime, TracedModel
@@ -61,7 +62,6 @@ from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
 from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
 from bitface.surroundings import user_name
-from flows import wiring
 
 
 @dataclass(frozen=True, kw_only=True)

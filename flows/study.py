@@ -8,9 +8,9 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from flows.stages import wire
-from flows.tasks import step, steps, untagged
-from flows.wiring import worker_threads
+from bitface.flows.stages import wire
+from bitface.flows.tasks import step, steps, untagged
+from bitface.flows.wiring import worker_threads
 
 
 class StudyRequest(BaseModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bitface.errors import InputError
+from bitface.flows import wiring
+from bitface.flows.deployments import DRIFTED
+from bitface.flows.service import announce
+from bitface.flows.stages import Stages
 from bitface.steps.monitor import compare_with_model, model_and_run, people_not_met, show_drift
 from bitface.steps.plan import code_commit
 from bitface.steps.window import NEW_SAMPLES, Window, days_of, logged_window, new_samples
-from flows import wiring
-from flows.deployments import DRIFTED
-from flows.service import announce
-from flows.stages import Stages
 
 CHAMPION: Final = "champion"
 

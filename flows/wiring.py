@@ -50,6 +50,7 @@ from bitface.ports import (
     Runtime,
     TableChecks,
 )
+from bitface.project import project_root
 from bitface.steps.writing import Stores, Writer
 from bitface.steps.writing import writing as open_writer
 from bitface.surroundings import listening, user_name
@@ -103,12 +104,6 @@ class Tools:
     decode: DecodeFrames = decode_frames
     read_image: ReadImage = read_image
     read_video: ReadVideo = read_video
-
-
-def project_root() -> Path:
-    """The folder with params.yaml: the current one, else the checkout that this package is installed from."""
-    here = Path.cwd()
-    return here if (here / "params.yaml").is_file() else Path(__file__).resolve().parents[1]
 
 
 def workspace() -> Workspace:

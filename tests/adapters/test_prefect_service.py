@@ -26,7 +26,7 @@ from bitface.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.filterwarnings("default")
-EXPIRE = Deployment(name="expire", entrypoint="flows/expire.py:expire", description="at night", cron="30 2 * * *")
+EXPIRE = Deployment(name="expire", entrypoint="bitface.flows.expire.expire", description="at night", cron="30 2 * * *")
 AGAIN = Reaction(name="test: again", event="bitface.test", deployment="expire")
 
 
@@ -122,13 +122,13 @@ def test_a_flow_tells_how_it_ended(heard, tmp_path, monkeypatch) -> None:
     from prefect import flow
 
     from bitface.errors import RefusedError
-    from flows.notices import told
+    from bitface.flows.notices import told
 
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["schedule"]["notify"] = "custom-webhook/ours"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setenv("BITFACE_PARAMS", str(tmp_path / "params.yaml"))
-    monkeypatch.setattr("flows.notices.summary_text", lambda summary: f"PROMOTED: bitface/{summary['version']}")
+    monkeypatch.setattr("bitface.flows.notices.summary_text", lambda summary: f"PROMOTED: bitface/{summary['version']}")
 
     @flow(name="good", on_completion=[told], persist_result=True, result_serializer="json")
     def good() -> dict[str, int]:

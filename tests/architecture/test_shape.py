@@ -114,7 +114,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["bitface.steps.gate", "bitface.steps.audit", "flows.stages"])
+@pytest.mark.parametrize("module", ["bitface.steps.gate", "bitface.steps.audit", "bitface.flows.stages"])
 def test_what_computes_no_explanation_imports_no_torch(module: str) -> None:
     """It takes two seconds, which every `gate show`, erasure and start of a retrain would pay."""
     code = f"import sys, {module}; print('torch' in sys.modules)"

@@ -22,11 +22,11 @@ import great_expectations
 import mlflow
 from mlflow import MlflowClient
 
+from bitface.flows import retrain as flow
+from bitface.flows.wiring import home_tag, workspace
 from bitface.gate.bundle import read_recorded
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from flows import retrain as flow
-from flows.wiring import home_tag, workspace
 
 for kind in ("model_registry", "tracking"):  # once, for every child
     import_module(f"mlflow.store.{kind}.sqlalchemy_store")

@@ -36,6 +36,8 @@ from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import read_shard
 from bitface.errors import BitfaceError
+from bitface.flows.erasing import unfinished
+from bitface.flows.wiring import check_people_here
 from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import GateEvidence
@@ -59,8 +61,6 @@ from bitface.steps.release import RELEASE
 from bitface.steps.served import served_folder
 from bitface.steps.version import find_dataset
 from bitface.steps.writing import Stores, writing
-from flows.erasing import unfinished
-from flows.wiring import check_people_here
 from tests.evidence.history_model import (
     CONTEXTS,
     LETTER,

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
+from bitface.flows.wiring import open_ledger
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.workspace import open_workspace
-from flows.wiring import open_ledger
 
 PEOPLE = ["s" + f"{number}" * 15 for number in range(3)]
 USE = ("predict", "nobody.png", "--purpose", "demo", "--context", "research")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import flows.wiring
+import bitface.flows.wiring
 from bitface.cli import main
 from bitface.consent.known_sources import synthetic_consents
 from bitface.ledger.ledger import Ledger
@@ -278,10 +278,10 @@ def by_clock(changed: pytest.MonkeyPatch, hours: float) -> None:
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(hours=hours)
 
-    right = flows.wiring.open_tools
+    right = bitface.flows.wiring.open_tools
 
-    def open_tools(*words: Any, **named: Any) -> flows.wiring.Tools:
+    def open_tools(*words: Any, **named: Any) -> bitface.flows.wiring.Tools:
         tools = right(*words, **named)
         return replace(tools, now=now, ledger=Ledger(tools.workspace.ledger_url, clock=now))
 
-    changed.setattr(flows.wiring, "open_tools", open_tools)
+    changed.setattr(bitface.flows.wiring, "open_tools", open_tools)

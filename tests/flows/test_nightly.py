@@ -24,7 +24,7 @@ from bitface.ledger.ledger import Ledger
 ROOT = Path(__file__).resolve().parents[2]
 NOTICE = b"We train a model on your picture, for research.\n"
 NOW = datetime.now(UTC)
-NIGHT = "import json; from flows.expire import expire; print(json.dumps(expire()))"
+NIGHT = "import json; from bitface.flows.expire import expire; print(json.dumps(expire()))"
 
 
 def consent(subject: str, **changes: object) -> dict[str, Any]:

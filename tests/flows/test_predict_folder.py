@@ -63,8 +63,8 @@ def runtime() -> SimpleNamespace:
 @pytest.fixture
 def predict(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`predict(path, ...)` runs the command in this process; returns exit code, standard output and standard error."""
-    monkeypatch.setattr("flows.wiring.open_runtime", lambda *_: runtime())
-    monkeypatch.setattr("flows.wiring.status_of", lambda *_: STATUS)
+    monkeypatch.setattr("bitface.flows.wiring.open_runtime", lambda *_: runtime())
+    monkeypatch.setattr("bitface.flows.wiring.status_of", lambda *_: STATUS)
 
     def run(*words: object) -> tuple[int, str, str]:
         asked = ("predict", *words, "--purpose", "demo", "--context", "research")
@@ -170,7 +170,7 @@ def test_a_table_that_cannot_be_written_is_said_before_any_picture_is_read(predi
 
 
 def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import wiring
+    from bitface.flows import wiring
 
     whole = wiring.face_reader
 

@@ -18,12 +18,12 @@ from bitface.adapters.checkpoint_places.s3 import S3Place
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError
+from bitface.flows import service
+from bitface.flows.wiring import open_tools
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.steps.checkpoints import FOLDER, Checkpoints
-from flows import service
-from flows.wiring import open_tools
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(9)]

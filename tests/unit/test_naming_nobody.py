@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import flows.stages
+import bitface.flows.stages
 from bitface.errors import IntegrityError, RefusedError
 from bitface.steps.naming_nobody import naming_nobody, without_names
 
@@ -53,9 +53,9 @@ def test_what_a_failed_retrain_tells_mlflow_and_other_catalogues_names_nobody(
     project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr("flows.wiring.failed", lambda tools, runs, error, warn: told.append(str(error)))
-    monkeypatch.setattr("flows.wiring.ended", lambda tools: ())
-    stages = flows.stages.wire("default", (), "train", None)
+    monkeypatch.setattr("bitface.flows.wiring.failed", lambda tools, runs, error, warn: told.append(str(error)))
+    monkeypatch.setattr("bitface.flows.wiring.ended", lambda tools: ())
+    stages = bitface.flows.stages.wire("default", (), "train", None)
     stages.begun.append(SimpleNamespace())
     with pytest.raises(RefusedError), stages.alone():
         raise RefusedError(f"no key for person {PERSON}: erased, or enrolled on another installation")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,9 @@ BREATH_S: Final = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A flow that runs by itself: at `cron` (in UTC) or every `every_s` seconds; neither: only when it is asked to."""
+    """A flow that runs by itself: at `cron` (in UTC) or every `every_s` seconds; neither: only when it is asked to. `entrypoint` is its
+    dotted name.
+    """
 
     name: str
     entrypoint: str
@@ -56,31 +58,28 @@ def deploy(
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.exceptions import ObjectAlreadyExists
-    from prefect.flows import Flow
+    from prefect.types.entrypoint import EntrypointType
 
     with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
     ids = {}
     for one in deployments:
-        with contextlib.redirect_stdout(io.StringIO()):
-            flow: Any = Flow.from_source(source=str(root), entrypoint=one.entrypoint)
-            ids[one.name] = str(
-                flow.deploy(
-                    name=one.name,
-                    work_pool_name=POOL,
-                    schedules=_schedules(one),
-                    concurrency_limit=ConcurrencyLimitConfig(
-                        limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
-                    ),
-                    parameters=dict(one.parameters),
-                    description=one.description,
-                    tags=list(tags),
-                    job_variables={"env": dict(environment), "working_dir": str(root)},
-                    print_next_steps=False,
-                    ignore_warnings=True,
-                )
-            )
+        module, _, name = one.entrypoint.rpartition(".")
+        deployment = RunnerDeployment.from_flow(
+            getattr(import_module(module), name),
+            name=one.name,
+            work_pool_name=POOL,
+            schedules=_schedules(one),
+            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+            parameters=dict(one.parameters),
+            description=one.description,
+            tags=list(tags),
+            job_variables={"env": dict(environment), "working_dir": str(root)},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        ids[one.name] = str(deployment.apply())
     _automate(reactions, ids)
     return ids
 

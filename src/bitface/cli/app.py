@@ -13,6 +13,7 @@ from bitface.cli.doctor import doctor
 from bitface.cli.drift import drift
 from bitface.cli.erase import erase
 from bitface.cli.explain import explain
+from bitface.cli.init import init
 from bitface.cli.policy import policy_app
 from bitface.cli.predict import predict
 from bitface.cli.promote import approve, keys_app, promote, rollback
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(gate_app, name="gate")
 app.add_typer(study_app, name="study")
+app.command()(init)
 app.command()(doctor)
 app.command()(retrain)
 app.add_typer(keys_app, name="keys")

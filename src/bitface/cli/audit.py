@@ -32,8 +32,8 @@ def _tell(
     from bitface.steps.audit import records_text
 
     if html is not None:
+        from bitface.flows.wiring import open_tools, pictures
         from bitface.steps.audit_page import audit_page
-        from flows.wiring import open_tools, pictures
 
         tools = open_tools()
         with tools.ledger as ledger:
@@ -48,9 +48,9 @@ def subject(
     as_json: AsJson = False,
 ) -> None:
     """Every dataset, run, model, time as an alias and file that rests on a person."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.audit import audit_subject
     from bitface.steps.consents import person_of
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -63,8 +63,8 @@ def subject(
 @audit_app.command("run")
 def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], html: Html = None, as_json: AsJson = False) -> None:
     """A run's members, each with the consent event that admitted it; its models, decisions and files."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.audit import audit_run
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -80,9 +80,9 @@ def model(
     as_json: AsJson = False,
 ) -> None:
     """A version with its run, decisions, times as an alias, and whether consent still admits its people."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.audit import audit_model
     from bitface.steps.monitor import model_and_run
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -100,8 +100,8 @@ def as_of(
 ) -> None:
     """What was on record, and what was live, at a moment."""
     from bitface.consent.events import utc_time
+    from bitface.flows.wiring import open_tools
     from bitface.steps.audit import audit_as_of
-    from flows.wiring import open_tools
 
     at = utc_time(moment)
     with open_tools().ledger as ledger:
@@ -128,9 +128,9 @@ def log(
 ) -> None:
     """Walks the whole log, and that of who opened whose data; exit 3 where one does not hold."""
     from bitface.dataset.files import write_atomically
+    from bitface.flows.wiring import continue_log, open_tools, stamp_of
     from bitface.steps.audit import audit_log, audit_openings
     from bitface.steps.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
-    from flows.wiring import continue_log, open_tools, stamp_of
 
     if (why or key) and not continue_from:
         raise InputError("--why and --key go with --continue-from")
@@ -162,9 +162,9 @@ def erasure(
     as_json: AsJson = False,
 ) -> None:
     """The proof that somebody is gone; exit 3 where the file is not the one that the ledger recorded."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.audit_page import erasure_sections
     from bitface.steps.erase import audit_erasure
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -182,8 +182,8 @@ def dpia(
 ) -> None:
     """A data protection impact assessment with what the ledger knows filled in; the rest is marked."""
     from bitface.dataset.files import write_atomically
+    from bitface.flows.wiring import open_tools
     from bitface.steps.dpia import assessment
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:

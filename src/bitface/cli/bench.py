@@ -23,10 +23,10 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
-    from flows.wiring import ready
+    from bitface.flows.wiring import ready
 
     ready(overrides=set_ or ())
-    from flows.stages import bench
+    from bitface.flows.stages import bench
 
     document, text = bench(against, tuple(set_ or ()))
     emit(document, text, as_json)

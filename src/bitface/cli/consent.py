@@ -25,8 +25,8 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Records the events of a file, all or none; the same file again records nothing."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.consents import record_file
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -45,9 +45,9 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Closes every record of a person at once; no model with that person is promoted or rolled back to from now on."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.consents import person_of
     from bitface.steps.consents import withdraw as close
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -60,8 +60,8 @@ def withdraw(
 @consent_app.command()
 def show(who: Subject, as_json: AsJson = False) -> None:
     """Every event of a person, and what it allows now."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.consents import person_of, standing_of, standing_text
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -76,9 +76,9 @@ def expiring(
     as_json: AsJson = False,
 ) -> None:
     """Consents that end within some days, soonest first, and the live models that hold these people."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.expire import expiring as find
     from bitface.steps.expire import expiring_text
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:

@@ -27,8 +27,8 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Signs that a context may be used for a reason from one time to another; nothing else is refused any less for it."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.contexts import approve_context
-    from flows.wiring import open_tools
 
     with open_tools().ledger as ledger:
         found, is_new = approve_context(context, reason, record, begins, ends, key, ledger)
@@ -47,8 +47,8 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Ends an approval at once: no training, promotion or prediction rests on it from now on."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.contexts import revoke_context
-    from flows.wiring import open_tools
 
     with open_tools().ledger as ledger:
         found, is_new = revoke_context(approval_id, key, ledger)
@@ -59,8 +59,8 @@ def revoke(
 @context_app.command(name="list")
 def list_contexts(as_json: AsJson = False) -> None:
     """Every approval on record and how it stands now."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.contexts import context_rows, contexts_text
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:

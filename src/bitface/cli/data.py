@@ -33,8 +33,8 @@ def synthesize(
     as_json: AsJson = False,
 ) -> None:
     """Writes a dataset of synthetic adults and pins it in data.dvc."""
+    from bitface.flows.wiring import ready, synthesis, writing
     from bitface.steps.synthesis import synthesise
-    from flows.wiring import ready, synthesis, writing
 
     wanted = {"training_people": people, "gate_people": gate_people, "clips_per_emotion": clips}
     sets = [f"synthetic.{name}={value}" for name, value in wanted.items() if value is not None]
@@ -71,10 +71,10 @@ def import_(
 ) -> None:
     """Takes real people in: hardened decoding, consent first, encrypted at once."""
     from bitface.dataset.subject_ids import normal_id
+    from bitface.flows.wiring import open_tools, ready, stores, writing
     from bitface.steps.consents import clock_warning
     from bitface.steps.intake import Pictures, import_people
     from bitface.steps.sources import FolderFiles, brought_consents, brought_source, read_notices
-    from flows.wiring import open_tools, ready, stores, writing
 
     if format_ not in FORMATS:
         raise InputError(f"unknown --format '{format_}'; use one of {', '.join(FORMATS)}")
@@ -113,10 +113,10 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Great Expectations and consent report of the dataset; exit 3 when the data gate fails."""
-    from flows.wiring import quieten
+    from bitface.flows.wiring import quieten
 
     quieten()
-    from flows.stages import validate_dataset
+    from bitface.flows.stages import validate_dataset
 
     report = validate_dataset(purpose, context)
     lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
@@ -133,8 +133,8 @@ def validate(
 @data_app.command()
 def status(as_json: AsJson = False) -> None:
     """Dataset version, people, samples and slices, and what changed since the champion."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.status import dataset_status
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:

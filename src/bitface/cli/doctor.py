@@ -13,8 +13,16 @@ _SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 def doctor(as_json: AsJson = False) -> None:
     """Checks versions, model assets, disk, keys, stores and open ports; each row says ok, warn or fail, and the remedy."""
+    from bitface.flows.wiring import (
+        open_checkpoints,
+        open_doors,
+        open_keys,
+        open_ledger,
+        open_store,
+        quieten,
+        workspace,
+    )
     from bitface.steps.diagnose import diagnose
-    from flows.wiring import open_checkpoints, open_doors, open_keys, open_ledger, open_store, quieten, workspace
 
     quieten()
     place = workspace()

@@ -20,9 +20,9 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Holds new faces against those that a model was judged on. Drift asks for a retrain; it never blocks one."""
+    from bitface.flows.stages import wire
+    from bitface.flows.watch import compare_now
     from bitface.steps.monitor import drift_text
-    from flows.stages import wire
-    from flows.watch import compare_now
 
     found = compare_now(wire("default", (), "train", None), model, window)
     emit(found, drift_text(found), as_json)

@@ -111,8 +111,8 @@ def _unforeseen(error: Exception) -> int:
 
 def _unusable_place() -> str | None:
     """A tool may say nothing of the disk that it found full: whether one of our places cannot be written."""
+    from bitface.flows.wiring import workspace
     from bitface.workspace import trouble_in
-    from flows.wiring import workspace
 
     with contextlib.suppress(BitfaceError, OSError):
         return next((f"{name} {words}" for name, words in trouble_in(workspace()).items()), None)

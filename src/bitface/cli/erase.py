@@ -37,18 +37,18 @@ def erase(
     Exit 3 where something of them is found afterwards. A repeated erasure adds a proof to the first.
     """
     _check_asked(subjects or [], dry_run, resume, checkpoint)
-    from flows.wiring import open_tools, ready_for_flow
+    from bitface.flows.wiring import open_tools, ready_for_flow
 
     overrides = tuple(set_ or ())
     (open_tools if dry_run else ready_for_flow)(profile, overrides)
+    from bitface.flows.erasing import blast_radius
     from bitface.steps.erase import check_gone, erase_text, resumed_text, summary_of
-    from flows.erasing import blast_radius
 
     if dry_run:
         found = summary_of(blast_radius(subjects or []), dry_run=True)
         emit(found, erase_text(found), as_json)
         return
-    from flows.erase import erase_here, resume_here
+    from bitface.flows.erase import erase_here, resume_here
 
     if resume:
         proofs = resume_here(checkpoint, profile, overrides)

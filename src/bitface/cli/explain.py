@@ -37,11 +37,11 @@ def explain(
 
     Exit 2 where a frame of a folder could not be read: the page is made of all others.
     """
+    from bitface.flows.wiring import face_explainer, frames_to_show, open_runtime, open_tools, pictures, status_of
     from bitface.steps.explain_faces import explain_picture, picture_document, picture_text
     from bitface.steps.explanation_page import write_page
     from bitface.steps.frames import check_no_frame_lost
     from bitface.steps.inputs import check_spares_inputs
-    from flows.wiring import face_explainer, frames_to_show, open_runtime, open_tools, pictures, status_of
 
     tools = open_tools()
     frames = frames_to_show(tools, path, purpose, context) if show_face else None

@@ -19,8 +19,8 @@ policy_app = typer.Typer(
 @policy_app.command()
 def show(as_json: AsJson = False) -> None:
     """The policy in force, who adopted it and why, and how params.yaml differs from it."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.policy import policy_differences
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -56,8 +56,8 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Puts the limits, rules and approvals of params.yaml into force: only decisions by them are promoted from now on."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.policy import adopt as put_into_force
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:

@@ -48,9 +48,9 @@ def predict(
     within a folder are not followed; its hidden files are counted. Exit 2 where a picture or video could not be read, or a
     path that was named: all others are answered.
     """
+    from bitface.flows.wiring import face_reader, kept_faces, open_runtime, open_tools, status_of
     from bitface.steps.inputs import check_spares_inputs, list_inputs
     from bitface.steps.prediction_report import check_nothing_lost, prediction_table
-    from flows.wiring import face_reader, kept_faces, open_runtime, open_tools, status_of
 
     tools = open_tools()
     runtime = open_runtime(tools, model, purpose, context)

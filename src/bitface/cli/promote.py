@@ -15,8 +15,8 @@ from bitface.cli.output import AsJson, emit, warn, writable_file
 from bitface.surroundings import user_name
 
 if TYPE_CHECKING:
+    from bitface.flows.wiring import Tools
     from bitface.ledger.entries import Promotion
-    from flows.wiring import Tools
 
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of people who approve: add one, list all.")
 Role = Annotated[str, typer.Option(help="engineer, reviewer or compliance.")]
@@ -38,8 +38,8 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Makes an Ed25519 key: its public half goes on record, the private one into a file that its owner keeps."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.approve import add_key
-    from flows.wiring import open_tools
 
     tools = open_tools()
     path = out or Path(f"{''.join(c for c in person.lower() if c.isalnum()) or 'person'}.{role}.pem")
@@ -55,7 +55,7 @@ def add(
 @keys_app.command(name="list")
 def list_keys(as_json: AsJson = False) -> None:
     """Every key on record."""
-    from flows.wiring import open_tools
+    from bitface.flows.wiring import open_tools
 
     with open_tools().ledger as ledger:
         keys = ledger.known_keys()
@@ -66,7 +66,7 @@ def list_keys(as_json: AsJson = False) -> None:
 @keys_app.command()
 def rotate(as_json: AsJson = False) -> None:
     """Wraps every key by a new master key; nothing that they encrypt changes. Kill it, and the next call goes on."""
-    from flows.wiring import open_tools
+    from bitface.flows.wiring import open_tools
 
     count = open_tools().keys.rotate()
     text = f"{count} keys are wrapped by a new master key; where it is kept elsewhere, give the next one as the master key from now on"
@@ -80,8 +80,8 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Signs that a version may go live: this bundle, on this decision, for these consents."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.approve import approve as sign
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -94,9 +94,9 @@ def approve(
 
 def promote(version: Annotated[int, typer.Argument(help="Number of the version.")], as_json: AsJson = False) -> None:
     """Makes a version the champion: its gate said so, people approved where params.yaml asks for it, consent still holds."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.promote import promote as let_live
     from bitface.steps.promote import rule_of
-    from flows.wiring import open_tools
 
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
@@ -111,8 +111,8 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Makes an earlier champion the champion again; refused where somebody in it has withdrawn."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.promote import roll_back
-    from flows.wiring import open_tools
 
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
@@ -122,9 +122,9 @@ def rollback(
 
 def _warn_of_other_hands(tools: Tools) -> None:
     """Puts the registry right, unless a retrain is about to: versions that it has not shown yet are then no leftovers."""
+    from bitface.flows.wiring import reconciled
     from bitface.ledger.leases import LeaseHeldError
     from bitface.steps.lease import holding
-    from flows.wiring import reconciled
 
     lasts = timedelta(seconds=tools.params.schedule.lease_s)
     with contextlib.suppress(LeaseHeldError), holding(tools.ledger, "retrain", lasts):
@@ -133,8 +133,8 @@ def _warn_of_other_hands(tools: Tools) -> None:
 
 
 def _show(moved: Promotion, tools: Tools, start: float, as_json: bool) -> None:
+    from bitface.flows.wiring import tracking
     from bitface.steps.reconcile import project_aliases
-    from flows.wiring import tracking
 
     tools.ledger.sign_end()
     project_aliases(tools.ledger, tracking(tools.workspace))

@@ -22,8 +22,8 @@ def retention(
     The nightly flow of `bitface schedule` erases by itself whoever had to be gone by a promised date or a state's law, or withdrew
     everything longer ago than retention.withdrawn_grace_days, unless retention.enforce_nightly is false; the others wait for you.
     """
+    from bitface.flows.wiring import open_tools, ready_for_flow
     from bitface.steps.retention import REASON, due, retention_document, retention_text
-    from flows.wiring import open_tools, ready_for_flow
 
     overrides = tuple(set_ or ())
     tools = (ready_for_flow if enforce else open_tools)(profile, overrides)
@@ -34,8 +34,8 @@ def retention(
     if not enforce or not found:
         emit(retention_document(found, tools.now()), retention_text(found, tools.now()), as_json)
         return
+    from bitface.flows.erase import erase_here
     from bitface.steps.erase import erase_text, summary_of
-    from flows.erase import erase_here
 
     done = summary_of(erase_here([one.person for one in found], REASON, profile, overrides), dry_run=False)
     emit(done, erase_text(done), as_json)

@@ -24,12 +24,12 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
+    from bitface.flows.wiring import check_retrain, start_server
     from bitface.steps.summary import summary_text
-    from flows.wiring import check_retrain, start_server
 
     check_retrain(profile, set_ or (), purpose, context)
     start_server()
-    from flows.retrain import RetrainRequest, run_here
+    from bitface.flows.retrain import RetrainRequest, run_here
 
     request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
     summary = run_here(request)
@@ -43,9 +43,9 @@ def retrain(
 @gate_app.command()
 def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
     """The decision of a run, cell by cell."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.gate import check_judged, decision_text, recorded_decision
     from bitface.steps.model_choice import status_of_run
-    from flows.wiring import open_tools
 
     tools = open_tools()
     runs = tools.workspace.runs
@@ -79,8 +79,8 @@ def open_(
     as_json: AsJson = False,
 ) -> None:
     """Writes a copy of a run's bundle that an auditor replays anywhere: without names, the rows of people in the clear; noted."""
+    from bitface.flows.wiring import open_tools
     from bitface.steps.gate import check_judged, hand_out
-    from flows.wiring import open_tools
 
     tools = open_tools()
     with tools.ledger as ledger:
@@ -95,7 +95,7 @@ def open_(
 def _unsealed(sealed: bytes, run_id: str) -> bytes:
     """What is sealed, by this installation's keys; they are looked for where something is."""
     from bitface.dataset.sealed_evidence import open_evidence
-    from flows.wiring import open_keys, workspace
+    from bitface.flows.wiring import open_keys, workspace
 
     return open_evidence(sealed, run_id, open_keys(workspace()))
 
@@ -108,6 +108,6 @@ def ui(
     It asks for a password, which is new at each start; no option opens it to other machines, to other sites' pages or without a
     password. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.
     """
-    from flows.wiring import serve_ui
+    from bitface.flows.wiring import serve_ui
 
     raise_exit_of(serve_ui(port))

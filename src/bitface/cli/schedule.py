@@ -21,8 +21,8 @@ def schedule(
     as_json: AsJson = False,
 ) -> None:
     """Creates the Prefect deployments: a weekly retrain, a nightly look at consents, and the retrain that it may ask for."""
-    from flows.service import schedule_all
-    from flows.wiring import ready_for_flow
+    from bitface.flows.service import schedule_all
+    from bitface.flows.wiring import ready_for_flow
 
     rows = schedule_all(ready_for_flow(profile, tuple(set_ or ())), cron, every, tuple(set_ or ()))
     lines = [f"{row['name']:<8} {', '.join(row['schedules']) or 'when asked':<20} {row['description']}" for row in rows]
@@ -37,7 +37,7 @@ def worker(
     That server answers on 127.0.0.1 alone and asks for a password, which is new at each start; no option opens it to other machines, to
     other sites' pages or without a password. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.
     """
-    from flows.service import serve_schedule
-    from flows.wiring import ready_for_flow
+    from bitface.flows.service import serve_schedule
+    from bitface.flows.wiring import ready_for_flow
 
     raise_exit_of(serve_schedule(ready_for_flow(), port))

@@ -27,11 +27,11 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """R against T, one-bit against float, landmarks against faces: several trainings of each; goes on where it stopped."""
-    from flows.wiring import prepare_server, ready_for_flow, start_server
+    from bitface.flows.wiring import prepare_server, ready_for_flow, start_server
 
     ready_for_flow(profile, set_ or ())
     start_server()
-    from flows.study import StudyRequest, study
+    from bitface.flows.study import StudyRequest, study
 
     prepare_server()
     found = study(StudyRequest(profile=profile, context=context, overrides=tuple(set_ or ()), variants=variants))
@@ -51,11 +51,11 @@ def landmarks(
     as_json: AsJson = False,
 ) -> None:
     """How few of the 478 landmarks do, and chosen how: screened at once, the best of each size trained."""
-    from flows.wiring import prepare_server, ready_for_flow, start_server
+    from bitface.flows.wiring import prepare_server, ready_for_flow, start_server
 
     ready_for_flow(profile, set_ or ())
     start_server()
-    from flows.study import LandmarkRequest, study_landmarks
+    from bitface.flows.study import LandmarkRequest, study_landmarks
 
     prepare_server()
     found = study_landmarks(LandmarkRequest(profile=profile, context=context, overrides=tuple(set_ or ())))

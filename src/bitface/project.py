@@ -1,0 +1,55 @@
+"""Begins a project in a folder, and finds the one that a command runs in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import bitface
+from bitface.dataset.files import write_once
+from bitface.errors import InputError
+
+PARAMS: Final = "params.yaml"
+_IGNORED: Final = "/.bitface/\n/data\n/.data.*\n"
+"""What git leaves out of a project: keys, models and people's data."""
+_PACKAGE: Final = Path(bitface.__file__).parent
+
+
+def project_root() -> Path:
+    """The project that a command runs in: the current folder, else the checkout that this package runs from.
+
+    Raises:
+        InputError: there is neither.
+    """
+    here = Path.cwd()
+    if (here / PARAMS).is_file():
+        return here
+    checkout = _PACKAGE.parents[1]
+    if (checkout / PARAMS).is_file():
+        return checkout
+    raise InputError(f"'{here.name}' holds no {PARAMS}; run `bitface init` here, or go to a project's folder")
+
+
+def begin_project(folder: Path) -> tuple[Path, ...]:
+    """Writes params.yaml as it ships, and a .gitignore where there is none; returns what was written.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = {PARAMS: _shipped().read_bytes(), ".gitignore": _IGNORED.encode()}
+        missing = {name: text for name, text in texts.items() if not (folder / name).exists()}
+        for name, text in missing.items():
+            write_once(folder / name, text, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"'{folder.name or folder.absolute().name}' cannot be a project's folder ({error.strerror}); name one that can be written"
+        ) from error
+    return tuple(folder / name for name in missing)
+
+
+def _shipped() -> Path:
+    """The params.yaml of the installed package, or of the checkout."""
+    packed = _PACKAGE / PARAMS
+    return packed if packed.is_file() else _PACKAGE.parents[1] / PARAMS
