@@ -827,7 +827,7 @@ ACTIONS: tuple[tuple[int, Callable[[History, Draw], None]], ...] = (
             draw.one((True, False)),
         ),
     ),
-    (1, lambda world, draw: world.resume(draw.kill(120))),
+    (2, lambda world, draw: world.resume(draw.kill(60))),
 )
 """What may happen, and how often."""
 EACH = (
