@@ -448,7 +448,8 @@ class History:
     def refusal_of(self, person: str, licence: str, purpose: str, context: str) -> str:
         if person in self.erased:
             return "erased"
-        if not self.home.licences[licence].allow(purpose, context, self.clock):
+        terms = self.home.licences.get(licence)  # an older home may not know that of a newer dataset
+        if terms is None or not terms.allow(purpose, context, self.clock):
             return "licence"
         return self.home.said.get(person, Said()).refusal(purpose, context, self.clock)
 
@@ -826,7 +827,7 @@ ACTIONS: tuple[tuple[int, Callable[[History, Draw], None]], ...] = (
             draw.one((True, False)),
         ),
     ),
-    (1, lambda world, draw: world.resume(draw.kill(120))),
+    (2, lambda world, draw: world.resume(draw.kill(60))),
 )
 """What may happen, and how often."""
 EACH = (
