@@ -10,6 +10,7 @@ from bitface.dataset.files import write_once
 from bitface.errors import InputError
 
 PARAMS: Final = "params.yaml"
+GLOSSARY: Final = "glossary.md"
 _IGNORED: Final = "/.bitface/\n/data\n/.data.*\n"
 """What git leaves out of a project: keys, models and people's data."""
 _PACKAGE: Final = Path(bitface.__file__).parent
@@ -38,7 +39,7 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        texts = {PARAMS: _shipped().read_bytes(), ".gitignore": _IGNORED.encode()}
+        texts = {PARAMS: shipped(PARAMS).read_bytes(), ".gitignore": _IGNORED.encode()}
         missing = {name: text for name, text in texts.items() if not (folder / name).exists()}
         for name, text in missing.items():
             write_once(folder / name, text, 0o644)
@@ -49,7 +50,8 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in missing)
 
 
-def _shipped() -> Path:
-    """The params.yaml of the installed package, or of the checkout."""
-    packed = _PACKAGE / PARAMS
-    return packed if packed.is_file() else _PACKAGE.parents[1] / PARAMS
+def shipped(name: str) -> Path:
+    """A text that comes with the package: inside it where it was installed, else where the checkout keeps it."""
+    packed = _PACKAGE / name
+    checkout = _PACKAGE.parents[1]
+    return packed if packed.is_file() else checkout / ("docs" if name == GLOSSARY else "") / name

@@ -11,6 +11,7 @@ from bitface.adapters.report_html import (
     CardFacts,
     CardMetric,
     GateReport,
+    glossary,
     write_gate_report,
     write_model_card,
 )
@@ -251,3 +252,12 @@ def test_a_gate_report_and_a_card_begin_with_how_the_model_stands(tmp_path):
 def test_hostile_text_of_a_status_stays_text(tmp_path):
     page = write_gate_report(replace(report(), status=f"bitface/1 · {HOSTILE}"), tmp_path / "gate.html").read_text()
     assert "<script>" not in page
+
+
+def test_every_page_ends_with_the_glossary(tmp_path):
+    """Each term has a meaning, in plain words without Markdown's marks."""
+    terms = {term: meaning for own in glossary().values() for term, meaning in own.items()}
+    assert {"Conformal set", "Slice", "Non-inferiority", "Abstention"} <= terms.keys()
+    assert all(len(meaning) > 20 and not set("*`#") & set(meaning + term) for term, meaning in terms.items())
+    page = write_gate_report(report(), tmp_path / "gate.html").read_text(encoding="utf-8")
+    assert all(f"<dt>{term}</dt>" in page for term in terms)

@@ -46,7 +46,11 @@ def test_it_brings_all_that_it_needs_and_no_package_of_another_name(installed: P
     assert {path.name.partition("-")[0] for path in installed.iterdir()} == {"bitface"}
     here = {path.relative_to(ROOT / "src") for path in (ROOT / "src").rglob("*") if path.suffix != ".pyc"}
     flows = {Path("bitface/flows") / path.name for path in (ROOT / "flows").glob("*.py")}
-    wanted = {path for path in here if (ROOT / "src" / path).is_file()} | flows | {Path("bitface/params.yaml")}
+    wanted = (
+        {path for path in here if (ROOT / "src" / path).is_file()}
+        | flows
+        | {Path("bitface/params.yaml"), Path("bitface/glossary.md")}
+    )
     found = {path.relative_to(installed) for path in (installed / "bitface").rglob("*") if path.is_file()}
     assert wanted == {path for path in found if path.suffix != ".pyc"}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bitface.errors import InputError
+from bitface.project import GLOSSARY, shipped
 
 Evidence = Literal["synthetic", "real", "mixed"]
 STATES: Final[Mapping[str, tuple[str, str]]] = {
@@ -241,6 +243,22 @@ def write_model_card(facts: CardFacts, html: Path, markdown: Path) -> tuple[Path
     return page, _written(_render("model_card.md.jinja", values), markdown)
 
 
+@cache
+def glossary() -> Mapping[str, Mapping[str, str]]:
+    """The glossary that every page has at its end: heading -> term -> meaning."""
+    found: dict[str, dict[str, str]] = {}
+    for section in shipped(GLOSSARY).read_text(encoding="utf-8").split("\n## ")[1:]:
+        heading, _, rest = section.partition("\n")
+        paragraphs = (" ".join(part.split()) for part in rest.strip().split("\n\n"))
+        terms = (part.removeprefix("**").partition(".** ") for part in paragraphs)
+        found[heading] = {term: _plain(meaning) for term, _, meaning in terms}
+    return found
+
+
+def _plain(markdown: str) -> str:
+    return markdown.replace("**", "").replace("`", "")
+
+
 def _by_kind(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     kinds = dict.fromkeys(str(cell["kind"]) for cell in cells)
     worst_first = list(STATES)
@@ -270,6 +288,7 @@ def _render(template: str, values: Mapping[str, object]) -> str:
     )
     environment.filters |= {"figure": _figure, "interval": _interval, "one_line": _one_line}
     environment.tests["code"] = _is_code
+    environment.globals["glossary"] = glossary()
     return environment.get_template(template).render(values)
 
 
