@@ -52,6 +52,8 @@ LONGEST_FIRST = (
     "flows/test_retrain.py",
     "flows/test_london.py",
     "evidence/test_retrain_killed.py",
+    "evidence/test_histories.py",
+    "flows/test_interrupts.py",
     "evidence/test_gate.py",
     "flows/",
     "evidence/",

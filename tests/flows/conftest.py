@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from bitface.adapters.prefect_processes import client_settings, server
+from bitface.dataset.index import read_index
+from bitface.dataset.keys import KeyStore
 
 ROOT = Path(__file__).resolve().parents[2]
 Bitface = Callable[..., subprocess.CompletedProcess[str]]
+Trained = tuple[Path, dict[str, Any], int]
 
 
 def environment_of(project: Path) -> dict[str, str]:
@@ -53,3 +60,80 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         patch.setenv("PREFECT_HOME", str(folder / "prefect"))
         with server(folder, port) as access:
             yield client_settings(access)
+
+
+SETS = (
+    "synthetic.training_people=30",
+    "synthetic.gate_people=14",
+    "counterfactual.people=2",
+    "drift.permutations=999",
+    "synthetic.frames_per_clip=3",
+    "synthetic.image_px=144",
+    "training.epochs=6",
+    "explain.samples=14",
+    "latency.rounds=100",
+)
+PLAIN = [word for one in SETS for word in ("--set", one)]
+SMALL = [*PLAIN, "--set", "action_units.enabled=true", "--set", "action_units.epochs=1"]
+"""`PLAIN` retrains in seconds; `SMALL` is the same with action units."""
+
+
+@pytest.fixture(scope="session")
+def plain() -> list[str]:
+    """The options of a retrain that takes seconds."""
+    return PLAIN
+
+
+@pytest.fixture(scope="session")
+def small() -> list[str]:
+    """The options of the retrain that made `done`: the same with action units."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, bitface: Bitface) -> Trained:
+    """A project after one small retrain, made once for all processes of the suite: to be copied, and not to be worked in."""
+    own = tmp_path_factory.getbasetemp()
+    place = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "trained"
+    place.mkdir(exist_ok=True)
+    with FileLock(place / "lock"):
+        if not (place / "summary.json").is_file():
+            run = bitface(place / "project", "retrain", "--json", *SMALL)
+            assert run.returncode in (0, 3), run.stderr[-3000:]
+            (place / "code").write_text(str(run.returncode))
+            (place / "summary.json").write_text(run.stdout)
+    return place / "project", json.loads((place / "summary.json").read_text()), int((place / "code").read_text())
+
+
+@pytest.fixture(scope="module")
+def done(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A project of the module's own after that retrain: its folder, the summary, the exit code."""
+    project = tmp_path_factory.mktemp("project")
+    shutil.copytree(trained[0], project, dirs_exist_ok=True)
+    return project, *trained[1:]
+
+
+@pytest.fixture
+def copied(done: Trained, tmp_path: Path) -> Path:
+    """The whole project once more, ledger and MLflow included."""
+    shutil.copytree(done[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def stills(done, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gate people's stills as pictures."""
+    from PIL import Image
+
+    from bitface.adapters.media_files import decode_frames
+    from bitface.dataset.shards import read_shard
+
+    project, folder = done[0], tmp_path_factory.mktemp("stills")
+    keys = KeyStore(project / "none")
+    gate = [row for row in read_index(project / "data") if row.split == "gate"]
+    for person in {row.person for row in gate}:
+        shard = read_shard(project / "data", person, keys.key_of(person))
+        for row in (row for row in gate if row.person == person):
+            frames = decode_frames(shard.samples[row.sample_id])
+            Image.fromarray(frames[0]).save(folder / f"{row.sample_id}.png")
+    return folder

@@ -56,7 +56,9 @@ def _version(project: Path, masked: dict[str, str]) -> str:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the masks are those of x86-64")
 def test_masked_instruction_sets_write_the_same_dataset(tmp_path: Path) -> None:
-    """14 people, encrypted and pinned, on this processor as it is, as one of 2015 and as one of 2008."""
-    masks = {"here": {}, "2015": _MIDDLE, "2008": _OLD}
+    """14 people, encrypted and pinned, on this processor as it is and as one of 2008; with BITFACE_EVIDENCE=full as one of 2015 too."""
+    masks = {"here": {}, "2008": _OLD}
+    if os.environ.get("BITFACE_EVIDENCE") == "full":
+        masks["2015"] = _MIDDLE
     versions = {name: _version(tmp_path / name, mask) for name, mask in masks.items()}
     assert len(set(versions.values())) == 1, versions
