@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: retrain test evidence check bench ui clean
+.PHONY: retrain test unit coverage evidence check bench ui clean
 
 retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile quick")
 	@$(BIN)/bitface retrain $(ARGS) || { code=$$?; \
@@ -13,6 +13,12 @@ retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile
 
 test: $(VENV)/.test ## all tests (ARGS="-k gate")
 	$(BIN)/pytest $(ARGS)
+
+unit: $(VENV)/.test ## the tests of single modules, under a minute (ARGS="-k gate")
+	$(BIN)/pytest tests/unit tests/architecture $(ARGS)
+
+coverage: $(VENV)/.test ## which lines the tests of modules and adapters run
+	$(BIN)/pytest tests/unit tests/architecture tests/adapters --cov=bitface --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 check: $(VENV)/.check ## lint, types, import contracts
 	$(BIN)/ruff check .
