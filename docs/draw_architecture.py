@@ -36,6 +36,9 @@ WORDS = {
     "errors": "exit codes",
 }
 
+EVERYWHERE = ("params", "errors")
+"""Every package may import these; their lines would hide the others."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -105,11 +108,15 @@ def drawing() -> str:
     level = {name: number for number, row in enumerate(rows) for name in row}
     counted = arrows(set(boxes))
     upward = {pair: count for pair, count in counted.items() if level[pair[0]] > level[pair[1]]}
-    lines = [line(boxes[a], boxes[b], count) for (a, b), count in sorted(counted.items()) if level[a] < level[b]]
+    lines = [
+        line(boxes[a], boxes[b], count)
+        for (a, b), count in sorted(counted.items())
+        if level[a] < level[b] and b not in EVERYWHERE
+    ]
     shapes = [
         f'<rect x="{box.x:.0f}" y="{box.y}" width="{box.width:.0f}" height="{BOX}" rx="6" fill="#f5f7f9" stroke="#1b2430"/>'
         f'<text x="{box.middle:.0f}" y="{box.y + 20}" text-anchor="middle" font-weight="600">{escape(box.name)}'
-        f'<tspan font-weight="400" fill="#59636f">  {modules[box.name]} modules</tspan></text>'
+        f'<tspan dx="8" font-weight="400" fill="#59636f">{modules[box.name]} module{"s" * (modules[box.name] > 1)}</tspan></text>'
         f'<text x="{box.middle:.0f}" y="{box.y + 37}" text-anchor="middle" fill="#59636f" font-size="12">{escape(WORDS[box.name])}</text>'
         for box in boxes.values()
     ]
@@ -122,8 +129,8 @@ def drawing() -> str:
             f'<rect width="{WIDTH}" height="{height + 16}" fill="#fff"/>',
             *lines,
             *shapes,
-            f'<text x="{GAP}" y="{height + 4}" fill="#59636f" font-size="12">Imports run downwards, wider where more modules '
-            f"import. {said}.</text>",
+            f'<text x="{GAP}" y="{height + 4}" fill="#59636f" font-size="12">Imports run downwards, wider where more modules import; '
+            f"those of params and errors are left out. {said}.</text>",
             "</svg>\n",
         ]
     )
