@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import sys
@@ -11,14 +12,18 @@ import traceback
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from time import perf_counter
+from typing import Final
 
 import typer
 
 from bitface.cli.interrupts import Ending
 from bitface.errors import BitfaceError
+from bitface.logs import begin_logging
 from bitface.surroundings import explained
 from bitface.terminal_text import shown
 
+LOG: Final = logging.getLogger("bitface.cli")
 CLOSED_PIPE = 141
 """As a shell has it for a program whose reader has left, for example `| head`: 128 + SIGPIPE."""
 
@@ -45,8 +50,10 @@ def _answered(ending: Ending) -> int:
     """The exit code of the command; errors of standard output rise."""
     from bitface.cli.app import app
 
-    out = sys.stdout
+    out, start = sys.stdout, perf_counter()
     try:
+        begin_logging(os.environ)
+        LOG.debug("command begins", extra={"command": _command()})
         # Exit codes come back; None is 0.
         code = int(app(standalone_mode=False) or 0)
     except typer.TyperException as error:
@@ -68,7 +75,21 @@ def _answered(ending: Ending) -> int:
         if ending.number:
             return _interrupted(ending)
         code = _unforeseen(error)
-    return _interrupted(ending) if ending.number else code
+    code = _interrupted(ending) if ending.number else code
+    LOG.info(
+        "command ended", extra={"command": _command(), "exit_code": code, "seconds": round(perf_counter() - start, 3)}
+    )
+    return code
+
+
+def _command() -> str:
+    """The command and, of a group, its member: no option and no argument, which may name people."""
+    from bitface.cli.app import app
+
+    words = [*sys.argv[1:3], "", ""]
+    groups = {group.name for group in app.registered_groups}
+    commands = {command.callback.__name__.strip("_") for command in app.registered_commands if command.callback}
+    return f"{words[0]} {words[1]}" if words[0] in groups else words[0] if words[0] in commands else ""
 
 
 def _interrupted(ending: Ending) -> int:
@@ -103,6 +124,7 @@ def _unforeseen(error: Exception) -> int:
         return _said(found, 2)
     why = f"{type(error).__name__}: {error}"
     file = _kept(error)
+    LOG.error("defect", extra={"error": type(error).__name__, "traceback_file": file})
     if file is None:
         sys.stderr.write(shown("".join(traceback.format_exception(error))))
         return _said(f"a defect of bitface's ({why}); please report it with the lines above", 1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Final
+
+LOG: Final = logging.getLogger("bitface.stages")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +25,13 @@ class Course:
     def timed(self, stage: str) -> Iterator[None]:
         """Adds what the block takes to the stage's seconds."""
         start = perf_counter()
+        LOG.debug("stage begins", extra={"stage": stage})
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
+            took = perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + took
+            LOG.info("stage ended", extra={"stage": stage, "seconds": round(took, 3)})
 
     def took_s(self) -> float:
         """Seconds since the start."""
