@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.summary import summary_text
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +139,39 @@ def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface
     )
     assert refused.returncode == 4 and "erased" in refused.stderr
     assert bitface(copied, "erase", "nobody").returncode == 2
+
+
+def test_a_model_goes_live_answers_and_is_what_the_next_one_is_compared_with(
+    done, stills, tmp_path, bitface, served, plain
+) -> None:
+    """With a policy of the project's own, that asks less than the one which ships: promoted, asked, and beside a second version."""
+    _share_people(done[0], tmp_path)
+    asked = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    asked["gate"] |= {"required": ["binarization", "consent"], "binarization_loss_max": 0.5}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
+    own = {"BITFACE_PARAMS": str(tmp_path / "params.yaml"), **served}
+    first = bitface(tmp_path, "retrain", "--json", *plain, **own)
+    assert first.returncode == 0, first.stderr[-3000:]
+    summary = json.loads(first.stdout)
+    assert (summary["gate"]["decision"], summary["alias"], summary["version"]) == ("promote", "champion", 1)
+    picture = str(next(stills.iterdir()))
+    words = ("predict", picture, "--purpose", "evaluate", "--context", "research", "--json")
+    (answer,) = json.loads(bitface(tmp_path, *words, **own).stdout)
+    assert answer["model"]["version"] == "1" and answer["faces"][0]["emotions"]
+    second = bitface(tmp_path, "retrain", "--json", *plain, "--set", "training.epochs=7", **own)
+    assert second.returncode in (0, 3), second.stderr[-3000:]
+    later = json.loads(second.stdout)
+    shown = json.loads(bitface(tmp_path, "gate", "show", later["run_id"], "--json", **own).stdout)
+    compared = [cell for cell in shown["cells"] if cell["kind"] == "champion"]
+    assert compared and not [cell["name"] for cell in compared if cell["state"] == "NOT-RUN"]
+    assert all(-1 <= cell["lo"] <= cell["value"] <= cell["hi"] <= 1 for cell in compared if cell["value"] is not None)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
+    versions = client.search_model_versions("name='bitface'")
+    metrics = {one.version: client.get_run(one.run_id).data.metrics for one in versions}
+    assert len(metrics) == 2 and all(
+        "macro/auc.lo" in own and "slice/gender:female/accuracy" in own for own in metrics.values()
+    )
+    champion = client.get_model_version_by_alias("bitface", "champion").version
+    assert int(champion) == (later["version"] if later["alias"] == "champion" else 1)
