@@ -19,6 +19,7 @@ from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
+from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.artefacts import Outcome
@@ -40,15 +41,6 @@ _VERDICTS = {
     "block": "the gate blocks it.",
 }
 _WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
-_KINDS = {
-    "emotion": "balanced accuracy",
-    "slice": "accuracy",
-    "disparity": "gap to all others",
-    "binarization": "cost of one bit",
-    "window": "drift from real predictions",
-    "counterfactual": "the same face, changed",
-    "champion": "against the champion",
-}
 _SHOWN = ("happiness", "surprise", "anger")
 PROHIBITED = (
     "Workplace and education, save for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
@@ -130,7 +122,7 @@ def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:
 
 def cell_words(cell: Cell) -> str:
     """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
-    kind = "share of people who did not tell" if cell.metric == "unknown_share" else _KINDS.get(cell.kind, cell.kind)
+    kind = "share of people who did not tell" if cell.metric == "unknown_share" else KINDS[cell.kind].caption
     about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
     if any(about):
         return ", ".join([kind, *filter(None, about)])
