@@ -27,7 +27,7 @@ from bitface.errors import IntegrityError
 from bitface.gate.bundle import read_bundle, replay, write_bundle
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.kinds import KINDS, kinds_asked, limits_unasked
-from bitface.params import GateKind, GateParams
+from bitface.params import GateKind, GateParams, TrainingParams
 from bitface.ports import Tracking
 from bitface.steps.formats import FORMATS
 from bitface.steps.sources import FormatReader
@@ -212,6 +212,90 @@ FORMATS_HELP = "from bitface.steps.formats import formats_help; print(formats_he
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_registered_under_its_name_with_a_reader(name: str) -> None:
     assert FORMATS[name].name == name and isinstance(FORMATS[name].reader(), FormatReader)
+
+
+TRAIN_SIGNS = """
+import json
+from pathlib import Path
+import numpy as np
+from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
+from bitface.errors import InputError
+from bitface.faces.emotions import EMOTIONS
+from bitface.faces.features import ClipTable
+from bitface.models.counting import cost_of
+from bitface.models.extraction import selftest_of
+from bitface.params import read_params
+from bitface.training.architectures import ARCHITECTURES
+from bitface.training.loop import load_model, predict_scores, save_model, train_pair
+
+n, rng = 48, np.random.default_rng(0)
+labels = np.tile(["happiness", "neutral"], n // 2)
+landmarks = rng.normal(size=(478, 3)) + 0.01 * rng.normal(size=(n, 1, 478, 3))
+landmarks[labels == "happiness", :, :40, 1] += 0.3
+table = ClipTable(
+    landmarks=landmarks.astype(np.float32),
+    blendshapes=np.zeros((n, 1, 52), np.float32),
+    crops=np.zeros((n, 1, 64, 64), np.uint8),
+    lengths=np.ones(n, np.int64),
+    persons=np.array([f"person {row // 2}" for row in range(n)]),
+    sample_ids=np.array([f"s{row}" for row in range(n)]),
+    labels=np.array([EMOTIONS.index(label) for label in labels], np.int64),
+    splits=np.where(np.arange(n) < n // 2, "train", "validation"),
+    quality=np.zeros((n, 5), np.float32),
+)
+words = ["training.architecture=sign_net", "training.epochs=4", "training.channels=32", "training.steps_per_epoch_min=4"]
+read = lambda *more: read_params(Path("params.yaml"), "quick", [*words, *more]).training
+one_bit, twin = train_pair(table, read(), 1, lambda *_: None)
+save_model(one_bit, Path("saved"))
+loaded = load_model(Path("saved"))
+export_bundle(loaded, selftest_of(loaded.network, 1), Path("bundle"))
+runtime = OneBitRuntime.load(Path("bundle"))
+answers = runtime.scores(table.landmarks, table.lengths)
+refused = []
+for more in ("training.variant=R-EMO", "training.heads=separate"):
+    try:
+        train_pair(table, read(more), 1, lambda *_: None)
+    except InputError as error:
+        refused.append(str(error))
+print(json.dumps({
+    "right": float(np.mean(np.array(runtime.emotions)[answers.argmax(1)] == labels)),
+    "off": float(np.abs(answers - predict_scores(one_bit, table)).max()),
+    "reads": runtime.reads,
+    "one_bit_macs": cost_of(one_bit.network).one_bit_macs,
+    "caption": ARCHITECTURES["sign_net"].caption,
+    "refused": refused,
+}))
+"""
+
+
+def test_an_architecture_is_four_files(follow) -> None:
+    """It is trained beside its twin, saved, counted, exported and run without torch by its own module, and answers the same."""
+    copy = follow("An architecture", 4)
+    made = copy.run("-c", TRAIN_SIGNS)
+    assert made.returncode == 0, made.stderr[-3000:]
+    told = json.loads(made.stdout)
+    assert told["right"] > 0.9 and told["off"] < 1e-4 and told["reads"] == "landmarks"
+    assert told["one_bit_macs"] == 32 * 478 * 3
+    assert "weights +-1" in told["caption"]
+    assert told["refused"] == [
+        "sign_net has no variant R-EMO; set training.variant: T-EMO",
+        "sign_net has no separate heads; set training.heads: shared",
+    ]
+    unknown = copy.bitface("retrain", "--set", "training.architecture=sine_net")
+    assert unknown.returncode == 2 and "'sign_net'" in unknown.stderr
+
+
+def test_every_architecture_and_each_of_its_networks_is_in_both_registries() -> None:
+    """Training knows it by its parameters' name, the runtime by the networks in bundles; neither knows the other."""
+    from bitface.adapters.openvino_runtime.networks import NETWORKS
+    from bitface.models.separate import PREFIX
+    from bitface.training.architectures import ARCHITECTURES
+
+    assert tuple(ARCHITECTURES) == get_args(TrainingParams.model_fields["architecture"].annotation)
+    assert all(name in own.empty for name, own in ARCHITECTURES.items())
+    trained = {name for own in ARCHITECTURES.values() for name in own.empty}
+    separate = {PREFIX + name for name, own in ARCHITECTURES.items() if own.is_separable}
+    assert NETWORKS.keys() == trained | separate
 
 
 RUN_WITH_TRACKING = """

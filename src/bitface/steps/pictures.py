@@ -31,10 +31,6 @@ from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.train import PRECISIONS
 
-_NETWORKS = {
-    "landmark_net": "One-vs-rest expressions from face landmarks: binarized temporal convolutions, an LSTM, one head each.",
-    "face_net": "One-vs-rest expressions from aligned 64x64 grey faces: binarized 3x3 convolutions, an LSTM, one head each.",
-}
 _VERDICTS = {
     "promote": "the gate lets it through.",
     "hold": "the gate holds it.",
@@ -276,6 +272,8 @@ def _card(
     facts: Mapping[str, str],
     report: Any,
 ) -> Any:
+    from bitface.training.architectures import ARCHITECTURES  # torch, which a look at a decision does without
+
     bundle, evaluation, explanation = outcome.model.bundle, outcome.findings.evaluation, outcome.findings.explanation
     scored = evaluation.models["one-bit"]
 
@@ -313,7 +311,7 @@ def _card(
         version=run.run_id,
         digest=bundle.bundle_sha256,
         evidence=run.evidence,
-        summary=_NETWORKS[run.params.training.architecture],
+        summary=ARCHITECTURES[run.params.training.architecture].caption,
         intended_use=(
             f"Predictions {status.uses}, as far as the consent of each person in a picture allows it.",
             f"Trained and judged in context {run.context}.",
