@@ -39,6 +39,7 @@ from bitface.steps.featurise import (
     originals,
     read_features,
 )
+from bitface.steps.formats.london_set import london_source
 from bitface.steps.gate import Decided, as_judged, decide_run
 from bitface.steps.landmark_report import report_landmarks
 from bitface.steps.lease import holding
@@ -51,7 +52,6 @@ from bitface.steps.reentry import reentry
 from bitface.steps.reference import keep_reference
 from bitface.steps.register import Registries, Shown, record_version, register_model, start_tracking, summarise, traced
 from bitface.steps.rival import find_rival, why_not_judged
-from bitface.steps.sources import london_source
 from bitface.steps.study import Study, StudyTools
 from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
 from bitface.steps.study_models import report_study, study_models

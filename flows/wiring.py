@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
-from bitface.adapters.local_servers import access_to, local_server
 from bitface.adapters.media_files import decode_frames, encode_frames, read_image, read_video
+from bitface.adapters.mlflow_tracking import MlflowTracking as TrackingTool
 from bitface.adapters.prefect_processes import (
     TemporaryServer,
     check_server,
@@ -49,6 +49,7 @@ from bitface.ports import (
     RenderedSample,
     Runtime,
     TableChecks,
+    Tracking,
 )
 from bitface.project import project_root
 from bitface.steps.writing import Stores, Writer
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from bitface.adapters.bundle_signing import BundleSigner
-    from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.adapters.openlineage_export import LineageExport
     from bitface.faces.synthetic_people import SyntheticPerson, Variation
     from bitface.steps.checkpoints import Checkpoints
@@ -483,11 +483,9 @@ def other_runtimes() -> OtherRuntimes:
     return OtherRuntimes()
 
 
-def tracking(place: Workspace) -> MlflowTracking:
-    """What reviewers look at: MLflow."""
-    from bitface.adapters.mlflow_tracking import MlflowTracking
-
-    return MlflowTracking(place.home)
+def tracking(place: Workspace) -> Tracking:
+    """What reviewers look at."""
+    return TrackingTool(place.home)
 
 
 def lineage(tools: Tools, warn: Callable[[str], None]) -> LineageExport:
@@ -685,23 +683,14 @@ def training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
 
 
 def serve_ui(port: int) -> int:
-    """Serves MLflow's UI on 127.0.0.1 until it ends or is stopped, with every process of it; what it returned.
+    """Serves the tracking tool's pages on 127.0.0.1 until they end or are stopped, with every process; what they returned.
 
     Raises:
-        InputError: the port is none, or taken.
+        InputError: the port is none, or taken; or the tool has no pages to serve.
     """
     place = ready().workspace
     with listening(port) as listener:
-        from bitface.adapters.mlflow_tracking.served import mlflow_ui
-
-        shown, access = tracking(place), access_to(listener)
-        application = mlflow_ui(shown.store_uri, shown.artefacts, access, os.environ)
-        sys.stdout.write(
-            f"MLflow: {access.address}{shown.page}  (Ctrl-C ends it)\n  user {access.user}, password {access.password}\n"
-        )
-        sys.stdout.flush()
-        with local_server(application, listener, access, None) as server:
-            return server.wait()
+        return tracking(place).serve(listener, os.environ, partial(print, end="", flush=True))
 
 
 def stamp_of(checkpoint: Path) -> list[dict[str, Any]]:

@@ -210,7 +210,7 @@ class TrainingParams(Section):
 
     def recipe(self) -> TrainingParams:
         """The numbers that hold for the chosen architecture: a face net's own in place of the shared ones."""
-        if self.architecture == "landmark_net":
+        if self.architecture != "face_net":
             return self
         own = type(self.face_net).model_fields.keys() & type(self).model_fields.keys() - {"augmentation"}
         return self.model_copy(update={name: getattr(self.face_net, name) for name in own})

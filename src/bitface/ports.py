@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -346,6 +347,8 @@ class Tracking(Protocol):
 
     def fail(self, run_id: str, reason: str) -> None: ...
 
+    def end_interrupted(self) -> tuple[str, ...]: ...
+
     def log_report(self, report: TrackedReport) -> str: ...
 
     def purge(self, run_ids: Collection[str], why: str) -> int: ...
@@ -357,6 +360,8 @@ class Tracking(Protocol):
     def tell_status(self, name: str, lines: Mapping[int, str]) -> None: ...
 
     def shown(self, name: str) -> ShownVersions: ...
+
+    def serve(self, listener: socket, environment: Mapping[str, str], tell: Callable[[str], None]) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,9 +68,9 @@ def test_a_missing_head_is_refused(tmp_path):
     export_bundle(model(joined), selftest_of(joined, 1), tmp_path)
     spec = bundle_spec.parse_spec((tmp_path / bundle_spec.SPEC).read_bytes())
     arrays = bundle_spec.parse_arrays(bundle_spec.HEADS, (tmp_path / bundle_spec.HEADS).read_bytes(), spec)
-    from bitface.adapters.openvino_runtime.runtime import LOADERS
+    from bitface.adapters.openvino_runtime.networks import NETWORKS
 
     files = {name: (tmp_path / name).read_bytes() for name in bundle_spec.FILES}
     del arrays["1.heads"]
     with pytest.raises((TypeError, KeyError, IntegrityError)):
-        LOADERS[spec.network](files, spec, arrays, 1)
+        NETWORKS[spec.network].load(files, spec, arrays, 1)

@@ -12,6 +12,7 @@ import typer
 
 from bitface.cli.output import AsJson, emit, warn
 from bitface.errors import GateError, InputError
+from bitface.steps.formats import format_of, formats_help
 from bitface.surroundings import check_file
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: synthesize, import, validate, status.")
 
-FORMATS = ("folder", "london")
 _LINES_MAX = 20
 
 
@@ -54,7 +54,7 @@ def synthesize(
 @data_app.command("import")
 def import_(
     source: Annotated[Path, typer.Argument(help="The folder that holds the pictures.")],
-    format_: Annotated[str, typer.Option("--format", help=f"Layout of the source: {', '.join(FORMATS)}.")],
+    format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")],
     manifest: Annotated[
         Path | None, typer.Option(help="CSV with path, subject_id, label; SOURCE/manifest.csv.")
     ] = None,
@@ -74,24 +74,24 @@ def import_(
     from bitface.flows.wiring import open_tools, ready, stores, writing
     from bitface.steps.consents import clock_warning
     from bitface.steps.intake import Pictures, import_people
-    from bitface.steps.sources import FolderFiles, brought_consents, brought_source, read_notices
+    from bitface.steps.sources import FolderFiles, Here
 
-    if format_ not in FORMATS:
-        raise InputError(f"unknown --format '{format_}'; use one of {', '.join(FORMATS)}")
+    layout = format_of(format_)
     if not source.is_dir():
         raise InputError(f"no folder '{source.name}'; name the folder that holds the pictures")
-    tools = open_tools() if dry_run else ready()
+    tools, reader = open_tools() if dry_run else ready(), layout.reader()
     at = tools.now()
     files = FolderFiles(
         folder=source, manifest=manifest, consents=consents, licence=licence, ignored_columns=tuple(ignore_column or ())
     )
     with tools.ledger as ledger, tools.progress as report:
-        said = brought_consents(format_, files, tools.keys, ledger, at)
+        here = Here(keys=tools.keys, ledger=ledger, at=at)
+        said = reader.consents(files, here)
         behind = clock_warning(ledger, at)
         if not dry_run:
-            said.record(read_notices(source / "notices"), ledger)
+            said.record(reader.notices(files), ledger)
         with said.told_beside(dry_run):
-            brought = brought_source(format_, files, said, ledger, at)
+            brought = reader.source(files, said, here)
             pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
             writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
             intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed or ())))

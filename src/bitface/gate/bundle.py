@@ -18,9 +18,11 @@ import numpy as np
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError, IntegrityError
 from bitface.gate.bundle_rows import arrays_of, description_of, evidence_of, rows_of, text_of
+from bitface.gate.cells import CellKind
 from bitface.gate.container import UNREADABLE, packed, read_members, unpacked
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import RULES, GateEvidence
+from bitface.gate.kinds import kinds_asked, limits_unasked
 from bitface.params import GateParams
 
 FORMAT: Final = 7
@@ -37,6 +39,8 @@ _UNASKED: Final[Mapping[str, Any]] = {
     "counterfactual_shift_max": 0.25,
 }
 """Parameters that the rules of edition 5 did not have; none of them is read when its bundles are replayed."""
+_ANY_LIMIT: Final = 0.5
+"""Stands for the limits of kinds of cells that are younger than a bundle. It is never read: those kinds are not judged."""
 Seal = Callable[[bytes, str], bytes]
 """Encrypts the rows of people for a run, or opens them again; the id of the run is bound to them."""
 
@@ -45,12 +49,14 @@ Seal = Callable[[bytes, str], bytes]
 class GateBundle:
     """Evidence, parameters and seed of a gate, the decision that it recorded as canonical JSON, and the digests of what was judged.
 
-    `digests` names what the evidence speaks of, for example `run`, `model`, `dataset`, `consent_snapshot`. `names_people` says whether
+    `kinds` are those of the cells that were judged: one that was added later is not asked. `digests` names what the evidence speaks
+    of, for example `run`, `model`, `dataset`, `consent_snapshot`. `names_people` says whether
     people and samples go by their own names, as before format 7, or by those of `gate.unnamed`.
     """
 
     evidence: GateEvidence
     params: GateParams
+    kinds: tuple[CellKind, ...]
     seed: int
     digests: Mapping[str, str]
     recorded: str
@@ -145,7 +151,7 @@ def write_unsealed(path: Path, source: Path, unseal: Seal) -> str:
 
 def replay(bundle: GateBundle) -> Replay:
     """Decides again from the bundle alone."""
-    decision = evaluate_gate(bundle.evidence, bundle.params, bundle.seed)
+    decision = evaluate_gate(bundle.evidence, bundle.params, bundle.seed, bundle.kinds)
     return Replay(decision=decision, identical=decision.canonical() == bundle.recorded)
 
 
@@ -208,9 +214,11 @@ def _told(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bundle(document: Mapping[str, Any], rows: Mapping[str, bytes]) -> GateBundle:
     rules = _RULES_OF[document["format"]]
+    params = {**(_UNASKED if rules < RULES else {}), **document["params"]}
     return GateBundle(
         evidence=evidence_of(document["evidence"], rows, rules),
-        params=GateParams.model_validate({**(_UNASKED if rules < RULES else {}), **document["params"]}),
+        params=GateParams.model_validate({**dict.fromkeys(limits_unasked(params), _ANY_LIMIT), **params}),
+        kinds=kinds_asked(params),
         seed=document["seed"],
         digests=document["digests"],
         recorded=_canonical(document["decision"]),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
 from bitface.evaluation.intervals import Interval
-from bitface.params import GateKind
+from bitface.gate.evidence import GateEvidence
+from bitface.params import GateKind, GateParams
 
 Bound = Literal["at least", "at most"]
 _ON_THE_LIMIT: Final = 1e-3
@@ -72,6 +74,25 @@ class Question:
     emotion: str = ""
     attribute: str = ""
     slice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellKind:
+    """A kind of cell: how it is judged, and what reports say of it.
+
+    `cells` judges evidence by parameters and a seed; what it raises, or no cell at all, leaves `questions` as NOT-RUN in their place.
+    `caption`: what a reader calls the figure. `limits`: the parameters that it asks, by which a bundle from before the kind is known.
+    `remedy`: what mends a cell that failed, "" where nothing general can be said; `{what}` is what the cells are about.
+    `is_owed`: whether there must be a cell; False where there may be nothing to compare with.
+    """
+
+    name: GateKind
+    caption: str
+    cells: Callable[[GateEvidence, GateParams, int], Iterable[Cell]]
+    questions: Callable[[GateEvidence, GateParams], Sequence[Question]]
+    limits: tuple[str, ...] = ()
+    remedy: str = ""
+    is_owed: bool = True
 
 
 def judged(question: Question, interval: Interval, limit: float, bound: Bound, note: str = "") -> Cell:

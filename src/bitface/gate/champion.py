@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_of
-from bitface.gate.cells import Cell, Question, State, stated
+from bitface.gate.cells import Cell, CellKind, Question, State, stated
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
 from bitface.gate.requirements import at_worst, paired, slice_values, unseen_discordance
@@ -187,3 +188,14 @@ def _judged(comparison: _Comparison, p_value: float, params: GateParams) -> Cell
 def _is_one_sample_each(comparison: _Comparison, persons: NDArray[np.str_]) -> bool:
     inside = persons[comparison.inside]
     return comparison.question.metric == "accuracy_difference" and len(np.unique(inside)) == len(inside)
+
+
+CHAMPION: Final = CellKind(
+    name="champion",
+    caption="against the champion",
+    cells=champion_cells,
+    questions=lambda _, params: [champion_question(params)],
+    limits=("champion_margin",),
+    remedy="nothing must be done: it is worse than the champion, which stays",
+    is_owed=False,
+)

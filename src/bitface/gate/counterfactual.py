@@ -9,7 +9,7 @@ from typing import Final, Literal
 from bitface.errors import InputError
 from bitface.evaluation.counterfactual import CHANGES, Change, Counterfactual, counterfactual_of
 from bitface.evaluation.intervals import Interval, seed_for
-from bitface.gate.cells import Cell, Question, judged
+from bitface.gate.cells import Cell, CellKind, Question, judged
 from bitface.gate.evidence import GateEvidence
 from bitface.params import GateParams
 
@@ -82,3 +82,13 @@ def _shift_cell(change: Change, found: Counterfactual, params: GateParams) -> Ce
     cell = judged(counterfactual_question(change, "shift", params), size, params.counterfactual_shift_max, "at most")
     signed = f" The emotion that a face shows gets {own.value:+.3f} ({own.lo:+.3f} to {own.hi:+.3f}) log odds {_DIRECTIONS[change]}."
     return replace(cell, reason=cell.reason + signed)
+
+
+COUNTERFACTUAL: Final = CellKind(
+    name="counterfactual",
+    caption="the same face, changed",
+    cells=counterfactual_cells,
+    questions=lambda _, params: counterfactual_questions(params),
+    limits=("counterfactual_changed_max", "counterfactual_shift_max"),
+    is_owed=False,
+)

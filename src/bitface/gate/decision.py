@@ -6,34 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from bitface.errors import BitfaceError
-from bitface.gate.cells import Cell, Question, State, not_run
-from bitface.gate.champion import champion_cells, champion_question
-from bitface.gate.counterfactual import counterfactual_cells, counterfactual_questions
-from bitface.gate.disparity import disparity_cells, disparity_question
+from bitface.gate.cells import Cell, CellKind, State, not_run
 from bitface.gate.evidence import GateEvidence
-from bitface.gate.explanations import explanation_cells, explanation_question
-from bitface.gate.facts import (
-    consent_cells,
-    consent_question,
-    drift_cells,
-    drift_question,
-    latency_cells,
-    latency_question,
-    window_cells,
-    window_question,
-)
-from bitface.gate.requirements import (
-    attribute_question,
-    binarization_cells,
-    binarization_question,
-    emotion_cells,
-    emotion_question,
-    judged_attributes,
-    slice_cells,
-)
+from bitface.gate.kinds import KINDS
 from bitface.params import GateParams
 
 Verdict = Literal["promote", "hold", "block"]
@@ -49,9 +28,6 @@ _CANNOT_JUDGE: Final = (
 )
 """What unusable evidence, or a machine at its end, makes a computation raise. Each becomes NOT-RUN, as our own errors do: a gate
 that cannot run is not a pass."""
-
-_OWED_ONLY_IF_THERE: Final = ("window", "counterfactual", "champion")
-"""Kinds without a cell where there is nothing to compare with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +72,20 @@ def decide(cells: Sequence[Cell]) -> GateDecision:
     return GateDecision(verdict=verdict, reasons=tuple(reasons), cells=tuple(cells))
 
 
-def evaluate_gate(evidence: GateEvidence, params: GateParams, seed: int) -> GateDecision:
-    """Judges every cell and decides. The same evidence, parameters and seed give the same document.
+def evaluate_gate(
+    evidence: GateEvidence, params: GateParams, seed: int, kinds: Sequence[CellKind] | None = None
+) -> GateDecision:
+    """Judges every cell of the kinds, all of them where none are given, and decides. The same evidence, parameters and seed give the
+    same document.
 
     It raises nothing for unusable evidence: what cannot be judged is NOT-RUN, and blocks where it is required.
     """
     cells: list[Cell] = []
-    for kind, build, questions in _groups(evidence, params, seed):
-        found, why = _run(build)
-        if why is None and not found and kind not in _OWED_ONLY_IF_THERE:
+    for kind in tuple(KINDS.values()) if kinds is None else kinds:
+        found, why = _run(partial(kind.cells, evidence, params, seed))
+        if why is None and not found and kind.is_owed:
             why = "nothing was judged"
-        cells += [not_run(question, why) for question in questions] if why else found
+        cells += [not_run(question, why) for question in kind.questions(evidence, params)] if why else found
     return decide(cells)
 
 
@@ -117,30 +96,3 @@ def _run(build: Callable[[], Iterable[Cell]]) -> tuple[list[Cell], str | None]:
         return [], str(error)
     except _CANNOT_JUDGE as error:
         return [], f"the evidence cannot be read ({type(error).__name__})"
-
-
-def _groups(
-    evidence: GateEvidence, params: GateParams, seed: int
-) -> list[tuple[str, Callable[[], Iterable[Cell]], list[Question]]]:
-    """Each kind of cell, how it is judged, and the cells that stand as NOT-RUN in its place."""
-    emotions = [emotion_question(emotion, params) for emotion in evidence.emotions]
-    nameless = emotion_question("none", params)
-    attributes = [attribute_question(attribute, params) for attribute in judged_attributes(params)]
-    latencies = [latency_question(name, params) for name in ("p50", "p95")]
-    return [
-        ("emotion", lambda: emotion_cells(evidence, params, seed), emotions or [nameless]),
-        ("slice", lambda: slice_cells(evidence, params, seed), attributes),
-        ("disparity", lambda: disparity_cells(evidence, params, seed), [disparity_question(params, evidence)]),
-        ("binarization", lambda: binarization_cells(evidence, params, seed), [binarization_question(params)]),
-        ("latency", lambda: latency_cells(evidence, params), latencies),
-        (
-            "explanation",
-            lambda: explanation_cells(evidence, params, seed),
-            [explanation_question("none", True, params)],
-        ),
-        ("consent", lambda: consent_cells(evidence, params), [consent_question(params)]),
-        ("drift", lambda: drift_cells(evidence, params), [drift_question(params)]),
-        ("window", lambda: window_cells(evidence, params), [window_question(params)]),
-        ("counterfactual", lambda: counterfactual_cells(evidence, params, seed), counterfactual_questions(params)),
-        ("champion", lambda: champion_cells(evidence, params, seed), [champion_question(params)]),
-    ]

@@ -31,7 +31,7 @@ from bitface.evaluation.intervals import (
 from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import person_resamples
-from bitface.gate.cells import Cell, Question, State, judged, stated, too_few
+from bitface.gate.cells import Cell, CellKind, Question, State, judged, stated, too_few
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of, widest_of
 from bitface.gate.requirements import declared_and_found, slice_values, sound
@@ -284,3 +284,13 @@ def _intersections(
                     right[inside], persons, rows, params.confidence, params.intraclass_correlation
                 )
                 yield judged(question, interval, params.slice_accuracy_floor, "at least")
+
+
+DISPARITY: Final = CellKind(
+    name="disparity",
+    caption="gap to all others",
+    cells=disparity_cells,
+    questions=lambda evidence, params: [disparity_question(params, evidence)],
+    limits=("disparity_max",),
+    remedy="train with more people of {what}: others are served better",
+)

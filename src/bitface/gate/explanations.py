@@ -13,7 +13,7 @@ from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
 from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.resampling import person_resamples, sums_by_code
-from bitface.gate.cells import Bound, Cell, Question, State, judged, not_run, stated, too_few
+from bitface.gate.cells import Bound, Cell, CellKind, Question, State, judged, not_run, stated, too_few
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.gate.requirements import judged_attributes
 from bitface.gate.unknown import UNKNOWN
@@ -260,3 +260,13 @@ def _is_expected(found: RegionEvidence) -> NDArray[np.bool_]:
 
 def _emotions(found: RegionEvidence) -> list[str]:
     return [str(emotion) for emotion in np.unique(found.labels[_is_expected(found)])]
+
+
+EXPLANATION: Final = CellKind(
+    name="explanation",
+    caption="explanation",
+    cells=explanation_cells,
+    questions=lambda _, params: [explanation_question("none", True, params)],
+    limits=("explanation_gap_max", "explanation_outside_max"),
+    remedy="look at the maps (`make ui`, reports/explain.json): they do not add up, or lie beside the face",
+)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, quantile_interval
 from bitface.evaluation.latency import REFERENCE, undisturbed_ms
-from bitface.gate.cells import Cell, Question, State, judged, stated
+from bitface.gate.cells import Cell, CellKind, Question, State, judged, stated
 from bitface.gate.evidence import RULES, DriftEvidence, GateEvidence
 from bitface.params import GateParams
 
@@ -131,3 +131,34 @@ def _drifted(drift: DriftEvidence | None, question: Question, whom: str) -> Cell
 
 def _point(value: float, n: int, persons: int) -> Interval:
     return Interval(value=value, lo=value, hi=value, n=n, persons=persons)
+
+
+LATENCY: Final = CellKind(
+    name="latency",
+    caption="latency",
+    cells=lambda evidence, params, _: latency_cells(evidence, params),
+    questions=lambda _, params: [latency_question(name, params) for name in ("p50", "p95")],
+    limits=("latency_p50_budget_ms", "latency_p95_budget_ms"),
+    remedy="make it smaller (training.channels), or run it on a faster machine: it was too slow here, and neighbours do not count",
+)
+CONSENT: Final = CellKind(
+    name="consent",
+    caption="consent",
+    cells=lambda evidence, params, _: consent_cells(evidence, params),
+    questions=lambda _, params: [consent_question(params)],
+    remedy="run `bitface retrain` again: somebody's consent ended meanwhile, and a new run leaves them out",
+)
+DRIFT: Final = CellKind(
+    name="drift",
+    caption="drift",
+    cells=lambda evidence, params, _: drift_cells(evidence, params),
+    questions=lambda _, params: [drift_question(params)],
+)
+WINDOW: Final = CellKind(
+    name="window",
+    caption="drift from real predictions",
+    cells=lambda evidence, params, _: window_cells(evidence, params),
+    questions=lambda _, params: [window_question(params)],
+    remedy="train with people like those who were predicted of late: it learned from others",
+    is_owed=False,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from bitface.evaluation.predictions import Predictions, problem_with
 from bitface.evaluation.resampling import Rows, person_resamples, sums_by_code
 from bitface.evaluation.scores import balanced_accuracy_interval, balanced_accuracy_of
 from bitface.faces.records import SLICE_ATTRIBUTES
-from bitface.gate.cells import Cell, Question, State, judged, not_run, stated, too_few
+from bitface.gate.cells import Cell, CellKind, Question, State, judged, not_run, stated, too_few
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.unknown import UNKNOWN, lowest_mean
 from bitface.params import GateParams
@@ -280,3 +281,33 @@ def _emotions_of_slice(part: Predictions, weights: Rows, of: Question, params: G
             params.intraclass_correlation,
         )
         yield judged(question, interval, params.emotion_balanced_accuracy_floor, "at least")
+
+
+def _emotion_questions(evidence: GateEvidence, params: GateParams) -> list[Question]:
+    return [emotion_question(emotion, params) for emotion in evidence.emotions or ("none",)]
+
+
+EMOTION: Final = CellKind(
+    name="emotion",
+    caption="balanced accuracy",
+    cells=emotion_cells,
+    questions=_emotion_questions,
+    limits=("emotion_balanced_accuracy_floor",),
+    remedy="train with more people who show {what}, or longer (training.epochs)",
+)
+SLICE: Final = CellKind(
+    name="slice",
+    caption="accuracy",
+    cells=slice_cells,
+    questions=lambda _, params: [attribute_question(one, params) for one in judged_attributes(params)],
+    limits=("slice_accuracy_floor",),
+    remedy="train with more people of {what}: it is too often wrong for them",
+)
+BINARIZATION: Final = CellKind(
+    name="binarization",
+    caption="cost of one bit",
+    cells=binarization_cells,
+    questions=lambda _, params: [binarization_question(params)],
+    limits=("binarization_loss_max",),
+    remedy="train longer (training.epochs) or wider (training.channels): one bit costs too much against the float twin",
+)

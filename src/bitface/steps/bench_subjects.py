@@ -39,19 +39,21 @@ class Faces:
 
 def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> Iterator[Subject]:
     """Pairs of the parameters' sizes with random weights whose BatchNorms have seen pictures of nobody."""
+    from bitface.training.architectures import ARCHITECTURES
+
     wide = training.face_net.model_copy(update={"channels": params.channels, "pruned": None})
     reference = pair_of(
         training.model_copy(update={"architecture": "face_net", "variant": "T-EMO", "face_net": wide}), seed
     )
     yield Subject(name=f"face backbone {params.channels}", one_bit=reference[0], twin=reference[1], is_backbone=True)
     yield Subject(name=f"face_net {params.channels}", one_bit=reference[0], twin=reference[1])
-    for architecture in ("face_net", "landmark_net"):
-        for variant in ("T-EMO", "R-EMO"):
+    for architecture, own in sorted(ARCHITECTURES.items()):
+        for variant in own.variants:
             sizes = training.model_copy(update={"architecture": architecture, "variant": variant})
             one_bit, twin = pair_of(sizes, seed)
             width = f" {training.face_net.channels}" if (architecture, variant) == ("face_net", "T-EMO") else ""
             yield Subject(name=f"{architecture}{width} {variant}", one_bit=one_bit, twin=twin)
-    for architecture in ("face_net", "landmark_net"):
+    for architecture in sorted(name for name, own in ARCHITECTURES.items() if own.is_separable):
         sizes = training.model_copy(update={"architecture": architecture, "variant": "T-EMO", "heads": "separate"})
         one_bit, twin = pair_of(sizes, seed)
         yield Subject(name=f"{architecture} separate", one_bit=one_bit, twin=twin)
@@ -87,11 +89,11 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     from bitface.models.face_net import FaceNet
     from bitface.models.pruning import pruned
     from bitface.models.separate import SeparateNets
-    from bitface.training.loop import DOMAINS
+    from bitface.training.architectures import domain_of
     from bitface.training.seeds import repeatable
 
     with repeatable(seed, 1):
-        domain = DOMAINS[training.architecture].of(_nobody(seed), training, seed)
+        domain = domain_of(_nobody(seed), training, seed)
 
         def network_of(precision: Precision) -> ClipNet:
             if training.heads == "shared":

@@ -19,6 +19,7 @@ from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
+from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.artefacts import Outcome
@@ -30,25 +31,12 @@ from bitface.steps.gate import Decided
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.train import PRECISIONS
 
-_NETWORKS = {
-    "landmark_net": "One-vs-rest expressions from face landmarks: binarized temporal convolutions, an LSTM, one head each.",
-    "face_net": "One-vs-rest expressions from aligned 64x64 grey faces: binarized 3x3 convolutions, an LSTM, one head each.",
-}
 _VERDICTS = {
     "promote": "the gate lets it through.",
     "hold": "the gate holds it.",
     "block": "the gate blocks it.",
 }
 _WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
-_KINDS = {
-    "emotion": "balanced accuracy",
-    "slice": "accuracy",
-    "disparity": "gap to all others",
-    "binarization": "cost of one bit",
-    "window": "drift from real predictions",
-    "counterfactual": "the same face, changed",
-    "champion": "against the champion",
-}
 _SHOWN = ("happiness", "surprise", "anger")
 PROHIBITED = (
     "Workplace and education, save for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
@@ -130,7 +118,7 @@ def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:
 
 def cell_words(cell: Cell) -> str:
     """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
-    kind = "share of people who did not tell" if cell.metric == "unknown_share" else _KINDS.get(cell.kind, cell.kind)
+    kind = "share of people who did not tell" if cell.metric == "unknown_share" else KINDS[cell.kind].caption
     about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
     if any(about):
         return ", ".join([kind, *filter(None, about)])
@@ -284,6 +272,8 @@ def _card(
     facts: Mapping[str, str],
     report: Any,
 ) -> Any:
+    from bitface.training.architectures import ARCHITECTURES  # torch, which a look at a decision does without
+
     bundle, evaluation, explanation = outcome.model.bundle, outcome.findings.evaluation, outcome.findings.explanation
     scored = evaluation.models["one-bit"]
 
@@ -321,7 +311,7 @@ def _card(
         version=run.run_id,
         digest=bundle.bundle_sha256,
         evidence=run.evidence,
-        summary=_NETWORKS[run.params.training.architecture],
+        summary=ARCHITECTURES[run.params.training.architecture].caption,
         intended_use=(
             f"Predictions {status.uses}, as far as the consent of each person in a picture allows it.",
             f"Trained and judged in context {run.context}.",

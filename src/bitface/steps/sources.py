@@ -1,22 +1,21 @@
-"""What each import format brings: rows, licence and consents, read from the layout that its owners use."""
+"""What an import brings: rows, licence, notices and consents, as the reader of its format (`steps.formats`) finds them in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from bitface.consent.events import ConsentEvent
-from bitface.consent.known_sources import LONDON_LICENCE, Notice, london_consents, packaged_notice
+from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
-from bitface.dataset.import_rows import manifest_table, minors_of, rows_of
+from bitface.dataset.import_rows import minors_of, rows_of
 from bitface.dataset.keys import KeyStore
-from bitface.dataset.london import read_london
-from bitface.dataset.text_files import SMALL_BYTES, read_text_file
+from bitface.dataset.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
-from bitface.steps.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
+from bitface.steps.brought_consents import BroughtConsents, new_notices, read_consents
 from bitface.steps.intake_decision import Intake
 from bitface.terminal_text import printable
 
@@ -40,29 +39,6 @@ class Source:
             )
 
 
-def london_source(folder: Path, at: datetime) -> Source:
-    """The London Set: consents and licence come from the terms that its makers state (see `consent.known_sources`)."""
-    rows, rejected = read_london(folder)
-    notice = packaged_notice("london-1")
-    statements = [
-        folder / name for name in ("SOURCE_README.md", "LICENSE.md", "README.md") if (folder / name).is_file()
-    ]
-    evidence = read_text_file(statements[0], SMALL_BYTES, folder).sha256 if statements else notice.sha256
-
-    def consents(_: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
-        return london_consents(bands, evidence_sha256=evidence, recorded_at=at)  # type: ignore[arg-type]  # checked words
-
-    intake = Intake(
-        rows=rows,
-        rejected=rejected,
-        licence=LONDON_LICENCE,
-        source="london",
-        consents=consents,
-        known_notices={notice.sha256: notice.notice_id},
-    )
-    return Source(intake=intake, notices=(notice,))
-
-
 @dataclass(frozen=True, kw_only=True)
 class FolderFiles:
     """A folder of pictures and the files that say what they are; those that are None lie in it under their usual names."""
@@ -74,36 +50,56 @@ class FolderFiles:
     ignored_columns: tuple[str, ...] = ()
 
 
-def brought_consents(format_: str, files: FolderFiles, keys: KeyStore, ledger: Ledger, at: datetime) -> BroughtConsents:
-    """The consent events that a source brings, none where they follow from its known terms.
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """Who and what is on record where somebody brings a source, and when that is."""
+
+    keys: KeyStore
+    ledger: Ledger
+    at: datetime
+
+
+def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
+    """The consent events in `consents.jsonl` or the file that was named.
 
     Raises:
         InputError: they are missing or cannot be read.
     """
-    if format_ == "london":
-        return NO_CONSENTS
     path = files.consents or files.folder / "consents.jsonl"
     _check_there(path, "--consents", "one consent event a line")
-    return read_consents(path, keys, ledger, at)
+    return read_consents(path, here.keys, here.ledger, here.at)
 
 
-def brought_source(format_: str, files: FolderFiles, consents: BroughtConsents, ledger: Ledger, at: datetime) -> Source:
-    """What a source brings, by the name of its layout. Raises what `london_source` and `folder_source` raise."""
-    if format_ == "london":
-        return london_source(files.folder, at)
-    return folder_source(files, consents, ledger.notice_ids())
+def notices_beside(files: FolderFiles) -> tuple[Notice, ...]:
+    """The notices in `notices/`. Raises what `read_notices` raises."""
+    return read_notices(files.folder / "notices")
 
 
-def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: Mapping[str, str]) -> Source:
-    """A folder of pictures with `manifest.csv`, `licence.json`, the notices shown in `notices/`, and the consents.
+@dataclass(frozen=True, kw_only=True)
+class FormatReader:
+    """How a format is read.
+
+    Consents and notices come first: they are recorded whatever becomes of the pictures. Left out, they lie beside the pictures under
+    their usual names, as the licence does for `source_of_table`; a source whose terms are known has its own.
+    """
+
+    source: Callable[[FolderFiles, BroughtConsents, Here], Source]
+    consents: Callable[[FolderFiles, Here], BroughtConsents] = consents_beside
+    notices: Callable[[FolderFiles], tuple[Notice, ...]] = notices_beside
+
+
+def source_of_table(
+    read: Callable[[FolderFiles], Table], files: FolderFiles, consents: BroughtConsents, here: Here
+) -> Source:
+    """A folder of pictures whose rows `read` finds, in the columns of a manifest, with `licence.json`, `notices/` and the consents.
 
     Raises:
         InputError: a part is missing or cannot be read; the message names it and the option that names another.
     """
     licence = _licence(files.licence or files.folder / "licence.json")
-    table = manifest_table(files.manifest or files.folder / "manifest.csv", files.ignored_columns)
+    table = read(files)
     rows, rejected = rows_of(table, files.folder)
-    notices = read_notices(files.folder / "notices")
+    notices, known_notices = notices_beside(files), here.ledger.notice_ids()
 
     def events(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         return consents.events_of({subject: person for subject, person in pseudonyms.items() if person in bands})
@@ -118,6 +114,21 @@ def folder_source(files: FolderFiles, consents: BroughtConsents, known_notices: 
         faults=consents.faults,
     )
     return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(table))
+
+
+def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:
+    """Rows that stand in no CSV file, each with the columns of a manifest: path, subject_id, label, and more where it has them.
+
+    Raises:
+        InputError: there is none.
+    """
+    rows = tuple(
+        TableRow(number=number, line=number, values=dict(entry), fault=None)
+        for number, entry in enumerate(entries, start=1)
+    )
+    if not rows:
+        raise InputError(f"{name}: nothing to import; is this folder of the format that --format names?")
+    return Table(name=name, columns=tuple(rows[0].values), separator=",", rows=rows)
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:

@@ -8,23 +8,12 @@ from typing import Any, Final
 
 from bitface.gate.cells import State
 from bitface.gate.decision import GateDecision
+from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
 
 _SHOWN: Final = 6
 _FIELDS: Final = ("name", "kind", "emotion", "attribute", "slice", "metric", "value", "lo", "hi", "limit", "bound")
 _COUNTS: Final = ("n", "persons", "n_needed", "persons_needed", "reason")
-_REMEDIES: Final = {
-    "emotion": "train with more people who show {what}, or longer (training.epochs)",
-    "slice": "train with more people of {what}: it is too often wrong for them",
-    "disparity": "train with more people of {what}: others are served better",
-    "binarization": "train longer (training.epochs) or wider (training.channels): one bit costs too much against the float twin",
-    "latency": "make it smaller (training.channels), or run it on a faster machine: it was too slow here, and neighbours do not count",
-    "explanation": "look at the maps (`make ui`, reports/explain.json): they do not add up, or lie beside the face",
-    "consent": "run `bitface retrain` again: somebody's consent ended meanwhile, and a new run leaves them out",
-    "window": "train with people like those who were predicted of late: it learned from others",
-    "champion": "nothing must be done: it is worse than the champion, which stays",
-}
-"""What mends a cell that failed, by its kind."""
 
 
 def causes_of(decision: GateDecision) -> list[dict[str, Any]]:
@@ -103,9 +92,8 @@ def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
         if one["state"] == "FAIL":
             by_kind.setdefault(one["kind"], []).append(one)
     steps = [
-        _REMEDIES.get(kind, f"see what {', '.join(one['name'] for one in own)} asks and why it fails").format(
-            what=", ".join(dict.fromkeys(_about(one) for one in own))
-        )
+        KINDS[kind].remedy.format(what=", ".join(dict.fromkeys(_about(one) for one in own)))
+        or f"see what {', '.join(one['name'] for one in own)} asks and why it fails"
         for kind, own in by_kind.items()
     ]
     unseen = [

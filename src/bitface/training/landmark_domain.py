@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,6 +23,42 @@ from bitface.training.landmark_choice import choose_landmarks
 from bitface.training.seeds import seed_of
 from bitface.training.whitening import bake_stem, whiten_stem
 
+MakeLandmarkNet = Callable[[TrainingParams, CodeScale, Precision, int, int], ClipNet]
+"""Makes a new network of parameters, of the scale of codes, precision and number of outputs; the seed draws what is never trained."""
+
+
+def landmark_net_of(
+    params: TrainingParams, scale: CodeScale, precision: Precision, outputs: int, seed: int
+) -> LandmarkNet | RandomLandmarkNet:
+    """A landmark net, or one of random kernels for R-EMO."""
+    if params.variant == "R-EMO":
+        return RandomLandmarkNet(_random_spec(params, precision, outputs, seed), scale)
+    spec = NetSpec(
+        precision=precision,
+        channels=params.channels,
+        temporal_kernel=params.temporal_kernel,
+        binary_layers=params.binary_layers,
+        lstm_units=params.lstm_units,
+        outputs=outputs,
+        latent_clip=params.latent_clip,
+        dropout=params.dropout,
+        landmarks=scale.landmarks,
+    )
+    return LandmarkNet(spec, scale)
+
+
+def _random_spec(params: TrainingParams, precision: Precision, outputs: int, seed: int) -> RandomLandmarkSpec:
+    return RandomLandmarkSpec(
+        precision=precision,
+        seed=seed,
+        kernels=params.r_emo.landmark_kernels,
+        taps=params.r_emo.landmark_taps,
+        threshold_codes=params.r_emo.threshold_codes,
+        lstm_units=0 if params.is_closed_form else params.lstm_units,
+        outputs=outputs,
+        dropout=params.dropout,
+    )
+
 
 @dataclass(frozen=True, kw_only=True)
 class LandmarkDomain:
@@ -32,9 +68,10 @@ class LandmarkDomain:
     params: TrainingParams
     people: People
     scale: CodeScale
+    make: MakeLandmarkNet
 
     @classmethod
-    def of(cls, train: ClipTable, params: TrainingParams, seed: int) -> Self:
+    def of(cls, train: ClipTable, params: TrainingParams, seed: int, make: MakeLandmarkNet = landmark_net_of) -> Self:
         """The domain of these training rows, their landmarks chosen by them."""
         is_frame = np.arange(train.landmarks.shape[1]) < train.lengths[:, None]
         landmarks = _chosen(train, params, seed)
@@ -43,38 +80,12 @@ class LandmarkDomain:
             params=params.recipe(),
             people=people_of(train),
             scale=scale_of(train.landmarks[is_frame], landmarks),
+            make=make,
         )
 
-    def network(self, precision: Precision, outputs: int, seed: int) -> LandmarkNet | RandomLandmarkNet:
+    def network(self, precision: Precision, outputs: int, seed: int) -> ClipNet:
         """A new net of the sizes in the parameters; `seed` draws the kernels of R-EMO."""
-        params = self.params
-        if params.variant == "R-EMO":
-            return RandomLandmarkNet(self._random_spec(precision, outputs, seed), self.scale)
-        spec = NetSpec(
-            precision=precision,
-            channels=params.channels,
-            temporal_kernel=params.temporal_kernel,
-            binary_layers=params.binary_layers,
-            lstm_units=params.lstm_units,
-            outputs=outputs,
-            latent_clip=params.latent_clip,
-            dropout=params.dropout,
-            landmarks=self.scale.landmarks,
-        )
-        return LandmarkNet(spec, self.scale)
-
-    def _random_spec(self, precision: Precision, outputs: int, seed: int) -> RandomLandmarkSpec:
-        params = self.params
-        return RandomLandmarkSpec(
-            precision=precision,
-            seed=seed,
-            kernels=params.r_emo.landmark_kernels,
-            taps=params.r_emo.landmark_taps,
-            threshold_codes=params.r_emo.threshold_codes,
-            lstm_units=0 if params.is_closed_form else params.lstm_units,
-            outputs=outputs,
-            dropout=params.dropout,
-        )
+        return self.make(self.params, self.scale, precision, outputs, seed)
 
     def begin(self, network: ClipNet, rng: np.random.Generator) -> None:
         """Lets a trained stem learn in whitened coordinates."""

@@ -30,13 +30,12 @@ from bitface.models.pruning import pruned
 from bitface.models.separate import SeparateNets
 from bitface.models.training_faces import shippable
 from bitface.params import TrainingParams
+from bitface.training.architectures import domain_of
 from bitface.training.batches import Batch, apex_stills, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
 from bitface.training.closed_form import RandomNet, Statistics, counts_of, set_heads, solve_twin
 from bitface.training.domain import Domain
-from bitface.training.face_domain import FaceDomain
 from bitface.training.importance import channel_importance
-from bitface.training.landmark_domain import LandmarkDomain
 from bitface.training.objectives import distillation_loss, one_vs_rest_loss
 from bitface.training.own_stills import own_stills
 from bitface.training.seeds import repeatable, seed_of
@@ -46,11 +45,6 @@ __all__ = ["OnEpoch", "TrainedModel", "load_model", "predict_scores", "save_mode
 
 OnEpoch = Callable[[str, int, float], None]
 """Told the precision, the epoch from 1 on, and its macro AUC on validation people."""
-DOMAINS: Final[dict[str, type[LandmarkDomain] | type[FaceDomain]]] = {
-    "landmark_net": LandmarkDomain,
-    "face_net": FaceDomain,
-}
-"""What each architecture learns from."""
 _ROWS_AT_ONCE: Final = 256
 
 
@@ -156,7 +150,7 @@ def _lesson(table: ClipTable, params: TrainingParams, seed: int) -> _Lesson:
         untrained=untrained,
         targets=targets_of(train, emotions),
         validation_targets=targets_of(validation, emotions),
-        domain=DOMAINS[params.architecture].of(train, params, seed),
+        domain=domain_of(train, params, seed),
     )
 
 

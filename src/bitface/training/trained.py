@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,12 +19,9 @@ from safetensors.torch import load, save
 from bitface.errors import InputError, IntegrityError
 from bitface.models.calibrator import Calibrator, calibrator_of, uncalibrated
 from bitface.models.clip_net import ClipNet, Precision
-from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.landmark_codes import CodeScale, coordinates_of
-from bitface.models.landmark_net import LandmarkNet, NetSpec
-from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.models.separate import PREFIX, SeparateNets
 from bitface.models.training_faces import TrainingFaces
+from bitface.training.architectures import empty_network
 
 FORMAT: Final = 4
 WEIGHTS: Final = "weights.safetensors"
@@ -146,36 +142,6 @@ def _network(name: str, sizes: dict[str, Any], weights: dict[str, torch.Tensor])
 
 def _empty(name: str, sizes: dict[str, Any]) -> ClipNet:
     if not name.startswith(PREFIX):
-        return EMPTY[name](sizes)
+        return empty_network(name, sizes)
     one = {**sizes, "outputs": 1}
-    return SeparateNets([EMPTY[name.removeprefix(PREFIX)](one) for _ in range(sizes["outputs"])])
-
-
-def _face_spec(sizes: dict[str, Any]) -> FaceSpec:
-    """JSON has no tuples; a net from before there was pruning has no sources."""
-    sources = sizes.get("sources")
-    return FaceSpec(**{**sizes, "sources": None if sources is None else tuple(map(tuple, sources))})
-
-
-def _landmark_spec(sizes: dict[str, Any]) -> NetSpec:
-    """JSON has no tuples; a net from before there was a choice reads all landmarks."""
-    landmarks = sizes.get("landmarks")
-    return NetSpec(**{**sizes, "landmarks": None if landmarks is None else tuple(landmarks)})
-
-
-def _landmark_net(spec: NetSpec) -> LandmarkNet:
-    return LandmarkNet(spec, _no_scale(spec.landmarks))
-
-
-def _no_scale(landmarks: tuple[int, ...] | None = None) -> CodeScale:
-    ones = np.ones(coordinates_of(landmarks), np.float32)
-    return CodeScale(centre=ones, inverse_step=ones, landmarks=landmarks)
-
-
-EMPTY: Final[dict[str, Callable[[dict[str, Any]], ClipNet]]] = {
-    LandmarkNet.name: lambda sizes: _landmark_net(_landmark_spec(sizes)),
-    FaceNet.name: lambda sizes: FaceNet(_face_spec(sizes)),
-    RandomLandmarkNet.name: lambda sizes: RandomLandmarkNet(RandomLandmarkSpec(**sizes), _no_scale()),
-    RandomFaceNet.name: lambda sizes: RandomFaceNet(RandomFaceSpec(**sizes)),
-}
-"""A network of given sizes, by name, for weights to be loaded into."""
+    return SeparateNets([empty_network(name.removeprefix(PREFIX), one) for _ in range(sizes["outputs"])])

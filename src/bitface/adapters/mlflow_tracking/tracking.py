@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Final
 
 from bitface.adapters.mlflow_tracking.notes import report_note, run_note
@@ -186,6 +187,21 @@ class MlflowTracking:
     def shown(self, name: str) -> ShownVersions:
         """What the registry shows of a name; see `MlflowRegistry.shown`."""
         return self._registry.shown(name)
+
+    def serve(self, listener: socket, environment: Mapping[str, str], tell: Callable[[str], None]) -> int:
+        """Serves MLflow's UI on a socket until it ends or is stopped, with every process of it; what it returned. `tell` gets the
+        address and the password.
+        """
+        from bitface.adapters.local_servers import access_to, local_server
+        from bitface.adapters.mlflow_tracking.served import mlflow_ui
+
+        access = access_to(listener)
+        application = mlflow_ui(self.store_uri, self.artefacts, access, environment)
+        tell(
+            f"MLflow: {access.address}{self.page}  (Ctrl-C ends it)\n  user {access.user}, password {access.password}\n"
+        )
+        with local_server(application, listener, access, None) as server:
+            return server.wait()
 
     def _parent(self, run_id: str) -> Run:
         found = self._store.find(RUN_TAG, run_id)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bitface.adapters.openvino_runtime.face_graph import write_face_graph
-from bitface.adapters.openvino_runtime.landmark_graph import write_landmark_graph
+from bitface.adapters.openvino_runtime.exported_network import members_of
+from bitface.adapters.openvino_runtime.networks import NETWORKS
 from bitface.adapters.openvino_runtime.runtime import OneBitRuntime
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import DIGESTS, FACES, GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
-from bitface.models.exported import FloatHead, SeparateHeads
 from bitface.models.selftest import check_nobody
 
 if TYPE_CHECKING:
     from bitface.models.clip_net import ClipNet
-    from bitface.models.landmark_clips import LandmarkClipNet
     from bitface.training.trained import TrainedModel
 
 _LOGIT_TOLERANCE: Final = 1e-4
@@ -78,49 +75,16 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
 
 
 def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
-    """Writes the graph of a network's integer part, unless its seed says all; returns the arrays of the rest."""
-    from bitface.models.extraction import extract, readout
-    from bitface.models.face_extraction import extract_face
-    from bitface.models.face_net import FaceNet
-    from bitface.models.landmark_net import LandmarkNet
-    from bitface.models.random_net import RandomFaceNet, RandomLandmarkNet
-    from bitface.models.separate import SeparateNets
-
-    if isinstance(network, RandomLandmarkNet | RandomFaceNet):
-        if network.spec.precision != "one-bit":
-            raise InputError("only a one-bit network is shipped; export the one-bit model of the pair")
-        for name in (GRAPH, WEIGHTS):
-            (folder / name).unlink(missing_ok=True)
-        head = readout(network, np.ones(network.spec.features, np.int8)).arrays()
-        return {**head, **_scale_of(network)} if isinstance(network, RandomLandmarkNet) else head
-    members = network.members if isinstance(network, SeparateNets) else [network]
-    faces = [extract_face(one) for one in members if isinstance(one, FaceNet)]
-    landmarks = [extract(one) for one in members if isinstance(one, LandmarkNet)]
-    if faces:
-        write_face_graph([trunk for trunk, _ in faces], folder)
-        return _heads_of(network, [head for _, head in faces])
-    if not landmarks:
-        raise InputError(f"a {network.name} has no exported form")
-    write_landmark_graph([trunk for trunk, _ in landmarks], folder)
-    return {**_heads_of(network, [head for _, head in landmarks]), **_scale_of(cast("LandmarkClipNet", members[0]))}
-
-
-def _heads_of(network: ClipNet, heads: Sequence[FloatHead]) -> bundle_spec.Arrays:
-    from bitface.models.separate import SeparateNets
-
-    return SeparateHeads(heads=tuple(heads)).arrays() if isinstance(network, SeparateNets) else heads[0].arrays()
-
-
-def _scale_of(network: LandmarkClipNet) -> bundle_spec.Arrays:
-    scale = network.scale()
-    return {"centre": scale.centre, "inverse_step": scale.inverse_step}
+    """Writes the graph of a network's integer part, unless its seed or arrays say all; returns the arrays of the rest."""
+    if network.name not in NETWORKS:
+        raise InputError(f"a {network.name} has no exported form; these have one: {', '.join(NETWORKS)}")
+    return NETWORKS[network.name].write(network, folder)
 
 
 def _read_by(network: ClipNet) -> tuple[int, ...] | None:
     from bitface.models.landmark_clips import LandmarkClipNet
-    from bitface.models.separate import SeparateNets
 
-    one = network.members[0] if isinstance(network, SeparateNets) else network
+    one = members_of(network)[0]
     return one.landmarks if isinstance(one, LandmarkClipNet) else None
 
 

@@ -4,53 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE
-from bitface.adapters.openvino_runtime.face_graph import load_face_net, load_separate_face_nets
-from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net, load_separate_landmark_nets
-from bitface.adapters.openvino_runtime.random_nets import load_random_face_net, load_random_landmark_net
+from bitface.adapters.openvino_runtime.exported_network import Head, Trunk
+from bitface.adapters.openvino_runtime.networks import NETWORKS
 from bitface.errors import InputError, IntegrityError
-from bitface.faces.features import LANDMARKS, Reads
+from bitface.faces.features import LANDMARKS
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import FACES, HEADS, SELFTEST, SPEC, BundleSpec
 from bitface.models.landmark_codes import without_repeats
 from bitface.models.training_faces import TrainingFaces
-
-
-class Trunk(Protocol):
-    """The integer part of a network."""
-
-    @property
-    def reads(self) -> Reads: ...
-
-    def codes(self, inputs: NDArray[Any]) -> NDArray[Any]: ...
-
-    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]: ...
-
-
-class Head(Protocol):
-    """The float part: counts of clips of one length to logits. `orientation` turns counts to those of training."""
-
-    @property
-    def orientation(self) -> int | NDArray[np.int8]: ...
-
-    def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]: ...
-
-
-Load = Callable[[bundle_spec.Files, BundleSpec, bundle_spec.Arrays, int], tuple[Trunk, Head]]
-LOADERS: Final[dict[str, Load]] = {
-    "landmark_net": load_landmark_net,
-    "face_net": load_face_net,
-    "separate_landmark_net": load_separate_landmark_nets,
-    "separate_face_net": load_separate_face_nets,
-    "random_landmark_net": load_random_landmark_net,
-    "random_face_net": load_random_face_net,
-}
-"""Trunk and head by the network that a spec names."""
 
 
 class OneBitRuntime:
@@ -95,10 +62,10 @@ class OneBitRuntime:
         spec = bundle_spec.parse_spec(files[SPEC])
         heads = bundle_spec.parse_arrays(HEADS, files[HEADS], spec)
         selftest = bundle_spec.parse_arrays(SELFTEST, files[SELFTEST], spec)
-        if spec.network not in LOADERS:
-            raise IntegrityError(f"{SPEC} names the network '{spec.network}'; this version knows {', '.join(LOADERS)}")
+        if spec.network not in NETWORKS:
+            raise IntegrityError(f"{SPEC} names the network '{spec.network}'; this version knows {', '.join(NETWORKS)}")
         try:
-            trunk, head = LOADERS[spec.network](files, spec, heads, threads)
+            trunk, head = NETWORKS[spec.network].load(files, spec, heads, threads)
             faces = (
                 TrainingFaces.of_arrays(bundle_spec.parse_arrays(FACES, files[FACES], spec)) if FACES in files else None
             )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import Compiler, save_graph
+from bitface.adapters.openvino_runtime.exported_network import ExportedNetwork, heads_of, members_of
 from bitface.binarize.packing import pack_signs
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
@@ -23,6 +24,10 @@ from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, SeparateHeads
 from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
 from bitface.models.face_codes import encode_crops
+
+if TYPE_CHECKING:
+    from bitface.models.clip_net import ClipNet
+    from bitface.models.face_net import FaceNet
 
 _OPERATIONS: Final = frozenset(
     (
@@ -161,3 +166,17 @@ def load_separate_face_nets(
 def _runner(files: Files, spec: BundleSpec, threads: int, parts: int) -> FaceRunner:
     compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
     return FaceRunner(compiler, spec.sizes["features"] * parts)
+
+
+def _write(network: ClipNet, folder: Path) -> Arrays:
+    from bitface.models.face_extraction import extract_face
+
+    parts = [extract_face(cast("FaceNet", one)) for one in members_of(network)]
+    write_face_graph([trunk for trunk, _ in parts], folder)
+    return heads_of(network, [head for _, head in parts])
+
+
+NETWORKS: Final = {
+    "face_net": ExportedNetwork(write=_write, load=load_face_net),
+    "separate_face_net": ExportedNetwork(write=_write, load=load_separate_face_nets),
+}

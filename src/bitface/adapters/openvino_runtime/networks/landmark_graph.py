@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE, Compiler, save_graph
+from bitface.adapters.openvino_runtime.exported_network import ExportedNetwork, heads_of, members_of, scale_of
 from bitface.binarize.packing import pack_signs
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS, Reads
 from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, IntegerTrunk, SeparateHeads
 from bitface.models.landmark_codes import CodeScale, encode
+
+if TYPE_CHECKING:
+    from bitface.models.clip_net import ClipNet
+    from bitface.models.landmark_net import LandmarkNet
 
 _OPERATIONS: Final = frozenset(
     (
@@ -117,3 +122,17 @@ def _trunk(files: Files, spec: BundleSpec, heads: Arrays, threads: int, parts: i
     scale = CodeScale(centre=heads.pop("centre"), inverse_step=heads.pop("inverse_step"), landmarks=spec.landmarks)
     compiler = Compiler.reading(files[GRAPH], files[WEIGHTS], _OPERATIONS, threads)
     return LandmarkTrunk(compiler, scale, spec.sizes["channels"] * spec.sizes["binary_layers"] * parts)
+
+
+def _write(network: ClipNet, folder: Path) -> Arrays:
+    from bitface.models.extraction import extract
+
+    parts = [extract(cast("LandmarkNet", one)) for one in members_of(network)]
+    write_landmark_graph([trunk for trunk, _ in parts], folder)
+    return {**heads_of(network, [head for _, head in parts]), **scale_of(network)}
+
+
+NETWORKS: Final = {
+    "landmark_net": ExportedNetwork(write=_write, load=load_landmark_net),
+    "separate_landmark_net": ExportedNetwork(write=_write, load=load_separate_landmark_nets),
+}

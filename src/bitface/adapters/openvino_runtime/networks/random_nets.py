@@ -6,20 +6,25 @@ numbers in float32, a comparison, and means over squares of a power of two, all 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import Compiler
-from bitface.adapters.openvino_runtime.face_graph import FaceRunner
-from bitface.adapters.openvino_runtime.landmark_graph import landmark_codes
+from bitface.adapters.openvino_runtime.exported_network import ExportedNetwork, scale_of, without_graph
+from bitface.adapters.openvino_runtime.networks.face_graph import FaceRunner
+from bitface.adapters.openvino_runtime.networks.landmark_graph import landmark_codes
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
 from bitface.models.bundle_spec import Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead
 from bitface.models.landmark_codes import CodeScale
 from bitface.models.random_kernels import DILATIONS, LandmarkKernels, face_kernels, landmark_kernels, padding
+
+if TYPE_CHECKING:
+    from bitface.models.clip_net import ClipNet
 
 _MAP_SIDE: Final = CROP_PX // 2
 
@@ -100,3 +105,22 @@ def load_random_face_net(
 def _check_width(head: FloatHead, features: int) -> None:
     if len(head.multiply) != features:
         raise InputError(f"the head reads {len(head.multiply)} counts, the spec's kernels make {features}")
+
+
+def _write(network: ClipNet, folder: Path) -> Arrays:
+    from bitface.models.extraction import readout
+
+    if network.spec.precision != "one-bit":
+        raise InputError("only a one-bit network is shipped; export the one-bit model of the pair")
+    without_graph(folder)
+    return readout(network, np.ones(network.spec.features, np.int8)).arrays()
+
+
+def _write_with_scale(network: ClipNet, folder: Path) -> Arrays:
+    return {**_write(network, folder), **scale_of(network)}
+
+
+NETWORKS: Final = {
+    "random_landmark_net": ExportedNetwork(write=_write_with_scale, load=load_random_landmark_net),
+    "random_face_net": ExportedNetwork(write=_write, load=load_random_face_net),
+}

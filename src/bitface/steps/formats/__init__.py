@@ -1,0 +1,50 @@
+"""The layouts that `bitface data import --format` reads: a line here and a module that reads it, and nothing else knows their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from bitface.errors import InputError
+
+if TYPE_CHECKING:
+    from bitface.steps.sources import FormatReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A layout by the name that people type, what it looks like in one phrase, and the module whose `READER` reads it.
+
+    The module is imported when its format is asked for: the help names every format and loads none.
+    """
+
+    name: str
+    layout: str
+    module: str
+
+    def reader(self) -> FormatReader:
+        """What reads the format."""
+        found: FormatReader = import_module(self.module).READER
+        return found
+
+
+FORMATS: dict[str, Format] = {
+    one.name: one
+    for one in (
+        Format(name="folder", layout="pictures beside a manifest.csv", module="bitface.steps.formats.with_manifest"),
+        Format(name="london", layout="the Face Research Lab London Set", module="bitface.steps.formats.london_set"),
+    )
+}
+
+
+def format_of(name: str) -> Format:
+    """The format of a name. Raises InputError for an unknown one."""
+    if name not in FORMATS:
+        raise InputError(f"unknown --format '{name}'; use one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def formats_help() -> str:
+    """Every format with its layout, for `--help`."""
+    return "; ".join(f"{one.name}: {one.layout}" for one in FORMATS.values())
