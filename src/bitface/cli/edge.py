@@ -1,4 +1,4 @@
-"""Where errors become one line and an exit code: what people can mend is told with the remedy, what only we can mend is put in a file."""
+"""Turns errors into one line and an exit code: user errors name a remedy, defects are written to a file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _answered(ending: Ending) -> int:
     except BitfaceError as error:
         code = _said(str(error), error.exit_code)
     except typer.Abort:
-        code = _said("ended at a question; nothing was done", 2)
+        code = _said("cancelled at the prompt; nothing was done", 2)
     except SystemExit as error:
         # Typer's own answer to a broken pipe, whichever pipe it was.
         sys.stdout = out
@@ -105,8 +105,8 @@ def _unforeseen(error: Exception) -> int:
     file = _kept(error)
     if file is None:
         sys.stderr.write(shown("".join(traceback.format_exception(error))))
-        return _said(f"a defect of bitface's ({why}); please report it with the lines above", 1)
-    return _said(f"a defect of bitface's ({why}); please report it with {file}", 1)
+        return _said(f"this is a bug in bitface ({why}); please report it with the lines above", 1)
+    return _said(f"this is a bug in bitface ({why}); please report it with {file}", 1)
 
 
 def _unusable_place() -> str | None:
@@ -131,7 +131,7 @@ def _kept(error: Exception) -> Path | None:
 
 
 def _is_output_closed() -> bool:
-    """Whether nobody reads standard output any more; Rich then puts the null device in its place."""
+    """Whether the reader of standard output is gone; Rich then puts the null device in its place."""
     look = select.poll()
     with contextlib.suppress(OSError, ValueError):
         if os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat()):
