@@ -285,7 +285,7 @@ def render_jobs(
 
 
 def redrawing(tools: Tools) -> Redrawing:
-    """What drawing synthetic people again, and looking at them, works with."""
+    """What re-rendering synthetic people, and looking at them, works with."""
     from bitface.steps.counterfactual import Redrawing
 
     make, sha256 = landmarker(tools)
@@ -697,7 +697,7 @@ def serve_ui(port: int) -> int:
         shown, access = tracking(place), access_to(listener)
         application = mlflow_ui(shown.store_uri, shown.artefacts, access, os.environ)
         sys.stdout.write(
-            f"MLflow: {access.address}{shown.page}  (Ctrl-C ends it)\n  user {access.user}, password {access.password}\n"
+            f"MLflow: {access.address}{shown.page}  (stop with Ctrl-C)\n  user {access.user}, password {access.password}\n"
         )
         sys.stdout.flush()
         with local_server(application, listener, access, None) as server:

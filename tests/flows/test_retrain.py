@@ -144,7 +144,7 @@ def test_what_a_decision_rests_on_names_nobody_and_opens_where_its_key_is_alone(
     assert not [group for group in groups for content in people if len(group) > 4 and group.encode() in content]
     elsewhere = bitface(tmp_path, "gate", "replay", str(bundles[0]))
     assert elsewhere.returncode == 2 and elsewhere.stderr.count("\n") == 1 and not (tmp_path / "home").exists()
-    assert "its key is not on this installation; replay it where it was judged" in elsewhere.stderr
+    assert "its key is not on this installation; replay it where it was made" in elsewhere.stderr
 
 
 def test_an_auditor_replays_a_copy_that_was_handed_out_and_that_is_noted(copied, done, tmp_path, bitface) -> None:
@@ -161,7 +161,7 @@ def test_an_auditor_replays_a_copy_that_was_handed_out_and_that_is_noted(copied,
     noted = [row["person"] for row in rows if row["kind"] == "opened"]
     assert f"evidence of run {run_id}, in the clear" in noted
     inside = bitface(copied, "gate", "open", run_id, "--out", str(copied / "home" / "copy.zip"))
-    assert inside.returncode == 2 and "would lie in this installation's home or dataset" in inside.stderr
+    assert inside.returncode == 2 and "would be inside this installation's home or dataset" in inside.stderr
 
 
 def test_a_version_that_was_judged_again_is_promoted_by_hand(copied, done, bitface) -> None:
@@ -334,7 +334,7 @@ def test_what_is_handed_on_is_signed_and_says_what_it_is_made_of(done, copied, s
     assert bitface(copied, "predict", *asked).returncode == 0
     (folder / "model_card.md").write_text("a better model")
     touched = bitface(copied, "predict", *asked)
-    assert touched.returncode == 2 and "signature does not hold" in touched.stderr
+    assert touched.returncode == 2 and "signature fails verification" in touched.stderr
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +364,7 @@ def test_a_model_of_shuffled_labels_is_blocked(shuffled, bitface) -> None:
     assert summary["alias"] is None
     said = summary_text(summary)
     worst = summary["gate"]["causes"][0]
-    assert "crash" in said and worst["state"] == "FAIL" and worst["name"] in said.partition("Why")[2]
+    assert "not an error" in said and worst["state"] == "FAIL" and worst["name"] in said.partition("Why")[2]
     look = f"bitface predict FILE --model bitface/{summary['version']} --purpose demo --context research"
     assert said.splitlines()[-1].strip() == look
     line = "bitface/1 · BLOCKED · evidence synthetic · for demo in research · not live"
@@ -537,7 +537,7 @@ def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> No
     judged = bitface(copied, "data", "validate", "--json")
     quarantined = {row["sample_id"]: row["reason"] for row in json.loads(judged.stdout)["quarantined"]}
     assert quarantined == {
-        f"{made_up}-00": "it claims to show nobody, and is not what is drawn here with these parameters"
+        f"{made_up}-00": "it claims to be synthetic, but differs from what is rendered with these parameters"
     }
     with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
         assert ledger.consents(other) == ()
@@ -571,7 +571,7 @@ def test_faces_that_were_predicted_are_held_against_those_that_the_model_was_jud
     assert nothing.returncode == 2 and "predict --log" in nothing.stderr
     few = bitface(copied, "predict", str(next(stills.iterdir())), *asked, "--log")
     assert few.returncode == 0, few.stderr[-2000:]
-    assert "too few to tell drift" in bitface(copied, "drift", "--model", version).stderr
+    assert "too few to distinguish drift" in bitface(copied, "drift", "--model", version).stderr
     assert bitface(copied, "predict", str(stills), *asked, "--log").returncode == 0
     same = bitface(copied, "drift", "--model", version, "--json")
     assert same.returncode == 0, same.stderr[-2000:]
@@ -622,7 +622,7 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     (folder / "._face.png").write_bytes(b"\0\5\x16\7")
     allowed = bitface(project, "predict", str(folder), *model, *words)
     assert allowed.returncode == 2
-    assert "1 of 2 inputs could not be read, all others were; the first: 'broken.png'" in allowed.stderr
+    assert "1 of 2 inputs could not be read, all others were; first: 'broken.png'" in allowed.stderr
     assert "2 inputs: 1 abstained, 1 unreadable; 1 hidden or system file left out" in allowed.stderr
     broken, one = json.loads(allowed.stdout)
     assert (broken["status"], broken["faces"]) == ("unreadable", []) and broken["reason"]
@@ -662,7 +662,7 @@ def test_a_second_retrain_waits_for_its_turn_and_then_puts_an_alias_back_that_a_
         holding(ledger, "retrain", timedelta(minutes=5)),
     ):
         run = bitface(copied, "retrain", "--json", *SMALL)
-    assert run.returncode == 2 and "a retrain runs already" in run.stderr and "Traceback" not in run.stderr
+    assert run.returncode == 2 and "a retrain is already running" in run.stderr and "Traceback" not in run.stderr
     run = bitface(copied, "retrain", "--json", *SMALL)
     assert run.returncode == 0, run.stderr[-2000:]
     assert (

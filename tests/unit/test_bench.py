@@ -71,7 +71,7 @@ def bench(here=FAST, **changes):
         skipped=("openvino int8 cannot take landmark_net",),
         costs={one.network: COST for one in found},
         claims=claims_of(found, here, PARAMS.bench),
-        calibrated_on="random pictures of nobody",
+        calibrated_on="random pictures: there is no dataset",
         whole={"detector": Latency(p50_ms=9.0, p95_ms=12.0, rounds=5)},
     )
 
@@ -130,7 +130,7 @@ def test_the_strongest_rival_is_named_and_a_network_that_one_bit_does_not_win():
     )
     lost = replace(lost, costs={**lost.costs, "landmark_net": next(iter(lost.costs.values()))})
     assert bench_text(lost).endswith(
-        "one bit is not the fastest for landmark_net\ndetector                         9.00 ms (p95 12.00)"
+        "one-bit is not the fastest for landmark_net\ndetector                         9.00 ms (p95 12.00)"
     )
 
 
@@ -142,7 +142,7 @@ def test_rivals_are_chosen_by_name_and_an_unknown_one_is_refused():
     assert chosen_rivals("fp32, int8") == ("fp32", "int8")
     assert chosen_rivals(None) == tuple(RIVALS)
     for wrong in ("int4", "fp32,nope", " , "):
-        with pytest.raises(InputError, match="is no rival; --against takes torch, "):
+        with pytest.raises(InputError, match="--against takes torch, "):
             chosen_rivals(wrong)
 
 
@@ -186,7 +186,7 @@ def test_table_and_picture_are_kept_and_shown(tmp_path):
     assert shown.report.kind == "bench"
     assert shown.report.metrics["bench/face backbone 64/torch eager_fp32/ratio"] == 18.0
     title, caption = figures.caption_of(shown.report.figures[0])
-    assert title == "How long one face takes"
+    assert title == "Time per face"
     assert "logarithmic" in caption
 
 

@@ -184,12 +184,12 @@ def test_sets_out_of_fold_hold_what_they_are_made_to_hold() -> None:
 
 
 def test_a_remark_never_says_that_scores_stayed_where_the_judged_ones_were_changed() -> None:
-    """Each fold has a calibrator of its own: 'ECE 0.056 before, 0.068 after' stood beside 'scores needed no change'."""
+    """Each fold has a calibrator of its own: 'ECE 0.056 before, 0.068 after' stood beside 'scores needed no correction'."""
     apart = 0
     for seed in range(4):
         said = said_out_of_fold(out_of_fold(seed, people=18, sharpness=2.0), PARAMS)["one-bit"]
         changed = not np.array_equal(said.stills.before, said.stills.after)
-        if changed and "scores needed no change" in said.calibrator.remark:
+        if changed and "scores needed no correction" in said.calibrator.remark:
             apart += 1
             assert "judged out of fold, where" in said.calibrator.remark
     assert apart

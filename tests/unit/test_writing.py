@@ -161,7 +161,7 @@ def test_an_event_that_contradicts_the_record_takes_back_all_that_was_prepared(s
     wrong = of(stores, "a", "b")
     contradicting = [event.model_copy(update={"storage": "elsewhere"})]
     doubtful = Change(fill=wrong.fill, versioning="pin", enrolments=wrong.enrolments, events=contradicting)
-    with writing(stores, "test", 0) as writer, pytest.raises(IntegrityError, match="another content"):
+    with writing(stores, "test", 0) as writer, pytest.raises(IntegrityError, match="different content"):
         writer.change(doubtful)
     assert seen(stores) == before and stores.keys.pseudonym_of("b") is None
 
@@ -271,11 +271,11 @@ def test_without_an_exchange_a_kill_between_the_renames_is_mended(stores, rename
 def test_files_that_are_not_of_a_dataset_are_never_replaced(tmp_path: Path, stores) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"not of a dataset .*holiday.jpg"):
+    with pytest.raises(InputError, match=r"do not belong to a dataset .*holiday.jpg"):
         change(stores, "a")
     assert (tmp_path / "data" / "holiday.jpg").read_bytes() == b"x" and stores.keys.people() == 0
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="no dataset folder"):
+    with pytest.raises(InputError, match="not a dataset folder"):
         check_replaceable(tmp_path / "file")
 
 

@@ -70,7 +70,7 @@ def rotate(as_json: AsJson = False) -> None:
     from bitface.flows.wiring import open_tools
 
     count = open_tools().keys.rotate()
-    text = f"{count} keys are now wrapped by the new master key; if you keep it outside bitface, configure the new one as the master key from now on"
+    text = f"{count} keys are now wrapped by the new master key; if you keep it outside bitface, configure the new one from now on"
     emit({"rewrapped": count}, text, as_json)
 
 

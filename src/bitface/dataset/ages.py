@@ -71,11 +71,13 @@ def _fault(rows: dict[str, int]) -> str | None:
     if "under_18" in rows:
         return UNDER_AGE
     if "" in rows:
-        return f"row {rows['']} gives this person an age that cannot be read, so nobody knows that it is an adult; correct it"
+        return (
+            f"row {rows['']} gives this person an unreadable age, so the person is not shown to be an adult; correct it"
+        )
     if len(rows) > 1:
         numbers = sorted(rows.values())
         which = f"{', '.join(map(str, numbers[:-1][:4]))} and {numbers[-1]}"
-        return f"rows {which} give one person two values of age ({', '.join(rows)}); keep the right one"
+        return f"rows {which} give one person two different ages ({', '.join(rows)}); keep the correct one"
     return None
 
 

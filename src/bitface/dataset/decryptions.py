@@ -81,7 +81,7 @@ def read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise IntegrityError(f"'{path.name}' with the keys does not say where the log of openings ends") from error
+        raise IntegrityError(f"'{path.name}' with the keys does not record the end of the decryption log") from error
 
 
 def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
@@ -96,13 +96,13 @@ def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
         entry = _parsed(line)
         mac = str(entry.pop("mac", ""))
         if entry.get("number") != number or not hmac.compare_digest(mac, _mac(entry, before, key)):
-            found.append(f"line {old + number} of the log of openings was edited, or one before it is missing")
+            found.append(f"line {old + number} of the decryption log was edited, or an earlier line is missing")
             break
         before = mac
         macs.append(mac)
     for end in ends:
         if end.size > len(macs) or (end.size and macs[end.size - 1] != end.mac):
-            found.append(f"the log of openings had {end.size} authenticated lines once, and they are not all there")
+            found.append(f"the decryption log once had {end.size} authenticated lines and some are missing")
             break
     return found
 

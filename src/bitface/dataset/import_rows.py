@@ -89,12 +89,12 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     """
     if not manifest.is_file():
         raise InputError(
-            f"no manifest '{manifest.name}'; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
+            f"manifest '{manifest.name}' does not exist; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
         )
     table = read_table(read_text_file(manifest), COLUMNS)
     check_columns(table.name, table.columns, ignored)
     if not table.rows:
-        raise InputError(f"{table.name} has a header and no rows; nothing to import")
+        raise InputError(f"{table.name} has a header but no rows; add a row for each picture")
     return table
 
 
@@ -179,7 +179,7 @@ def _label(text: str) -> str:
 def _frame(raw: Mapping[str, str]) -> int:
     value = _number(raw, "frame") or 0.0
     if value != int(value):
-        raise InputError(f"frame {value:g} is not a whole number; count the frames of a clip 0, 1, 2, ...")
+        raise InputError(f"frame {value:g} is not a whole number; number the frames of a clip 0, 1, 2, ...")
     return int(value)
 
 

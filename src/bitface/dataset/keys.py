@@ -43,9 +43,7 @@ from bitface.faces.records import check_pseudonym, is_pseudonym, is_synthetic
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
 ERASED: Final = "erased at this person's wish, or at the end of a purpose; a new import does not bring anybody back"
-PUBLISHED: Final = (
-    "the published demo key, which protects nobody; give another one (`openssl rand -hex 32`), or none and one is made"
-)
+PUBLISHED: Final = "the published demo key, which protects no data; set a new one (`openssl rand -hex 32`), or unset it and one is created"
 _SUPPRESSED: Final = "erased "
 _MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
 _MASTER_BYTES: Final = 32
@@ -319,8 +317,8 @@ class KeyStore:
         path = self._evidence(run_id)
         if not path.is_file():
             raise InputError(
-                f"the evidence of run {run_id} is sealed, and its key is not on this installation; replay it where it was judged, ask "
-                f"there for a copy to read (`bitface gate open {run_id} --out FILE`), or restore the keys from their backup"
+                f"the evidence of run {run_id} is sealed, and its key is not on this installation; replay it where it was made, ask "
+                f"there for a readable copy (`bitface gate open {run_id} --out FILE`), or restore the keys from their backup"
             )
         key = self._key_in(path, run_id)
         self._note(evidence_read(run_id))
@@ -464,14 +462,14 @@ class KeyStore:
         if self.erasure_of(subject_id) is not None:
             raise RefusedError(ERASED)
         if self._pseudonym_of_id(subject_id) != pseudonym:
-            raise InputError("somebody was enrolled by another command meanwhile; run the same command again")
+            raise InputError("another command enrolled a person at the same time; run the same command again")
 
     def _next(self) -> bytes:
         """The master key that a rotation leads to."""
         given, place = self._given(), self._folder / _NEXT
         if given:
             if len(given) < 2:
-                raise InputError("the master key is kept elsewhere; give the next one in BITFACE_MASTER_KEY_NEXT")
+                raise InputError("the master key is kept outside bitface; set BITFACE_MASTER_KEY_NEXT to the new one")
             return given[1]
         write_once(place, secrets.token_bytes(_MASTER_BYTES))
         return place.read_bytes()
@@ -482,7 +480,7 @@ class KeyStore:
         for master in self._given() or (self._master(), *([place.read_bytes()] if place.is_file() else [])):
             with contextlib.suppress(InvalidUnwrap, ValueError):
                 return aes_key_unwrap(master, wrapped)
-        raise IntegrityError(f"the key of {whose} does not open with this master key; restore it")
+        raise IntegrityError(f"the key of {whose} cannot be decrypted with this master key; restore it")
 
     def _pseudonym_of_id(self, subject_id: str) -> str | None:
         if not self._has_master():
@@ -498,7 +496,7 @@ class KeyStore:
             return (seal or self._seal()).decrypt(sealed, [b"subject-id", person.encode()]).decode()
         except InvalidTag as error:
             raise IntegrityError(
-                f"the entry of person {person} does not open with this master key; restore it"
+                f"the entry of person {person} cannot be decrypted with this master key; restore it"
             ) from error
 
     def _index_secret(self) -> bytes:
@@ -511,15 +509,15 @@ class KeyStore:
 
     def _evidence(self, run_id: str) -> Path:
         if not _RUN.fullmatch(run_id):
-            raise IntegrityError("the bundle names no run whose key could be looked for; fetch it again")
+            raise IntegrityError("the bundle does not name its run, so its key cannot be found; fetch it again")
         return self._folder / "evidence" / run_id
 
     def _key_in(self, path: Path, run_id: str) -> bytes:
         text = path.read_text(encoding="utf-8")
         if text.startswith(_SUPPRESSED):
             raise RefusedError(
-                f"the evidence of run {run_id} was destroyed in erasure {text.removeprefix(_SUPPRESSED)}, since somebody in it was erased; "
-                "what was decided stands in the ledger"
+                f"the evidence of run {run_id} was destroyed in erasure {text.removeprefix(_SUPPRESSED)}, as a person in it was erased; "
+                "the decision remains in the ledger"
             )
         return self._unwrapped(bytes.fromhex(text), f"the evidence of run {run_id}")
 
@@ -540,7 +538,7 @@ class KeyStore:
             # Looked for again: another process may have made it meanwhile, and wrapped its first key by it.
             if wraps and not path.is_file():
                 raise IntegrityError(
-                    "the master key is missing but keys wrapped by it are here; restore it from its backup"
+                    "the master key is missing but keys wrapped by it exist; restore it from its backup"
                 )
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)

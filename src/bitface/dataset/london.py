@@ -39,7 +39,9 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
     elif (source / "london_faces_info.csv").is_file():
         entries = _published(source)
     else:
-        raise InputError("neither manifest.csv nor london_faces_info.csv in the source folder; is this the London Set?")
+        raise InputError(
+            "the source folder has neither manifest.csv nor london_faces_info.csv; check that this is the London Set"
+        )
     folder = SourceFolder(source)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
@@ -75,7 +77,7 @@ def _row(number: int, entry: Mapping[str, str], folder: SourceFolder) -> ImportR
     try:
         tone = monk_of_ita(float(_fact(entry, "ita"))) if _fact(entry, "ita") else None
     except ValueError as error:
-        raise InputError("ita is not a number") from error
+        raise InputError("ITA is not a number") from error
     return ImportRow(
         row=number,
         path=folder.file(entry["file"]),

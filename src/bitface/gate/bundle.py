@@ -137,7 +137,7 @@ def write_unsealed(path: Path, source: Path, unseal: Seal) -> str:
         raise _unreadable(source, error) from error
     if document["format"] != FORMAT:
         raise InputError(
-            f"'{source.name}' names pseudonyms, as bundles before format {FORMAT} do; retrain, and hand that one out"
+            f"'{source.name}' contains pseudonyms, as all bundles before format {FORMAT} do; retrain, and export that run's bundle"
         )
     write_atomically(path, packed({DOCUMENT: text_of(document), **rows}))
     return str(document["sha256"])
@@ -174,7 +174,7 @@ def _opened(path: Path, unseal: Seal | None) -> tuple[dict[str, Any], dict[str, 
         return document, rows
     if SEALED in rows:
         if unseal is None:
-            raise IntegrityError(f"the people in '{path.name}' are sealed; give what opens them")
+            raise IntegrityError(f"the rows about people in '{path.name}' are sealed; pass a function that opens them")
         rows = unpacked(unseal(rows[SEALED], document["digests"]["run"]), path.name)
     _check(_rows_sha256(rows) == document["people_sha256"], path)
     return document, rows
@@ -225,11 +225,11 @@ def _rows_sha256(rows: Mapping[str, bytes]) -> str:
 
 def _check(holds: bool, path: Path) -> None:
     if not holds:
-        raise IntegrityError(f"'{path.name}' is not the bundle that its digest names; fetch it again")
+        raise IntegrityError(f"'{path.name}' does not match its digest; fetch it again")
 
 
 def _unreadable(path: Path, error: Exception) -> IntegrityError:
-    return IntegrityError(f"no gate bundle can be read from '{path.name}' ({type(error).__name__})")
+    return IntegrityError(f"cannot read a gate bundle from '{path.name}' ({type(error).__name__})")
 
 
 def _sha256(data: bytes) -> str:

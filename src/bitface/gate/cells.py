@@ -1,4 +1,4 @@
-"""One judged figure of a gate: its four states keep "too few faces to know" apart from both yes and no."""
+"""One judged figure of a gate: its four states keep "too few faces to decide" apart from both yes and no."""
 
 from __future__ import annotations
 

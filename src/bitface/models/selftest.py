@@ -62,4 +62,4 @@ def _nobody(samples: int, frames: int) -> ClipTable:
 def check_nobody(table: ClipTable) -> None:
     """Raises InputError when a row belongs to a person or was not made for the self-test."""
     if not len(table) or (table.persons != "").any() or (table.splits != SPLIT).any():
-        raise InputError("a bundle's self-test must hold nobody's face; make its inputs with selftest_of()")
+        raise InputError("a bundle's self-test must not contain a real face; make its inputs with selftest_of()")

@@ -101,7 +101,7 @@ def chosen_rivals(against: str | None) -> tuple[str, ...]:
     names = tuple(RIVALS) if against is None else tuple(word.strip() for word in against.split(",") if word.strip())
     unknown = [name for name in names if name not in RIVALS] if names else ["nothing"]
     if unknown:
-        raise InputError(f"'{unknown[0]}' is no rival; --against takes {', '.join(RIVALS)}")
+        raise InputError(f"unknown runtime '{unknown[0]}'; --against takes {', '.join(RIVALS)}")
     return names
 
 

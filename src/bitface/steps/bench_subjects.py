@@ -77,7 +77,7 @@ def faces_of_nobody(seed: int, count: int) -> Faces:
     return Faces(
         crops=selftest_crops(seed, samples=count, frames=1).crops,
         landmarks=rng.normal(size=(count, 1, 478, 3)).astype(np.float32),
-        whose="random pictures of nobody: there is no dataset",
+        whose="random pictures: there is no dataset",
     )
 
 

@@ -23,7 +23,7 @@ from bitface.errors import BitfaceError, InputError
 from bitface.ledger.ledger import Ledger
 
 _LINES_MAX: Final = 20
-_CLASH: Final = "another event of that id is on record or in an earlier line; give every event its own id"
+_CLASH: Final = "another event with this id is on record or in an earlier line; give every event its own id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +79,20 @@ class BroughtConsents:
         told, said = self.document(), "would be recorded" if dry_run else "recorded"
         lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
         more = len(self.rejected) - _LINES_MAX
-        lines += [f"... and {more} more lines at fault; --json lists all"] if more > 0 else []
+        lines += [f"... and {more} more invalid lines; --json lists all"] if more > 0 else []
         if self.known:
             closed = (
-                f", {told['closing']} of them closing, of {told['people_closed']} people" if told["closing"] else ""
+                f", {told['closing']} of them ending consents of {told['people_closed']} people"
+                if told["closing"]
+                else ""
             )
-            lines.append(f"consents of people who are here: {len(self.known)} new events {said}{closed}")
+            lines.append(f"consents of people on record: {len(self.known)} new events {said}{closed}")
         lines += [
-            f"{self.name} line {line}: dated ahead of this machine's clock; what closes a consent counts from now"
+            f"{self.name} line {line}: dated in the future by this machine's clock; a withdrawal takes effect now"
             for line in self.ahead[:_LINES_MAX]
         ]
         lines += [
-            f"{self.name} line {line}: closes a consent of somebody who is not here; is the id mistyped?"
+            f"{self.name} line {line}: ends a consent of a person who is not on record; check the id"
             for line in self.strangers[:_LINES_MAX]
         ]
         return lines
@@ -99,7 +101,7 @@ class BroughtConsents:
         """Raises InputError where a line that may be a withdrawal of somebody who is here could not be read."""
         if self.unheard is not None:
             raise InputError(
-                f"{self.name} {self.unheard}: it is of somebody who is here and may be a withdrawal; correct it and import again, "
+                f"{self.name} {self.unheard}: it concerns a person on record and may be a withdrawal; correct it and import again, "
                 "or use `bitface consent withdraw`"
             )
 

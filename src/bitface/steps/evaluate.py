@@ -108,7 +108,7 @@ def said_of_held_out(judged: ClipTable, models: Path, runtime: Runtime) -> dict[
     from bitface.training.loop import load_model, predict_scores
 
     if not len(judged):
-        raise InputError("no gate person is left after validation; bring people of split gate, or a smaller set")
+        raise InputError("validation left no gate people; add people with split gate")
     stills, twin = apex_stills(judged), load_model(models / "float")
     calibrator = twin.calibration()
     scores = calibrator.probabilities(logit_of(predict_scores(twin, judged)))

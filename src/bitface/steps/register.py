@@ -131,7 +131,7 @@ def _other_limits(run: Run, ledger: Ledger) -> str | None:
     if not other:
         return None
     return (
-        f"judged by other limits than the policy in force: {'; '.join(other)}. Retrain by that policy, or put these limits into force: "
+        f"judged by limits that differ from the policy in force: {'; '.join(other)}. Retrain under that policy, or adopt these limits: "
         "bitface policy adopt"
     )
 
@@ -294,14 +294,14 @@ def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
     """The worst and the best served group with their people, in a line, of those that have enough people for the gate to judge."""
     known = {key: figure for key, figure in evaluation.groups.accuracy.items() if key[1] != "unknown"}
     if len(known) < 2:
-        return "no two groups are known; nothing can be said"
+        return "fewer than two groups are known, so groups cannot be compared"
     open_ = {
         (cell.attribute, cell.slice)
         for cell in cells
         if cell.kind == "slice" and not cell.emotion and cell.state is State.INSUFFICIENT
     }
     judged = {key: figure for key, figure in known.items() if key not in open_}
-    left_out = f"; {len(known) - len(judged)} groups have too few people to say" if len(judged) < len(known) else ""
+    left_out = f"; {len(known) - len(judged)} groups have too few people to compare" if len(judged) < len(known) else ""
     if len(judged) < 2:
         people = sorted(figure.persons for figure in known.values())
         return f"groups of {people[0]} to {people[-1]} people are too small to compare"

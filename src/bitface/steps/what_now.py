@@ -15,14 +15,14 @@ _FIELDS: Final = ("name", "kind", "emotion", "attribute", "slice", "metric", "va
 _COUNTS: Final = ("n", "persons", "n_needed", "persons_needed", "reason")
 _REMEDIES: Final = {
     "emotion": "train with more people who show {what}, or longer (training.epochs)",
-    "slice": "train with more people of {what}: it is too often wrong for them",
-    "disparity": "train with more people of {what}: others are served better",
+    "slice": "train with more people of {what}: the model is wrong too often for them",
+    "disparity": "train with more people of {what}: the model works better for others",
     "binarization": "train longer (training.epochs) or wider (training.channels): one bit costs too much against the float twin",
-    "latency": "make it smaller (training.channels), or run it on a faster machine: it was too slow here, and neighbours do not count",
-    "explanation": "look at the maps (`make ui`, reports/explain.json): they do not add up, or lie beside the face",
-    "consent": "run `bitface retrain` again: somebody's consent ended meanwhile, and a new run leaves them out",
-    "window": "train with people like those who were predicted of late: it learned from others",
-    "champion": "nothing must be done: it is worse than the champion, which stays",
+    "latency": "use a smaller model (training.channels) or a faster machine: it is too slow (other processes are not counted)",
+    "explanation": "inspect the maps (`make ui`, reports/explain.json): they do not add up, or fall outside the face",
+    "consent": "run `bitface retrain` again: a consent ended during the run, and a new run excludes that person",
+    "window": "train with people like those recently predicted: the training people differ from them",
+    "champion": "no action is needed: the candidate is worse than the champion, which stays live",
 }
 """What mends a cell that failed, by its kind."""
 
@@ -41,7 +41,7 @@ def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_
     """What a person can do after a run of this profile, a sentence each. `people_judged`: how many people judged its version."""
     steps = [*_mended(causes), *_more_people(causes, people_judged)]
     if profile == "quick" and status.evidence == "synthetic":
-        steps.append("run the default profile, which has more people to train and to judge: `make retrain`")
+        steps.append("run the default profile, which trains and judges on more people: `make retrain`")
     return [*steps, f"see every figure: `bitface gate show {status.run_id}`, or `make ui` and then run {status.run_id}"]
 
 
@@ -57,22 +57,22 @@ def what_now(summary: Mapping[str, Any]) -> str:
     width = max((len(one["name"]) for one in shown[:_SHOWN]), default=0)
     lines += [f"  {one['name']:<{width}}  {_figure(one)}" for one in shown[:_SHOWN]]
     lines += [f"  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
-    lines += ["  no required figure was judged"] if not shown else []
+    lines += ["  no required cell was judged"] if not shown else []
     lines += ["", "What to do next", *(f"  - {step}" for step in summary["next_steps"])]
-    return "\n".join([*lines, "", "How to look at it all the same", f"  {summary['use']}"])
+    return "\n".join([*lines, "", "How to try this version anyway", f"  {summary['use']}"])
 
 
 def _meaning(
     summary: Mapping[str, Any], causes: Sequence[Mapping[str, Any]], blocking: Sequence[Mapping[str, Any]]
 ) -> str:
     where = f"bitface/{summary['version']}"
-    done = "This is the gate's answer and no crash: the run is complete, and everything it found is on record."
+    done = "The run completed normally and all results are recorded; this is the gate's decision, not an error."
     if blocking or not causes:
-        return f"{done} {where} does not go live, because {_counted(len(blocking), 'required figure')} not hold."
-    left = f"too few people were judged to say yes or no to {_counted(len(causes), 'required figure', verb='')}"
+        return f"{done} {where} does not go live, because {_counted(len(blocking), 'required cell')} not pass."
+    left = f"too few people were judged to decide {_counted(len(causes), 'required cell', verb='')}"
     if summary["alias"] == "demo":
-        return f"{done} Nothing required fails, and {left}: so {where} is not champion, and is the demo, for --purpose demo alone."
-    return f"{done} {where} does not go live: nothing required fails, and {left}."
+        return f"{done} No required cell fails, but {left}. So {where} is not the champion; it is the demo, for --purpose demo only."
+    return f"{done} {where} does not go live: no required cell fails, but {left}."
 
 
 def _counted(count: int, what: str, verb: str = "do") -> str:
@@ -87,13 +87,13 @@ def _figure(cause: Mapping[str, Any]) -> str:
         return f"{cause['state']}: {cause['reason']}"
     spread = "" if cause["lo"] is None else f" ({cause['lo']:.3f} to {cause['hi']:.3f})"
     people = f", {cause['persons']} people" if cause["persons"] else ""
-    figure = f"{cause['state']}: {cause['value']:.3f}{spread}; {cause['bound']} {cause['limit']:.3f} is asked{people}"
+    figure = f"{cause['state']}: {cause['value']:.3f}{spread}; {cause['bound']} {cause['limit']:.3f} required{people}"
     if cause["state"] != "INSUFFICIENT":
         return figure
     needed = cause["persons_needed"]
     if not cause["persons"]:
         return figure
-    return f"{figure}; about {needed} would decide" if needed else f"{figure}; it lies on the limit"
+    return f"{figure}; about {needed} people would decide" if needed else f"{figure}; the value is at the limit"
 
 
 def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -103,7 +103,7 @@ def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
         if one["state"] == "FAIL":
             by_kind.setdefault(one["kind"], []).append(one)
     steps = [
-        _REMEDIES.get(kind, f"see what {', '.join(one['name'] for one in own)} asks and why it fails").format(
+        _REMEDIES.get(kind, f"see what {', '.join(one['name'] for one in own)} requires and why it fails").format(
             what=", ".join(dict.fromkeys(_about(one) for one in own))
         )
         for kind, own in by_kind.items()
@@ -127,11 +127,9 @@ def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> lis
         return []
     times = sorted(one["persons_needed"] / one["persons"] for one in open_)
     half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))
-    said = f"judge more people than {people_judged}: about {half} would decide half of the open figures, about {most} nine in ten"
+    said = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
     slices = [one for one in open_ if one["slice"]]
     if not slices:
         return [said]
     least = min(slices, key=lambda one: one["persons"])
-    return [
-        f"{said}; of {_about(least)} there were {least['persons']}, and about {least['persons_needed']} would decide"
-    ]
+    return [f"{said}; {_about(least)} had {least['persons']}, and about {least['persons_needed']} would decide it"]

@@ -42,7 +42,7 @@ def overview_figure(
     """
     faces = landmark_shares(summary.mean_absolute)[[summary.emotions.index(emotion) for emotion in shown]]
     caption = (
-        f"Groups: {metric} with intervals over people, marked with the worst that the gate found of it or of "
+        f"Groups: {metric} with intervals over people, marked with the worst gate result for it or for "
         "its gap to all others; orange is the floor. Speed: one face, one thread, median and 95th percentile. Faces: percent of "
         f"attribution per landmark, darker is more. {provenance(summary)}"
     )

@@ -136,10 +136,12 @@ class MlflowTracking:
         said = []
         for run in self._store.running():
             ours = run.data.tags.get(RUN_TAG, "")
-            note = "**Interrupted.** The process that ran it ended without a word; run the same command to go on."
+            note = (
+                "**Interrupted.** The process that ran it ended unexpectedly; run the same command again to continue."
+            )
             self._store.log_tags(run.info.run_id, {"mlflow.note.content": note})
             self._store.client.set_terminated(run.info.run_id, "KILLED")
-            said.append(f"run {ours} was left running by a process that is gone; it is closed as killed")
+            said.append(f"run {ours} was left open by a process that ended; it is now marked as killed")
         return tuple(said)
 
     def log_report(self, report: TrackedReport) -> str:

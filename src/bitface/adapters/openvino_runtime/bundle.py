@@ -88,7 +88,7 @@ def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
 
     if isinstance(network, RandomLandmarkNet | RandomFaceNet):
         if network.spec.precision != "one-bit":
-            raise InputError("only a one-bit network is shipped; export the one-bit model of the pair")
+            raise InputError("only one-bit networks can be exported; export the one-bit model of the pair")
         for name in (GRAPH, WEIGHTS):
             (folder / name).unlink(missing_ok=True)
         head = readout(network, np.ones(network.spec.features, np.int8)).arrays()
@@ -100,7 +100,7 @@ def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
         write_face_graph([trunk for trunk, _ in faces], folder)
         return _heads_of(network, [head for _, head in faces])
     if not landmarks:
-        raise InputError(f"a {network.name} has no exported form")
+        raise InputError(f"{network.name} networks cannot be exported")
     write_landmark_graph([trunk for trunk, _ in landmarks], folder)
     return {**_heads_of(network, [head for _, head in landmarks]), **_scale_of(cast("LandmarkClipNet", members[0]))}
 
