@@ -22,7 +22,7 @@ from PIL import Image
 from bitface.cli import main
 from bitface.consent.known_sources import synthetic_consents
 from bitface.dataset.index import read_index
-from bitface.dataset.locks import alone
+from bitface.dataset.locks import exclusive
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime.now(UTC)
@@ -180,7 +180,7 @@ def test_an_import_that_finds_another_writer_says_who_and_exits_2(run, source, p
     params = (ROOT / "params.yaml").read_text()
     (project / "params.yaml").write_text(re.sub(r"writer_wait_s: \d+", "writer_wait_s: 0", params))
     monkeypatch.setenv("BITFACE_PARAMS", str(project / "params.yaml"))
-    with alone(project / "data", "bitface retrain", 0):
+    with exclusive(project / "data", "bitface retrain", 0):
         code, _, error = run("data", "import", source.rows("a1.png,p1,fear"), "--format", "folder")
     assert code == 2 and "data is being written by bitface retrain" in error[0] and "since 20" in error[0]
     assert state(project) == {}

@@ -28,7 +28,7 @@ from bitface.steps.bench import (
     claims_of,
 )
 from bitface.steps.bench_report import bench_document, bench_text, report_bench
-from bitface.steps.bench_subjects import faces_of_nobody, make_subjects
+from bitface.steps.bench_subjects import make_subjects, random_faces
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 COST = Cost(one_bit_weights=8, int8_weights=2, float_weights=3, one_bit_macs=2_500_000, int8_macs=40_000, float_macs=0)
@@ -192,7 +192,7 @@ def test_table_and_picture_are_kept_and_shown(tmp_path):
 
 @pytest.mark.parametrize("subject", list(make_subjects(PARAMS.training, PARAMS.bench, 1)), ids=lambda one: one.name)
 def test_stills_for_other_runtimes_are_answered_as_clips_of_one_frame(subject):
-    faces = faces_of_nobody(2, 3)
+    faces = random_faces(2, 3)
     column = torch.from_numpy(faces.crops if subject.twin.reads == "crops" else faces.landmarks)
     ones = torch.ones(3, dtype=torch.int64)
     for network in (subject.twin, subject.one_bit):

@@ -97,7 +97,7 @@ def import_(
         behind = clock_warning(ledger, at)
         if not dry_run:
             said.record(read_notices(source / "notices"), ledger)
-        with said.told_beside(dry_run):
+        with said.naming_recorded_events(dry_run):
             brought = brought_source(format_, files, said, ledger, at)
             pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
             writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
@@ -109,7 +109,7 @@ def import_(
     text = [_import_text(done), *said.text(dry_run)]
     text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
     emit(asdict(done) | beside, "\n".join(text), as_json)
-    said.check_heard()
+    said.check_no_unread_withdrawal()
     brought.check_no_child_is_here(tools.keys)
 
 

@@ -55,7 +55,7 @@ class DecryptionLog:
             "process": os.getpid(),
             "person": person,
         }
-        with _alone_in(self._path) as descriptor:
+        with _locked(self._path) as descriptor:
             end = max(_end_of(descriptor), read_head(self._head) or _NOTHING, key=lambda one: one.size)
             numbered = {**entry, "number": end.size + 1}
             mac = _mac(numbered, end.mac, key)
@@ -108,7 +108,7 @@ def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
 
 
 @contextmanager
-def _alone_in(path: Path) -> Iterator[int]:
+def _locked(path: Path) -> Iterator[int]:
     """The file, opened to append, while no other process appends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from bitface.dataset.ages import NUMBER, SaidAge, closed_people, minors, plain, years_of
+from bitface.dataset.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
 from bitface.dataset.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import id_or_none, normal_id
@@ -121,13 +121,13 @@ def minors_of(table: Table) -> frozenset[str]:
     return minors(_ages(table))
 
 
-def _ages(table: Table) -> Iterator[SaidAge]:
+def _ages(table: Table) -> Iterator[StatedAge]:
     """What each row says of an age, whatever else is wrong with the row."""
     for row in table.rows:
         text = row.values.get("age", "")
         subject = id_or_none(row.values["subject_id"]) if text else None
         if subject is not None:
-            yield SaidAge(subject=subject, row=row.number, text=text)
+            yield StatedAge(subject=subject, row=row.number, text=text)
 
 
 def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:

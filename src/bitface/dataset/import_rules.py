@@ -100,7 +100,7 @@ def record_from(rows: Sequence[ImportRow], person: str, known: SubjectRecord | N
         self_reported=True,
         evidence="real",
     )
-    changes: dict[str, Any] = {name: value for row in rows for name, value in _said(row).items()}
+    changes: dict[str, Any] = {name: value for row in rows for name, value in _stated(row).items()}
     return replace(base, **changes)
 
 
@@ -115,7 +115,7 @@ def corrections_of_person(
             row=row.row, change=f"{FACTS[name]} {_word(getattr(known, name))} is now {_word(getattr(after, name))}"
         )
         for row in rows
-        for name in _said(row)
+        for name in _stated(row)
         if getattr(known, name) != getattr(after, name)
     )
 
@@ -135,7 +135,7 @@ def corrected_sample(
 
 def _contradiction(rows: Sequence[ImportRow]) -> str | None:
     for name, column in FACTS.items():
-        first = _first_of_each((_said(row)[name], row) for row in rows if name in _said(row))
+        first = _first_of_each((_stated(row)[name], row) for row in rows if name in _stated(row))
         if len(first) > 1:
             which = f"{_numbers(first.values())} give one person two values of {column}"
             return f"rows {which} ({', '.join(map(str, first))}); keep the correct one"
@@ -163,7 +163,7 @@ def _of_one_file(rows: Sequence[ImportRow]) -> list[QuarantinedRow]:
     ]
 
 
-def _said(row: ImportRow) -> Mapping[str, Any]:
+def _stated(row: ImportRow) -> Mapping[str, Any]:
     """The facts that a row states, also that one is not known."""
     facts = {name: getattr(row, name) for name in FACTS}
     return {name: value for name, value in facts.items() if value not in _UNKNOWN or name in row.cleared}

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from bitface.dataset.files import write_atomically, write_once
-from bitface.dataset.locks import alone
+from bitface.dataset.locks import exclusive
 from bitface.dataset.subject_ids import folded_id, id_or_none, normal_id
 from bitface.dataset.suppression import (
     BOOK,
@@ -135,13 +135,13 @@ class KeyStore:
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
-        with self._alone():
+        with self._exclusive():
             for enrolment in enrolments:
                 self._keep(enrolment)
 
     def forget(self, people: Sequence[str]) -> None:
         """Takes back enrolments that came to nothing: no data and no consent of these pseudonyms was ever stored."""
-        with self._alone():
+        with self._exclusive():
             for person in people:
                 path = self._folder / "people" / f"{check_pseudonym(person)}.json"
                 if path.is_file():
@@ -219,7 +219,7 @@ class KeyStore:
         path = self._folder / "people" / f"{check_pseudonym(person)}.json"
         if is_synthetic(person) or not self._has_master():
             return False
-        with self._alone():
+        with self._exclusive():
             stays = remains or self.remains_of(person, erasure_id)
             self._suppress([stays] if stays else [])
             sealed = self._sealed_id(person)
@@ -245,7 +245,7 @@ class KeyStore:
         if not self._has_master():
             return 0
         before = len(self.suppression().people)
-        with self._alone():
+        with self._exclusive():
             self._suppress(people_of(document, name, self._index_secret()))
         return len(self.suppression().people) - before
 
@@ -279,7 +279,7 @@ class KeyStore:
         path = self._day(day)
         if not path.exists():
             self._master()
-            with self._alone():
+            with self._exclusive():
                 # Of two processes that make it at once, the first counts for both.
                 write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode())
         return self._unwrapped(bytes.fromhex(path.read_text(encoding="utf-8")), f"day {day}")
@@ -302,7 +302,7 @@ class KeyStore:
         """
         path = self._evidence(run_id)
         self._master()
-        with self._alone():
+        with self._exclusive():
             if renew and path.exists() and run_id not in self.sealed_runs():
                 path.unlink()
             write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_EVIDENCE_BYTES)).hex().encode())
@@ -336,7 +336,7 @@ class KeyStore:
     def destroy_evidence(self, run_id: str, erasure_id: str) -> None:
         """Destroys the key of a run's evidence: no copy of it, wherever it lies, can be read any more, and none is sealed again."""
         if self._has_master():
-            with self._alone():
+            with self._exclusive():
                 write_atomically(self._evidence(run_id), f"{_SUPPRESSED}{erasure_id}".encode())
 
     def evidence_names(self, *, published: bool) -> bytes:
@@ -370,7 +370,7 @@ class KeyStore:
             InputError: the master key is kept elsewhere, and the next one is not given. IntegrityError: a key opens with neither.
         """
         self._master()
-        with self._alone():
+        with self._exclusive():
             return self._rotated(self._next())
 
     def _note(self, whose: str) -> None:
@@ -442,11 +442,11 @@ class KeyStore:
         return None
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         """Keeps other writers of keys out: none may wrap a key by a master key that is just replaced. What one that was killed left half
         written goes first, since it may hold a key.
         """
-        with alone(self._folder, "a command that writes keys", _WAIT_S):
+        with exclusive(self._folder, "a command that writes keys", _WAIT_S):
             for part in self._folder.glob("*/.*.part"):
                 part.unlink(missing_ok=True)
             yield

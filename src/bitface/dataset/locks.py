@@ -24,7 +24,7 @@ class BusyError(InputError):
 
 
 @contextmanager
-def alone(folder: Path, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Keeps every other writer of a folder out, whichever process, installation or thread it belongs to.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bitface.dataset.ages import SaidAge, closed_people, years_of
+from bitface.dataset.ages import StatedAge, closed_people, years_of
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, ancestry_of, gender_of
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import normal_id
@@ -45,10 +45,10 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
     folder = SourceFolder(source)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
-    ages: list[SaidAge] = []
+    ages: list[StatedAge] = []
     for number, entry in enumerate(entries, start=1):
         try:
-            ages.append(SaidAge(subject=_subject(entry), row=number, text=_fact(entry, "age")))
+            ages.append(StatedAge(subject=_subject(entry), row=number, text=_fact(entry, "age")))
             usable.append(_row(number, entry, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=number, reason=str(error)))

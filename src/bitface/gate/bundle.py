@@ -188,20 +188,20 @@ def _checked(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     _check(document["format"] in _RULES_OF, path)
     if document["format"] == FORMAT:
         _check(text == text_of(document) and data == packed({DOCUMENT: text, **members}), path)
-        _check(_sha256(_canonical(_told(document)).encode()) == document["sha256"], path)
+        _check(_sha256(_canonical(_covered(document)).encode()) == document["sha256"], path)
     return document, members
 
 
 def _check_former(document: Mapping[str, Any], rows: Mapping[str, bytes], path: Path) -> None:
     """The digest of formats 5 and 6 covers the document and the values of arrays."""
-    digest = hashlib.sha256(_canonical(_told(document)).encode())
+    digest = hashlib.sha256(_canonical(_covered(document)).encode())
     for name, array in sorted(arrays_of(rows).items()):
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     _check(digest.hexdigest() == document["sha256"], path)
 
 
-def _told(document: Mapping[str, Any]) -> dict[str, Any]:
+def _covered(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the digest of a document covers."""
     return {name: value for name, value in document.items() if name != "sha256"}
 

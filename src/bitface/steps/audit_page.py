@@ -47,7 +47,7 @@ def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: date
         status=about[0] if len(about) == 1 else "",
         title=title,
         lead=lead,
-        asked_at=_told(at.isoformat()),
+        asked_at=_display(at.isoformat()),
         standing=f"{end}; it {'is intact' if found.intact else 'FAILS verification'}.",
         tables=[_table(kind, records, report) for kind in dict.fromkeys(record["kind"] for record in records)],
     )
@@ -94,7 +94,7 @@ def _table(kind: str, records: Records, report: Any) -> Any:
     names = [name for name in dict.fromkeys(name for record in own for name in record) if name != "kind"]
     told = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
     heads = [name.replace("_", " ") for name in told]
-    rows = [[_told(record.get(name)) for name in told] for record in own]
+    rows = [[_display(record.get(name)) for name in told] for record in own]
     if len(told) > 1 and (len(rows) == 1 or len(heads) > _COLUMNS_MAX >= len(rows)):
         # A sheet is too narrow for them: fields go down, records across.
         rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
@@ -103,13 +103,13 @@ def _table(kind: str, records: Records, report: Any) -> Any:
     return report.ReportTable(heading=_capital(kind), caption=counted, columns=heads, rows=rows)
 
 
-def _told(value: Any) -> str:
+def _display(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_told(one)}" for name, one in value.items())
+        return ", ".join(f"{name}: {_display(one)}" for name, one in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(_told, value))
+        return ", ".join(map(_display, value))
     return "" if value is None else _moment(str(value))
 
 

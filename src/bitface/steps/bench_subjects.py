@@ -69,7 +69,7 @@ def faces_of_people(table: ClipTable, count: int) -> Faces:
     )
 
 
-def faces_of_nobody(seed: int, count: int) -> Faces:
+def random_faces(seed: int, count: int) -> Faces:
     """Smooth random pictures, and landmarks around nothing."""
     from bitface.models.selftest import selftest_crops
 
@@ -91,7 +91,7 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     from bitface.training.seeds import repeatable
 
     with repeatable(seed, 1):
-        domain = DOMAINS[training.architecture].of(_nobody(seed), training, seed)
+        domain = DOMAINS[training.architecture].of(_random_clips(seed), training, seed)
 
         def network_of(precision: Precision) -> ClipNet:
             if training.heads == "shared":
@@ -110,7 +110,7 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     return pair
 
 
-def _nobody(seed: int) -> Any:
+def _random_clips(seed: int) -> Any:
     from bitface.models.selftest import selftest_crops
 
     table = selftest_crops(seed)

@@ -212,7 +212,7 @@ def _paired(change: Change, own: _Answers, other: _Answers, direction: NDArray[n
     )
 
 
-def told(cells: Sequence[Cell]) -> dict[str, Any] | None:
+def counterfactual_summary(cells: Sequence[Cell]) -> dict[str, Any] | None:
     """What the gate found of changed faces, for a run's summary; None where nobody was asked."""
     asked = {
         cell.name.split("/", 1)[1]: cell for cell in cells if cell.kind == "counterfactual" and cell.value is not None

@@ -23,10 +23,11 @@ from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.artefacts import Outcome
-from bitface.steps.counterfactual import told
+from bitface.steps.counterfactual import counterfactual_summary
 from bitface.steps.course import Course
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.export import Exported
+from bitface.steps.guidance import causes_of, next_steps
 from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.promote import go_live, rule_of, stand_in
@@ -34,7 +35,6 @@ from bitface.steps.reconcile import keep_shown, project_aliases
 from bitface.steps.release import CARD, release_bundle
 from bitface.steps.summary import exit_code, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Calibrated, model_facts
-from bitface.steps.what_now import causes_of, next_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +208,7 @@ def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course
         "explain": findings.explanation.figures(),
         "explanation": findings.explanation.sentence(),
         "fairness": fairness_sentence(evaluation, decision.decision.cells),
-        "counterfactual": told(decision.decision.cells),
+        "counterfactual": counterfactual_summary(decision.decision.cells),
         "privacy": {"membership_auc": _rounded(evaluation.membership)},
         "calibration": evaluation.calibration["one-bit"].document(),
         "action_units": units.document() if units else None,
@@ -358,7 +358,7 @@ def _run_metrics(outcome: Outcome) -> dict[str, float]:
     findings, bundle, decision = outcome.findings, outcome.model.bundle, outcome.decided.decision
     evaluation, explanation, transferred = findings.evaluation, findings.explanation, findings.transferred
     metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
-    for name, cell in (told(decision.cells) or {"cells": {}})["cells"].items():
+    for name, cell in (counterfactual_summary(decision.cells) or {"cells": {}})["cells"].items():
         metrics |= with_interval(metric_name("counterfactual", *name.split("/")), cell["value"], cell["lo"], cell["hi"])
     metrics |= {metric_name("explain", name): value for name, value in explanation.figures().items()}
     for name, found in bundle.latency().items():

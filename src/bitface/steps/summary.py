@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from bitface.dataset.files import write_atomically
 from bitface.ledger.ledger import Ledger
+from bitface.steps.guidance import guidance_text
 from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run
-from bitface.steps.what_now import what_now
 
 _SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
 
@@ -70,7 +70,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     """Ten seconds of reading: the decision, then one line per question an adopter asks."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
-    said = what_now(summary)
+    said = guidance_text(summary)
     return "\n".join([*lines, "", said] if said else lines)
 
 

@@ -84,7 +84,7 @@ class Entry:
     ledger: Ledger
 
     @property
-    def knows_nobody(self) -> bool:
+    def has_nothing_to_match(self) -> bool:
         """Whether no picture can be of somebody who left, or is on record."""
         return not self.asked.gone.people and not self.record.samples
 
@@ -175,7 +175,7 @@ def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at:
 
 def _unseen(rows: Sequence[ImportRow], read: ReadImage, entry: Entry, context: str) -> list[ImportRow]:
     """The rows of people all of whose pictures may be judged. Pictures are read one at a time: they are large."""
-    if entry.knows_nobody:
+    if entry.has_nothing_to_match:
         return list(rows)
     gone = {row.subject_id for row in rows if not entry.may_judge(row, read(row.path, f"row {row.row}"), context)}
     return [row for row in rows if row.subject_id not in gone]

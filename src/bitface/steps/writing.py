@@ -23,7 +23,7 @@ from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import Enrolment, KeyStore
-from bitface.dataset.locks import alone
+from bitface.dataset.locks import exclusive
 from bitface.dataset.manifest import write_manifest
 from bitface.dataset.shards import drawn_shards
 from bitface.dataset.swap import check_replaceable, mend, put_in_place, version_of
@@ -212,7 +212,7 @@ def writing(
         BusyError: another writer holds it, and was not done within `wait_s` seconds.
     """
     real = replace(stores, data=stores.data.resolve())
-    with alone(real.data, doing, wait_s, tell):
+    with exclusive(real.data, doing, wait_s, tell):
         writer = Writer(real, tell)
         writer.settle()
         yield writer

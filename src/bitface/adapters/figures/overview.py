@@ -66,10 +66,10 @@ def overview_figure(
             draw_map(panel, faces[column], mesh, norm)
             panel.set_title(emotion, loc="center", pad=2)
 
-    return draw_page(title, caption, sum(heights), draw, path, details=_said(findings))
+    return draw_page(title, caption, sum(heights), draw, path, details=_findings_text(findings))
 
 
-def _said(findings: Sequence[FindingRow]) -> str:
+def _findings_text(findings: Sequence[FindingRow]) -> str:
     if not findings:
         return "Every required cell passes."
     return "Required cells that do not pass: " + ", ".join(f"{row.name} {row.state}" for row in findings) + "."

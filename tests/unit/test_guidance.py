@@ -13,9 +13,9 @@ from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, Question, State, judged, not_run
 from bitface.gate.decision import decide
 from bitface.ledger.status import ModelStatus
+from bitface.steps.guidance import causes_of, guidance_text, next_steps
 from bitface.steps.model_choice import command_for
 from bitface.steps.summary import exit_code, time_words
-from bitface.steps.what_now import causes_of, next_steps, what_now
 
 ROOT = Path(__file__).resolve().parents[2]
 STATUS = ModelStatus(
@@ -67,11 +67,11 @@ def summary(*cells: Cell, alias: str | None = None, profile: str = "default") ->
 
 
 def test_a_promoted_run_has_no_such_lines() -> None:
-    assert what_now(summary(cell("emotion", 0.80, 0.90))) == ""
+    assert guidance_text(summary(cell("emotion", 0.80, 0.90))) == ""
 
 
 def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -> None:
-    said = what_now(
+    said = guidance_text(
         summary(
             cell("emotion", 0.50, 0.60),
             cell("slice", 0.50, 0.70, 12, "skin_tone:monk_8_10"),
@@ -96,21 +96,21 @@ def test_a_held_run_says_how_many_people_would_decide_it_overall_and_of_the_smal
     needed = {one["name"]: one["persons_needed"] for one in found["gate"]["causes"]}
     assert f"age band 18 29 had 9, and about {needed['slice/age_band:18_29']} would decide" in people
     assert "judge more than 40 people" in people and "default profile" in profile and "make ui" in look
-    said = what_now(found)
+    said = guidance_text(found)
     assert "no required cell fails" in said and f"about {needed['emotion/anger']} would decide" in said
 
 
 def test_a_demo_says_that_it_is_no_champion_and_is_used_without_being_named() -> None:
-    said = what_now(summary(cell("emotion", 0.70, 0.90), alias="demo", profile="quick"))
+    said = guidance_text(summary(cell("emotion", 0.70, 0.90), alias="demo", profile="quick"))
     assert "No required cell fails" in said and "not the champion" in said and "--purpose demo only" in said
     assert said.splitlines()[-1].strip() == "bitface predict FILE --purpose demo --context research"
 
 
 def test_what_could_not_be_judged_and_a_gate_without_cells_are_said_too() -> None:
     question = Question(name="latency/p50", kind="latency", metric="p50_ms", required=True)
-    said = what_now(summary(not_run(question, "no latency was measured")))
+    said = guidance_text(summary(not_run(question, "no latency was measured")))
     assert "1 required cell does not pass" in said and "latency/p50: not judged: no latency was measured" in said
-    assert "no required cell was judged" in what_now(summary())
+    assert "no required cell was judged" in guidance_text(summary())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_only_a_quick_run_is_content_with_a_demo(decision: str, alias: str | Non
 
 def test_a_figure_on_its_limit_does_not_ask_for_people() -> None:
     found = summary(cell("emotion", 0.70, 0.80))
-    assert "the value is at the limit" in what_now(found) and State.INSUFFICIENT.value in what_now(found)
+    assert "the value is at the limit" in guidance_text(found) and State.INSUFFICIENT.value in guidance_text(found)
     assert len(found["next_steps"]) == 1
 
 

@@ -45,7 +45,7 @@ def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_
     return [*steps, f"see every figure: `bitface gate show {status.run_id}`, or `make ui` and then run {status.run_id}"]
 
 
-def what_now(summary: Mapping[str, Any]) -> str:
+def guidance_text(summary: Mapping[str, Any]) -> str:
     """The last lines of a run that was held or blocked; nothing of any other."""
     gate, status = summary["gate"], summary.get("status")
     if gate["decision"] == "promote" or status is None:
