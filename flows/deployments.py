@@ -20,7 +20,7 @@ def deployments(
         Deployment(
             name="retrain",
             entrypoint="bitface.flows.retrain.retrain",
-            description="From the dataset to a model that is promoted, held or blocked.",
+            description="Trains a model on the dataset; the gate promotes, holds or blocks it.",
             cron=own,
             every_s=every_s,
             parameters={"request": request},
@@ -28,20 +28,20 @@ def deployments(
         Deployment(
             name="expire",
             entrypoint="bitface.flows.expire.expire",
-            description="Which live models hold people whose consent has ended, which consents end soon, and whose data must go and do.",
+            description="Finds live models with people whose consent has ended and expiring consents; erases data past its retention date.",
             cron=params.expire,
             parameters={"profile": request["profile"], "overrides": request["overrides"]},
         ),
         Deployment(
             name="monitor",
             entrypoint="bitface.flows.monitor.monitor",
-            description="Whether new faces are still like those that the champion was judged on.",
+            description="Tests whether new faces still resemble those the champion was judged on.",
             cron=params.drift,
         ),
     )
 
 
 REACTIONS: Final = (
-    Reaction(name="bitface: retrain without who left", event=CONSENT_LAPSED, deployment="retrain"),
+    Reaction(name="bitface: retrain after a withdrawal", event=CONSENT_LAPSED, deployment="retrain"),
     Reaction(name="bitface: retrain after drift", event=DRIFTED, deployment="retrain"),
 )

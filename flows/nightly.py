@@ -30,5 +30,5 @@ def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dic
     night = night_of(state)
     told = night_text(night, len(overdue))
     if told:
-        inform(tools.params.schedule.notify, "bitface: data must go", told)
+        inform(tools.params.schedule.notify, "bitface: data due for erasure", told)
     return {**found, "overdue": len(overdue), "retention": night, "days_of_predictions_destroyed": forgotten}

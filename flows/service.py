@@ -44,8 +44,8 @@ def serve_schedule(tools: Tools, port: int) -> int:
         client = client_settings(access) if access else {}
         process = running.enter_context(worker(client, place.home, [home_tag(place)]))
         where = access.address if access else str(given).removesuffix("/api")
-        asks = f"  its page asks for: {access.sign_in}\n" if access else ""
-        sys.stdout.write(f"Prefect: {where}  a worker waits for what is scheduled (Ctrl-C ends it)\n{asks}")
+        asks = f"  sign in with: {access.sign_in}\n" if access else ""
+        sys.stdout.write(f"Prefect: {where}  worker is waiting for scheduled runs (stop with Ctrl-C)\n{asks}")
         sys.stdout.flush()
         return process.wait()
 

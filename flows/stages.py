@@ -239,7 +239,7 @@ class Stages:
             return None
         if run.evidence != "synthetic":
             self.course.warnings.append(
-                "not judged on the London Set: this run learned from real people, who may be the same"
+                "not judged on the London Set: this run trained on real people, who may be the same people"
             )
             return None
         with self.course.timed("transfer"):

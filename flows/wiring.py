@@ -285,7 +285,7 @@ def render_jobs(
 
 
 def redrawing(tools: Tools) -> Redrawing:
-    """What drawing synthetic people again, and looking at them, works with."""
+    """What re-rendering synthetic people, and looking at them, works with."""
     from bitface.steps.counterfactual import Redrawing
 
     make, sha256 = landmarker(tools)

@@ -58,7 +58,7 @@ def _parsed(text: str, name: str) -> Any:
         raise InputError(f"{name}{place}: {error.problem or error.context}; correct it there") from error
     except yaml.reader.ReaderError as error:
         place = f", line {text.count(chr(10), 0, error.position) + 1}"
-        raise InputError(f"{name}{place}: a character that YAML does not allow; take it out") from error
+        raise InputError(f"{name}{place}: a character that YAML does not allow; remove it") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # Such as 2024-13-45, which looks like a date and is none.
         raise InputError(

@@ -197,14 +197,14 @@ class TrainingParams(Section):
     @model_validator(mode="after")
     def _separate_nets_differ(self) -> TrainingParams:
         if self.heads == "separate" and self.is_closed_form:
-            raise ValueError("heads solved in closed form are the same shared or separate; set training.heads: shared")
+            raise ValueError("closed-form heads are the same whether shared or separate; set training.heads: shared")
         return self
 
     @model_validator(mode="after")
     def _pruned_nets_are_one(self) -> TrainingParams:
         if self.heads == "separate" and self.architecture == "face_net" and self.face_net.pruned:
             raise ValueError(
-                "separate heads are not pruned; set training.heads: shared or training.face_net.pruned: null"
+                "networks with separate heads cannot be pruned; set training.heads: shared or training.face_net.pruned: null"
             )
         return self
 
@@ -314,7 +314,7 @@ class StudyParams(Section):
             raise ValueError(f"study names '{sorted(unknown)[0]}', which is not one of its variants")
         for name in (*self.variants, *self.fused):
             if not re.fullmatch(r"[\w .:/-]+", name, re.ASCII):
-                raise ValueError(f"'{name}' cannot name a metric; use letters, digits, spaces and - _ . : / only")
+                raise ValueError(f"'{name}' is not a valid metric name; use letters, digits, spaces and - _ . : / only")
         return self
 
 
@@ -502,18 +502,20 @@ def is_own(document: object) -> bool:
 
 def _read_document(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise InputError(f"no parameters at '{path.name}'; run from the project's root or set BITFACE_PARAMS")
+        raise InputError(
+            f"parameter file '{path.name}' does not exist; run from the project's root or set BITFACE_PARAMS"
+        )
     if not path.is_file():
-        raise InputError(f"'{path.name}' is no file; run from the project's root or set BITFACE_PARAMS to a file")
+        raise InputError(f"'{path.name}' is not a file; run from the project's root or set BITFACE_PARAMS to a file")
     document = read_yaml(path)
     if not is_own(document):
-        found = "it is empty" if document is None else "it lacks most of its sections"
+        found = "it is empty" if document is None else "most sections are missing"
         raise InputError(
             f"this {path.name} is not bitface's ({found}); run from a bitface project's root, or set BITFACE_PARAMS"
         )
     profiles = document.get("profiles")
     if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping | None) for one in profiles.values()):
-        raise InputError(f"{path.name}: profiles: give each of {', '.join(PROFILES)} its changes, or {{}}")
+        raise InputError(f"{path.name}: profiles: give each of {', '.join(PROFILES)} its overrides, or {{}}")
     return dict(document)
 
 
@@ -536,9 +538,9 @@ def _first_of(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{where}: there is no such parameter; correct its name, or take it out"
+        return f"{where}: unknown parameter; correct its name, or remove it"
     if first["type"] == "missing":
-        return f"{where}: this parameter is missing; take it from the params.yaml that bitface came with"
+        return f"{where}: this parameter is missing; copy it from bitface's default params.yaml"
     return f"{where}: {first['msg']}"
 
 

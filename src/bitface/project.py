@@ -28,7 +28,7 @@ def project_root() -> Path:
     checkout = _PACKAGE.parents[1]
     if (checkout / PARAMS).is_file():
         return checkout
-    raise InputError(f"'{here.name}' holds no {PARAMS}; run `bitface init` here, or go to a project's folder")
+    raise InputError(f"'{here.name}' has no {PARAMS}; run `bitface init` here, or change to a project folder")
 
 
 def begin_project(folder: Path) -> tuple[Path, ...]:
@@ -45,7 +45,7 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
             write_once(folder / name, text, 0o644)
     except OSError as error:
         raise InputError(
-            f"'{folder.name or folder.absolute().name}' cannot be a project's folder ({error.strerror}); name one that can be written"
+            f"'{folder.name or folder.absolute().name}' cannot be a project folder ({error.strerror}); name a writable folder"
         ) from error
     return tuple(folder / name for name in missing)
 

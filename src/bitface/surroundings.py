@@ -13,31 +13,31 @@ from typing import Final
 
 from bitface.errors import InputError
 
-_MOVE: Final = "or name another place (BITFACE_HOME, BITFACE_DATA and BITFACE_CACHE move ours)"
+_MOVE: Final = "or name another place (set BITFACE_HOME, BITFACE_DATA or BITFACE_CACHE)"
 _TROUBLE: Final = {
     errno.ENOSPC: ("there is no space left", f"free some, {_MOVE}"),
     errno.EDQUOT: ("the quota is used up", f"free some, {_MOVE}"),
     errno.EROFS: ("the file system is read-only", f"mount it for writing, {_MOVE}"),
-    errno.EACCES: ("permission denied", f"give yourself the right, {_MOVE}"),
-    errno.EPERM: ("not permitted", f"give yourself the right, {_MOVE}"),
-    errno.ENOTDIR: ("a file is where a folder is expected", f"move it away, {_MOVE}"),
-    errno.EEXIST: ("something else is there already", f"move it away, {_MOVE}"),
-    errno.EISDIR: ("a folder is where a file is expected", "name a file"),
-    errno.ENOENT: ("it is not there", "correct the path, or make its folder first"),
+    errno.EACCES: ("permission denied", f"get permission, {_MOVE}"),
+    errno.EPERM: ("not permitted", f"get permission, {_MOVE}"),
+    errno.ENOTDIR: ("a file exists where a folder is expected", f"move it away, {_MOVE}"),
+    errno.EEXIST: ("it already exists", f"move it away, {_MOVE}"),
+    errno.EISDIR: ("it is a folder, not a file", "name a file"),
+    errno.ENOENT: ("it does not exist", "correct the path, or create its folder first"),
     errno.ENAMETOOLONG: ("the name is too long", "give it a shorter one"),
-    errno.ELOOP: ("symbolic links lead in a circle", "mend the links"),
+    errno.ELOOP: ("symbolic links lead in a circle", "fix the links"),
     errno.EFBIG: ("the file would be too large for this file system", f"raise the limit, {_MOVE}"),
     errno.EIO: ("the device failed", f"check the disk, {_MOVE}"),
     errno.ESTALE: ("the network drive went away", "mount it again"),
     errno.ENXIO: ("there is no such device", "name a file"),
-    errno.EBUSY: ("it is in use", "end what uses it"),
-    errno.ETXTBSY: ("it is in use", "end what uses it"),
+    errno.EBUSY: ("it is in use", "stop the process that uses it"),
+    errno.ETXTBSY: ("it is in use", "stop the process that uses it"),
     errno.EMFILE: ("too many files are open", "raise the limit with `ulimit -n 4096`"),
-    errno.ENFILE: ("too many files are open on this machine", "end other programs"),
-    errno.ENOMEM: ("memory ran out", "end other programs, or set fewer workers"),
-    errno.EAGAIN: ("no further process or thread may be started", "end other programs, or raise `ulimit -u`"),
-    errno.EADDRINUSE: ("the port is taken", "end what listens there, or name another port"),
-    errno.ECONNREFUSED: ("nobody listens there", "start the server, or unset the variable that names it"),
+    errno.ENFILE: ("too many files are open on this machine", "close other programs"),
+    errno.ENOMEM: ("out of memory", "close other programs, or set fewer workers"),
+    errno.EAGAIN: ("no more processes or threads can be started", "close other programs, or raise `ulimit -u`"),
+    errno.EADDRINUSE: ("the port is taken", "stop the process using it, or name another port"),
+    errno.ECONNREFUSED: ("no server is listening there", "start the server, or unset the variable that names it"),
     errno.EHOSTUNREACH: ("the host cannot be reached", "check the network, or unset the variable that names it"),
     errno.ENETUNREACH: ("the network cannot be reached", "check the network, or unset the variable that names it"),
     errno.ETIMEDOUT: ("it did not answer in time", "check the network, or unset the variable that names it"),
@@ -97,7 +97,7 @@ def check_file(path: Path) -> None:
     elif path.is_dir():
         found = "; ".join(_TROUBLE[errno.EISDIR])
     elif path.is_file() and not os.access(path, os.W_OK):
-        found = "permission denied; give yourself the right, or name another file"
+        found = "permission denied; get permission, or name another file"
     elif path.is_file() or not path.exists():  # what a device or a pipe takes shows when it is written
         words = trouble_with(path.absolute().parent)
         found = words and words.partition("cannot be written: ")[2].replace(f", {_MOVE}", ", or name another file")
@@ -112,13 +112,13 @@ def listening(port: int) -> socket.socket:
         InputError: there is no such port, it is taken, or only the machine's owner may open it.
     """
     if not 1 <= port <= _PORTS:
-        raise InputError(f"there is no port {port}; name one from 1024 to {_PORTS} with --port")
+        raise InputError(f"{port} is not a valid port; name one from 1024 to {_PORTS} with --port")
     try:
         return _listening(port)
     except PermissionError as error:
-        raise InputError(f"port {port} is for the machine's owner; name one above 1023 with --port") from error
+        raise InputError(f"port {port} is reserved for root; name one above 1023 with --port") from error
     except OSError as error:
-        raise InputError(f"port {port} is taken; end what listens there, or name another with --port") from error
+        raise InputError(f"port {port} is taken; stop the process using it, or name another with --port") from error
 
 
 def listening_anywhere() -> socket.socket:

@@ -51,7 +51,7 @@ def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
         try:
             return Path(environment.get(name) or default).expanduser().absolute()
         except RuntimeError as error:
-            raise InputError(f"{name}: there is no home folder of that user; write the path out") from error
+            raise InputError(f"{name}: that user has no home folder; write the full path") from error
 
     return Workspace(
         root=root.absolute(),

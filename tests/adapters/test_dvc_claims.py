@@ -100,7 +100,7 @@ def test_a_version_that_bitface_never_put_into_a_shared_cache_stays(tmp_path: Pa
     ours = DvcStore(people_in(tmp_path / "one" / "data"), tmp_path / "one", tmp_path / "one" / "home")
     ours.pin()
     done = leave(tmp_path / "one" / "data", ours)
-    assert [kept.dataset for kept in done.kept_for_others] == ["a dataset that bitface does not know"]
+    assert [kept.dataset for kept in done.kept_for_others] == ["an unknown dataset"]
     assert before.items() <= everything_of(shared).items()
 
 
@@ -208,5 +208,5 @@ def test_an_unreadable_claim_stops_an_erasure_instead_of_counting_for_nothing(tm
     (claimed,) = (tmp_path / "home" / "dvc-remote" / "bitface").iterdir()
     assert LEAVER not in claimed.read_text() and json.loads(claimed.read_text())["versions"] == [store.pinned()]
     claimed.write_text("{")
-    with pytest.raises(IntegrityError, match="which dataset needs which versions"):
+    with pytest.raises(IntegrityError, match="records which versions a dataset needs"):
         store.forget([NAME])

@@ -209,7 +209,7 @@ def test_a_picture_that_mediapipe_fails_on_is_bad_input(landmarker_file, portrai
 
     with FaceLandmarks(landmarker_file) as landmarks:
         monkeypatch.setattr(landmarks._landmarker, "detect", fails)
-        with pytest.raises(InputError, match="MediaPipe cannot look"):
+        with pytest.raises(InputError, match="MediaPipe failed"):
             landmarks.see_all(portraits[0], PARAMS.features)
 
 
@@ -223,7 +223,7 @@ def test_closed_landmarker_says_so_and_closing_twice_is_harmless(landmarker_file
 
 def test_file_that_is_no_model_is_refused(tmp_path):
     file = tmp_path / "face_landmarker.task"
-    with pytest.raises(InputError, match="no face model"):
+    with pytest.raises(InputError, match="face model not found"):
         FaceLandmarks(file)
     file.write_bytes(b"not a model")
     with pytest.raises(InputError, match="cannot load"):

@@ -188,7 +188,9 @@ def test_the_description_says_decision_and_reason_first(tracking: MlflowTracking
     run_id = tracking.start(run("note"))
     tracking.finish("note", outcome(tmp_path, "hold", ("31 people of monk_8_10, 44 more needed",)))
     note = client(tracking).get_run(run_id).data.tags["mlflow.note.content"]
-    assert note.startswith("HOLD: the gate cannot say yes yet. 31 people of monk_8_10, 44 more needed\n\n**Macro AUC**")
+    assert note.startswith(
+        "HOLD: no required cell fails, but some need more evidence. 31 people of monk_8_10, 44 more needed\n\n**Macro AUC**"
+    )
     assert "synthetic people only" in note and "3 people, 9 samples" in note
 
 

@@ -51,7 +51,7 @@ def test_wrong_configured_file_is_refused_and_not_replaced(tmp_path):
 
 
 def test_missing_configured_file_is_refused_without_its_path(tmp_path):
-    with pytest.raises(InputError, match="names no file") as caught:
+    with pytest.raises(InputError, match="does not name a file") as caught:
         find_asset(tmp_path, {CONFIGURED_BY: str(tmp_path / "absent")}, {}, DIGEST)
     assert str(tmp_path) not in str(caught.value)
 

@@ -189,4 +189,4 @@ def test_a_server_that_is_configured_gets_them_too(tmp_path) -> None:
 def test_a_server_that_does_not_answer_is_told_and_hinders_nothing(tmp_path, url) -> None:
     told: list[str] = []
     LineageExport(tmp_path, url, told.append).started(RUN, NOON)
-    assert len(lines(tmp_path)) == 1 and "did not take an event" in told[0]
+    assert len(lines(tmp_path)) == 1 and "rejected an event" in told[0]

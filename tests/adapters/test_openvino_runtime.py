@@ -230,7 +230,7 @@ def test_a_runtime_that_counts_otherwise_fails_its_selftest(bundle):
     first = graph.split('element_type="u1"')[1].split('offset="')[1].split('"')[0]
     content[int(first)] ^= 1
     rewrite(bundle, "model.bin", bytes(content))
-    with pytest.raises(IntegrityError, match="other integers"):
+    with pytest.raises(IntegrityError, match="different counts"):
         OneBitRuntime.load(bundle)
 
 
@@ -261,7 +261,7 @@ def test_a_graph_that_cannot_be_read_is_refused(bundle):
 def test_a_link_instead_of_a_file_is_refused(bundle, exported):
     (bundle / "model.bin").unlink()
     (bundle / "model.bin").symlink_to(exported[1] / "model.bin")
-    with pytest.raises(IntegrityError, match="no file"):
+    with pytest.raises(IntegrityError, match="is missing file"):
         OneBitRuntime.load(bundle)
 
 
@@ -270,7 +270,7 @@ def test_the_twin_and_somebodys_landmarks_are_not_exported(tmp_path):
         export_bundle(model("float"), selftest_table(SCALE, 1), tmp_path)
     table = selftest_table(SCALE, 1)
     someone = type(table)(**{**vars(table), "persons": np.full(len(table), "a" * 16)})
-    with pytest.raises(InputError, match="nobody"):
+    with pytest.raises(InputError, match="must not contain a real face"):
         export_bundle(model(), someone, tmp_path)
 
 

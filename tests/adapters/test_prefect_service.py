@@ -65,7 +65,7 @@ def test_a_schedule_is_replaced_and_not_added(api) -> None:
 
 
 def test_what_is_no_schedule_is_refused(api) -> None:
-    with pytest.raises(InputError, match="is no schedule"):
+    with pytest.raises(InputError, match="is not a valid schedule"):
         deploy([Deployment(**{**EXPIRE.__dict__, "cron": "on mondays"})], [], ROOT, {}, [])
 
 
@@ -113,7 +113,7 @@ def heard(api) -> Iterator[list[dict[str, str]]]:
 def test_people_are_told_through_the_block_of_their_choice(heard) -> None:
     notify("custom-webhook/ours", "bitface retrain", "PROMOTED")
     assert heard == [{"subject": "bitface retrain", "body": "PROMOTED"}]
-    with pytest.raises(InputError, match="no Prefect block"):
+    with pytest.raises(InputError, match="does not exist; create it"):
         notify("custom-webhook/nobody", "a", "b")
 
 

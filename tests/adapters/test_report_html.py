@@ -71,7 +71,7 @@ def card(**changes):
         training={"epochs": "30"},
         metrics=(metric,),
         slices=(),
-        probabilities=("sets at 90% hold the true emotion in 92%",),
+        probabilities=("sets at 90% contain the true emotion in 92%",),
         explanation=("approximate, not additive",),
         limits=("an expression is not a feeling",),
     )
@@ -222,7 +222,7 @@ def test_an_audit_page_shows_every_cell_escaped_and_without_scripts(tmp_path):
     )
     page = report_html.AuditPage(
         status=STATUS,
-        title="What run r1 rested on",
+        title="What run r1 used and produced",
         lead="All of it.",
         asked_at="2026-06-01",
         standing="It holds.",

@@ -202,8 +202,8 @@ def test_doctor_says_when_a_checkpoint_was_exported_and_which_erasure_is_unfinis
         rows["checkpoints"]["state"] == "ok"
         and f"last exported on {datetime.now(UTC):%Y}" in rows["checkpoints"]["found"]
     )
-    assert rows["erasures"]["state"] == "fail" and "1 begun and not finished" in rows["erasures"]["found"]
-    assert rows["erasures"]["remedy"] == "`bitface erase --resume` finishes them"
+    assert rows["erasures"]["state"] == "fail" and "1 unfinished" in rows["erasures"]["found"]
+    assert rows["erasures"]["remedy"] == "finish with `bitface erase --resume`"
 
 
 def test_a_place_that_no_adapter_is_for_is_named(bitface, tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_a_checkpoint_is_dated_by_an_authority_and_another_s_stamp_is_refused(
     assert datetime.fromisoformat(row["at"]).year == datetime.now(UTC).year
     other = project / "away" / "00000002.tsr"
     shutil.copy(other, kept.with_suffix(".tsr"))
-    assert "the time stamp does not hold" in bitface(project, "audit", "log", "--checkpoint", str(kept)).stderr
+    assert "the time stamp fails verification" in bitface(project, "audit", "log", "--checkpoint", str(kept)).stderr
     monkeypatch.setenv("BITFACE_TIMESTAMPS", "http://127.0.0.1:9/")
     said = bitface(project, "consent", "withdraw", PEOPLE[0], "--reason", "asked")
     assert said.returncode == 0 and "has no time stamp; the next one covers it" in said.stderr

@@ -136,14 +136,14 @@ def file_in_the_way(request, project: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_could_not_be_kept_is_refused_before_the_work(words, command: Command, file_in_the_way: str) -> None:
     code, out, error = command(*words)
     assert (code, out) == (2, "") and is_one_line(error), error
-    assert f"{file_in_the_way} '" in error and "a file is where a folder is expected; move it away" in error
+    assert f"{file_in_the_way} '" in error and "a file exists where a folder is expected; move it away" in error
 
 
 def test_doctor_has_a_row_for_a_place_that_cannot_be_written(command: Command, file_in_the_way: str) -> None:
     code, out, error = command("doctor", "--json")
     rows = {row["what"]: row for row in json.loads(out)}
     assert (code, error) == (2, "")
-    assert rows[file_in_the_way]["state"] == "fail" and "a file is where a folder" in rows[file_in_the_way]["found"]
+    assert rows[file_in_the_way]["state"] == "fail" and "a file exists where a folder" in rows[file_in_the_way]["found"]
     assert "BITFACE_" in rows[file_in_the_way]["remedy"]
 
 
@@ -152,7 +152,7 @@ def test_doctor_has_a_row_for_a_place_that_cannot_be_written(command: Command, f
     [
         (errno.ENOSPC, "there is no space left; free some"),
         (errno.EROFS, "the file system is read-only; mount it"),
-        (errno.EACCES, "permission denied; give yourself the right"),
+        (errno.EACCES, "permission denied; get permission"),
         (errno.EDQUOT, "the quota is used up; free some"),
         (errno.ENAMETOOLONG, "the name is too long; give it a shorter one"),
     ],
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     (project / "folder").mkdir()
     code, out, error = command(*words, project / where)
     assert (code, out) == (2, "") and is_one_line(error), error
-    assert where[:30] in error and ("cannot be written" in error or "is there" in error or "too long" in error)
+    assert where[:30] in error and ("cannot be written" in error or "already exists" in error or "too long" in error)
     assert sorted(path.name for path in project.iterdir()) == ["file", "folder"]
 
 
@@ -269,11 +269,11 @@ def test_a_port_that_cannot_be_had_is_told_before_anything_starts(
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     code, out, error = command(server, "--port", taken)
     assert (code, out) == (2, "") and is_one_line(error)
-    assert f"port {taken} is taken; end what listens there, or name another with --port" in error
+    assert f"port {taken} is taken; stop the process using it, or name another with --port" in error
     for port in (0, -1, 65536, 99999):
         code, out, error = command(server, "--port", port)
         assert (code, out) == (2, "") and is_one_line(error)
-        assert f"there is no port {port}; name one from 1024 to 65535" in error
+        assert f"{port} is not a valid port; name one from 1024 to 65535" in error
 
 
 def test_ui_returns_what_its_server_returned(command: Command, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,13 +292,13 @@ def test_ui_returns_what_its_server_returned(command: Command, project: Path, mo
     ("name", "value", "words", "said"),
     [
         ("BITFACE_HOME", "~nobody-of-this-name/x", ("data", "status"), "BITFACE_HOME: there is no home folder"),
-        ("BITFACE_PARAMS", "/nowhere/params.yaml", ("data", "status"), "no parameters at 'params.yaml'"),
-        ("BITFACE_PARAMS", "/", ("data", "status"), "is no file"),
-        ("BITFACE_LEDGER_URL", "nonsense", ("audit", "log"), "the ledger's URL is not one"),
+        ("BITFACE_PARAMS", "/nowhere/params.yaml", ("data", "status"), "parameter file 'params.yaml' does not exist"),
+        ("BITFACE_PARAMS", "/", ("data", "status"), "is not a file"),
+        ("BITFACE_LEDGER_URL", "nonsense", ("audit", "log"), "the ledger's URL cannot be parsed"),
         ("BITFACE_LEDGER_URL", "mysterydb://a/b", ("audit", "log"), "BITFACE_LEDGER_URL"),
-        ("BITFACE_LEDGER_URL", "postgresql://host:port/x", ("audit", "log"), "the ledger's URL is not one"),
+        ("BITFACE_LEDGER_URL", "postgresql://host:port/x", ("audit", "log"), "the ledger's URL cannot be parsed"),
         ("BITFACE_LEDGER_URL", "sqlite:////dev/null/x.db", ("keys", "rotate"), ""),
-        ("BITFACE_MASTER_KEY", "nonsense", ("keys", "rotate"), "BITFACE_MASTER_KEY gives no key"),
+        ("BITFACE_MASTER_KEY", "nonsense", ("keys", "rotate"), "BITFACE_MASTER_KEY is not a key"),
         ("BITFACE_MASTER_KEY_COMMAND", "/no/such/program", ("keys", "rotate"), "failed"),
         ("PREFECT_API_URL", "nonsense", ("retrain",), "PREFECT_API_URL"),
         ("PREFECT_API_URL", "http://127.0.0.1:9/api", ("retrain",), "PREFECT_API_URL"),

@@ -130,7 +130,7 @@ def test_a_closing_event_in_an_import_reaches_somebody_who_is_here(
     if done:
         assert (done["consents"]["of_people_here"], done["consents"]["closing"]) == (1, 1)
     else:
-        assert "consents of people who are here: 1 new events recorded, 1 of them closing, of 1 people" in error
+        assert "consents of people on record: 1 new events recorded, 1 of them ending consents of 1 people" in error
     assert not may_train(run, "p1") and may_train(run, "p2")
     assert source.take(run)[1] is None or source.take(run)[1]["consents"]["of_people_here"] == 0
 
@@ -150,7 +150,7 @@ def test_a_child_that_was_taken_in_without_an_age_is_told_when_the_age_is(run: R
     (source.folder / "manifest.csv").write_text(f"path,subject_id,label,age\n{rows}")
     code, done, error = source.take(run)
     assert (code, [row["row"] for row in done["quarantined"]]) == (2, [1])
-    assert "1 of the people who are here are under 18 by this manifest" in error and "bitface erase" in error
+    assert "1 people in the dataset are under 18 by this manifest" in error and "bitface erase" in error
 
 
 def test_a_withdrawal_under_another_spelling_of_the_id_counts(run: Run, source: Source) -> None:
@@ -168,7 +168,7 @@ def test_a_withdrawal_of_nobody_is_told_with_its_line(run: Run, source: Source) 
 
 
 def test_a_line_that_was_turned_from_given_to_withdrawn_is_a_withdrawal(run: Run, source: Source) -> None:
-    """Its id is on record with another content; a withdrawal is kept under an id of its own, once."""
+    """Its id is on record with different content; a withdrawal is kept under an id of its own, once."""
     source.take(run)
     source.events(closing("p1", event_id="e-p1"), said("p2"))
     for new in (1, 0):
@@ -183,17 +183,17 @@ def test_a_consent_that_takes_an_id_on_record_is_named_and_costs_nobody_else(run
     source.events(said("p1", storage="elsewhere"), said("p2"))
     code, done, _ = source.take(run)
     assert (code, done["unchanged"], [row["row"] for row in done["quarantined"]]) == (0, 1, [1])
-    assert "consents.jsonl line 1: event_id: another event of that id" in done["quarantined"][0]["reason"]
+    assert "consents.jsonl line 1: event_id: another event with this id" in done["quarantined"][0]["reason"]
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"valid_to": "2027-06-01T00:00:00"}, "valid_to: a time has no zone"),
+        ({"valid_to": "2027-06-01T00:00:00"}, "valid_to: a time has no UTC offset"),
         ({"valid_to": "01/06/2027"}, "valid_to: a time is not ISO 8601"),
         ({"storage": None}, "storage: "),
         ({"colour": "blue"}, "an unknown field"),
-        ({"event_time": (NOW + timedelta(days=1)).isoformat()}, "ahead of the clock that records it"),
+        ({"event_time": (NOW + timedelta(days=1)).isoformat()}, "ahead of this machine's clock"),
     ],
 )
 def test_a_consent_line_that_cannot_be_used_is_named_by_file_and_line(

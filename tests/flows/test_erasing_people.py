@@ -104,10 +104,7 @@ def test_a_repeated_erasure_adds_a_proof_and_what_is_found_is_not_zero(house: Ho
     (house.home / "notes.txt").write_text(f"ask {gone} again")
     again = house.run(house.folder, "erase", "p1", "--json", **house.served)
     assert again.returncode == 3 and again.stderr.count("\n") == 1
-    assert (
-        "something of them is left: notes.txt (home); delete what is named here, then erase them once more"
-        in again.stderr
-    )
+    assert "some of their data remain: notes.txt (home); delete these, then erase the people again" in again.stderr
     second = json.loads(again.stdout)
     assert second["found"] == ["notes.txt"] and second["proof"] != first["proof"]
     (house.home / "notes.txt").unlink()
@@ -180,7 +177,7 @@ def test_the_last_people_of_a_set_can_leave_and_a_retrain_says_so(house: House) 
     status = house.command("data", "status")
     assert (status["people"], status["samples"]) == (0, 0)
     said = house.command("retrain", "--context", "research", code=2)
-    assert said.count("\n") == 1 and "everybody in the dataset was erased, and nobody is in it" in said
+    assert said.count("\n") == 1 and "everyone in the dataset was erased and it is now empty" in said
     assert house.take(p4=4)["people"] == 1
 
 
@@ -198,9 +195,9 @@ def test_two_erasures_and_an_import_at_once_wait_or_end_with_one_line(house: Hou
     for one in [begun(one) for one in words]:
         _, error = one.communicate(timeout=600)
         assert one.returncode in (0, 2), error
-        assert one.returncode == 0 or error.splitlines()[-1].startswith("bitface: a removal of people runs already"), (
-            error
-        )
+        assert one.returncode == 0 or error.splitlines()[-1].startswith(
+            "bitface: a removal of people is already running"
+        ), error
     for one in words:
         house.command(*one)
     status = house.command("data", "status")

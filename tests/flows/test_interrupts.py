@@ -17,7 +17,7 @@ from time import monotonic, sleep
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LINE = "bitface: interrupted; what was finished is kept, run the same command again to go on"
+LINE = "bitface: interrupted; finished work is kept, run the same command again to continue"
 MARK = "LC_BITFACE_TEST_MARK"  # as for the language: what a server's environment may hold
 TINY = (
     "training.epochs=1",
@@ -118,7 +118,7 @@ def test_ctrl_c_at_every_stage_of_a_retrain_ends_all_of_it_and_the_next_run_goes
         said = [line.strip() for line in command.lines]
         assert said.count(LINE) == 1 and not [line for line in said if "Traceback" in line or "Error" in line], said
         rendered_in.append(any(line.startswith("rendering") for line in said))
-    assert rendered_in == [True, True, False], "what was finished is kept"
+    assert rendered_in == [True, True, False], "finished work is kept"
 
 
 WORK = {

@@ -166,7 +166,7 @@ def test_a_model_of_real_people_is_used_for_what_they_allow_and_while_they_do(
     code, said = answer("evaluate", "research")
     assert code == 4 and "1 of 102 people in it are no longer admitted" in said, said
     line = bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0]
-    assert "SUSPENDED, 1 people in it no longer allow it" in line, line
+    assert "SUSPENDED, 1 of its people no longer allow it" in line, line
 
 
 def test_a_look_at_drift_is_an_evaluation_that_one_withdrawal_of_it_ends(
@@ -189,7 +189,7 @@ def test_a_look_at_drift_is_an_evaluation_that_one_withdrawal_of_it_ends(
         (model,) = ledger.models()
         assert ledger.is_lawful(model)
     after = bitface(tmp_path, *look)
-    assert after.returncode == 4 and "1 of 102 people in bitface/1 do not allow that it is judged" in after.stderr
+    assert after.returncode == 4 and "1 of 102 people in bitface/1 do not allow it to be judged" in after.stderr
     assert after.stderr.count("\n") == 1 and who not in after.stderr
     own = str(london / "images" / rows[0]["file"])
     shown = bitface(tmp_path, "explain", own, "--show-face", "--purpose", "evaluate", "--context", "consumer")

@@ -125,9 +125,7 @@ def test_every_input_of_a_folder_has_a_row_in_json_and_table_and_bad_ones_cost_n
     with (tmp_path / "out.csv").open(newline="") as stream:
         assert {Path(row["path"]).name: row["status"] for row in csv.DictReader(stream)} == EXPECTED
     assert "9 inputs: 2 answered, 1 no face, 2 unreadable, 3 not supported, 1 refused; 1 hidden or system file" in err
-    assert err.splitlines()[-1].startswith(
-        "bitface: 5 of 9 inputs could not be read, all others were; the first: 'b.jpg'"
-    )
+    assert err.splitlines()[-1].startswith("bitface: 5 of 9 inputs could not be read, all others were; first: 'b.jpg'")
 
 
 def test_people_read_a_line_per_input_and_counts_that_add_up(predict, folder: Path) -> None:
@@ -156,7 +154,7 @@ def test_a_path_that_is_not_there_costs_nobody_else_s_answer(predict, folder: Pa
 def test_an_empty_folder_is_said_and_exits_2(predict, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, out, err = predict(tmp_path / "empty", "--json")
-    assert code == 2 and "is a folder without files" in err
+    assert code == 2 and "is an empty folder" in err
     assert [row["status"] for row in json.loads(out)] == ["unreadable"]
 
 
@@ -189,7 +187,7 @@ def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monke
     code, out, err = predict(folder, "--json", "--csv", table)
     assert code == 130
     assert [row["status"] for row in json.loads(out)] == ["answered", "unreadable", "not_supported"]
-    assert "ended after 3 of 9 inputs" in err
+    assert "stopped after 3 of 9 inputs" in err
     assert not table.exists() and len(list(table.parent.glob("out.csv.*.part"))) == 1
 
 

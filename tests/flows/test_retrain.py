@@ -101,7 +101,7 @@ def test_what_a_decision_rests_on_names_nobody_and_opens_where_its_key_is_alone(
     assert not [group for group in groups for content in people if len(group) > 4 and group.encode() in content]
     elsewhere = bitface(tmp_path, "gate", "replay", str(bundles[0]))
     assert elsewhere.returncode == 2 and elsewhere.stderr.count("\n") == 1 and not (tmp_path / "home").exists()
-    assert "its key is not on this installation; replay it where it was judged" in elsewhere.stderr
+    assert "its key is not on this installation; replay it where it was made" in elsewhere.stderr
 
 
 def test_the_second_run_with_nothing_changed_computes_nothing(done, bitface, small) -> None:
@@ -202,7 +202,7 @@ def test_a_second_retrain_waits_for_its_turn_and_then_puts_an_alias_back_that_a_
         holding(ledger, "retrain", timedelta(minutes=5)),
     ):
         run = bitface(copied, "retrain", "--json", *small)
-    assert run.returncode == 2 and "a retrain runs already" in run.stderr and "Traceback" not in run.stderr
+    assert run.returncode == 2 and "a retrain is already running" in run.stderr and "Traceback" not in run.stderr
     run = bitface(copied, "retrain", "--json", *small)
     assert run.returncode == 0, run.stderr[-2000:]
     assert (

@@ -388,7 +388,7 @@ def test_help_says_that_no_option_opens_it(command) -> None:
     from bitface.cli.app import app
 
     said = " ".join(CliRunner().invoke(app, [command, "--help"]).stdout.split())
-    assert "no option opens it to other machines, to other sites' pages or without a password" in said
+    assert "No option exposes it to other machines or other sites' pages, or turns the password off." in said
     assert not re.findall(r"--(?!port|help)\w+", said)
 
 

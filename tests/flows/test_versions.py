@@ -43,7 +43,7 @@ def test_an_auditor_replays_a_copy_that_was_handed_out_and_that_is_noted(copied,
     noted = [row["person"] for row in rows if row["kind"] == "opened"]
     assert f"evidence of run {run_id}, in the clear" in noted
     inside = bitface(copied, "gate", "open", run_id, "--out", str(copied / "home" / "copy.zip"))
-    assert inside.returncode == 2 and "would lie in this installation's home or dataset" in inside.stderr
+    assert inside.returncode == 2 and "would be inside this installation's home or dataset" in inside.stderr
 
 
 def test_a_version_that_was_judged_again_is_promoted_by_hand(copied, done, bitface) -> None:
@@ -131,7 +131,7 @@ def test_what_is_handed_on_is_signed_and_says_what_it_is_made_of(done, copied, s
     assert bitface(copied, "predict", *asked).returncode == 0
     (folder / "model_card.md").write_text("a better model")
     touched = bitface(copied, "predict", *asked)
-    assert touched.returncode == 2 and "signature does not hold" in touched.stderr
+    assert touched.returncode == 2 and "signature fails verification" in touched.stderr
 
 
 def test_a_demo_answers_where_no_version_is_named_and_for_a_demo_alone(copied, stills, tmp_path, bitface) -> None:
@@ -263,7 +263,7 @@ def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> No
     judged = bitface(copied, "data", "validate", "--json")
     quarantined = {row["sample_id"]: row["reason"] for row in json.loads(judged.stdout)["quarantined"]}
     assert quarantined == {
-        f"{made_up}-00": "it claims to show nobody, and is not what is drawn here with these parameters"
+        f"{made_up}-00": "it claims to be synthetic, but differs from what is rendered with these parameters"
     }
     with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
         assert ledger.consents(other) == ()
@@ -278,7 +278,7 @@ def test_faces_that_were_predicted_are_held_against_those_that_the_model_was_jud
     assert nothing.returncode == 2 and "predict --log" in nothing.stderr
     few = bitface(copied, "predict", str(next(stills.iterdir())), *asked, "--log")
     assert few.returncode == 0, few.stderr[-2000:]
-    assert "too few to tell drift" in bitface(copied, "drift", "--model", version).stderr
+    assert "too few to distinguish drift" in bitface(copied, "drift", "--model", version).stderr
     assert bitface(copied, "predict", str(stills), *asked, "--log").returncode == 0
     same = bitface(copied, "drift", "--model", version, "--json")
     assert same.returncode == 0, same.stderr[-2000:]
@@ -329,7 +329,7 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     (folder / "._face.png").write_bytes(b"\0\5\x16\7")
     allowed = bitface(project, "predict", str(folder), *model, *words)
     assert allowed.returncode == 2
-    assert "1 of 2 inputs could not be read, all others were; the first: 'broken.png'" in allowed.stderr
+    assert "1 of 2 inputs could not be read, all others were; first: 'broken.png'" in allowed.stderr
     assert "2 inputs: 1 abstained, 1 unreadable; 1 hidden or system file left out" in allowed.stderr
     broken, one = json.loads(allowed.stdout)
     assert (broken["status"], broken["faces"]) == ("unreadable", []) and broken["reason"]

@@ -73,4 +73,4 @@ def test_an_empty_folder_becomes_a_project_once_and_commands_run_in_it(installed
 def test_a_folder_that_cannot_be_one_is_told_in_a_line(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     done = bitface(installed, tmp_path, "init", "file")
-    assert done.returncode == 2 and "'file' cannot be a project's folder" in done.stderr, done.stderr
+    assert done.returncode == 2 and "'file' cannot be a project folder" in done.stderr, done.stderr

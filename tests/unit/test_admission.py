@@ -168,7 +168,7 @@ def test_unknown_words_and_empty_records_are_rejected() -> None:
 
 def test_a_moment_without_a_zone_is_an_error_and_not_an_answer() -> None:
     """A naive time would be read in the zone of whoever asks."""
-    with pytest.raises(InputError, match="no zone"):
+    with pytest.raises(InputError, match="no UTC offset"):
         answer(event(), at=NOON.replace(tzinfo=None))
 
 

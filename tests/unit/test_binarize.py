@@ -59,7 +59,7 @@ def test_the_first_weight_is_the_lowest_bit():
 
 
 def test_a_third_symbol_does_not_fit():
-    with pytest.raises(InputError, match="only \\+1 and -1"):
+    with pytest.raises(InputError, match="must be \\+1 or -1"):
         pack_signs(np.array([1, 0], np.int8))
 
 

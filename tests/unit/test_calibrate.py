@@ -24,7 +24,7 @@ from bitface.steps.calibrate import (
     labels_of,
     out_of_fold_calibrator,
 )
-from bitface.steps.evaluate import said_out_of_fold
+from bitface.steps.evaluate import predictions_out_of_fold
 from bitface.steps.train import PRECISIONS
 from bitface.training.trained import TrainedModel, load_model, save_model
 
@@ -148,7 +148,7 @@ def test_a_calibrator_out_of_fold_says_that_its_promise_is_approximate() -> None
 def test_calibration_out_of_fold_moves_no_decision_and_no_rank() -> None:
     """What the gate reads, decisions and the area under the curve within folds, is as it was without calibration."""
     found = out_of_fold()
-    predictions = said_out_of_fold(found, PARAMS)["one-bit"].predictions
+    predictions = predictions_out_of_fold(found, PARAMS)["one-bit"].predictions
     before = replace(predictions, scores=expit(found.logits["one-bit"]))
     assert np.array_equal(predictions.decisions(), before.scores >= found.thresholds["one-bit"])
     assert max(out_of_fold_calibrator(found, "one-bit", PARAMS, judged=0).slopes) != 1, "it does calibrate"
@@ -161,12 +161,12 @@ def test_probabilities_out_of_fold_stay_as_they_are_whatever_the_thresholds() ->
     found = out_of_fold(sharpness=1.0)
     calibrator = out_of_fold_calibrator(found, "one-bit", PARAMS)
     assert (calibrator.slopes, calibrator.intercepts) == ((1.0,) * 3, (0.0,) * 3)
-    stills = said_out_of_fold(found, PARAMS)["one-bit"].stills
+    stills = predictions_out_of_fold(found, PARAMS)["one-bit"].stills
     assert np.array_equal(stills.before, stills.after)
 
 
 def test_overconfidence_is_repaired_out_of_fold() -> None:
-    said = said_out_of_fold(out_of_fold(sharpness=4.0), PARAMS)["one-bit"]
+    said = predictions_out_of_fold(out_of_fold(sharpness=4.0), PARAMS)["one-bit"]
     truth = said.stills.truth()
     before, after = (
         [reliability(yes, p, 10, 0.95).expected_calibration_error for yes, p in zip(truth.T, scores.T, strict=True)]
@@ -177,19 +177,19 @@ def test_overconfidence_is_repaired_out_of_fold() -> None:
 
 def test_sets_out_of_fold_hold_what_they_are_made_to_hold() -> None:
     """200 people in three folds, none of whom calibrated for themselves."""
-    stills = said_out_of_fold(out_of_fold(seed=3, people=200), PARAMS)["one-bit"].stills
+    stills = predictions_out_of_fold(out_of_fold(seed=3, people=200), PARAMS)["one-bit"].stills
     covered = (stills.truth() & stills.sets).any(axis=1)
     for emotion in EMOTIONS:
         assert covered[stills.labels == emotion].mean() == pytest.approx(1 - PARAMS.alpha, abs=0.05)
 
 
 def test_a_remark_never_says_that_scores_stayed_where_the_judged_ones_were_changed() -> None:
-    """Each fold has a calibrator of its own: 'ECE 0.056 before, 0.068 after' stood beside 'scores needed no change'."""
+    """Each fold has a calibrator of its own: 'ECE 0.056 before, 0.068 after' stood beside 'scores needed no correction'."""
     apart = 0
     for seed in range(4):
-        said = said_out_of_fold(out_of_fold(seed, people=18, sharpness=2.0), PARAMS)["one-bit"]
+        said = predictions_out_of_fold(out_of_fold(seed, people=18, sharpness=2.0), PARAMS)["one-bit"]
         changed = not np.array_equal(said.stills.before, said.stills.after)
-        if changed and "scores needed no change" in said.calibrator.remark:
+        if changed and "scores needed no correction" in said.calibrator.remark:
             apart += 1
             assert "judged out of fold, where" in said.calibrator.remark
     assert apart

@@ -244,8 +244,8 @@ def test_emotions_that_nobody_shows_keep_their_scores_and_the_remark_says_so() -
     )
     assert (fitted.slopes[0], fitted.intercepts[0], fitted.set_limits[0]) == (1.0, 0.0, 0.0)
     assert "calibrated on 12 people of split test" in fitted.remark
-    assert "12 who show an emotion give sets that hold 92% of it, give or take 7%" in fitted.remark
-    assert "scores of anger are as they were" in fitted.remark
+    assert "12 who show an emotion give sets that cover 92% of it, +/- 7%" in fitted.remark
+    assert "scores of anger are uncalibrated" in fitted.remark
     assert "too few of them show anger" in fitted.remark
 
 

@@ -188,7 +188,7 @@ def test_a_book_that_cannot_be_learnt_is_told_and_does_not_hide_the_newest_end(o
     own.record(3)
 
     def fails(*_: object) -> int:
-        raise InputError("the command of BITFACE_MASTER_KEY_COMMAND failed; run it by hand to see why")
+        raise InputError("the command in BITFACE_MASTER_KEY_COMMAND failed; run it by hand to see why")
 
     ends = replace(back.checkpoints(), learn=fails)
     with pytest.raises(InputError, match="MASTER_KEY_COMMAND"):

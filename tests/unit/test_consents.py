@@ -175,17 +175,17 @@ def test_a_withdrawal_under_another_spelling_of_the_id_reaches_the_person(ledger
     assert person_of(typed, keys, ledger) == person
     assert not admitted(person, ledger)
     (tmp_path / "again").write_text(line(person.upper(), record_id="r9"))
-    with pytest.raises(InputError, match="not an id"):
+    with pytest.raises(InputError, match="not a valid id"):
         record_file(tmp_path / "again", None, keys, ledger, NOON)
 
 
 def test_a_subject_is_an_id_or_a_pseudonym_and_nobody_else(ledger, keys) -> None:
     person = keys.enrol("Anna-7")
-    with pytest.raises(InputError, match="nobody of that id"):
+    with pytest.raises(InputError, match="no person with this id"):
         person_of("Anna-7", keys, ledger)
     ledger.record_consents([ConsentEvent.model_validate(json.loads(line("x")) | {"subject": person})])
     assert person_of("Anna-7", keys, ledger) == person_of(person, keys, ledger) == person
     assert person_of(SYNTHETIC, keys, ledger) == SYNTHETIC
     for stranger in ("Ben", "s999999999999999", "../keys", ""):
-        with pytest.raises(InputError, match="nobody of that id"):
+        with pytest.raises(InputError, match="no person with this id"):
             person_of(stranger, keys, ledger)

@@ -88,7 +88,7 @@ def test_a_revoked_approval_is_over_at_once_and_stays_on_record(desk) -> None:
 
 
 def test_only_a_key_of_compliance_on_record_approves_or_revokes(desk, tmp_path) -> None:
-    with pytest.raises(InputError, match="Emil's as engineer; a context is approved by compliance"):
+    with pytest.raises(InputError, match="Emil's as engineer; contexts are approved by role compliance"):
         desk.approve(key=desk.engineer)
     approval, _ = desk.approve()
     with pytest.raises(InputError, match="Emil's as engineer"):
@@ -119,7 +119,7 @@ def test_a_signature_of_other_words_is_no_approval(desk) -> None:
     ):
         with pytest.raises(IntegrityError, match="signature"):
             desk.ledger.record_context(forged)
-    with pytest.raises(InputError, match="no approval"):
+    with pytest.raises(InputError, match="is not on record"):
         desk.ledger.record_context(sign_context(said, "revoked", private))
     assert not desk.is_open()
 
@@ -145,8 +145,8 @@ def test_a_row_that_somebody_edits_opens_nothing_and_the_log_tells(desk, column)
     [
         ({"context": "research"}, "context"),
         ({"reason": "productivity"}, "reason"),
-        ({"ends": "2026-05-30T00:00:00Z"}, "ends after it begins"),
-        ({"ends": "2026-06-30"}, "zone"),
+        ({"ends": "2026-05-30T00:00:00Z"}, "must end after it begins"),
+        ({"ends": "2026-06-30"}, "UTC offset"),
         ({"ends": "soon"}, "ISO 8601"),
     ],
 )
@@ -159,10 +159,10 @@ def test_what_is_no_approval_is_named(desk, given, message) -> None:
 def test_what_is_not_there_is_named(desk, tmp_path) -> None:
     with pytest.raises(InputError, match=r"'none\.pem'"):
         desk.approve(key=tmp_path / "none.pem")
-    with pytest.raises(InputError, match="no approval 'ab'"):
+    with pytest.raises(InputError, match="approval 'ab' is not on record"):
         revoke_context("ab", desk.compliance, desk.ledger)
     desk.document.unlink()
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         desk.approve()
 
 

@@ -53,8 +53,8 @@ BOTH = ("happiness", "neutral")
 @pytest.mark.parametrize(
     ("people", "said"),
     [
-        (1, "1 person may be used, and 5 are the fewest"),
-        (3, "3 people may be used, and 5 are the fewest"),
+        (1, "1 person may be used, but training needs at least 5"),
+        (3, "3 people may be used, but training needs at least 5"),
         (4, "import 1 more"),
     ],
 )

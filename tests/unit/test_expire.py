@@ -63,8 +63,8 @@ def test_what_ends_soon_is_listed_soonest_first_with_the_reason(ledger) -> None:
         (PEOPLE[0], "valid to", ["champion"]),
         (PEOPLE[1], "delete by", ["champion"]),
     ]
-    assert expiring_text(rows, 30).startswith("2 consents end within 30 days")
-    assert expiring_text([], 9) == "no consent ends within 9 days"
+    assert expiring_text(rows, 30).startswith("2 consents expire within 30 days")
+    assert expiring_text([], 9) == "no consent expires within 9 days"
 
 
 def test_a_consent_that_was_withdrawn_does_not_end_again(ledger) -> None:

@@ -200,7 +200,7 @@ def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
     assert found.depends_on_baseline(0)
     (even,) = explained(picture, runtime(faces=replace(runtime().faces, neutral=runtime().faces.mean))).faces
     assert not even.depends_on_baseline(0)
-    assert "not what anybody feels" in text
+    assert "not what the person feels" in text
     assert text.splitlines()[-1] == STATUS.line
 
 
@@ -219,11 +219,11 @@ def test_the_page_stands_alone_adds_up_and_says_what_it_does_not_mean(picture, t
     html = page(picture, tmp_path)
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", html)
     first = " ".join(re.sub(r"<[^>]+>", "", html.partition("<main>")[2]).split())
-    assert first.startswith(f"{STATUS.line_today} What the reading"), "how the model stands comes before what it says"
+    assert first.startswith(f"{STATUS.line_today} What the scores"), "how the model stands comes before what it says"
     assert "evidence synthetic" in first
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
-    for words in (*CAVEATS, "mean landmarks of training people", "no map: the training graph"):
+    for words in (*CAVEATS, "mean landmarks of training people", "no map: this model's training graph"):
         assert words.replace("'", "&#39;") in html or words in html, words
     shown = [float(value) for value in re.findall(r'<span class="figure">([+-]\d+\.\d+)</span>', html)]
     total = float(re.findall(r'<strong class="figure">([+-]\d+\.\d+)</strong>', html)[0])
@@ -238,13 +238,13 @@ def test_the_page_says_how_many_landmarks_the_model_reads(picture, tmp_path):
 def test_no_pixel_of_the_face_is_on_the_page_unless_it_is_asked_for(picture, tmp_path):
     """With --show-face there is one picture more, and it says that it is biometric data."""
     without, shown = page(picture, tmp_path), page(picture, tmp_path, show_face=True)
-    assert "The face as the model is shown it" not in without
+    assert "The face as the model sees it" not in without
     assert shown.count("<img") == without.count("<img") + 1
 
 
 def test_a_page_without_caveats_is_refused(tmp_path):
     empty = report_html.ExplanationPage(status="s", title="t", model="m", facts={}, faces=(), caveats=())
-    with pytest.raises(InputError, match="without caveats"):
+    with pytest.raises(InputError, match="at least one caveat"):
         report_html.write_explanation(empty, tmp_path / "page.html")
 
 
@@ -290,7 +290,7 @@ def test_frames_that_cannot_be_read_are_told_and_cost_no_other(clip):
     assert lost["broken.png"] == ("unreadable", "is not a readable image")
     assert lost["later.heic"][0] == "not_supported"
     assert set(lost) == {"broken.png", "later.heic"}
-    with pytest.raises(InputError, match="2 frames could not be read, all others were; the first: 'later"):
+    with pytest.raises(InputError, match="2 frames could not be read, all others were; first: 'later"):
         check_no_frame_lost(found.lost)
     check_no_frame_lost(())
 
@@ -298,7 +298,7 @@ def test_frames_that_cannot_be_read_are_told_and_cost_no_other(clip):
 def test_folders_of_several_clips_are_not_read_as_one(clip):
     (clip / "other").mkdir()
     (clip / "other" / "0.png").write_bytes((clip / "0.png").read_bytes())
-    with pytest.raises(InputError, match="in 2 folders; a clip is one"):
+    with pytest.raises(InputError, match="in 2 folders; name the one folder of the clip"):
         explained(clip)
 
 
@@ -308,7 +308,7 @@ def test_folders_of_several_clips_are_not_read_as_one(clip):
         ("gone.png", None, "cannot be opened"),
         ("empty.png", b"", "is empty"),
         ("scan.tif", b"II*\0" + bytes(80), "is in the format TIFF; export it"),
-        ("notes.txt", b"text", "is no picture"),
+        ("notes.txt", b"text", "is not a picture"),
         ("broken.png", b"\x89PNG\r\n\x1a\n", "is not a readable image"),
     ],
 )
@@ -321,13 +321,13 @@ def test_a_file_that_is_no_picture_is_said_in_one_line(tmp_path, name, data, say
 
 def test_a_folder_without_a_single_frame_says_why(tmp_path):
     (tmp_path / "clip").mkdir()
-    with pytest.raises(InputError, match="no frame in folder 'clip'"):
+    with pytest.raises(InputError, match="no frames in folder 'clip'"):
         explained(tmp_path / "clip")
     (tmp_path / "clip" / "notes.txt").write_text("shot in May")
-    with pytest.raises(InputError, match="no frame in folder 'clip'; name one"):
+    with pytest.raises(InputError, match="no frames in folder 'clip'; name one"):
         explained(tmp_path / "clip")
     (tmp_path / "clip" / "a.png").touch()
-    with pytest.raises(InputError, match=r"no frame in folder 'clip'; 'a.png' is empty"):
+    with pytest.raises(InputError, match=r"no frames in folder 'clip'; 'a.png' is empty"):
         explained(tmp_path / "clip")
 
 

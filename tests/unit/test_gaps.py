@@ -76,10 +76,10 @@ def test_versions_from_before_are_used_and_rolled_back_to_once_promoted_again(fi
         model = ledger.champion()
         assert ledger.continue_after(gap_of(lost(tmp_path / "ledger.db")))
         assert ledger.champion() is None and ledger.verify_chain().intact
-        assert "to be promoted again" in ledger.status(model).line and "used no more" in ledger.status(model).line
+        assert "must be promoted again" in ledger.status(model).line and "no longer usable" in ledger.status(model).line
         with pytest.raises(RefusedError, match="promote it again"):
             ledger.check_use(model, "demo", "research")
-        with pytest.raises(RefusedError, match="not rolled back to"):
+        with pytest.raises(RefusedError, match="cannot roll back to"):
             ledger.promote(1, expected_previous=None, decision_sha256=None, actor="test", kind="rollback")
         ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
         ledger.check_use(model, "demo", "research")

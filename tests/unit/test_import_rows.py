@@ -109,9 +109,9 @@ def test_ages_in_digits_become_bands(tmp_path: Path, age: str, band: str) -> Non
         ("path,subject_id,label,agent", r"unknown column 'agent'; the columns are"),
         ("Path,Subject_ID,Label", "unknown column 'Path'.*did you mean 'path'"),
         ("path,subject,label", "unknown column 'subject'; did you mean 'subject_id'"),
-        ("path,subject_id,label,label", "'label' stands twice"),
+        ("path,subject_id,label,label", "'label' occurs twice"),
         ("path,subject_id", "column 'label' is missing"),
-        ("a.png,p1,fear", "first line names none"),
+        ("a.png,p1,fear", "first line has none"),
     ],
 )
 def test_a_column_that_is_not_known_refuses_the_manifest_and_is_named(tmp_path: Path, header: str, says: str) -> None:
@@ -133,7 +133,7 @@ def test_a_column_is_left_aside_only_where_somebody_says_so(tmp_path: Path) -> N
 @pytest.mark.parametrize("column", ["age", "Age", " AGE", "\uff21\uff47\uff45"])
 def test_what_could_be_the_age_is_not_ignored(tmp_path: Path, column: str) -> None:
     manifest = source(tmp_path, "a.png,p1,fear,12\n", f"path,subject_id,label,{column}\n")
-    with pytest.raises(InputError, match="'age' is read and cannot be ignored"):
+    with pytest.raises(InputError, match="'age' is a known column and cannot be ignored"):
         read_manifest(manifest, tmp_path, [column])
 
 
@@ -229,7 +229,7 @@ def test_two_ages_of_one_person_close_it_whichever_row_could_be_taken(tmp_path: 
     rows = "a.png,p1,fear,25,,,,,,\ngone.png,p1,fear,50,,,,,,\nb.png,p2,fear,30,,,,,,\n"
     usable, rejected = read_manifest(source(tmp_path, rows), tmp_path)
     assert [row.subject_id for row in usable] == ["p2"]
-    assert "rows 1 and 2 give one person two values of age (18_29, 45_59)" in rejected[0].reason
+    assert "rows 1 and 2 give one person two different ages (18_29, 45_59)" in rejected[0].reason
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_what_is_no_readable_picture_is_listed_with_the_reason(folder: Path) -> 
     }
     why = {one.path.name: one.trouble.reason for one in found.found if one.trouble}
     assert why["gif-named.jpg"] == "is in the format GIF; export it as JPEG, PNG or WEBP"
-    assert "video" in why["clip.mp4"] and "save frames" in why["clip.mp4"]
+    assert "video" in why["clip.mp4"] and "save its frames" in why["clip.mp4"]
     assert "HEIC" in why["real.heic"] and "HEIC" in why["unknown.heic"]
 
 
@@ -172,7 +172,7 @@ def test_links_that_are_named_are_followed(folder: Path, tmp_path: Path) -> None
     found = list_inputs([tmp_path / name for name in names])
     statuses = {"a.jpg": "read", "to-file": "read", "dangling.jpg": "unreadable!", "self.jpg": "unreadable!"}
     assert by_name(found) == statuses
-    assert "leads nowhere" in found.found[2].trouble.reason
+    assert "is a broken link" in found.found[2].trouble.reason
 
 
 def test_what_is_no_file_is_never_opened(folder: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_net_answers_by_its_own_landmarks_alone() -> None:
 
 
 def test_codes_of_other_landmarks_are_refused() -> None:
-    with pytest.raises(InputError, match="not those of the landmarks"):
+    with pytest.raises(InputError, match="do not match the landmarks"):
         LandmarkNet(SPEC, scale_of(np.zeros((2, LANDMARKS, 3), np.float32)))
 
 

@@ -12,7 +12,7 @@ from bitface.models.exported import IntegerTrunk
 from bitface.models.extraction import extract, graph_outputs
 from bitface.models.landmark_codes import CodeScale, encode, scale_of, without_repeats
 from bitface.models.landmark_net import LandmarkNet, NetSpec, window_rows
-from bitface.models.selftest import check_nobody, selftest_table
+from bitface.models.selftest import check_no_real_faces, selftest_table
 
 SCALE = CodeScale(centre=np.zeros(1434, np.float32), inverse_step=np.full(1434, 127 / 4, np.float32))
 
@@ -162,9 +162,9 @@ def test_a_threshold_that_allows_a_tie_is_refused():
 
 def test_a_selftest_of_somebodys_landmarks_is_refused():
     table = selftest_table(SCALE, 0)
-    check_nobody(table)
+    check_no_real_faces(table)
     with pytest.raises(InputError, match="nobody"):
-        check_nobody(replace(table, persons=np.full(len(table), "a" * 16)))
+        check_no_real_faces(replace(table, persons=np.full(len(table), "a" * 16)))
 
 
 def test_a_spec_of_another_format_or_without_a_field_is_refused():

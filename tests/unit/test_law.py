@@ -52,17 +52,17 @@ def test_a_basis_and_the_condition_that_fits_it_admit(basis, condition, context)
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"lawful_basis": "6(1)(f)", "special_category_condition": "none"}, "no condition of GDPR Art. 9"),
-        ({"lawful_basis": "none", "special_category_condition": "none"}, "no condition of GDPR Art. 9"),
-        ({"special_category_condition": "none"}, "no condition of GDPR Art. 9"),
-        ({"lawful_basis": "6(1)(f)"}, "does not stand on basis 6"),
-        ({"lawful_basis": "none"}, "does not stand on basis none"),
-        ({"lawful_basis": "6(1)(d)", "special_category_condition": "9(2)(i)"}, "does not stand on basis 6"),
-        ({"special_category_condition": "9(2)(j)"}, "does not stand on basis 6"),
+        ({"lawful_basis": "6(1)(f)", "special_category_condition": "none"}, "a condition of GDPR Art. 9"),
+        ({"lawful_basis": "none", "special_category_condition": "none"}, "a condition of GDPR Art. 9"),
+        ({"special_category_condition": "none"}, "a condition of GDPR Art. 9"),
+        ({"lawful_basis": "6(1)(f)"}, "does not go with basis 6"),
+        ({"lawful_basis": "none"}, "does not go with basis none"),
+        ({"lawful_basis": "6(1)(d)", "special_category_condition": "9(2)(i)"}, "does not go with basis 6"),
+        ({"special_category_condition": "9(2)(j)"}, "does not go with basis 6"),
         ({"given_by": "guardian"}, "needs an explicit consent"),
         (
             {"lawful_basis": "6(1)(b)", "special_category_condition": "9(2)(h)"},
-            "does not carry context research",
+            "does not cover context research",
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_law_s_end_is_told_before_it_comes() -> None:
 
 def test_a_notice_s_id_must_be_that_of_its_words() -> None:
     """`n2` is on record for other words; an id that is on record for none leaves the digest to speak."""
-    assert reason(notice_id="n2") == "the notice's id is on record for other words than its digest"
+    assert reason(notice_id="n2") == "the notice's id is on record with a different text"
     assert reason(notice_id="a-copy-of-it") == ""
     assert reason(notice_sha256="2" * 64) == "the notice is unknown"
     assert reason(notice_id="n2", notice_sha256="1" * 64) == ""

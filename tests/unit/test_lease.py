@@ -43,7 +43,7 @@ def nobody_is_gone(_: str) -> bool:
 
 def test_one_holds_it_until_it_is_given_back(ledger) -> None:
     first = ledger.take_lease("retrain", "a", MINUTE, nobody_is_gone)
-    with pytest.raises(LeaseHeldError, match="a retrain runs already"):
+    with pytest.raises(LeaseHeldError, match="a retrain is already running"):
         ledger.take_lease("retrain", "b", MINUTE, nobody_is_gone)
     assert ledger.take_lease("drift", "b", MINUTE, nobody_is_gone).token == 1
     ledger.give_back_lease(first)
@@ -59,7 +59,7 @@ def test_it_runs_out_unless_it_is_renewed(ledger, clock) -> None:
         ledger.take_lease("retrain", "b", MINUTE, nobody_is_gone)
     clock.now += timedelta(seconds=11)
     second = ledger.take_lease("retrain", "b", MINUTE, nobody_is_gone)
-    with pytest.raises(LeaseLostError, match="lost its turn"):
+    with pytest.raises(LeaseLostError, match="was overtaken"):
         ledger.renew_lease(first, MINUTE)
     ledger.give_back_lease(first)
     with pytest.raises(LeaseHeldError):

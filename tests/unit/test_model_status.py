@@ -140,7 +140,7 @@ def test_a_retired_version_is_used_no_more_whatever_it_was(ledger, put) -> None:
     put(1, "promote")
     ledger.record_erasure("e1", PEOPLE[:1], "p" * 64)
     assert line(ledger, 1) == (
-        "bitface/1 · RETIRED, people in it have been erased · evidence synthetic · used no more · not live"
+        "bitface/1 · RETIRED, some of its people were erased · evidence synthetic · no longer usable · not live"
     )
     assert ledger.status(ledger.model(1)).document()["purposes"] == []
 
@@ -215,7 +215,7 @@ def test_an_alias_demo_that_a_hand_put_into_the_file_is_found(ledger, put, tmp_p
 def test_where_no_version_is_named_the_champion_speaks_and_else_the_demo(ledger, put) -> None:
     put(1, "hold")
     assert choose_model(None, "demo", ledger).version == 1
-    with pytest.raises(RefusedError, match="no champion yet, and the demo bitface/1 answers for --purpose demo alone"):
+    with pytest.raises(RefusedError, match="no champion yet, and the demo bitface/1 answers only --purpose demo"):
         choose_model(None, "evaluate", ledger)
     with pytest.raises(InputError, match="no champion"):
         choose_model("champion", "demo", ledger)
@@ -244,7 +244,7 @@ def test_the_command_named_is_of_a_version_that_may_be_used(ledger, put) -> None
     with pytest.raises(InputError, match=r"bitface/2 \(retired.*--model bitface/1 "):
         find_model("champion", ledger)
     ledger.record_erasure("e2", PEOPLE[1:2], "p" * 64)
-    with pytest.raises(InputError, match="none may be used any more: run `bitface retrain`"):
+    with pytest.raises(InputError, match="none can be used any more: run `bitface retrain`"):
         find_model("champion", ledger)
 
 

@@ -98,7 +98,7 @@ def test_evidence_that_nobody_stated_is_refused() -> None:
 def test_only_a_train_model_can_be_promoted() -> None:
     """Benchmark data came in without consent."""
     check_promotable("train")
-    with pytest.raises(RefusedError, match="never be promoted"):
+    with pytest.raises(RefusedError, match="cannot be promoted"):
         check_promotable("benchmark")
 
 
@@ -137,7 +137,7 @@ def test_licences_survive_their_file() -> None:
         ('[{"id": "x"}]', "record 0.name"),
         (json.dumps([BENCHMARK_ONLY.model_dump(mode="json") | {"purposes": ["sell"]}]), "purposes"),
         (json.dumps([BENCHMARK_ONLY.model_dump(mode="json") | {"text": ""}]), "address"),
-        (json.dumps([BENCHMARK_ONLY.model_dump(mode="json")] * 2), "stands twice"),
+        (json.dumps([BENCHMARK_ONLY.model_dump(mode="json")] * 2), "occurs twice"),
     ],
 )
 def test_a_licence_file_at_fault_is_refused_by_position(text: str, says: str) -> None:

@@ -61,7 +61,7 @@ ERRORS = {
     "deep": NotSupportedError("'deep.png' has pixels of mode I;16; export it with 8 bits a channel"),
     "huge": OverLimitError("'huge.png' has 5001 x 5000 pixels, over 25000000; make it smaller"),
 }
-NOTES = Trouble(status="not_supported", reason="is no picture", is_loss=False)
+NOTES = Trouble(status="not_supported", reason="is not a picture", is_loss=False)
 
 
 class Looking:
@@ -143,7 +143,7 @@ def test_what_is_known_to_be_no_picture_is_not_decoded() -> None:
         raise AssertionError
 
     (row,) = predictions([Input(path=Path("notes.txt"), trouble=NOTES)], reader(read=never), lambda *_: None)
-    assert (row.status, row.reason, row.is_loss) == ("not_supported", "is no picture", False)
+    assert (row.status, row.reason, row.is_loss) == ("not_supported", "is not a picture", False)
 
 
 def test_a_picture_that_is_gone_before_it_is_logged_costs_nobody_else_s_answer(tmp_path: Path) -> None:
@@ -168,12 +168,12 @@ def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise() -> None:
     said = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
     assert said["sure.png"].startswith("happiness  (happiness 0.95")
     assert said["torn.png"].startswith("happiness or neutral  (")
-    assert said["lost.png"].startswith("no answer, it could be anger or happiness or neutral  (")
-    assert said["none.png"].startswith("no answer, no emotion is likely enough  (")
+    assert said["lost.png"].startswith("no answer: it could be anger or happiness or neutral  (")
+    assert said["none.png"].startswith("no answer: no emotion is likely enough  (")
     assert said["nobody.png"].startswith("no face found; ")
     assert lines[-3] == STATUS.line
     assert lines[-2].endswith(
-        "a set is made to hold the true emotion of 90% of the faces of each emotion, of people like those who calibrated "
+        "sets have a target coverage of 90% per emotion, for people like the calibration people "
         "(calibrated on 27 people of split test)"
     )
 
@@ -181,7 +181,7 @@ def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise() -> None:
 def test_the_last_line_counts_all_inputs_and_what_was_left_out() -> None:
     rows = [
         *predicted("broken", "sure", "deep", "none", "huge", "nobody", "group").values(),
-        Prediction(path=Path("notes.txt"), status="not_supported", reason="is no picture"),
+        Prediction(path=Path("notes.txt"), status="not_supported", reason="is not a picture"),
     ]
     assert predictions_text(rows, runtime(), STATUS, 3).splitlines()[-1] == (
         "8 inputs: 2 answered, 1 abstained, 1 no face, 1 unreadable, 2 not supported, 1 refused; "
@@ -305,13 +305,11 @@ def test_a_table_through_a_link_is_written_where_it_leads(tmp_path: Path) -> Non
 
 def test_a_picture_that_was_not_read_is_a_loss_and_notes_beside_pictures_are_none() -> None:
     rows = list(predicted("sure", "none", "nobody").values())
-    notes = Prediction(path=Path("notes.txt"), status="not_supported", reason="is no picture")
+    notes = Prediction(path=Path("notes.txt"), status="not_supported", reason="is not a picture")
     check_nothing_lost([*rows, notes])
-    with pytest.raises(
-        InputError, match=r"1 of 5 inputs could not be read, all others were; the first: 'broken.png' is"
-    ):
+    with pytest.raises(InputError, match=r"1 of 5 inputs could not be read, all others were; first: 'broken.png' is"):
         check_nothing_lost([*rows, notes, *predicted("broken").values()])
-    with pytest.raises(InputError, match="no picture is among the inputs"):
+    with pytest.raises(InputError, match="there are no pictures among the inputs"):
         check_nothing_lost([notes])
 
 

@@ -118,7 +118,7 @@ def test_strength_means_the_same_for_counts_of_another_unit_and_for_rows_told_tw
 
 
 def test_counts_that_never_vary_have_no_solution():
-    with pytest.raises(InputError, match="nothing varies in 5 rows"):
+    with pytest.raises(InputError, match="all 5 rows"):
         Statistics.of(np.ones((5, 3), np.int8), np.ones((5, 1), np.int8)).solution(1.0)
 
 

@@ -51,7 +51,7 @@ def test_one_column_is_what_its_own_network_says(pair):
 
 
 def test_networks_of_several_outputs_are_no_set(pair):
-    with pytest.raises(InputError, match="are no set"):
+    with pytest.raises(InputError, match="are not a set"):
         SeparateNets([pair[0].network])
 
 

@@ -90,7 +90,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_who_allows_it_and_who_is_not_on_record_is_shown(house: House) -> None:
-    assert house.refusal(picture(1)) == "", "nobody is on record"
+    assert house.refusal(picture(1)) == "", "no person is on record"
     house.person("anna", picture(1))
     assert house.refusal(picture(1)) == "" and house.refusal(picture(2)) == ""
 
@@ -154,11 +154,11 @@ def test_who_was_erased_is_not_shown_by_the_picture_or_one_like_it(house: House)
 def test_the_refusal_says_what_to_do_and_names_nobody(house: House) -> None:
     person = house.person("anna", picture(1), purposes=("train",))
     why = house.refusal(picture(1))
-    assert why.endswith("; leave --show-face out") and person not in why and "anna" not in why
+    assert why.endswith("; run it without --show-face") and person not in why and "anna" not in why
 
 
 def test_where_a_key_is_missing_nobody_is_shown(house: House) -> None:
     """Whoever cannot be looked for may be the one: a check that cannot run is no pass."""
     person = house.person("anna", picture(1))
     (house.home / "keys" / "people" / f"{person}.json").unlink()
-    assert "no key here" in house.refusal(picture(2))
+    assert "no key on this installation" in house.refusal(picture(2))

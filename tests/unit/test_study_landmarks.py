@@ -123,10 +123,10 @@ def test_a_ranking_speaks_of_what_was_learned_and_of_nothing_where_there_is_noth
     assert -1 <= found.kernels < 0.7
     assert found.seeds < 1
     assert speaks_of_what_was_learned(max(found.randomised, found.shuffled))
-    assert "A ranking by attribution speaks of what was learned" in found.sentence()
+    assert "A ranking by attribution depends on training" in found.sentence()
     assert done[-1] == 0
     blind = replace(found, shuffled=0.9)
-    assert "DOES NOT SPEAK" in blind.sentence()
+    assert "DOES NOT DEPEND" in blind.sentence()
 
 
 def test_people_who_judge_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,8 +29,8 @@ def test_the_place_the_trouble_and_the_remedy_are_named() -> None:
 def test_an_error_of_a_library_is_explained_by_its_cause() -> None:
     error = RuntimeError("a tool's words")
     error.__cause__ = system_error(errno.ENOTDIR, "/file/below")
-    assert "a file is where a folder is expected" in str(explained(error))
-    assert "a file is where a folder is expected" in str(explained(ExceptionGroup("many", [ValueError(), error])))
+    assert "a file exists where a folder is expected" in str(explained(error))
+    assert "a file exists where a folder is expected" in str(explained(ExceptionGroup("many", [ValueError(), error])))
 
 
 def test_a_defect_in_the_answer_to_a_missing_file_stays_a_defect() -> None:
@@ -67,7 +67,7 @@ def test_a_probe_leaves_nothing_and_judges_what_is_not_there_by_what_holds_it(tm
     assert trouble_with(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
-    assert "a file is where a folder is expected" in str(trouble_with(tmp_path / "file" / "b" / "c"))
+    assert "a file exists where a folder is expected" in str(trouble_with(tmp_path / "file" / "b" / "c"))
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     assert trouble_with(tmp_path / "nowhere" / "b") is not None
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_there_is_not_touched_by_the_look_at_it(tmp_path: Path) -
     before = path.stat()
     check_file(path)
     assert (path.read_text(), path.stat().st_mtime_ns) == ("as it was", before.st_mtime_ns)
-    with pytest.raises(InputError, match="a folder is where a file is expected"):
+    with pytest.raises(InputError, match="it is a folder, not a file"):
         check_file(tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_a_port_of_the_machines_owner_is_named_as_such(monkeypatch: pytest.Monke
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("socket.socket.bind", refused)
-    with pytest.raises(InputError, match="port 80 is for the machine's owner; name one above 1023"):
+    with pytest.raises(InputError, match="port 80 is reserved for root; name one above 1023"):
         listening(80)
 
 

@@ -127,7 +127,7 @@ def test_the_separator_that_excel_states_is_believed(tmp_path: Path, first: str)
     [
         ("", "is empty"),
         ("\n \n", "is empty"),
-        ("a,b,a\n1,2,3\n", "line 1: column 'a' stands twice"),
+        ("a,b,a\n1,2,3\n", "line 1: column 'a' occurs twice"),
         ('a,b\nx,y\n"open,1\nz,2\n', "line 3: the quotes of this row do not match"),
         ('a,b\n"x"y,1\n', "line 2: the quotes"),
         (f"a,b\nx,{'y' * 200_000}\n", "line 2: .* longer than 131,072 characters"),
@@ -141,7 +141,7 @@ def test_a_table_whose_rows_cannot_be_told_apart_is_refused_by_line(tmp_path: Pa
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ("1,2,3,4", "field 4 stands under no column"),
+        ("1,2,3,4", "field 4 has no column"),
         ("1,2", "the row has 2 of 3 fields"),
         ("1,2,3,,", None),
         ("1,,", None),

@@ -109,7 +109,7 @@ def test_the_fairness_line_names_groups_that_were_judged_with_their_people(evalu
     ]
     told = fairness_sentence(evaluated, open_)
     assert told.count("people, ") == 2 and one[1] in told and other[1] in told
-    assert "have too few people to say" in told
+    assert "have too few people to compare" in told
     everybody = [
         cell(f"slice/{a}:{v}", "slice", State.INSUFFICIENT, attribute=a, slice=v) for a, v in evaluated.groups.accuracy
     ]

@@ -230,7 +230,7 @@ def test_people_whose_consent_does_not_hold_are_not_looked_at() -> None:
 
 
 def test_a_model_of_real_people_is_not_judged_on_people_who_may_be_the_same() -> None:
-    with pytest.raises(InputError, match="may be those of 'london'"):
+    with pytest.raises(InputError, match="may be the same as those of 'london'"):
         judge(run=SimpleNamespace(**{**RUN.__dict__, "evidence": "real"}))
 
 

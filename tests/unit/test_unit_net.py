@@ -156,7 +156,7 @@ def test_a_net_comes_back_from_disk_as_it_was_and_an_altered_one_does_not(traine
         predict_units(load_units(tmp_path).network, crops)[0], predict_units(trained.network, crops)[0]
     )
     (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:-1] + b"x")
-    with pytest.raises(IntegrityError, match=r"is not the file that units.json describes"):
+    with pytest.raises(IntegrityError, match=r"does not match units.json"):
         load_units(tmp_path)
 
 
@@ -187,7 +187,7 @@ def test_weights_that_are_asked_for_and_missing_are_an_error_with_a_remedy(
     cached = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
     cached.write_bytes(b"no weights")
     assert find_weights("cache", tmp_path) == cached
-    with pytest.raises(InputError, match="holds no weights of torchvision's resnet50"):
+    with pytest.raises(InputError, match="does not hold torchvision resnet50 weights"):
         resnet_encoder(cached)
 
 

@@ -16,7 +16,7 @@ from bitface.consent.known_sources import SYNTHETIC_LICENCE, packaged_notice, sy
 from bitface.dataset import swap
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore
-from bitface.dataset.locks import BusyError, alone
+from bitface.dataset.locks import BusyError, exclusive
 from bitface.dataset.manifest import verify_manifest
 from bitface.dataset.shards import Shard, write_shard
 from bitface.dataset.swap import check_replaceable, put_in_place, read_unchanged, version_of
@@ -161,26 +161,26 @@ def test_an_event_that_contradicts_the_record_takes_back_all_that_was_prepared(s
     wrong = of(stores, "a", "b")
     contradicting = [event.model_copy(update={"storage": "elsewhere"})]
     doubtful = Change(fill=wrong.fill, versioning="pin", enrolments=wrong.enrolments, events=contradicting)
-    with writing(stores, "test", 0) as writer, pytest.raises(IntegrityError, match="another content"):
+    with writing(stores, "test", 0) as writer, pytest.raises(IntegrityError, match="different content"):
         writer.change(doubtful)
     assert seen(stores) == before and stores.keys.pseudonym_of("b") is None
 
 
 def test_a_second_writer_waits_or_says_who_writes_and_since_when(tmp_path: Path) -> None:
     told: list[str] = []
-    with alone(tmp_path / "data", "bitface data import", 0):
+    with exclusive(tmp_path / "data", "bitface data import", 0):
         says = rf"bitface data import \(process {os.getpid()} on .*\) since 20"
-        with pytest.raises(BusyError, match=says), alone(tmp_path / "data", "other", 0):
+        with pytest.raises(BusyError, match=says), exclusive(tmp_path / "data", "other", 0):
             pass
-        with alone(tmp_path / "elsewhere", "other", 0):
+        with exclusive(tmp_path / "elsewhere", "other", 0):
             pass
     order: list[str] = []
 
     def second() -> None:
-        with alone(tmp_path / "data", "second", 30, told.append):
+        with exclusive(tmp_path / "data", "second", 30, told.append):
             order.append("second")
 
-    with alone(tmp_path / "data", "first", 0):
+    with exclusive(tmp_path / "data", "first", 0):
         other = threading.Thread(target=second)
         other.start()
         while not told:
@@ -193,19 +193,19 @@ def test_a_second_writer_waits_or_says_who_writes_and_since_when(tmp_path: Path)
 
 def test_a_writer_that_is_killed_keeps_nobody_out(tmp_path: Path) -> None:
     words = (
-        "import sys\nfrom pathlib import Path\nfrom bitface.dataset.locks import alone\n"
-        "with alone(Path(sys.argv[1]), 'x', 0):\n    print('has it', flush=True)\n    input()"
+        "import sys\nfrom pathlib import Path\nfrom bitface.dataset.locks import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 'x', 0):\n    print('has it', flush=True)\n    input()"
     )
     command = [sys.executable, "-c", words, str(tmp_path / "data")]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "has it\n"
-    with pytest.raises(BusyError), alone(tmp_path / "data", "y", 0):
+    with pytest.raises(BusyError), exclusive(tmp_path / "data", "y", 0):
         pass
     child.kill()
     child.wait()
     for stream in (child.stdin, child.stdout):
         stream.close()
-    with alone(tmp_path / "data", "y", 0):
+    with exclusive(tmp_path / "data", "y", 0):
         assert [path.name for path in tmp_path.iterdir()] == [".data.lock"]
 
 
@@ -271,11 +271,11 @@ def test_without_an_exchange_a_kill_between_the_renames_is_mended(stores, rename
 def test_files_that_are_not_of_a_dataset_are_never_replaced(tmp_path: Path, stores) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"not of a dataset .*holiday.jpg"):
+    with pytest.raises(InputError, match=r"do not belong to a dataset .*holiday.jpg"):
         change(stores, "a")
     assert (tmp_path / "data" / "holiday.jpg").read_bytes() == b"x" and stores.keys.people() == 0
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="no dataset folder"):
+    with pytest.raises(InputError, match="not a dataset folder"):
         check_replaceable(tmp_path / "file")
 
 

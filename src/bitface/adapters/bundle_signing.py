@@ -52,7 +52,7 @@ class BundleSigner:
         except Exception as error:
             # The tool raises what its parsers raise; whatever it is, the folder was not shown to be the signed one.
             raise IntegrityError(
-                f"the model's signature does not hold ({type(error).__name__}); restore its files, or retrain"
+                f"the model's signature fails verification ({type(error).__name__}); restore its files, or retrain"
             ) from error
 
     def _make_key(self) -> None:

@@ -52,7 +52,7 @@ def read_canonical_mesh(bundle: Path) -> CanonicalMesh:
         return _mesh(mesh)
     except (zipfile.BadZipFile, KeyError, IndexError, StopIteration, ValueError, TypeError, OSError) as error:
         raise IntegrityError(
-            f"{bundle.name} holds no canonical face mesh ({type(error).__name__}); fetch the face model again"
+            f"{bundle.name} does not contain a canonical face mesh ({type(error).__name__}); fetch the face model again"
         ) from error
 
 
@@ -69,7 +69,7 @@ def _mesh(message: bytes) -> CanonicalMesh:
     if len(vertices) != _VERTICES or len(triangles) != _TRIANGLES or not np.isfinite(vertices).all():
         raise ValueError(f"{len(vertices)} vertices and {len(triangles)} triangles")
     if triangles.min() < 0 or triangles.max() >= _VERTICES:
-        raise ValueError("a triangle names no vertex")
+        raise ValueError("a triangle refers to a missing vertex")
     irises = [np.tile(vertices[list(around)].mean(axis=0), (_IRIS_POINTS, 1)) for around in _EYES]
     return CanonicalMesh(vertices=np.concatenate([vertices, *irises]), triangles=triangles)
 
@@ -104,4 +104,4 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, at
         if shift > 63:
-            raise ValueError("a number of more than 64 bits")
+            raise ValueError("a number is over 64 bits")

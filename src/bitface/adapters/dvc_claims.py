@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dvc_data.hashfile.db import HashFileDB
 
 CLAIMS: Final = "bitface"
-NOBODY_KNOWN: Final = "a dataset that bitface does not know"
+NOBODY_KNOWN: Final = "an unknown dataset"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ def _read(path: Path) -> Claim:
         return Claim(**{**document, **lists})
     except (ValueError, TypeError, KeyError) as error:
         raise IntegrityError(
-            f"{path} cannot be read: it says which dataset needs which versions; restore it, or delete it if that dataset is gone"
+            f"{path} cannot be read: it records which versions a dataset needs; restore it, or delete it if that dataset no longer exists"
         ) from error
 
 

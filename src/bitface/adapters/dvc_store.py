@@ -95,7 +95,9 @@ class DvcStore:
 
         pinned = self.pinned()
         if pinned is None:
-            raise InputError(f"no {self.pin_file.name}: nothing to pull; run `bitface data synthesize`")
+            raise InputError(
+                f"{self.pin_file.name} does not exist, so there is nothing to pull; run `bitface data synthesize`"
+            )
         with self._repo() as repo:
             try:
                 repo.pull([str(self.pin_file)])

@@ -80,16 +80,20 @@ def drift_report(
 def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
     if reference.empty or current.empty:
         raise InputError(
-            f"drift of {len(current)} rows against {len(reference)}: both need at least one row and column"
+            f"drift of {len(current)} rows against {len(reference)}: both tables need at least one row and one column"
         )
     if set(reference.columns) != set(current.columns) or not reference.columns.is_unique:
         apart = sorted(set(map(str, reference.columns)) ^ set(map(str, current.columns)))
-        raise InputError(f"columns {', '.join(apart) or 'are doubled'}: reference and current must have the same ones")
+        raise InputError(
+            f"columns {', '.join(apart) or 'are duplicated'}: reference and current must have the same ones"
+        )
     for frame in (reference, current):
         for name in frame.columns:
             kind = frame[name].dtype.kind
             if kind not in "fiu" or not np.isfinite(frame[name].to_numpy(dtype=np.float64)).all():
-                raise InputError(f"column '{name}' does not hold finite numbers only; drift of it cannot be measured")
+                raise InputError(
+                    f"column '{name}' holds values that are not finite numbers, so its drift cannot be measured"
+                )
 
 
 def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Any:
@@ -120,7 +124,9 @@ def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float
     }
     missing = [name for name in columns if not np.isfinite(found.get(name, np.nan))]
     if missing:
-        raise InputError(f"no drift figure for {', '.join(missing)}; give more rows, or use another drift.method")
+        raise InputError(
+            f"drift could not be measured for {', '.join(missing)}; give more rows, or use another drift.method"
+        )
     return {name: found[name] for name in columns}
 
 

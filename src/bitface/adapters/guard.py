@@ -45,14 +45,18 @@ class Guard:
     def _refusal(self, headers: Headers) -> PlainTextResponse | None:
         host = headers.getlist("host")
         if len(host) != 1 or host[0] not in self._hosts:
-            return PlainTextResponse(f"This server is {' or '.join(self._hosts)}, and answers to no other name.\n", 421)
+            return PlainTextResponse(
+                f"This server is {' or '.join(self._hosts)}. Requests for other host names are refused.\n", 421
+            )
         if any(origin != f"http://{host[0]}" for origin in headers.getlist("origin")) or any(
             site not in _NO_PAGE for site in headers.getlist("sec-fetch-site")
         ):
-            return PlainTextResponse("Another site's page asked. To open this one, type its address.\n", 403)
+            return PlainTextResponse(
+                "Requests from other sites' pages are refused. To open this page, type its address.\n", 403
+            )
         if self._sign_in and not _is_signed_in(headers, self._sign_in):
             asks = {"WWW-Authenticate": 'Basic realm="bitface", charset="UTF-8"'}
-            return PlainTextResponse("The password stands where the server was started.\n", 401, asks)
+            return PlainTextResponse("The password was printed when the server started.\n", 401, asks)
         return None
 
 

@@ -98,7 +98,7 @@ def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
         with opened(path, repr(path.name)) as file:
             return _frames_of(file, path.name, count)
     except OSError as error:
-        raise InputError(f"{path.name!r} cannot be read ({error.strerror}); check that it is there") from error
+        raise InputError(f"{path.name!r} cannot be read ({error.strerror}); check that it exists") from error
 
 
 def _frames_of(file: BinaryIO, name: str, count: int) -> tuple[NDArray[np.uint8], ...]:
@@ -121,7 +121,7 @@ def _frames_of(file: BinaryIO, name: str, count: int) -> tuple[NDArray[np.uint8]
                 whole, frame = video.retrieve()
                 found += [np.ascontiguousarray(frame[..., ::-1])] if whole else []
     if not found:
-        raise InputError(f"{name!r} has no frame that can be decoded; convert it")
+        raise InputError(f"{name!r} has no readable frame; convert it to another format")
     return tuple(found)
 
 

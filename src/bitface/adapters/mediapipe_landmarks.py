@@ -58,7 +58,7 @@ class FaceLandmarks:
             InputError: the file is missing, or MediaPipe cannot load it.
         """
         if not model.is_file():
-            raise InputError(f"no face model at '{model.name}'; run `bitface doctor`")
+            raise InputError(f"face model not found at '{model.name}'; run `bitface doctor`")
         self._faces_max = faces_max
         self._landmarker = _open_landmarker(model, faces_max)
 
@@ -153,7 +153,7 @@ class FaceLandmarks:
         try:
             result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
         except (RuntimeError, ValueError) as error:
-            raise InputError("MediaPipe cannot look for faces in the picture; export it again") from error
+            raise InputError("MediaPipe failed on this picture; export it again") from error
         height, width = prepared.shape[:2]
         # z is in widths of the prepared image, like x; the border shifts x and y, and no border lies in depth.
         unit, shift = np.array([width, height, width]), np.array([border, border, 0])

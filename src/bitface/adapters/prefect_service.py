@@ -13,7 +13,7 @@ from typing import Any, Final
 from bitface.errors import InputError
 
 POOL: Final = "bitface"
-ZOMBIES: Final = "bitface: close runs that stopped breathing"
+ZOMBIES: Final = "bitface: close runs without a heartbeat"
 BREATH_S: Final = 30
 """Between signs of life of a flow run; Prefect takes 30 or more."""
 
@@ -93,7 +93,7 @@ def _schedules(one: Deployment) -> list[Any]:
         return [Interval(timedelta(seconds=one.every_s))] if one.every_s else []
     except ValueError as error:
         raise InputError(
-            f"'{one.cron or one.every_s}' is no schedule; write a cron line such as '0 3 * * 1'"
+            f"'{one.cron or one.every_s}' is not a valid schedule; write a cron expression such as '0 3 * * 1'"
         ) from error
 
 
@@ -123,7 +123,7 @@ def _automate(reactions: Sequence[Reaction], ids: Mapping[str, str]) -> None:
                 threshold=1,
                 within=timedelta(seconds=3 * BREATH_S),
             ),
-            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no sign of life for three intervals")],
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for three intervals")],
         )
     )
     for automation in wanted:
@@ -196,9 +196,9 @@ def close_left_running(flow_name: str, tag: str) -> tuple[str, ...]:
         )
         left = [run for run in found if str(run.id) != own]
         for run in left:
-            client.set_flow_run_state(run.id, Crashed(message="its process ended without a word"), force=True)
+            client.set_flow_run_state(run.id, Crashed(message="its process ended unexpectedly"), force=True)
     return tuple(
-        f"flow run {run.name} was left RUNNING by a process that is gone; it is closed as crashed" for run in left
+        f"flow run {run.name} was left RUNNING by a process that ended; it is now marked as crashed" for run in left
     )
 
 
@@ -221,7 +221,9 @@ def notify(block: str, subject: str, body: str) -> None:
     try:
         loaded = Block.load(block)
     except ValueError as error:
-        raise InputError(f"there is no Prefect block '{block}'; create it, or set schedule.notify to null") from error
+        raise InputError(
+            f"Prefect block '{block}' does not exist; create it, or set schedule.notify to null"
+        ) from error
     if not isinstance(loaded, NotificationBlock):
-        raise InputError(f"Prefect block '{block}' is none that notifies; name one of kind notification")
+        raise InputError(f"Prefect block '{block}' cannot send notifications; name a notification block")
     loaded.notify(body, subject)  # type: ignore[unused-coroutine]

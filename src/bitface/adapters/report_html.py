@@ -16,21 +16,21 @@ from bitface.project import GLOSSARY, shipped
 
 Evidence = Literal["synthetic", "real", "mixed"]
 STATES: Final[Mapping[str, tuple[str, str]]] = {
-    "FAIL": ("&#10005;", "shown not to hold"),
-    "INSUFFICIENT": ("?", "too few faces to know"),
+    "FAIL": ("&#10005;", "shown to fail"),
+    "INSUFFICIENT": ("?", "too few faces to decide"),
     "NOT-RUN": ("&ndash;", "could not be judged"),
-    "PASS": ("&#10003;", "shown to hold"),
+    "PASS": ("&#10003;", "shown to pass"),
 }
 """Sign and meaning of each state, worst first: a reader meets what needs them before what does not."""
 DECISIONS: Final[Mapping[str, str]] = {
     "promote": "The model may go live: every required cell passes.",
-    "hold": "The model waits: nothing required fails, and not everything required is shown.",
+    "hold": "The model waits: no required cell fails, but not all are shown to pass.",
     "block": "The model is blocked: a required cell fails or could not be judged, or no cell was required.",
 }
 EVIDENCE_SENTENCES: Final[Mapping[str, str]] = {
-    "synthetic": "All figures come from synthetic faces. They say that the method works, not that it works on people.",
+    "synthetic": "All figures come from synthetic faces. They show that the method works, not that it works on people.",
     "real": "All figures come from faces of real people.",
-    "mixed": "Figures come from synthetic and real faces together; read the slices before believing an average.",
+    "mixed": "Figures combine synthetic and real faces; check the slices before you trust an average.",
 }
 
 
@@ -170,7 +170,7 @@ def write_explanation(page: ExplanationPage, path: Path) -> Path:
         InputError: a page without caveats, which must not be shown.
     """
     if not page.caveats:
-        raise InputError("an explanation without caveats misleads; say what it does not mean")
+        raise InputError("an explanation page needs at least one caveat; add what it does not show")
     figures = [
         {words: base64.b64encode(file.read_bytes()).decode("ascii") for words, file in face.figures.items()}
         for face in page.faces
@@ -237,7 +237,7 @@ def write_model_card(facts: CardFacts, html: Path, markdown: Path) -> tuple[Path
     """
     _known(facts.evidence, EVIDENCE_SENTENCES, "evidence")
     if not facts.prohibited_contexts or not facts.limits:
-        raise InputError("a model card needs at least one prohibited context and one limit; say what it must not do")
+        raise InputError("a model card needs at least one prohibited context and one limitation; add them")
     values = {"card": facts, "status": facts.status, "evidence_sentence": EVIDENCE_SENTENCES[facts.evidence]}
     page = _written(_render("model_card.html.jinja", values), html)
     return page, _written(_render("model_card.md.jinja", values), markdown)

@@ -33,7 +33,7 @@ def stamp_over(data: bytes, authority: str) -> bytes:
         InputError: it cannot be asked, or did not stamp these bytes.
     """
     if not authority.startswith(("http://", "https://")):
-        raise InputError("BITFACE_TIMESTAMPS names no authority; write it as https://host/path")
+        raise InputError("BITFACE_TIMESTAMPS is not the address of an authority; write https://host/path")
     asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
     kind = {"Content-Type": "application/timestamp-query"}
     try:
@@ -43,10 +43,10 @@ def stamp_over(data: bytes, authority: str) -> bytes:
         is_ours = found.status == _GRANTED and found.tst_info.nonce == asked.nonce and _is_of(found, data)
     except (OSError, URLError, ValueError) as error:
         raise InputError(
-            f"the authority of BITFACE_TIMESTAMPS gave no time stamp ({type(error).__name__}); look at its address"
+            f"the authority in BITFACE_TIMESTAMPS did not return a time stamp ({type(error).__name__}); check its address"
         ) from error
     if not is_ours:
-        raise InputError("the authority of BITFACE_TIMESTAMPS stamped something else; look at its address")
+        raise InputError("the authority in BITFACE_TIMESTAMPS stamped different data; check its address")
     return stamp
 
 
@@ -60,7 +60,7 @@ def stamped_at(stamp: bytes, data: bytes, certificates: str) -> datetime:
         roots = load_pem_x509_certificates(Path(certificates).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(
-            "the time stamp cannot be checked; name the authority's PEM file in BITFACE_TIMESTAMPS_CA"
+            "the time stamp cannot be verified; set BITFACE_TIMESTAMPS_CA to the authority's PEM file"
         ) from error
     verifier = VerifierBuilder()
     for root in roots:
@@ -70,7 +70,7 @@ def stamped_at(stamp: bytes, data: bytes, certificates: str) -> datetime:
         verifier.build().verify_message(found, data)
     except (VerificationError, ValueError) as error:
         raise IntegrityError(
-            "the time stamp does not hold: it is of other bytes, or not by an authority of BITFACE_TIMESTAMPS_CA; fetch both again"
+            "the time stamp fails verification: it covers other bytes, or its authority is not in BITFACE_TIMESTAMPS_CA; fetch both again"
         ) from error
     return found.tst_info.gen_time
 

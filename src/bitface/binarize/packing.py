@@ -17,7 +17,7 @@ def pack_signs(signs: NDArray[np.int8]) -> NDArray[np.uint8]:
         InputError: a value is neither +1 nor -1.
     """
     if not np.isin(signs, (-1, 1)).all():
-        raise InputError("only +1 and -1 fit in one bit; binarise the weights with sign() first")
+        raise InputError("one-bit weights must be +1 or -1; binarise the weights with sign() first")
     return np.packbits(signs.reshape(-1) > 0, bitorder="little")
 
 

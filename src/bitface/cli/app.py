@@ -27,8 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Retrains one-bit, explainable facial-expression models; promotes one only when consent, accuracy, fairness, "
-    "drift and explanation all hold.",
+    help="Train one-bit, explainable facial-expression models. A version goes live only when it passes every required "
+    "check of consent, accuracy, fairness, drift and explanation.",
 )
 app.add_typer(data_app, name="data")
 app.add_typer(gate_app, name="gate")

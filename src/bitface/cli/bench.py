@@ -1,4 +1,4 @@
-"""`bitface bench`: how fast and how large one bit is, against other runtimes on this machine."""
+"""`bitface bench`: latency and size of the one-bit networks against other runtimes on this machine."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def bench(
         str | None,
         typer.Option(
             help="Comma-separated: torch, torch_channels_last, fp32, int8 (ONNX Runtime), openvino_fp32, openvino_bf16, "
-            "openvino_int8; all by default."
+            "openvino_int8. Default: all."
         ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Override a parameter: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
+    """Measure latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
     from bitface.flows.wiring import ready
 
     ready(overrides=set_ or ())

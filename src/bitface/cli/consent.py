@@ -1,4 +1,4 @@
-"""`bitface consent ...`: what people allowed, what they took back, what stands, and what will end."""
+"""`bitface consent ...`: record, withdraw and look up consent."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bitface.cli.output import AsJson, emit, warn, writable_file
 if TYPE_CHECKING:
     from bitface.ledger.ledger import Ledger
 
-consent_app = typer.Typer(no_args_is_help=True, help="Consents: record, withdraw, show, and which end soon.")
-Subject = Annotated[str, typer.Argument(help="The id that its owner uses, or the pseudonym.")]
+consent_app = typer.Typer(no_args_is_help=True, help="Record, withdraw and show consents; list those that expire soon.")
+Subject = Annotated[str, typer.Argument(help="The subject's own id, or the pseudonym.")]
 
 
 @consent_app.command()
 def record(
-    file: Annotated[Path, typer.Argument(help="Consent events, one JSON object a line.")],
-    notices: Annotated[Path | None, typer.Option(help="Folder of the notices that they name.")] = None,
+    file: Annotated[Path, typer.Argument(help="Consent events, one JSON object per line.")],
+    notices: Annotated[Path | None, typer.Option(help="Folder with the notices that the events refer to.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Records the events of a file, all or none; the same file again records nothing."""
+    """Record all consent events of a file, or none if any is invalid. Recording the same file twice is safe."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.consents import record_file
 
@@ -34,17 +34,17 @@ def record(
         _warn_of_clock(ledger, tools.now())
     text = f"{done.events} consent events, {done.new} of them new"
     if done.dated_ahead:
-        text += f"; {done.dated_ahead} that close are dated ahead of this machine's clock, and count from now"
+        text += f"; {done.dated_ahead} that end a consent are dated in the future by this machine's clock, and take effect now"
     emit(asdict(done), text, as_json)
 
 
 @consent_app.command()
 def withdraw(
     who: Subject,
-    reason: Annotated[str, typer.Option(help="Why, shortly; name nobody.")],
+    reason: Annotated[str, typer.Option(help="A short reason. Do not name anyone.")],
     as_json: AsJson = False,
 ) -> None:
-    """Closes every record of a person at once; no model with that person is promoted or rolled back to from now on."""
+    """Withdraw all consents of a person, effective now: no model trained on that person can be promoted or rolled back to."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.consents import person_of
     from bitface.steps.consents import withdraw as close
@@ -59,7 +59,7 @@ def withdraw(
 
 @consent_app.command()
 def show(who: Subject, as_json: AsJson = False) -> None:
-    """Every event of a person, and what it allows now."""
+    """Show a person's consent events and what they currently allow."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.consents import person_of, standing_of, standing_text
 
@@ -72,10 +72,10 @@ def show(who: Subject, as_json: AsJson = False) -> None:
 
 @consent_app.command()
 def expiring(
-    days: Annotated[int, typer.Option(help="How far to look ahead.", min=0)] = 90,
+    days: Annotated[int, typer.Option(help="How many days to look ahead.", min=0)] = 90,
     as_json: AsJson = False,
 ) -> None:
-    """Consents that end within some days, soonest first, and the live models that hold these people."""
+    """List consents that expire soon, soonest first, and the live models trained on these people."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.expire import expiring as find
     from bitface.steps.expire import expiring_text
@@ -88,9 +88,11 @@ def expiring(
 
 @consent_app.command()
 def schema(
-    out: Annotated[Path | None, typer.Option(callback=writable_file, help="Write it to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=writable_file, help="Write to this file instead of standard output.")
+    ] = None,
 ) -> None:
-    """The JSON Schema of a consent event, for whoever writes them."""
+    """Print the JSON Schema of a consent event."""
     import json
     import sys
 

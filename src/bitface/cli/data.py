@@ -1,4 +1,4 @@
-"""`bitface data ...`: people go in, and what is there is told."""
+"""`bitface data ...`: create, import, validate and describe the dataset."""
 
 from __future__ import annotations
 
@@ -18,28 +18,30 @@ from bitface.surroundings import check_file
 if TYPE_CHECKING:
     from bitface.steps.intake import IntakeReport
 
-data_app = typer.Typer(no_args_is_help=True, help="Datasets: synthesize, import, validate, status.")
+data_app = typer.Typer(no_args_is_help=True, help="Create, import, validate and describe datasets.")
 
 _LINES_MAX = 20
 
 
 @data_app.command()
 def synthesize(
-    people: Annotated[int | None, typer.Option(help="Training people, clips onset-apex-offset.")] = None,
-    gate_people: Annotated[int | None, typer.Option(help="Gate-only people, apex stills.")] = None,
+    people: Annotated[int | None, typer.Option(help="Number of training people, with onset-apex-offset clips.")] = None,
+    gate_people: Annotated[int | None, typer.Option(help="Number of gate-only people, with apex stills.")] = None,
     clips: Annotated[int | None, typer.Option(help="Clips per training person and emotion.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every draw; params.yaml's by default.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write there instead of into the dataset folder, unpinned.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. Default: the one in params.yaml.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this new folder instead of the dataset folder, without pinning.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Writes a dataset of synthetic adults and pins it in data.dvc."""
+    """Render a dataset of synthetic adults and pin it in data.dvc."""
     from bitface.flows.wiring import ready, synthesis, writing
     from bitface.steps.synthesis import synthesise
 
     wanted = {"training_people": people, "gate_people": gate_people, "clips_per_emotion": clips}
     sets = [f"synthetic.{name}={value}" for name, value in wanted.items() if value is not None]
     if out and out.exists():
-        raise InputError(f"--out '{out.name}' is there already; name a new folder")
+        raise InputError(f"--out '{out.name}' already exists; name a new folder")
     if out:
         check_file(out)
     tools = ready(overrides=sets + ([] if seed is None else [f"seed={seed}"]))
@@ -53,23 +55,28 @@ def synthesize(
 
 @data_app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="The folder that holds the pictures.")],
+    source: Annotated[Path, typer.Argument(help="The folder with the pictures.")],
     format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")],
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV with path, subject_id, label; SOURCE/manifest.csv.")
+        Path | None, typer.Option(help="CSV with path, subject_id and label. Default: SOURCE/manifest.csv.")
     ] = None,
-    consents: Annotated[Path | None, typer.Option(help="Consent events, JSONL; SOURCE/consents.jsonl.")] = None,
-    licence: Annotated[Path | None, typer.Option(help="Licence record, JSON; SOURCE/licence.json.")] = None,
+    consents: Annotated[
+        Path | None, typer.Option(help="Consent events, JSONL. Default: SOURCE/consents.jsonl.")
+    ] = None,
+    licence: Annotated[Path | None, typer.Option(help="Licence record, JSON. Default: SOURCE/licence.json.")] = None,
     ignore_column: Annotated[
-        list[str] | None, typer.Option(help="A column of the manifest to leave aside; unknown ones are refused.")
+        list[str] | None,
+        typer.Option(help="Ignore this manifest column; unknown columns are refused otherwise. Repeatable."),
     ] = None,
     reviewed: Annotated[
-        list[str] | None, typer.Option(help="An id that looked like another person's, and is a person of its own.")
+        list[str] | None, typer.Option(help="A flagged id that you checked: it is a different person. Repeatable.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen without writing anything.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Takes real people in: hardened decoding, consent first, encrypted at once."""
+    """Import real people: consent is checked first, pictures are decoded safely and encrypted immediately."""
     from bitface.dataset.subject_ids import normal_id
     from bitface.flows.wiring import open_tools, ready, stores, writing
     from bitface.steps.consents import clock_warning
@@ -78,7 +85,7 @@ def import_(
 
     layout = format_of(format_)
     if not source.is_dir():
-        raise InputError(f"no folder '{source.name}'; name the folder that holds the pictures")
+        raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures")
     tools, reader = open_tools() if dry_run else ready(), layout.reader()
     at = tools.now()
     files = FolderFiles(
@@ -90,7 +97,7 @@ def import_(
         behind = clock_warning(ledger, at)
         if not dry_run:
             said.record(reader.notices(files), ledger)
-        with said.told_beside(dry_run):
+        with said.naming_recorded_events(dry_run):
             brought = reader.source(files, said, here)
             pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
             writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
@@ -100,19 +107,19 @@ def import_(
         warn(behind)
     beside = {"dry_run": dry_run, "consents": said.document(), "ignored_columns": files.ignored_columns}
     text = [_import_text(done), *said.text(dry_run)]
-    text += [f"left aside: column {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
+    text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
     emit(asdict(done) | beside, "\n".join(text), as_json)
-    said.check_heard()
+    said.check_no_unread_withdrawal()
     brought.check_no_child_is_here(tools.keys)
 
 
 @data_app.command()
 def validate(
     purpose: Annotated[str, typer.Option(help="train or benchmark.")] = "train",
-    context: Annotated[str | None, typer.Option(help="Context; params.yaml's by default.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of use. Default: the one in params.yaml.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Great Expectations and consent report of the dataset; exit 3 when the data gate fails."""
+    """Check the dataset with Great Expectations and the consent rules; exit 3 if the data gate fails."""
     from bitface.flows.wiring import quieten
 
     quieten()
@@ -132,7 +139,7 @@ def validate(
 
 @data_app.command()
 def status(as_json: AsJson = False) -> None:
-    """Dataset version, people, samples and slices, and what changed since the champion."""
+    """Show the dataset version, people, samples and slices, and what changed since the champion."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.status import dataset_status
 

@@ -1,4 +1,4 @@
-"""`bitface doctor`: says what is missing before a run finds out."""
+"""`bitface doctor`: finds missing or broken parts before a run does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Checks versions, model assets, disk, keys, stores and open ports; each row says ok, warn or fail, and the remedy."""
+    """Check versions, model assets, disk, keys, stores and open ports. Each row is ok, warn or fail, with a remedy."""
     from bitface.flows.wiring import (
         open_checkpoints,
         open_doors,

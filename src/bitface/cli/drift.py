@@ -1,4 +1,4 @@
-"""`bitface drift`: whether new faces are still like those that the champion was judged on."""
+"""`bitface drift`: whether new faces still resemble those the champion was judged on."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def drift(
     window: Annotated[
         str | None,
         typer.Option(
-            help="So many days of `predict --log`, such as 30d; or new: people of the dataset whom it has not met."
+            help="New faces to test: days of `predict --log`, such as 30d, or `new` for people added to the dataset since."
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="champion, challenger or NAME/VERSION.")] = "champion",
     as_json: AsJson = False,
 ) -> None:
-    """Holds new faces against those that a model was judged on. Drift asks for a retrain; it never blocks one."""
+    """Compare new faces with those a model was judged on. Drift suggests a retrain; it never blocks one."""
     from bitface.flows.stages import wire
     from bitface.flows.watch import compare_now
     from bitface.steps.monitor import drift_text

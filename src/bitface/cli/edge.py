@@ -1,4 +1,4 @@
-"""Where errors become one line and an exit code: what people can mend is told with the remedy, what only we can mend is put in a file."""
+"""Turns errors into one line and an exit code: user errors name a remedy, defects are written to a file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_app(ending: Ending) -> int:
         return CLOSED_PIPE
     except OSError as error:  # the answer itself could not be written
         _forget_output()
-        return _said(explained(error) or str(error), 2)
+        return _report_error(explained(error) or str(error), 2)
     return code
 
 
@@ -59,9 +59,9 @@ def _answered(ending: Ending) -> int:
     except typer.TyperException as error:
         code = _misused(error)
     except BitfaceError as error:
-        code = _said(str(error), error.exit_code)
+        code = _report_error(str(error), error.exit_code)
     except typer.Abort:
-        code = _said("ended at a question; nothing was done", 2)
+        code = _report_error("cancelled at the prompt; nothing was done", 2)
     except SystemExit as error:
         # Typer's own answer to a broken pipe, whichever pipe it was.
         sys.stdout = out
@@ -97,7 +97,7 @@ def _interrupted(ending: Ending) -> int:
     return ending.exit_code
 
 
-def _said(text: str, code: int) -> int:
+def _report_error(text: str, code: int) -> int:
     sys.stderr.write(f"bitface: {shown(' '.join(text.split()))}\n")
     return code
 
@@ -109,7 +109,7 @@ def _misused(error: typer.TyperException) -> int:
         sys.stderr.write(context.get_help() + "\n")
     else:
         hint = f"; see `{context.command_path} --help`" if context is not None else ""
-        _said(error.format_message().rstrip(".") + hint, error.exit_code)
+        _report_error(error.format_message().rstrip(".") + hint, error.exit_code)
     return error.exit_code
 
 
@@ -121,14 +121,14 @@ def _unforeseen(error: Exception) -> int:
     if found is None or not found.startswith("'"):  # it names no place: ours may be the one
         found = _unusable_place() or found
     if found:
-        return _said(found, 2)
+        return _report_error(found, 2)
     why = f"{type(error).__name__}: {error}"
     file = _kept(error)
     LOG.error("defect", extra={"error": type(error).__name__, "traceback_file": file})
     if file is None:
         sys.stderr.write(shown("".join(traceback.format_exception(error))))
-        return _said(f"a defect of bitface's ({why}); please report it with the lines above", 1)
-    return _said(f"a defect of bitface's ({why}); please report it with {file}", 1)
+        return _report_error(f"this is a bug in bitface ({why}); please report it with the lines above", 1)
+    return _report_error(f"this is a bug in bitface ({why}); please report it with {file}", 1)
 
 
 def _unusable_place() -> str | None:
@@ -153,7 +153,7 @@ def _kept(error: Exception) -> Path | None:
 
 
 def _is_output_closed() -> bool:
-    """Whether nobody reads standard output any more; Rich then puts the null device in its place."""
+    """Whether the reader of standard output is gone; Rich then puts the null device in its place."""
     look = select.poll()
     with contextlib.suppress(OSError, ValueError):
         if os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat()):

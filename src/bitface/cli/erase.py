@@ -1,4 +1,4 @@
-"""`bitface erase`: people leave, with everything that was made with them, and a proof stays."""
+"""`bitface erase`: removes people and everything made with them, and keeps a proof."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from bitface.errors import InputError
 
 
 def erase(
-    subjects: Annotated[
-        list[str] | None, typer.Argument(help="Ids as their owners use them, or pseudonyms.", show_default=False)
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would reach; write nothing.")] = False,
+    subjects: Annotated[list[str] | None, typer.Argument(help="Subject ids or pseudonyms.", show_default=False)] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be erased without writing anything.")
+    ] = False,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Finish what was interrupted; erase again whoever a restored backup brought back."
+            "--resume", help="Finish interrupted erasures; erase again anyone a restored backup brought back."
         ),
     ] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="With --resume: a checkpoint that was kept elsewhere; it knows who was erased.")
+        Path | None, typer.Option(help="With --resume: an exported checkpoint, which records who was erased.")
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why, shortly; name nobody.")] = "erasure",
-    profile: Annotated[str, typer.Option(help="Of the retrain without them: quick, default or full.")] = "default",
+    reason: Annotated[str, typer.Option(help="A short reason. Do not name anyone.")] = "erasure",
+    profile: Annotated[
+        str, typer.Option(help="Profile of the retrain that follows: quick, default or full.")
+    ] = "default",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml, of that retrain.")
+        list[str] | None, typer.Option("--set", help="Override a parameter of that retrain: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Quarantine, dataset, retrain and gate without them, keys destroyed, everything deleted, a search, a proof.
+    """Erase people: destroy their keys, delete what was made with them, retrain without them, search, and write a proof.
 
-    Exit 3 where something of them is found afterwards. A repeated erasure adds a proof to the first.
+    Exit 3 if the search still finds any of their data. Repeating an erasure adds another proof.
     """
     _check_asked(subjects or [], dry_run, resume, checkpoint)
     from bitface.flows.wiring import open_tools, ready_for_flow
@@ -62,10 +64,10 @@ def erase(
 
 
 def _check_asked(subjects: list[str], dry_run: bool, resume: bool, checkpoint: Path | None) -> None:
-    """Raises InputError where the words contradict each other."""
+    """Raises InputError where the options contradict each other."""
     if resume and (subjects or dry_run):
-        raise InputError("--resume goes on with erasures that have begun; leave the ids and --dry-run out")
+        raise InputError("--resume continues erasures that have begun; remove the ids and --dry-run")
     if not resume and checkpoint is not None:
-        raise InputError("--checkpoint goes with --resume alone")
+        raise InputError("--checkpoint requires --resume")
     if not resume and not subjects:
-        raise InputError("whom? name ids as their owners use them, or pseudonyms; `bitface erase --help` tells more")
+        raise InputError("no subject given; name subject ids or pseudonyms, see `bitface erase --help`")

@@ -1,4 +1,4 @@
-"""`bitface explain`: one picture or clip in; what each region of each face adds to each emotion out, as a page that stands alone."""
+"""`bitface explain`: a self-contained page of what each region of each face adds to each emotion."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from bitface.cli.output import AsJson, emit, writable_file
 
 
 def explain(
-    path: Annotated[Path, typer.Argument(help="An image, a video, or a folder of the frames of a clip.")],
+    path: Annotated[Path, typer.Argument(help="An image, a video, or a folder with the frames of one clip.")],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
-    out: Annotated[Path, typer.Option(callback=writable_file, help="The page to write.")] = Path("explanation.html"),
+    out: Annotated[Path, typer.Option(callback=writable_file, help="HTML page to write.")] = Path("explanation.html"),
     model: Annotated[
         str | None,
-        typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),
+        typer.Option(
+            help="champion, demo, challenger or NAME/VERSION. Default: champion; for a demo without a champion, demo."
+        ),
     ] = None,
     faces: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Faces of a picture to explain; params.yaml says how many else.")
+        int | None,
+        typer.Option(min=1, max=100, help="Most faces to explain per picture. Default: the number in params.yaml."),
     ] = None,
     show_face: Annotated[
         bool,
         typer.Option(
             "--show-face",
-            help="Put the face itself on the page: you answer for whom it shows. Refused where the picture, or one that it was stored "
-            "anew or trimmed from, is on record here of somebody who was erased or does not allow publish_image now. Known by "
-            "pictures alone: somebody on record is not known on another one.",
+            help="Include the face on the page; you are responsible for the rights to show it. Refused if the picture, or one it was "
+            "re-saved or cropped from, belongs to a person on record who was erased or does not currently allow publish_image. "
+            "This compares pictures, not people: a different picture of the same person is not recognised.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Says which regions of a face a verified model rests on, where policy allows it to read the face.
+    """Explain which regions of a face a verified model relies on, if policy allows the use.
 
-    Exit 2 where a frame of a folder could not be read: the page is made of all others.
+    Exit 2 if a frame of a folder could not be read; the page covers all others.
     """
     from bitface.flows.wiring import face_explainer, frames_to_show, open_runtime, open_tools, pictures, status_of
     from bitface.steps.explain_faces import explain_picture, picture_document, picture_text

@@ -1,4 +1,4 @@
-"""`bitface init`: a folder becomes a project."""
+"""`bitface init`: creates a project folder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bitface.cli.output import AsJson, emit
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The project's folder; it is made where it is missing.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="The project folder; created if missing.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Write params.yaml and ignore rules into a folder, so that every other command runs there; nothing is overwritten."""
+    """Create a project: write params.yaml and .gitignore to a folder. Existing files are kept."""
     from bitface.project import begin_project
 
     written = begin_project(folder)
     said = ", ".join(path.name for path in written)
-    there = "params.yaml is here already; nothing was written" if not written else f"wrote {said}"
+    there = "params.yaml already exists; nothing was written" if not written else f"wrote {said}"
     emit(
         {"folder": folder.absolute(), "written": [path.name for path in written]},
         f"{there}\n  next: bitface retrain --profile quick",

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 GRACE_S: Final = 2.0
 """For an orderly end: a run is marked as failed, the lease given back, servers ended."""
-LINE: Final = "bitface: interrupted; what was finished is kept, run the same command again to go on\n"
+LINE: Final = "bitface: interrupted; finished work is kept, run the same command again to continue\n"
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,7 +35,7 @@ class Ending:
         return 128 + self.number
 
     def say(self) -> None:
-        """Tells it once."""
+        """Prints the line once."""
         if not self.is_said:
             self.is_said = True
             with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One way to speak: a JSON document on standard output with --json, text for a person otherwise."""
+"""Output: one JSON document on standard output with --json, plain text otherwise."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import typer
 from bitface.surroundings import check_file
 from bitface.terminal_text import shown
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def writable_file(path: Path | None) -> Path | None:
-    """For options that name a file to write: refused before the work is done and not after it; raises InputError."""
+    """Callback of options that name an output file: raises InputError before any work is done."""
     if path is not None:
         check_file(path)
     return path
 
 
 def raise_exit_of(code: int) -> None:
-    """Hands on what a server returned; as a shell does where a signal ended it, 128 and the signal's number."""
+    """Exits with a server's exit code; like a shell, with 128 plus the signal's number if a signal ended it."""
     if code:
         raise typer.Exit(code if code > 0 else 128 - code)
 
 
 def emit(document: Any, text: str, as_json: bool) -> None:
-    """Prints the document as JSON, which escapes what is no ASCII, or the text without what a terminal should not get."""
+    """Prints the document as ASCII-only JSON, or the text without control characters."""
     sys.stdout.write((json.dumps(document, indent=2, default=_plain) if as_json else shown(text)) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""`bitface policy`: which limits, rules and approvals are in force, and putting others into force."""
+"""`bitface policy`: shows and changes the limits, rules and approvals in force."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bitface.surroundings import user_name
 
 policy_app = typer.Typer(
     no_args_is_help=True,
-    help="The policy in force: limits, required cells, approvals. Show it, or adopt params.yaml's.",
+    help="Show the policy in force (limits, required cells, approvals), or adopt the one in params.yaml.",
 )
 
 
 @policy_app.command()
 def show(as_json: AsJson = False) -> None:
-    """The policy in force, who adopted it and why, and how params.yaml differs from it."""
+    """Show the policy in force, who adopted it and why, and how params.yaml differs."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.policy import policy_differences
 
@@ -26,7 +26,7 @@ def show(as_json: AsJson = False) -> None:
     with tools.ledger as ledger:
         policy, other = ledger.policy(), policy_differences(tools.workspace.params, ledger)
     if policy is None:
-        emit(None, "no policy is in force yet: the first retrain adopts that of params.yaml", as_json)
+        emit(None, "no policy is in force yet: the first retrain adopts the one in params.yaml", as_json)
         return
     rule = policy.rule
     lines = [
@@ -49,18 +49,18 @@ def show(as_json: AsJson = False) -> None:
 
 @policy_app.command()
 def adopt(
-    why: Annotated[str, typer.Option(help="The reason, kept on record for good; it should name nobody.")],
+    why: Annotated[str, typer.Option(help="The reason, kept permanently. Do not name anyone.")],
     key: Annotated[
-        Path | None, typer.Option(help="File of a compliance key; needed where promotions need approvals.")
+        Path | None, typer.Option(help="A compliance key file; needed if promotions require approvals.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Puts the limits, rules and approvals of params.yaml into force: only decisions by them are promoted from now on."""
+    """Adopt the limits, rules and approvals in params.yaml. From then on, only decisions made under them can be promoted."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.policy import adopt as put_into_force
 
     tools = open_tools()
     with tools.ledger as ledger:
         policy, is_new = put_into_force(tools.workspace.params, user_name(), why, key, ledger)
-    said = "is in force now" if is_new else "was in force already"
+    said = "is now in force" if is_new else "was already in force"
     emit({"policy_sha256": policy.sha256, "new": is_new}, f"policy {policy.sha256[:16]} {said}", as_json)

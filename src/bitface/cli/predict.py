@@ -1,4 +1,4 @@
-"""`bitface predict`: pictures and folders in; per face, probabilities out; purpose and context come first."""
+"""`bitface predict`: probabilities per face, for pictures and folders; purpose and context are checked first."""
 
 from __future__ import annotations
 
@@ -20,33 +20,39 @@ if TYPE_CHECKING:
 
 
 def predict(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Pictures (JPEG, PNG, WEBP), or folders of them, searched to their ends.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(help="Pictures (JPEG, PNG, WEBP) or folders, searched recursively.")],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
     model: Annotated[
         str | None,
-        typer.Option(help="champion (the default; for a demo, while there is none, demo), challenger or NAME/VERSION."),
+        typer.Option(
+            help="champion, demo, challenger or NAME/VERSION. Default: champion; for a demo without a champion, demo."
+        ),
     ] = None,
     faces: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Faces of a picture to answer; params.yaml says how many else.")
+        int | None,
+        typer.Option(min=1, max=100, help="Most faces to answer per picture. Default: the number in params.yaml."),
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Also say what each region of a face adds.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Also report what each region of a face adds.")] = False,
     log: Annotated[
-        bool, typer.Option("--log", help="Keep numbers and scores, never faces, for `bitface drift`; for some days.")
+        bool,
+        typer.Option(
+            "--log", help="Keep features and scores, never faces, for `bitface drift`; deleted after drift.log_days."
+        ),
     ] = False,
     csv: Annotated[
         Path | None,
-        typer.Option(callback=writable_file, help="Also write a CSV file: one row per face, or per input without one."),
+        typer.Option(
+            callback=writable_file, help="Also write a CSV file, one row per face, or per input without a face."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reads the expressions of faces with a verified model, where policy allows it.
+    """Read facial expressions with a verified model, if policy allows the use.
 
-    Every input is answered, abstained, no_face, unreadable, not_supported or refused (over a limit), with the reason. Links
-    within a folder are not followed; its hidden files are counted. Exit 2 where a picture or video could not be read, or a
-    path that was named: all others are answered.
+    Every input gets a status: answered, abstained, no_face, unreadable, not_supported or refused (over a limit), with the reason.
+    Links inside folders are not followed; hidden files are counted, not read. Exit 2 if a picture, a video or a named path
+    could not be read; all other inputs are still answered.
     """
     from bitface.flows.wiring import face_reader, kept_faces, open_runtime, open_tools, status_of
     from bitface.steps.inputs import check_spares_inputs, list_inputs
@@ -61,13 +67,13 @@ def predict(
     if csv:
         check_spares_inputs(csv, [one.path for one in inputs.found])
     with prediction_table(csv, runtime.emotions, status.line) if csv else nullcontext() as write:
-        rows = _read_and_said(inputs, reader, status, tools.progress, write, as_json)
+        rows = _read_and_print(inputs, reader, status, tools.progress, write, as_json)
     if kept is not None:
         kept.write(tools.params.drift.log_days)
     check_nothing_lost(rows)
 
 
-def _read_and_said(
+def _read_and_print(
     inputs: Inputs,
     reader: Reader,
     status: ModelStatus,
@@ -75,7 +81,7 @@ def _read_and_said(
     write: WriteRow | None,
     as_json: bool,
 ) -> list[Prediction]:
-    """Reads all inputs; what was read is said also where the disk is full, or somebody ends it."""
+    """Reads all inputs and prints the answers, also where the disk is full or the command is interrupted."""
     from bitface.steps.predict import predictions
     from bitface.steps.prediction_report import counts_line, prediction_documents, predictions_text
 
@@ -92,6 +98,6 @@ def _read_and_said(
         if as_json:
             sys.stderr.write(f"{counts_line(rows, inputs.left_out)}\n")
         if len(rows) < len(inputs.found):
-            table = ", and in the table whose name ends in .part" if write else ""
-            warn(f"ended after {len(rows)} of {len(inputs.found)} inputs; their answers are above{table}")
+            table = " and in the CSV file ending in .part" if write else ""
+            warn(f"stopped after {len(rows)} of {len(inputs.found)} inputs; their answers are above{table}")
     return rows

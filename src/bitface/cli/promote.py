@@ -1,4 +1,4 @@
-"""`bitface keys`, `approve`, `promote`, `rollback`: what people do with a version that the gate let through."""
+"""`bitface keys`, `approve`, `promote`, `rollback`: approve a version that passed the gate, and move it live or back."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
     from bitface.flows.wiring import Tools
     from bitface.ledger.entries import Promotion
 
-keys_app = typer.Typer(no_args_is_help=True, help="Keys of people who approve: add one, list all.")
+keys_app = typer.Typer(no_args_is_help=True, help="Manage the keys of people who approve, and the master key.")
 Role = Annotated[str, typer.Option(help="engineer, reviewer or compliance.")]
 
 
 @keys_app.command()
 def add(
-    person: Annotated[str, typer.Option(help="Whose key it is; two approvals mean two people.")],
+    person: Annotated[str, typer.Option(help="Owner of the key; two approvals must come from two people.")],
     role: Role,
     out: Annotated[
-        Path | None, typer.Option(callback=writable_file, help="New file for the private key (PERSON.ROLE.pem).")
+        Path | None,
+        typer.Option(callback=writable_file, help="New file for the private key. Default: PERSON.ROLE.pem."),
     ] = None,
     by: Annotated[
         Path | None,
         typer.Option(
-            help="File of the compliance key that answers for PERSON; the first key, of compliance, needs none."
+            help="Compliance key file that endorses PERSON. The first key must be a compliance key and needs none."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes an Ed25519 key: its public half goes on record, the private one into a file that its owner keeps."""
+    """Create an Ed25519 key: the public half is recorded, the private half goes to a file that its owner keeps."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.approve import add_key
 
@@ -47,14 +48,14 @@ def add(
         entry = add_key(person, role, path, ledger, by)
     emit(
         {**asdict(entry), "file": str(path)},
-        f"{person} may approve as {role}, with the key in {path} (id {entry.key_id[:16]}); keep it where only {person} reads it",
+        f"{person} may approve as {role}, with the key in {path} (id {entry.key_id[:16]}); keep it where only {person} can read it",
         as_json,
     )
 
 
 @keys_app.command(name="list")
 def list_keys(as_json: AsJson = False) -> None:
-    """Every key on record."""
+    """List every key on record."""
     from bitface.flows.wiring import open_tools
 
     with open_tools().ledger as ledger:
@@ -65,35 +66,35 @@ def list_keys(as_json: AsJson = False) -> None:
 
 @keys_app.command()
 def rotate(as_json: AsJson = False) -> None:
-    """Wraps every key by a new master key; nothing that they encrypt changes. Kill it, and the next call goes on."""
+    """Re-wrap every key with a new master key; encrypted data stay unchanged. Safe to interrupt: the next call continues."""
     from bitface.flows.wiring import open_tools
 
     count = open_tools().keys.rotate()
-    text = f"{count} keys are wrapped by a new master key; where it is kept elsewhere, give the next one as the master key from now on"
+    text = f"{count} keys are now wrapped by the new master key; if you keep it outside bitface, configure the new one from now on"
     emit({"rewrapped": count}, text, as_json)
 
 
 def approve(
-    version: Annotated[int, typer.Argument(help="Number of the version.")],
+    version: Annotated[int, typer.Argument(help="Version number.")],
     role: Role,
-    key: Annotated[Path, typer.Option(help="File of your private key.")],
+    key: Annotated[Path, typer.Option(help="File with your private key.")],
     as_json: AsJson = False,
 ) -> None:
-    """Signs that a version may go live: this bundle, on this decision, for these consents."""
+    """Sign your approval of a version: its bundle, its gate decision and its consents."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.approve import approve as sign
 
     tools = open_tools()
     with tools.ledger as ledger:
         owner, is_new = sign(version, role, key, ledger)
-    said = f"{owner.person} approves version {version} as {role}" + ("" if is_new else "; it was on record already")
+    said = f"{owner.person} approves version {version} as {role}" + ("" if is_new else "; it was already on record")
     emit(
         {"version": version, "person": owner.person, "role": role, "key_id": owner.key_id, "new": is_new}, said, as_json
     )
 
 
-def promote(version: Annotated[int, typer.Argument(help="Number of the version.")], as_json: AsJson = False) -> None:
-    """Makes a version the champion: its gate said so, people approved where params.yaml asks for it, consent still holds."""
+def promote(version: Annotated[int, typer.Argument(help="Version number.")], as_json: AsJson = False) -> None:
+    """Make a version the champion: its gate must have passed, required approvals be given, and consent still be valid."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.promote import promote as let_live
     from bitface.steps.promote import rule_of
@@ -107,10 +108,12 @@ def promote(version: Annotated[int, typer.Argument(help="Number of the version."
 
 
 def rollback(
-    to: Annotated[int | None, typer.Option(help="An earlier champion; the previous one by default.")] = None,
+    to: Annotated[
+        int | None, typer.Option(help="Version number of an earlier champion. Default: the previous one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes an earlier champion the champion again; refused where somebody in it has withdrawn."""
+    """Make an earlier champion the champion again; refused if any of its people has withdrawn consent."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.promote import roll_back
 
@@ -139,6 +142,10 @@ def _show(moved: Promotion, tools: Tools, start: float, as_json: bool) -> None:
     tools.ledger.sign_end()
     project_aliases(tools.ledger, tracking(tools.workspace))
     seconds = round(perf_counter() - start, 2)
-    was = "nothing" if moved.from_version is None else f"version {moved.from_version}"
+    was = "none" if moved.from_version is None else f"version {moved.from_version}"
     document: dict[str, Any] = {**asdict(moved), "promoted_at": moved.promoted_at.isoformat(), "seconds": seconds}
-    emit(document, f"version {moved.to_version} is the champion, {was} was ({moved.kind}, {seconds:.1f} s)", as_json)
+    emit(
+        document,
+        f"version {moved.to_version} is now the champion; before: {was} ({moved.kind}, {seconds:.1f} s)",
+        as_json,
+    )

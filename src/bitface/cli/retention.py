@@ -1,4 +1,4 @@
-"""`bitface retention`: whose data must go, and erasing them."""
+"""`bitface retention`: lists people whose data are overdue for deletion, and erases them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from bitface.cli.output import AsJson, emit
 
 
 def retention(
-    enforce: Annotated[bool, typer.Option("--enforce", help="Erase everybody who is listed, in one erasure.")] = False,
-    profile: Annotated[str, typer.Option(help="Of the retrain without them: quick, default or full.")] = "default",
+    enforce: Annotated[bool, typer.Option("--enforce", help="Erase everyone listed, in one erasure.")] = False,
+    profile: Annotated[
+        str, typer.Option(help="Profile of the retrain that follows: quick, default or full.")
+    ] = "default",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml, of that retrain.")
+        list[str] | None, typer.Option("--set", help="Override a parameter of that retrain: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whose data are here for longer than they, their consent or a state's law allow, or were withdrawn and never erased.
+    """List people whose data are kept longer than their consent or state law allows, or who withdrew and were not erased.
 
-    The nightly flow of `bitface schedule` erases by itself whoever had to be gone by a promised date or a state's law, or withdrew
-    everything longer ago than retention.withdrawn_grace_days, unless retention.enforce_nightly is false; the others wait for you.
+    The nightly flow of `bitface schedule` automatically erases people who are past a promised deletion date or a legal limit, and
+    people who withdrew everything more than retention.withdrawn_grace_days ago. To stop it, set retention.enforce_nightly to false.
+    All others wait for --enforce.
     """
     from bitface.flows.wiring import open_tools, ready_for_flow
     from bitface.steps.retention import REASON, due, retention_document, retention_text

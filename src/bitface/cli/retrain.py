@@ -1,4 +1,4 @@
-"""`bitface retrain`, `bitface gate ...` and `bitface ui`: start the main flow, look at what it decided."""
+"""`bitface retrain`, `bitface gate ...` and `bitface ui`: run the main flow and inspect its decision."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import typer
 
 from bitface.cli.output import AsJson, emit, raise_exit_of, warn, writable_file
 
-gate_app = typer.Typer(no_args_is_help=True, help="Decisions: show one, replay one, hand one out.")
+gate_app = typer.Typer(no_args_is_help=True, help="Show, replay or export a gate decision.")
 
 
 def retrain(
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "default",
     purpose: Annotated[
-        str, typer.Option(help="train, or benchmark (licence instead of consent; never promoted).")
+        str, typer.Option(help="train, or benchmark (licence instead of personal consent; never promoted).")
     ] = "train",
-    context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of use. Default: the one in params.yaml.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Override a parameter: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The main job: version, validate, train, binarize, explain, gate, register; exit 3 when the gate says hold or block."""
+    """Train a model and decide: version, validate, train, binarize, explain, gate, register. Exit 3 on hold or block."""
     from bitface.flows.wiring import check_retrain, start_server
     from bitface.steps.summary import summary_text
 
@@ -41,8 +41,10 @@ def retrain(
 
 
 @gate_app.command()
-def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")], as_json: AsJson = False) -> None:
-    """The decision of a run, cell by cell."""
+def show(
+    run: Annotated[str, typer.Argument(help="Run id, from the retrain summary.")], as_json: AsJson = False
+) -> None:
+    """Show a run's gate decision, cell by cell."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.gate import check_judged, decision_text, recorded_decision
     from bitface.steps.model_choice import status_of_run
@@ -58,15 +60,15 @@ def show(run: Annotated[str, typer.Argument(help="Run id, as the summary names i
 
 
 @gate_app.command()
-def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle.")], as_json: AsJson = False) -> None:
-    """Re-derives a decision from its bundle, bit for bit, with no access to faces; exit 2 when it differs.
+def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle file.")], as_json: AsJson = False) -> None:
+    """Recompute a decision from its bundle, bit for bit, without access to faces; exit 2 if it differs.
 
-    People in it are sealed: this works where it was judged, and anywhere with a copy that `bitface gate open` made there.
+    Rows about people are sealed: this works on the installation that made it, or anywhere with a copy from `bitface gate open`.
     """
     from bitface.steps.gate import replay_bundle
 
     outcome = replay_bundle(bundle, _unsealed)
-    said = "identical to what was recorded" if outcome["identical"] else "NOT what was recorded"
+    said = "identical to the recorded decision" if outcome["identical"] else "DIFFERS from the recorded decision"
     emit(outcome, f"{outcome['decision']}: {said}", as_json)
     if not outcome["identical"]:
         raise typer.Exit(2)
@@ -74,11 +76,11 @@ def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle.")], as_js
 
 @gate_app.command(name="open")
 def open_(
-    run: Annotated[str, typer.Argument(help="Run id, as the summary names it.")],
-    out: Annotated[Path, typer.Option(callback=writable_file, help="File for the copy, outside of this installation.")],
+    run: Annotated[str, typer.Argument(help="Run id, from the retrain summary.")],
+    out: Annotated[Path, typer.Option(callback=writable_file, help="File for the copy, outside this installation.")],
     as_json: AsJson = False,
 ) -> None:
-    """Writes a copy of a run's bundle that an auditor replays anywhere: without names, the rows of people in the clear; noted."""
+    """Export a run's bundle for an auditor to replay anywhere: unencrypted rows, no names. The export is logged."""
     from bitface.flows.wiring import open_tools
     from bitface.steps.gate import check_judged, hand_out
 
@@ -87,13 +89,13 @@ def open_(
         check_judged(run, tools.workspace.runs, ledger)
     sha256 = hand_out(run, out, tools.workspace, tools.keys)
     said = f"{out} replays anywhere: bitface gate replay {out}"
-    said += "\n  it has a row for each person, without names; delete it when it was looked at"
+    said += "\n  it holds one row per person, without names; delete it after the review"
     said += f"\n  digest on record: {sha256}"
     emit({"run_id": run, "file": str(out), "sha256": sha256}, said, as_json)
 
 
 def _unsealed(sealed: bytes, run_id: str) -> bytes:
-    """What is sealed, by this installation's keys; they are looked for where something is."""
+    """The sealed rows, opened with this installation's keys."""
     from bitface.dataset.sealed_evidence import open_evidence
     from bitface.flows.wiring import open_keys, workspace
 
@@ -103,10 +105,10 @@ def _unsealed(sealed: bytes, run_id: str) -> bytes:
 def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
-    """MLflow's UI on 127.0.0.1; stop it with Ctrl-C.
+    """Serve the MLflow UI on 127.0.0.1 until Ctrl-C.
 
-    It asks for a password, which is new at each start; no option opens it to other machines, to other sites' pages or without a
-    password. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.
+    It asks for a password, new at each start. No option exposes it to other machines or other sites' pages, or turns the
+    password off. From another machine, forward the port: ssh -L PORT:127.0.0.1:PORT.
     """
     from bitface.flows.wiring import serve_ui
 

@@ -1,4 +1,4 @@
-"""`bitface schedule`, `bitface worker`: what runs by itself, and the process that runs it."""
+"""`bitface schedule`, `bitface worker`: scheduled flows and the process that runs them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bitface.cli.output import AsJson, emit, raise_exit_of
 
 def schedule(
     cron: Annotated[
-        str | None, typer.Option(help="When to retrain, as a cron line in UTC; params.yaml's by default.")
+        str | None, typer.Option(help="When to retrain: a cron expression in UTC. Default: the one in params.yaml.")
     ] = None,
-    every: Annotated[float | None, typer.Option(help="Retrain every so many seconds instead: to see it fire.")] = None,
+    every: Annotated[float | None, typer.Option(help="Retrain every N seconds instead, for testing.")] = None,
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "default",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Override a parameter: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Creates the Prefect deployments: a weekly retrain, a nightly look at consents, and the retrain that it may ask for."""
+    """Create the Prefect deployments: scheduled retrain, nightly consent check, and the retrain it can trigger."""
     from bitface.flows.service import schedule_all
     from bitface.flows.wiring import ready_for_flow
 
@@ -32,10 +32,10 @@ def schedule(
 def worker(
     port: Annotated[int, typer.Option(help="Port of Prefect's server and UI on 127.0.0.1.")] = 4200,
 ) -> None:
-    """Runs what is scheduled until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one.
+    """Run scheduled flows until Ctrl-C; starts a Prefect server unless PREFECT_API_URL names one.
 
-    That server answers on 127.0.0.1 alone and asks for a password, which is new at each start; no option opens it to other machines, to
-    other sites' pages or without a password. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.
+    That server listens on 127.0.0.1 only and asks for a password, new at each start. No option exposes it to other machines or
+    other sites' pages, or turns the password off. From another machine, forward the port: ssh -L PORT:127.0.0.1:PORT.
     """
     from bitface.flows.service import serve_schedule
     from bitface.flows.wiring import ready_for_flow

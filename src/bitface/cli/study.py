@@ -1,4 +1,4 @@
-"""`bitface study`: compare ways to build a model, and subsets of landmarks, on the same people; decides nothing."""
+"""`bitface study`: compares model variants and landmark subsets on the same people; it does not affect the gate."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import typer
 
 from bitface.cli.output import AsJson, emit, warn
 
-study_app = typer.Typer(no_args_is_help=True, help="Comparisons of ways to build a model, out of fold.")
+study_app = typer.Typer(no_args_is_help=True, help="Compare ways to build a model, out of fold.")
 
 
 @study_app.callback()
 def study() -> None:
-    """Comparisons of ways to build a model, out of fold."""
+    """Compare ways to build a model, out of fold."""
 
 
 @study_app.command()
 def models(
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "full",
-    variants: Annotated[str | None, typer.Option(help="Comma-separated names of params.yaml; all by default.")] = None,
-    context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
+    variants: Annotated[
+        str | None, typer.Option(help="Comma-separated variant names from params.yaml. Default: all.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of use. Default: the one in params.yaml.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Override a parameter: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """R against T, one-bit against float, landmarks against faces: several trainings of each; goes on where it stopped."""
+    """Compare R-EMO with T-EMO, one-bit with float, landmarks with faces: several trainings of each. Resumable."""
     from bitface.flows.wiring import prepare_server, ready_for_flow, start_server
 
     ready_for_flow(profile, set_ or ())
@@ -44,13 +46,13 @@ def models(
 @study_app.command()
 def landmarks(
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "full",
-    context: Annotated[str | None, typer.Option(help="Context of use; params.yaml's by default.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of use. Default: the one in params.yaml.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value over params.yaml; may be repeated.")
+        list[str] | None, typer.Option("--set", help="Override a parameter: key=value. Repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How few of the 478 landmarks do, and chosen how: screened at once, the best of each size trained."""
+    """Find how few of the 478 landmarks are enough: screen subsets, then train the best of each size."""
     from bitface.flows.wiring import prepare_server, ready_for_flow, start_server
 
     ready_for_flow(profile, set_ or ())

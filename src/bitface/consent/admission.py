@@ -65,7 +65,7 @@ def admit(
         InputError: `at` has no zone.
     """
     if at.tzinfo is None:
-        raise InputError("the moment of admission has no zone; pass a UTC time")
+        raise InputError("the time of admission has no UTC offset; pass a UTC time")
     if purpose not in PURPOSES:
         return Admission(admitted=False, reason="unknown purpose")
     if context not in CONTEXTS:
@@ -198,7 +198,7 @@ def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
     if said is not None:
         return said
     end, why = ends(event)
-    return None if at < end else f"the retention that the law allows has ended ({why})"
+    return None if at < end else f"the retention period allowed by law has ended ({why})"
 
 
 def _notice_fault(event: ConsentEvent, known: Mapping[str, str]) -> str | None:
@@ -206,5 +206,5 @@ def _notice_fault(event: ConsentEvent, known: Mapping[str, str]) -> str | None:
     if on_record is None:
         return "the notice is unknown"
     if on_record != event.notice_id and event.notice_id in known.values():
-        return "the notice's id is on record for other words than its digest"
+        return "the notice's id is on record with a different text"
     return None

@@ -35,7 +35,7 @@ def canonical_json(value: Any) -> str:
 def utc_text(moment: datetime) -> str:
     """`2026-01-31T12:00:00.000000Z`: fixed width, so that text order is time order. Raises InputError if naive."""
     if moment.tzinfo is None:
-        raise InputError(f"time {moment.isoformat()} has no zone; write it as 2026-01-31T12:00:00Z")
+        raise InputError(f"time {moment.isoformat()} has no UTC offset; write it as 2026-01-31T12:00:00Z")
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -46,7 +46,7 @@ def utc_time(text: str) -> datetime:
     except ValueError as error:
         raise InputError("a time is not ISO 8601; write it as 2026-01-31T12:00:00Z") from error
     if moment.tzinfo is None:
-        raise InputError("a time has no zone; write it as 2026-01-31T12:00:00Z")
+        raise InputError("a time has no UTC offset; write it as 2026-01-31T12:00:00Z")
     return moment.astimezone(UTC)
 
 
@@ -54,7 +54,7 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC)
     if not isinstance(value, str):
-        raise ValueError("a time must be ISO 8601 text with a zone, such as 2026-01-31T12:00:00Z")
+        raise ValueError("a time must be ISO 8601 text with a UTC offset, such as 2026-01-31T12:00:00Z")
     try:
         return utc_time(value)
     except (InputError, OverflowError) as error:
@@ -63,7 +63,7 @@ def _moment(value: Any) -> datetime:
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) != len(values):
-        raise ValueError("a word stands twice")
+        raise ValueError("a value is listed twice")
     return tuple(sorted(values))
 
 
@@ -123,7 +123,7 @@ class ConsentEvent(BaseModel):
             # No tolerance: a consent that waits for its time would come alive unsaid, and asking again a little later costs little.
             ahead = timedelta(seconds=math.ceil((self.event_time - self.recorded_at).total_seconds()))
             raise ValueError(
-                f"event_time: {ahead} ahead of the clock that records it; set the clock that is wrong, or record it again when "
+                f"event_time: {ahead} ahead of this machine's clock; correct the clock that is wrong, or record it once "
                 "that time has come"
             )
         return self
@@ -219,7 +219,7 @@ def parse_events(
             if person not in faults or rejected[-1].may_close:
                 faults[person] = rejected[-1]
         except InputError:
-            rejected.append(RejectedLine(line=number, field="subject", reason="not an id that can be stored"))
+            rejected.append(RejectedLine(line=number, field="subject", reason="not a valid id"))
     kept = [(number, event) for number, event in events if event.closes or event.subject not in faults]
     return ParsedEvents(
         events=tuple(event for _, event in kept),
@@ -244,7 +244,7 @@ def _document(line: str, place: str) -> dict[str, Any]:
         document = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{place}: not one JSON object with each field once; nothing was recorded, correct the line"
+            f"{place}: not one JSON object with unique fields; nothing was recorded, correct the line"
         ) from error
     if not isinstance(document, dict) or not isinstance(document.get("subject"), str):
         raise InputError(f"{place}: subject: missing or not text; nothing was recorded, add it")
@@ -253,7 +253,7 @@ def _document(line: str, place: str) -> dict[str, Any]:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("a field stands twice")
+        raise ValueError("a field occurs twice")
     return dict(pairs)
 
 

@@ -120,14 +120,14 @@ def grounds_fault(event: ConsentEvent, context: str) -> str | None:
         return None
     basis, condition = event.lawful_basis, event.special_category_condition
     if condition not in CONDITIONS:
-        return "no condition of GDPR Art. 9(2) is named, and faces are biometric data"
+        return "a condition of GDPR Art. 9(2) is missing; faces are biometric data"
     found = CONDITIONS[condition]
     if basis not in found.bases:
-        return f"condition {condition} does not stand on basis {basis}, only on {' or '.join(sorted(found.bases))}"
+        return f"condition {condition} does not go with basis {basis}, only with {' or '.join(sorted(found.bases))}"
     if condition == "9(2)(a)" and event.given_by != "explicit":
-        return f"condition 9(2)(a) needs an explicit consent, and this one is given by {event.given_by}"
+        return f"condition 9(2)(a) needs an explicit consent, but this one is given by {event.given_by}"
     if context not in found.contexts:
-        return f"condition {condition} does not carry context {context}"
+        return f"condition {condition} does not cover context {context}"
     return None
 
 

@@ -46,7 +46,7 @@ class ContextApproval(BaseModel):
     @model_validator(mode="after")
     def _lasts(self) -> Self:
         if self.valid_to <= self.valid_from:
-            raise ValueError("valid_to: an approval ends after it begins")
+            raise ValueError("valid_to: an approval must end after it begins")
         return self
 
     @property
@@ -92,7 +92,7 @@ class LicenceRecord(BaseModel):
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
         if not (self.text or self.address):
-            raise ValueError("text: a licence record needs its text or its address")
+            raise ValueError("text: a licence record needs its text or an address")
         return self
 
     def allows_no_more_than(self, other: LicenceRecord) -> bool:
@@ -115,18 +115,16 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
             f"{name} line {error.lineno} is not JSON; write a licence record, or a list of them"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{name} is not JSON with each field once; write a licence record, or a list of them"
-        ) from error
+        raise InputError(f"{name} is not JSON with unique fields; write a licence record, or a list of them") from error
     by_id = {record.id: record for record in records}
     if len(by_id) != len(records):
-        raise InputError(f"{name}: a licence id stands twice; keep one record per source")
+        raise InputError(f"{name}: a licence id occurs twice; keep one record per source")
     return by_id
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("a field stands twice")
+        raise ValueError("a field occurs twice")
     return dict(pairs)
 
 
@@ -160,8 +158,8 @@ def check_context(context: str, at: datetime, approvals: Sequence[ContextApprova
         raise RefusedError(f"unknown context '{context[:40]}'; use one of {', '.join(CONTEXTS)}")
     if context in PROHIBITED_CONTEXTS and not any(approval.covers(context, at) for approval in approvals):
         raise RefusedError(
-            f"context '{context}' is refused: inferring emotions there is prohibited save for medical or safety "
-            "reasons (EU AI Act Art. 5(1)(f)); record an approved one first with `bitface context approve`"
+            f"context '{context}' is refused: inferring emotions there is prohibited except for medical or safety "
+            "reasons (EU AI Act Art. 5(1)(f)); approve such a reason first with `bitface context approve`"
         )
 
 
@@ -197,7 +195,7 @@ def check_prediction(
 ) -> None:
     """Raises RefusedError unless a model with this evidence may predict for this purpose in this context at `at`.
 
-    A model that was judged on synthetic people alone predicts in research, for demo or evaluate, and nowhere else.
+    A model that was judged on synthetic people alone may be used only in context research, for purpose demo or evaluate.
     """
     check_asked(purpose, context, at, approvals)
     if evidence not in EVIDENCE:
@@ -216,7 +214,7 @@ def check_promotable(purpose: str) -> None:
     """Raises RefusedError for a model that was trained for benchmark: licence alone put people into it."""
     if purpose != "train":
         raise RefusedError(
-            f"a model trained for purpose '{purpose[:40]}' can never be promoted; retrain with --purpose train"
+            f"a model trained for purpose '{purpose[:40]}' cannot be promoted; retrain with --purpose train"
         )
 
 
@@ -227,7 +225,7 @@ def under_licence(licence: LicenceRecord | None, consent: Admission, purpose: st
     does a licence that allows `benchmark` admit for that purpose without one: whoever spoke for themselves is heard.
     """
     if licence is None:
-        return Admission(admitted=False, reason="no licence of its source is on record")
+        return Admission(admitted=False, reason="its source has no licence on record")
     if purpose not in licence.purposes:
         return _refused(consent, f"the licence does not allow purpose {purpose}")
     if context not in licence.contexts:
@@ -251,4 +249,4 @@ def _check_purpose(purpose: str, allowed: Sequence[str], what: str) -> None:
     if purpose not in PURPOSES:
         raise RefusedError(f"unknown purpose '{purpose[:40]}'; use one of {', '.join(allowed)}")
     if purpose not in allowed:
-        raise RefusedError(f"purpose '{purpose}' is not one {what} can have; use one of {', '.join(allowed)}")
+        raise RefusedError(f"purpose '{purpose}' is not available for {what}; use one of {', '.join(allowed)}")

@@ -21,7 +21,7 @@ _DIGITS: Final = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaidAge:
+class StatedAge:
     """What a row says of somebody's age: the text as it stands there, empty where nothing is said."""
 
     subject: str
@@ -51,12 +51,12 @@ def years_of(text: str) -> float | None:
     return years
 
 
-def minors(said: Iterable[SaidAge]) -> frozenset[str]:
+def minors(said: Iterable[StatedAge]) -> frozenset[str]:
     """The people of whom any row says that they are under 18, also in words: `16 years`, `under 18`, `child`."""
     return frozenset(one.subject for one in said if one.text and _band(one.text) == "under_18")
 
 
-def closed_people(said: Iterable[SaidAge]) -> dict[str, str]:
+def closed_people(said: Iterable[StatedAge]) -> dict[str, str]:
     """Subject -> why none of that person's rows is taken: under 18 by one of them, an age that cannot be read, or two bands."""
     first: dict[str, dict[str, int]] = {}
     for one in said:
@@ -71,11 +71,13 @@ def _fault(rows: dict[str, int]) -> str | None:
     if "under_18" in rows:
         return UNDER_AGE
     if "" in rows:
-        return f"row {rows['']} gives this person an age that cannot be read, so nobody knows that it is an adult; correct it"
+        return (
+            f"row {rows['']} gives this person an unreadable age, so the person is not shown to be an adult; correct it"
+        )
     if len(rows) > 1:
         numbers = sorted(rows.values())
         which = f"{', '.join(map(str, numbers[:-1][:4]))} and {numbers[-1]}"
-        return f"rows {which} give one person two values of age ({', '.join(rows)}); keep the right one"
+        return f"rows {which} give one person two different ages ({', '.join(rows)}); keep the correct one"
     return None
 
 

@@ -55,7 +55,7 @@ class DecryptionLog:
             "process": os.getpid(),
             "person": person,
         }
-        with _alone_in(self._path) as descriptor:
+        with _locked(self._path) as descriptor:
             end = max(_end_of(descriptor), read_head(self._head) or _NOTHING, key=lambda one: one.size)
             numbered = {**entry, "number": end.size + 1}
             mac = _mac(numbered, end.mac, key)
@@ -81,7 +81,7 @@ def read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise IntegrityError(f"'{path.name}' with the keys does not say where the log of openings ends") from error
+        raise IntegrityError(f"'{path.name}' with the keys does not record the end of the decryption log") from error
 
 
 def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
@@ -96,19 +96,19 @@ def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
         entry = _parsed(line)
         mac = str(entry.pop("mac", ""))
         if entry.get("number") != number or not hmac.compare_digest(mac, _mac(entry, before, key)):
-            found.append(f"line {old + number} of the log of openings was edited, or one before it is missing")
+            found.append(f"line {old + number} of the decryption log was edited, or an earlier line is missing")
             break
         before = mac
         macs.append(mac)
     for end in ends:
         if end.size > len(macs) or (end.size and macs[end.size - 1] != end.mac):
-            found.append(f"the log of openings had {end.size} authenticated lines once, and they are not all there")
+            found.append(f"the decryption log once had {end.size} authenticated lines and some are missing")
             break
     return found
 
 
 @contextmanager
-def _alone_in(path: Path) -> Iterator[int]:
+def _locked(path: Path) -> Iterator[int]:
     """The file, opened to append, while no other process appends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)

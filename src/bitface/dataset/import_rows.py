@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from bitface.dataset.ages import NUMBER, SaidAge, closed_people, minors, plain, years_of
+from bitface.dataset.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
 from bitface.dataset.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import id_or_none, normal_id
@@ -89,12 +89,12 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     """
     if not manifest.is_file():
         raise InputError(
-            f"no manifest '{manifest.name}'; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
+            f"manifest '{manifest.name}' does not exist; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
         )
     table = read_table(read_text_file(manifest), COLUMNS)
     check_columns(table.name, table.columns, ignored)
     if not table.rows:
-        raise InputError(f"{table.name} has a header and no rows; nothing to import")
+        raise InputError(f"{table.name} has a header but no rows; add a row for each picture")
     return table
 
 
@@ -121,13 +121,13 @@ def minors_of(table: Table) -> frozenset[str]:
     return minors(_ages(table))
 
 
-def _ages(table: Table) -> Iterator[SaidAge]:
+def _ages(table: Table) -> Iterator[StatedAge]:
     """What each row says of an age, whatever else is wrong with the row."""
     for row in table.rows:
         text = row.values.get("age", "")
         subject = id_or_none(row.values["subject_id"]) if text else None
         if subject is not None:
-            yield SaidAge(subject=subject, row=row.number, text=text)
+            yield StatedAge(subject=subject, row=row.number, text=text)
 
 
 def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
@@ -179,7 +179,7 @@ def _label(text: str) -> str:
 def _frame(raw: Mapping[str, str]) -> int:
     value = _number(raw, "frame") or 0.0
     if value != int(value):
-        raise InputError(f"frame {value:g} is not a whole number; count the frames of a clip 0, 1, 2, ...")
+        raise InputError(f"frame {value:g} is not a whole number; number the frames of a clip 0, 1, 2, ...")
     return int(value)
 
 

@@ -79,13 +79,13 @@ def agreeing_pictures(pictures: Sequence[Picture]) -> tuple[tuple[Picture, ...],
         numbers = _numbers(picture.rows[0] for picture in alike)
         labels = sorted({picture.rows[0].label for picture in alike})
         if len({picture.subject for picture in alike}) > 1:
-            refused += _refused(alike, f"rows {numbers} give one picture to two people; keep the row that is right")
+            refused += _refused(alike, f"rows {numbers} assign one picture to two people; keep the correct row")
         elif len(labels) > 1:
-            why = f"rows {numbers} give one picture two labels ({', '.join(labels)}); keep the row that is right"
+            why = f"rows {numbers} give one picture two labels ({', '.join(labels)}); keep the correct row"
             refused += _refused(alike, why)
         else:
             kept.append(alike[0])
-            refused += _refused(alike[1:], f"the same picture stands in row {alike[0].rows[0].row}")
+            refused += _refused(alike[1:], f"the same picture is in row {alike[0].rows[0].row}")
     return tuple(kept), tuple(refused)
 
 
@@ -100,7 +100,7 @@ def record_from(rows: Sequence[ImportRow], person: str, known: SubjectRecord | N
         self_reported=True,
         evidence="real",
     )
-    changes: dict[str, Any] = {name: value for row in rows for name, value in _said(row).items()}
+    changes: dict[str, Any] = {name: value for row in rows for name, value in _stated(row).items()}
     return replace(base, **changes)
 
 
@@ -115,7 +115,7 @@ def corrections_of_person(
             row=row.row, change=f"{FACTS[name]} {_word(getattr(known, name))} is now {_word(getattr(after, name))}"
         )
         for row in rows
-        for name in _said(row)
+        for name in _stated(row)
         if getattr(known, name) != getattr(after, name)
     )
 
@@ -135,10 +135,10 @@ def corrected_sample(
 
 def _contradiction(rows: Sequence[ImportRow]) -> str | None:
     for name, column in FACTS.items():
-        first = _first_of_each((_said(row)[name], row) for row in rows if name in _said(row))
+        first = _first_of_each((_stated(row)[name], row) for row in rows if name in _stated(row))
         if len(first) > 1:
             which = f"{_numbers(first.values())} give one person two values of {column}"
-            return f"rows {which} ({', '.join(map(str, first))}); keep the right one"
+            return f"rows {which} ({', '.join(map(str, first))}); keep the correct one"
     return None
 
 
@@ -152,18 +152,18 @@ def _first_of_each(pairs: Iterable[tuple[Any, ImportRow]]) -> dict[Any, ImportRo
 
 def _of_one_file(rows: Sequence[ImportRow]) -> list[QuarantinedRow]:
     if len({(row.subject_id, row.label) for row in rows}) > 1:
-        why = f"rows {_numbers(rows)} give one picture to two people or two labels; keep the row that is right"
+        why = f"rows {_numbers(rows)} assign one picture to two people or two labels; keep the correct row"
         return [row.refused(why) for row in rows]
     first = _first_of_each(((row.clip, row.frame), row) for row in rows)
     kept = {row.row for row in first.values()}
     return [
-        row.refused(f"the same file and frame stands in row {first[row.clip, row.frame].row}")
+        row.refused(f"the same file and frame are in row {first[row.clip, row.frame].row}")
         for row in rows
         if row.row not in kept
     ]
 
 
-def _said(row: ImportRow) -> Mapping[str, Any]:
+def _stated(row: ImportRow) -> Mapping[str, Any]:
     """The facts that a row states, also that one is not known."""
     facts = {name: getattr(row, name) for name in FACTS}
     return {name: value for name, value in facts.items() if value not in _UNKNOWN or name in row.cleared}

@@ -40,7 +40,7 @@ def read_index(data: Path) -> tuple[Sample, ...]:
     path = data / INDEX_NAME
     if not path.is_file():
         raise InputError(
-            f"no {INDEX_NAME} in the dataset folder; run `bitface data synthesize` or `bitface data import`"
+            f"the dataset folder has no {INDEX_NAME}; run `bitface data synthesize` or `bitface data import`"
         )
     with path.open(newline="", encoding="utf-8") as lines:
         reader = csv.DictReader(lines)
@@ -70,5 +70,5 @@ def _sample(cells: dict[str, str], line: int) -> Sample:
         )
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{INDEX_NAME} line {line}: a number is not a number; rebuild it with `bitface data`"
+            f"{INDEX_NAME} line {line}: a numeric field does not hold a number; rebuild it with `bitface data`"
         ) from error

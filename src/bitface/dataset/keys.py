@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from bitface.dataset.files import write_atomically, write_once
-from bitface.dataset.locks import alone
+from bitface.dataset.locks import exclusive
 from bitface.dataset.subject_ids import folded_id, id_or_none, normal_id
 from bitface.dataset.suppression import (
     BOOK,
@@ -43,9 +43,7 @@ from bitface.faces.records import check_pseudonym, is_pseudonym, is_synthetic
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()
 ERASED: Final = "erased at this person's wish, or at the end of a purpose; a new import does not bring anybody back"
-PUBLISHED: Final = (
-    "the published demo key, which protects nobody; give another one (`openssl rand -hex 32`), or none and one is made"
-)
+PUBLISHED: Final = "the published demo key, which protects no data; set a new one (`openssl rand -hex 32`), or unset it and one is created"
 _SUPPRESSED: Final = "erased "
 _MASTER, _NEXT, _INDEX = "master.key", "master.next", "index.key"
 _MASTER_BYTES: Final = 32
@@ -137,13 +135,13 @@ class KeyStore:
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
-        with self._alone():
+        with self._exclusive():
             for enrolment in enrolments:
                 self._keep(enrolment)
 
     def forget(self, people: Sequence[str]) -> None:
         """Takes back enrolments that came to nothing: no data and no consent of these pseudonyms was ever stored."""
-        with self._alone():
+        with self._exclusive():
             for person in people:
                 path = self._folder / "people" / f"{check_pseudonym(person)}.json"
                 if path.is_file():
@@ -221,7 +219,7 @@ class KeyStore:
         path = self._folder / "people" / f"{check_pseudonym(person)}.json"
         if is_synthetic(person) or not self._has_master():
             return False
-        with self._alone():
+        with self._exclusive():
             stays = remains or self.remains_of(person, erasure_id)
             self._suppress([stays] if stays else [])
             sealed = self._sealed_id(person)
@@ -247,7 +245,7 @@ class KeyStore:
         if not self._has_master():
             return 0
         before = len(self.suppression().people)
-        with self._alone():
+        with self._exclusive():
             self._suppress(people_of(document, name, self._index_secret()))
         return len(self.suppression().people) - before
 
@@ -281,7 +279,7 @@ class KeyStore:
         path = self._day(day)
         if not path.exists():
             self._master()
-            with self._alone():
+            with self._exclusive():
                 # Of two processes that make it at once, the first counts for both.
                 write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode())
         return self._unwrapped(bytes.fromhex(path.read_text(encoding="utf-8")), f"day {day}")
@@ -304,7 +302,7 @@ class KeyStore:
         """
         path = self._evidence(run_id)
         self._master()
-        with self._alone():
+        with self._exclusive():
             if renew and path.exists() and run_id not in self.sealed_runs():
                 path.unlink()
             write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_EVIDENCE_BYTES)).hex().encode())
@@ -319,8 +317,8 @@ class KeyStore:
         path = self._evidence(run_id)
         if not path.is_file():
             raise InputError(
-                f"the evidence of run {run_id} is sealed, and its key is not on this installation; replay it where it was judged, ask "
-                f"there for a copy to read (`bitface gate open {run_id} --out FILE`), or restore the keys from their backup"
+                f"the evidence of run {run_id} is sealed, and its key is not on this installation; replay it where it was made, ask "
+                f"there for a readable copy (`bitface gate open {run_id} --out FILE`), or restore the keys from their backup"
             )
         key = self._key_in(path, run_id)
         self._note(evidence_read(run_id))
@@ -338,7 +336,7 @@ class KeyStore:
     def destroy_evidence(self, run_id: str, erasure_id: str) -> None:
         """Destroys the key of a run's evidence: no copy of it, wherever it lies, can be read any more, and none is sealed again."""
         if self._has_master():
-            with self._alone():
+            with self._exclusive():
                 write_atomically(self._evidence(run_id), f"{_SUPPRESSED}{erasure_id}".encode())
 
     def evidence_names(self, *, published: bool) -> bytes:
@@ -372,7 +370,7 @@ class KeyStore:
             InputError: the master key is kept elsewhere, and the next one is not given. IntegrityError: a key opens with neither.
         """
         self._master()
-        with self._alone():
+        with self._exclusive():
             return self._rotated(self._next())
 
     def _note(self, whose: str) -> None:
@@ -444,11 +442,11 @@ class KeyStore:
         return None
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         """Keeps other writers of keys out: none may wrap a key by a master key that is just replaced. What one that was killed left half
         written goes first, since it may hold a key.
         """
-        with alone(self._folder, "a command that writes keys", _WAIT_S):
+        with exclusive(self._folder, "a command that writes keys", _WAIT_S):
             for part in self._folder.glob("*/.*.part"):
                 part.unlink(missing_ok=True)
             yield
@@ -464,14 +462,14 @@ class KeyStore:
         if self.erasure_of(subject_id) is not None:
             raise RefusedError(ERASED)
         if self._pseudonym_of_id(subject_id) != pseudonym:
-            raise InputError("somebody was enrolled by another command meanwhile; run the same command again")
+            raise InputError("another command enrolled a person at the same time; run the same command again")
 
     def _next(self) -> bytes:
         """The master key that a rotation leads to."""
         given, place = self._given(), self._folder / _NEXT
         if given:
             if len(given) < 2:
-                raise InputError("the master key is kept elsewhere; give the next one in BITFACE_MASTER_KEY_NEXT")
+                raise InputError("the master key is kept outside bitface; set BITFACE_MASTER_KEY_NEXT to the new one")
             return given[1]
         write_once(place, secrets.token_bytes(_MASTER_BYTES))
         return place.read_bytes()
@@ -482,7 +480,7 @@ class KeyStore:
         for master in self._given() or (self._master(), *([place.read_bytes()] if place.is_file() else [])):
             with contextlib.suppress(InvalidUnwrap, ValueError):
                 return aes_key_unwrap(master, wrapped)
-        raise IntegrityError(f"the key of {whose} does not open with this master key; restore it")
+        raise IntegrityError(f"the key of {whose} cannot be decrypted with this master key; restore it")
 
     def _pseudonym_of_id(self, subject_id: str) -> str | None:
         if not self._has_master():
@@ -498,7 +496,7 @@ class KeyStore:
             return (seal or self._seal()).decrypt(sealed, [b"subject-id", person.encode()]).decode()
         except InvalidTag as error:
             raise IntegrityError(
-                f"the entry of person {person} does not open with this master key; restore it"
+                f"the entry of person {person} cannot be decrypted with this master key; restore it"
             ) from error
 
     def _index_secret(self) -> bytes:
@@ -511,15 +509,15 @@ class KeyStore:
 
     def _evidence(self, run_id: str) -> Path:
         if not _RUN.fullmatch(run_id):
-            raise IntegrityError("the bundle names no run whose key could be looked for; fetch it again")
+            raise IntegrityError("the bundle does not name its run, so its key cannot be found; fetch it again")
         return self._folder / "evidence" / run_id
 
     def _key_in(self, path: Path, run_id: str) -> bytes:
         text = path.read_text(encoding="utf-8")
         if text.startswith(_SUPPRESSED):
             raise RefusedError(
-                f"the evidence of run {run_id} was destroyed in erasure {text.removeprefix(_SUPPRESSED)}, since somebody in it was erased; "
-                "what was decided stands in the ledger"
+                f"the evidence of run {run_id} was destroyed in erasure {text.removeprefix(_SUPPRESSED)}, as a person in it was erased; "
+                "the decision remains in the ledger"
             )
         return self._unwrapped(bytes.fromhex(text), f"the evidence of run {run_id}")
 
@@ -540,7 +538,7 @@ class KeyStore:
             # Looked for again: another process may have made it meanwhile, and wrapped its first key by it.
             if wraps and not path.is_file():
                 raise IntegrityError(
-                    "the master key is missing but keys wrapped by it are here; restore it from its backup"
+                    "the master key is missing but keys wrapped by it exist; restore it from its backup"
                 )
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)

@@ -24,7 +24,7 @@ class BusyError(InputError):
 
 
 @contextmanager
-def alone(folder: Path, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Keeps every other writer of a folder out, whichever process, installation or thread it belongs to.
 
     Args:
@@ -56,9 +56,9 @@ def _acquired(path: Path, folder: Path, wait_s: float, tell: Callable[[str], Non
     while (handle := _try(path, folder)) is None:
         waited = time.monotonic() - begun
         if waited >= wait_s:
-            raise BusyError(f"{folder.name} is being written by {_holder(path)}; wait until it ends, then run again")
+            raise BusyError(f"{folder.name} is being written by {_holder(path)}; wait for it to finish, then run again")
         if waited >= _TELL_AFTER_S and not is_told:
-            tell(f"waiting until {folder.name} is written by {_holder(path)}")
+            tell(f"waiting for {folder.name}, being written by {_holder(path)}")
             is_told = True
         time.sleep(_POLL_S)
     return handle
@@ -71,7 +71,7 @@ def _try(path: Path, folder: Path) -> int | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise InputError(
-            f"'{folder.name}' cannot be written where it lies ({error.strerror}); check the folder's mode and the disk"
+            f"'{folder.name}' cannot be written ({error.strerror}); check the folder's mode and the disk"
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,7 +84,7 @@ def _try(path: Path, folder: Path) -> int | None:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR):
             os.close(handle)
             raise InputError(
-                f"'{folder.name}' lies on a disk without locks ({error.strerror}); move it to a local one"
+                f"'{folder.name}' is on a file system without locks ({error.strerror}); move it to a local one"
             ) from error
     os.close(handle)
     return None

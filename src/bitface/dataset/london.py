@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bitface.dataset.ages import SaidAge, closed_people, years_of
+from bitface.dataset.ages import StatedAge, closed_people, years_of
 from bitface.dataset.import_rows import ImportRow, QuarantinedRow, ancestry_of, gender_of
 from bitface.dataset.source_paths import SourceFolder
 from bitface.dataset.subject_ids import normal_id
@@ -39,14 +39,16 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
     elif (source / "london_faces_info.csv").is_file():
         entries = _published(source)
     else:
-        raise InputError("neither manifest.csv nor london_faces_info.csv in the source folder; is this the London Set?")
+        raise InputError(
+            "the source folder has neither manifest.csv nor london_faces_info.csv; check that this is the London Set"
+        )
     folder = SourceFolder(source)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
-    ages: list[SaidAge] = []
+    ages: list[StatedAge] = []
     for number, entry in enumerate(entries, start=1):
         try:
-            ages.append(SaidAge(subject=_subject(entry), row=number, text=_fact(entry, "age")))
+            ages.append(StatedAge(subject=_subject(entry), row=number, text=_fact(entry, "age")))
             usable.append(_row(number, entry, folder))
         except InputError as error:
             rejected.append(QuarantinedRow(row=number, reason=str(error)))
@@ -75,7 +77,7 @@ def _row(number: int, entry: Mapping[str, str], folder: SourceFolder) -> ImportR
     try:
         tone = monk_of_ita(float(_fact(entry, "ita"))) if _fact(entry, "ita") else None
     except ValueError as error:
-        raise InputError("ita is not a number") from error
+        raise InputError("ITA is not a number") from error
     return ImportRow(
         row=number,
         path=folder.file(entry["file"]),

@@ -29,7 +29,7 @@ def verify_manifest(data: Path) -> str:
     path = data / MANIFEST_NAME
     if not path.is_file():
         raise InputError(
-            f"no {MANIFEST_NAME} in the dataset folder; run `bitface data synthesize` or `bitface data import`"
+            f"the dataset folder has no {MANIFEST_NAME}; run `bitface data synthesize` or `bitface data import`"
         )
     recorded = json.loads(path.read_text(encoding="utf-8"))["files"]
     found = _digests(data)

@@ -49,13 +49,15 @@ def check_columns(name: str, columns: Sequence[str], ignored: Collection[str]) -
     """
     for column in ignored:
         if nearest(column) is not None and _plain(column) == nearest(column):
-            raise InputError(f"column '{nearest(column)}' is read and cannot be ignored; delete it from {name} instead")
+            raise InputError(
+                f"column '{nearest(column)}' is a known column and cannot be ignored; delete it from {name} instead"
+            )
         if column not in columns:
             raise InputError(f"{name} has no column '{column[:40]}' to ignore; it has {', '.join(columns)[:200]}")
     unknown = [column for column in columns if column not in COLUMNS and column not in ignored]
     if unknown and not any(nearest(column) in REQUIRED_COLUMNS for column in columns):
         raise InputError(
-            f"{name}: its first line names none of {', '.join(REQUIRED_COLUMNS)}; a manifest begins with a header of its columns"
+            f"{name}: its first line has none of {', '.join(REQUIRED_COLUMNS)}; start the manifest with a header line"
         )
     if unknown:
         raise InputError(_unknown(name, unknown))
@@ -77,7 +79,7 @@ def _unknown(name: str, unknown: Sequence[str]) -> str:
     first, meant = unknown[0][:40], nearest(unknown[0])
     more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
     advice = f"did you mean '{meant}'? " if meant else ""
-    leave = "" if meant and _plain(unknown[0]) == meant else f", or leave it aside with --ignore-column '{first}'"
+    leave = "" if meant and _plain(unknown[0]) == meant else f", or ignore it with --ignore-column '{first}'"
     return f"{name}: unknown column '{first}'{more}; {advice}the columns are {', '.join(COLUMNS)}; rename it{leave}"
 
 

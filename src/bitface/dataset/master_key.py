@@ -39,7 +39,7 @@ def _key_from(text: str, name: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) * 2 != _HEX:
-        raise InputError(f"{name} gives no key of {_HEX} hexadecimal digits; `openssl rand -hex 32` makes one")
+        raise InputError(f"{name} is not a key of {_HEX} hexadecimal digits; `openssl rand -hex 32` creates one")
     return key
 
 
@@ -48,6 +48,6 @@ def _printed(command: str) -> str:
         done = subprocess.run(shlex.split(command), check=True, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603 - the owner's own command
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise InputError(
-            f"the command of {COMMAND} failed ({type(error).__name__}); run it by hand to see why"
+            f"the command in {COMMAND} failed ({type(error).__name__}); run it by hand to see why"
         ) from error
     return done.stdout

@@ -18,7 +18,7 @@ from bitface.errors import InputError, NotSupportedError, OverLimitError
 
 PICTURE_BYTES: Final = 64 << 20
 """Of a picture's file; more is a film under the wrong name, or made to fill the memory."""
-LINK: Final = "is a link, or lies behind one, and links are not followed; copy what it leads to"
+LINK: Final = "is a link or below one, and links are not followed; copy the file it points to"
 NO_FILE: Final = "is neither a file nor a folder; save it as a file"
 # Opening a pipe would wait for who writes it, and opening a terminal could make it ours.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -62,7 +62,7 @@ def read_plain(path: Path, name: str, most_bytes: int, below: Path | None = None
             # Read to the limit and not to the size: a file may grow while it is read.
             data = file.read(most_bytes + 1) if size <= most_bytes else b""
     except OSError as error:
-        raise InputError(f"{name} cannot be read ({error.strerror}); check that it is there") from error
+        raise InputError(f"{name} cannot be read ({error.strerror}); check that it exists") from error
     if max(size, len(data)) > most_bytes:
         raise OverLimitError(f"{name} has {max(size, len(data))} bytes, over {most_bytes}; make it smaller")
     return data

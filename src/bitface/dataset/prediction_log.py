@@ -89,7 +89,7 @@ class PredictionLog:
         day = date.fromisoformat(path.parent.name)
         if day not in self._keys.days():
             raise IntegrityError(
-                f"predictions of {day} are here but their key is not; delete that folder, or restore the key"
+                f"the key of the predictions of {day} is missing; delete that folder, or restore the key"
             )
         plain = unseal(path.read_bytes(), self._keys.key_of_day(day), day.isoformat(), _ENTRY)
         return [LoggedFace(**entry) for entry in json.loads(plain)]

@@ -39,7 +39,7 @@ def open_evidence(sealed: bytes, run_id: str, keys: KeyStore) -> bytes:
         return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _about(run_id))
     except (InvalidTag, ValueError) as error:
         raise IntegrityError(
-            f"the evidence of run {run_id} does not open with its key: it was touched, or is another run's; restore it"
+            f"the evidence of run {run_id} cannot be decrypted: it was changed, or belongs to another run; restore it"
         ) from error
 
 

@@ -100,7 +100,7 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
     subject = SubjectRecord(**json.loads(plain["subject"]))
     if subject.person != person:
         raise IntegrityError(
-            f"the shard of person {person} is another person's; `bitface doctor` says how to restore it"
+            f"the shard of person {person} belongs to another person; `bitface doctor` says how to restore it"
         )
     return Shard(
         subject=subject,
@@ -131,7 +131,7 @@ def unseal(sealed: bytes, key: bytes, person: str, name: str) -> bytes:
     try:
         return AESSIV(key).decrypt(sealed, [SHARD_FORMAT, person.encode(), name.encode()])
     except InvalidTag as error:
-        raise IntegrityError(f"entry '{name}' of person {person} does not authenticate; restore the shard") from error
+        raise IntegrityError(f"entry '{name}' of person {person} fails authentication; restore the shard") from error
 
 
 def _below(prefix: str, entries: Mapping[str, bytes]) -> dict[str, bytes]:

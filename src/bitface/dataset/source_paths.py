@@ -10,7 +10,7 @@ from typing import Final
 
 from bitface.errors import InputError
 
-_MISSING: Final = "the file is missing; put it below the source folder or delete the row"
+_MISSING: Final = "the file is missing; put it in the source folder or delete the row"
 
 
 class SourceFolder:
@@ -61,11 +61,11 @@ class SourceFolder:
         if mode is None:
             found = _alike(name, self._names(folder))
             if len(found) > 1:
-                raise InputError("several files have this name but for its spelling; rename them apart")
+                raise InputError("several files have this name in different Unicode or case forms; rename all but one")
             path = folder / found[0] if found else path
             mode = os.lstat(path).st_mode
         if stat.S_ISLNK(mode):
-            raise InputError("the path goes over a symbolic link; copy the file into the source folder")
+            raise InputError("the path contains a symbolic link; copy the file into the source folder")
         return path, mode
 
     def _names(self, folder: Path) -> tuple[str, ...]:

@@ -154,4 +154,4 @@ def _mac(rows: Sequence[Mapping[str, Any]], secret: bytes) -> str:
 
 
 def _damaged(name: str) -> str:
-    return f"'{name}', by which erased people are known again, was edited or is another installation's; restore it"
+    return f"'{name}', which recognises erased people, was edited or belongs to another installation; restore it"

@@ -47,7 +47,7 @@ def read_unchanged(data: Path, read: Callable[[], T]) -> T:
             continue
         if version_of(data) == before:
             return found
-    raise InputError("the dataset is changed all the while; wait until what writes it has ended, then run again")
+    raise InputError("the dataset keeps changing; wait until the command writing it has finished, then run again")
 
 
 def check_replaceable(data: Path) -> None:
@@ -55,11 +55,11 @@ def check_replaceable(data: Path) -> None:
     if not data.exists():
         return
     if not data.is_dir():
-        raise InputError(f"'{data.name}' is a file and no dataset folder; move it, or set BITFACE_DATA to a folder")
+        raise InputError(f"'{data.name}' is a file, not a dataset folder; move it, or set BITFACE_DATA to a folder")
     others = sorted(path.name for path in data.iterdir() if path.name not in OWN_NAMES)
     if others:
         raise InputError(
-            f"folder '{data.name}' holds files that are not of a dataset ({len(others)}, first '{others[0][:40]}'); "
+            f"folder '{data.name}' holds files that do not belong to a dataset ({len(others)}, first '{others[0][:40]}'); "
             "move them, or set BITFACE_DATA to another folder"
         )
     if os.path.ismount(data):

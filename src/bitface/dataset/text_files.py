@@ -91,7 +91,9 @@ def read_text_file(path: Path, most_bytes: int = MOST_BYTES, below: Path | None 
         ) from error
     if "\0" in text:
         line = _lines(text.partition("\0")[0])
-        raise InputError(f"{path.name} line {line}: a NUL character, which no text has; save the file as UTF-8")
+        raise InputError(
+            f"{path.name} line {line}: a NUL character, which is not allowed in text; save the file as UTF-8"
+        )
     return TextFile(name=path.name, verbatim=text, sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -114,7 +116,7 @@ def read_table(file: TextFile, known: Sequence[str]) -> Table:
     columns = tuple(cell.strip() for cell in records[0][1])
     twice = [column for column in columns if column and columns.count(column) > 1]
     if twice:
-        raise InputError(f"{file.name} line {records[0][0]}: column '{twice[0][:40]}' stands twice; keep one of them")
+        raise InputError(f"{file.name} line {records[0][0]}: column '{twice[0][:40]}' occurs twice; keep one")
     rows = [
         _row(number, line, [cell.strip() for cell in cells], columns)
         for number, (line, cells) in enumerate(records[1:], start=1)
@@ -162,8 +164,8 @@ def _row(number: int, line: int, cells: Sequence[str], columns: Sequence[str]) -
     ]
     fault = None
     if surplus:
-        fault = f"field {surplus[0]} stands under no column; quote a value that holds the separator, or delete it"
+        fault = f"field {surplus[0]} has no column; quote values that contain the separator, or delete it"
     elif len(cells) < len(columns):
-        fault = f"the row has {len(cells)} of {len(columns)} fields; write every one, empty where nothing is known"
+        fault = f"the row has {len(cells)} of {len(columns)} fields; write all of them, leaving unknown values empty"
     values = {column: cell for column, cell in zip_longest(columns, cells[: len(columns)], fillvalue="") if column}
     return TableRow(number=number, line=line, values=values, fault=fault)

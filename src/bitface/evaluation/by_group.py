@@ -189,7 +189,9 @@ def _ranked(value: float, draws: NDArray[np.float64], part: Predictions, confide
 def _at(interval: Interval, value: float) -> Interval:
     """The interval around Fairlearn's figure; raises InputError when our own figure is another one."""
     if abs(interval.value - value) > 1e-9:
-        raise InputError(f"two ways to compute one figure give {interval.value} and {value}; report this as a defect")
+        raise InputError(
+            f"two computations of the same figure give {interval.value} and {value}; please report this bug"
+        )
     return interval
 
 

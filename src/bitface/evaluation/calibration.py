@@ -183,13 +183,13 @@ def _remark(
     shown = [len(np.unique(persons[yes])) for yes, limit in zip(truth.T, limits, strict=True) if limit > 0]
     if shown:
         mean, spread = coverage_of_one_draw(min(shown), alpha)
-        said.append(f"{min(shown)} who show an emotion give sets that hold {mean:.0%} of it, give or take {spread:.0%}")
+        said.append(f"{min(shown)} who show an emotion give sets that cover {mean:.0%} of it, +/- {spread:.0%}")
     unseen = [name for name, yes in zip(emotions, truth.T, strict=True) if not 0 < yes.sum() < len(yes)]
     always = [name for name, limit in zip(emotions, limits, strict=True) if limit == 0]
     if has_kept_scores:
-        said.append("scores needed no change")
+        said.append("scores needed no correction")
     if unseen:
-        said.append(f"scores of {', '.join(unseen)} are as they were, since either all or none of them show it")
+        said.append(f"scores of {', '.join(unseen)} are uncalibrated, since all or none of them show it")
     if always:
         said.append(f"too few of them show {', '.join(always)} for a set at {1 - alpha:.0%} to leave it out")
     return "; ".join(said)

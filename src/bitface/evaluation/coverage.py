@@ -82,13 +82,13 @@ class CalibrationReport:
 
     def sentence(self) -> str:
         """One line for the summary: calibration error, coverage with the range over age bands, set size, abstention."""
-        held = f"hold the true emotion in {self.overall.value:.0%}{self._over_ages()}"
-        sizes = f"{self.set_size.value:.1f} emotions on average, no answer for {self.abstained.value:.0%}"
+        held = f"contain the true emotion in {self.overall.value:.0%}{self._over_ages()}"
+        sizes = f"{self.set_size.value:.1f} emotions on average, abstention on {self.abstained.value:.0%}"
         if self.confidence is None:
             return f"{self.remark}: ECE {self.ece_before:.3f}; sets of what is above its threshold {held}, {sizes}"
         error = f"ECE {self.ece_before:.3f} before, {self.ece_after:.3f} after calibration"
         if all(np.array_equal(curve.mean_score, self.after[name].mean_score) for name, curve in self.before.items()):
-            error = f"ECE {self.ece_after:.3f}, calibration left the scores as they were"
+            error = f"ECE {self.ece_after:.3f}, calibration did not change the scores"
         return f"{error}; sets at {self.confidence:.0%} {held}, {sizes}"
 
     def document(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def reliability(truth: NDArray[np.bool_], scores: Floats, bins: int, confidence:
     `truth` bool (n,), `scores` float64 (n,) in 0..1. Raises InputError where there is no sample.
     """
     if not len(scores):
-        raise InputError("no sample to tell whether a score is a probability; the table is empty")
+        raise InputError("the calibration table is empty; add samples")
     of_bin = np.minimum((scores * bins).astype(np.int64), bins - 1)
     samples = np.bincount(of_bin, minlength=bins)
     filled = np.flatnonzero(samples)

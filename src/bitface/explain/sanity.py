@@ -56,7 +56,7 @@ def rank_agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> floa
         InputError: the shapes differ.
     """
     if one.shape != other.shape:
-        raise InputError(f"importances of shapes {one.shape} and {other.shape} cannot be compared")
+        raise InputError(f"importances with shapes {one.shape} and {other.shape} cannot be compared")
     is_read = ((one > 0) | (other > 0)).any(axis=0)
     found = [
         spearmanr(first, second).statistic if is_read.sum() > 1 and np.ptp(first) and np.ptp(second) else 0.0

@@ -30,8 +30,8 @@ def _check_folds(samples: Sequence[Sample], folds: Mapping[str, int], count: int
     people = len(folds)
     if people < count:
         raise InputError(
-            f"{_people(people)} may be used, and {count} are the fewest that a model can be made of (one for each of {count} folds, "
-            f"each with two emotions or more); import {count - people} more with their consent"
+            f"{_people(people)} may be used, but training needs at least {count} (one for each of {count} folds, "
+            f"each with at least two emotions); import {count - people} more with their consent"
         )
     parts = [[sample for sample in samples if folds[sample.person] == fold] for fold in range(count)]
     learned = []

@@ -50,7 +50,7 @@ def draw_clip(
         InputError: no recipe for the emotion, or fewer than 3 frames.
     """
     if frames < 3:
-        raise InputError(f"a clip of {frames} frames has no onset, apex and offset; at least 3 are needed")
+        raise InputError(f"a clip of {frames} frames cannot have onset, apex and offset; at least 3 frames are needed")
     apex = _expression(emotion, style, rng)
     lag = rng.normal(0.0, 0.04, size=apex.shape)
     course = _envelope(frames, rng, lag) * apex
@@ -70,7 +70,7 @@ def draw_habit(style: ExpressionStyle, rng: np.random.Generator) -> FloatArray:
 
 def _expression(emotion: str, style: ExpressionStyle, rng: np.random.Generator) -> FloatArray:
     if emotion not in RECIPES:
-        raise InputError(f"no recipe for emotion '{emotion}'; there are {', '.join(RECIPES)}")
+        raise InputError(f"there is no recipe for emotion '{emotion}'; known are {', '.join(RECIPES)}")
     weak = rng.random() < style.weak_share
     # The square root favours clear expressions: a third of them lies above 0.8 of the range.
     strong = style.intensity_min + (1.0 - style.intensity_min) * np.sqrt(rng.random())

@@ -62,7 +62,7 @@ class ClipTable:
 def concatenate(tables: Sequence[ClipTable]) -> ClipTable:
     """One table of all rows, padded to the longest T. Raises InputError when there is no row at all."""
     if not sum(map(len, tables)):
-        raise InputError("no sample is left after validation; see the quarantine report")
+        raise InputError("validation left no samples; see the quarantine report")
     frames = max(table.landmarks.shape[1] for table in tables if len(table))
     padded = [_padded(table, frames) for table in tables if len(table)]
     return ClipTable(**{f.name: np.concatenate([getattr(t, f.name) for t in padded]) for f in fields(ClipTable)})

@@ -16,8 +16,8 @@ _TILES_PER_SIDE: Final = 3
 SCENE_PX_MIN: Final = 512
 """Longer side of a picture that is looked at in tiles. In a smaller one, a head of a fifteenth has eyes under 10 pixels apart."""
 NO_FACE: Final = (
-    "no face found; a head must be upright, seen from the front, and fill a fifteenth of the longer side (a fifth of a "
-    f"picture under {SCENE_PX_MIN} pixels): turn it, or cut it closer"
+    "no face found; a head must be upright, frontal, and span at least a fifteenth of the longer side (a fifth of a "
+    f"picture under {SCENE_PX_MIN} pixels): rotate or crop the picture"
 )
 # Of the longer side. Larger, a face is a portrait, and others beside it are about as large.
 _PORTRAIT_SHARE: Final = 0.4

@@ -143,7 +143,7 @@ def write_unsealed(path: Path, source: Path, unseal: Seal) -> str:
         raise _unreadable(source, error) from error
     if document["format"] != FORMAT:
         raise InputError(
-            f"'{source.name}' names pseudonyms, as bundles before format {FORMAT} do; retrain, and hand that one out"
+            f"'{source.name}' contains pseudonyms, as all bundles before format {FORMAT} do; retrain, and export that run's bundle"
         )
     write_atomically(path, packed({DOCUMENT: text_of(document), **rows}))
     return str(document["sha256"])
@@ -180,7 +180,7 @@ def _opened(path: Path, unseal: Seal | None) -> tuple[dict[str, Any], dict[str, 
         return document, rows
     if SEALED in rows:
         if unseal is None:
-            raise IntegrityError(f"the people in '{path.name}' are sealed; give what opens them")
+            raise IntegrityError(f"the rows about people in '{path.name}' are sealed; pass a function that opens them")
         rows = unpacked(unseal(rows[SEALED], document["digests"]["run"]), path.name)
     _check(_rows_sha256(rows) == document["people_sha256"], path)
     return document, rows
@@ -194,20 +194,20 @@ def _checked(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     _check(document["format"] in _RULES_OF, path)
     if document["format"] == FORMAT:
         _check(text == text_of(document) and data == packed({DOCUMENT: text, **members}), path)
-        _check(_sha256(_canonical(_told(document)).encode()) == document["sha256"], path)
+        _check(_sha256(_canonical(_covered(document)).encode()) == document["sha256"], path)
     return document, members
 
 
 def _check_former(document: Mapping[str, Any], rows: Mapping[str, bytes], path: Path) -> None:
     """The digest of formats 5 and 6 covers the document and the values of arrays."""
-    digest = hashlib.sha256(_canonical(_told(document)).encode())
+    digest = hashlib.sha256(_canonical(_covered(document)).encode())
     for name, array in sorted(arrays_of(rows).items()):
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     _check(digest.hexdigest() == document["sha256"], path)
 
 
-def _told(document: Mapping[str, Any]) -> dict[str, Any]:
+def _covered(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the digest of a document covers."""
     return {name: value for name, value in document.items() if name != "sha256"}
 
@@ -233,11 +233,11 @@ def _rows_sha256(rows: Mapping[str, bytes]) -> str:
 
 def _check(holds: bool, path: Path) -> None:
     if not holds:
-        raise IntegrityError(f"'{path.name}' is not the bundle that its digest names; fetch it again")
+        raise IntegrityError(f"'{path.name}' does not match its digest; fetch it again")
 
 
 def _unreadable(path: Path, error: Exception) -> IntegrityError:
-    return IntegrityError(f"no gate bundle can be read from '{path.name}' ({type(error).__name__})")
+    return IntegrityError(f"cannot read a gate bundle from '{path.name}' ({type(error).__name__})")
 
 
 def _sha256(data: bytes) -> str:

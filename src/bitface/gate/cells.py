@@ -1,4 +1,4 @@
-"""One judged figure of a gate: its four states keep "too few faces to know" apart from both yes and no."""
+"""One judged figure of a gate: its four states keep "too few faces to decide" apart from both yes and no."""
 
 from __future__ import annotations
 
@@ -161,9 +161,9 @@ def _needed(interval: Interval, limit: float) -> int | None:
 def _sentence(
     interval: Interval, limit: float, bound: Bound, state: State, needed: int | None, persons_needed: int | None
 ) -> str:
-    figure = f"{_said(interval.value)} ({_said(interval.lo)} to {_said(interval.hi)})"
+    figure = f"{_figure_text(interval.value)} ({_figure_text(interval.lo)} to {_figure_text(interval.hi)})"
     of = f" of {interval.n} samples" + (f" of {interval.persons} people" if interval.persons else "")
-    asked = f"{bound} {_said(limit)} is asked"
+    asked = f"{bound} {_figure_text(limit)} is asked"
     if state is not State.INSUFFICIENT:
         return f"{figure}{of}; {asked}."
     if needed is None:
@@ -172,7 +172,7 @@ def _sentence(
     return f"{figure}{of} leaves it open; {asked}, and about {needed} samples{whose} would decide."
 
 
-def _said(value: float) -> str:
+def _figure_text(value: float) -> str:
     return f"{value:.3f}"
 
 

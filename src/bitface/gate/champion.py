@@ -196,6 +196,6 @@ CHAMPION: Final = CellKind(
     cells=champion_cells,
     questions=lambda _, params: [champion_question(params)],
     limits=("champion_margin",),
-    remedy="nothing must be done: it is worse than the champion, which stays",
+    remedy="no action is needed: the candidate is worse than the champion, which stays live",
     is_owed=False,
 )

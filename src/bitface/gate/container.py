@@ -48,13 +48,13 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > BYTES_MAX:
-            raise IntegrityError(f"'{name}' unpacks to {size} bytes, more than {BYTES_MAX}; it is no gate bundle")
+            raise IntegrityError(f"'{name}' unpacks to {size} bytes, more than {BYTES_MAX}; it is not a gate bundle")
         return {member: archive.read(member) for member in archive.namelist()}
 
 
 def read_members(path: Path) -> tuple[bytes, dict[str, bytes]]:
     """A file's bytes and its members. Raises what `unpacked` raises."""
     if path.stat().st_size > BYTES_MAX:
-        raise IntegrityError(f"'{path.name}' has more than {BYTES_MAX} bytes; it is no gate bundle")
+        raise IntegrityError(f"'{path.name}' has more than {BYTES_MAX} bytes; it is not a gate bundle")
     data = path.read_bytes()
     return data, unpacked(data, path.name)

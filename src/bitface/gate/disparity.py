@@ -292,5 +292,5 @@ DISPARITY: Final = CellKind(
     cells=disparity_cells,
     questions=lambda evidence, params: [disparity_question(params, evidence)],
     limits=("disparity_max",),
-    remedy="train with more people of {what}: others are served better",
+    remedy="train with more people of {what}: the model works better for others",
 )

@@ -268,5 +268,5 @@ EXPLANATION: Final = CellKind(
     cells=explanation_cells,
     questions=lambda _, params: [explanation_question("none", True, params)],
     limits=("explanation_gap_max", "explanation_outside_max"),
-    remedy="look at the maps (`make ui`, reports/explain.json): they do not add up, or lie beside the face",
+    remedy="inspect the maps (`make ui`, reports/explain.json): they do not add up, or fall outside the face",
 )

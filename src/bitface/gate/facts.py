@@ -139,14 +139,14 @@ LATENCY: Final = CellKind(
     cells=lambda evidence, params, _: latency_cells(evidence, params),
     questions=lambda _, params: [latency_question(name, params) for name in ("p50", "p95")],
     limits=("latency_p50_budget_ms", "latency_p95_budget_ms"),
-    remedy="make it smaller (training.channels), or run it on a faster machine: it was too slow here, and neighbours do not count",
+    remedy="use a smaller model (training.channels) or a faster machine: it is too slow (other processes are not counted)",
 )
 CONSENT: Final = CellKind(
     name="consent",
     caption="consent",
     cells=lambda evidence, params, _: consent_cells(evidence, params),
     questions=lambda _, params: [consent_question(params)],
-    remedy="run `bitface retrain` again: somebody's consent ended meanwhile, and a new run leaves them out",
+    remedy="run `bitface retrain` again: a consent ended during the run, and a new run excludes that person",
 )
 DRIFT: Final = CellKind(
     name="drift",
@@ -159,6 +159,6 @@ WINDOW: Final = CellKind(
     caption="drift from real predictions",
     cells=lambda evidence, params, _: window_cells(evidence, params),
     questions=lambda _, params: [window_question(params)],
-    remedy="train with people like those who were predicted of late: it learned from others",
+    remedy="train with people like those recently predicted: the training people differ from them",
     is_owed=False,
 )

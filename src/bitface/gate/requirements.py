@@ -82,12 +82,12 @@ def slice_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterat
         if (values == UNKNOWN).all():
             yield too_few(question, f"The {attribute} of none of the gate people is known; bring people whose is.")
         if question.required and evidence.rules >= RULES:
-            yield _told(predictions, values, attribute, params)
+            yield _coverage_cell(predictions, values, attribute, params)
         for value in declared_and_found(attribute, values, params):
             inside = values == value
             asked = slice_question(attribute, value, question.required and value != UNKNOWN)
             if not inside.any():
-                yield too_few(asked, _nobody(attribute, value))
+                yield too_few(asked, _no_people(attribute, value))
                 continue
             part = predictions.where(inside)
             weights = person_resamples(part.persons, params.bootstrap_resamples, seed_for(seed, asked.name))
@@ -207,7 +207,7 @@ def paired(one: Predictions | None, other: Predictions | None, name: str) -> tup
     return first, second
 
 
-def _told(predictions: Predictions, values: NDArray[np.str_], attribute: str, params: GateParams) -> Cell:
+def _coverage_cell(predictions: Predictions, values: NDArray[np.str_], attribute: str, params: GateParams) -> Cell:
     """The share of gate people of whom an attribute is not known: what the data leave out is said, and much of it holds."""
     persons, first = np.unique(predictions.persons, return_index=True)
     unknown = int((values[first] == UNKNOWN).sum())
@@ -232,7 +232,7 @@ def _told(predictions: Predictions, values: NDArray[np.str_], attribute: str, pa
     )
 
 
-def _nobody(attribute: str, value: str) -> str:
+def _no_people(attribute: str, value: str) -> str:
     return (
         f"No gate person's {attribute} is {value}, so that nothing is known of them: bring people of whom it is, or take it out of "
         f"gate.required_values.{attribute} if the model is not meant for them."
@@ -301,7 +301,7 @@ SLICE: Final = CellKind(
     cells=slice_cells,
     questions=lambda _, params: [attribute_question(one, params) for one in judged_attributes(params)],
     limits=("slice_accuracy_floor",),
-    remedy="train with more people of {what}: it is too often wrong for them",
+    remedy="train with more people of {what}: the model is wrong too often for them",
 )
 BINARIZATION: Final = CellKind(
     name="binarization",

@@ -69,7 +69,7 @@ def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement:
         added[tables.endorsements] = [asdict(_checked(key, endorsement, answering))]
     elif key.role != ENDORSER:
         raise RefusedError(
-            f"the first key is of {ENDORSER}: its owner answers for those that follow; add that one first"
+            f"the first key must have role {ENDORSER}, since its owner endorses all others; add that one first"
         )
     chain.append(connection, "key", row, added, at)
     return True
@@ -100,9 +100,9 @@ def answering_keys(connection: Connection) -> dict[str, KeyEntry]:
 def _checked(key: KeyEntry, endorsement: Endorsement | None, answering: Mapping[str, KeyEntry]) -> Endorsement:
     by = answering.get(endorsement.by_key_id) if endorsement else None
     if endorsement is None or by is None or by.role != ENDORSER:
-        raise RefusedError(f"nobody answers for this key: name a key of {ENDORSER} that is on record with --by")
+        raise RefusedError(f"this key is not endorsed: name a recorded {ENDORSER} key with --by")
     if not holds(_ENDORSED, _endorsed_facts(key, by.key_id), endorsement.signature, by):
-        raise IntegrityError("the endorsement of this key is not that of its key; add it again")
+        raise IntegrityError("the endorsement of this key has an invalid signature; add the key again")
     return endorsement
 
 
@@ -121,10 +121,10 @@ def record_approval(connection: Connection, approval: Approval, at: datetime) ->
         raise InputError("this key is not on record; add it with `bitface keys add`")
     if key.role != approval.role:
         raise InputError(
-            f"this key is {key.person}'s as {key.role}, not as {approval.role}; approve with --role {key.role}"
+            f"this key belongs to {key.person} as {key.role}, not {approval.role}; approve with --role {key.role}"
         )
     if not _holds(approval, key):
-        raise IntegrityError("the signature of this approval is not that of its key; approve again")
+        raise IntegrityError("the signature of this approval does not match its key; approve again")
     row = asdict(approval)
     if not is_new(connection, tables.approvals, row):
         return False
@@ -164,7 +164,7 @@ def check_approvals(keys: Sequence[KeyEntry], rule: ApprovalRule) -> None:
         )
     missing = [role for role in rule.roles if all(key.role != role for key in keys)]
     if missing:
-        raise ApprovalsMissingError(f"nobody has approved as {missing[0]}; `bitface approve --role {missing[0]}`")
+        raise ApprovalsMissingError(f"an approval as {missing[0]} is missing; `bitface approve --role {missing[0]}`")
 
 
 def known_keys(connection: Connection) -> dict[str, KeyEntry]:

@@ -83,9 +83,9 @@ def _links(entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
             yield ChainProblem(seq=entry.seq, what=f"entry {position} is missing before it")
             return
         if entry.previous_sha256 != previous:
-            yield ChainProblem(seq=entry.seq, what="does not follow from the entry before it")
+            yield ChainProblem(seq=entry.seq, what="does not link to the entry before it")
         if entry_sha256(entry._asdict()) != entry.sha256:
-            yield ChainProblem(seq=entry.seq, what="was edited: its digest is not that of its content")
+            yield ChainProblem(seq=entry.seq, what="was edited: its digest does not match its content")
         previous = entry.sha256
 
 
@@ -98,7 +98,7 @@ def _rows(connection: Connection, entries: Sequence[Row[Any]]) -> Iterator[Chain
         for seq in sorted(found.keys() | {seq for seq, names in stated.items() if table.name in names}):
             digest = stated.get(seq, {}).get(table.name)
             if digest is None:
-                yield ChainProblem(seq=seq, what=f"rows of {table.name} that it never wrote")
+                yield ChainProblem(seq=seq, what=f"covers rows of {table.name} that it did not write")
             elif digest != rows_sha256(found.get(seq, ())):
                 yield ChainProblem(seq=seq, what=f"its rows of {table.name} were edited, added or deleted")
 
@@ -145,7 +145,7 @@ def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...
         return (ChainProblem(seq=0, what=f"the log was cut: {now.size} entries, the checkpoint says {kept.size}"),)
     there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
     if kept.size and there != kept.head_sha256:
-        return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest is not the checkpoint's"),)
+        return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest differs from the checkpoint's"),)
     return ()
 
 
@@ -158,6 +158,6 @@ def _against_lost(connection: Connection, kept: Checkpoint) -> tuple[ChainProble
         return (ChainProblem(seq=missing.log_seq, what=what),)
     if kept.size == missing.missing_size and kept.head_sha256 != missing.missing_sha256:
         return (
-            ChainProblem(seq=missing.log_seq, what="the log was continued after another log than the checkpoint's"),
+            ChainProblem(seq=missing.log_seq, what="the log was continued from a different log than the checkpoint's"),
         )
     return ()

@@ -67,12 +67,12 @@ def record(connection: Connection, signed: SignedContext, at: datetime) -> bool:
     if key is None:
         raise InputError("this key is not on record; add it with `bitface keys add`")
     if key.role != ROLE:
-        raise InputError(f"this key is {key.person}'s as {key.role}; a context is approved by {ROLE}")
+        raise InputError(f"this key is {key.person}'s as {key.role}; contexts are approved by role {ROLE}")
     if not holds(_PURPOSE, _facts(signed.approval, signed.state), signed.signature, key):
-        raise IntegrityError("the signature of this approval is not that of its key; approve again")
+        raise IntegrityError("the signature of this approval does not match its key; approve again")
     approval_id = signed.approval.approval_id
     if signed.state == "revoked" and all(one.approval != signed.approval for one in recorded(connection)):
-        raise InputError(f"no approval '{approval_id}' on record; `bitface context list` shows them")
+        raise InputError(f"approval '{approval_id}' is not on record; `bitface context list` shows them")
     row = {
         "approval_id": approval_id,
         "state": signed.state,

@@ -26,7 +26,7 @@ from bitface.ledger.entries import ModelEntry
 from bitface.ledger.licences import licences_on_record
 from bitface.ledger.rows import consent_of, notice_ids_of
 
-_NOBODY: Final = "nobody is on record as having made it"
+_NOBODY: Final = "the people it was trained on are not on record"
 
 
 @dataclass(frozen=True, kw_only=True)

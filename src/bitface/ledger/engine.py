@@ -33,13 +33,13 @@ def open_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise InputError("the ledger's URL is not one; write it as sqlite:////folder/ledger.sqlite") from error
+        raise InputError("the ledger's URL cannot be parsed; write it as sqlite:////folder/ledger.sqlite") from error
     try:
         engine = _engine_of(parsed)
     except (ArgumentError, ImportError) as error:
         name = parsed.drivername
         raise InputError(
-            f"no driver for '{name}' of BITFACE_LEDGER_URL is installed; install it, or write sqlite:////folder/file"
+            f"the driver '{name}' in BITFACE_LEDGER_URL is not installed; install it, or write sqlite:////folder/file"
         ) from error
     try:
         _create_or_check(engine)
@@ -135,11 +135,11 @@ def _trouble_explained() -> Iterator[None]:
         said = str(error.orig)
         if "locked" in said or "busy" in said:
             raise InputError(
-                f"the ledger is locked by another process for over {BUSY_TIMEOUT_S} s; end it or wait, then run again"
+                f"the ledger is locked by another process for over {BUSY_TIMEOUT_S} s; stop it or wait, then run again"
             ) from error
         if any(word in said for word in _STORAGE_TROUBLE):
             raise InputError(
-                f"the ledger could not be used ({said}) and nothing was recorded; check the disk and the file's mode"
+                f"the ledger could not be used ({said}); nothing was recorded, check the disk and the file's permissions"
             ) from error
         raise
 
@@ -171,12 +171,12 @@ def _create_or_check(engine: Engine) -> None:
             f"the ledger cannot be opened ({error.orig}); check the folder, the disk and the URL"
         ) from error
     except DatabaseError as error:
-        raise InputError(f"the ledger's file is no database ({error.orig}); restore it from a backup") from error
+        raise InputError(f"the ledger's file is not a database ({error.orig}); restore it from a backup") from error
     if found < tables.SCHEMA_VERSION:
         _bring_up_to_date(engine)
     elif found > tables.SCHEMA_VERSION:
         raise InputError(
-            f"the ledger has schema {found}, this version reads up to {tables.SCHEMA_VERSION}; use a newer bitface"
+            f"the ledger has schema {found}, this version supports up to {tables.SCHEMA_VERSION}; use a newer bitface"
         )
 
 

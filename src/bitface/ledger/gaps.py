@@ -132,7 +132,7 @@ def _check_signed(connection: Connection, gap: Gap) -> None:
     key = answering_keys(connection).get(gap.key_id or "")
     if key is None or key.role != ROLE:
         raise RefusedError(
-            f"promotions need approvals here, so going on after a gap is signed by {ROLE}: name that key with --key"
+            f"promotions require approvals here, so continuing after a gap must be signed by {ROLE}: name that key with --key"
         )
     if not holds(PURPOSE, gap.facts(), gap.signature or "", key):
-        raise IntegrityError("the signature of this step is not that of its key; sign it again")
+        raise IntegrityError("the signature of this step does not match its key; sign it again")

@@ -52,7 +52,7 @@ def take(
         return lease
     is_free = held["holder"] == "" or utc_time(held["expires_at"]) <= at or is_gone(held["holder"])
     if not is_free:
-        raise LeaseHeldError(f"a {name} runs already ({held['holder']}); wait until it ends, then run again")
+        raise LeaseHeldError(f"a {name} is already running ({held['holder']}); wait for it to finish, then run again")
     lease = Lease(name=name, holder=holder, token=held["token"] + 1, expires_at=at + lasts)
     connection.execute(update(table).where(table.c.name == name).values(**_row(lease)))
     return lease
@@ -78,8 +78,8 @@ def check(connection: Connection, lease: Lease) -> None:
     token = connection.execute(select(tables.leases.c.token).where(tables.leases.c.name == lease.name)).scalar()
     if token != lease.token:
         raise LeaseLostError(
-            f"this {lease.name} lost its turn to a later one (its number is {lease.token}, the latest is {token}); "
-            "what it made stays on record and goes nowhere, run again"
+            f"this {lease.name} was overtaken by a later one (its number is {lease.token}, the latest is {token}); "
+            "its results are on record but not used, run again"
         )
 
 

@@ -73,7 +73,7 @@ from bitface.ledger.trust import FileState, Trust, state_of
 _SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion", "gap"})
 """After entries of these kinds, which open or close something, the end of the log is signed."""
 _RESTORE: Final = "restore it from a backup"
-GO_ON: Final = "restore the newer one; where that is lost for good, `bitface audit log --continue-from latest --why WHY` goes on without it"
+GO_ON: Final = "restore the newer one; if that is lost for good, `bitface audit log --continue-from latest --why WHY` continues without it"
 
 
 def utc_now() -> datetime:
@@ -688,6 +688,6 @@ def _refuse(problems: Sequence[ChainProblem], remedy: str) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise IntegrityError(
-            f"the ledger is not as bitface wrote it: entry {problems[0].seq} {problems[0].what}{more}; nothing is opened by it. "
-            f"`bitface audit log` names all that is wrong; {remedy}"
+            f"the ledger is not as bitface wrote it: entry {problems[0].seq} {problems[0].what}{more}; bitface refuses to use it. "
+            f"`bitface audit log` lists every problem; {remedy}"
         )

@@ -117,7 +117,7 @@ def check_judged(connection: Connection, decision_sha256: str | None) -> None:
     by = connection.execute(select(table.c.policy_sha256).where(table.c.decision_sha256 == decision_sha256)).scalar()
     if by not in policy.digests:
         raise GateError(
-            "it was judged by other limits than the policy in force; retrain by that policy, or put the other one into force with "
+            "it was judged by limits that differ from the policy in force; retrain under that policy, or adopt the other one with "
             "`bitface policy adopt`"
         )
 
@@ -149,7 +149,7 @@ def _check_signed(connection: Connection, policy: AdoptedPolicy) -> None:
     key = answering_keys(connection).get(policy.key_id or "")
     if key is None or key.role != ROLE:
         raise RefusedError(
-            f"promotions need approvals here, so a change of the policy is signed by {ROLE}: name that key with --key"
+            f"promotions require approvals here, so a policy change must be signed by {ROLE}: name that key with --key"
         )
     if not holds(PURPOSE, policy.facts(), policy.signature or "", key):
-        raise IntegrityError("the signature of this policy is not that of its key; adopt it again")
+        raise IntegrityError("the signature of this policy does not match its key; adopt it again")

@@ -28,7 +28,7 @@ def differences(own: Policy, in_force: Policy) -> tuple[str, ...]:
     """What a policy has other than the one in force, a sentence for each value: `gate.disparity_max 0.5 instead of 0.05`."""
     mine, theirs = dict(_flat("", own)), dict(_flat("", in_force))
     return tuple(
-        f"{name} {_said(mine.get(name))} instead of {_said(theirs.get(name))}"
+        f"{name} {_shown(mine.get(name))} instead of {_shown(theirs.get(name))}"
         for name in sorted(mine.keys() | theirs.keys())
         if mine.get(name) != theirs.get(name)
     )
@@ -42,7 +42,7 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from _flat(f"{prefix}.{name}" if prefix else str(name), inner)
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     if value is None:
         return "nothing"
     return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)

@@ -61,8 +61,8 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
         return promotions(connection, move.name, move.alias)[-1]
     if current != move.expected_previous or not _swap(connection, move):
         raise StalePromotionError(
-            f"{move.alias} of '{move.name}' is {_named(current)}, not {_named(move.expected_previous)} as the decision "
-            "assumed; compare with it and decide again"
+            f"{move.alias} of '{move.name}' is {_named(current)}, not {_named(move.expected_previous)} as expected; "
+            "compare with it and decide again"
         )
     if move.alias == "champion":
         if current is not None:
@@ -122,7 +122,7 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     crowd.check_standing(at)
     if move.kind == "rollback":
         if gaps.is_before(connection, ModelEntry(**values_of(model, ModelEntry))):
-            raise RefusedError(f"version {move.to_version} is not rolled back to: {gaps.AGAIN}")
+            raise RefusedError(f"cannot roll back to version {move.to_version}: {gaps.AGAIN}")
         if all(past.to_version != move.to_version for past in promotions(connection, move.name, move.alias)):
             raise RefusedError(f"version {move.to_version} was never {move.alias}; roll back to one that was")
         return ()
@@ -131,9 +131,7 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     )
     judged = connection.execute(select(decisions.c.decision, decisions.c.run_id).where(named)).one_or_none()
     if judged is None:
-        raise InputError(
-            f"no decision on record for the bundle of version {move.to_version}; let the gate decide first"
-        )
+        raise InputError(f"the bundle of version {move.to_version} has no gate decision on record; run the gate first")
     decision = judged.decision
     # A run of another purpose may have made the very same bundle, and judged it on people who do not allow more.
     check_promotable(connection.execute(select(runs.c.purpose).where(runs.c.run_id == judged.run_id)).scalar_one())
@@ -141,7 +139,7 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
         _check_demo(connection, move, decision, model["evidence"])
         return ()
     if decision != "promote":
-        raise GateError(f"the gate said {decision} of version {move.to_version}; only promote lets it go live")
+        raise GateError(f"the gate's decision on version {move.to_version} is {decision}; only promote can go live")
     check_judged(connection, move.decision_sha256)
     rule = rule_for(connection, move.rule)
     if move.alias != "champion" or not rule.asks:
@@ -163,15 +161,15 @@ def _check_demo(connection: Connection, move: Move, decision: str, evidence: str
     """Raises where a version must not be the demo: real people are in it, its gate did not hold it, or there is a champion."""
     if evidence != "synthetic":
         raise RefusedError(
-            f"version {move.to_version} rests on {evidence} people; only one of synthetic people can be demo"
+            f"version {move.to_version} was judged on {evidence} people; only a version judged on synthetic people can be demo"
         )
     if decision != "hold":
         raise GateError(
-            f"the gate said {decision} of version {move.to_version}; only a version that it held can be demo"
+            f"the gate's decision on version {move.to_version} is {decision}; only a held version can be demo"
         )
     champion = current_version(connection, move.name, "champion")
     if champion is not None:
-        raise StalePromotionError(f"version {champion} is the champion; there is a demo only while there is none")
+        raise StalePromotionError(f"version {champion} is the champion; a demo exists only without a champion")
 
 
 def _swap(connection: Connection, move: Move) -> bool:

@@ -47,7 +47,7 @@ def distinct_events(events: Iterable[ConsentEvent]) -> dict[str, ConsentEvent]:
     offered: dict[str, ConsentEvent] = {}
     for event in events:
         if not offered.setdefault(event.event_id, event).says_the_same_as(event):
-            raise IntegrityError("two consent events have one id and differ; give every event its own id")
+            raise IntegrityError("two different consent events share one id; give every event its own id")
     return offered
 
 
@@ -55,7 +55,7 @@ def checked_consents(connection: Connection, offered: Mapping[str, ConsentEvent]
     """Those of the offered events that are on record; raises IntegrityError where one says something else there."""
     known = recorded_consents(connection, offered.keys())
     if any(not event.says_the_same_as(offered[key]) for key, event in known.items()):
-        raise IntegrityError("a consent event is on record with another content; record a new event instead")
+        raise IntegrityError("this event id is on record with different content; record a new event instead")
     return known
 
 
@@ -133,8 +133,8 @@ def is_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool
     if differing:
         name = ", ".join(str(row[column.name]) for column in table.primary_key)
         raise IntegrityError(
-            f"{table.name} '{name}' is on record with another {differing[0]}; what is written is never changed, "
-            "give the new one its own name"
+            f"{table.name} '{name}' is on record with a different {differing[0]}; records are never changed, "
+            "use a new name"
         )
     return False
 
@@ -158,10 +158,12 @@ def check_members(dataset: DatasetEntry, members: Sequence[MemberEntry], digests
             f"its members are {people} and {len(members)}; count again"
         )
     if len({member.sample_id for member in members}) != len(members):
-        raise InputError(f"dataset '{dataset.version}': a sample id stands twice; give every sample its own")
+        raise InputError(f"dataset '{dataset.version}': a sample id occurs twice; give every sample its own")
     for member in members:
         if member.consent_event_id is None and dataset.purpose != "benchmark":
-            raise InputError(f"sample {member.sample_id}: no consent event admitted it; only benchmark does without")
+            raise InputError(
+                f"sample {member.sample_id}: no consent event admits it; only purpose benchmark works without one"
+            )
         if member.consent_event_id is not None and member.consent_event_sha256 != digests.get(member.consent_event_id):
             raise InputError(
                 f"sample {member.sample_id}: its consent event is not on record as stated; record it first"

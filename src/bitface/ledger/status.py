@@ -68,11 +68,11 @@ class ModelStatus:
     def state(self) -> str:
         """CHAMPION, HELD, BLOCKED and so on: the first word that a reader needs."""
         if self.retired:
-            return "RETIRED, people in it have been erased"
+            return "RETIRED, some of its people were erased"
         if self.lapsed:
-            return f"SUSPENDED, {self.lapsed} people in it no longer allow it"
+            return f"SUSPENDED, {self.lapsed} of its people no longer allow it"
         if self.before_gap:
-            return "SUSPENDED, from before a gap in the log, to be promoted again"
+            return "SUSPENDED, from before a gap in the log, must be promoted again"
         if self.trained_for == "benchmark":
             return self.judged
         if self.alias == "champion":
@@ -95,9 +95,9 @@ class ModelStatus:
     def uses(self) -> str:
         """What it may be used for, in words."""
         if not self.is_lawful:
-            return "used no more"
+            return "no longer usable"
         if not self.purposes:
-            return "for no prediction: not everybody in it allows one"
+            return "for no prediction: not all of its people allow one"
         return f"for {_listed(self.purposes)} in {_listed(self.contexts)}"
 
     @property
@@ -116,7 +116,7 @@ class ModelStatus:
             self.uses,
             f"as judged on {self.judged_at[:10]}",
         )
-        return " · ".join((*said, f"how it stands now: bitface audit model {self.reference}"))
+        return " · ".join((*said, f"current status: bitface audit model {self.reference}"))
 
     @property
     def line_today(self) -> str:

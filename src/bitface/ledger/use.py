@@ -40,7 +40,7 @@ def check_use(connection: Connection, model: ModelEntry, purpose: str, context: 
     if refused is not None:
         raise RefusedError(
             f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow {purpose} in context {context} "
-            f"({refused.reason}); use it for what they allow, or retrain with people who allow this"
+            f"({refused.reason}); use it for a purpose they allow, or retrain with people who allow this one"
         )
 
 
@@ -61,7 +61,7 @@ def check_picture(connection: Connection, person: str, licence_id: str | None, a
         own = under_licence(licences_on_record(connection).get(licence_id), own, asked.purpose, asked.context)
     if not own.admitted:
         raise RefusedError(
-            f"somebody on record does not allow {asked.purpose} in context {asked.context} ({own.reason})"
+            f"the person on record does not allow {asked.purpose} in context {asked.context} ({own.reason})"
         )
 
 
@@ -70,11 +70,11 @@ def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> Non
     in it has been erased, or allows no longer what it was made for; or it is from before a gap in the log.
     """
     if gaps.is_before(connection, model):
-        raise RefusedError(f"version {model.version} is not used: {gaps.AGAIN}")
+        raise RefusedError(f"version {model.version} cannot be used: {gaps.AGAIN}")
     gone = questions.erased_people(connection, model)
     if gone:
         raise RefusedError(
-            f"version {model.version} was made with people who have been erased ({gone}), and is used no more; run "
+            f"version {model.version} was trained on people who have been erased ({gone}) and can no longer be used; run "
             "`bitface retrain`"
         )
     crowd_of(connection, model).check_standing(at)
@@ -91,7 +91,7 @@ def check_judged(connection: Connection, model: ModelEntry, at: datetime) -> Non
     refused = crowd_of(connection, model).judgement(at)
     if refused is not None:
         raise RefusedError(
-            f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow that it is judged or compared "
+            f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow it to be judged or compared "
             f"({refused.reason}); retrain with people who allow this"
         )
 

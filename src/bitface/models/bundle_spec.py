@@ -163,7 +163,7 @@ def _bounded(path: Path) -> bytes:
     except OSError:
         content = None
     if content is None:
-        raise IntegrityError(f"the bundle has no file '{path.name}'; fetch the bundle again")
+        raise IntegrityError(f"the bundle is missing file '{path.name}'; fetch the bundle again")
     if len(content) > _FILE_BYTES_MAX:
-        raise IntegrityError(f"'{path.name}' is larger than {_FILE_BYTES_MAX} bytes; it is not one of ours")
+        raise IntegrityError(f"'{path.name}' is larger than {_FILE_BYTES_MAX} bytes; it was not written by bitface")
     return content

@@ -74,7 +74,7 @@ class LandmarkNet(LandmarkClipNet):
     def __init__(self, spec: NetSpec, scale: CodeScale) -> None:
         super().__init__(scale)
         if spec.landmarks != scale.landmarks:
-            raise InputError("the codes are not those of the landmarks that the net reads; retrain")
+            raise InputError("the codes do not match the landmarks that the network reads; retrain")
         self.spec = spec
         one_bit = spec.precision == "one-bit"
         C, K, read = spec.channels, spec.temporal_kernel, scale.coordinates

@@ -27,7 +27,7 @@ def selftest_table(scale: CodeScale, seed: int, samples: int = 12, frames: int =
     landmarks = np.zeros((samples, frames, LANDMARKS, 3), np.float32)
     landmarks[:, :, read] = moved.reshape(samples, frames, -1, 3)
     return replace(
-        _nobody(samples, frames),
+        _synthetic_clips(samples, frames),
         landmarks=landmarks,
         lengths=np.arange(samples, dtype=np.int64) % frames + 1,
     )
@@ -39,13 +39,13 @@ def selftest_crops(seed: int, samples: int = 3, frames: int = 2) -> ClipTable:
     coarse = rng.uniform(-100, 355, (samples, frames, 8, 8)).repeat(CROP_PX // 8, axis=2).repeat(CROP_PX // 8, axis=3)
     pictures = coarse + rng.normal(0, 20, coarse.shape)
     return replace(
-        _nobody(samples, frames),
+        _synthetic_clips(samples, frames),
         crops=np.clip(np.rint(pictures), 0, 255).astype(np.uint8),
         lengths=np.arange(samples, dtype=np.int64) % frames + 1,
     )
 
 
-def _nobody(samples: int, frames: int) -> ClipTable:
+def _synthetic_clips(samples: int, frames: int) -> ClipTable:
     return ClipTable(
         landmarks=np.zeros((samples, frames, LANDMARKS, 3), np.float32),
         blendshapes=np.zeros((samples, frames, BLENDSHAPES), np.float32),
@@ -59,7 +59,7 @@ def _nobody(samples: int, frames: int) -> ClipTable:
     )
 
 
-def check_nobody(table: ClipTable) -> None:
+def check_no_real_faces(table: ClipTable) -> None:
     """Raises InputError when a row belongs to a person or was not made for the self-test."""
     if not len(table) or (table.persons != "").any() or (table.splits != SPLIT).any():
-        raise InputError("a bundle's self-test must hold nobody's face; make its inputs with selftest_of()")
+        raise InputError("a bundle's self-test must not contain a real face; make its inputs with selftest_of()")

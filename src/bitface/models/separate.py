@@ -34,7 +34,7 @@ class SeparateNets(ClipNet):
         kinds = {(network.name, network.spec.precision, network.spec.outputs) for network in networks}
         if len(kinds) != 1 or networks[0].spec.outputs != 1:
             raise InputError(
-                f"{len(networks)} networks of {len(kinds)} kinds are no set; one of one output per emotion is"
+                f"{len(networks)} networks of {len(kinds)} kinds are not a set; give one network of one kind with one output per emotion"
             )
         self.networks = nn.ModuleList(networks)
         self.name = PREFIX + networks[0].name  # type: ignore[misc]

@@ -49,7 +49,7 @@ class TrainingFaces:
         except KeyError as error:
             raise InputError(f"the training people's faces lack {error}; train the model again") from error
         if {array.shape for array in arrays.values()} not in ({(LANDMARKS, 3)}, {(CROP_PX, CROP_PX)}):
-            raise InputError("the training people's mean faces are not of one known shape; train the model again")
+            raise InputError("the training people's mean faces have an unexpected shape; train the model again")
         return faces
 
     def arrays(self) -> dict[str, NDArray[Any]]:

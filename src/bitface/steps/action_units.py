@@ -264,8 +264,8 @@ def _judged(
         report = score_units(
             _readings(model, table, is_gate & is_known if true else is_gate, run), run.params.evaluation, seed
         )
-        second = said_of_emotions(model, table.clips.where(is_gate))
-        chosen_by = said_of_emotions(model, table.clips.of_split("validation"))
+        second = emotion_predictions(model, table.clips.where(is_gate))
+        chosen_by = emotion_predictions(model, table.clips.of_split("validation"))
         gains = {
             name: _gain(name, second, chosen_by, table.clips, run, emotion_model, evaluation) for name in PRECISIONS
         }
@@ -302,7 +302,7 @@ def _readings(model: TrainedUnits, table: UnitTable, rows: NDArray[np.bool_], ru
     )
 
 
-def said_of_emotions(model: TrainedUnits, rows: ClipTable) -> Predictions:
+def emotion_predictions(model: TrainedUnits, rows: ClipTable) -> Predictions:
     """What the units' own emotion head says of the apex still of each row; every threshold is 0.5."""
     from bitface.training.action_units import predict_units
     from bitface.training.batches import apex_stills
@@ -334,11 +334,11 @@ def _gain(
     if run.members.folds:
         first = _same_samples(evaluation.predictions[precision], chosen_by)
     else:
-        first = _model_said(model.networks.folder / precision, clips.of_split("validation"))
+        first = _predictions_of_model(model.networks.folder / precision, clips.of_split("validation"))
     return fusion_gain(judged, second, best_share(first, chosen_by), run.params.evaluation, run.params.seed)
 
 
-def _model_said(folder: Path, rows: ClipTable) -> Predictions:
+def _predictions_of_model(folder: Path, rows: ClipTable) -> Predictions:
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model, predict_scores
 

@@ -39,7 +39,7 @@ def standing(version: int, ledger: Ledger) -> Standing:
     if not decisions or decisions[-1].decision != "promote":
         said = decisions[-1].decision if decisions else "nothing"
         look = f"`bitface gate show {decisions[-1].run_id}` says why" if decisions else "retrain"
-        raise GateError(f"the gate said {said} of version {version}; only promote lets it go live; {look}")
+        raise GateError(f"the gate's decision on version {version} is {said}; only promote can go live; {look}")
     run = ledger.run_of(model)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if dataset is None:
@@ -70,9 +70,9 @@ def add_key(person: str, role: str, path: Path, ledger: Ledger, by: Path | None 
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise InputError(f"'{path.name}' is there already; name another file, a key is never overwritten") from error
+        raise InputError(f"'{path.name}' already exists; name another file, keys are never overwritten") from error
     except OSError as error:
-        raise InputError(f"'{path.name}' cannot be written ({error.strerror}); name a folder that is there") from error
+        raise InputError(f"'{path.name}' cannot be written ({error.strerror}); name a folder that exists") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
@@ -105,7 +105,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     except OSError as error:
         raise InputError(f"'{path.name}' cannot be read ({error.strerror}); name the file of your key") from error
     except (ValueError, TypeError) as error:
-        raise InputError(f"'{path.name}' holds no private key; name the file that `bitface keys add` wrote") from error
+        raise InputError(f"'{path.name}' is not a private key; name the file that `bitface keys add` wrote") from error
     if not isinstance(found, Ed25519PrivateKey):
-        raise InputError(f"the key in '{path.name}' is not of kind Ed25519; make one with `bitface keys add`")
+        raise InputError(f"the key in '{path.name}' is not an Ed25519 key; make one with `bitface keys add`")
     return found

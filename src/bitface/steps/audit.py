@@ -70,7 +70,7 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
     run = ledger.run(run_id)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if run is None or dataset is None:
-        raise InputError(f"no run '{run_id[:40]}' on record; {versions_there_are(ledger)}")
+        raise InputError(f"run '{run_id[:40]}' is not on record; {versions_there_are(ledger)}")
     approvals = [row for row in context_rows(ledger, at) if row["context"] == run.context]
     models = [model for model in ledger.models() if run_id in {one.run_id for one in ledger.runs_of(model)}]
     return [
@@ -130,7 +130,7 @@ def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
 
 
 def _lacking(end: Checkpoint) -> str:
-    return f"the log does not hold the end that was signed after {end.size} entries: it was cut or put back"
+    return f"the log lacks the end that was signed after {end.size} entries: it was truncated or rolled back"
 
 
 def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
@@ -143,7 +143,7 @@ def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
     problems = (
         problems_of(path, keys.access_key(), *ends)
         if is_known
-        else ["the key that authenticates it is gone; restore it"]
+        else ["the key that authenticates it is missing; restore it"]
     )
     told = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
     return [told, *({"kind": "problem", "what": problem} for problem in problems)]

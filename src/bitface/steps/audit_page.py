@@ -17,21 +17,21 @@ _DONE: Final = {
     "subjects": "people",
     "began": "began",
     "ended": "ended",
-    "keys_destroyed": "keys destroyed, of",
-    "evidence_destroyed": "evidence of gates destroyed, of runs",
-    "keys_published": "keys that are published anyway, of",
-    "keys_missing": "no key was here when it began, of",
+    "keys_destroyed": "keys destroyed for",
+    "evidence_destroyed": "gate evidence destroyed for runs",
+    "keys_published": "published demo keys, of",
+    "keys_missing": "no key existed at the start, for",
     "files_deleted": "files deleted",
     "dvc_objects_deleted": "DVC objects deleted",
     "mlflow_runs_emptied": "MLflow runs emptied",
     "dataset_version": "dataset version without them",
     "in_dataset_now": "still in the dataset",
-    "found": "found in a search of every file of the places below",
-    "not_searched": "set up, not written by bitface and not searched",
-    "earlier_erasures": "erased before, in",
-    "interrupted": "steps that were interrupted and done again; their counts are of the last time",
+    "found": "found by searching every file in the places below",
+    "not_searched": "configured, but not written by bitface and not searched",
+    "earlier_erasures": "earlier erasures",
+    "interrupted": "steps repeated after an interruption (counts are from the last attempt)",
     "proof_sha256": "SHA-256 of the proof, as recorded",
-    "proof_intact": "the proof is the recorded one",
+    "proof_intact": "the proof matches the recorded digest",
 }
 """What a page says of an erasure's proof, and in which words."""
 _FINDINGS: Final = {"in_dataset_now": "nobody", "found": "nothing"}
@@ -47,8 +47,8 @@ def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: date
         status=about[0] if len(about) == 1 else "",
         title=title,
         lead=lead,
-        asked_at=_told(at.isoformat()),
-        standing=f"{end}; it {'holds' if found.intact else 'does NOT hold'}.",
+        asked_at=_display(at.isoformat()),
+        standing=f"{end}; it {'is intact' if found.intact else 'FAILS verification'}.",
         tables=[_table(kind, records, report) for kind in dict.fromkeys(record["kind"] for record in records)],
     )
     return Path(report.write_audit_page(page, path))
@@ -68,17 +68,17 @@ def _sections(proof: Mapping[str, Any]) -> Records:
         *({"kind": "dataset version that held them", "version": one} for one in radius.get("datasets", ())),
         *({"kind": "run on them, emptied", "run": one, **_auc(radius, one)} for one in radius.get("runs", ())),
         *({"kind": "model made with them, retired", **one} for one in radius.get("models", ())),
-        *({"kind": "time that such a model was an alias", **one} for one in radius.get("aliases", ())),
-        *({"kind": "file of theirs alone", **one} for one in radius.get("own_files", ())),
+        *({"kind": "alias period of such a model", **one} for one in radius.get("aliases", ())),
+        *({"kind": "file with only their data", **one} for one in radius.get("own_files", ())),
         *(
-            {**one, "kind": f"{one['kind']} that they shared with others"}
+            {**one, "kind": f"{one['kind']} with their and other people's data"}
             for one in radius.get("files_with_others", ())
         ),
         *({"kind": "place searched", **one} for one in proof.get("searched", ())),
         *({"kind": "kept for another dataset", **one} for one in proof.get("kept_for_others", ())),
         *({"kind": "digest searched for and absent", "sha256": one} for one in proof.get("digests_absent", ())),
-        *({**one, "kind": "copy in the clear that was handed out"} for one in proof.get("evidence_handed_out", ())),
-        *({"kind": "what stays", "what": one} for one in proof.get("residual", ())),
+        *({**one, "kind": "unencrypted copy that was exported"} for one in proof.get("evidence_handed_out", ())),
+        *({"kind": "what remains", "what": one} for one in proof.get("residual", ())),
         {"kind": "seconds", **{name: f"{value:.1f}" for name, value in proof.get("seconds", {}).items()}},
     ]
 
@@ -94,7 +94,7 @@ def _table(kind: str, records: Records, report: Any) -> Any:
     names = [name for name in dict.fromkeys(name for record in own for name in record) if name != "kind"]
     told = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
     heads = [name.replace("_", " ") for name in told]
-    rows = [[_told(record.get(name)) for name in told] for record in own]
+    rows = [[_display(record.get(name)) for name in told] for record in own]
     if len(told) > 1 and (len(rows) == 1 or len(heads) > _COLUMNS_MAX >= len(rows)):
         # A sheet is too narrow for them: fields go down, records across.
         rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
@@ -103,13 +103,13 @@ def _table(kind: str, records: Records, report: Any) -> Any:
     return report.ReportTable(heading=_capital(kind), caption=counted, columns=heads, rows=rows)
 
 
-def _told(value: Any) -> str:
+def _display(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_told(one)}" for name, one in value.items())
+        return ", ".join(f"{name}: {_display(one)}" for name, one in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(_told, value))
+        return ", ".join(map(_display, value))
     return "" if value is None else _moment(str(value))
 
 

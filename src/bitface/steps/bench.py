@@ -23,7 +23,7 @@ from bitface.faces.seen import SeenFace
 from bitface.models.face_codes import encode_crops
 from bitface.params import BenchParams, TrainingParams
 from bitface.ports import ExportBundle, LoadRuntime, Report, Rivals, Runtime
-from bitface.steps.bench_subjects import Faces, Subject, as_trained, faces_of_nobody, make_subjects, pair_of
+from bitface.steps.bench_subjects import Faces, Subject, as_trained, make_subjects, pair_of, random_faces
 from bitface.steps.featurise import Featuriser
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def chosen_rivals(against: str | None) -> tuple[str, ...]:
     names = tuple(RIVALS) if against is None else tuple(word.strip() for word in against.split(",") if word.strip())
     unknown = [name for name in names if name not in RIVALS] if names else ["nothing"]
     if unknown:
-        raise InputError(f"'{unknown[0]}' is no rival; --against takes {', '.join(RIVALS)}")
+        raise InputError(f"unknown runtime '{unknown[0]}'; --against takes {', '.join(RIVALS)}")
     return names
 
 
@@ -137,7 +137,7 @@ def bench_networks(
     from bitface.models.counting import cost_of
 
     subjects = tuple(make_subjects(training, params, seed))
-    faces = faces or faces_of_nobody(seed, params.calibration_faces)
+    faces = faces or random_faces(seed, params.calibration_faces)
     rows: list[Row] = []
     skipped: list[str] = []
     costs = {subject.name: cost_of(subject.one_bit) for subject in subjects}

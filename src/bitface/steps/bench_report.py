@@ -156,8 +156,8 @@ def _figure(bench: Bench, draw: Any, path: Path) -> Path:
     ]
     caption = (
         f"{bench.processor.model}, one face, one thread, {bench.rounds} interleaved rounds: dot = median, line to the 95th "
-        "percentile, on a logarithmic scale; beside it how many times as long as one-bit (the blue line). Orange diamonds are "
-        "faster than one-bit. Weights are random: they do not change the time. The landmark detector is not in it."
+        "percentile, on a logarithmic scale, with the ratio to one-bit (the blue line). Orange diamonds are "
+        "faster than one-bit. Weights are random: they do not change the time. The landmark detector is not included."
     )
     return Path(draw.bench_figure(rows, caption, path))
 
@@ -181,7 +181,7 @@ def _rival_lines(bench: Bench) -> list[str]:
     fastest = fastest_rivals(bench.rows)
     lines = [f"{words:<46} {found}" for words, found in _strongest(bench).items()]
     lost = [name for name, row in fastest.items() if row.ratio and row.ratio.cautious < 1]
-    return lines + ([f"one bit is not the fastest for {', '.join(lost)}"] if lost else [])
+    return lines + ([f"one-bit is not the fastest for {', '.join(lost)}"] if lost else [])
 
 
 def _strongest(bench: Bench) -> dict[str, str]:

@@ -71,7 +71,7 @@ def faces_of_people(table: ClipTable, count: int) -> Faces:
     )
 
 
-def faces_of_nobody(seed: int, count: int) -> Faces:
+def random_faces(seed: int, count: int) -> Faces:
     """Smooth random pictures, and landmarks around nothing."""
     from bitface.models.selftest import selftest_crops
 
@@ -79,7 +79,7 @@ def faces_of_nobody(seed: int, count: int) -> Faces:
     return Faces(
         crops=selftest_crops(seed, samples=count, frames=1).crops,
         landmarks=rng.normal(size=(count, 1, 478, 3)).astype(np.float32),
-        whose="random pictures of nobody: there is no dataset",
+        whose="random pictures: there is no dataset",
     )
 
 
@@ -93,7 +93,7 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     from bitface.training.seeds import repeatable
 
     with repeatable(seed, 1):
-        domain = domain_of(_nobody(seed), training, seed)
+        domain = domain_of(_random_clips(seed), training, seed)
 
         def network_of(precision: Precision) -> ClipNet:
             if training.heads == "shared":
@@ -112,7 +112,7 @@ def pair_of(training: TrainingParams, seed: int) -> tuple[ClipNet, ClipNet]:
     return pair
 
 
-def _nobody(seed: int) -> Any:
+def _random_clips(seed: int) -> Any:
     from bitface.models.selftest import selftest_crops
 
     table = selftest_crops(seed)

@@ -23,7 +23,7 @@ from bitface.errors import BitfaceError, InputError
 from bitface.ledger.ledger import Ledger
 
 _LINES_MAX: Final = 20
-_CLASH: Final = "another event of that id is on record or in an earlier line; give every event its own id"
+_CLASH: Final = "another event with this id is on record or in an earlier line; give every event its own id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class BroughtConsents:
 
     `events`: the usable ones in the order of the log; their subject is a stand-in until the person is taken in. `known`: those of
     people who are here and that are not on record yet. `faults`: why the consent of a subject cannot be used, with file and line.
-    `unheard`: a line of somebody who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
+    `unread_withdrawal`: a line of somebody who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
     dated ahead of the clock; they close, since what opens is at fault then. `strangers`: the lines of events that
     close what nobody opened, neither here nor in the file: an id may be mistyped.
     """
@@ -42,7 +42,7 @@ class BroughtConsents:
     known: tuple[ConsentEvent, ...]
     faults: Mapping[str, str]
     rejected: tuple[RejectedLine, ...]
-    unheard: RejectedLine | None
+    unread_withdrawal: RejectedLine | None
     ahead: tuple[int, ...]
     strangers: tuple[int, ...]
 
@@ -79,32 +79,34 @@ class BroughtConsents:
         told, said = self.document(), "would be recorded" if dry_run else "recorded"
         lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
         more = len(self.rejected) - _LINES_MAX
-        lines += [f"... and {more} more lines at fault; --json lists all"] if more > 0 else []
+        lines += [f"... and {more} more invalid lines; --json lists all"] if more > 0 else []
         if self.known:
             closed = (
-                f", {told['closing']} of them closing, of {told['people_closed']} people" if told["closing"] else ""
+                f", {told['closing']} of them ending consents of {told['people_closed']} people"
+                if told["closing"]
+                else ""
             )
-            lines.append(f"consents of people who are here: {len(self.known)} new events {said}{closed}")
+            lines.append(f"consents of people on record: {len(self.known)} new events {said}{closed}")
         lines += [
-            f"{self.name} line {line}: dated ahead of this machine's clock; what closes a consent counts from now"
+            f"{self.name} line {line}: dated in the future by this machine's clock; a withdrawal takes effect now"
             for line in self.ahead[:_LINES_MAX]
         ]
         lines += [
-            f"{self.name} line {line}: closes a consent of somebody who is not here; is the id mistyped?"
+            f"{self.name} line {line}: ends a consent of a person who is not on record; check the id"
             for line in self.strangers[:_LINES_MAX]
         ]
         return lines
 
-    def check_heard(self) -> None:
+    def check_no_unread_withdrawal(self) -> None:
         """Raises InputError where a line that may be a withdrawal of somebody who is here could not be read."""
-        if self.unheard is not None:
+        if self.unread_withdrawal is not None:
             raise InputError(
-                f"{self.name} {self.unheard}: it is of somebody who is here and may be a withdrawal; correct it and import again, "
+                f"{self.name} {self.unread_withdrawal}: it may be the withdrawal of a person on record; correct it and import again, "
                 "or use `bitface consent withdraw`"
             )
 
     @contextmanager
-    def told_beside(self, dry_run: bool) -> Iterator[None]:
+    def naming_recorded_events(self, dry_run: bool) -> Iterator[None]:
         """Whatever goes wrong inside, the error also says what was recorded."""
         try:
             yield
@@ -113,7 +115,7 @@ class BroughtConsents:
 
 
 NO_CONSENTS: Final = BroughtConsents(
-    name="", events={}, known=(), faults={}, rejected=(), unheard=None, ahead=(), strangers=()
+    name="", events={}, known=(), faults={}, rejected=(), unread_withdrawal=None, ahead=(), strangers=()
 )
 """Of a source whose consents come from its known terms."""
 
@@ -133,7 +135,7 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
     usable = [event for event in usable if event.closes or event.subject not in faults]
     on_record = ledger.recorded_consents([event.event_id for event in usable])
     rejected = sorted({*parsed.rejected, *clashes.values()}, key=lambda line: line.line)
-    unheard = [line for person, line in faults.items() if person in people.here and line.may_close]
+    unread_withdrawal = [line for person, line in faults.items() if person in people.here and line.may_close]
     speaking = {event.subject for event in parsed.events if not event.closes} | parsed.faults.keys()
     unheard_of = people.ids.keys() - speaking - people.here - people.erased
     return BroughtConsents(
@@ -142,7 +144,7 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
         known=tuple(event for event in usable if event.subject in people.here and event.event_id not in on_record),
         faults={people.ids[person]: f"{file.name} {line}" for person, line in faults.items()},
         rejected=tuple(rejected),
-        unheard=unheard[0] if unheard else None,
+        unread_withdrawal=unread_withdrawal[0] if unread_withdrawal else None,
         strangers=tuple(
             line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.subject in unheard_of
         ),

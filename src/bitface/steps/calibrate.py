@@ -24,7 +24,7 @@ from bitface.steps.train import OUT_OF_FOLD, PRECISIONS, Calibrated, Trained
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
 
-OUT_OF_FOLD_PEOPLE = "people out of fold, by networks of other folds, so that what sets hold is approximate"
+OUT_OF_FOLD_PEOPLE = "people out of fold, by networks of other folds, so coverage is approximate"
 INPUTS: Final = StageInputs(
     module=__name__,
     sections=("calibration", "seed", "quality", "training"),
@@ -42,7 +42,7 @@ INPUTS: Final = StageInputs(
     sources=("steps.artefacts", "steps.featurise", "steps.train", "steps.validate"),
     carriers=("params", "steps.plan", "steps.reuse"),
 )
-NOBODY = "not calibrated: the dataset has no people of split test, who neither train nor judge a model"
+NOBODY = "not calibrated: the dataset has no people in split test, who neither train nor judge a model"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ _OPENINGS: Final = "openings"
 VARIABLE: Final = "BITFACE_CHECKPOINTS"
 STAMP: Final = ".tsr"
 """Of the file beside a checkpoint that says when it was there."""
-_LATER: Final = "the end of the log is signed and not exported yet; the next command tries again"
+_LATER: Final = "the latest checkpoint is signed but not exported yet; the next command tries again"
 _STATE: Final = "checkpoints-elsewhere.json"
 _NAME: Final = re.compile(r"(g\d{2}-)?\d{8}\.json")
 _BELIEVED: Final = timedelta(minutes=10)
@@ -255,7 +255,7 @@ class Checkpoints:
             yield
         except InputError as error:
             name = self.place.name if self.place else ""
-            raise InputError(f"{VARIABLE} ({name}) cannot be used: {error}") from error
+            raise InputError(f"{VARIABLE} ({name}) is not usable: {error}") from error
 
 
 def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
@@ -292,9 +292,7 @@ def erased_in(path: Path, home: Path) -> Any:
     """The book of the erased in a checkpoint, as it is stored. Raises what `statement_in` raises, and InputError where there is none."""
     found = statement_in(path, home)[1].get(_BOOK)
     if found is None:
-        raise InputError(
-            f"'{path.name}' knows of nobody who was erased; name a checkpoint that was signed after an erasure"
-        )
+        raise InputError(f"'{path.name}' records no erasures; name a checkpoint that was signed after an erasure")
     return found
 
 
@@ -339,14 +337,14 @@ def _verified(data: bytes, name: str, home: Path) -> tuple[Checkpoint, dict[str,
         )
         public = bytes.fromhex(document["public_key"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"'{name}' is no checkpoint; `bitface audit log --export FILE` writes one") from error
+        raise InputError(f"'{name}' is not a checkpoint; `bitface audit log --export FILE` writes one") from error
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())
     except (InvalidSignature, ValueError) as error:
-        raise IntegrityError(f"'{name}' was edited: its signature does not hold; fetch it again") from error
+        raise IntegrityError(f"'{name}' was edited: its signature is invalid; fetch it again") from error
     if not (home / "keys" / _KEY).is_file():
         raise IntegrityError(
-            f"'{name}' cannot be told from a made-up one: this installation's keys/{_KEY} is missing; restore it from a backup"
+            f"'{name}' cannot be verified: this installation's keys/{_KEY} is missing; restore it from a backup"
         )
     if document["public_key"] != _public(_signing_key(home)):
         raise IntegrityError(f"'{name}' was signed by another installation's key; name one of this installation")
@@ -374,7 +372,7 @@ def _signing_key(home: Path) -> Ed25519PrivateKey:
         write_once(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     found = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(found, Ed25519PrivateKey):
-        raise IntegrityError(f"{_KEY} is no Ed25519 key; restore it from a backup")
+        raise IntegrityError(f"{_KEY} is not an Ed25519 key; restore it from a backup")
     return found
 
 

@@ -23,5 +23,5 @@ def comparable(run: Run, ledger: Ledger) -> tuple[Run, str | None]:
         folds={person: fold for person, fold in run.members.folds.items() if person not in refusing},
     )
     subjects = {person: own for person, own in run.subjects.items() if person not in refusing}
-    told = f"{len(refusing)} of {len(run.members.admissions)} people allow training and no evaluation: left out of this"
+    told = f"{len(refusing)} of {len(run.members.admissions)} people allow training but not evaluation, so they are left out here"
     return replace(run, members=members, subjects=subjects), told

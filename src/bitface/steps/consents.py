@@ -57,7 +57,7 @@ def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
     if person is None and is_pseudonym(subject) and (is_synthetic(subject) or ledger.whereabouts(subject).holdings):
         person = subject
     if person is None or not (ledger.consents(person) or ledger.whereabouts(person).holdings):
-        raise InputError("nobody of that id is on record; use the id that its owner uses, or the pseudonym")
+        raise InputError("no person with this id is on record; use the subject's own id, or the pseudonym")
     return person
 
 
@@ -70,19 +70,19 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
         InputError: a line is at fault, or somebody was never taken in; the message names the line, never what it says.
     """
     if not path.is_file():
-        raise InputError(f"no file '{path.name}'; name a file with one consent event a line")
+        raise InputError(f"file '{path.name}' does not exist; name a file with one consent event per line")
 
     def pseudonym(subject: str) -> str:
         normal = normal_id(subject)
         person = keys.pseudonym_of(normal) or (normal if is_pseudonym(normal) else None)
         if person is None:
-            raise InputError("not an id of anybody who was taken in")
+            raise InputError("not the id of an imported person")
         return person
 
     parsed = parse_events(read_text_file(path).text, pseudonym_of=pseudonym, recorded_at=at, name=path.name)
     if parsed.rejected:
         more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
-        raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and record again")
+        raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and try again")
     shown = new_notices(read_notices(notices), ledger.known_notices()) if notices else ()
     new = ledger.record_consents(parsed.events, shown)
     ahead = sum(event.event_time > at for event in parsed.events)
@@ -96,8 +96,8 @@ def clock_warning(ledger: Ledger, at: datetime) -> str | None:
         return None
     ahead = timedelta(seconds=round((latest - at).total_seconds()))
     return (
-        f"the log holds an entry that is {ahead} ahead of this machine's clock: one of two clocks is or was wrong. What was "
-        "withdrawn counts all the same; set the clock before consents end by time"
+        f"the log has an entry dated {ahead} ahead of this machine's clock: one of the two clocks is or was wrong. "
+        "Withdrawals take effect anyway; correct the clock, since consents also expire by time"
     )
 
 
@@ -114,7 +114,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
     for event in ledger.consents(person):
         latest[event.record_id] = event
     if not latest:
-        raise InputError("there is no consent of that person to withdraw")
+        raise InputError("this person has no consent to withdraw")
     open_records = [event for event in latest.values() if event.state != "withdrawn" or event.purposes]
     ledger.record_consents(_withdrawal(event, reason.strip(), at) for event in open_records)
     return Withdrawn(
@@ -128,7 +128,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
 def check_reason(reason: str) -> None:
     """Raises InputError where a reason is empty or too long."""
     if not 1 <= len(reason.strip()) <= REASON_MAX:
-        raise InputError(f"a reason has 1 to {REASON_MAX} characters; say it shortly, and name nobody")
+        raise InputError(f"the reason must have 1 to {REASON_MAX} characters; shorten it, and do not name anyone")
 
 
 def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:

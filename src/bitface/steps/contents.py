@@ -59,8 +59,8 @@ def check_not_empty(data: Path) -> None:
     """Raises InputError where everybody has left the dataset: a model is made of people."""
     if has_dataset(data) and not read_index(data):
         raise InputError(
-            "everybody in the dataset was erased, and nobody is in it; bring people with `bitface data import`, or delete the folder "
-            "and its pin file to have synthetic ones rendered"
+            "everyone in the dataset was erased and it is now empty; add people with `bitface data import`, or delete the folder "
+            "and its pin file to render synthetic people"
         )
 
 

@@ -24,7 +24,7 @@ def approve_context(
         InputError: the document or key cannot be read, a word or time is none, or the key is not of compliance.
     """
     if not document.is_file():
-        raise InputError(f"'{document.name}' is no file; name the document that states the {reason[:40]} reason")
+        raise InputError(f"'{document.name}' is not a file; name the document that states the {reason[:40]} reason")
     found = approval_of(
         context=context,
         reason=reason,
@@ -43,7 +43,7 @@ def revoke_context(approval_id: str, key: Path, ledger: Ledger) -> tuple[Context
     """
     named = [one.approval for one in ledger.contexts() if one.approval.approval_id == approval_id]
     if not named:
-        raise InputError(f"no approval '{approval_id[:40]}' on record; `bitface context list` shows them")
+        raise InputError(f"approval '{approval_id[:40]}' is not on record; `bitface context list` shows them")
     return named[0], ledger.record_context(sign_context(named[0], "revoked", private_key(key)))
 
 
@@ -59,7 +59,7 @@ def contexts_text(rows: list[dict[str, Any]]) -> str:
         f"  {row['standing']}, by {row['approved_by']}"
         for row in rows
     )
-    return "\n".join(lines) or "no approval on record: work and education are refused"
+    return "\n".join(lines) or "no approval on record: workplace and education are refused"
 
 
 def _row(one: RecordedContext, at: datetime) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def missing_end(named: str, checkpoints: Checkpoints) -> tuple[Checkpoint, Mappi
         return statement_in(Path(named), checkpoints.home)
     found = checkpoints.statement_elsewhere()
     if found is None:
-        raise InputError("BITFACE_CHECKPOINTS holds no checkpoint of this installation; name the file of one")
+        raise InputError("BITFACE_CHECKPOINTS has no checkpoint of this installation; name a checkpoint file")
     return found
 
 
@@ -41,12 +41,12 @@ def continue_after(missing: Checkpoint, actor: str, reason: str, key: Path | Non
         RefusedError: promotions need approvals here, and it is not signed by compliance.
     """
     if not reason.strip() or len(reason) > REASON_MAX:
-        raise InputError(f"a reason of {len(reason.strip())} characters; write 1 to {REASON_MAX} of them with --why")
+        raise InputError(f"the reason has {len(reason.strip())} characters; write 1 to {REASON_MAX} with --why")
     if not ledger.verify_chain().intact:
-        raise IntegrityError("the log itself was edited; restore the ledger from a backup before it is continued")
+        raise IntegrityError("the log itself was edited; restore the ledger from a backup before continuing it")
     later = [end for end in ledger.kept_ends() if end.name > missing.name and not ledger.holds(end)]
     if later:
-        raise InputError(f"a later end is known, of {later[-1].size} entries; continue from that one")
+        raise InputError(f"a later checkpoint exists, with {later[-1].size} entries; continue from that one")
     gap = Gap(missing_size=missing.size, missing_sha256=missing.head_sha256, actor=actor, reason=reason.strip())
     if key is not None:
         private = private_key(key)
@@ -54,5 +54,5 @@ def continue_after(missing: Checkpoint, actor: str, reason: str, key: Path | Non
         gap = replace(gap, key_id=key_of("", ROLE, private).key_id, signature=signature)
     if ledger.holds(missing) or not ledger.continue_after(gap):
         raise InputError(
-            f"the log holds the checkpoint of {missing.size} entries: nothing is lost, and nothing was done"
+            f"the log contains the checkpoint of {missing.size} entries: nothing is lost, and nothing was done"
         )

@@ -165,7 +165,7 @@ def _look(jobs: Sequence[tuple[str, SyntheticPerson, Variation]], run: Run, tool
             for sample in samples:
                 seen = looking.see(tools.decode(tools.encode(sample.frames, lossless=False)), run.params.features)
                 rows.append((change, person.record.person, sample.label, seen))
-            report("asking about changed faces", done, len(jobs))
+            report("evaluating changed faces", done, len(jobs))
     return Seen(
         landmarks=np.stack([seen.normalised[0] for *_, seen in rows]).astype(np.float32),
         crops=np.stack([seen.crops[0] for *_, seen in rows]).astype(np.uint8),
@@ -212,7 +212,7 @@ def _paired(change: Change, own: _Answers, other: _Answers, direction: NDArray[n
     )
 
 
-def told(cells: Sequence[Cell]) -> dict[str, Any] | None:
+def counterfactual_summary(cells: Sequence[Cell]) -> dict[str, Any] | None:
     """What the gate found of changed faces, for a run's summary; None where nobody was asked."""
     asked = {
         cell.name.split("/", 1)[1]: cell for cell in cells if cell.kind == "counterfactual" and cell.value is not None
@@ -235,4 +235,4 @@ def _sentence(asked: Mapping[str, Cell]) -> str:
         if (cell := asked.get(f"{change}/changed")) is not None
     ]
     people = max(cell.persons for cell in asked.values())
-    return f"answers that change: {', '.join(parts)}, {people} drawn people"
+    return f"answers that change: {', '.join(parts)}, {people} synthetic people"

@@ -53,7 +53,7 @@ class Finding:
     remedy: str = ""
 
 
-_NO_DOORS: Final = Finding(what="ports", state="ok", found="no server of ours runs")
+_NO_DOORS: Final = Finding(what="ports", state="ok", found="no bitface server is running")
 
 
 def diagnose(
@@ -137,7 +137,7 @@ def _processor() -> Finding:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         flags = ""
-    fast = "AVX-512 VPOPCNTDQ" if "avx512_vpopcntdq" in flags else "AVX2" if "avx2" in flags else "no AVX2 seen"
+    fast = "AVX-512 VPOPCNTDQ" if "avx512_vpopcntdq" in flags else "AVX2" if "avx2" in flags else "AVX2 not found"
     return Finding(what="processor", state="ok", found=f"{platform.machine()}, {cores} cores, {fast}")
 
 
@@ -154,16 +154,14 @@ def _asset(cache: Path) -> Finding:
     configured = os.environ.get("BITFACE_FACE_LANDMARKER")
     path = Path(configured) if configured else cache / "models" / "face_landmarker.task"
     if path.is_file():
-        return Finding(
-            what="face landmarker", state="ok", found=f"{path.stat().st_size} bytes, checked when it is opened"
-        )
-    remedy = "the first run fetches it; without a network set BITFACE_FACE_LANDMARKER"
-    return Finding(what="face landmarker", state="warn", found="not here yet", remedy=remedy)
+        return Finding(what="face landmarker", state="ok", found=f"{path.stat().st_size} bytes, verified when opened")
+    remedy = "the first run downloads it; offline, set BITFACE_FACE_LANDMARKER"
+    return Finding(what="face landmarker", state="warn", found="not downloaded yet", remedy=remedy)
 
 
 def _dataset(data: Path, store: DatasetStore) -> Finding:
     if not (data / INDEX_NAME).is_file():
-        remedy = "make retrain pulls or renders one; `bitface data import` takes real people in"
+        remedy = "make retrain pulls or renders one; `bitface data import` imports real people"
         return Finding(what="dataset", state="warn", found="none yet", remedy=remedy)
     try:
         verify_manifest(data)
@@ -181,10 +179,12 @@ def _dataset(data: Path, store: DatasetStore) -> Finding:
 def _restored(data: Path, store: DatasetStore, force: bool = False) -> str:
     """How the pinned version comes back: DVC can only check out what its cache holds."""
     if store.restorable():
-        return f"`dvc checkout {'--force ' if force else ''}{data.name}.dvc` in {data.parent} brings the pinned version back"
+        return (
+            f"`dvc checkout {'--force ' if force else ''}{data.name}.dvc` in {data.parent} restores the pinned version"
+        )
     if not force:
-        return "the pinned version is not stored on this machine, and runs use and record the one here"
-    return f"no version is stored that could replace it: move {data.name}/ away; make retrain renders synthetic adults again, import people"
+        return "the pinned version is not stored on this machine; runs use and record the current one"
+    return f"no stored version can replace it: move {data.name}/ away, then run make retrain or import people again"
 
 
 def _keys(folder: Path, keys: KeyStore) -> Finding:
@@ -192,17 +192,19 @@ def _keys(folder: Path, keys: KeyStore) -> Finding:
         place = keys.place_of_master()
         if keys.is_published():
             elsewhere = ", with another in BITFACE_MASTER_KEY_NEXT" if place == "elsewhere" else ""
-            remedy = f"`bitface keys rotate`{elsewhere}; what was stored until now is to be taken as read"
+            remedy = f"`bitface keys rotate`{elsewhere}; treat data stored until now as disclosed"
             return Finding(what="keys", state="fail", found="the master key is the published demo key", remedy=remedy)
     except BitfaceError as error:
-        return Finding(what="keys", state="fail", found=str(error), remedy="set the variable right, or unset it")
+        return Finding(what="keys", state="fail", found=str(error), remedy="correct the variable, or unset it")
     if place == "nowhere":
         return Finding(what="keys", state="ok", found="none needed: no real person is enrolled")
     if place == "elsewhere":
-        return Finding(what="keys", state="ok", found=f"master key kept elsewhere, {keys.people()} people's keys here")
+        return Finding(
+            what="keys", state="ok", found=f"master key kept outside bitface, {keys.people()} people's keys in home"
+        )
     if stat.S_IMODE((folder / "master.key").stat().st_mode) != 0o600 or stat.S_IMODE(folder.stat().st_mode) != 0o700:
         remedy = f"chmod 700 {folder.name} and chmod 600 {folder.name}/master.key"
-        return Finding(what="keys", state="fail", found="others may read the master key", remedy=remedy)
+        return Finding(what="keys", state="fail", found="other users can read the master key", remedy=remedy)
     return Finding(what="keys", state="ok", found=f"master key and {keys.people()} people's keys, owner only")
 
 
@@ -223,39 +225,41 @@ def _ledger(ledger: Ledger) -> Finding:
 
 def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:
     if checkpoints.place is None:
-        remedy = f"name a folder, a bucket or a git repository elsewhere in {VARIABLE}: a home that was put back is noticed by it"
+        remedy = (
+            f"set {VARIABLE} to a folder, bucket or git repository elsewhere: it reveals a home that was rolled back"
+        )
         before = checkpoints.forgotten()
-        found = f"kept in this home alone{f', and in {before} before' if before else ''}"
+        found = f"kept only in this home{f', previously also in {before}' if before else ''}"
         return Finding(what="checkpoints", state="warn", found=found, remedy=remedy)
     there = checkpoints.latest_elsewhere()
     name = checkpoints.place.name
     if there is not None and not ledger.holds(there):
-        found = f"{name} knows of {there.size} entries that this ledger does not hold"
+        found = f"{name} has {there.size} entries that this ledger lacks"
         return Finding(what="checkpoints", state="fail", found=found, remedy=GO_ON)
     checkpoints.check_writing()
     at = checkpoints.exported()
-    said = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing was exported yet"
-    return Finding(what="checkpoints", state="ok", found=f"{name} can be read and written, {said}")
+    said = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing exported yet"
+    return Finding(what="checkpoints", state="ok", found=f"{name} is readable and writable, {said}")
 
 
 def _erasures(home: Path) -> Finding:
     leaving, begun = len(being_erased(home)), sum(1 for _ in journals(home, utc_now))
     if not begun:
-        return Finding(what="erasures", state="ok", found="none is unfinished")
-    found = f"{begun} begun and not finished, of {leaving} people"
-    return Finding(what="erasures", state="fail", found=found, remedy="`bitface erase --resume` finishes them")
+        return Finding(what="erasures", state="ok", found="none unfinished")
+    found = f"{begun} unfinished, of {leaving} people"
+    return Finding(what="erasures", state="fail", found=found, remedy="finish with `bitface erase --resume`")
 
 
 def _door(door: Door) -> Finding:
     what = f"port {door.port}"
     if door.open_to is None:
-        remedy = "it may be starting: run doctor again"
+        remedy = "it may still be starting: run doctor again"
         return Finding(what=what, state="warn", found=f"{door.tool} does not answer", remedy=remedy)
     if not door.open_to:
-        return Finding(what=what, state="ok", found=f"{door.tool} lets no stranger in")
-    found = f"{door.tool} lets strangers in: {', '.join(door.open_to)}"
+        return Finding(what=what, state="ok", found=f"{door.tool} refuses unauthorised access")
+    found = f"{door.tool} is open to unauthorised access: {', '.join(door.open_to)}"
     if door.process is None:
         remedy = "set PREFECT_SERVER_API_AUTH_STRING there and PREFECT_API_AUTH_STRING here, or unset PREFECT_API_URL"
         return Finding(what=what, state="warn", found=found, remedy=remedy)
-    remedy = f"end process {door.process}, and start `bitface ui` or `bitface worker` of this version"
+    remedy = f"stop process {door.process}, then start this version's `bitface ui` or `bitface worker`"
     return Finding(what=what, state="fail", found=found, remedy=remedy)

@@ -40,36 +40,36 @@ def assessment(ledger: Ledger, at: datetime) -> str:
         (
             "Necessity and proportionality (Art. 35(7)(b))",
             [
-                f"Why expressions must be read at all, and why nothing milder will do: {OPEN}",
+                f"Why reading expressions is necessary, and why less intrusive means are not enough: {OPEN}",
                 *_storage(ledger, events, at),
             ],
         ),
         (
             "Risks to the people (Art. 35(7)(c))",
             [
-                f"Wrong readings, and worse ones for some groups: figures by group stand in the model card; what follows: {OPEN}",
-                f"Readings taken for feelings: {OPEN}",
-                f"Faces or models in wrong hands: {OPEN}",
+                f"Wrong readings, possibly more often for some groups (figures per group: see the model card). Consequences: {OPEN}",
+                f"Readings mistaken for feelings: {OPEN}",
+                f"Disclosure or misuse of faces or models: {OPEN}",
             ],
         ),
         (
             "Measures (Art. 35(7)(d))",
             [
-                "Each person's data are encrypted by a key of their own; an erasure destroys it "
+                "Each person's data are encrypted with a separate key, which an erasure destroys "
                 f"({len(gone)} people erased so far).",
-                "Consent is asked for when a dataset is built and again at promotion.",
+                "Consent is checked when a dataset is built and again at promotion.",
                 _contexts(ledger, at),
                 "A version goes live only when consent, accuracy, fairness, drift and explanation hold; it is signed.",
                 *(
                     f"{alias.capitalize()}: version {entry.version}, {entry.evidence} evidence."
                     for alias, entry in live
                 ),
-                f"Further measures, and who answers for them: {OPEN}",
+                f"Further measures and who is responsible: {OPEN}",
             ],
         ),
         (
             "Views of the people and of the data protection officer (Art. 35(2), 35(9))",
-            [f"Whom was asked, when, and what they said: {OPEN}"],
+            [f"Who was consulted, when, and with what result: {OPEN}"],
         ),
     ]
     as_of = f"Facts as of {at.isoformat(timespec='minutes')}, from the ledger. An engineering draft, not legal advice."
@@ -85,22 +85,22 @@ def _uses(admitted: Counter[tuple[Purpose, Context]]) -> list[str]:
     if not contexts:
         return []
     rows = [[purpose, *(str(admitted[purpose, context]) for context in contexts)] for purpose in PURPOSES]
-    head = ["## People whose consent admits a use now", ""]
+    head = ["## Number of people whose consent currently allows each use", ""]
     table = [["purpose", *contexts], ["---"] * (len(contexts) + 1), *rows]
     return [*head, *(f"| {' | '.join(row)} |" for row in table)]
 
 
 def _processing(events: Sequence[ConsentEvent], people: Sequence[str]) -> list[str]:
     if not events:
-        return ["No consent is on record: nobody's data are processed."]
+        return ["No consent is on record: no personal data are processed."]
     special = _words(event.special_category_condition for event in events)
     return [
-        f"{len(people)} people are on record with {len(events)} consent events; the table below says for which uses.",
+        f"{len(people)} people are on record with {len(events)} consent events; the table below lists the permitted uses.",
         f"Kinds of data: {_words(kind for event in events for kind in event.data_kinds)}; faces, so biometric data.",
         f"Controllers: {_words(event.controller for event in events)}.",
         f"Recipients: {_words(one for event in events for one in event.recipients) or 'none'}.",
         f"Lawful bases (Art. 6): {_words(event.lawful_basis for event in events)}; conditions of Art. 9: {special}.",
-        f"What the readings are used for, and by whom: {OPEN}",
+        f"Purpose of the readings, and who uses them: {OPEN}",
     ]
 
 
@@ -117,12 +117,12 @@ def _storage(ledger: Ledger, events: Sequence[ConsentEvent], at: datetime) -> li
 def _contexts(ledger: Ledger, at: datetime) -> str:
     standing = [row for row in context_rows(ledger, at) if row["standing"] == "in force"]
     if not standing:
-        return "Work and education are refused: no medical or safety reason is approved."
+        return "Workplace and education are refused: no medical or safety reason is approved."
     said = (
         f"{row['context']} for a {row['reason']} reason until {row['valid_to'][:10]} ({row['approval_id']}, {row['approved_by']})"
         for row in standing
     )
-    return f"Work and education are refused, but for what is approved: {'; '.join(said)}."
+    return f"Workplace and education are refused, except as approved: {'; '.join(said)}."
 
 
 def _words(words: Iterable[str]) -> str:

@@ -44,9 +44,9 @@ _NAMED: Final = 3
 RESIDUAL: Final = (
     "the ledger's rows about the pseudonym: samples, splits, consent events, digests; no name, no picture, no feature",
     "the pseudonym in the log of decryptions: when the key was opened, and for what",
-    "keyed digests of the owner's id, the pseudonym, each picture and where it is brighter than beside it on a coarse grid, with the "
-    "keys, beside the dataset and in signed checkpoints: by them the person is refused at a new import, and a likely return is asked "
-    "about; no measure of a face, yet whoever has the installation's key can try the values and draw a blurred sketch of the picture",
+    "keyed digests of the subject's id, the pseudonym, each picture and its coarse brightness pattern, with the "
+    "keys, beside the dataset and in signed checkpoints: an import uses them to refuse the person and to flag a likely "
+    "return; they contain no facial measurement, but the holder of the installation's key could draw a blurred sketch of the picture",
     "copies outside this installation: backups, exported reports, evidence that `bitface gate open` handed out, remotes that bitface does "
     "not write to, other datasets",
 )
@@ -208,7 +208,7 @@ def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace
         people = set(resolve([subject], keys, ledger, place))
     proofs = {one.erasure_id: one for one in erasures if one.person in people}
     if not proofs:
-        raise InputError("nobody of that id was erased here")
+        raise InputError("no person with this id was erased on this installation")
     return [
         {
             "kind": "erasure",
@@ -259,8 +259,8 @@ def check_gone(proofs: Sequence[Mapping[str, Any]]) -> None:
     if left:
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         raise GateError(
-            f"something of them is left: {', '.join(left[:_NAMED])}{more}; delete what is named here, then erase them once more: a "
-            "second proof is added to the first"
+            f"some of their data remain: {', '.join(left[:_NAMED])}{more}; delete these, then erase the people again: a "
+            "second proof is added"
         )
 
 
@@ -271,13 +271,11 @@ def erase_text(found: Mapping[str, Any]) -> str:
     lines.append(f"  in {len(found['datasets'])} dataset versions, models {', '.join(found['models']) or 'none'}")
     lines.append(f"  {found['files_removed']} files, {found['keys_destroyed']} keys destroyed")
     if found["evidence_destroyed"]:
-        lines.append(
-            f"  what the gates of {len(found['evidence_destroyed'])} runs judged by can be read by nobody any more"
-        )
+        lines.append(f"  the gate evidence of {len(found['evidence_destroyed'])} runs can no longer be read")
     if not found["dry_run"]:
         lines.append(f"  retrained: {found['retrained'] or 'no'}, decision {found['decision'] or 'none'}")
         lines += [f"    because {found['not_retrained']}"] if found.get("not_retrained") else []
-        lines.append(f"  left of them: {', '.join(found['found']) or 'nothing found'}, searched in")
+        lines.append(f"  remaining data: {', '.join(found['found']) or 'none found'}; searched:")
         lines += [f"    {one['what']} ({one['place']}, {one['files']} files)" for one in found["searched"]]
         lines += [f"    not searched: {one}, which bitface does not write to" for one in found["not_searched"]]
         lines += [f"  kept in {one['store']}: {_needed(one)}" for one in found["kept_for_others"]]
@@ -288,7 +286,7 @@ def erase_text(found: Mapping[str, Any]) -> str:
 def resumed_text(done: Sequence[Mapping[str, Any]]) -> str:
     """What a resumption did, for a person at a terminal."""
     if not done:
-        return "no erasure was interrupted, and nobody who was erased is here again"
+        return "no erasure was interrupted, and no erased person has reappeared"
     return "\n".join(map(erase_text, done))
 
 
@@ -341,7 +339,7 @@ def _unfinished(people: Named, home: Path, at: datetime) -> Journal | None:
             return journal
         if set(people) & begun:
             raise InputError(
-                "an erasure of some of these people was interrupted; `bitface erase --resume` finishes it, then erase the others"
+                "an erasure of some of these people was interrupted; finish it with `bitface erase --resume`, then erase the others"
             )
     return None
 
@@ -461,7 +459,7 @@ def _derived(opened: Opened, place: Workspace, kept_runs: set[str]) -> list[str]
 def _proof(home: Path, erasure_id: str) -> dict[str, Any]:
     path = home / ERASURES / f"{erasure_id}.json"
     if not path.is_file():
-        raise InputError(f"the proof of erasure {erasure_id} is gone; restore it from a backup")
+        raise InputError(f"the proof of erasure {erasure_id} is missing; restore it from a backup")
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document
 

@@ -43,7 +43,7 @@ class Journal:
             InputError: there is no such journal. IntegrityError: a line was edited.
         """
         if not self.path.is_file():
-            raise InputError(f"there is no unfinished erasure {self.erasure_id}; `bitface erase` begins one")
+            raise InputError(f"there is no unfinished erasure {self.erasure_id}; start one with `bitface erase`")
         lines = self.path.read_text(encoding="utf-8").splitlines()
         check_linked(lines, self.path.name)
         return [json.loads(line) for line in lines]

@@ -53,7 +53,7 @@ def _people_of(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace) -
     if not found and gone is not None:
         found = _erased_in(gone, normal, keys, ledger, place.home)
     if not found:
-        raise InputError("nobody of that id is on record; use the id that its owner uses, or the pseudonym")
+        raise InputError("no person with this id is on record; use the subject's own id, or the pseudonym")
     return found
 
 
@@ -68,7 +68,7 @@ def _erased_in(erasure_id: str, subject_id: str, keys: KeyStore, ledger: Ledger,
     people = {one.person for one in ledger.erasures() if one.erasure_id == erasure_id}
     people |= _begun_in(home / ERASURES, erasure_id)
     if not people:
-        raise InputError(f"the proof of erasure {erasure_id} is gone; restore it from a backup")
+        raise InputError(f"the proof of erasure {erasure_id} is missing; restore it from a backup")
     book = keys.suppression()
     known = book.of_id(subject_id)
     own = {one for one in people if known and book.token("person", one) == known.person}

@@ -45,7 +45,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class ModelPredictions:
     """What one model says of judged people: of the samples as they are, and of their apex stills."""
 
     predictions: Predictions
@@ -61,9 +61,9 @@ def evaluate_models(run: Run, model: Model, data: Data, load: LoadRuntime) -> Ev
     """
     table, networks, folder = data.originals, model.networks.folder, model.bundle.folder
     if run.members.folds:
-        said = said_out_of_fold(read_out_of_fold(table, networks / OUT_OF_FOLD), run.params.calibration)
+        said = predictions_out_of_fold(read_out_of_fold(table, networks / OUT_OF_FOLD), run.params.calibration)
     else:
-        said = said_of_held_out(table.of_split("gate"), networks, load(folder))
+        said = predictions_of_held_out(table.of_split("gate"), networks, load(folder))
     predictions = {name: with_centred_scores(check_predictions(one.predictions)) for name, one in said.items()}
     params, seed, slices = run.params.evaluation, run.params.seed, run.slices()
     return Evaluated(
@@ -102,25 +102,25 @@ def with_centred_scores(predictions: Predictions) -> Predictions:
     )
 
 
-def said_of_held_out(judged: ClipTable, models: Path, runtime: Runtime) -> dict[str, Said]:
+def predictions_of_held_out(judged: ClipTable, models: Path, runtime: Runtime) -> dict[str, ModelPredictions]:
     """What the one-bit model says through the runtime that is deployed, and the twin through torch."""
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model, predict_scores
 
     if not len(judged):
-        raise InputError("no gate person is left after validation; bring people of split gate, or a smaller set")
+        raise InputError("validation left no gate people; add people with split gate")
     stills, twin = apex_stills(judged), load_model(models / "float")
     calibrator = twin.calibration()
     scores = calibrator.probabilities(logit_of(predict_scores(twin, judged)))
     twin_logits = logit_of(predict_scores(twin, stills))
     logits = runtime.logits(stills.column(runtime.reads), stills.lengths).astype(np.float64)
     return {
-        "one-bit": Said(
+        "one-bit": ModelPredictions(
             predictions=runtime_predictions(judged, runtime),
             stills=_sets(stills, runtime.emotions, logits, runtime.calibrator),
             calibrator=runtime.calibrator,
         ),
-        "float": Said(
+        "float": ModelPredictions(
             predictions=_predictions(judged, twin.emotions, scores, calibrator.thresholds(twin.thresholds)),
             stills=_sets(stills, twin.emotions, twin_logits, calibrator),
             calibrator=calibrator,
@@ -134,12 +134,12 @@ def runtime_predictions(judged: ClipTable, runtime: Runtime) -> Predictions:
     return _predictions(judged, runtime.emotions, scores, runtime.thresholds)
 
 
-def said_out_of_fold(found: OutOfFold, params: CalibrationParams) -> dict[str, Said]:
+def predictions_out_of_fold(found: OutOfFold, params: CalibrationParams) -> dict[str, ModelPredictions]:
     """What the networks of each fold say of its people, calibrated by the people of the other folds."""
-    return {precision: _said_out_of_fold(found, precision, params) for precision in PRECISIONS}
+    return {precision: _predictions_out_of_fold(found, precision, params) for precision in PRECISIONS}
 
 
-def _said_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParams) -> Said:
+def _predictions_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParams) -> ModelPredictions:
     """Each fold has thresholds of its own, so predictions are relative to them: 0.5 throughout."""
     logits, stills = found.logits[precision], found.still_logits[precision]
     scores, after = np.empty_like(logits), np.empty_like(stills)
@@ -155,7 +155,7 @@ def _said_out_of_fold(found: OutOfFold, precision: str, params: CalibrationParam
         sets[rows] = calibrator.sets(after[rows])
         abstained[rows] = calibrator.abstains(sets[rows])
     middle = np.full(len(found.emotions), 0.5)
-    return Said(
+    return ModelPredictions(
         predictions=replace(_predictions(found.rows, found.emotions, scores, middle), folds=found.folds),
         stills=SetPredictions(
             persons=found.rows.persons,

@@ -66,8 +66,8 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
 def expiring_text(rows: Sequence[dict[str, Any]], days: int) -> str:
     """The same for a person."""
     if not rows:
-        return f"no consent ends within {days} days"
-    lines = [f"{len(rows)} consents end within {days} days"]
+        return f"no consent expires within {days} days"
+    lines = [f"{len(rows)} consents expire within {days} days"]
     lines += [
         f"  {row['ends'][:10]}  {row['subject']}  ({row['because']}; in {', '.join(row['in']) or 'no live model'})"
         for row in rows

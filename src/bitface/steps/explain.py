@@ -109,8 +109,8 @@ class Explained:
         ratios = [f"{emotion} {mass / area:.1f}" for emotion, (mass, area) in self.expected().items()]
         found = self.agreements["one-bit"]
         return (
-            f"exact values of {len(self.regions[0].regions)} regions add up to {self.regions[0].gap:.0e}; on the regions of an "
-            f"emotion's action units lies, of even spread, {', '.join(ratios)} times as much; one-bit maps agree with them "
+            f"exact values of {len(self.regions[0].regions)} regions add up within {self.regions[0].gap:.0e}; mass on the regions of an "
+            f"emotion's action units, relative to a uniform map: {', '.join(ratios)}; one-bit maps agree with them "
             f"{found.median:.2f} (median correlation), the twin's leave {np.median(self.gaps('float')):.1%} unexplained; "
             f"{self.sanity()}"
         )
@@ -121,8 +121,8 @@ class Explained:
 
         rank = f"rank correlation {self.randomised:.2f}"
         if speaks_of_what_was_learned(self.randomised):
-            return f"without what was learned they look different ({rank})"
-        return f"WITHOUT WHAT WAS LEARNED THEY LOOK ALIKE ({rank}): do not rely on them"
+            return f"with randomised weights they look different ({rank})"
+        return f"WITH RANDOMISED WEIGHTS THEY LOOK ALIKE ({rank}): do not rely on them"
 
 
 def explain_models(

@@ -35,7 +35,7 @@ from bitface.terminal_text import printable
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
 
-NO_GRAPH: Final = "no map: the training graph of this model is not on this machine; exact values of regions need none"
+NO_GRAPH: Final = "no map: this model's training graph is not on this machine (exact region values do not need it)"
 _DECIMALS: Final = 6
 
 
@@ -214,8 +214,8 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
             f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
         )
     if found.more_faces:
-        lines.append(f"shows more than {len(found.faces)} faces, and the largest are explained: --faces")
-    return "\n".join([*lines, "what the model rests on, not what anybody feels", status.line])
+        lines.append(f"shows more than {len(found.faces)} faces; only the largest are explained, see --faces")
+    return "\n".join([*lines, "what the model relies on, not what the person feels", status.line])
 
 
 def _length(face: FaceExplained) -> str:
@@ -315,7 +315,7 @@ def _mapped(
 def _shipped(runtime: Runtime) -> TrainingFaces:
     if runtime.faces is None:
         raise InputError(
-            f"model {runtime.name}/{runtime.version} ships no mean face of its training people to compare with; they were "
+            f"model {runtime.name}/{runtime.version} has no mean face of its training people to compare with; they were "
             "fewer than 10, or it is older than explanations: retrain"
         )
     return runtime.faces

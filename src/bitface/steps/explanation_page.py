@@ -14,13 +14,13 @@ from bitface.steps.explain_faces import NO_GRAPH, FaceExplained, PictureExplaine
 from bitface.terminal_text import printable
 
 CAVEATS: Final = (
-    "It explains the model and not the person: what the score rests on, not what anybody feels.",
-    "Every value is relative to the baseline that is named. Against another face the values are others.",
-    "Values are log odds. They add up within one emotion; across emotions they are on scales of their own.",
-    "A region counts as a whole: the face keeps it or has the baseline's instead, which can look like no real face.",
-    "A large value says that the score would change with the region. It does not say why the region looks as it does: light, "
-    "glasses, age and a habit of the face count as much as an expression.",
-    "Maps inside a region are spread by a stand-in gradient. Trust their sums by region, and not single points.",
+    "It explains the model, not the person: what the score depends on, not what the person feels.",
+    "Every value is relative to the named baseline; with another baseline the values differ.",
+    "Values are log odds. They add up within one emotion; different emotions have different scales.",
+    "A region counts as a whole: it is kept or replaced by the baseline's, so the mixed face may not look real.",
+    "A large value means that the score would change with the region. It does not say why the region looks as it does: light, "
+    "glasses, age and facial habits count as much as an expression.",
+    "Maps within a region are approximate, since they use a stand-in gradient. Trust sums per region, not single points.",
 )
 _SHOWN: Final = 3
 
@@ -38,7 +38,7 @@ def write_page(
         ]
         page = pages.ExplanationPage(
             status=status,
-            title=f"What the reading of {printable(found.path.name)} rests on",
+            title=f"What the scores for {printable(found.path.name)} depend on",
             model=found.model,
             facts={
                 "model": f"{found.model}, bundle {found.digest[:16]}",
@@ -66,7 +66,7 @@ def _on_page(
     ]
     shown = order[:_SHOWN]
     figures = {
-        "Each region's value on a mesh of nobody": draw.region_figure(
+        "Each region's value on a generic face mesh": draw.region_figure(
             landmark_values(face.exact.values[shown], face.exact.regions),
             [found.emotions[index] for index in shown],
             f"Of this face, against the {face.exact.baseline}.",
@@ -75,11 +75,11 @@ def _on_page(
         )
     }
     if face.summary is not None:
-        figures["Where inside the regions, by a completed map"] = draw.attribution_figure(
+        figures["Where within the regions, by a completed map"] = draw.attribution_figure(
             face.summary, mesh, place / "map.png"
         )
     if show_face:
-        figures["The face as the model is shown it"] = draw.crop_figure(face.crop, place / "face.png")
+        figures["The face as the model sees it"] = draw.crop_figure(face.crop, place / "face.png")
     return pages.FaceOnPage(
         answer=_answer(face, found.emotions),
         emotions=emotions,
@@ -99,7 +99,7 @@ def _shown(frames: int) -> str:
     return (
         "one still"
         if frames == 1
-        else f"a clip of {frames} frames, each with its largest face; a region counts over all"
+        else f"a clip of {frames} frames, each with its largest face; regions count over all frames"
     )
 
 
@@ -124,11 +124,11 @@ def _sum(face: FaceExplained, emotions: Sequence[str], index: int, pages: Any) -
 
 def _second(face: FaceExplained, emotions: Sequence[str], index: int) -> str:
     if face.second is None:
-        return "There is no second baseline: too few training people are labelled neutral."
+        return "There is no second baseline: too few training people have a neutral label."
     (region, value), second = face.leading(index)
     if second is None or not face.depends_on_baseline(index):
         return f"Against {face.second.baseline}, {region} leads for {emotions[index]} as well."
     return (
-        f"It depends on the baseline: against the one above, {region} leads for {emotions[index]} with {value:+.2f}; against "
+        f"The result depends on the baseline: against the one above, {region} leads for {emotions[index]} with {value:+.2f}; against "
         f"{face.second.baseline}, {second[0]} leads with {second[1]:+.2f}."
     )

@@ -135,7 +135,7 @@ def read_features(references: Iterable[FeatureRef], keys: KeyStore) -> ClipTable
     tables = []
     for reference in references:
         if sha256_of(reference.path) != reference.sha256:
-            raise IntegrityError(f"cached features of person {reference.person} are altered; delete .bitface/stages")
+            raise IntegrityError(f"cached features of person {reference.person} were changed; delete .bitface/stages")
         plain = unseal(reference.path.read_bytes(), keys.key_of(reference.person), reference.person, "features")
         with np.load(io.BytesIO(plain), allow_pickle=False) as arrays:
             tables.append(ClipTable(**{field.name: arrays[field.name] for field in fields(ClipTable)}))

@@ -39,12 +39,14 @@ def frames_of(path: Path, count: int, read: ReadImage, read_video: ReadVideo) ->
     lost = [one for one in found if one.trouble is not None and one.trouble.is_loss]
     folders = {one.path.parent for one in good}
     if len(folders) > 1:
-        raise InputError(f"'{printable(path.name)}' holds pictures in {len(folders)} folders; a clip is one: name that")
+        raise InputError(
+            f"'{printable(path.name)}' holds pictures in {len(folders)} folders; name the one folder of the clip"
+        )
     pictures, damaged = _read([good[index] for index in evenly_spread(len(good), count)], read)
     lost += damaged
     if not pictures:
         why = f"; '{printable(lost[0].path.name)}' {_why(lost[0])}" if lost else "; name one that holds pictures"
-        raise InputError(f"no frame in folder '{printable(path.name)}'{why}")
+        raise InputError(f"no frames in folder '{printable(path.name)}'{why}")
     return Frames(pictures=tuple(pictures), lost=tuple(lost))
 
 
@@ -75,4 +77,4 @@ def check_no_frame_lost(lost: Sequence[Input]) -> None:
     if lost:
         first = f"'{printable(lost[0].path.name)}' {_why(lost[0])}"
         of = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"
-        raise InputError(f"{of} could not be read, all others were; the first: {first}")
+        raise InputError(f"{of} could not be read, all others were; first: {first}")

@@ -173,7 +173,7 @@ def replay_bundle(path: Path, unseal: Seal) -> dict[str, Any]:
 def check_judged(run_id: str, runs: Path, ledger: Ledger) -> None:
     """Raises InputError where no bundle of a run is here; the versions that there are stand in the message."""
     if not run_id.isalnum() or not (runs / run_id / BUNDLE_NAME).is_file():
-        raise InputError(f"no decision of run '{run_id[:40]}'; {versions_there_are(ledger)}")
+        raise InputError(f"run '{run_id[:40]}' has no decision; {versions_there_are(ledger)}")
 
 
 def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> dict[str, Any]
     decisions = (one for model in ledger.models() for one in ledger.decisions(model.bundle_sha256))
     on_record = {one.decision_sha256 for one in decisions if one.run_id == run_id}
     if on_record and found.sha256 not in on_record:
-        raise IntegrityError(f"the gate bundle of run {run_id} is not the recorded one; restore it")
+        raise IntegrityError(f"the gate bundle of run {run_id} differs from the recorded one; restore it")
     return dict(found.decision)
 
 
@@ -198,7 +198,7 @@ def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
     """
     if any(out.resolve().is_relative_to(folder.resolve()) for folder in (place.home, place.data)):
         raise InputError(
-            f"'{out.name}' would lie in this installation's home or dataset, where an erasure would not know it; name a file elsewhere"
+            f"'{out.name}' would be inside this installation's home or dataset, where an erasure would miss it; name a file elsewhere"
         )
 
     def noted(sealed: bytes, run: str) -> bytes:

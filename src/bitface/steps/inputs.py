@@ -73,7 +73,7 @@ def list_inputs(paths: Iterable[Path]) -> Inputs:
             found.append(_named(path, mode))
             continue
         below, hidden = _below(path)
-        found += below or [_in_trouble(path, "unreadable", "is a folder without files; name one that holds pictures")]
+        found += below or [_in_trouble(path, "unreadable", "is an empty folder; name one with pictures")]
         left_out += hidden
     return Inputs(found=tuple(found), left_out=left_out)
 
@@ -93,7 +93,7 @@ def _named(path: Path, mode: int | OSError) -> Input:
     """Whoever names a file expects an answer, whatever it is: all trouble is a loss."""
     if isinstance(mode, OSError):
         if isinstance(mode, FileNotFoundError) and path.is_symlink():
-            return _in_trouble(path, "unreadable", "is a link that leads nowhere; name one that does not")
+            return _in_trouble(path, "unreadable", "is a broken link; name the file itself")
         return _out_of_reach(path, mode, is_loss=True)
     if not stat.S_ISREG(mode):
         return _in_trouble(path, "not_supported", NO_FILE)
@@ -126,7 +126,7 @@ def _in_folder(path: Path) -> Input:
     except OSError as error:
         return _out_of_reach(path, error, is_loss=_may_be_picture(path))
     if stat.S_ISLNK(mode):
-        reason = "is a link, and links within a folder are not followed; name it, or what it leads to, itself"
+        reason = "is a link, and links inside folders are not followed; name it directly"
         leads_to = _mode(path)
         is_loss = _may_be_picture(path) or (isinstance(leads_to, int) and stat.S_ISDIR(leads_to))
         return _in_trouble(path, "not_supported", reason, is_loss)
@@ -158,23 +158,23 @@ def _trouble_with(head: bytes, kind: FileKind | None, called: FileKind | None) -
     if kind is not None and kind.name in READ:
         return None
     if kind is None and called is None:
-        return Trouble(status="not_supported", reason="is no picture", is_loss=False)
+        return Trouble(status="not_supported", reason="is not a picture", is_loss=False)
     if not head:
         return Trouble(status="unreadable", reason="is empty; copy it again")
     if kind is None and called is not None and called.name in READ:
-        return Trouble(status="unreadable", reason=f"is damaged, or no picture in spite of its name; {EXPORT}")
+        return Trouble(status="unreadable", reason=f"is damaged, or not a picture despite its name; {EXPORT}")
     return _of_other_kind(kind or called)
 
 
 def _of_other_kind(kind: FileKind | None) -> Trouble:
     if kind is not None and kind.medium == "video":
-        reason = f"is a video ({kind.name}), and only pictures are read; save frames of it as {READ[0]}, or explain it"
+        reason = f"is a video ({kind.name}), and only pictures are read; save its frames as {READ[0]}, or use `bitface explain`"
         return Trouble(status="not_supported", reason=reason)
     return Trouble(status="not_supported", reason=f"is in the format {kind.name if kind else 'unknown'}; {EXPORT}")
 
 
 def _out_of_reach(path: Path, error: OSError, is_loss: bool) -> Input:
-    remedy = "name one that exists" if isinstance(error, FileNotFoundError) else "see that you may read it"
+    remedy = "name one that exists" if isinstance(error, FileNotFoundError) else "check that you have read permission"
     return _in_trouble(path, "unreadable", f"cannot be opened ({error.strerror}); {remedy}", is_loss)
 
 
@@ -182,7 +182,7 @@ def check_spares_inputs(path: Path, inputs: Iterable[Path]) -> None:
     """Raises InputError where a file would be written over one of the inputs, under whatever name."""
     place = os.path.realpath(path)
     if any(os.path.realpath(one) == place for one in inputs):
-        raise InputError(f"'{path}' is one of the inputs, and would be written over; name another file")
+        raise InputError(f"'{path}' is one of the inputs and would be overwritten; name another file")
 
 
 def trouble_of(error: InputError, label: str) -> Trouble:

@@ -152,7 +152,7 @@ def _sample(
         frames.append(frame)
         readable.append(member)
     if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
-        reason = "the frames of this clip differ in size or label; make them alike"
+        reason = "the frames of this clip differ in size or label; make them the same"
         return None, rejected + [member.refused(reason) for member in readable]
     if not frames:
         return None, rejected
@@ -172,9 +172,9 @@ def _check_any(decision: Decision) -> None:
     if decision.taken:
         return
     rejected = decision.rejected
-    first = rejected[0] if rejected else QuarantinedRow(row=0, reason="the source holds no row")
+    first = rejected[0] if rejected else QuarantinedRow(row=0, reason="the source has no rows")
     recorded = f"; {decision.new_events} new consent events of people on record" if decision.new_events else ""
-    message = f"no row can be taken ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
+    message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
     raise InputError(message)

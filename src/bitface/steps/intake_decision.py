@@ -159,7 +159,7 @@ def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) ->
     """A licence is what earlier pictures were taken under: another one of its id may allow less of them from now on, and never more."""
     if not licence.allows_no_more_than(known.get(licence.id, licence)):
         raise InputError(
-            f"licence '{licence.id}' is on record, and this one allows more for the pictures that are here; give the new one an id of "
+            f"licence '{licence.id}' is on record, and this one allows more for pictures already imported; give the new one an id of "
             "its own"
         )
 
@@ -185,7 +185,7 @@ def _refusal(events: Sequence[ConsentEvent], person: str, kind: Kind, intake: In
                 return None
             if purpose in intake.licence.purposes and context in intake.licence.contexts:
                 reasons[answer.reason] += 1
-    return reasons.most_common(1)[0][0] if reasons else "the licence allows no purpose"
+    return reasons.most_common(1)[0][0] if reasons else "the licence does not allow any purpose"
 
 
 def _unclaimed(
@@ -195,7 +195,7 @@ def _unclaimed(
     owners = {content[name]: sample.person for name, sample in samples.items()}
     free = [picture for picture in pictures if owners.get(picture.sha256, person) == person]
     theirs = [picture for picture in pictures if owners.get(picture.sha256, person) != person]
-    return free, [row.refused("this picture is on record as another person's") for row in _rows(theirs)]
+    return free, [row.refused("this picture is on record for another person") for row in _rows(theirs)]
 
 
 def _present(person: str, samples: Mapping[str, Sample], content: Mapping[str, str]) -> dict[str, Sample]:

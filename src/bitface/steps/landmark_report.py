@@ -24,9 +24,9 @@ from bitface.steps.study_report import METRIC, draw_trade, study_document, study
 WORDS: Final = {
     "random": "at random",
     "uniform": "spread evenly",
-    "variance": "what moves most",
-    "greedy": "what each adds",
-    "stability": "what each adds, in halves",
+    "variance": "largest movement",
+    "greedy": "contribution",
+    "stability": "contribution, in halves",
     BY_RANK: "by attribution",
     BY_RANK_SPREAD: "by attribution, spread",
 }
@@ -127,9 +127,9 @@ def _draw_reduction(study: LandmarkStudy, draw: Any, path: Path) -> Path:
         for one in _one_bit(study)
     ]
     caption = (
-        f"{METRIC.capitalize()} out of fold on {study.trained.people} people over the number of landmarks that are read. Left: a "
-        "linear head solved at once, for every way to choose. Right: trained one-bit nets, lowest to highest of their trainings; "
-        "filled, the best choice of each size, open, controls. Subsets are chosen on training people alone."
+        f"{METRIC.capitalize()} out of fold on {study.trained.people} people over the number of landmarks. Left: a "
+        "closed-form linear head, for every selection method. Right: trained one-bit networks, lowest to highest of their trainings; "
+        "filled: the best choice of each size; open: controls. Subsets are chosen on training people alone."
     )
     return Path(draw.reduction_figure(curves, trained, study.all_value, METRIC, caption, path))
 
@@ -137,8 +137,8 @@ def _draw_reduction(study: LandmarkStudy, draw: Any, path: Path) -> Path:
 def _draw_ranking(study: LandmarkStudy, draw: Any, mesh: Any, path: Path) -> Path:
     caption = (
         f"Landmarks by their share of the attribution, mean over emotions, folds and {_trainings(study)} trainings of the float "
-        "twin: Integrated Gradients over all training people, compared with real stills. Neighbours share what they say, so the "
-        "first of this ranking are not the best subset."
+        "twin: Integrated Gradients over all training people, compared with real stills. Neighbouring landmarks are redundant, so the "
+        "top of this ranking is not the best subset."
     )
     return Path(draw.importance_figure(study.importance, mesh, caption, path))
 
@@ -146,8 +146,8 @@ def _draw_ranking(study: LandmarkStudy, draw: Any, mesh: Any, path: Path) -> Pat
 def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: Any, path: Path) -> Path:
     tables = (
         report.ReportTable(
-            heading="Every way to choose, screened",
-            caption=f"A linear head on the subset, solved at once; all {LANDMARKS} reach {study.all_value:.3f}. Mean over seeds, and "
+            heading="Selection methods, screened",
+            caption=f"A closed-form linear head on the subset; all {LANDMARKS} reach {study.all_value:.3f}. Mean over seeds, and "
             "the difference to all landmarks, paired by person, with its interval.",
             columns=("landmarks", "chosen", "seeds", METRIC, "difference", "interval"),
             rows=[
@@ -163,14 +163,14 @@ def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: 
             ],
         ),
         report.ReportTable(
-            heading="The best of each size, and controls, trained",
+            heading="Best of each size and controls, trained",
             caption="One-bit nets as they would be deployed; the difference to all landmarks, paired by person.",
             columns=("landmarks", "trainings", METRIC, "difference", "ms a still"),
             rows=[_trained_row(study, one) for one in _one_bit(study)],
         ),
     )
     page = report.StudyPage(
-        title="How few landmarks do",
+        title="How few landmarks are enough",
         lead=_verdict(study),
         evidence=evidence,
         figures=dict(
@@ -178,7 +178,7 @@ def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: 
                 (
                     f"{METRIC} over the number of landmarks",
                     f"{METRIC} of each trained net over the time of a still",
-                    "landmarks by what the nets rest on",
+                    "landmarks by how much the networks use them",
                 ),
                 figures,
                 strict=True,
@@ -187,10 +187,10 @@ def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: 
         tables=tables,
         notes=(
             study.sanity.sentence(),
-            "A subset is chosen on the training people of its fold and judged on people whom neither the choice nor the head saw.",
-            "The way to choose that is trained at a size is the best of the screening on the same people, which flatters it a little.",
-            "Intervals resample people and hold for these trainings.",
-            "People that gates judge took no part.",
+            "A subset is chosen on the training people of its fold and judged on people seen by neither the choice nor the head.",
+            "The method trained at each size was selected by screening on the same people, so its result is slightly optimistic.",
+            "Intervals resample people, for these trainings only.",
+            "Gate people are not included.",
         ),
     )
     return Path(report.write_study_report(page, path))
@@ -216,9 +216,9 @@ def _verdict(study: LandmarkStudy) -> str:
     ranked, rivals = _of(study, BY_RANK), {one.count: one for one in _of(study, "random")}
     behind = [one.count for one in ranked if one.mean < rivals[one.count].mean]
     words = (
-        f"Screened, the first of a ranking by attribution lie behind random subsets at {', '.join(map(str, behind))} landmarks."
+        f"In screening, the top of the attribution ranking is worse than random subsets at {', '.join(map(str, behind))} landmarks."
         if behind
-        else "Screened, the first of a ranking by attribution lie behind random subsets at no size."
+        else "In screening, the top of the attribution ranking is worse than random subsets at no size."
     )
     return f"Against all {LANDMARKS}, trained: {'; '.join(said)}. {words}"
 

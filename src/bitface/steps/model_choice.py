@@ -25,7 +25,7 @@ def choose_model(reference: str | None, purpose: str, ledger: Ledger) -> ModelEn
         return find_model(reference or "champion", ledger)
     if purpose != "demo":
         raise RefusedError(
-            f"there is no champion yet, and the demo {demo.name}/{demo.version} answers for --purpose demo alone, not for {purpose}; "
+            f"there is no champion yet, and the demo {demo.name}/{demo.version} answers only --purpose demo, not {purpose}; "
             "retrain with more people until the gate promotes a version"
         )
     return demo
@@ -43,8 +43,10 @@ def find_model(reference: str, ledger: Ledger) -> ModelEntry:
     if entry is not None:
         return entry
     if alias is None and not (name and _is_number(version)):
-        raise InputError(f"'{reference[:60]}' is no model; use {', '.join(reversed(ALIASES))} or NAME/VERSION")
-    missing = f"there is no {alias} yet, no model has that alias" if alias else f"there is no model '{reference[:60]}'"
+        raise InputError(
+            f"'{reference[:60]}' is not a model reference; use {', '.join(reversed(ALIASES))} or NAME/VERSION"
+        )
+    missing = f"there is no {alias} yet" if alias else f"there is no model '{reference[:60]}'"
     raise InputError(f"{missing}; {versions_there_are(ledger)}")
 
 
@@ -63,7 +65,7 @@ def versions_there_are(ledger: Ledger) -> str:
     """The versions on record, latest first, and the command that uses one of them, in a line."""
     found = [ledger.status(entry) for entry in reversed(ledger.models())]
     if not found:
-        return "no version is on record: run `bitface retrain`"
+        return "no versions are on record: run `bitface retrain`"
     named = ", ".join(_named(one) for one in found[:_NAMED_MAX])
     more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
     return f"on record: {named}{more}; {_use(found)}"
@@ -88,7 +90,7 @@ def _named(status: ModelStatus) -> str:
 def _use(found: Sequence[ModelStatus]) -> str:
     usable = [one for one in found if one.purposes]
     if not usable:
-        return "none may be used any more: run `bitface retrain`"
+        return "none can be used any more: run `bitface retrain`"
     why = "" if usable[0].decision is None else f"; what its gate said: `bitface gate show {usable[0].run_id}`"
     return f"to use one: `{command_for(usable[0])}`{why}"
 

@@ -78,7 +78,7 @@ def compare_with_model(
     """
     if len(window.rows) < params.window_faces_min:
         raise InputError(
-            f"{window.what}: fewer than drift.window_faces_min = {params.window_faces_min}; too few to tell drift from chance"
+            f"{window.what}: fewer than drift.window_faces_min = {params.window_faces_min}; too few to distinguish drift from chance"
         )
     entry, run = model_and_run(model, ledger)
     answers = any(family_of(name) == "prediction" for name in window.rows)
@@ -129,7 +129,7 @@ def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: s
             headline={
                 "model": document["status"]["line"],
                 "window": document["window"],
-                "compared with": f"{document['people_reference']} people that {document['model']} did not learn from",
+                "compared with": f"{document['people_reference']} held-out people of {document['model']}",
                 "drift": _verdict(document),
             },
             params={"method": document["method"], "threshold": document["threshold"]},
@@ -163,19 +163,19 @@ def drift_text(document: Mapping[str, Any]) -> str:
 def _verdict(document: Mapping[str, Any]) -> str:
     looked = f"{document['columns']} columns ({', '.join(document['families'])})"
     if not document["drifted"]:
-        return f"none of {looked} drifted, at {document['threshold']:.0%} of a false alarm over all of them"
+        return f"none of {looked} drifted (false-alarm rate {document['threshold']:.0%} over all columns)"
     return (
         f"{len(document['drifted'])} of {looked} drifted, {document['material_share']:.0%} of them far: "
-        "these faces are not like those that the model was judged on; retrain with people like them"
+        "these faces differ from those the model was judged on; retrain with similar people"
     )
 
 
 def _caption(document: Mapping[str, Any]) -> str:
     drifted = f"{len(document['drifted'])} of {document['columns']} columns drifted"
     return (
-        f"{document['window']}, against one still of each of {document['people_reference']} people that "
+        f"{document['window']}, against one still of each of {document['people_reference']} held-out people of "
         f"{document['model']} did not learn from: {drifted}, at {document['threshold']:.0%} of a false alarm over all of them. "
-        "The columns that lie farthest apart; distance is Kolmogorov and Smirnov's, 0 alike, 1 apart."
+        "The columns with the largest Kolmogorov-Smirnov distance: 0 identical, 1 disjoint."
     )
 
 

@@ -53,7 +53,7 @@ class OnRecord:
         unknown = {sample.person for sample in self.samples} - set(self._keys.pseudonyms())
         if unknown:
             raise RefusedError(
-                f"{len(unknown)} people in the dataset have no key here, so that nobody can tell whose picture this is"
+                f"{len(unknown)} people in the dataset have no key on this installation, so this picture cannot be compared with theirs"
             )
         there = marks_of(self.samples, self._data, self._keys)
         return [there[sample.sample_id] for sample in self.samples]

@@ -32,21 +32,21 @@ from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.train import PRECISIONS
 
 _VERDICTS = {
-    "promote": "the gate lets it through.",
+    "promote": "it passes the gate.",
     "hold": "the gate holds it.",
     "block": "the gate blocks it.",
 }
 _WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
 _SHOWN = ("happiness", "surprise", "anger")
 PROHIBITED = (
-    "Workplace and education, save for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
-    "Any decision about a person without a human who looks: an expression is not a feeling.",
+    "Workplace and education, except for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
+    "Any decision about a person without human review: an expression is not a feeling.",
     "People under 18: never admitted.",
 )
 LIMITS = (
-    "It reads posed or rendered expressions of seven kinds at most; everyday faces are subtler and mixed.",
-    "Maps of the one-bit model add up, and are spread over landmarks by a stand-in gradient; exact are the values of regions.",
-    "Groups that the data lack were not judged; see the slices with few people.",
+    "It reads posed or rendered expressions of at most seven kinds; everyday expressions are subtler and mixed.",
+    "Region values are exact. Maps of the one-bit model add up too, but use a stand-in gradient within regions.",
+    "Groups missing from the data were not judged; see the slices with few people.",
 )
 
 
@@ -81,7 +81,7 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Any, mes
         drawn.append(draw.landmark_ranking_figure(summary, mesh, folder / f"landmark_ranking_{name}.png"))
     exact = explanation.regions[0]
     emotions, values = exact.shown(explanation.region_labels)
-    about = f"Mean over the faces that show it, of {len(exact.values)} stills of people who trained nothing, against the {exact.baseline}."
+    about = f"Mean over the faces that show it, of {len(exact.values)} stills of held-out people, against the {exact.baseline}."
     spread = landmark_values(values, exact.regions)
     drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
     title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
@@ -118,7 +118,7 @@ def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:
 
 def cell_words(cell: Cell) -> str:
     """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
-    kind = "share of people who did not tell" if cell.metric == "unknown_share" else KINDS[cell.kind].caption
+    kind = "share of people with unknown value" if cell.metric == "unknown_share" else KINDS[cell.kind].caption
     about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
     if any(about):
         return ", ".join([kind, *filter(None, about)])
@@ -319,7 +319,7 @@ def _card(
         prohibited_contexts=PROHIBITED,
         data=facts,
         training={
-            "networks": "a one-bit model and the float twin that taught it",
+            "networks": "a one-bit model and its float twin (teacher)",
             "epochs": ", ".join(f"{run.params.training.epochs_of(one)} {one}" for one in PRECISIONS),
             "seed": str(run.params.seed),
             "bytes": f"{bundle.one_bit_bytes} one-bit, {bundle.float_bytes} float",
@@ -338,10 +338,10 @@ def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
         for emotion, curve in calibrated.before.items()
     )
     promised = (
-        "Its sets promise nothing."
+        "Its sets have no target coverage."
         if calibrated.confidence is None
-        else f"A set is made to hold the true emotion of {calibrated.confidence:.0%} of the faces of each emotion, of people "
-        "like those who calibrated; of a group, or of other people, nothing is promised."
+        else f"Sets have a target coverage of {calibrated.confidence:.0%} per emotion, for people like the calibration "
+        "people. Single groups and other people are not covered by it."
     )
     said = [
         f"The model is {calibrated.remark}.",
@@ -350,9 +350,9 @@ def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
         promised,
     ]
     if calibrated.answered is not None:
-        said.append(f"Where it answers, the set holds the true emotion in {calibrated.answered.value:.0%}.")
+        said.append(f"Where it answers, the set contains the true emotion in {calibrated.answered.value:.0%}.")
     said.append(
-        "Where emotions are more or less frequent than among those who calibrated, probabilities are too low or too high."
+        "Where emotions are more or less frequent than among the calibration people, probabilities are too low or too high."
     )
     return tuple(said)
 

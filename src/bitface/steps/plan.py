@@ -30,7 +30,7 @@ from bitface.steps.synthesis import not_drawn_here
 from bitface.steps.version import DatasetRef
 from bitface.workspace import Workspace
 
-NOT_DRAWN: Final = "it claims to show nobody, and is not what is drawn here with these parameters"
+NOT_DRAWN: Final = "it claims to be synthetic, but differs from what is rendered with these parameters"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,9 @@ def plan_run(
     members, events = members_of(place.data, params, purpose, context, keys, ledger, at, undrawn)
     subjects = subjects_of(place.data, set(members.admissions), keys)
     if version_of(place.data) != dataset.manifest_sha256:
-        raise InputError("another command changed the dataset while this run was planned; run the same command again")
+        raise InputError(
+            "another command changed the dataset while this run was being planned; run the same command again"
+        )
     constraints = place.root / "constraints.txt"
     constraints_sha256 = sha256_of(constraints) if constraints.is_file() else "0" * 64
     snapshot = members.consent_snapshot_sha256

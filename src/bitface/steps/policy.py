@@ -37,7 +37,7 @@ def adopt(params: Path, actor: str, reason: str, key: Path | None, ledger: Ledge
         RefusedError: promotions need approvals, and it is not signed by compliance. InputError: there is no key in the file, or no reason.
     """
     if not reason.strip() or len(reason) > REASON_MAX:
-        raise InputError(f"a reason of {len(reason.strip())} characters; write 1 to {REASON_MAX} of them with --why")
+        raise InputError(f"the reason has {len(reason.strip())} characters; write 1 to {REASON_MAX} with --why")
     policy = AdoptedPolicy(profiles=policies_in(params), actor=actor, reason=reason.strip())
     if key is not None:
         private = private_key(key)

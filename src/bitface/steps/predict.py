@@ -90,7 +90,9 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
     return Prediction(
         path=path,
         status="abstained" if all(face["abstained"] for face in faces) else "answered",
-        reason=f"shows more than {reader.faces_max} faces, and the largest are answered: --faces" if more else None,
+        reason=f"shows more than {reader.faces_max} faces; only the largest are answered, see --faces"
+        if more
+        else None,
         faces=faces,
         more_faces=more,
     )

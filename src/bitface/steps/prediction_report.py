@@ -94,7 +94,7 @@ def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: Model
     """A line per face, one for an input without any, how the model stands, what the answers are worth, and the counts."""
     names = _short_names([row.path for row in rows])
     lines = [line for row, name in zip(rows, names, strict=True) for line in _lines(row, name)]
-    reading = f"a reading of a face, not of a mind; {_promise(runtime)}"
+    reading = f"an expression, not a feeling; {_promise(runtime)}"
     return "\n".join([*lines, status.line, reading, counts_line(rows, left_out)])
 
 
@@ -115,9 +115,9 @@ def check_nothing_lost(rows: Sequence[Prediction]) -> None:
     if lost:
         of = f"{len(lost)} of {len(rows)} inputs" if len(rows) > 1 else "the input"
         first = f"'{printable(lost[0].path.name)}' {lost[0].reason}"
-        raise InputError(f"{of} could not be read, all others were; the first: {first}")
+        raise InputError(f"{of} could not be read, all others were; first: {first}")
     if rows and all(row.status == "not_supported" for row in rows):
-        raise InputError("no picture is among the inputs; name pictures or a folder that holds some")
+        raise InputError("there are no pictures among the inputs; name pictures or a folder with some")
 
 
 def _lines(row: Prediction, name: str) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _set_words(face: dict[str, Any]) -> str:
     words = " or ".join(face["set"])
     if not face["abstained"]:
         return words
-    return f"no answer, it could be {words}" if words else "no answer, no emotion is likely enough"
+    return f"no answer: it could be {words}" if words else "no answer: no emotion is likely enough"
 
 
 def _promise(runtime: Runtime) -> str:
@@ -154,5 +154,5 @@ def _promise(runtime: Runtime) -> str:
         return calibrator.remark
     # The clauses that follow are for a reviewer; the JSON has them.
     who = calibrator.remark.partition(";")[0]
-    share = f"{calibrator.confidence:.0%} of the faces of each emotion"
-    return f"a set is made to hold the true emotion of {share}, of people like those who calibrated ({who})"
+    share = f"{calibrator.confidence:.0%} per emotion"
+    return f"sets have a target coverage of {share}, for people like the calibration people ({who})"

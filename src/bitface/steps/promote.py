@@ -119,7 +119,7 @@ def expected_previous(compared: int | None, evidence: str, current: ModelEntry |
         return compared
     if evidence == "synthetic":
         raise RealChampionError(
-            f"champion {current.version} rests on {current.evidence} people; a model of synthetic ones does not replace it"
+            f"champion {current.version} was judged on {current.evidence} people; a version judged on synthetic people cannot replace it"
         )
     return current.version
 
@@ -147,7 +147,7 @@ def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
     current, previous = ledger.champion(), ledger.champion("previous")
     target = version if version is not None else previous.version if previous else None
     if target is None:
-        raise InputError(f"there is no previous champion to go back to; {versions_there_are(ledger)}")
+        raise InputError(f"there is no previous champion to roll back to; {versions_there_are(ledger)}")
     return ledger.promote(
         target,
         expected_previous=current.version if current else None,
@@ -164,14 +164,14 @@ def _compared_with(found: Standing, runs: Path, ledger: Ledger, keys: KeyStore) 
     run_id = found.decision.run_id
     path = runs / run_id / BUNDLE_NAME
     if not path.is_file():
-        raise InputError(f"the gate bundle of run {run_id} is gone; restore it, or retrain")
+        raise InputError(f"the gate bundle of run {run_id} is missing; restore it, or retrain")
     bundle = opened_bundle(path, keys)
     # Its content has one digest and its file another: what no reader looks at, such as a date in a former zip, is touched by nobody either.
     files = {one.sha256 for one in ledger.assets(run_id) if Path(one.path).name == BUNDLE_NAME}
     if bundle.sha256 != found.decision.decision_sha256 or (files and sha256_of(path) not in files):
-        raise IntegrityError(f"the gate bundle of run {run_id} is not the recorded one; restore it")
+        raise IntegrityError(f"the gate bundle of run {run_id} differs from the recorded one; restore it")
     again = replay(bundle)
     if not again.identical or again.decision.verdict != found.decision.decision:
-        raise IntegrityError(f"the decision on version {found.model.version} cannot be derived again; retrain")
+        raise IntegrityError(f"the decision on version {found.model.version} cannot be reproduced; retrain")
     compared = bundle.evidence.champion_version
     return None if compared is None else int(compared)

@@ -43,7 +43,7 @@ class RankingSanity:
         from bitface.explain.sanity import speaks_of_what_was_learned
 
         passes = speaks_of_what_was_learned(max(self.randomised, self.shuffled))
-        verdict = "speaks of what was learned" if passes else "DOES NOT SPEAK OF WHAT WAS LEARNED"
+        verdict = "depends on training" if passes else "DOES NOT DEPEND ON TRAINING"
         return (
             f"A ranking by attribution {verdict}: rank correlation {self.seeds:.2f} with another training's, "
             f"{self.randomised:.2f} with that of the net with its weights in a random order, {self.shuffled:.2f} with that of a net "

@@ -76,19 +76,21 @@ def show_version(run_folder: Path, tracking: Tracking) -> int | None:
 def _show_again(model: ModelEntry, runs: Path, ledger: Ledger, tracking: Tracking) -> str:
     shown = (show_version(runs / run.run_id, tracking) for run in ledger.runs_of(model))
     if model.version not in shown:
-        return f"version {model.version} is not in the registry, and its run's files are gone; it cannot be shown"
-    return f"version {model.version} was not in the registry, since its run was interrupted; it is now"
+        return f"version {model.version} is not in the registry and its run's files are missing, so it cannot be shown"
+    return (
+        f"version {model.version} was missing from the registry because its run was interrupted; it is registered now"
+    )
 
 
 def _moved(alias: Alias, at: int | None, wanted: int | None, ledger: Ledger) -> str:
     moves = ledger.promotions("champion" if alias == "previous" else alias)
     before = {None, *(move.from_version for move in moves), *(move.to_version for move in moves)}
     if at in before:
-        return f"alias {alias} was {_at(at)} and is {_at(wanted)} now, as the ledger says: a run was interrupted, or a hand moved it"
-    return f"alias {alias} was moved by hand {_at(at)}, where it never was; it is {_at(wanted)} now, as the ledger says"
+        return (
+            f"alias {alias} was {_at(at)} and is {_at(wanted)} now, as in the ledger: interrupted run or moved by hand"
+        )
+    return f"alias {alias} was moved by hand {_at(at)}; it is {_at(wanted)} now, as in the ledger"
 
 
 def _at(version: int | None) -> str:
-    return (
-        "nowhere" if version is None else "at a version that is not ours" if version == 0 else f"at version {version}"
-    )
+    return "nowhere" if version is None else "at an unknown version" if version == 0 else f"at version {version}"

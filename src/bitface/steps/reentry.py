@@ -14,7 +14,7 @@ from bitface.dataset.suppression import Suppression
 from bitface.faces.looks import Marks
 from bitface.steps.erasure_journal import being_erased, remains_of_leaving
 
-LEAVING: Final = "is being erased; `bitface erase --resume` finishes that"
+LEAVING: Final = "is being erased; finish that with `bitface erase --resume`"
 ALIKE: Final = (
     "this id and another person's differ in case, in - or _, or in O and 0 or l and 1 alone; write one person's id in one way, or say "
     "with --reviewed that these are two people"

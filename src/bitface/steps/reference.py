@@ -70,7 +70,7 @@ def read_reference(run_folder: Path, without: Collection[str], answers: bool, ke
             tables.append(pd.DataFrame(arrays["values"], columns=arrays["names"].tolist(), index=index))
     if not tables:
         raise InputError(
-            "the model kept nobody to compare with; run `bitface retrain`, which keeps them, and compare again"
+            "this model has no reference people to compare with; run `bitface retrain`, which keeps them, and compare again"
         )
     rows = pd.concat(tables).fillna(0.0)
     return rows if answers else rows[[name for name in rows if family_of(name) not in ANSWERS]]

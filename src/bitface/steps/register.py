@@ -23,10 +23,11 @@ from bitface.metric_names import metric_name, slice_metric, with_interval
 from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, TrackedVersion, Tracking
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.artefacts import Outcome
-from bitface.steps.counterfactual import told
+from bitface.steps.counterfactual import counterfactual_summary
 from bitface.steps.course import Course
 from bitface.steps.evaluate import Evaluated
 from bitface.steps.export import Exported
+from bitface.steps.guidance import causes_of, next_steps
 from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run, dataset_entry_version
 from bitface.steps.promote import go_live, rule_of, stand_in
@@ -34,7 +35,6 @@ from bitface.steps.reconcile import keep_shown, project_aliases
 from bitface.steps.release import CARD, release_bundle
 from bitface.steps.summary import exit_code, first_part, write_summary
 from bitface.steps.train import PRECISIONS, Calibrated, model_facts
-from bitface.steps.what_now import causes_of, next_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def _other_limits(run: Run, ledger: Ledger) -> str | None:
     if not other:
         return None
     return (
-        f"judged by other limits than the policy in force: {'; '.join(other)}. Retrain by that policy, or put these limits into force: "
+        f"judged by limits that differ from the policy in force: {'; '.join(other)}. Retrain under that policy, or adopt these limits: "
         "bitface policy adopt"
     )
 
@@ -208,7 +208,7 @@ def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course
         "explain": findings.explanation.figures(),
         "explanation": findings.explanation.sentence(),
         "fairness": fairness_sentence(evaluation, decision.decision.cells),
-        "counterfactual": told(decision.decision.cells),
+        "counterfactual": counterfactual_summary(decision.decision.cells),
         "privacy": {"membership_auc": _rounded(evaluation.membership)},
         "calibration": evaluation.calibration["one-bit"].document(),
         "action_units": units.document() if units else None,
@@ -294,14 +294,14 @@ def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
     """The worst and the best served group with their people, in a line, of those that have enough people for the gate to judge."""
     known = {key: figure for key, figure in evaluation.groups.accuracy.items() if key[1] != "unknown"}
     if len(known) < 2:
-        return "no two groups are known; nothing can be said"
+        return "fewer than two groups are known, so groups cannot be compared"
     open_ = {
         (cell.attribute, cell.slice)
         for cell in cells
         if cell.kind == "slice" and not cell.emotion and cell.state is State.INSUFFICIENT
     }
     judged = {key: figure for key, figure in known.items() if key not in open_}
-    left_out = f"; {len(known) - len(judged)} groups have too few people to say" if len(judged) < len(known) else ""
+    left_out = f"; {len(known) - len(judged)} groups have too few people to compare" if len(judged) < len(known) else ""
     if len(judged) < 2:
         people = sorted(figure.persons for figure in known.values())
         return f"groups of {people[0]} to {people[-1]} people are too small to compare"
@@ -358,7 +358,7 @@ def _run_metrics(outcome: Outcome) -> dict[str, float]:
     findings, bundle, decision = outcome.findings, outcome.model.bundle, outcome.decided.decision
     evaluation, explanation, transferred = findings.evaluation, findings.explanation, findings.transferred
     metrics = _metrics(evaluation, "one-bit") | _slice_metrics(evaluation)
-    for name, cell in (told(decision.cells) or {"cells": {}})["cells"].items():
+    for name, cell in (counterfactual_summary(decision.cells) or {"cells": {}})["cells"].items():
         metrics |= with_interval(metric_name("counterfactual", *name.split("/")), cell["value"], cell["lo"], cell["hi"])
     metrics |= {metric_name("explain", name): value for name, value in explanation.figures().items()}
     for name, found in bundle.latency().items():

@@ -19,7 +19,7 @@ from bitface.steps.naming_nobody import without_names
 
 _WITHDRAWN: Final = "withdrawn and not erased"
 _CLOSED: Final = {"invalidated": "the consent was made invalid, and not given again"}
-REASON: Final = "the end of the time for which it may be kept"
+REASON: Final = "its retention period has ended"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +94,8 @@ def retention_document(found: Iterable[Due], at: datetime) -> list[dict[str, Any
 def retention_text(found: Sequence[Due], at: datetime) -> str:
     """The same for a person at a terminal."""
     if not found:
-        return "nobody's data are here for longer than they may be"
-    lines = [f"the data of {len(found)} people must go: `bitface retention --enforce` erases them"]
+        return "no one's data are kept longer than allowed"
+    lines = [f"the data of {len(found)} people are due for erasure: run `bitface retention --enforce`"]
     lines += [f"  {one.person}  {one.samples:4d} samples  {one.why}{_since(one, at)}" for one in found]
     return "\n".join(lines)
 
@@ -111,12 +111,12 @@ def night_of(state: Any) -> dict[str, Any]:
 
 def night_text(night: Mapping[str, Any], overdue: int) -> str:
     """The same for people, empty where there is nothing to tell."""
-    lines = [f"{night['erased']} people were erased, whose time was over"] if night.get("erased") else []
+    lines = [f"{night['erased']} people past their retention date were erased"] if night.get("erased") else []
     unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
-    lines += [f"{unfinished} erasures did not end: `bitface erase --resume` says why"] if unfinished else []
-    lines += ["something of them is left: `bitface audit erasure` names it"] if night.get("left_of_them") else []
+    lines += [f"{unfinished} erasures did not finish: run `bitface erase --resume`"] if unfinished else []
+    lines += ["some of their data remain: see `bitface audit erasure`"] if night.get("left_of_them") else []
     lines += [f"nobody was erased: {night['why']}"] if overdue and not night["enforced"] else []
-    lines += [f"the data of {overdue} people must go: `bitface retention` lists them"] if overdue else []
+    lines += [f"the data of {overdue} people are due for erasure: see `bitface retention`"] if overdue else []
     return "\n".join(lines)
 
 
@@ -134,7 +134,7 @@ def _due(
     at: datetime,
 ) -> Due | None:
     if not events:
-        why = "no consent is on record, and no licence that does without"
+        why = "there is neither consent nor a licence that replaces it"
         return None if is_licensed else Due(person=person, why=why, since=None, samples=samples)
     if _is_usable(person, events, notices, at):
         return None

@@ -153,7 +153,7 @@ def _full(name: str) -> str:
 
 
 def _files_of(module: str, *, with_submodules: bool = True) -> tuple[Path, ...]:
-    """The file of a module; of a package all files, or its own; none where it is not one of ours."""
+    """The file of a module; of a package all files, or its own; none where it was not written by bitface."""
     if not module.startswith("bitface."):
         return ()
     place = _ROOT.joinpath(*module.split(".")[1:])

@@ -22,7 +22,7 @@ from bitface.steps.evaluate import runtime_predictions, with_centred_scores
 from bitface.steps.gate import BUNDLE_NAME, Rival, names_in, opened_bundle
 from bitface.steps.plan import Run
 
-WAY_OUT: Final = "ask them, or have compliance adopt a policy that does not require the comparison"
+WAY_OUT: Final = "ask them for permission, or have compliance adopt a policy without this comparison"
 
 
 def find_rival(
@@ -45,13 +45,13 @@ def find_rival(
     if not ledger.is_lawful(entry):
         return (
             None,
-            f"champion {entry.version} was made with somebody who has been erased, or is no longer admitted: not compared, and to be "
+            f"champion {entry.version} was trained on a person who was erased or is no longer admitted: not compared, to be "
             "replaced",
         )
     if entry.evidence != run.evidence:
         return (
             None,
-            f"champion {entry.version} rests on {entry.evidence} evidence, this run on {run.evidence}: not compared",
+            f"champion {entry.version} was judged on {entry.evidence} evidence, this run on {run.evidence}: not compared",
         )
     why = why_not_judged(entry, ledger)
     if why is not None:

@@ -13,7 +13,7 @@ from bitface.steps.on_record import OnRecord, Pictures, marks_asked
 from bitface.steps.reentry import Reentry
 
 PURPOSE: Final = "publish_image"
-REMEDY: Final = "leave --show-face out"
+REMEDY: Final = "run it without --show-face"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def check_shown(pictures: Pictures, context: str, album: Album) -> None:
     """
     asked = marks_asked(pictures, album.encode)
     if album.gone.seen(("", marks) for marks in asked):
-        raise RefusedError(f"this is a picture of somebody who was erased, or looks like one; {REMEDY}")
+        raise RefusedError(f"this picture matches, or resembles, a picture of a person who was erased; {REMEDY}")
     try:
         for sample in album.record.samples_like(asked):
             use = Use(purpose=PURPOSE, context=context, kind=sample.kind)

@@ -34,7 +34,7 @@ class Source:
         here = sum(keys.pseudonym_of(subject) is not None for subject in self.minors)
         if here:
             raise InputError(
-                f"{here} of the people who are here are under 18 by this manifest; take them out with `bitface erase`, or correct "
+                f"{here} people in the dataset are under 18 by this manifest; erase them with `bitface erase`, or correct "
                 "their age and import again"
             )
 
@@ -159,10 +159,10 @@ def _licence(path: Path) -> LicenceRecord:
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
-        raise InputError(f"{path.name} holds {len(records)} licence records; an import has one licence")
+        raise InputError(f"{path.name} holds {len(records)} licence records; an import takes one")
     return next(iter(records.values()))
 
 
 def _check_there(path: Path, option: str, content: str) -> None:
     if not path.is_file():
-        raise InputError(f"no '{path.name}': an import needs {content}; name the file with {option}")
+        raise InputError(f"'{path.name}' does not exist: an import needs {content}; name the file with {option}")

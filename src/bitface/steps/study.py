@@ -125,7 +125,7 @@ def chosen_variants(study: StudyParams, names: str | None) -> StudyParams:
     wanted = list(dict.fromkeys(word.strip() for word in names.split(",") if word.strip()))
     unknown = [name for name in wanted if name not in study.variants] if wanted else ["nothing"]
     if unknown:
-        raise InputError(f"'{unknown[0]}' is no variant; params.yaml names {', '.join(study.variants)}")
+        raise InputError(f"unknown variant '{unknown[0]}'; params.yaml defines {', '.join(study.variants)}")
     return study.model_copy(
         update={
             "variants": {name: study.variants[name] for name in wanted},
@@ -170,7 +170,7 @@ def run_jobs(
     that a gate judges.
     """
     if "gate" in table.splits:
-        raise InputError("gate people are in the study's table; they are judged by gates and nothing else")
+        raise InputError("the study's table contains gate people, who are reserved for the gate; remove them")
     count = max(folds.values()) + 1
     placed = {
         job: place / "study" / INPUTS.key(None, data=data_key, job=_facts(job), folds=sorted(folds.items()))
@@ -318,7 +318,7 @@ def out_of_fold(folders: Sequence[Path], precision: str) -> Predictions:
     parts = list(_arrays(folders))
     emotions = {tuple(map(str, arrays["emotions"])) for arrays in parts}
     if len(emotions) != 1:
-        raise InputError("the folds do not hold the same emotions; bring more people per emotion")
+        raise InputError("the folds do not contain the same emotions; add more people per emotion")
     (names,) = emotions
     joined = {
         name: np.concatenate([arrays[name] for arrays in parts])

@@ -88,7 +88,7 @@ def study_landmarks(run: Run, data: Data, tools: StudyTools) -> LandmarkStudy:
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
-        raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
+        raise InputError(f"{len(folds)} people are too few for {params.folds} folds; add people, or lower study.folds")
     table = study_table(data.rows)
     data_key = key_of(data.seen.digests(), sorted(map(str, table.sample_ids)))
     train_all = partial(
@@ -99,7 +99,7 @@ def study_landmarks(run: Run, data: Data, tools: StudyTools) -> LandmarkStudy:
     whole = plan_jobs(wanted.model_copy(update={"seeds": asked.seeds}), run.params.training, run.params.seed, ranking)
     if whole[0].training.architecture != "landmark_net" or whole[0].training.variant != "T-EMO":
         raise InputError(
-            "only a landmark_net of variant T-EMO chooses its landmarks; set training.architecture, variant"
+            "only a landmark_net of variant T-EMO can choose landmarks; set training.architecture and training.variant"
         )
     placed = train_all(whole, report=tools.report)
     importance = {job: importance_of(placed[job]) for job in whole}
@@ -240,7 +240,7 @@ def _judged(stills: _Stills, landmarks: tuple[int, ...], params: StudyParams, fo
 
 def _joined(parts: Sequence[Predictions]) -> Predictions:
     if len({part.emotions for part in parts}) != 1:
-        raise InputError("the folds do not hold the same emotions; bring more people per emotion")
+        raise InputError("the folds do not contain the same emotions; add more people per emotion")
     columns: dict[str, NDArray[Any]] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("sample_ids", "persons", "labels", "scores", "folds")

@@ -39,7 +39,7 @@ def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) 
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
-        raise InputError(f"{len(folds)} people for a study of {params.folds} folds; bring more, or set study.folds")
+        raise InputError(f"{len(folds)} people are too few for {params.folds} folds; add people, or lower study.folds")
     table = study_table(data.rows)
     data_key = key_of(data.seen.digests(), sorted(map(str, table.sample_ids)))
     placed = run_jobs(jobs, table, folds, tools.stages, data_key, params.workers, tools.report)

@@ -74,7 +74,7 @@ def draw_study(study: Study, draw: Any, folder: Path) -> Path:
     rows = [draw.StudyRow(name=name, one_bit=found["one-bit"], float=found["float"]) for name, found in by_name.items()]
     caption = (
         f"Out of fold on {study.people} people ({study.folds} folds by person, {study.samples} samples). Small marks: one "
-        "training each, another seed; large: their mean. Differences that the spread of trainings covers are none."
+        "training each, another seed; large: their mean. Ignore differences smaller than the spread between trainings."
     )
     return Path(draw.study_figure(rows, METRIC, caption, folder / "study.png"))
 
@@ -120,8 +120,8 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: 
             rows=[(*_row(one), _still(study, one)) for one in study.outcomes],
         ),
         report.ReportTable(
-            heading="What one bit costs",
-            caption=f"One-bit minus float twin, paired by person; the bound holds with {percent} % from one side.",
+            heading="Cost of one bit",
+            caption=f"One-bit minus float twin, paired by person; the bound is one-sided, at {percent} %.",
             columns=("variant", "one-bit minus float", f"{percent} % interval", "at least"),
             rows=[
                 (name, _signed(gain.value), _ends(gain), _signed(study.one_bit_bound[name]))
@@ -130,7 +130,7 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: 
         ),
     )
     page = report.StudyPage(
-        title="Which way to build a model",
+        title="Comparison of model variants",
         lead=_lead(study),
         evidence=evidence,
         figures={
@@ -139,12 +139,12 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: 
         },
         tables=tables,
         notes=(
-            f"Every figure is out of fold: {study.folds} folds by person, nobody judged by a network that saw them.",
-            "People that gates judge took no part.",
-            "Intervals resample people and hold for these trainings; the brackets show how much another seed changes.",
-            "Seconds are those of both precisions of one fold, one thread, on this machine.",
+            f"Every figure is out of fold: {study.folds} folds by person; no person is judged by a network trained on them.",
+            "Gate people are not included.",
+            "Intervals resample people, for these trainings only; the brackets show the effect of the seed.",
+            "Seconds are for both precisions of one fold, one thread, on this machine.",
             "Milliseconds are the median of the deployed one-bit model, one thread, on this machine; a fused variant takes the "
-            "time of its parts.",
+            "sum of its parts.",
         ),
     )
     return Path(report.write_study_report(page, path))
@@ -187,7 +187,7 @@ def _lead(study: Study) -> str:
     best = _best(study)
     gain = study.one_bit_gain[study.reference]
     return (
-        f"{len(one_bit)} ways to build a one-bit model, judged on the same {study.people} people. Highest mean {METRIC}: "
+        f"{len(one_bit)} one-bit model variants, judged on the same {study.people} people. Highest mean {METRIC}: "
         f"'{best.variant}', {_mean(best.scores, 'macro_balanced_accuracy')}. One bit changes '{study.reference}' by "
         f"{_signed(gain.value)} ({_ends(gain)})."
     )

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from bitface.dataset.files import write_atomically
 from bitface.ledger.ledger import Ledger
+from bitface.steps.guidance import guidance_text
 from bitface.steps.model_choice import command_for
 from bitface.steps.plan import Run
-from bitface.steps.what_now import what_now
 
 _SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
 
@@ -70,14 +70,14 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     """Ten seconds of reading: the decision, then one line per question an adopter asks."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
-    said = what_now(summary)
+    said = guidance_text(summary)
     return "\n".join([*lines, "", said] if said else lines)
 
 
 def _headline(summary: Mapping[str, Any]) -> str:
     decision = summary["gate"]["decision"]
     if summary["reused"] == ["everything"]:
-        state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion now"
+        state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion"
         same = f"same data, consent, parameters and code as run {summary['run_id']}"
         return f"NOTHING CHANGED: {same}, which was {_SAID[decision].lower()} {state}"
     where = f"bitface/{summary['version']}"
@@ -91,7 +91,7 @@ def _headline(summary: Mapping[str, Any]) -> str:
     if summary["withheld"]:
         return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
     if decision == "promote":
-        return f"PASSED: {where} passes its gate; trained for {summary['purpose']}, it can never be promoted"
+        return f"PASSED: {where} passes its gate; versions trained for {summary['purpose']} are never promoted"
     return f"{_SAID[decision]}: {where} is registered without an alias and does not go live"
 
 
@@ -115,7 +115,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         *([("action units", summary["action_units"]["sentence"])] if summary["action_units"] else []),
         *([("real people", summary["transfer"]["sentence"])] if summary["transfer"] else []),
         ("speed", _speed_words(summary["latency"])),
-        ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit against {sizes['float'] / 1000:.0f} kB float"),
+        ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit, {sizes['float'] / 1000:.0f} kB float"),
         ("explanation", summary["explanation"]),
         (
             "gate",
@@ -140,7 +140,7 @@ def _model_words(model: Mapping[str, Any], judged_on: str) -> str:
 def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
     return (
         ", ".join(f"{name} {figures['p50_ms']:.3f} ms" for name, figures in latency.items())
-        + " a face (median, one thread)"
+        + " per face (median, one thread)"
     )
 
 
@@ -151,6 +151,6 @@ def time_words(summary: Mapping[str, Any]) -> str:
     parts = ", ".join(f"{name} {value:.0f} s" for name, value in longest)
     reused = f"; reused {', '.join(summary['reused'])}" if summary["reused"] else ""
     if not seconds:
-        return "nothing had to be computed"
+        return "nothing to compute"
     # Stages run side by side, so that their seconds add up to more than what passed.
-    return f"{summary['took_s']:.0f} s; longest, some side by side: {parts}{reused}"
+    return f"{summary['took_s']:.0f} s; longest stages (some run in parallel): {parts}{reused}"

@@ -56,7 +56,7 @@ def synthesise(writer: Writer, synthesis: Synthesis, versioning: Versioning) -> 
     real = sum(not is_synthetic(path.stem) for path in (data / "shards").glob("?" * 16 + ".*"))
     if real:
         raise InputError(
-            f"the dataset here holds {real} real people, who would be lost; name a new folder with --out, or another BITFACE_DATA"
+            f"the dataset contains {real} real people, who would be lost; name a new folder with --out, or set another BITFACE_DATA"
         )
     rendered: list[Sample] = []
     change = Change(
@@ -99,7 +99,7 @@ def confirm_drawn(data: Path, people: Collection[str], synthesis: Synthesis) -> 
             if sha256_of(Path(place) / shard_name(name)) == there.get(name):
                 found[name] = there[name]
             (Path(place) / shard_name(name)).unlink()
-            synthesis.report("drawing synthetic people again", done, len(people))
+            synthesis.report("re-rendering synthetic people", done, len(people))
     return found
 
 
@@ -111,9 +111,9 @@ def confirm(data: Path, synthesis: Synthesis, ledger: Ledger) -> tuple[str, ...]
     found = confirm_drawn(data, claimed, synthesis)
     ledger.record_renders(found)
     others = len(claimed) - len(found)
-    left_out = f"; {others} are not, and are left out" if others else ""
+    left_out = f"; {others} do not and are excluded" if others else ""
     return (
-        f"{len(claimed)} people say that they are synthetic and were not drawn here: {len(found)} are what is drawn{left_out}",
+        f"{len(claimed)} people are declared synthetic but were not rendered here: {len(found)} match what is rendered{left_out}",
     )
 
 

@@ -157,7 +157,7 @@ def _out_of_fold(table: ClipTable, run: Run, folder: Path, report: Report) -> No
                 columns[f"{name}_stills"].append(predict_scores(model, apex_stills(judged)))
             columns[f"{name}_thresholds"].append(model.thresholds[None])
     if len(emotions) != 1:
-        raise InputError("the folds do not hold the same emotions; bring more people per emotion")
+        raise InputError("the folds do not contain the same emotions; add more people per emotion")
     np.savez(
         folder / OUT_OF_FOLD,
         allow_pickle=False,

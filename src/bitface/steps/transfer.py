@@ -46,8 +46,8 @@ class Transferred:
     def warnings(self) -> list[str]:
         """What the run has to say beside the figures."""
         of = (
-            f"{self.left_out} people of {self.source} were erased or do not allow it, or may be people who were or do not: none of "
-            "theirs was judged"
+            f"{self.left_out} people of {self.source} were excluded: erased, without permission, or possibly the same as such "
+            "a person"
         )
         return [of] if self.left_out else []
 
@@ -57,7 +57,7 @@ class Transferred:
             f"{emotion} AUC {own.auc.value:.3f} ({own.auc.lo:.3f} to {own.auc.hi:.3f})"
             for emotion, own in self.scores.emotions.items()
         )
-        return f"{figures} on {self.people} people of {self.source}, whom it never saw ({self.samples} samples)"
+        return f"{figures} on {self.people} people of {self.source}, unseen in training ({self.samples} samples)"
 
     def document(self) -> dict[str, Any]:
         """The figures for the run's summary."""
@@ -84,7 +84,7 @@ class Entry:
     ledger: Ledger
 
     @property
-    def knows_nobody(self) -> bool:
+    def has_nothing_to_match(self) -> bool:
         """Whether no picture can be of somebody who left, or is on record."""
         return not self.asked.gone.people and not self.record.samples
 
@@ -135,7 +135,9 @@ def judge_on_real_people(
         InputError: the run learned from real people, who could be the same; or no picture shows exactly one face.
     """
     if run.evidence != "synthetic":
-        raise InputError(f"evidence of this run is {run.evidence}: its people may be those of '{source.intake.source}'")
+        raise InputError(
+            f"evidence of this run is {run.evidence}: its people may be the same as those of '{source.intake.source}'"
+        )
     rows = entry.known(source.intake.rows, run.context)
     _check_consents(source, rows, run.context, at, entry.ledger)
     rows = _unseen(rows, read, entry, run.context)
@@ -167,13 +169,13 @@ def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at:
     refused = [answer.reason for answer in judged if not answer.admitted]
     if refused:
         raise RefusedError(
-            f"{min(len(refused), len(bands))} of {len(bands)} people of '{intake.source}' may not be judged: {refused[0]}"
+            f"{min(len(refused), len(bands))} of {len(bands)} people of '{intake.source}' cannot be judged: {refused[0]}"
         )
 
 
 def _unseen(rows: Sequence[ImportRow], read: ReadImage, entry: Entry, context: str) -> list[ImportRow]:
     """The rows of people all of whose pictures may be judged. Pictures are read one at a time: they are large."""
-    if entry.knows_nobody:
+    if entry.has_nothing_to_match:
         return list(rows)
     gone = {row.subject_id for row in rows if not entry.may_judge(row, read(row.path, f"row {row.row}"), context)}
     return [row for row in rows if row.subject_id not in gone]
@@ -189,7 +191,7 @@ def _seen(
             usable += [(row, seen)] if seen.faces[0] == 1 else []
             report("judging on real people", done, len(rows))
     if not usable:
-        raise InputError(f"none of {len(rows)} pictures shows exactly one face; is this the right folder?")
+        raise InputError(f"none of {len(rows)} pictures shows exactly one face; check that this is the right folder")
     return _table(usable, names), len(rows) - len(usable)
 
 
@@ -214,6 +216,6 @@ def london_folder(root: Path, configured: str | None) -> Path | None:
     folder = root / configured
     if not folder.is_dir():
         raise InputError(
-            f"transfer.london names '{folder.name}', which is not there; name the folder or set it to null"
+            f"transfer.london names '{folder.name}', which does not exist; name the folder or set it to null"
         )
     return folder

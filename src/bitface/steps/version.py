@@ -55,8 +55,8 @@ def find_dataset(
         store.keep()
     if pinned is not None and version != pinned:
         warning = (
-            f"the dataset here is {version[:12]}, data.dvc pins {pinned[:12]}: this run uses and records the one here, "
-            "and leaves data.dvc alone"
+            f"the dataset here is {version[:12]}, data.dvc pins {pinned[:12]}: this run uses and records the current one "
+            "and leaves data.dvc unchanged"
         )
     return DatasetRef(
         version=version, manifest_sha256=manifest, origin=origin, note=_note(origin, version, pinned), warning=warning
@@ -117,4 +117,4 @@ def _note(origin: Origin, version: str, pinned: str | None) -> str:
         "synthesised": "rendered now: synthetic adults, no real person",
     }
     same = "the version that data.dvc pins" if version == pinned else "not the pinned version"
-    return f"{where[origin]} ({same if pinned else 'nothing is pinned'})"
+    return f"{where[origin]} ({same if pinned else 'no version is pinned'})"

@@ -97,7 +97,7 @@ def new_samples(run: Run, features: Sequence[FeatureRef], runtime: Runtime, keys
     if not features:
         return None
     rows = still_rows(rows_of_samples(originals(read_features(features, keys)), run.slices(), runtime), run.params.seed)
-    return Window(what=f"{len(rows)} people whom the champion has not met", rows=rows)
+    return Window(what=f"{len(rows)} people new to the champion", rows=rows)
 
 
 def drift_from_window(run: Run, data: Data, window: Window | None, measure: MeasureDrift) -> DriftEvidence | None:

@@ -23,7 +23,7 @@ from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import Enrolment, KeyStore
-from bitface.dataset.locks import alone
+from bitface.dataset.locks import exclusive
 from bitface.dataset.manifest import write_manifest
 from bitface.dataset.shards import drawn_shards
 from bitface.dataset.swap import check_replaceable, mend, put_in_place, version_of
@@ -33,7 +33,7 @@ from bitface.ports import DatasetStore
 
 Versioning = Literal["pin", "keep", "none"]
 """Whether a change is pinned in data.dvc, kept in DVC's cache and remote alone, or neither."""
-_LATER: Final = "the next command that writes the dataset puts it right"
+_LATER: Final = "the next command that writes the dataset repairs it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,7 @@ class Writer:
         is_decided = note.is_decided or any(self.stores.ledger.consents(one) for one in note.enrolled)
         if is_decided:
             self._finish(note)
-            self._tell("a change of the dataset that was interrupted is finished now")
+            self._tell("an interrupted change of the dataset has been completed")
         else:
             if note.enrolled:
                 self.stores.keys.forget(note.enrolled)
@@ -139,7 +139,7 @@ class Writer:
     def _after_failure(self) -> str:
         """Undoes, or finishes, what could not be decided; says what came of it."""
         try:
-            return "it came into effect all the same" if self.settle() else "nothing was changed"
+            return "it took effect anyway" if self.settle() else "nothing was changed"
         except (OSError, BitfaceError):
             return _LATER
 
@@ -212,7 +212,7 @@ def writing(
         BusyError: another writer holds it, and was not done within `wait_s` seconds.
     """
     real = replace(stores, data=stores.data.resolve())
-    with alone(real.data, doing, wait_s, tell):
+    with exclusive(real.data, doing, wait_s, tell):
         writer = Writer(real, tell)
         writer.settle()
         yield writer

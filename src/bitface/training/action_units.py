@@ -135,7 +135,7 @@ def shown_units(train: UnitTable, shown_from: float, share_min: float) -> NDArra
     columns = np.array([READABLE_UNITS.index(unit) for unit in units], dtype=np.int64)
     if not len(columns):
         raise InputError(
-            f"no action unit is shown in {share_min:.0%} of training frames; bring faces that move, or lower "
+            f"no action unit is shown in {share_min:.0%} of training frames; add faces that move, or lower "
             "action_units.shown_share_min"
         )
     return columns

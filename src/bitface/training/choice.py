@@ -19,13 +19,15 @@ def trainable_emotions(train: ClipTable, validation: ClipTable) -> tuple[tuple[s
     """
     for name, table in (("train", train), ("validation", validation)):
         if not len(table):
-            raise InputError(f"no sample in split '{name}'; a model is trained on one and chosen on the other")
+            raise InputError(f"split '{name}' has no samples; training needs both train and validation")
     if shared := len(np.intersect1d(train.persons, validation.persons)):
         raise InputError(f"{shared} people are in both train and validation; split by person")
     reasons = {emotion: _obstacle(EMOTIONS.index(emotion), train, validation) for emotion in EMOTIONS}
     emotions = tuple(emotion for emotion in EMOTIONS if not reasons[emotion])
     if not emotions:
-        raise InputError("no emotion has samples of it and of others in both train and validation; bring more people")
+        raise InputError(
+            "no emotion has both positive and negative samples in both train and validation; add more people"
+        )
     return emotions, tuple((emotion, reason) for emotion, reason in reasons.items() if reason)
 
 

@@ -86,7 +86,7 @@ def ridge(
     centred = np.asarray(rows * gram - np.outer(sums, sums), dtype=np.float64)
     spread = float(np.trace(centred)) / max(len(sums), 1)
     if not rows or spread <= 0:
-        raise InputError(f"nothing varies in {rows} rows of counts; a closed-form head needs faces that differ")
+        raise InputError(f"all {rows} rows of counts are the same; a closed-form head needs faces that differ")
     centred[np.diag_indices(len(sums))] += strength * spread
     wanted = np.asarray(rows * moments - np.outer(sums, positives), dtype=np.float64)
     weights = scipy.linalg.solve(centred, wanted, assume_a="pos", overwrite_a=True, check_finite=False)

@@ -51,7 +51,9 @@ def choose_landmarks(
     if not 1 <= count <= LANDMARKS:
         raise InputError(f"{count} landmarks; a face has {LANDMARKS}, use 1 to {LANDMARKS}")
     if not len(stills):
-        raise InputError("no still of a training person to choose landmarks by; bring people who consent to training")
+        raise InputError(
+            "there are no stills of training people to choose landmarks by; add people who consent to training"
+        )
     if count == LANDMARKS:
         return tuple(range(LANDMARKS))
     rng = np.random.default_rng(seed)

@@ -42,7 +42,7 @@ def find_weights(wanted: str, root: Path) -> Path | None:
         return found[0]
     path = root / Path(wanted).expanduser()
     if not path.is_file():
-        raise InputError(f"action_units.weights names '{path.name}', which is no file; name a file, or {_REMEDY}")
+        raise InputError(f"action_units.weights names '{path.name}', which is not a file; name a file, or {_REMEDY}")
     return path
 
 
@@ -74,7 +74,7 @@ def _load(network: nn.Module, path: Path) -> None:
         network.load_state_dict(_state(path), strict=True)
     except (OSError, RuntimeError, ValueError, TypeError, AttributeError, UnpicklingError, SafetensorError) as error:
         raise InputError(
-            f"'{path.name}' holds no weights of torchvision's resnet50 ({type(error).__name__}); name another file, or {_REMEDY}"
+            f"'{path.name}' does not hold torchvision resnet50 weights ({type(error).__name__}); name another file, or {_REMEDY}"
         ) from error
 
 

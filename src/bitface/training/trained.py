@@ -63,7 +63,7 @@ class TrainedModel:
 
     def calibration(self) -> Calibrator:
         """The calibrator, or scores as they are where nobody has calibrated the model."""
-        return self.calibrator or uncalibrated(self.thresholds, "not calibrated: nobody has been asked")
+        return self.calibrator or uncalibrated(self.thresholds, "not calibrated")
 
 
 def save_model(model: TrainedModel, folder: Path) -> str:
@@ -107,10 +107,10 @@ def load_model(folder: Path) -> TrainedModel:
         if document["format"] != FORMAT:
             raise IntegrityError(f"model format {document['format']} is not {FORMAT}; train it again")
         if hashlib.sha256(weights).hexdigest() != document["weights_sha256"]:
-            raise IntegrityError(f"{WEIGHTS} is not the file that {SPEC} describes; train it again")
+            raise IntegrityError(f"{WEIGHTS} does not match {SPEC}; train it again")
         faces = None if document["faces_sha256"] is None else (folder / FACES).read_bytes()
         if faces is not None and hashlib.sha256(faces).hexdigest() != document["faces_sha256"]:
-            raise IntegrityError(f"{FACES} is not the file that {SPEC} describes; train it again")
+            raise IntegrityError(f"{FACES} does not match {SPEC}; train it again")
         network = _network(document["network"], document["net"], load(weights))
         return TrainedModel(
             network=network,

@@ -74,7 +74,7 @@ def load_units(folder: Path) -> TrainedUnits:
         document: dict[str, Any] = json.loads((folder / SPEC).read_text(encoding="utf-8"))
         weights = (folder / WEIGHTS).read_bytes()
         if document["format"] != FORMAT or hashlib.sha256(weights).hexdigest() != document["weights_sha256"]:
-            raise IntegrityError(f"{WEIGHTS} is not the file that {SPEC} describes; train it again")
+            raise IntegrityError(f"{WEIGHTS} does not match {SPEC}; train it again")
         return TrainedUnits(
             network=_network(document["net"], load(weights)),
             levels=np.array(document["levels"], dtype=np.float64),

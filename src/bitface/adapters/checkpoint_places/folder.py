@@ -28,7 +28,7 @@ class FolderPlace:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            raise InputError(f"{error.strerror}; mount it, or give yourself the right to read it") from error
+            raise InputError(f"{error.strerror}; mount it, or get read permission") from error
 
     def read(self, name: str) -> bytes:
         """The bytes of a checkpoint; nothing where it is no plain file, or too large for one."""
@@ -38,14 +38,14 @@ class FolderPlace:
         except (NotSupportedError, IsADirectoryError):
             return b""
         except OSError as error:
-            raise InputError(f"{error.strerror}; mount it, or give yourself the right to read it") from error
+            raise InputError(f"{error.strerror}; mount it, or get read permission") from error
         return data if len(data) <= _MAX_BYTES else b""
 
     def add(self, name: str, data: bytes) -> None:
         """Keeps a checkpoint; what is there stays."""
         if self._folder.is_dir() and not os.access(self._folder, os.W_OK):
-            raise InputError("nothing can be written there; mount it for writing, or give yourself the right")
+            raise InputError("it is not writable; mount it for writing, or get write permission")
         try:
             write_once(self._folder / name, data)
         except OSError as error:
-            raise InputError(f"{error.strerror}; mount it, or give yourself the right to write there") from error
+            raise InputError(f"{error.strerror}; mount it, or get write permission") from error

@@ -105,10 +105,10 @@ class GitPlace:
         except subprocess.CalledProcessError as error:
             said = error.stderr.decode(errors="replace").strip().splitlines() or [f"git ended with {error.returncode}"]
             raise InputError(
-                f"{said[0][:200]}; look at the repository and your right to push to {BRANCH.rpartition('/')[2]}"
+                f"{said[0][:200]}; check the repository and your permission to push to {BRANCH.rpartition('/')[2]}"
             ) from error
         except (OSError, subprocess.SubprocessError) as error:
             raise InputError(
-                f"git did not answer ({type(error).__name__}); install it, or look at the network"
+                f"git did not answer ({type(error).__name__}); install it, or check the network"
             ) from error
         return done.stdout

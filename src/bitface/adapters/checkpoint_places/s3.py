@@ -65,14 +65,14 @@ def _trouble_explained() -> Iterator[None]:
     try:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:
-        raise InputError("what speaks S3 is not installed; pip install 'bitface[s3]'") from error
+        raise InputError("the S3 client is not installed; run pip install 'bitface[s3]'") from error
     try:
         yield
     except ClientError as error:
         raise InputError(
-            f"it answered {error.response['Error']['Code']}; look at the bucket's name and rights, and AWS_ACCESS_KEY_ID"
+            f"it answered {error.response['Error']['Code']}; check the bucket's name and permissions, and AWS_ACCESS_KEY_ID"
         ) from error
     except (BotoCoreError, ValueError) as error:
         raise InputError(
-            f"it cannot be reached ({type(error).__name__}); look at the network, AWS_ENDPOINT_URL, AWS_REGION and AWS_ACCESS_KEY_ID"
+            f"it cannot be reached ({type(error).__name__}); check the network, AWS_ENDPOINT_URL, AWS_REGION and AWS_ACCESS_KEY_ID"
         ) from error

@@ -34,7 +34,7 @@ def bench_figure(rows: Sequence[BenchRow], caption: str, path: Path) -> Path:
     def draw(figure: Figure) -> None:
         _draw(figure.subplots(), rows)
 
-    return draw_page("How long one face takes", caption, _ROW_IN * (len(rows) + 1.4 * len(networks)) + 0.6, draw, path)
+    return draw_page("Time per face", caption, _ROW_IN * (len(rows) + 1.4 * len(networks)) + 0.6, draw, path)
 
 
 def _draw(axes: Axes, rows: Sequence[BenchRow]) -> None:

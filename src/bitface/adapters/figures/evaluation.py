@@ -93,7 +93,7 @@ def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: P
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
 
-    return draw_page("Which emotion is taken for which", caption, 4.6, draw, path)
+    return draw_page("Which emotions are confused", caption, 4.6, draw, path)
 
 
 def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Reliability], path: Path) -> Path:
@@ -122,7 +122,7 @@ def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Re
                 curve.mean_score, curve.share, s=sizes, color=BLUE, zorder=3, edgecolor="white", linewidth=0.6
             )
 
-    return draw_page("Is a score a probability?", caption, _grid_height(len(after)), draw, path)
+    return draw_page("Are the scores calibrated?", caption, _grid_height(len(after)), draw, path)
 
 
 def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], path: Path) -> Path:
@@ -144,7 +144,7 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
             panel.plot(curve.false_positive_rate, curve.true_positive_rate, color=BLUE)
             panel.plot(*curve.at_threshold, "o", color=ORANGE, markersize=6, markeredgecolor="white", clip_on=False)
 
-    return draw_page("How well each emotion is told from the rest", caption, _grid_height(len(curves)), draw, path)
+    return draw_page("How well each emotion is separated from the rest", caption, _grid_height(len(curves)), draw, path)
 
 
 def slice_figure(rows: Sequence[ForestRow], floor: float | None, metric: str, path: Path) -> Path:
@@ -158,23 +158,25 @@ def slice_figure(rows: Sequence[ForestRow], floor: float | None, metric: str, pa
         draw_forest(figure.subplots(), rows, floor, metric)
 
     headings = len({row.group for row in rows})
-    return draw_page("Does it work for everyone?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+    return draw_page("Does it work for every group?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
 
 
 def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark: str, path: Path) -> Path:
     """A forest plot of the share of samples whose set holds the true emotion, per emotion and slice, and what is promised."""
     asked = (
-        "No share is promised"
+        "No coverage is promised"
         if confidence is None
-        else f"The orange line is what is promised of each emotion, {confidence:.2f}; of a group nothing is"
+        else f"The orange line is the target coverage per emotion, {confidence:.2f}; groups have no target"
     )
-    caption = f"Share of samples whose set holds the true emotion, with its interval over people. {asked}. The model is {remark}."
+    caption = f"Share of samples whose set contains the true emotion, with its interval over people. {asked}. The model is {remark}."
 
     def draw(figure: Figure) -> None:
-        draw_forest(figure.subplots(), rows, confidence, "share of sets that hold the true emotion")
+        draw_forest(figure.subplots(), rows, confidence, "share of sets with the true emotion")
 
     headings = len({row.group for row in rows})
-    return draw_page("Does a set keep its promise?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+    return draw_page(
+        "Do conformal sets reach their target coverage?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path
+    )
 
 
 def unit_figure(rows: Sequence[ForestRow], against: str, path: Path) -> Path:
@@ -238,13 +240,13 @@ def latency_figure(rows: Sequence[LatencyRow], budget_ms: float | None, path: Pa
     asked = "" if budget_ms is None else f" The orange line is the gate's budget for the median, {budget_ms:g} ms."
     caption = (
         "Time of the network alone for one face, one thread, runs interleaved: dot = median, bar to the 95th percentile. "
-        f"The landmark detector is not in it.{asked}"
+        f"The landmark detector is not included.{asked}"
     )
 
     def draw(figure: Figure) -> None:
         draw_latency(figure.subplots(), rows, budget_ms)
 
-    return draw_page("How fast, and how large", caption, 0.62 * len(rows) + 0.75, draw, path)
+    return draw_page("Latency and size", caption, 0.62 * len(rows) + 0.75, draw, path)
 
 
 def draw_latency(axes: Axes, rows: Sequence[LatencyRow], budget_ms: float | None) -> None:

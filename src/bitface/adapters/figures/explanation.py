@@ -55,8 +55,8 @@ class Mesh(Protocol):
 def attribution_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> Path:
     """Small multiples: an emotion's share of attribution at each landmark, on the canonical mesh, one scale for all."""
     caption = (
-        "Percent of an emotion's attribution at a landmark, whatever its sign; the line on the scale is what a map without "
-        f"preference would have everywhere. {provenance(summary)}"
+        "Percent of an emotion's attribution at a landmark, regardless of sign; the line on the scale is what a uniform map "
+        f"would have everywhere. {provenance(summary)}"
     )
     shares = landmark_shares(summary.mean_absolute)
 
@@ -78,7 +78,7 @@ def region_figure(values: NDArray[np.float64], emotions: Sequence[str], about: s
     `about` says of whom, and against what.
     """
     caption = (
-        "What each region adds to the log odds of an emotion, on a mesh of nobody: blue for it, orange against it, one scale for "
+        "What each region adds to the log odds of an emotion, on a generic face mesh: blue for it, orange against it, one scale for "
         f"all. {about} Exact Shapley values of the deployed model."
     )
 
@@ -107,7 +107,7 @@ def region_figure(values: NDArray[np.float64], emotions: Sequence[str], about: s
 
 def crop_figure(crop: NDArray[np.uint8], path: Path) -> Path:
     """An aligned face, uint8 (64, 64), four times as large: only ever of people whose consent allows it."""
-    caption = "The aligned grey face of 64 x 64 pixels, as the model is shown it. It is biometric data: keep this page as such."
+    caption = "The aligned grey face of 64 x 64 pixels, as the model sees it. It is biometric data: protect this page accordingly."
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()

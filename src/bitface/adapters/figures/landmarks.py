@@ -88,7 +88,7 @@ def reduction_figure(
             axes.set_xlabel("landmarks")
             light_grid(axes)
 
-    return draw_page("How few landmarks do", caption, 4.7, draw, path)
+    return draw_page("How few landmarks are enough", caption, 4.7, draw, path)
 
 
 def _mean(point: ReductionPoint) -> float:
@@ -102,4 +102,4 @@ def importance_figure(importance: NDArray[np.float64], mesh: Mesh, caption: str,
     def draw(figure: Figure) -> None:
         draw_tiers(figure.subplots(), overall, mesh)
 
-    return draw_page("Which landmarks nets rest on", caption, 4.2, draw, path)
+    return draw_page("Which landmarks the networks use", caption, 4.2, draw, path)

@@ -42,7 +42,7 @@ def overview_figure(
     """
     faces = landmark_shares(summary.mean_absolute)[[summary.emotions.index(emotion) for emotion in shown]]
     caption = (
-        f"Groups: {metric} with intervals over people, marked with the worst that the gate found of it or of "
+        f"Groups: {metric} with intervals over people, marked with the worst gate result for it or for "
         "its gap to all others; orange is the floor. Speed: one face, one thread, median and 95th percentile. Faces: percent of "
         f"attribution per landmark, darker is more. {provenance(summary)}"
     )
@@ -66,10 +66,10 @@ def overview_figure(
             draw_map(panel, faces[column], mesh, norm)
             panel.set_title(emotion, loc="center", pad=2)
 
-    return draw_page(title, caption, sum(heights), draw, path, details=_said(findings))
+    return draw_page(title, caption, sum(heights), draw, path, details=_findings_text(findings))
 
 
-def _said(findings: Sequence[FindingRow]) -> str:
+def _findings_text(findings: Sequence[FindingRow]) -> str:
     if not findings:
         return "Every required cell passes."
     return "Required cells that do not pass: " + ", ".join(f"{row.name} {row.state}" for row in findings) + "."

@@ -43,7 +43,7 @@ def study_figure(rows: Sequence[StudyRow], metric: str, caption: str, path: Path
         axes.spines["left"].set_visible(False)
         axes.legend(handles=_keys(), loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handletextpad=0.2)
 
-    return draw_page("Which way to build it", caption, _ROW_IN * len(rows) + 1.0, draw, path)
+    return draw_page("Which variant to use", caption, _ROW_IN * len(rows) + 1.0, draw, path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def trade_figure(points: Sequence[TradePoint], metric: str, caption: str, path: 
         at = (-0.05, -0.18)
         axes.legend(handles=handles, handlelength=0, fontsize=9, loc="upper left", bbox_to_anchor=at, borderaxespad=0)
 
-    return draw_page("What accuracy costs in time", caption, 3.0 + 0.2 * len(ordered), draw, path)
+    return draw_page("Accuracy against time", caption, 3.0 + 0.2 * len(ordered), draw, path)
 
 
 def best_by_time(points: Sequence[TradePoint]) -> list[TradePoint]:

@@ -9,26 +9,26 @@ from bitface.ports import TrackedOutcome, TrackedReport, TrackedVersion
 
 _VERDICTS: Final = {
     "promote": "PROMOTE: every required cell of the gate passes.",
-    "hold": "HOLD: the gate cannot say yes yet.",
-    "block": "BLOCK: the gate says no.",
+    "hold": "HOLD: no required cell fails, but some need more evidence.",
+    "block": "BLOCK: a required cell fails or could not be judged.",
 }
 _EVIDENCE: Final = {
-    "synthetic": "Judged on **synthetic people only**: predicts in research, for demo or evaluate, and nowhere else.",
+    "synthetic": "Judged on **synthetic people only**: may be used only in context research, for purpose demo or evaluate.",
     "real": "Judged on real people who consented.",
-    "mixed": "Judged on synthetic and on real people who consented.",
+    "mixed": "Judged on synthetic people and on real people who consented.",
 }
 _MEASURED: Final = {
     "synthetic": "Measured on **synthetic people only**.",
     "real": "Measured on real people who consented.",
-    "mixed": "Measured on synthetic and on real people who consented.",
+    "mixed": "Measured on synthetic people and on real people who consented.",
 }
 REGISTERED_MODEL_NOTE: Final = """One-bit, explainable facial-expression models.
 
-* `champion` is the version that predicts, `previous` the one before it, `challenger` waits for approval.
-* `demo` is a version of synthetic people that was held, for purpose demo alone, while there is no champion.
-* A version without an alias was held, blocked or replaced: its tags `status` and `gate.reasons` say so and why.
-* Numbers and aliases are projected from the ledger; an alias that is moved here by hand is moved back and reported.
-* Files are plain (OpenVINO IR, safetensors, JSON): load them through `bitface`, which verifies them.
+* `champion` answers by default, `previous` was champion before it, `challenger` waits for approval.
+* `demo` is a held version judged on synthetic people, for purpose demo only, while there is no champion.
+* A version without an alias was held, blocked or replaced; its tags `status` and `gate.reasons` explain why.
+* Numbers and aliases are copied from the ledger; an alias moved by hand in MLflow is moved back and reported.
+* Files are plain (OpenVINO IR, safetensors, JSON). Load them through `bitface`, which verifies them.
 """
 
 

@@ -112,7 +112,7 @@ class MlflowRegistry:
         for found in self._versions(name):
             if found.tags.get(VERSION_TAG) == str(version):
                 return found
-        raise InputError(f"'{name}' has no version {version}; the registered versions stand in the MLflow UI")
+        raise InputError(f"'{name}' has no version {version}; the MLflow UI lists the registered versions")
 
     def _number(self, name: str, version: int | None) -> int | None:
         return None if version is None else int(self.version(name, version).version)
@@ -122,7 +122,7 @@ class MlflowRegistry:
 
     def _put(self, version: TrackedVersion, mlflow_run_id: str, place: str) -> None:
         if not version.bundle.is_dir():
-            raise InputError(f"no bundle to register for run '{version.run_id}'; export the model again")
+            raise InputError(f"there is no bundle to register for run '{version.run_id}'; export the model again")
         # A killed registration may have left some of the files, of this bundle or of an earlier attempt.
         shutil.rmtree(self._store.artefacts / place, ignore_errors=True)
         self._store.log_path(mlflow_run_id, version.bundle, "bundle")

@@ -30,8 +30,8 @@ _RUNS_AT_ONCE: Final = 50_000
 _PARAM_CHARACTERS: Final = 6000
 _SETTINGS: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _NOTES: Final = {
-    EXPERIMENT: "One row per retrain, a child row per trained model. The decision stands in the row's name.",
-    REPORTS: "One row per study or benchmark: measurements that decide nothing by themselves.",
+    EXPERIMENT: "One row per retrain, with a child row per trained model. The row's name shows the decision.",
+    REPORTS: "One row per study or benchmark. These measurements do not affect the gate.",
 }
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class MlflowStore:
 
         broken = sorted(name for name, values in metrics.items() if not all(map(math.isfinite, values)))
         if broken:
-            raise InputError(f"metric '{broken[0]}' is not finite; leave a figure out that could not be measured")
+            raise InputError(f"metric '{broken[0]}' is not finite; omit figures that could not be measured")
         points = (
             Metric(name, float(value), millis(at), step)
             for name, values in metrics.items()
@@ -173,7 +173,7 @@ class MlflowStore:
         elif path.is_file():
             self.client.log_artifact(run_id, str(path), place)
         else:
-            raise InputError(f"nothing to log for {place}: '{path.name}' was not written; run the step before again")
+            raise InputError(f"nothing to log for {place}: '{path.name}' was not written; run the previous step again")
 
 
 def millis(moment: datetime) -> int:
@@ -184,7 +184,7 @@ def millis(moment: datetime) -> int:
 def quotable(text: str) -> str:
     """The text, if it may stand between quotes in MLflow's search; raises InputError otherwise."""
     if "'" in text or "\\" in text or "`" in text:
-        raise InputError("a name or id holds a quote, and cannot be looked up; use letters, digits, '-', '_' and '.'")
+        raise InputError("a name or id contains a quote and cannot be looked up; use letters, digits, '-', '_' and '.'")
     return text
 
 

@@ -137,10 +137,12 @@ class MlflowTracking:
         said = []
         for run in self._store.running():
             ours = run.data.tags.get(RUN_TAG, "")
-            note = "**Interrupted.** The process that ran it ended without a word; run the same command to go on."
+            note = (
+                "**Interrupted.** The process that ran it ended unexpectedly; run the same command again to continue."
+            )
             self._store.log_tags(run.info.run_id, {"mlflow.note.content": note})
             self._store.client.set_terminated(run.info.run_id, "KILLED")
-            said.append(f"run {ours} was left running by a process that is gone; it is closed as killed")
+            said.append(f"run {ours} was left open by a process that ended; it is now marked as killed")
         return tuple(said)
 
     def log_report(self, report: TrackedReport) -> str:
@@ -198,7 +200,7 @@ class MlflowTracking:
         access = access_to(listener)
         application = mlflow_ui(self.store_uri, self.artefacts, access, environment)
         tell(
-            f"MLflow: {access.address}{self.page}  (Ctrl-C ends it)\n  user {access.user}, password {access.password}\n"
+            f"MLflow: {access.address}{self.page}  (stop with Ctrl-C)\n  user {access.user}, password {access.password}\n"
         )
         with local_server(application, listener, access, None) as server:
             return server.wait()

@@ -16,7 +16,7 @@ from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import DIGESTS, FACES, GRAPH, HEADS, SELFTEST, SPEC, WEIGHTS, BundleSpec
-from bitface.models.selftest import check_nobody
+from bitface.models.selftest import check_no_real_faces
 
 if TYPE_CHECKING:
     from bitface.models.clip_net import ClipNet
@@ -48,7 +48,7 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
     """
     from bitface.models.extraction import graph_outputs
 
-    check_nobody(selftest_inputs)
+    check_no_real_faces(selftest_inputs)
     folder.mkdir(parents=True, exist_ok=True)
     heads = _write_graph(model.network, folder)
     counts, _, logits = graph_outputs(model.network, selftest_inputs)

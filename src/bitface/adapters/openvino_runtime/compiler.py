@@ -72,7 +72,7 @@ class Compiler:
             ) from error
         found = {operation.get_type_name() for operation in model.get_ops()}
         if not found <= operations or len(model.inputs) != 1 or len(model.outputs) != 1:
-            raise IntegrityError(f"{GRAPH} is not the graph of the network that the spec names; export the model again")
+            raise IntegrityError(f"{GRAPH} is not the graph of the network named in the spec; export the model again")
         return cls(model, borrowed, threads)
 
     def of_shape(self, dtype: type[np.generic], inputs: tuple[int, ...], counts: tuple[int, ...]) -> Compiled:

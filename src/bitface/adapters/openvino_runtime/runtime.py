@@ -57,7 +57,7 @@ class OneBitRuntime:
         files, digest = bundle_spec.read_verified(folder)
         if registered not in (None, digest):
             raise IntegrityError(
-                f"the bundle of {name}/{version} is not the one that the ledger registered; restore it or retrain"
+                f"the bundle of {name}/{version} differs from the one registered in the ledger; restore it or retrain"
             )
         spec = bundle_spec.parse_spec(files[SPEC])
         heads = bundle_spec.parse_arrays(HEADS, files[HEADS], spec)
@@ -143,7 +143,7 @@ class OneBitRuntime:
     def _check(self, selftest: bundle_spec.Arrays) -> None:
         inputs, lengths = selftest[self.reads], selftest["lengths"]
         if not np.array_equal(self.counts(inputs, lengths), selftest["counts"]):
-            raise IntegrityError("the self-test counts other integers than in training; check the OpenVINO version")
+            raise IntegrityError("the self-test gives different counts than in training; check the OpenVINO version")
         error = float(np.abs(self.logits(inputs, lengths) - selftest["logits"]).max())
         if not error <= self._spec.logit_tolerance:
             raise IntegrityError(

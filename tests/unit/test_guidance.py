@@ -13,9 +13,9 @@ from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, Question, State, judged, not_run
 from bitface.gate.decision import decide
 from bitface.ledger.status import ModelStatus
+from bitface.steps.guidance import causes_of, guidance_text, next_steps
 from bitface.steps.model_choice import command_for
 from bitface.steps.summary import exit_code, time_words
-from bitface.steps.what_now import causes_of, next_steps, what_now
 
 ROOT = Path(__file__).resolve().parents[2]
 STATUS = ModelStatus(
@@ -67,11 +67,11 @@ def summary(*cells: Cell, alias: str | None = None, profile: str = "default") ->
 
 
 def test_a_promoted_run_has_no_such_lines() -> None:
-    assert what_now(summary(cell("emotion", 0.80, 0.90))) == ""
+    assert guidance_text(summary(cell("emotion", 0.80, 0.90))) == ""
 
 
 def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -> None:
-    said = what_now(
+    said = guidance_text(
         summary(
             cell("emotion", 0.50, 0.60),
             cell("slice", 0.50, 0.70, 12, "skin_tone:monk_8_10"),
@@ -79,7 +79,7 @@ def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -
             cell("emotion", 0.10, 0.20, required=False),
         )
     )
-    assert "the gate's answer and no crash" in said and "2 required figures do not hold" in said
+    assert "the gate's decision, not an error" in said and "2 required figures do not hold" in said
     assert "emotion/anger" in said and "FAIL: 0.550 (0.500 to 0.600); at least 0.750 is asked, 40 people" in said
     assert "slice/skin_tone:monk_8_10" in said
     assert "train with more people who show anger" in said and "more people of skin tone monk 8 10" in said
@@ -94,23 +94,23 @@ def test_a_held_run_says_how_many_people_would_decide_it_overall_and_of_the_smal
     found = summary(cell("emotion", 0.70, 0.90), cell("slice", 0.60, 0.96, 9, "age_band:18_29"), profile="quick")
     (people, profile, look) = found["next_steps"]
     needed = {one["name"]: one["persons_needed"] for one in found["gate"]["causes"]}
-    assert f"of age band 18 29 there were 9, and about {needed['slice/age_band:18_29']} would decide" in people
-    assert "judge more people than 40" in people and "default profile" in profile and "make ui" in look
-    said = what_now(found)
-    assert "nothing required fails" in said and f"about {needed['emotion/anger']} would decide" in said
+    assert f"age band 18 29 had 9, and about {needed['slice/age_band:18_29']} would decide" in people
+    assert "judge more than 40 people" in people and "default profile" in profile and "make ui" in look
+    said = guidance_text(found)
+    assert "no required cell fails" in said and f"about {needed['emotion/anger']} would decide" in said
 
 
 def test_a_demo_says_that_it_is_no_champion_and_is_used_without_being_named() -> None:
-    said = what_now(summary(cell("emotion", 0.70, 0.90), alias="demo", profile="quick"))
-    assert "Nothing required fails" in said and "not champion" in said and "--purpose demo alone" in said
+    said = guidance_text(summary(cell("emotion", 0.70, 0.90), alias="demo", profile="quick"))
+    assert "No required cell fails" in said and "not the champion" in said and "--purpose demo only" in said
     assert said.splitlines()[-1].strip() == "bitface predict FILE --purpose demo --context research"
 
 
 def test_what_could_not_be_judged_and_a_gate_without_cells_are_said_too() -> None:
     question = Question(name="latency/p50", kind="latency", metric="p50_ms", required=True)
-    said = what_now(summary(not_run(question, "no latency was measured")))
-    assert "1 required figure does not hold" in said and "latency/p50: not judged: no latency was measured" in said
-    assert "no required figure was judged" in what_now(summary())
+    said = guidance_text(summary(not_run(question, "no latency was measured")))
+    assert "1 required cell does not pass" in said and "latency/p50: not judged: no latency was measured" in said
+    assert "no required cell was judged" in guidance_text(summary())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_only_a_quick_run_is_content_with_a_demo(decision: str, alias: str | Non
 
 def test_a_figure_on_its_limit_does_not_ask_for_people() -> None:
     found = summary(cell("emotion", 0.70, 0.80))
-    assert "it lies on the limit" in what_now(found) and State.INSUFFICIENT.value in what_now(found)
+    assert "the value is at the limit" in guidance_text(found) and State.INSUFFICIENT.value in guidance_text(found)
     assert len(found["next_steps"]) == 1
 
 
@@ -161,5 +161,5 @@ def test_make_keeps_the_failure_and_says_that_an_answer_of_the_gate_is_no_crash(
 
 def test_what_a_run_took_is_what_passed_by_the_clock_and_not_the_sum_of_what_ran_side_by_side() -> None:
     said = time_words({"seconds": {"features": 200.0, "train": 174.0}, "took_s": 327.4, "reused": ["version"]})
-    assert said == "327 s; longest, some side by side: features 200 s, train 174 s; reused version"
-    assert time_words({"seconds": {}, "reused": ["everything"]}) == "nothing had to be computed"
+    assert said == "327 s; longest stages (some run in parallel):  features 200 s, train 174 s; reused version"
+    assert time_words({"seconds": {}, "reused": ["everything"]}) == "nothing to compute"

@@ -30,11 +30,11 @@ def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_
     """What a person can do after a run of this profile, a sentence each. `people_judged`: how many people judged its version."""
     steps = [*_mended(causes), *_more_people(causes, people_judged)]
     if profile == "quick" and status.evidence == "synthetic":
-        steps.append("run the default profile, which has more people to train and to judge: `make retrain`")
+        steps.append("run the default profile, which trains and judges on more people: `make retrain`")
     return [*steps, f"see every figure: `bitface gate show {status.run_id}`, or `make ui` and then run {status.run_id}"]
 
 
-def what_now(summary: Mapping[str, Any]) -> str:
+def guidance_text(summary: Mapping[str, Any]) -> str:
     """The last lines of a run that was held or blocked; nothing of any other."""
     gate, status = summary["gate"], summary.get("status")
     if gate["decision"] == "promote" or status is None:
@@ -46,22 +46,22 @@ def what_now(summary: Mapping[str, Any]) -> str:
     width = max((len(one["name"]) for one in shown[:_SHOWN]), default=0)
     lines += [f"  {one['name']:<{width}}  {_figure(one)}" for one in shown[:_SHOWN]]
     lines += [f"  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
-    lines += ["  no required figure was judged"] if not shown else []
+    lines += ["  no required cell was judged"] if not shown else []
     lines += ["", "What to do next", *(f"  - {step}" for step in summary["next_steps"])]
-    return "\n".join([*lines, "", "How to look at it all the same", f"  {summary['use']}"])
+    return "\n".join([*lines, "", "How to try this version anyway", f"  {summary['use']}"])
 
 
 def _meaning(
     summary: Mapping[str, Any], causes: Sequence[Mapping[str, Any]], blocking: Sequence[Mapping[str, Any]]
 ) -> str:
     where = f"bitface/{summary['version']}"
-    done = "This is the gate's answer and no crash: the run is complete, and everything it found is on record."
+    done = "The run completed normally and all results are recorded; this is the gate's decision, not an error."
     if blocking or not causes:
-        return f"{done} {where} does not go live, because {_counted(len(blocking), 'required figure')} not hold."
-    left = f"too few people were judged to say yes or no to {_counted(len(causes), 'required figure', verb='')}"
+        return f"{done} {where} does not go live, because {_counted(len(blocking), 'required cell')} not pass."
+    left = f"too few people were judged to decide {_counted(len(causes), 'required cell', verb='')}"
     if summary["alias"] == "demo":
-        return f"{done} Nothing required fails, and {left}: so {where} is not champion, and is the demo, for --purpose demo alone."
-    return f"{done} {where} does not go live: nothing required fails, and {left}."
+        return f"{done} No required cell fails, but {left}. So {where} is not the champion; it is the demo, for --purpose demo only."
+    return f"{done} {where} does not go live: no required cell fails, but {left}."
 
 
 def _counted(count: int, what: str, verb: str = "do") -> str:
@@ -76,13 +76,13 @@ def _figure(cause: Mapping[str, Any]) -> str:
         return f"{cause['state']}: {cause['reason']}"
     spread = "" if cause["lo"] is None else f" ({cause['lo']:.3f} to {cause['hi']:.3f})"
     people = f", {cause['persons']} people" if cause["persons"] else ""
-    figure = f"{cause['state']}: {cause['value']:.3f}{spread}; {cause['bound']} {cause['limit']:.3f} is asked{people}"
+    figure = f"{cause['state']}: {cause['value']:.3f}{spread}; {cause['bound']} {cause['limit']:.3f} required{people}"
     if cause["state"] != "INSUFFICIENT":
         return figure
     needed = cause["persons_needed"]
     if not cause["persons"]:
         return figure
-    return f"{figure}; about {needed} would decide" if needed else f"{figure}; it lies on the limit"
+    return f"{figure}; about {needed} people would decide" if needed else f"{figure}; the value is at the limit"
 
 
 def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -93,7 +93,7 @@ def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
             by_kind.setdefault(one["kind"], []).append(one)
     steps = [
         KINDS[kind].remedy.format(what=", ".join(dict.fromkeys(_about(one) for one in own)))
-        or f"see what {', '.join(one['name'] for one in own)} asks and why it fails"
+        or f"see what {', '.join(one['name'] for one in own)} requires and why it fails"
         for kind, own in by_kind.items()
     ]
     unseen = [
@@ -115,11 +115,9 @@ def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> lis
         return []
     times = sorted(one["persons_needed"] / one["persons"] for one in open_)
     half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))
-    said = f"judge more people than {people_judged}: about {half} would decide half of the open figures, about {most} nine in ten"
+    said = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
     slices = [one for one in open_ if one["slice"]]
     if not slices:
         return [said]
     least = min(slices, key=lambda one: one["persons"])
-    return [
-        f"{said}; of {_about(least)} there were {least['persons']}, and about {least['persons_needed']} would decide"
-    ]
+    return [f"{said}; {_about(least)} had {least['persons']}, and about {least['persons_needed']} would decide it"]
