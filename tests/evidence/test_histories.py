@@ -474,7 +474,7 @@ class History:
     def entering(self, rows: list[Row], licence: str, given: Terms) -> tuple[dict[str, dict[int, str]], bool]:
         """The dataset after an import, by id, and whether anybody is taken."""
         after, is_taken = copy.deepcopy(self.as_named(self.data)), False
-        if self.returned() or self.unreadable():
+        if self.returned() or self.unreadable() or self.latest:
             return after, is_taken
         terms = self.home.licences.get(licence, Terms())
         person_of = {its: person for person, its in self.home.keys.items()}

@@ -657,11 +657,13 @@ class Ledger:
         def written(is_alone: bool) -> None:
             self._verified = self._state() if is_alone and self._is_known(before) else None
 
-        with writing(self._engine, written) as connection:
-            before, size = self._state(), chain.checkpoint(connection).size
-            yield connection
-            ended = self._to_sign(connection, size)
-        self._left = None
+        try:
+            with writing(self._engine, written) as connection:
+                before, size = self._state(), chain.checkpoint(connection).size
+                yield connection
+                ended, self._left = self._to_sign(connection, size), None
+        finally:
+            self._sign_left()  # where what was to be written is refused
         if self._trust is not None and ended is not None:
             self._trust.ends.sign(ended, self.holds)
         elif self._trust is not None:
