@@ -131,8 +131,9 @@ def unfinished(tools: wiring.Tools, checkpoint: Path | None) -> list[str]:
     if checkpoint is not None:
         keys.learn_suppressed(erased_in(checkpoint, place.home), checkpoint.name)
     begun = [one.erasure_id for one in journals(place.home, tools.now)]
-    back = [one.person for one in returned(keys, tools.ledger, place.home, place.data)]
-    return [*begun, quarantine(back, "erased before", tools)] if back else begun
+    back = {one.person for one in returned(keys, tools.ledger, place.home, place.data)}
+    back |= tools.ledger.forgotten() - being_erased(place.home)
+    return [*begun, quarantine(sorted(back), "erased before", tools)] if back else begun
 
 
 def tonight(tools: wiring.Tools) -> tuple[list[str], int]:

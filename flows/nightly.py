@@ -22,7 +22,7 @@ def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dic
     ahead = tools.params.schedule.expire_days if days is None else days
     with tools.ledger as ledger:
         found = look(ledger, ahead, tools.now())
-        overdue = due(tools.workspace.data, tools.keys, ledger, tools.now())
+        overdue = due(tools.workspace.data, tools.keys, ledger, ledger.moments(tools.now())[-1])
         ledger.sign_end()
     if found["lapsed"]:
         text = "\n".join(found["lapsed"])

@@ -192,11 +192,16 @@ def open_doors() -> tuple[Door, ...]:
 
 def open_ledger(place: Workspace) -> Ledger:
     """The ledger: SQLite in the workspace, or the SQLAlchemy URL in BITFACE_LEDGER_URL; signed ends of its log in home and in
-    BITFACE_CHECKPOINTS.
+    BITFACE_CHECKPOINTS, and the book of the erased, by which a ledger that is older than an erasure is noticed.
     """
     from bitface.ledger.trust import Trust
 
-    trust = Trust(note=place.home / "ledger.verified", key=place.keys / "ledger.key", ends=open_checkpoints(place))
+    trust = Trust(
+        note=place.home / "ledger.verified",
+        key=place.keys / "ledger.key",
+        ends=open_checkpoints(place),
+        erased=open_keys(place).erased_of,
+    )
     return Ledger(os.environ.get("BITFACE_LEDGER_URL") or place.ledger_url, trust=trust)
 
 
@@ -643,7 +648,8 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
     data, params, now = tools.workspace.data, tools.params, tools.now()
     asked = context or params.gate.context
     with tools.ledger as ledger:
-        check_training(purpose, asked, now, ledger.context_approvals())
+        for at in ledger.moments(now):
+            check_training(purpose, asked, at, ledger.context_approvals())
         check_people_here(tools)
         if has_dataset(data):
             members, _ = members_of(data, params, purpose, asked, None, ledger, now)

@@ -31,6 +31,14 @@ ALWAYS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
+class Times:
+    """What the clock says, and the latest time that was ever written down here, or that one: what had ended by then is over."""
+
+    clock: datetime
+    latest: datetime
+
+
+@dataclass(frozen=True)
 class Terms:
     """What somebody, or a licence, allows; of a person also from when, and until when."""
 
@@ -39,15 +47,16 @@ class Terms:
     since: datetime = ALWAYS[0]
     until: datetime = ALWAYS[1]
 
-    def allow(self, purpose: str, context: str, now: datetime) -> bool:
-        return purpose in self.purposes and context in self.contexts and self.since <= now < self.until
+    def allow(self, purpose: str, context: str, times: Times) -> bool:
+        is_now = self.since <= times.clock and times.latest < self.until
+        return purpose in self.purposes and context in self.contexts and is_now
 
 
 @dataclass
 class Said:
     """What one person has said, by purpose: the latest consent, and until when all that was given is closed.
 
-    What was withdrawn stays so whatever the clock says; what ends by time ends by the clock of whoever asks.
+    What was withdrawn stays so whatever the clock says; what ends by time ends by the latest time that was ever written down here.
     """
 
     given: dict[str, Terms] = field(default_factory=dict)
@@ -64,12 +73,12 @@ class Said:
             self.given.pop(purpose, None)
             self.closed[purpose] = max(at, self.closed.get(purpose, at))
 
-    def refusal(self, purpose: str, context: str, now: datetime) -> str:
+    def refusal(self, purpose: str, context: str, times: Times) -> str:
         """Why not, in a word; empty where it is allowed."""
         terms = self.given.get(purpose)
         if terms is None:
             return "withdrawn" if purpose in self.closed else "never allowed"
-        if not terms.since <= now < terms.until:
+        if not (terms.since <= times.clock and times.latest < terms.until):
             return "ended"
         return "" if context in terms.contexts else "never allowed"
 

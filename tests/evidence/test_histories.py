@@ -25,8 +25,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bitface.steps.stages import code_digest
 
+from bitface.adapters.checkpoint_places.folder import FolderPlace
 from bitface.adapters.media_files import encode_frames, read_image
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
@@ -34,6 +34,7 @@ from bitface.consent.policy import LicenceRecord
 from bitface.dataset.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.dataset.shards import read_shard
 from bitface.errors import BitfaceError
 from bitface.flows.erasing import unfinished
@@ -41,16 +42,17 @@ from bitface.flows.wiring import check_people_here
 from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.evidence import GateEvidence
+from bitface.gate.unnamed import unnamed
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import ApprovalRule, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.params import read_params
 from bitface.steps import erase
-from bitface.steps.checkpoints import erased_in, keep_checkpoint, kept_checkpoints
+from bitface.steps.checkpoints import Checkpoints, erased_in
 from bitface.steps.consents import record_file, withdraw
 from bitface.steps.erasure_journal import being_erased
-from bitface.steps.gate import BUNDLE_NAME
+from bitface.steps.gate import BUNDLE_NAME, names_in
 from bitface.steps.intake import Pictures, import_people
 from bitface.steps.intake_decision import Intake
 from bitface.steps.lease import holding
@@ -58,6 +60,7 @@ from bitface.steps.model_choice import choose_model
 from bitface.steps.plan import plan_run
 from bitface.steps.promote import promote, roll_back
 from bitface.steps.release import RELEASE
+from bitface.steps.reuse import code_digest
 from bitface.steps.served import served_folder
 from bitface.steps.version import find_dataset
 from bitface.steps.writing import Stores, writing
@@ -75,6 +78,7 @@ from tests.evidence.history_model import (
     Row,
     Said,
     Terms,
+    Times,
     Version,
 )
 from tests.evidence.worlds import (
@@ -123,8 +127,6 @@ class History:
         """Who withdrew from an older home: told again to the newest one."""
         self.order: list[str] = []
         """Pseudonyms as they came: they are drawn at random, and the same history meets the same people."""
-        self.unsigned = 0
-        """The length of the log that a command was killed at, and not given again: the next one that writes signs its end."""
         self.number = 0
 
     def move_to(self, folder: Path) -> None:
@@ -275,7 +277,9 @@ class History:
         version = self.home.versions[(number - 1) % len(self.home.versions)]
         champion, refused = self.home.champion, self.refusal(version)
         ended = self.run(
-            "promote", lambda stores: promote(version.number, NOBODY, "test", self.place.runs, stores.ledger), kill
+            "promote",
+            lambda stores: promote(version.number, NOBODY, "test", self.place.runs, stores.ledger, stores.keys),
+            kill,
         )
         over = champion is not None and self.refusal(self.version(champion))
         fits = champion in (version.compared, version.number) or (version.compared is None and over)
@@ -331,8 +335,6 @@ class History:
         backup = self.latest if what == "newest" else self.backups[which % len(self.backups)]
         if backup is None:
             return
-        if self.last_closing() > self.newest() and not self.latest:
-            self.resume(None)  # whoever saw a command killed lets it end before anything is put back
         if what in ("home", "all", "newest"):
             self.put_home(backup)
         if what == "keys":
@@ -375,8 +377,7 @@ class History:
         assert self.as_named(self.data) == self.found()
         assert not (self.data.keys() & self.erased.keys()) - self.returned() - self.home.leaving.keys()
         if not self.latest:
-            signed = max(self.newest(), self.unsigned)
-            assert self.last_closing() <= signed, "what closes is under a checkpoint elsewhere"
+            assert self.last_closing() <= self.newest(), "what closes is under a checkpoint elsewhere"
         self.check_no_name()
 
     def use(self, ledger: Ledger, reference: str | None, purpose: str, context: str) -> int:
@@ -449,9 +450,18 @@ class History:
         if person in self.erased:
             return "erased"
         terms = self.home.licences.get(licence)  # an older home may not know that of a newer dataset
-        if terms is None or not terms.allow(purpose, context, self.clock):
+        if terms is None or not terms.allow(purpose, context, self.times()):
             return "licence"
-        return self.home.said.get(person, Said()).refusal(purpose, context, self.clock)
+        return self.home.said.get(person, Said()).refusal(purpose, context, self.times())
+
+    def times(self) -> Times:
+        """A clock that was set back brings nothing back that was over when something was last written down here."""
+        log = self.place.home / "ledger.db"
+        if not log.is_file():
+            return Times(self.clock, self.clock)
+        with closing(sqlite3.connect(log)) as raw:
+            latest = datetime.fromisoformat(raw.execute("select max(at) from log").fetchone()[0])
+        return Times(self.clock, max(self.clock, latest))
 
     def returned(self) -> set[str]:
         """Who was erased, and is here again."""
@@ -464,7 +474,7 @@ class History:
     def entering(self, rows: list[Row], licence: str, given: Terms) -> tuple[dict[str, dict[int, str]], bool]:
         """The dataset after an import, by id, and whether anybody is taken."""
         after, is_taken = copy.deepcopy(self.as_named(self.data)), False
-        if self.returned() or self.unreadable():
+        if self.returned() or self.unreadable() or self.latest:
             return after, is_taken
         terms = self.home.licences.get(licence, Terms())
         person_of = {its: person for person, its in self.home.keys.items()}
@@ -486,7 +496,7 @@ class History:
 
     def allows_anything(self, said: Said, licence: Terms) -> bool:
         return any(
-            licence.allow(purpose, context, self.clock) and not said.refusal(purpose, context, self.clock)
+            licence.allow(purpose, context, self.times()) and not said.refusal(purpose, context, self.times())
             for purpose in PURPOSES
             for context in CONTEXTS
         )
@@ -540,25 +550,25 @@ class History:
             stores = self.opened()
             with stores.ledger, writing(stores, "test", 5):
                 pass
-            self.unsigned = self.last_closing()
             if again:
-                self.unsigned = 0
                 ended = in_a_process_of_its_own(opened, None)
         return ended
 
     def opened(self) -> Stores:
         """The stores as a command of this installation opens them, with checkpoints elsewhere."""
-        home = self.place.home
-        trust = Trust(
-            note=home / "ledger.verified",
-            key=home / "keys" / "ledger.key",
-            kept=partial(kept_checkpoints, home, self.away),
-            sign=lambda ended: keep_checkpoint(ended, home, self.away, self.clock),
+        home, keys = self.place.home, KeyStore(self.place.keys, beside=self.place.data)
+        ends = Checkpoints(
+            home=home,
+            place=FolderPlace(self.away),
+            learn=keys.learn_suppressed,
+            tell=lambda _: None,
+            now=lambda: self.clock,
         )
+        trust = Trust(note=home / "ledger.verified", key=home / "keys" / "ledger.key", ends=ends, erased=keys.erased_of)
         return Stores(
             data=self.place.data,
             home=home,
-            keys=KeyStore(self.place.keys, beside=self.place.data),
+            keys=keys,
             ledger=Ledger(sqlite_url(home / "ledger.db"), clock=lambda: self.clock, trust=trust),
             store=Store(self.place.data),
         )
@@ -643,7 +653,9 @@ class History:
         )
         if (run.folder / RELEASE).is_dir():
             return
-        sha256 = write_bundle(run.folder / BUNDLE_NAME, measured, self.gate.limits, 1, decision, {"run": run.run_id})
+        seal = partial(seal_evidence, keys=stores.keys, renew=False)
+        path, digests = run.folder / BUNDLE_NAME, {"run": run.run_id}
+        sha256 = write_bundle(path, measured, self.gate.limits, 1, decision, digests, seal)
         made = {"bundle_sha256": f"b {run.run_id}", "run_id": run.run_id}
         stores.ledger.record_model(ModelEntry(weights_sha256="w", evidence=run.evidence, purpose=run.purpose, **made))
         stores.ledger.record_decision(
@@ -661,12 +673,10 @@ class History:
         put_back(backup.folder / "home", self.place.home)
         self.home = copy.deepcopy(backup.home)
         if not is_older:
-            told, was_older, self.latest, self.told = self.told, self.latest is not None, None, set()
+            told, self.latest, self.told = self.told, None, set()
             self.learn_leaving({})
             for person in sorted(told & self.home.keys.keys(), key=self.order.index):
                 self.withdraw(sorted(self.home.keys, key=self.order.index).index(person), None)
-            if was_older:
-                self.resume(None)
 
     def kept(self, folder: Path) -> Backup:
         return Backup(folder, copy.deepcopy(self.home), copy.deepcopy(self.data), self.newest())
@@ -770,7 +780,8 @@ def first(tmp_path: Path, evidence, gate_params) -> Iterator[History]:  # noqa: 
     @cache
     def of(compared: int | None) -> tuple[GateEvidence, GateDecision]:
         rival = {} if compared is None else {"champion_version": str(compared), "champion": evidence.one_bit}
-        measured = replace(evidence, **rival)
+        named = replace(evidence, **rival)
+        measured = unnamed(named, names_in("a history", "synthetic", KeyStore(tmp_path / "keys")))
         return measured, evaluate_gate(measured, gate_params, 1)
 
     code_digest()  # once for all the processes of commands

@@ -139,7 +139,9 @@ def test_events_from_the_future_are_told(ledger, keys, tmp_path) -> None:
     assert record_file(file, None, keys, ledger, NOON) == Recorded(events=1, new=1, dated_ahead=1)
     assert "dated ahead" in standing_text(standing_of(keys.enrol("Anna-7"), ledger, NOON))
     assert clock_warning(ledger, NOON) is None
-    assert "9:00:00 ahead of this machine's clock" in str(clock_warning(ledger, NOON - timedelta(hours=9)))
+    assert "the clock of this machine is 9:00:00 behind the log" in str(
+        clock_warning(ledger, NOON - timedelta(hours=9))
+    )
 
 
 def test_as_of_a_time_is_what_the_log_held_then(tmp_path) -> None:

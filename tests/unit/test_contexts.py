@@ -71,6 +71,16 @@ def test_an_approval_opens_its_context_from_its_begin_to_its_end_and_no_other(de
     assert desk.ledger.verify_chain().intact
 
 
+def test_a_clock_that_is_set_back_revives_no_approval(desk) -> None:
+    desk.approve(begins="2026-06-01T12:00:00Z", ends="2026-06-02T12:00:00Z")
+    desk.ledger.check_any_use("infer", "workplace")
+    desk.now = NOON + 2 * DAY
+    add_key("Eva", "engineer", desk.path.with_name("eva.pem"), desk.ledger, desk.compliance)
+    desk.now = NOON
+    with pytest.raises(RefusedError, match="2 days, 0:00:00 behind the log"):
+        desk.ledger.check_any_use("infer", "workplace")
+
+
 def test_a_revoked_approval_is_over_at_once_and_stays_on_record(desk) -> None:
     approval, _ = desk.approve()
     desk.now = NOON + DAY

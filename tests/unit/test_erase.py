@@ -396,6 +396,16 @@ def test_a_ledger_that_was_restored_with_its_keys_is_told_by_the_book_beside_the
     assert beside.is_file() and not [one for one in IDS if one in beside.read_text()]
 
 
+@pytest.mark.parametrize("book", ["with the keys", "beside the dataset"])
+def test_of_some_people_the_book_knows_those_who_were_erased(house, book: str) -> None:
+    house.erase("anna")
+    lost = house.place.keys / "erased.json" if book != "with the keys" else next(house.place.root.glob("data.erased-*"))
+    lost.unlink()
+    store = KeyStore(house.place.keys, beside=house.place.data)
+    assert store.erased_of(house.people.values()) == {house.people["anna"]}
+    assert store.erased_of(["s000000000000001"]) == store.erased_of([]) == frozenset()
+
+
 def test_a_book_of_the_erased_that_was_edited_is_refused(house) -> None:
     house.erase("anna")
     book = house.place.keys / "erased.json"

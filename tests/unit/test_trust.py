@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from bitface.adapters.checkpoint_places.folder import FolderPlace
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
-from bitface.errors import IntegrityError
+from bitface.errors import IntegrityError, RefusedError
 from bitface.ledger import chain, tables
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
@@ -203,10 +203,8 @@ def test_a_home_that_was_put_back_does_not_overtake_the_newer_one_by_what_it_rec
         ledger.check_intact()
 
 
-@pytest.mark.parametrize("place", ["both", "elsewhere"])
-def test_what_closed_before_a_kill_is_signed_by_the_next_write(home, tmp_path_factory, place: str) -> None:
-    """Recorded, and killed before its end of the log was signed, at home or elsewhere: whoever says it again writes nothing new."""
-    away = tmp_path_factory.mktemp("away")
+def withdrawn_and_killed(home: Path, away: Path, place: str) -> None:
+    """Recorded, and killed before its end of the log was signed: at home too, or elsewhere alone."""
 
     def dies(_: Checkpoints, ended: Checkpoint, __: object) -> None:
         if place == "elsewhere":
@@ -215,10 +213,80 @@ def test_what_closed_before_a_kill_is_signed_by_the_next_write(home, tmp_path_fa
 
     with trusted(home, away) as ledger:
         ledger.record_consents([withdrawal(PEOPLE[1])])
-    with pytest.MonkeyPatch.context() as patch, trusted(home, away) as killed:
+    killed = trusted(home, away)  # not closed: whoever is killed notes nothing
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoints, "sign", dies)
         with pytest.raises(KeyboardInterrupt):
             killed.record_consents([withdrawal(PEOPLE[0])])
+
+
+def newest(away: Path) -> int:
+    return max(int(path.stem) for path in away.iterdir())
+
+
+def asked_of(ledger: Ledger, door: str) -> None:
+    """A decision, whatever it comes to."""
+    with suppress(RefusedError):
+        {
+            "intact": ledger.check_intact,
+            "use": lambda: ledger.check_use(ledger.champion(), "demo", "research"),
+            "any use": lambda: ledger.check_any_use("infer", "workplace"),
+            "lawful": lambda: ledger.is_lawful(ledger.champion()),
+            "promotion": lambda: ledger.promote(1, expected_previous=1, decision_sha256="d1", actor="test"),
+        }[door]()
+
+
+@pytest.mark.parametrize("place", ["both", "elsewhere"])
+@pytest.mark.parametrize("door", ["intact", "use", "any use", "lawful", "promotion"])
+def test_what_closed_before_a_kill_is_signed_by_the_next_command_that_decides(
+    home, tmp_path_factory, place: str, door: str
+) -> None:
+    """Also where that one refuses; and where it is killed before it has signed, by the one after it."""
+    away = tmp_path_factory.mktemp("away")
+    withdrawn_and_killed(home, away, place)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("sign", "compared"):
+            patch.setattr(Checkpoints, name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with suppress(KeyboardInterrupt):
+            asked_of(trusted(home, away), door)
+    with trusted(home, away) as ledger:
+        size = ledger.checkpoint().size
+        assert newest(away) < size
+        asked_of(ledger, door)
+        assert ledger.checkpoint().size == size
+    assert newest(away) == size and (home / FOLDER / f"{size:08d}.json").is_file()
+
+
+def test_an_older_home_signs_nothing_when_it_is_asked(home, tmp_path_factory) -> None:
+    away, backup = tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("backup") / "home"
+    withdrawn_and_killed(home, away, "both")
+    shutil.copytree(home, backup)
+    with trusted(home, away) as ledger:
+        ledger.record_consents([withdrawal(PEOPLE[2])])
+    known = {path.name: path.read_bytes() for path in away.iterdir()}
+    own = {path.name for path in (backup / FOLDER).iterdir()}
+    with trusted(backup, away) as older, pytest.raises(IntegrityError, match="was cut"):
+        older.check_intact()
+    assert {path.name: path.read_bytes() for path in away.iterdir()} == known
+    assert {path.name for path in (backup / FOLDER).iterdir()} == own
+
+
+def test_a_ledger_of_before_is_given_the_index_by_which_its_latest_time_is_found(home) -> None:
+    edit(home, "drop index log_by_at")
+    edit(home, "update ledger_schema set version = 7")
+    with trusted(home) as ledger:
+        assert ledger.latest_entry_at() == NOON
+        ledger.check_intact()
+    with closing(sqlite3.connect(home / "ledger.db")) as raw:
+        (plan,) = raw.execute("explain query plan select max(at) from log")
+    assert "log_by_at" in plan[3]
+
+
+@pytest.mark.parametrize("place", ["both", "elsewhere"])
+def test_what_closed_before_a_kill_is_signed_by_the_next_write(home, tmp_path_factory, place: str) -> None:
+    """Whoever says it again writes nothing new."""
+    away = tmp_path_factory.mktemp("away")
+    withdrawn_and_killed(home, away, place)
     with trusted(home, away) as ledger:
         size = ledger.checkpoint().size
         assert max(int(path.stem) for path in away.iterdir()) < size

@@ -22,7 +22,9 @@ from bitface.errors import RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.trust import Trust
 from bitface.steps.admit import Members
+from bitface.steps.checkpoints import Checkpoints
 from bitface.steps.comparable import comparable
 from bitface.steps.contents import sample_of
 from bitface.steps.gate import Rival
@@ -210,6 +212,110 @@ def test_a_licence_alone_serves_a_benchmark_until_its_person_speaks(site: Site) 
 def test_the_licence_of_synthetic_people_is_not_for_anybody_to_record(site: Site) -> None:
     site.ledger.record_consents((), (), [licence(id="synthetic", purposes=("train",))])
     assert "infer" in site.ledger.licences()["synthetic"].purposes
+
+
+def after(days: int) -> datetime:
+    return START + timedelta(days=days)
+
+
+def doors(site: Site, model: ModelEntry) -> dict[str, Callable[[], object]]:
+    """Every way to a version, of which none may let through what another one refuses."""
+    to, alias = model.version, site.ledger.champion()
+    before = alias.version if alias else None
+    decided = {"expected_previous": before, "actor": "test"}
+    (decision,) = site.ledger.decisions(model.bundle_sha256)
+    return {
+        "use": lambda: site.ledger.check_use(model, "infer", "research"),
+        "comparison": lambda: site.ledger.check_judged(model),
+        "lawful": lambda: site.ledger.check_lawful(model),
+        "promotion": lambda: site.ledger.promote(to, decision_sha256=decision.decision_sha256, **decided),
+        "rollback": lambda: site.ledger.promote(to, decision_sha256=None, kind="rollback", **decided),
+    }
+
+
+def refused_everywhere(site: Site, model: ModelEntry, words: str) -> None:
+    for name, door in doors(site, model).items():
+        with pytest.raises(RefusedError) as refused:
+            door()
+        said = str(refused.value)
+        assert words in said and "\n" not in said, (name, said)
+        assert not [person for person in PEOPLE if person in said]
+    assert not site.ledger.is_lawful(model)
+    status = site.ledger.status(model)
+    assert not status.is_lawful and status.purposes == () and "not live" in status.line
+
+
+@pytest.mark.parametrize("ended", ["valid_to", "delete_by"])
+@pytest.mark.parametrize("written", ["a consent", "a withdrawal of somebody else", "a run", "a licence"])
+def test_a_clock_that_is_set_back_re_admits_nobody(site: Site, begin, ended: str, written: str) -> None:
+    """Whatever was written down when the consent was over: the log has seen that time."""
+    model = site.model_of([given(PEOPLE[0]), given(PEOPLE[1], **{ended: after(30)})])
+    site.ledger.promote(model.version, expected_previous=None, decision_sha256="decision d0", actor="test")
+    site.clock.now = after(31)
+    {
+        "a consent": lambda: site.ledger.record_consents([given(PEOPLE[2], recorded_at=after(31))]),
+        "a withdrawal of somebody else": lambda: site.ledger.record_consents([withdrawn(PEOPLE[3])]),
+        "a run": lambda: begin(site.ledger, "another", "d0"),
+        "a licence": lambda: site.ledger.record_consents((), (), [licence(id="l2")]),
+    }[written]()
+    for days in (31, 29, 0, -400):
+        site.clock.now = after(days)
+        refused_everywhere(site, model, "expired" if ended == "valid_to" else "retention period has ended")
+    site.clock.now = after(29)
+    behind = "the clock of this machine is 2 days, 0:00:00 behind the log"
+    assert behind in site.refusal(model) and site.refusal(model).endswith("set the clock where it is this one")
+    assert site.ledger.standing(model, after(29)).people == 1
+    assert site.ledger.refusing_judgement("d0") == {PEOPLE[1]}
+    again = given(PEOPLE[1], event_id="again", event_time=after(29), valid_from=after(29), recorded_at=after(29))
+    site.ledger.record_consents([again])
+    assert site.refusal(model) == "", "a new consent, which ends later"
+
+
+def test_a_log_that_a_fast_clock_wrote_begins_nothing_early(site: Site) -> None:
+    model = site.model_of([given(PEOPLE[0]), given(PEOPLE[1], valid_from=after(30))])
+    site.clock.now = after(60)
+    site.ledger.record_consents((), (), [licence(id="l2")])
+    site.clock.now = after(1)
+    assert "not yet valid" in site.refusal(model)
+    site.clock.now = after(30)
+    assert site.refusal(model) == ""
+
+
+def test_clocks_that_are_seconds_apart_are_not_told(site: Site) -> None:
+    model = site.model_of([given(PEOPLE[0], valid_to=after(30))])
+    site.clock.now = after(30)
+    site.ledger.record_consents((), (), [licence(id="l2")])
+    site.clock.now = after(30) - timedelta(minutes=1)
+    assert "expired" in site.refusal(model) and "clock" not in site.refusal(model)
+
+
+@pytest.fixture
+def restored(tmp_path: Path, begin) -> Iterator[tuple[Site, set[str]]]:
+    """A site whose ledger is older than what is known beside it of the erased: those in the set."""
+    gone: set[str] = set()
+    ends = Checkpoints(home=tmp_path, place=None, learn=lambda *_: 0, tell=print, now=lambda: START)
+    trust = Trust(tmp_path / "note", tmp_path / "key", ends, erased=lambda people: frozenset(gone.intersection(people)))
+    clock = Clock()
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=clock, trust=trust) as ledger:
+        ledger.record_notice(packaged_notice("london-1"))
+        ledger.record_consents((), (), [licence()])
+        yield Site(ledger=ledger, clock=clock, begin=begin), gone
+
+
+def test_whom_the_book_of_the_erased_knows_is_used_through_no_door(restored) -> None:
+    site, gone = restored
+    model, other = site.model_of([given(one) for one in PEOPLE[:2]]), site.model_of([given(PEOPLE[2])])
+    for one in (model, other):
+        door = doors(site, one)
+        door["promotion"]()
+        assert [name for name in ("use", "comparison", "lawful") if door[name]() is not None] == []
+    gone.add(PEOPLE[1])
+    refused_everywhere(site, model, "run `bitface erase --resume`")
+    assert site.ledger.status(model).retired and site.ledger.forgotten() == {PEOPLE[1]}
+    assert site.refusal(other) == "" and site.ledger.is_lawful(other)
+    site.ledger.record_erasure("e1", [PEOPLE[1]], "f" * 64)
+    assert "run `bitface retrain`" in site.refusal(model) and "--resume" not in site.refusal(model)
+    assert site.ledger.forgotten() == frozenset()
 
 
 EVENTS = st.lists(

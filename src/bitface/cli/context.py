@@ -64,5 +64,5 @@ def list_contexts(as_json: AsJson = False) -> None:
 
     tools = open_tools()
     with tools.ledger as ledger:
-        rows = context_rows(ledger, tools.now())
+        rows = context_rows(ledger, ledger.moments(tools.now())[-1])
     emit(rows, contexts_text(rows), as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit
+from bitface.cli.output import AsJson, emit, warn
 
 
 def retention(
@@ -26,6 +26,7 @@ def retention(
     All others wait for --enforce.
     """
     from bitface.flows.wiring import open_tools, ready_for_flow
+    from bitface.steps.consents import clock_warning
     from bitface.steps.retention import REASON, due, retention_document, retention_text
 
     overrides = tuple(set_ or ())
@@ -33,9 +34,14 @@ def retention(
     with tools.ledger as ledger:
         if enforce:
             ledger.check_intact()
-        found = due(tools.workspace.data, tools.keys, ledger, tools.now())
+        # Whose time is over by the log alone is not used, and listed; nobody is erased before this machine's clock says so too.
+        at = tools.now() if enforce else ledger.moments(tools.now())[-1]
+        found = due(tools.workspace.data, tools.keys, ledger, at)
+        behind = clock_warning(ledger, tools.now())
+    if behind is not None:
+        warn(behind)
     if not enforce or not found:
-        emit(retention_document(found, tools.now()), retention_text(found, tools.now()), as_json)
+        emit(retention_document(found, at), retention_text(found, at), as_json)
         return
     from bitface.flows.erase import erase_here
     from bitface.steps.erase import erase_text, summary_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,6 +75,12 @@ def admit(
     if not deciding:
         return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(own))
     answers = [_judge(event, Use(purpose=purpose, context=context, kind=kind), at, known_notices) for event in deciding]
+    return next((answer for answer in answers if not answer.admitted), answers[-1])
+
+
+def at_each(moments: Iterable[datetime], asked: Callable[[datetime], Admission]) -> Admission:
+    """What holds at each of some moments: the first refusal, else the last admission."""
+    answers = [asked(at) for at in moments]
     return next((answer for answer in answers if not answer.admitted), answers[-1])
 
 

@@ -240,6 +240,12 @@ class KeyStore:
         secret = self._index_secret()
         return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret)), tuple(leaving)))
 
+    def erased_of(self, people: Iterable[str]) -> frozenset[str]:
+        """Of some people those whom the book of the erased knows; synthetic ones stand in none. Raises what `suppression` raises."""
+        real = [person for person in people if not is_synthetic(person)]
+        book = self.suppression() if real else Suppression(b"")
+        return frozenset(filter(book.holds_person, real))
+
     def learn_suppressed(self, document: Any, name: str) -> int:
         """Takes over the book that a kept checkpoint holds; how many people were new. Raises IntegrityError where it was edited."""
         if not self._has_master():

@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -46,13 +47,26 @@ class Suppression:
     def __init__(self, secret: bytes, people: Iterable[Suppressed] = ()) -> None:
         self._secret = secret
         self.people = tuple(people)
-        self._pictures = {token for one in self.people for token in one.pictures}
-        self._folded = {token for one in self.people for token in one.folded_ids}
-        self._persons = {one.person for one in self.people}
-        self._bands: dict[tuple[int, str], list[int]] = {}
+
+    @cached_property
+    def _pictures(self) -> frozenset[str]:
+        return frozenset(token for one in self.people for token in one.pictures)
+
+    @cached_property
+    def _folded(self) -> frozenset[str]:
+        return frozenset(token for one in self.people for token in one.folded_ids)
+
+    @cached_property
+    def _persons(self) -> frozenset[str]:
+        return frozenset(one.person for one in self.people)
+
+    @cached_property
+    def _bands(self) -> dict[tuple[int, str], list[int]]:
+        found: dict[tuple[int, str], list[int]] = {}
         for number, look in enumerate(look for one in self.people for look in one.looks):
             for band in range(BANDS):
-                self._bands.setdefault((band, look[_BAND_DIGITS * band :][:_BAND_DIGITS]), []).append(number)
+                found.setdefault((band, look[_BAND_DIGITS * band :][:_BAND_DIGITS]), []).append(number)
+        return found
 
     def token(self, kind: Kind, value: str) -> str:
         """What stands for a value of a kind."""

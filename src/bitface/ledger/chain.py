@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Table, func, insert, select
 
-from bitface.consent.events import canonical_json, utc_text
+from bitface.consent.events import canonical_json, utc_text, utc_time
 from bitface.ledger import tables
 from bitface.ledger.entries import ChainProblem, ChainReport, Checkpoint
 
@@ -48,6 +48,12 @@ def checkpoint(connection: Connection) -> Checkpoint:
         return Checkpoint(size=0, head_sha256=GENESIS)
     gaps = connection.execute(select(func.count()).select_from(tables.gaps)).scalar_one()
     return Checkpoint(size=last.seq, head_sha256=last.sha256, gaps=gaps)
+
+
+def latest_at(connection: Connection) -> datetime | None:
+    """The latest time that any entry is stamped with, None where there is none: entries are stamped by clocks, of which one may go back."""
+    latest = connection.execute(select(func.max(tables.log.c.at))).scalar_one_or_none()
+    return None if latest is None else utc_time(latest)
 
 
 def kinds_after(connection: Connection, seq: int) -> set[str]:

@@ -181,9 +181,11 @@ def _create_or_check(engine: Engine) -> None:
 
 
 def _bring_up_to_date(engine: Engine) -> None:
-    """Every later version only added tables, so what is there stays as it is."""
+    """Every later version only added tables and indexes, so what is there stays as it is."""
     with _write_begun(engine) as connection:
         tables.metadata.create_all(connection)
+        for index in (one for table in tables.metadata.sorted_tables for one in table.indexes):
+            index.create(connection, checkfirst=True)
         connection.execute(update(tables.schema).values(version=tables.SCHEMA_VERSION))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, Self
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, Table, and_, func, select
 
 from bitface.consent.admission import Use
-from bitface.consent.events import ConsentEvent, utc_text, utc_time
+from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval, LicenceRecord
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger import (
     approvals,
     chain,
@@ -68,10 +68,12 @@ from bitface.ledger.rows import (
     values_of,
 )
 from bitface.ledger.status import ModelStatus
-from bitface.ledger.trust import FileState, Trust, state_of
+from bitface.ledger.trust import Erased, FileState, Trust, nobody_erased, state_of
 
 _SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion", "gap"})
 """After entries of these kinds, which open or close something, the end of the log is signed."""
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""Clocks that are closer than this are as good as one."""
 _RESTORE: Final = "restore it from a backup"
 GO_ON: Final = "restore the newer one; if that is lost for good, `bitface audit log --continue-from latest --why WHY` continues without it"
 
@@ -97,6 +99,7 @@ class Ledger:
         self._file = file_of(url)
         self._verified: FileState | None = None
         self._holds_ends = False
+        self._left: Checkpoint | None = None
         self._opened: Engine | None = None
         self._empty: Engine | None = None
 
@@ -221,8 +224,14 @@ class Ledger:
     def latest_entry_at(self) -> datetime | None:
         """The latest time that any entry of the log is stamped with, None where there is none."""
         with reading(self._to_read) as connection:
-            latest = connection.execute(select(func.max(tables.log.c.at))).scalar_one_or_none()
-        return None if latest is None else utc_time(latest)
+            return chain.latest_at(connection)
+
+    def moments(self, at: datetime) -> tuple[datetime, ...]:
+        """The moments at which a consent or an approval must hold to hold at `at`: that one and, where the log knows a later time, that one
+        too, the last. So a clock that is set back brings nothing back that had ended, and one that was fast begins nothing early.
+        """
+        with reading(self._to_read) as connection:
+            return _moments(connection, at)
 
     def recorded_consents(self, event_ids: Collection[str]) -> dict[str, ConsentEvent]:
         """Those of the named consent events that are on record."""
@@ -376,47 +385,54 @@ class Ledger:
     def status(self, model: ModelEntry) -> ModelStatus:
         """How a registered version stands now: the gate's word, its alias, and what it may be used for."""
         with reading(self._to_read) as connection:
-            return status.status_of(connection, model, self._clock())
+            back, moments = use.returned(connection, model, self._erased), _moments(connection, self._clock())
+            found = status.status_of(connection, model, moments[-1], is_back=back > 0)
+        return replace(found, at=moments[0].isoformat(timespec="seconds"))
 
     def check_use(self, model: ModelEntry, purpose: str, context: str) -> None:
         """Lets a version be used now. Raises what `use.check_use` raises."""
-        with self._trusting() as connection:
-            use.check_use(connection, model, purpose, context, self._clock())
+        with self._asking() as (connection, moments):
+            for at in moments:
+                use.check_use(connection, model, purpose, context, at, self._erased)
 
     def check_any_use(self, purpose: str, context: str) -> None:
         """Lets some version be used now. Raises what `use.check_any` raises."""
-        with self._trusting() as connection:
-            use.check_any(connection, purpose, context, self._clock())
+        with self._asking() as (connection, moments):
+            for at in moments:
+                use.check_any(connection, purpose, context, at)
 
     def check_picture(self, person: str, licence_id: str | None, asked: Use) -> None:
         """Lets a picture of somebody be used now. Raises what `use.check_picture` raises."""
-        with self._trusting() as connection:
-            use.check_picture(connection, person, licence_id, asked, self._clock())
+        with self._asking() as (connection, moments):
+            for at in moments:
+                use.check_picture(connection, person, licence_id, asked, at)
 
     def check_lawful(self, model: ModelEntry) -> None:
         """Raises what `use.check_lawful` raises."""
-        with self._trusting() as connection:
-            use.check_lawful(connection, model, self._clock())
+        with self._asking() as (connection, moments):
+            for at in moments:
+                use.check_lawful(connection, model, at, self._erased)
 
     def check_judged(self, model: ModelEntry) -> None:
         """Raises what `use.check_judged` raises."""
-        with self._trusting() as connection:
-            use.check_judged(connection, model, self._clock())
+        with self._asking() as (connection, moments):
+            for at in moments:
+                use.check_judged(connection, model, at, self._erased)
 
     def refusing_judgement(self, dataset_version: str) -> frozenset[str]:
         """Who is in a dataset version and does not allow now that it is judged."""
-        with self._trusting() as connection:
-            return use.refusing_judgement(connection, dataset_version, self._clock())
+        with self._asking() as (connection, moments):
+            return frozenset().union(*(use.refusing_judgement(connection, dataset_version, at) for at in moments))
 
     def is_lawful(self, model: ModelEntry) -> bool:
         """Whether anything may be done with a version at all."""
-        with self._trusting() as connection:
-            return use.is_lawful(connection, model, self._clock())
+        with self._asking() as (connection, moments):
+            return all(use.is_lawful(connection, model, at, self._erased) for at in moments)
 
     def standing(self, model: ModelEntry, at: datetime) -> Refusals | None:
-        """Who in a version does not allow at `at` any more what it was made for; None: everybody does."""
+        """Who in a version does not allow any more what it was made for, at `at` or by the latest time in the log; None: all do."""
         with reading(self._to_read) as connection:
-            return crowd_of(connection, model).standing(at)
+            return crowd_of(connection, model).standing(_moments(connection, at)[-1])
 
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
         """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""
@@ -464,6 +480,11 @@ class Ledger:
         """The runs that made this very bundle, latest first."""
         with reading(self._to_read) as connection:
             return questions.runs_of(connection, model)
+
+    def forgotten(self) -> frozenset[str]:
+        """Who is in a dataset version on record and was erased, by what is known beside this ledger, which knows nothing of it."""
+        with reading(self._to_read) as connection:
+            return self._erased(questions.people_not_erased(connection))
 
     def erased_in(self, model: ModelEntry) -> int:
         """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
@@ -566,6 +587,7 @@ class Ledger:
         kept = self.kept_ends()
         with self._appending() as connection:
             self._check(connection, self._state(), kept)
+            self._check_people(connection, to_version, name)
             return promotion.move_alias(connection, move, self._clock())
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
@@ -590,6 +612,29 @@ class Ledger:
             return chain.verify(connection, kept)
 
     @contextmanager
+    def _asking(self) -> Iterator[tuple[Connection, tuple[datetime, ...]]]:
+        """Such a transaction, and the moments that a use is asked of."""
+        with self._trusting() as connection:
+            moments = _moments(connection, self._clock())
+            with _explained_by(*moments):
+                yield connection, moments
+
+    def _check_people(self, connection: Connection, version: int, name: str) -> None:
+        """Raises RefusedError where the people in a version do not let an alias point to it."""
+        own = (tables.models.c.name == name) & (tables.models.c.version == version)
+        row = connection.execute(select(tables.models).where(own)).mappings().first()
+        if row is None:
+            return
+        model, moments = ModelEntry(**values_of(row, ModelEntry)), _moments(connection, self._clock())
+        with _explained_by(*moments):
+            for at in moments:
+                use.check_standing(connection, model, at, self._erased)
+
+    @property
+    def _erased(self) -> Erased:
+        return self._trust.erased if self._trust is not None else nobody_erased
+
+    @contextmanager
     def _trusting(self) -> Iterator[Connection]:
         """A transaction that reads one state of a ledger that is as it was written."""
         kept = self._ends_to_compare()  # before anything is locked: the other place may take its time
@@ -600,6 +645,7 @@ class Ledger:
                 self._check(connection, before, kept)
                 yield connection
         finally:
+            self._sign_left()
             self._tell_compared()
 
     @contextmanager
@@ -611,10 +657,13 @@ class Ledger:
         def written(is_alone: bool) -> None:
             self._verified = self._state() if is_alone and self._is_known(before) else None
 
-        with writing(self._engine, written) as connection:
-            before, size = self._state(), chain.checkpoint(connection).size
-            yield connection
-            ended = self._to_sign(connection, size)
+        try:
+            with writing(self._engine, written) as connection:
+                before, size = self._state(), chain.checkpoint(connection).size
+                yield connection
+                ended, self._left = self._to_sign(connection, size), None
+        finally:
+            self._sign_left()  # where what was to be written is refused
         if self._trust is not None and ended is not None:
             self._trust.ends.sign(ended, self.holds)
         elif self._trust is not None:
@@ -648,10 +697,21 @@ class Ledger:
         for checkpoint in kept or ():
             _refuse(chain.against(connection, checkpoint), GO_ON)
         self._holds_ends = kept is not None
-        if not is_known and now is not None and now == before == self._state():
+        if is_known:
+            return
+        # Of an end that is not signed yet nothing is noted: killed once more, the next command finds it again.
+        self._left = self._to_sign(connection, 0)
+        if now is not None and now == before == self._state():
             self._verified = now
-            if self._trust is not None:
+            if self._trust is not None and self._left is None:
                 self._trust.note(now)
+
+    def _sign_left(self) -> None:
+        """Signs and exports an end of the log that a command was killed before it had signed; only where the log holds the signed ends."""
+        left, self._left = self._left, None
+        if self._trust is not None and left is not None:
+            with suppress(OSError):  # a home that cannot be written now is signed by whoever can
+                self._trust.ends.sign(left, self.holds)
 
     def _tell_compared(self) -> None:
         """Outside of transactions: what could not be exported before may be exported now, and take its time."""
@@ -682,6 +742,34 @@ class Ledger:
 
     def _row(self, table: Table, condition: ColumnElement[bool]) -> RowMapping | None:
         return next(iter(self._rows(select(table).where(condition))), None)
+
+
+def _moments(connection: Connection, at: datetime) -> tuple[datetime, ...]:
+    latest = chain.latest_at(connection)
+    return (at,) if latest is None or latest <= at else (at, latest)
+
+
+@contextmanager
+def _explained_by(*moments: datetime) -> Iterator[None]:
+    """Adds to a refusal that the log is ahead of the clock, where it is."""
+    try:
+        yield
+    except RefusedError as error:
+        behind = clock_behind(moments[0], moments[-1])
+        if not behind:
+            raise
+        raise RefusedError(f"{error}; {behind}") from error
+
+
+def clock_behind(clock: datetime, latest: datetime | None) -> str:
+    """Says that a clock is behind the latest time in the log by more than a minute, and what that means; empty where it is not."""
+    if latest is None or latest - clock <= CLOCKS_APART:
+        return ""
+    behind = timedelta(seconds=round((latest - clock).total_seconds()))
+    return (
+        f"the clock of this machine is {behind} behind the log: one of the two is or was wrong. What had ended by the log's time counts as "
+        "over until a consent that ends later; set the clock where it is this one"
+    )
 
 
 def _refuse(problems: Sequence[ChainProblem], remedy: str) -> None:

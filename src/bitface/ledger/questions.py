@@ -125,6 +125,14 @@ def erased_in(connection: Connection, dataset_version: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def people_not_erased(connection: Connection, dataset_version: str | None = None) -> tuple[str, ...]:
+    """Who is in a dataset version, or in any, and of whom no erasure is on record."""
+    members = tables.dataset_members
+    query = select(members.c.person).distinct().where(members.c.person.not_in(select(tables.erasures.c.person)))
+    own = query if dataset_version is None else query.where(members.c.dataset_version == dataset_version)
+    return tuple(connection.execute(own).scalars())
+
+
 def whereabouts(connection: Connection, person: str) -> Whereabouts:
     """Dataset versions, runs, models, times as an alias, and files with a pseudonym in them."""
     holdings = _holdings(connection, person)

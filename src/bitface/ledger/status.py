@@ -149,11 +149,11 @@ class ModelStatus:
         }
 
 
-def status_of(connection: Connection, model: ModelEntry, at: datetime) -> ModelStatus:
-    """How a registered version stands at `at`."""
+def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_back: bool = False) -> ModelStatus:
+    """How a registered version stands at `at`; `is_back`: somebody in it was erased, and the log is older than that."""
     alias, was_champion = _alias(connection, model), _was_champion(connection, model)
     latest = questions.latest_decision(connection, model)
-    retired = questions.erased_people(connection, model) > 0
+    retired = is_back or questions.erased_people(connection, model) > 0
     passed = (
         model.purpose == "train"
         and latest is not None

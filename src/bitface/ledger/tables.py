@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 """2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders, policies and endorsements,
-7 gaps; an older ledger is given what it lacks."""
+7 gaps, 8 an index of the times in the log; an older ledger is given what it lacks."""
 metadata: Final = MetaData()
 
 
@@ -31,6 +31,7 @@ log = Table(
     _text("payload"),
     _text("previous_sha256"),
     _text("sha256"),
+    Index("log_by_at", "at"),  # every use asks for the latest
 )
 
 notices = Table(

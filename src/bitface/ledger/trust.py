@@ -11,7 +11,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,12 +85,23 @@ class SignedEnds(Protocol):
         """Exports what was signed here and is not there yet, as after a kill."""
 
 
-class Trust:
-    """What this installation knows of its ledger beside the ledger: the note of the last verification, and signed ends of the log."""
+Erased = Callable[[Iterable[str]], frozenset[str]]
+"""Of some people, those who were erased by what is known beside the ledger."""
 
-    def __init__(self, note: Path, key: Path, ends: SignedEnds) -> None:
+
+def nobody_erased(_: Iterable[str]) -> frozenset[str]:
+    """Where nothing is kept beside a ledger."""
+    return frozenset()
+
+
+class Trust:
+    """What this installation knows of its ledger beside the ledger: the note of the last verification, signed ends of the log, and who was
+    erased, whatever an older ledger says.
+    """
+
+    def __init__(self, note: Path, key: Path, ends: SignedEnds, erased: Erased = nobody_erased) -> None:
         """Only remembers the places."""
-        self._note, self._key, self.ends = note, key, ends
+        self._note, self._key, self.ends, self.erased = note, key, ends, erased
 
     def noted(self) -> FileState | None:
         """The state in which the ledger was verified last; None where there is no note that holds."""

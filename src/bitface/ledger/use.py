@@ -18,6 +18,7 @@ from bitface.ledger.entries import ModelEntry
 from bitface.ledger.licences import licences_on_record
 from bitface.ledger.rows import consents_of, notice_ids_of
 from bitface.ledger.status import status_of
+from bitface.ledger.trust import Erased
 
 
 def check_any(connection: Connection, purpose: str, context: str, at: datetime) -> None:
@@ -25,15 +26,17 @@ def check_any(connection: Connection, purpose: str, context: str, at: datetime) 
     check_asked(purpose, context, at, in_force(connection))
 
 
-def check_use(connection: Connection, model: ModelEntry, purpose: str, context: str, at: datetime) -> None:
-    """Lets a version speak, or says why it must not.
+def check_use(
+    connection: Connection, model: ModelEntry, purpose: str, context: str, at: datetime, erased: Erased
+) -> None:
+    """Lets a version speak, or says why it must not; `erased` are those of some people who were, by what is known beside the log.
 
     Raises:
         RefusedError: policy refuses purpose or context; somebody who was in it has been erased; its evidence does not carry the use,
             or the gate did not pass it; or somebody who is in it does not allow this, or no longer what it was made for.
     """
     check_any(connection, purpose, context, at)
-    check_lawful(connection, model, at)
+    check_lawful(connection, model, at, erased)
     check_prediction(purpose, context, model.evidence, at, in_force(connection))
     status_of(connection, model, at).check(purpose)
     refused = crowd_of(connection, model).refusals(purpose, context, at)
@@ -65,9 +68,10 @@ def check_picture(connection: Connection, person: str, licence_id: str | None, a
         )
 
 
-def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> None:
+def check_lawful(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> None:
     """Raises RefusedError for a version that nothing may be done with any more, not even comparing another one with it: somebody who was
-    in it has been erased, or allows no longer what it was made for; or it is from before a gap in the log.
+    in it has been erased, by the log or by what is known beside it, or allows no longer what it was made for; or it is from before a gap in
+    the log.
     """
     if gaps.is_before(connection, model):
         raise RefusedError(f"version {model.version} cannot be used: {gaps.AGAIN}")
@@ -77,17 +81,30 @@ def check_lawful(connection: Connection, model: ModelEntry, at: datetime) -> Non
             f"version {model.version} was trained on people who have been erased ({gone}) and can no longer be used; run "
             "`bitface retrain`"
         )
+    check_standing(connection, model, at, erased)
+
+
+def check_standing(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> None:
+    """Raises RefusedError where somebody in a version was erased by what is known beside the log, which is then older than that erasure;
+    or allows no longer what it was made for.
+    """
+    gone = returned(connection, model, erased)
+    if gone:
+        raise RefusedError(
+            f"version {model.version} was made with people who have been erased ({gone}), and this ledger does not know it: something "
+            "older than the erasure was restored; run `bitface erase --resume`, then `bitface retrain`"
+        )
     crowd_of(connection, model).check_standing(at)
 
 
-def check_judged(connection: Connection, model: ModelEntry, at: datetime) -> None:
+def check_judged(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> None:
     """Lets a version be judged or compared with another one, in the context that it was made for, or says why it must not be.
 
     Raises:
         RefusedError: what `check_lawful` refuses; or somebody who is in it does not allow `evaluate` (of one that was made for a benchmark:
             `benchmark`).
     """
-    check_lawful(connection, model, at)
+    check_lawful(connection, model, at, erased)
     refused = crowd_of(connection, model).judgement(at)
     if refused is not None:
         raise RefusedError(
@@ -101,10 +118,16 @@ def refusing_judgement(connection: Connection, dataset_version: str, at: datetim
     return Crowd(connection, dataset_version).refusing_judgement(at)
 
 
-def is_lawful(connection: Connection, model: ModelEntry, at: datetime) -> bool:
+def is_lawful(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> bool:
     """Whether `check_lawful` passes it."""
     try:
-        check_lawful(connection, model, at)
+        check_lawful(connection, model, at, erased)
     except RefusedError:
         return False
     return True
+
+
+def returned(connection: Connection, model: ModelEntry, erased: Erased) -> int:
+    """How many people in a version were erased by what is known beside the log, of whom the log knows nothing."""
+    run = questions.run_of(connection, model)
+    return 0 if run is None else len(erased(questions.people_not_erased(connection, run.dataset_version)))

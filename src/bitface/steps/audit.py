@@ -88,7 +88,8 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
     """A version with its run, decisions, times as an alias, and how many of its people consent no longer admits."""
     dataset = ledger.dataset(run.dataset_version)
     people = {one.person for one in ledger.members(run.dataset_version) if one.consent_event_id is not None}
-    answers = admit_people(ledger.consents(), people, run.purpose, run.context, at, ledger.notice_ids())
+    now = ledger.moments(at)[-1]
+    answers = admit_people(ledger.consents(), people, run.purpose, run.context, now, ledger.notice_ids())
     gone = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
         _model(model, ledger),

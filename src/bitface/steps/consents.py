@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import admit, at_each
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.keys import KeyStore
@@ -17,14 +18,12 @@ from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym, is_synthetic
-from bitface.ledger.ledger import Ledger
+from bitface.ledger.ledger import CLOCKS_APART, Ledger, clock_behind
 from bitface.steps.brought_consents import new_notices
 from bitface.steps.expire import lapsed_models
 from bitface.steps.sources import read_notices
 
 REASON_MAX = 200
-CLOCKS_APART: Final = timedelta(minutes=5)
-"""Machines that keep time at all are closer than this to each other; Kerberos draws the line at the same place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +90,7 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
 
 def clock_warning(ledger: Ledger, at: datetime) -> str | None:
     """Says that the log holds an entry of a time that this machine's clock has not reached, None where it holds none."""
-    latest = ledger.latest_entry_at()
-    if latest is None or latest - at < CLOCKS_APART:
-        return None
-    ahead = timedelta(seconds=round((latest - at).total_seconds()))
-    return (
-        f"the log has an entry dated {ahead} ahead of this machine's clock: one of the two clocks is or was wrong. "
-        "Withdrawals take effect anyway; correct the clock, since consents also expire by time"
-    )
+    return clock_behind(at, ledger.latest_entry_at()) or None
 
 
 def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdrawn:
@@ -133,9 +125,11 @@ def check_reason(reason: str) -> None:
 
 def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
     """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
-    events, notices = ledger.consents(person), ledger.notice_ids()
+    events, notices, moments = ledger.consents(person), ledger.notice_ids(), ledger.moments(at)
     answers = {
-        f"{purpose} in {context}": admit(events, person, purpose, context, at, notices)
+        f"{purpose} in {context}": at_each(
+            moments, partial(admit, events, person, purpose, context, known_notices=notices)
+        )
         for purpose in PURPOSES
         for context in CONTEXTS
     }

@@ -18,7 +18,7 @@ from bitface.dataset.index import INDEX_NAME
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.errors import BitfaceError
-from bitface.ledger.ledger import GO_ON, Ledger, utc_now
+from bitface.ledger.ledger import GO_ON, Ledger, clock_behind, utc_now
 from bitface.params import read_params
 from bitface.ports import DatasetStore, Door
 from bitface.steps.checkpoints import VARIABLE, Checkpoints
@@ -76,6 +76,7 @@ def diagnose(
         ("dataset", lambda: [_dataset(place.data, store)]),
         ("keys", lambda: [_keys(place.keys, keys)]),
         ("ledger", lambda: [_ledger(ledger)]),
+        ("clock", lambda: _clock(ledger)),
         ("checkpoints", lambda: [_checkpoints(checkpoints, ledger)] if checkpoints else []),
         ("erasures", lambda: [_erasures(place.home)]),
         ("ports", lambda: [_door(door) for door in doors()] or [_NO_DOORS]),
@@ -221,6 +222,12 @@ def _ledger(ledger: Ledger) -> Finding:
             what="ledger", state="fail", found=found, remedy="restore it from its backup and compare checkpoints"
         )
     return Finding(what="ledger", state="ok", found=f"{report.checkpoint.size} entries, chain intact")
+
+
+def _clock(ledger: Ledger) -> Iterator[Finding]:
+    found, _, remedy = clock_behind(utc_now(), ledger.latest_entry_at()).rpartition("; ")
+    if found:
+        yield Finding(what="clock", state="warn", found=found, remedy=remedy)
 
 
 def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:

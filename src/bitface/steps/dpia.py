@@ -21,7 +21,7 @@ _AHEAD_DAYS: Final = 90
 
 def assessment(ledger: Ledger, at: datetime) -> str:
     """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It names nobody."""
-    events, notices = ledger.consents(), ledger.notice_ids()
+    events, notices, now = ledger.consents(), ledger.notice_ids(), ledger.moments(at)[-1]
     people = sorted({event.subject for event in events})
     by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
     for event in events:
@@ -31,7 +31,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
         for person, own in by_person.items()
         for purpose in PURPOSES
         for context in CONTEXTS
-        if admit(own, person, purpose, context, at, notices).admitted
+        if admit(own, person, purpose, context, now, notices).admitted
     )
     live = [(alias, entry) for alias in ALIASES if (entry := ledger.champion(alias)) is not None]
     gone = {one.person for one in ledger.erasures()}

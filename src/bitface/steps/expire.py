@@ -52,7 +52,8 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
 
     A consent ends at its valid_to, its delete-by, or where a state's law ends it, whichever is first; `because` says which.
     """
-    ending = consents_ending(ledger.consents(), at, at + timedelta(days=days))
+    now = ledger.moments(at)[-1]
+    ending = consents_ending(ledger.consents(), now, now + timedelta(days=days))
     members = {alias: _members(entry, ledger) for alias in ALIASES if (entry := ledger.champion(alias))}
     rows = []
     for event in ending:

@@ -142,8 +142,8 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
     """How many of the run's samples consent still admits; samples admitted by licence alone stay admitted."""
     own = {person for person, answer in run.members.admissions.items() if answer.event_id is not None}
     events, notices = ledger.consents(), ledger.notice_ids()
-    answers = admit_people(events, own, run.purpose, run.context, at, notices)
-    gone = {person for person, answer in answers.items() if not answer.admitted}
+    answers = [admit_people(events, own, run.purpose, run.context, now, notices) for now in ledger.moments(at)]
+    gone = {person for one in answers for person, answer in one.items() if not answer.admitted}
     members = len(run.members.samples)
     return ConsentEvidence(
         members=members, admitted=members - sum(sample.person in gone for sample in run.members.samples)

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bitface.consent.admission import admit, in_log_order
+from bitface.consent.admission import admit, at_each, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
@@ -106,13 +107,14 @@ def decide(
     records = {subject: record_from(_rows(own), pseudonyms[subject], known[subject]) for subject, own in people.items()}
     content = content_of(samples.values(), stores.data, stores.keys)
     offered = intake.consents(pseudonyms, {one.person: one.age_band for one in records.values()})
+    moments = stores.ledger.moments(at)
     taken: list[Taken] = []
     for subject, own in people.items():
         on_record = stores.ledger.consents(pseudonyms[subject])
         known_ids = {event.event_id for event in on_record}
         new = in_log_order(event for event in offered if event.event_id not in known_ids)
         refusals = {
-            kind: intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], kind, intake, at)
+            kind: intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], kind, intake, moments)
             for kind in {picture.kind for picture in own}
         }
         refused += [
@@ -174,13 +176,15 @@ def _rows(pictures: Iterable[Picture]) -> list[ImportRow]:
     return [row for picture in pictures for row in picture.rows]
 
 
-def _refusal(events: Sequence[ConsentEvent], person: str, kind: Kind, intake: Intake, at: datetime) -> str | None:
+def _refusal(
+    events: Sequence[ConsentEvent], person: str, kind: Kind, intake: Intake, moments: Sequence[datetime]
+) -> str | None:
     """Why nothing at all may be done with this person's pictures of a kind, or None."""
     reasons: Counter[str] = Counter()
     for purpose in PURPOSES:
         for context in CONTEXTS:
-            consent = admit(events, person, purpose, context, at, intake.known_notices, kind=kind)
-            answer = under_licence(intake.licence, consent, purpose, context)
+            own = partial(admit, events, person, purpose, context, known_notices=intake.known_notices, kind=kind)
+            answer = under_licence(intake.licence, at_each(moments, own), purpose, context)
             if answer.admitted:
                 return None
             if purpose in intake.licence.purposes and context in intake.licence.contexts:

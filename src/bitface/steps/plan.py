@@ -132,11 +132,15 @@ def members_of(
         InputError, IntegrityError: the dataset cannot be read.
     """
     ledger.check_intact()
-    check_training(purpose, context, at, ledger.context_approvals())
+    moments = ledger.moments(at)
+    for now in moments:
+        check_training(purpose, context, now, ledger.context_approvals())
     samples = read_index(data)
     _learn_published_consents({sample.person for sample in samples}, ledger)
-    events = ledger.consents()
-    admitted, refused = admit_members(samples, events, ledger.licences(), ledger.notice_ids(), purpose, context, at)
+    events, licences, notices = ledger.consents(), ledger.licences(), ledger.notice_ids()
+    judged = [admit_members(samples, events, licences, notices, purpose, context, now) for now in moments]
+    refused = {one.sample_id: one for _, own in judged for one in own}.values()
+    admitted = {name: answer for name, answer in judged[0][0].items() if name in judged[-1][0]}
     claimed = [sample.sample_id for sample in samples if sample.person in undrawn and sample.sample_id in admitted]
     drawn = {name: answer for name, answer in admitted.items() if name not in set(claimed)}
     left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]
