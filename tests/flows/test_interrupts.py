@@ -25,7 +25,7 @@ TINY = (
     "synthetic.gate_people=4",
     "counterfactual.people=2",
     "synthetic.frames_per_clip=3",
-    "synthetic.image_px=96",
+    "synthetic.image_px=144",
 )
 PATIENCE_S = 120  # of a busy machine; on a quiet one a command ends within 5 s
 
