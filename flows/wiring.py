@@ -180,7 +180,8 @@ def open_keys(place: Workspace) -> KeyStore:
 
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     log = DecryptionLog(place.home / DECRYPTIONS, place.keys / HEAD, user_name(), purpose, utc_now)
-    return KeyStore(place.keys, partial(given_master_keys, os.environ), log.opened, beside=place.data)
+    given = cache(partial(given_master_keys, os.environ))  # a command that prints it may take its time
+    return KeyStore(place.keys, given, log.opened, beside=place.data)
 
 
 def open_doors() -> tuple[Door, ...]:

@@ -406,6 +406,18 @@ def test_of_some_people_the_book_knows_those_who_were_erased(house, book: str) -
     assert store.erased_of(["s000000000000001"]) == store.erased_of([]) == frozenset()
 
 
+def test_a_book_that_cannot_be_asked_is_no_answer(house) -> None:
+    """The master key is kept elsewhere, and was not given."""
+    store, master = KeyStore(house.place.keys, beside=house.place.data), house.place.keys / "master.key"
+    kept = master.rename(house.place.root / "elsewhere")
+    assert store.erased_of(house.people.values()) == frozenset(), "nobody was ever erased"
+    kept.rename(master)
+    house.erase("anna")
+    master.unlink()
+    with pytest.raises(IntegrityError, match="the master key is not here; set BITFACE_MASTER_KEY"):
+        store.erased_of(house.people.values())
+
+
 def test_a_book_of_the_erased_that_was_edited_is_refused(house) -> None:
     house.erase("anna")
     book = house.place.keys / "erased.json"

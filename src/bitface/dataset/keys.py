@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from glob import escape
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -241,10 +242,20 @@ class KeyStore:
         return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret)), tuple(leaving)))
 
     def erased_of(self, people: Iterable[str]) -> frozenset[str]:
-        """Of some people those whom the book of the erased knows; synthetic ones stand in none. Raises what `suppression` raises."""
+        """Of some people those whom the book of the erased knows; synthetic ones stand in none.
+
+        Raises:
+            IntegrityError: there is a book that was edited, or that cannot be asked, since its key is not here.
+        """
         real = [person for person in people if not is_synthetic(person)]
-        book = self.suppression() if real else Suppression(b"")
-        return frozenset(filter(book.holds_person, real))
+        if not real or not self._is_anybody_erased():
+            return frozenset()
+        if not self._has_master():
+            raise IntegrityError(
+                "whether somebody in it was erased cannot be asked: the master key is not here; set BITFACE_MASTER_KEY or "
+                "BITFACE_MASTER_KEY_COMMAND, or restore keys/master.key"
+            )
+        return frozenset(filter(self.suppression().holds_person, real))
 
     def learn_suppressed(self, document: Any, name: str) -> int:
         """Takes over the book that a kept checkpoint holds; how many people were new. Raises IntegrityError where it was edited."""
@@ -424,6 +435,11 @@ class KeyStore:
         if self._read.get(path, (None,))[0] != state:
             self._read[path] = (state, read_book(path, secret))
         return self._read[path][1]
+
+    def _is_anybody_erased(self) -> bool:
+        """Whether there is a book at all, with the keys or beside the dataset: it is seen without the key."""
+        copies = self._beside.parent.glob(f"{escape(self._beside.name)}.erased-*.json") if self._beside else ()
+        return (self._folder / BOOK).is_file() or any(copies)
 
     def _books(self, secret: bytes) -> tuple[Path, ...]:
         own = self._folder / BOOK
