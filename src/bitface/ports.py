@@ -305,7 +305,7 @@ class TrackedVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedReport:
-    """A measurement that is no retrain, such as a study or a benchmark, with what a reviewer reads of it.
+    """A measurement other than a retrain, such as a study or a benchmark, with what a reviewer reads of it.
 
     `report_id` is ours: the same id again replaces nothing and adds no second run. `headline` are the few facts, in reading
     order; `figures` are picture files, `reports` files by the name that they shall have.
@@ -361,7 +361,7 @@ class Tracking(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TracedRun:
-    """What catalogues are told of a retrain: no person, one digest for all consents."""
+    """What lineage catalogues receive about a retrain: no person, one digest for all consents."""
 
     run_id: str
     dataset_version: str

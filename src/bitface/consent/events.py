@@ -1,4 +1,4 @@
-"""One consent event as it is stored and hashed, so that nobody can say later that something else was agreed."""
+"""One consent event as it is stored and hashed, so that nobody can later claim that something else was agreed."""
 
 from __future__ import annotations
 

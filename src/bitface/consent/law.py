@@ -1,4 +1,4 @@
-"""What the law adds to somebody's word: which bases carry a face at all, which kinds of data they must name, and where a state ends it.
+"""What the law adds to a person's consent: which bases carry a face at all, which kinds of data they must name, and where a state ends it.
 
 An engineering reading, not legal advice. Both tables are data: a row more is a rule more.
 """
@@ -95,7 +95,7 @@ STATE_LAWS: Final = (
         source="C.R.S. 6-1-1314(2)(a), HB 24-1130: 24 months",
     ),
 )
-"""Read against the statutes' text. What stands there and is no figure of ours:
+"""Read against the statutes' text. What the statutes say and this table does not cover:
 
 - Illinois: what is kept must go when the initial purpose has been satisfied, or three years after the last interaction, whichever is first.
 - Texas: within a reasonable time, the first anniversary at the latest. Since 2026-01-01 503.001(e)(2) leaves out what is held to train

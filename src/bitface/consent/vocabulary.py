@@ -1,4 +1,4 @@
-"""The closed words of consent, so that a purpose nobody thought about is refused instead of slipping through."""
+"""The closed words of consent, so that an unforeseen purpose is refused instead of slipping through."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What an import may say: nothing that contradicts itself, and of what is on record only what it changes on purpose.
 
-A fact that a manifest leaves empty stays as it is known; the word `unknown` takes it back; another value is a correction, and is told.
+A fact that a manifest leaves empty stays as it is known; the word `unknown` takes it back; another value is a correction and is reported.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class KeyStore:
         Args:
             folder: of the keys.
             given: the master key where it is kept elsewhere, 32 bytes, and while it is rotated the next one; none: in `folder`.
-            on_open: is told the pseudonym when a real person's key is opened, or of which run the evidence is, the first time by this
+            on_open: receives the pseudonym when a real person's key is opened, or of which run the evidence is, the first time by this
                 store, and what the log of openings is authenticated by.
             beside: the dataset folder beside which a copy of the book of erased people is kept; None: there is no copy.
         """

@@ -1,4 +1,4 @@
-"""What stays of people who were erased: keyed digests by which they are known again, and nobody can tell who they were.
+"""What remains of erased people: keyed digests that recognise them without revealing who they were.
 
 The book of them lies with the keys, and a copy beside the dataset: whoever restores one of the two from a backup meets the other one.
 Digests are HMAC-SHA-256 under the installation's index key, cut to 128 bits; the book is authenticated by the same key.
@@ -37,7 +37,7 @@ class Suppressed:
     folded_ids: tuple[str, ...]
     pictures: tuple[str, ...]
     looks: tuple[str, ...] = ()
-    """Of each look a token of 4 digits per band, `____` for one that tells nothing."""
+    """Of each look a token of 4 digits per band, `____` for one without information."""
 
 
 class Suppression:
@@ -60,7 +60,7 @@ class Suppression:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:_TOKEN_DIGITS]
 
     def tokens(self, kind: Kind, values: Iterable[str]) -> tuple[str, ...]:
-        """The same of several values, in an order that tells nothing."""
+        """The same of several values, in an order that reveals nothing."""
         return tuple(sorted({self.token(kind, value) for value in values}))
 
     def of_id(self, subject_id: str) -> Suppressed | None:

@@ -178,7 +178,7 @@ def refined(
         attribute: maps of the samples of these numbers, int64 (n,), at this many steps.
         samples: how many there are.
         steps: of the first try, for all.
-        steps_max: never more; a gap that is still too wide then stays, and is told. Nothing is tried again with a
+        steps_max: never more; a gap that is still too wide then stays and is reported. Nothing is tried again with a
             straight-through gradient, which no number of steps makes additive.
         gap: share of a sample's differences that may stay unexplained.
     """

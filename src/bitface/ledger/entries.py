@@ -1,4 +1,4 @@
-"""What the ledger is told and what it answers, as frozen values: no row, session or vendor type leaves it."""
+"""The ledger's inputs and outputs, as frozen values: no row, session or vendor type leaves it."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Ledger:
     """A ledger behind an SQLAlchemy URL; opened at first use, closed by `close()` or at the end of a `with` block.
 
     `clock` says when things are written down. Every `record_...` returns whether it wrote anything: telling the ledger
-    the same thing again is no error and leaves no trace, telling it something else under the same key is an
+    the same thing again is allowed and has no effect, telling it something else under the same key is an
     IntegrityError.
     """
 
@@ -436,7 +436,7 @@ class Ledger:
     def record_erasure(self, erasure_id: str, people: Iterable[str], proof_sha256: str) -> bool:
         """Records that people were erased, under the digest of the proof; a demo that they were in is none any more.
 
-        Telling it again is no error.
+        Recording it again is allowed.
         """
         rows = [
             {"erasure_id": erasure_id, "person": person, "proof_sha256": proof_sha256} for person in sorted(set(people))
@@ -569,7 +569,7 @@ class Ledger:
             return promotion.move_alias(connection, move, self._clock())
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
-        """The version that an alias (champion, unless told) points to, if any."""
+        """The version that an alias (champion by default) points to, if any."""
         with reading(self._to_read) as connection:
             version = promotion.current_version(connection, name, alias)
         return None if version is None else self.model(version, name)

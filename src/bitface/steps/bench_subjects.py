@@ -38,7 +38,7 @@ class Faces:
 
 
 def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> Iterator[Subject]:
-    """Pairs of the parameters' sizes with random weights whose BatchNorms have seen pictures of nobody."""
+    """Pairs of the parameters' sizes with random weights whose BatchNorms have seen random pictures."""
     wide = training.face_net.model_copy(update={"channels": params.channels, "pruned": None})
     reference = pair_of(
         training.model_copy(update={"architecture": "face_net", "variant": "T-EMO", "face_net": wide}), seed

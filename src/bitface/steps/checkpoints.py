@@ -76,7 +76,7 @@ class Checkpoints:
     def kept(self) -> Sequence[Checkpoint]:
         """The latest that this installation signed, of those in its home and of those elsewhere.
 
-        What is no checkpoint of this installation is passed over: whoever can write there cannot make one, and cannot hide one by adding.
+        Other files are skipped: whoever can write there cannot make one, and cannot hide one by adding.
         Of one that came from elsewhere, who was erased is known from now on: that can only close.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Whom an erasure means: whoever left anything here, under whichever id; and who is here again though they were erased."""
+"""Finds the people an erasure refers to, under any of their ids, and erased people who have reappeared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a page of explained faces: words, bars that add up, a mesh of nobody, and what a reader must not believe."""
+"""Makes a page of explained faces: text, bars that add up, a generic mesh, and caveats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run that was held or blocked means, why, what to do next, and how to look at the version all the same: its last lines."""
+"""The last lines of a held or blocked run: what it means, why, what to do next, and how to try the version anyway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDIES: Final = {
     "window": "train with people like those recently predicted: the training people differ from them",
     "champion": "no action is needed: the candidate is worse than the champion, which stays live",
 }
-"""What mends a cell that failed, by its kind."""
+"""The remedy for a failed cell, by its kind."""
 
 
 def causes_of(decision: GateDecision) -> list[dict[str, Any]]:

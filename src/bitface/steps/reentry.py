@@ -1,4 +1,4 @@
-"""Who may be somebody that was erased, under the same id or another one: asked before a picture is judged or anything is written."""
+"""Finds possible returns of erased people, under the same id or another, before a picture is judged or anything is written."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from bitface.steps.erasure_journal import being_erased, remains_of_leaving
 
 LEAVING: Final = "is being erased; finish that with `bitface erase --resume`"
 ALIKE: Final = (
-    "this id and another person's differ in case, in - or _, or in O and 0 or l and 1 alone; write one person's id in one way, or say "
-    "with --reviewed that these are two people"
+    "this id differs from another person's only in case, - or _, O and 0, or l and 1; use one spelling per person, or pass "
+    "--reviewed if these are two people"
 )
 SEEN: Final = (
-    "a picture of this person is one of somebody who was erased; look whether it is the same person, and say with --reviewed if it is "
-    "another one"
+    "a picture of this person is also of a person who was erased; check whether they are the same person, and pass --reviewed if they "
+    "are not"
 )
 LOOKS_ALIKE: Final = (
-    "a picture of this person looks like one of somebody who was erased, stored anew or trimmed; look whether it is the same person, and "
-    "say with --reviewed if it is another one"
+    "a picture of this person looks like a re-saved or cropped picture of a person who was erased; check whether they are the same "
+    "person, and pass --reviewed if they are not"
 )
 
 

@@ -69,7 +69,7 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
 
 
 def traced(run: Run) -> TracedRun:
-    """A run as other catalogues are told of it."""
+    """A run as lineage catalogues see it."""
     return TracedRun(
         run_id=run.run_id,
         dataset_version=dataset_entry_version(run),

@@ -26,7 +26,7 @@ REASON: Final = "its retention period has ended"
 class Due:
     """Somebody whose data must go: why, since when (None: it never might be here), and of how many samples they are.
 
-    `promised`: when it was to be gone by what the person was told or a state's law; `withdrawn`: since when nothing is allowed any more.
+    `promised`: the deletion date promised to the person or set by state law; `withdrawn`: since when nothing is allowed any more.
     """
 
     person: str
@@ -115,7 +115,7 @@ def night_text(night: Mapping[str, Any], overdue: int) -> str:
     unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
     lines += [f"{unfinished} erasures did not finish: run `bitface erase --resume`"] if unfinished else []
     lines += ["some of their data remain: see `bitface audit erasure`"] if night.get("left_of_them") else []
-    lines += [f"nobody was erased: {night['why']}"] if overdue and not night["enforced"] else []
+    lines += [f"no one was erased: {night['why']}"] if overdue and not night["enforced"] else []
     lines += [f"the data of {overdue} people are due for erasure: see `bitface retention`"] if overdue else []
     return "\n".join(lines)
 
@@ -134,7 +134,7 @@ def _due(
     at: datetime,
 ) -> Due | None:
     if not events:
-        why = "there is neither consent nor a licence that replaces it"
+        why = "no consent is on record, nor a licence that replaces it"
         return None if is_licensed else Due(person=person, why=why, since=None, samples=samples)
     if _is_usable(person, events, notices, at):
         return None

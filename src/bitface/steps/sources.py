@@ -127,7 +127,7 @@ def read_notices(folder: Path) -> tuple[Notice, ...]:
     that of the same words as UTF-8 with plain line ends: git and editors rewrite those on the way from one machine to another.
 
     Raises:
-        InputError: one of them is no text that can be read, is over 1 MiB, a link, or lies behind one; the message names it.
+        InputError: one of them is not readable text, is over 1 MiB, a link, or lies behind one; the message names it.
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [path for path in entries if path.suffix.lower() in (".md", ".txt") and not path.name.startswith(".")]

@@ -89,7 +89,7 @@ class Entry:
         return not self.asked.gone.people and not self.record.samples
 
     def known(self, rows: Sequence[ImportRow], context: str) -> list[ImportRow]:
-        """The rows of people who may be judged, by their ids; more than one spelling of an id is no matter here."""
+        """The rows of people who may be judged, by their ids; different spellings of an id do not matter here."""
         subjects = {row.subject_id for row in rows}
         gone = {*self.asked.refused(subjects), *(one for one in subjects if self._refuses(one, context))}
         return [row for row in rows if row.subject_id not in gone]

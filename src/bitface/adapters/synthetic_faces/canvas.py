@@ -1,4 +1,4 @@
-"""Unrolls the template of a head into a texture, the same for everybody, where a skin can be painted."""
+"""Unrolls the template of a head into a texture, the same for all people, where skin can be painted."""
 
 from __future__ import annotations
 
