@@ -62,19 +62,19 @@ class Landmarker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """A port of this machine that is open, and the ways in which somebody who has no business there is let in."""
+    """A port of this machine that is open, and the ways in which a person who has no business there is let in."""
 
     tool: str
     port: int
     process: int | None
-    """None: somebody else started it."""
+    """None: someone else started it."""
     open_to: tuple[str, ...] | None
     """None: nobody answered in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptForOthers:
-    """Versions that hold somebody who left, and stay in a store because another dataset needs them."""
+    """Versions that hold a person who left, and stay in a store because another dataset needs them."""
 
     store: str
     dataset: str

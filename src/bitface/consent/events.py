@@ -175,7 +175,7 @@ class RejectedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedEvents:
-    """The events of a JSONL text, without what opens anything for somebody who has an unreadable line, and the lines at fault."""
+    """The events of a JSONL text, without what opens anything for a person who has an unreadable line, and the lines at fault."""
 
     events: tuple[ConsentEvent, ...]
     lines: tuple[int, ...]

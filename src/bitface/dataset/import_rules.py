@@ -107,7 +107,7 @@ def record_from(rows: Sequence[ImportRow], person: str, known: SubjectRecord | N
 def corrections_of_person(
     rows: Sequence[ImportRow], known: SubjectRecord | None, after: SubjectRecord
 ) -> tuple[Correction, ...]:
-    """The rows that change a fact of somebody who is on record."""
+    """The rows that change a fact of a person who is on record."""
     if known is None:
         return ()
     return tuple(

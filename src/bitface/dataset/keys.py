@@ -131,7 +131,7 @@ class KeyStore:
 
         Raises:
             RefusedError: a subject was erased, or the master key is the published demo key.
-            InputError: somebody else enrolled a subject meanwhile.
+            InputError: someone else enrolled a subject meanwhile.
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
@@ -169,7 +169,7 @@ class KeyStore:
         return gone.erasure_id if gone else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
 
     def pseudonyms(self) -> tuple[str, ...]:
-        """Everybody whose key is here."""
+        """Everyone whose key is here."""
         return tuple(sorted(path.stem for path in (self._folder / "people").glob("*.json")))
 
     def pseudonyms_of(self, subject: str) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ class KeyStore:
         return is_here
 
     def suppression(self, leaving: Iterable[Suppressed] = ()) -> Suppression:
-        """Everybody who was erased here, by the book with the keys and by its copy beside the dataset, and who is `leaving`.
+        """Everyone who was erased here, by the book with the keys and by its copy beside the dataset, and who is `leaving`.
 
         Raises:
             IntegrityError: one of the two was edited.
@@ -297,7 +297,7 @@ class KeyStore:
         synthetic people, who may be drawn again, a key that was destroyed is followed by a new one.
 
         Raises:
-            RefusedError: the evidence of this run was destroyed, because somebody in it was erased.
+            RefusedError: the evidence of this run was destroyed, because a person in it was erased.
             IntegrityError: the wrapped key does not open with this master key.
         """
         path = self._evidence(run_id)
@@ -325,7 +325,7 @@ class KeyStore:
         return key
 
     def note_handed_out(self, run_id: str) -> None:
-        """Notes in the log of openings that the evidence of a run is given to somebody in the clear."""
+        """Notes in the log of openings that the evidence of a run is given to a person in the clear."""
         self._on_open(evidence_handed_out(run_id), self.access_key())
 
     def sealed_runs(self) -> frozenset[str]:
@@ -429,7 +429,7 @@ class KeyStore:
         return tuple(path for path in entries if path.read_text(encoding="utf-8") == person)
 
     def _sealed_ids(self) -> dict[str, str]:
-        """Pseudonym -> the owner's id, of everybody whose entry opens."""
+        """Pseudonym -> the owner's id, of everyone whose entry opens."""
         people = self.pseudonyms() if self._has_master() else ()
         seal = self._seal() if people else None
         found = {person: self._sealed_id(person, seal) for person in people}

@@ -41,7 +41,7 @@ class Suppressed:
 
 
 class Suppression:
-    """Everybody who was erased, and the key by which a question becomes a token."""
+    """Everyone who was erased, and the key by which a question becomes a token."""
 
     def __init__(self, secret: bytes, people: Iterable[Suppressed] = ()) -> None:
         self._secret = secret
@@ -69,15 +69,15 @@ class Suppression:
         return next((one for one in reversed(self.people) if token in one.ids), None)
 
     def holds_folded(self, folded: str) -> bool:
-        """Whether somebody went under an id that folds to this."""
+        """Whether a person went under an id that folds to this."""
         return bool(self._folded) and self.token("folded id", folded) in self._folded
 
     def holds_person(self, person: str) -> bool:
-        """Whether a pseudonym was somebody's who went."""
+        """Whether a pseudonym was a person's who went."""
         return bool(self._persons) and self.token("person", person) in self._persons
 
     def holds_picture(self, sha256: str) -> bool:
-        """Whether a picture, by the digest of its stored bytes, was somebody's who went."""
+        """Whether a picture, by the digest of its stored bytes, was a person's who went."""
         return bool(self._pictures) and self.token("picture", sha256) in self._pictures
 
     def look(self, look: bytes) -> str:
@@ -88,7 +88,7 @@ class Suppression:
         )
 
     def holds_alike(self, looks: Iterable[bytes]) -> bool:
-        """Whether one of these looks (`faces.looks.looks_asked`) is like one of a picture of somebody who went."""
+        """Whether one of these looks (`faces.looks.looks_asked`) is like one of a picture of a person who went."""
         return bool(self._bands) and any(map(self._is_alike, looks))
 
     def _is_alike(self, look: bytes) -> bool:
@@ -108,7 +108,7 @@ def copy_beside(data: Path, secret: bytes) -> Path:
 
 
 def joined(*books: Sequence[Suppressed]) -> tuple[Suppressed, ...]:
-    """Everybody of several books, once an erasure, in the order of the first."""
+    """Everyone of several books, once an erasure, in the order of the first."""
     return tuple(dict.fromkeys(one for book in books for one in book))
 
 

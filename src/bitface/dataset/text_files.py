@@ -73,7 +73,7 @@ class Table:
 
 
 def read_text_file(path: Path, most_bytes: int = MOST_BYTES, below: Path | None = None) -> TextFile:
-    """Reads a text that somebody brings, a plain file; `below` as `plain_files.opened` takes it.
+    """Reads a text that a person brings, a plain file; `below` as `plain_files.opened` takes it.
 
     Raises:
         InputError: it cannot be read, is a link or not a plain file, is too large, is not text in the encoding that it states, or holds

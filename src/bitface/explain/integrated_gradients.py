@@ -12,7 +12,7 @@ change D of f at a region's turn is spread over that region r:
 
 A mean over orders of such paths is complete whatever g is, and its sums over regions estimate their Shapley values: over all
 orders they are these values. What a net of pixels rests on is counted to the landmark nearest to each pixel: sums stay what
-they are, and no map shows anybody's face.
+they are, and no map shows anyone's face.
 """
 
 from __future__ import annotations

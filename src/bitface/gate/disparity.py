@@ -62,7 +62,7 @@ def disparity_cells(evidence: GateEvidence, params: GateParams, seed: int) -> It
     """Each required slice against all others, then the widest gap within each required attribute, then two-way intersections.
 
     A slice FAILs where the by-person permutation test, Holm-adjusted over all slices, says worse (p < alpha) and the gap
-    itself is beyond `disparity_max`. PASS: the gap is within it, and its interval within `disparity_open_max`, also if everybody
+    itself is beyond `disparity_max`. PASS: the gap is within it, and its interval within `disparity_open_max`, also if everyone
     whose value is unknown were where they would widen it most. Neither is INSUFFICIENT.
 
     Raises:

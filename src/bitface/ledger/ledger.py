@@ -146,7 +146,7 @@ class Ledger:
             return gaps.recorded(connection)
 
     def check_intact(self) -> None:
-        """Asked before anything is opened to anybody: raises IntegrityError where the log or a row that it covers is not as it was
+        """Asked before anything is opened to anyone: raises IntegrityError where the log or a row that it covers is not as it was
         written, or where the log does not hold a checkpoint that was signed, here or elsewhere.
         """
         with self._trusting():
@@ -168,7 +168,7 @@ class Ledger:
         return self._empty
 
     def record_notice(self, notice: Notice) -> bool:
-        """Makes a notice known: only consents given under a known notice admit anybody."""
+        """Makes a notice known: only consents given under a known notice admit anyone."""
         return self._record_once("notice", tables.notices, notice_row(notice), stamp="recorded_at")
 
     def record_consents(
@@ -208,7 +208,7 @@ class Ledger:
     def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
         """Every consent event on record, in the order of the log; of one pseudonym, where it is given.
 
-        This is what is asked before anybody's data are used: what the log holds counts, whatever clock stamped it.
+        This is what is asked before anyone's data are used: what the log holds counts, whatever clock stamped it.
         """
         with reading(self._to_read) as connection:
             return consents_of(connection, subject)
@@ -389,7 +389,7 @@ class Ledger:
             use.check_any(connection, purpose, context, self._clock())
 
     def check_picture(self, person: str, licence_id: str | None, asked: Use) -> None:
-        """Lets a picture of somebody be used now. Raises what `use.check_picture` raises."""
+        """Lets a picture of a person be used now. Raises what `use.check_picture` raises."""
         with self._trusting() as connection:
             use.check_picture(connection, person, licence_id, asked, self._clock())
 
@@ -414,7 +414,7 @@ class Ledger:
             return use.is_lawful(connection, model, self._clock())
 
     def standing(self, model: ModelEntry, at: datetime) -> Refusals | None:
-        """Who in a version does not allow at `at` any more what it was made for; None: everybody does."""
+        """Who in a version does not allow at `at` any more what it was made for; None: everyone does."""
         with reading(self._to_read) as connection:
             return crowd_of(connection, model).standing(at)
 

@@ -100,7 +100,7 @@ def begin(
     """Quarantines people and writes down what rests on them; goes on with an erasure of theirs that was interrupted.
 
     Raises:
-        InputError: somebody was never here, or an erasure of some of them and not of all was interrupted.
+        InputError: a person was never here, or an erasure of some of them and not of all was interrupted.
     """
     check_reason(reason)
     sweep(place.home)
@@ -124,7 +124,7 @@ def leave_dataset(opened: Opened, writer: Writer) -> str | None:
     """
     found = opened.journal.found("dataset")
     if found is not None and _are_in(writer.stores.data, opened.people):
-        _without(opened, writer)  # brought back meanwhile, by somebody who copied files
+        _without(opened, writer)  # brought back meanwhile, by a person who copied files
     version: str | None = opened.journal.once("dataset", lambda: {"version": _without(opened, writer)})["version"]
     return version
 

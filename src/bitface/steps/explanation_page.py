@@ -45,7 +45,7 @@ def write_page(
                 "reads": found.reads,
                 "shown": _shown(found.faces[0].frames),
                 "probabilities": found.calibration,
-                "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, asked of the "
+                "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, evaluated on the "
                 "deployed model itself",
             },
             faces=faces,

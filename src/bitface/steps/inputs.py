@@ -28,7 +28,7 @@ _SYSTEM_NAMES: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Why an input is not read. `is_loss`: somebody may expect an answer from it, as it is, or may be, a picture or a video."""
+    """Why an input is not read. `is_loss`: a person may expect an answer from it, as it is, or may be, a picture or a video."""
 
     status: Unread
     reason: str

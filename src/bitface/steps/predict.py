@@ -49,7 +49,7 @@ class Prediction:
     `reason` says why there is no answer, or that there were more faces than were answered. `faces`, largest first, are as in
     JSON: one-vs-rest probabilities; `set`, the emotions that it may show, which means abstention where it is `abstained`, being
     empty or too large; timings in ms; and, where asked, what its regions add, see `explain_faces.region_values`.
-    `is_loss`: it was not read, and somebody may expect an answer from it.
+    `is_loss`: it was not read, and a person may expect an answer from it.
     """
 
     path: Path

@@ -39,19 +39,19 @@ class Reentry:
     reviewed: frozenset[str] = frozenset()
 
     def refused(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why nothing may be taken of somebody who was erased or is being erased."""
+        """Subject id -> why nothing may be taken of a person who was erased or is being erased."""
         found = {subject: self._refusal(subject) for subject in subjects}
         return {subject: why for subject, why in found.items() if why is not None}
 
     def alike(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why somebody has to look at it first: it is new, and another person's in another spelling."""
+        """Subject id -> why a person has to look at it first: it is new, and another person's in another spelling."""
         here = self.keys.folded_ids()
         brought = Counter(map(folded_id, subjects))
         new = [one for one in subjects if one not in self.reviewed and self.keys.pseudonym_of(one) is None]
         return {one: ALIKE for one in new if folded_id(one) in here or brought[folded_id(one)] > 1}
 
     def seen(self, pictures: Iterable[tuple[str, Marks]]) -> dict[str, str]:
-        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of somebody who was erased, or one that
+        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of a person who was erased, or one that
         looks like it, is among them.
         """
         found = [(subject, self._sight(marks)) for subject, marks in pictures if subject not in self.reviewed]

@@ -24,7 +24,7 @@ REASON: Final = "its retention period has ended"
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """Somebody whose data must go: why, since when (None: it never might be here), and of how many samples they are.
+    """A person whose data must go: why, since when (None: it never might be here), and of how many samples they are.
 
     `promised`: the deletion date promised to the person or set by state law; `withdrawn`: since when nothing is allowed any more.
     """
@@ -41,9 +41,9 @@ class Due:
         return None if self.since is None else (at - self.since).days
 
     def goes_at_night(self, at: datetime, grace_days: int) -> bool:
-        """Whether it may be erased without anybody's word: a promised date is over, or the days after a withdrawal are.
+        """Whether it may be erased without anyone's word: a promised date is over, or the days after a withdrawal are.
 
-        Somebody without any ground waits for a person, who may know of a consent that is still to be brought; so does a consent that
+        People without any legal basis wait for a manual decision: someone may know of a consent that is still to be brought; so does a consent that
         ended before the date that was promised.
         """
         asked = [self.promised, self.withdrawn and self.withdrawn + timedelta(days=grace_days)]
@@ -51,7 +51,7 @@ class Due:
 
 
 def due(data: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[Due, ...]:
-    """Everybody with a key or a picture here whose data nothing allows to keep at `at`, longest overdue first."""
+    """Everyone with a key or a picture here whose data nothing allows to keep at `at`, longest overdue first."""
     samples = [sample for sample in read_index(data) if not is_synthetic(sample.person)] if has_dataset(data) else []
     counts: dict[str, int] = {}
     for sample in samples:
@@ -162,7 +162,7 @@ def _standing(events: Sequence[ConsentEvent]) -> Iterable[ConsentEvent]:
 
 
 def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str, str], at: datetime) -> bool:
-    """Whether anything at all may be done with somebody's data."""
+    """Whether anything at all may be done with a person's data."""
     purposes = sorted({purpose for event in events for purpose in event.purposes})
     contexts = sorted({context for event in events for context in event.contexts})
     return any(

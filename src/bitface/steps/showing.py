@@ -18,7 +18,7 @@ REMEDY: Final = "run it without --show-face"
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
-    """Everybody whose pictures are here or were, and what they allow."""
+    """Everyone whose pictures are here or were, and what they allow."""
 
     record: OnRecord
     gone: Reentry
@@ -27,7 +27,7 @@ class Album:
 
 
 def check_shown(pictures: Pictures, context: str, album: Album) -> None:
-    """Raises RefusedError, without names, where a picture is of somebody who does not allow it to be shown in this context now: who
+    """Raises RefusedError, without names, where a picture is of a person who does not allow it to be shown in this context now: who
     was erased, withdrew, never allowed `publish_image`, or whose consent or licence has ended.
     """
     asked = marks_asked(pictures, album.encode)

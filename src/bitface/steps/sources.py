@@ -31,7 +31,7 @@ class Source:
     """Ids of people whom the source calls under 18."""
 
     def check_no_child_is_here(self, keys: KeyStore) -> None:
-        """Raises InputError where somebody who was taken in earlier, under no age or another one, is under 18 by this source."""
+        """Raises InputError where a person who was taken in earlier, under no age or another one, is under 18 by this source."""
         here = sum(keys.pseudonym_of(subject) is not None for subject in self.minors)
         if here:
             raise InputError(

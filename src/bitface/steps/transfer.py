@@ -74,7 +74,7 @@ class Transferred:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is asked of everybody of a source: ids before a picture is read, pictures before one is looked at. Who is on record here is
+    """What is asked of everyone of a source: ids before a picture is read, pictures before one is looked at. Who is on record here is
     asked what they allow now, whatever their source says.
     """
 
@@ -85,7 +85,7 @@ class Entry:
 
     @property
     def has_nothing_to_match(self) -> bool:
-        """Whether no picture can be of somebody who left, or is on record."""
+        """Whether no picture can be of a person who left, or is on record."""
         return not self.asked.gone.people and not self.record.samples
 
     def known(self, rows: Sequence[ImportRow], context: str) -> list[ImportRow]:

@@ -61,7 +61,7 @@ class GitPlace:
                 return
 
     def _pushed(self, name: str, data: bytes, is_last: bool) -> bool:
-        """Whether the branch took it; False where somebody else was faster."""
+        """Whether the branch took it; False where someone else was faster."""
         tip = self._tip()
         listed = self._git("ls-tree", tip) if tip else b""
         blob = self._git("hash-object", "-w", "--stdin", told=data).strip().decode()
