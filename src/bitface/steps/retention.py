@@ -41,10 +41,10 @@ class Due:
         return None if self.since is None else (at - self.since).days
 
     def goes_at_night(self, at: datetime, grace_days: int) -> bool:
-        """Whether it may be erased without anyone's word: a promised date is over, or the days after a withdrawal are.
+        """Whether it may be erased without confirmation: a promised date is over, or the days after a withdrawal are.
 
-        People without any legal basis wait for a manual decision: someone may know of a consent that is still to be brought; so does a consent that
-        ended before the date that was promised.
+        People without any legal basis wait for a manual decision, since a consent may still be imported. So does a consent that ended
+        before the promised date.
         """
         asked = [self.promised, self.withdrawn and self.withdrawn + timedelta(days=grace_days)]
         return any(end is not None and end <= at for end in asked)
