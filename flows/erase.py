@@ -1,4 +1,4 @@
-"""Withdrawal, erasure, retrain, proof: people leave, and what is left can be checked by anybody."""
+"""Withdrawal, erasure, retrain, proof: people are removed, and the result can be verified."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bitface.flows.wiring import home_tag, prepare_server, workspace
 
 
 class EraseRequest(BaseModel):
-    """Which erasure that was begun, and how the models are made again. It names nobody: Prefect keeps what flows are given."""
+    """Which erasure that was begun, and how the models are made again. It holds no names: Prefect stores flow arguments."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class EraseRequest(BaseModel):
 
 @flow(name="erase", persist_result=False)
 def erase(request: EraseRequest) -> dict[str, Any]:
-    """Runs the order of an erasure; a retrain that fails or is blocked is told in the proof, and stops nothing."""
+    """Runs the order of an erasure; a failed or blocked retrain is recorded in the proof and does not stop it."""
     erasing = wire_erasure(request.profile, request.overrides)
     with erasing.running(), untagged():
         opened = erasing.opened(request.erasure_id)
@@ -53,7 +53,7 @@ def resume_here(checkpoint: Path | None, profile: str, overrides: Sequence[str])
 
 
 def finished(erasure_id: str, profile: str, overrides: Sequence[str]) -> Any:
-    """The same, as the state in which it ended: a failure is told, and rises nowhere."""
+    """The same, as its final state: a failure is reported, not raised."""
     return erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides)), return_state=True)
 
 

@@ -61,7 +61,7 @@ class Erasing:
         return opened.journal.once("retrain", lambda: told(state, opened))
 
     def destroy(self, opened: Opened, retrained: dict[str, Any]) -> dict[str, Any]:
-        """Keys, then everything that was made with them; no import may bring somebody back in between."""
+        """Keys, then everything that was made with them; no import may bring anyone back in between."""
         tools = self.tools
         with self._timed("destroy"), wiring.writing(tools, "bitface erase") as writer:
             erase.leave_dataset(opened, writer)
@@ -165,7 +165,7 @@ def _quarantined(people: Sequence[str], tools: wiring.Tools) -> str | None:
 
 
 def outcome(begun: Sequence[str], states: Sequence[Any], failed: int) -> dict[str, Any]:
-    """What a night of erasures came to, naming nobody."""
+    """The result of a night's erasures, without names."""
     done = [state.result() for state in states if state.is_completed()]
     left = [erasure_id for erasure_id, state in zip(begun, states, strict=True) if not state.is_completed()]
     return {
@@ -205,6 +205,4 @@ def told(state: Any, opened: Opened) -> dict[str, Any]:
 def _why_not(opened: Opened) -> str:
     if not opened.radius["models"]:
         return "no model was made with them"
-    return (
-        "nobody is left to learn from" if opened.replaces else "they were erased before, and the models made again then"
-    )
+    return "no training people remain" if opened.replaces else "they were erased before, and the models made again then"

@@ -14,6 +14,6 @@ from bitface.flows.wiring import open_tools
 
 @flow(name="expire", persist_result=True, result_serializer="json")
 def expire(days: int | None = None, profile: str = "default", overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Looks and tells, and erases whoever had to be gone by now; a live model with somebody who left asks for a retrain."""
+    """Reports lapsed consents and erases people past their retention date; a live model with people who left triggers a retrain."""
     request = RetentionRequest(profile=profile, overrides=tuple(overrides))
     return look_after(open_tools(profile, overrides), days, request)

@@ -12,5 +12,5 @@ from bitface.flows.watch import watch
 
 @flow(name="monitor", persist_result=True, result_serializer="json")
 def monitor(window: str | None = None) -> dict[str, Any]:
-    """Looks and tells; drift asks for a retrain, and never blocks one."""
+    """Reports drift, which can trigger a retrain and never blocks one."""
     return watch(wire("default", (), "train", None), window)

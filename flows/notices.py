@@ -1,4 +1,4 @@
-"""Tells people how a retrain ended, through the Prefect block that params.yaml names; it says what the summary says, of nobody."""
+"""Notifies people how a retrain ended, through the Prefect block in params.yaml; the text is the summary and names no one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every night: whoever had to be gone is erased, by the same erasure as `bitface retention --enforce`, and nobody's word is needed."""
+"""Every night: whoever had to be gone is erased, by the same erasure as `bitface retention --enforce`, without manual confirmation."""
 
 from __future__ import annotations
 

@@ -57,6 +57,6 @@ def announce(tools: Tools, event: str, payload: dict[str, int], subject: str, bo
 
 
 def inform(block: str | None, subject: str, body: str) -> None:
-    """Tells people through the Prefect block of their choice; nothing where they chose none."""
+    """Notifies people through their Prefect block, if they chose one."""
     if block:
         notify(block, subject, body)

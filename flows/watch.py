@@ -17,7 +17,7 @@ CHAMPION: Final = "champion"
 
 
 def watch(stages: Stages, window: str | None) -> dict[str, Any]:
-    """The comparison, and an event where something drifted; nothing to compare is no failure of a schedule."""
+    """The comparison, and an event where something drifted; having nothing to compare does not fail a schedule."""
     with stages.running():
         found = _window(stages, CHAMPION, window)
         if found is None:

@@ -495,7 +495,7 @@ def tracking(place: Workspace) -> Tracking:
 
 
 def lineage(tools: Tools, warn: Callable[[str], None]) -> LineageExport:
-    """What other catalogues are told: a file, and the server that OPENLINEAGE_URL names."""
+    """Where lineage events go: a file, and the server in OPENLINEAGE_URL."""
     from bitface.adapters.openlineage_export import LineageExport
 
     return LineageExport(tools.workspace.home, os.environ.get("OPENLINEAGE_URL"), warn)
@@ -517,7 +517,7 @@ def ended(tools: Tools) -> tuple[str, ...]:
 
 
 def failed(tools: Tools, runs: Sequence[Run], error: BaseException, warn: Callable[[str], None]) -> None:
-    """Says on the pages of runs, and to other catalogues, why they ended; a defect of ours is told by its kind alone."""
+    """Says on the pages of runs, and to other catalogues, why they ended; a defect is reported by its type only."""
     from bitface.steps.register import traced
 
     why = " ".join(str(error).split()) if isinstance(error, BitfaceError) else f"{type(error).__name__}, see the log"

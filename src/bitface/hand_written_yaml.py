@@ -28,7 +28,7 @@ def read_yaml(path: Path) -> Any:
     """What a YAML file says, as plain values; None where it says nothing.
 
     Raises:
-        InputError: it is no UTF-8 text or no YAML; with line and column, both from 1. OSError: it cannot be read.
+        InputError: it is not UTF-8 text or not YAML; with line and column, both from 1. OSError: it cannot be read.
     """
     data = path.read_bytes()
     try:
@@ -44,7 +44,7 @@ def parse_scalar(text: str, name: str) -> Any:
     """What a value on the command line says in YAML.
 
     Raises:
-        InputError: it is no YAML.
+        InputError: it is not YAML.
     """
     return _parsed(text, name)
 

@@ -63,19 +63,19 @@ class Landmarker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """A port of this machine that is open, and the ways in which somebody who has no business there is let in."""
+    """A port of this machine that is open, and the ways in which a person who has no business there is let in."""
 
     tool: str
     port: int
     process: int | None
-    """None: somebody else started it."""
+    """None: someone else started it."""
     open_to: tuple[str, ...] | None
     """None: nobody answered in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptForOthers:
-    """Versions that hold somebody who left, and stay in a store because another dataset needs them."""
+    """Versions that hold a person who left, and stay in a store because another dataset needs them."""
 
     store: str
     dataset: str
@@ -306,7 +306,7 @@ class TrackedVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedReport:
-    """A measurement that is no retrain, such as a study or a benchmark, with what a reviewer reads of it.
+    """A measurement other than a retrain, such as a study or a benchmark, with what a reviewer reads of it.
 
     `report_id` is ours: the same id again replaces nothing and adds no second run. `headline` are the few facts, in reading
     order; `figures` are picture files, `reports` files by the name that they shall have.
@@ -366,7 +366,7 @@ class Tracking(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TracedRun:
-    """What catalogues are told of a retrain: no person, one digest for all consents."""
+    """What lineage catalogues receive about a retrain: no person, one digest for all consents."""
 
     run_id: str
     dataset_version: str

@@ -51,9 +51,9 @@ _DATABASE: Final = {  # what SQLite says, wherever the words of it end up
 
 
 def explained(error: BaseException) -> str | None:
-    """What is wrong around us, in one line with the place and the remedy, where an error comes from that; None: it is no such error."""
+    """What is wrong around us, in one line with the place and the remedy, where an error comes from that; None: it is not such an error."""
     for one, is_cause in _chain(error):
-        # What was merely being handled when a defect of ours showed is no excuse for it, unless the disk failed.
+        # What was merely being handled when a defect of ours showed does not excuse it, unless the disk failed.
         if isinstance(one, OSError) and (is_cause or one.errno in _DISK) and (found := _of_system(one)):
             return found
         if isinstance(one, MemoryError):
@@ -129,7 +129,7 @@ def listening_anywhere() -> socket.socket:
 def _listening(port: int) -> socket.socket:
     listener = socket.socket()
     try:
-        # As servers do: what a server of a moment ago left in TIME_WAIT is no hindrance.
+        # As servers do: what a server of a moment ago left in TIME_WAIT does not matter.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()

@@ -102,5 +102,5 @@ def test_nobody_on_record_is_shown_or_comes_back_against_their_will(bitface, ser
     assert "not a readable video" in shown(folder / "film.mp4", "--show-face", code=2), "it leads to a picture"
     back = source(folder, {"new": SHOWN}, {"new": "anew.jpg"})
     said = run("data", "import", str(back), "--format", "folder", code=2)
-    assert "looks like one of somebody who was erased" in said and "--reviewed" in said
+    assert "looks like a re-saved or cropped picture of a person who was erased" in said and "--reviewed" in said
     assert run("data", "import", str(back), "--format", "folder", "--reviewed", "new")["people"] == 1

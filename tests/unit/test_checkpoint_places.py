@@ -89,7 +89,7 @@ def test_an_older_home_that_goes_on_closing_outgrows_nothing(own) -> None:
     for number in range(3, 8):
         back.record(number)
     assert own.names() == ["00000002.json", "00000003.json", "00000004.json"]
-    assert any("knows of another log" in line for line in back.said)
+    assert any("has a different log" in line for line in back.said)
     with pytest.raises(IntegrityError, match="rewritten"):
         back.check()
 
@@ -214,7 +214,7 @@ def test_a_place_that_keeps_something_else_under_our_name_is_told(own, tmp_path:
         (own.away / "00000003.json").write_text("mine")
     for number in range(1, 4):
         late.record(number)
-    assert "holds something else as 0000000" in late.said[-1]
+    assert "already has a different 0000000" in late.said[-1]
     assert "name a place that no other installation exports to" in late.said[-1]
 
 

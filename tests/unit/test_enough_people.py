@@ -82,7 +82,7 @@ def test_an_emotion_of_few_people_is_named_with_how_many_it_needs() -> None:
     samples = samples_of([(*BOTH, "fear")] * 2 + [BOTH] * 8)
     folds = {sample.person: int(sample.person[1:]) % FOLDS for sample in samples}
     said = refusal(samples, folds)
-    assert "fear is shown by 2 of 10 people, and each of 5 folds needs somebody who shows it" in said
+    assert "fear is shown by 2 of 10 people, and each of 5 folds needs at least one person who shows it" in said
     alone = samples_of([(*BOTH, "fear")] + [BOTH] * 9)
     check_enough(alone, folds, FOLDS)
 

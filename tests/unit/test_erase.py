@@ -493,7 +493,7 @@ def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> N
     rows = audit_subject(anna, house.ledger, house.place.home, house.place.data, NOON)
     assert audit_page("Where", "lead", rows, house.ledger, NOON, report, tmp_path / "a.html") == tmp_path / "a.html"
     (page,) = pages
-    assert house.ledger.checkpoint().head_sha256 in page.standing and page.standing.endswith("it holds.")
+    assert house.ledger.checkpoint().head_sha256 in page.standing and page.standing.endswith("it is intact.")
     tables = {table.heading: table for table in page.tables}
     assert tables["Consent"].columns == ["", ""] and ["state", "given"] in tables["Consent"].rows
     assert ["dataset version", "d1"] in tables["Dataset"].rows and len(tables["Own file"].rows) == 4
@@ -514,11 +514,11 @@ def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_pa
     done = dict(tables["What was done"].rows)
     assert (
         done["found by searching every file in the places below"] == "nothing"
-        and done["still in the dataset"] == "nobody"
+        and done["still in the dataset"] == "none"
     )
     assert done["keys destroyed for"] == house.people["anna"] and done["the proof matches the recorded digest"] == "yes"
     assert done["began"].endswith(" UTC")
-    assert tables["Model made with them, retired"].rows and len(tables["What stays"].rows) == len(erase.RESIDUAL)
+    assert tables["Model made with them, retired"].rows and len(tables["What remains"].rows) == len(erase.RESIDUAL)
     assert not [cell for table in pages[0].tables for row in table.rows for cell in row if "{" in cell]
 
 

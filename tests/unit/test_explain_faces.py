@@ -350,7 +350,7 @@ def test_a_clip_without_any_face_is_said_in_one_line(clip):
 def test_what_cannot_be_explained_is_said_in_one_line(picture):
     with pytest.raises(InputError, match=r"'somebody.png': no face found"):
         explained(picture, looking=LookingInVain)
-    with pytest.raises(InputError, match="ships no mean face"):
+    with pytest.raises(InputError, match="has no mean face"):
         explained(picture, runtime(faces=None))
 
 

@@ -79,8 +79,8 @@ def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -
             cell("emotion", 0.10, 0.20, required=False),
         )
     )
-    assert "the gate's decision, not an error" in said and "2 required figures do not hold" in said
-    assert "emotion/anger" in said and "FAIL: 0.550 (0.500 to 0.600); at least 0.750 is asked, 40 people" in said
+    assert "the gate's decision, not an error" in said and "2 required cells do not pass" in said
+    assert "emotion/anger" in said and "FAIL: 0.550 (0.500 to 0.600); at least 0.750 required, 40 people" in said
     assert "slice/skin_tone:monk_8_10" in said
     assert "train with more people who show anger" in said and "more people of skin tone monk 8 10" in said
     assert "INSUFFICIENT" not in said and "0.150" not in said, (
@@ -161,5 +161,5 @@ def test_make_keeps_the_failure_and_says_that_an_answer_of_the_gate_is_no_crash(
 
 def test_what_a_run_took_is_what_passed_by_the_clock_and_not_the_sum_of_what_ran_side_by_side() -> None:
     said = time_words({"seconds": {"features": 200.0, "train": 174.0}, "took_s": 327.4, "reused": ["version"]})
-    assert said == "327 s; longest stages (some run in parallel):  features 200 s, train 174 s; reused version"
+    assert said == "327 s; longest stages (some run in parallel): features 200 s, train 174 s; reused version"
     assert time_words({"seconds": {}, "reused": ["everything"]}) == "nothing to compute"

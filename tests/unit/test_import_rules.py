@@ -40,7 +40,7 @@ def numbers(rows: Any) -> list[int]:
 @pytest.mark.parametrize(
     ("one", "other", "words"),
     [
-        ({"age_band": "18_29"}, {"age_band": "30_44"}, "two different ages (18_29, 30_44)"),
+        ({"age_band": "18_29"}, {"age_band": "30_44"}, "two values of age (18_29, 30_44)"),
         ({"gender": "female"}, {"gender": "male"}, "two values of gender"),
         ({"skin_tone": 2}, {"skin_tone": 9}, "two values of skin_tone (2, 9)"),
         ({"ancestry": "white"}, {"ancestry": "mixed"}, "two values of ethnicity"),
@@ -64,7 +64,7 @@ def test_one_file_with_two_labels_or_people_is_nobody_s_and_a_repeated_one_count
     kept, refused = agreeing_files([row(1, path=same), row(2, path=same, subject_id="p2"), row(3)])
     assert (numbers(kept), numbers(refused)) == ([3], [1, 2])
     kept, refused = agreeing_files([row(1, path=same), row(2, path=same), row(3, path=same, clip="c", frame=1)])
-    assert (numbers(kept), numbers(refused)) == ([1, 3], [2]) and "is in row 1" in refused[0].reason
+    assert (numbers(kept), numbers(refused)) == ([1, 3], [2]) and "are in row 1" in refused[0].reason
 
 
 def test_the_same_pixels_in_another_file_are_the_same_picture() -> None:

@@ -129,10 +129,10 @@ def test_a_night_is_told_in_numbers_alone() -> None:
     assert night_text(nobody, 0) == ""
     told = night_text(nobody | {"erased": 3, "unfinished": ["e1"], "not_begun": 1, "left_of_them": 1}, 2)
     assert (
-        "3 people were erased" in told
+        "3 people past their retention date were erased" in told
         and "2 erasures did not finish" in told
         and "2 people are due for erasure" in told
     )
     failed = SimpleNamespace(is_completed=lambda: False, message="no key for person r0123456789abcde")
     assert night_of(failed) == {"enforced": False, "why": "no key for person (somebody)"}
-    assert "nobody was erased" in night_text(night_of(failed), 1) and night_text(night_of(None), 0) == ""
+    assert "no one was erased" in night_text(night_of(failed), 1) and night_text(night_of(None), 0) == ""

@@ -1,4 +1,4 @@
-"""Reads MediaPipe's canonical face, nobody's face, so that figures can show where without showing whom."""
+"""Reads MediaPipe's canonical face mesh, so that figures can show locations without showing a person."""
 
 from __future__ import annotations
 

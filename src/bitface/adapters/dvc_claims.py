@@ -89,10 +89,10 @@ class Holdings:
 
 
 def whose(store: ObjectStore, own: Claim, outputs: Mapping[str, str]) -> Holdings:
-    """Tells versions in a store apart.
+    """Distinguishes versions in a store.
 
     A version is another dataset's where one claims it, where another output of the same repository is it (`outputs`: content -> path),
-    or where the store is no place of ours and we never put it there. One that is ours as well stays theirs: it must not go.
+    or where the store is not one of ours and we never put it there. One that is ours as well stays theirs: it must not go.
     """
     claims = store.claims()
     owners = {version: one.data for one in claims if holds(one, own, store) for version in one.versions} | dict(outputs)

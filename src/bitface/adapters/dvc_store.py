@@ -32,7 +32,7 @@ class DvcStore:
 
     Inside the project it is the project's own; a folder elsewhere gets a private repository without SCM at its parent.
     Its stores are the cache of that repository (`dvc cache dir` moves it), the remote in our home, and caches that this dataset left
-    behind when it was moved. Each may hold versions of other datasets, which are neither searched nor deleted: dvc_claims tells them apart.
+    behind when it was moved. Each may hold versions of other datasets, which are neither searched nor deleted (see dvc_claims).
     """
 
     def __init__(self, data: Path, project: Path, home: Path) -> None:
@@ -120,7 +120,7 @@ class DvcStore:
 
     def forget(self, names: Collection[str]) -> Forgotten:
         """Deletes from this dataset's stores its versions that hold files of these names: their listings, and every content that no
-        other version shares. Such a version can be checked out no more. Versions of other datasets stay, and are told.
+        other version shares. Such a version can be checked out no more. Versions of other datasets stay and are reported.
         """
         gone, kept = 0, []
         present = self.version() if self._data.is_dir() else None

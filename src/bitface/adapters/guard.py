@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketClose
 from bitface.adapters.local_servers import USER
 
 _NO_PAGE: Final = ("same-origin", "none")
-"""What browsers say in Sec-Fetch-Site of a server's own pages and of an address that somebody typed."""
+"""What browsers say in Sec-Fetch-Site of a server's own pages and of an address that a person typed."""
 
 
 class Guard:

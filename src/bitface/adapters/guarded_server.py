@@ -1,6 +1,6 @@
 """The process of a server of ours: any ASGI application behind the guard, on a socket that whoever started it has bound already.
 
-What it is to do comes through a pipe, since everybody who may look at a process reads its words, and its owner its environment.
+What it is to do comes through a pipe, since everyone who may look at a process reads its words, and its owner its environment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
         interface="asgi3",
         lifespan="on",
         log_level="error",
-        proxy_headers=False,  # nobody stands between: who says so wants to pass for somebody else
+        proxy_headers=False,  # nobody stands between: who says so wants to pass for someone else
         server_header=False,
     )
     uvicorn.Server(config).run(sockets=[listener])

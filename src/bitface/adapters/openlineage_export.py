@@ -1,4 +1,4 @@
-"""Tells other catalogues what a retrain read and made, as OpenLineage events: to a file, and to a server where one is configured.
+"""Reports what a retrain read and made to lineage catalogues, as OpenLineage events: to a file, and to a server where one is configured.
 
 No event names a person: the consents that a run rests on are one digest. A server that does not answer hinders no retrain.
 """
@@ -29,7 +29,7 @@ _RUNS: Final = uuid.uuid5(uuid.NAMESPACE_URL, PRODUCER)
 
 
 class LineageExport:
-    """Appends to `lineage.jsonl` below `home`; `url` is that of a server, None for none. `warn` is told of a server's failure."""
+    """Appends to `lineage.jsonl` below `home`; `url` is that of a server, None for none. `warn` receives a server's failure."""
 
     def __init__(self, home: Path, url: str | None, warn: Callable[[str], None]) -> None:
         self._file, self._url, self._warn = home / FILE, url, warn

@@ -61,7 +61,7 @@ def check_server(url: str | None) -> None:
     """Refuses an address at which no server answers; None: a temporary one is started.
 
     Raises:
-        InputError: no server is listening there within three seconds, or it is no address.
+        InputError: no server is listening there within three seconds, or it is not an address.
     """
     if url is None:
         return

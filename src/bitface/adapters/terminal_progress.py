@@ -32,7 +32,7 @@ class TerminalProgress:
         self._bars: Progress | None = None
 
     def __enter__(self) -> Self:
-        """Starts drawing where somebody watches."""
+        """Starts drawing where a person watches."""
         if self._watched and not self._quiet:
             columns = (
                 TextColumn("{task.description:<34}", markup=False),

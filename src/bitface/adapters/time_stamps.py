@@ -54,7 +54,7 @@ def stamped_at(stamp: bytes, data: bytes, certificates: str) -> datetime:
     """When the authority says that the bytes were there.
 
     Raises:
-        InputError: `certificates` is no PEM file of the authority's certificates. IntegrityError: the stamp is not theirs, or of others.
+        InputError: `certificates` is not a PEM file of the authority's certificates. IntegrityError: the stamp is not theirs, or of others.
     """
     try:
         roots = load_pem_x509_certificates(Path(certificates).read_bytes())

@@ -30,7 +30,7 @@ class Admission:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """What somebody's data would be used for: a sample of this kind, of either one where None."""
+    """What a person's data would be used for: a sample of this kind, of either one where None."""
 
     purpose: str
     context: str

@@ -1,4 +1,4 @@
-"""One consent event as it is stored and hashed, so that nobody can say later that something else was agreed."""
+"""One consent event as it is stored and hashed, so that nobody can later claim that something else was agreed."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class RejectedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedEvents:
-    """The events of a JSONL text, without what opens anything for somebody who has an unreadable line, and the lines at fault."""
+    """The events of a JSONL text, without what opens anything for a person who has an unreadable line, and the lines at fault."""
 
     events: tuple[ConsentEvent, ...]
     lines: tuple[int, ...]

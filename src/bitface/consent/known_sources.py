@@ -108,7 +108,7 @@ def london_consents(
 ) -> tuple[ConsentEvent, ...]:
     """One event per person of the London Set, from the terms its makers state.
 
-    `age_bands`: pseudonym -> band; `unknown` becomes `adult`, which the set states of everybody. `evidence_sha256` is
+    `age_bands`: pseudonym -> band; `unknown` becomes `adult`, which the set states of everyone. `evidence_sha256` is
     the digest of the statement as it came with the pictures; `recorded_at` is when this installation took it in.
     """
     notice = packaged_notice("london-1")

@@ -1,4 +1,4 @@
-"""What the law adds to somebody's word: which bases carry a face at all, which kinds of data they must name, and where a state ends it.
+"""What the law adds to a person's consent: which bases carry a face at all, which kinds of data they must name, and where a state ends it.
 
 An engineering reading, not legal advice. Both tables are data: a row more is a rule more.
 """
@@ -95,14 +95,14 @@ STATE_LAWS: Final = (
         source="C.R.S. 6-1-1314(2)(a), HB 24-1130: 24 months",
     ),
 )
-"""Read against the statutes' text. What stands there and is no figure of ours:
+"""Read against the statutes' text. What the statutes say and this table does not cover:
 
 - Illinois: what is kept must go when the initial purpose has been satisfied, or three years after the last interaction, whichever is first.
 - Texas: within a reasonable time, the first anniversary at the latest. Since 2026-01-01 503.001(e)(2) leaves out what is held to train
   artificial intelligence that identifies nobody, and (f) takes that back for another commercial use: the limit is kept as if it held.
 - Washington: RCW 19.375.010(1) leaves out photographs and what is generated from them, so this is stricter than it asks. RCW 19.373.040
   (My Health My Data) has no date either: on request, answered within 45 days, copies in backups within six months.
-- Colorado: also 45 days after the controller finds, once a year, that keeping it is not necessary any more; somebody must find that.
+- Colorado: also 45 days after the controller finds, once a year, that keeping it is not necessary any more; a person must find that.
 
 A year after the purpose is counted from `valid_to`: the purpose ends with the consent at the latest.
 """
@@ -134,7 +134,7 @@ def grounds_fault(event: ConsentEvent, context: str) -> str | None:
 def kinds_fault(event: ConsentEvent, kind: Kind | None) -> str | None:
     """Which kind of data of a sample the event does not name, in words; None where it names what the sample is.
 
-    What somebody allowed of a picture covers what is read off it: landmarks and features are made of it, kept with its key, and go with
+    What a person allowed of a picture covers what is read off it: landmarks and features are made of it, kept with its key, and go with
     it. Landmarks or features alone allow no picture. `kind` None: either one.
     """
     allowed = PICTURES_OF[kind] if kind is not None else PICTURES_OF["clip"]

@@ -60,7 +60,7 @@ class ContextApproval(BaseModel):
 
 
 def approval_of(**facts: Any) -> ContextApproval:
-    """An approval of what somebody wrote; raises InputError, with the field at fault."""
+    """An approval of what a person wrote; raises InputError, with the field at fault."""
     try:
         return ContextApproval.model_validate(facts)
     except ValidationError as error:

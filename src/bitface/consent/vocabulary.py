@@ -1,4 +1,4 @@
-"""The closed words of consent, so that a purpose nobody thought about is refused instead of slipping through."""
+"""The closed words of consent, so that an unforeseen purpose is refused instead of slipping through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Purpose = Literal["train", "evaluate", "fairness_test", "infer", "demo", "benchm
 Context = Literal["research", "medical", "safety", "consumer", "workplace", "education"]
 DataKind = Literal["image", "video", "landmarks", "embedding"]
 AgeBand = Literal["under_18", "18_29", "30_44", "45_59", "60_plus", "adult", "unknown"]
-"""`adult` is a source's word that somebody is 18 or over where it gives no age; `unknown` is never admitted."""
+"""`adult` is a source's word that a person is 18 or over where it gives no age; `unknown` is never admitted."""
 Evidence = Literal["synthetic", "real", "mixed"]
 
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)

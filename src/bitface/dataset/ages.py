@@ -1,4 +1,4 @@
-"""Reads what a source says of ages, person by person: one row that may be a child's closes that person, and a blank one opens nobody."""
+"""Reads what a source says of ages, person by person: one row that may be of a child excludes that person; a blank admits no one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIGITS: Final = re.compile(r"\d+")
 
 @dataclass(frozen=True, kw_only=True)
 class StatedAge:
-    """What a row says of somebody's age: the text as it stands there, empty where nothing is said."""
+    """What a row says about a person's age: the original text, empty if missing."""
 
     subject: str
     row: int
@@ -37,7 +37,7 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def years_of(text: str) -> float | None:
-    """Years, None where nothing is said or it is said to be unknown; raises InputError for all that is no age in digits."""
+    """Years, None where nothing is said or it is said to be unknown; raises InputError for anything that is not an age in digits."""
     word = plain(text)
     if word in ("", "unknown"):
         return None

@@ -20,7 +20,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """The same, but what is there already stays: of several processes the first one's data is everybody's."""
+    """The same, but what is there already stays: of several processes the first one's data is everyone's."""
     if path.exists():
         return
     with _written_beside(path, data, mode) as part, contextlib.suppress(FileExistsError):

@@ -1,6 +1,6 @@
 """What an import may say: nothing that contradicts itself, and of what is on record only what it changes on purpose.
 
-A fact that a manifest leaves empty stays as it is known; the word `unknown` takes it back; another value is a correction, and is told.
+A fact that a manifest leaves empty stays as it is known; the word `unknown` takes it back; another value is a correction and is reported.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def record_from(rows: Sequence[ImportRow], person: str, known: SubjectRecord | N
 def corrections_of_person(
     rows: Sequence[ImportRow], known: SubjectRecord | None, after: SubjectRecord
 ) -> tuple[Correction, ...]:
-    """The rows that change a fact of somebody who is on record."""
+    """The rows that change a fact of a person who is on record."""
     if known is None:
         return ()
     return tuple(

@@ -97,7 +97,7 @@ class KeyStore:
         Args:
             folder: of the keys.
             given: the master key where it is kept elsewhere, 32 bytes, and while it is rotated the next one; none: in `folder`.
-            on_open: is told the pseudonym when a real person's key is opened, or of which run the evidence is, the first time by this
+            on_open: receives the pseudonym when a real person's key is opened, or of which run the evidence is, the first time by this
                 store, and what the log of openings is authenticated by.
             beside: the dataset folder beside which a copy of the book of erased people is kept; None: there is no copy.
         """
@@ -132,7 +132,7 @@ class KeyStore:
 
         Raises:
             RefusedError: a subject was erased, or the master key is the published demo key.
-            InputError: somebody else enrolled a subject meanwhile.
+            InputError: someone else enrolled a subject meanwhile.
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
@@ -170,7 +170,7 @@ class KeyStore:
         return gone.erasure_id if gone else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
 
     def pseudonyms(self) -> tuple[str, ...]:
-        """Everybody whose key is here."""
+        """Everyone whose key is here."""
         return tuple(sorted(path.stem for path in (self._folder / "people").glob("*.json")))
 
     def pseudonyms_of(self, subject: str) -> tuple[str, ...]:
@@ -231,7 +231,7 @@ class KeyStore:
         return is_here
 
     def suppression(self, leaving: Iterable[Suppressed] = ()) -> Suppression:
-        """Everybody who was erased here, by the book with the keys and by its copy beside the dataset, and who is `leaving`.
+        """Everyone who was erased here, by the book with the keys and by its copy beside the dataset, and who is `leaving`.
 
         Raises:
             IntegrityError: one of the two was edited.
@@ -314,7 +314,7 @@ class KeyStore:
         synthetic people, who may be drawn again, a key that was destroyed is followed by a new one.
 
         Raises:
-            RefusedError: the evidence of this run was destroyed, because somebody in it was erased.
+            RefusedError: the evidence of this run was destroyed, because a person in it was erased.
             IntegrityError: the wrapped key does not open with this master key.
         """
         path = self._evidence(run_id)
@@ -342,7 +342,7 @@ class KeyStore:
         return key
 
     def note_handed_out(self, run_id: str) -> None:
-        """Notes in the log of openings that the evidence of a run is given to somebody in the clear."""
+        """Notes in the log of openings that the evidence of a run is given to a person in the clear."""
         self._on_open(evidence_handed_out(run_id), self.access_key())
 
     def sealed_runs(self) -> frozenset[str]:
@@ -451,7 +451,7 @@ class KeyStore:
         return tuple(path for path in entries if path.read_text(encoding="utf-8") == person)
 
     def _sealed_ids(self) -> dict[str, str]:
-        """Pseudonym -> the owner's id, of everybody whose entry opens."""
+        """Pseudonym -> the owner's id, of everyone whose entry opens."""
         people = self.pseudonyms() if self._has_master() else ()
         seal = self._seal() if people else None
         found = {person: self._sealed_id(person, seal) for person in people}

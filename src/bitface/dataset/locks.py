@@ -20,7 +20,7 @@ _TELL_AFTER_S: Final = 1.0
 
 
 class BusyError(InputError):
-    """Somebody else writes there now."""
+    """Another command is writing there now."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], Non
         folder: what is written; it need not exist. The lock is a file beside it, which is gone afterwards.
         doing: the command, for whoever waits.
         wait_s: how long to wait for another writer.
-        tell: is told once whom this one waits for.
+        tell: called once with the writer that this one waits for.
 
     Raises:
         BusyError: another writer was not done by then; the message says which, and since when.

@@ -59,7 +59,7 @@ def read_london(source: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedR
 
 
 def _with_one_tone(rows: Sequence[ImportRow]) -> tuple[ImportRow, ...]:
-    """Everybody's rows with the median of their tones: the angle is measured in each picture, a person has one skin."""
+    """Everyone's rows with the median of their tones: the angle is measured in each picture, a person has one skin."""
     tones: dict[str, list[int]] = {}
     for row in rows:
         if row.skin_tone is not None:

@@ -1,4 +1,4 @@
-"""The columns of a manifest, matched exactly: a column that nobody reads could be the age that keeps a child out."""
+"""The columns of a manifest, matched exactly: an unread column could be the age that keeps a child out."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check_columns(name: str, columns: Sequence[str], ignored: Collection[str]) -
 
 
 def nearest(column: str) -> str | None:
-    """The column that somebody may have meant, or None."""
+    """The column that was probably meant, or None."""
     plain = _plain(column)
     for known in COLUMNS:
         if plain == known or plain in _OTHER_WORDS.get(known, ()) or re.match(rf"{known}[\W_]", plain):

@@ -1,6 +1,6 @@
 """Opens what people bring: plain files only, over no link, and none that is larger than its kind may be.
 
-A link in a folder that somebody brings could lead to any file of this machine, a pipe never ends, a device may do anything. What is
+A link in a folder that a person brings could lead to any file of this machine, a pipe never ends, a device may do anything. What is
 looked at is the opened file itself, so that nobody can change it between the look and the reading.
 """
 

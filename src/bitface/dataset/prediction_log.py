@@ -1,4 +1,4 @@
-"""What predictions leave behind where somebody asks for it: numbers and scores, never a face, a path or a name, for some days.
+"""What predictions keep if asked to: features and scores, never a face, a path or a name, for a limited time.
 
 One encrypted file per call of `predict --log` in a folder per day; a day's key is destroyed with it, and with that every copy
 of the day in caches and backups. A face has a pseudonym within its day, an HMAC of the picture under the day's key: it tells

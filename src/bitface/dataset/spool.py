@@ -1,4 +1,4 @@
-"""Keeps what an import has read out of memory until all is decided, and off the disk in any form that somebody else could read."""
+"""Keeps what an import has read out of memory until all is decided, and off the disk in any readable form."""
 
 from __future__ import annotations
 

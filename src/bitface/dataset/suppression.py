@@ -1,4 +1,4 @@
-"""What stays of people who were erased: keyed digests by which they are known again, and nobody can tell who they were.
+"""What remains of erased people: keyed digests that recognise them without revealing who they were.
 
 The book of them lies with the keys, and a copy beside the dataset: whoever restores one of the two from a backup meets the other one.
 Digests are HMAC-SHA-256 under the installation's index key, cut to 128 bits; the book is authenticated by the same key.
@@ -38,11 +38,11 @@ class Suppressed:
     folded_ids: tuple[str, ...]
     pictures: tuple[str, ...]
     looks: tuple[str, ...] = ()
-    """Of each look a token of 4 digits per band, `____` for one that tells nothing."""
+    """Of each look a token of 4 digits per band, `____` for one without information."""
 
 
 class Suppression:
-    """Everybody who was erased, and the key by which a question becomes a token."""
+    """Everyone who was erased, and the key by which a question becomes a token."""
 
     def __init__(self, secret: bytes, people: Iterable[Suppressed] = ()) -> None:
         self._secret = secret
@@ -74,7 +74,7 @@ class Suppression:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:_TOKEN_DIGITS]
 
     def tokens(self, kind: Kind, values: Iterable[str]) -> tuple[str, ...]:
-        """The same of several values, in an order that tells nothing."""
+        """The same of several values, in an order that reveals nothing."""
         return tuple(sorted({self.token(kind, value) for value in values}))
 
     def of_id(self, subject_id: str) -> Suppressed | None:
@@ -83,15 +83,15 @@ class Suppression:
         return next((one for one in reversed(self.people) if token in one.ids), None)
 
     def holds_folded(self, folded: str) -> bool:
-        """Whether somebody went under an id that folds to this."""
+        """Whether a person went under an id that folds to this."""
         return bool(self._folded) and self.token("folded id", folded) in self._folded
 
     def holds_person(self, person: str) -> bool:
-        """Whether a pseudonym was somebody's who went."""
+        """Whether a pseudonym was a person's who went."""
         return bool(self._persons) and self.token("person", person) in self._persons
 
     def holds_picture(self, sha256: str) -> bool:
-        """Whether a picture, by the digest of its stored bytes, was somebody's who went."""
+        """Whether a picture, by the digest of its stored bytes, was a person's who went."""
         return bool(self._pictures) and self.token("picture", sha256) in self._pictures
 
     def look(self, look: bytes) -> str:
@@ -102,7 +102,7 @@ class Suppression:
         )
 
     def holds_alike(self, looks: Iterable[bytes]) -> bool:
-        """Whether one of these looks (`faces.looks.looks_asked`) is like one of a picture of somebody who went."""
+        """Whether one of these looks (`faces.looks.looks_asked`) is like one of a picture of a person who went."""
         return bool(self._bands) and any(map(self._is_alike, looks))
 
     def _is_alike(self, look: bytes) -> bool:
@@ -122,7 +122,7 @@ def copy_beside(data: Path, secret: bytes) -> Path:
 
 
 def joined(*books: Sequence[Suppressed]) -> tuple[Suppressed, ...]:
-    """Everybody of several books, once an erasure, in the order of the first."""
+    """Everyone of several books, once an erasure, in the order of the first."""
     return tuple(dict.fromkeys(one for book in books for one in book))
 
 

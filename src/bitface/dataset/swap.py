@@ -24,7 +24,7 @@ _CANNOT_EXCHANGE: Final = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.E
 
 
 def version_of(data: Path) -> str:
-    """What tells one state of a dataset folder from another, the digest of its manifest; empty where there is no dataset."""
+    """What distinguishes states of a dataset folder: the digest of its manifest; empty where there is no dataset."""
     try:
         return sha256_of(data / MANIFEST_NAME)
     except (FileNotFoundError, NotADirectoryError):

@@ -73,10 +73,10 @@ class Table:
 
 
 def read_text_file(path: Path, most_bytes: int = MOST_BYTES, below: Path | None = None) -> TextFile:
-    """Reads a text that somebody brings, a plain file; `below` as `plain_files.opened` takes it.
+    """Reads a text that a person brings, a plain file; `below` as `plain_files.opened` takes it.
 
     Raises:
-        InputError: it cannot be read, is a link or no plain file, is too large, is no text in the encoding that it states, or holds
+        InputError: it cannot be read, is a link or not a plain file, is too large, is not text in the encoding that it states, or holds
             a NUL; the message names file, line and byte.
     """
     data = read_plain(path, path.name, most_bytes, below)

@@ -32,7 +32,7 @@ class SetPredictions:
     """Stills of N judged samples for E emotions.
 
     `persons` and `labels` str (N,); `before` and `after` calibration float64 (N, E) in 0..1; `sets` bool (N, E), whether an
-    emotion may be shown; `abstained` bool (N,), whether the set is no answer.
+    emotion may be shown; `abstained` bool (N,), whether the set means abstention.
     """
 
     persons: Texts

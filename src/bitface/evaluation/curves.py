@@ -1,4 +1,4 @@
-"""The points behind the figures: who is taken for whom, at which price a face is found, and whether a probability is one."""
+"""The points behind the figures: confusion, ROC and calibration."""
 
 from __future__ import annotations
 

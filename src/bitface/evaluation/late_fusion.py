@@ -1,4 +1,4 @@
-"""Whether a second opinion helps: its share is chosen on people who judge nothing, and its gain is told with an interval."""
+"""Whether a second opinion helps: its share is chosen on people outside the evaluation, and its gain is reported with an interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well it can be told from a model's answers who trained it: the share of a person's privacy that accuracy has cost."""
+"""How well membership in the training set can be inferred from a model's answers: the privacy cost of accuracy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def person_losses(scores: Floats, truth: NDArray[np.bool_], persons: NDArray[np.
 
 
 def membership_auc(members: Floats, others: Floats, resamples: int, confidence: float, seed: int) -> Interval:
-    """The chance that a person who trained the model has a lower loss than one who did not; 0.5 tells nothing.
+    """The chance that a person who trained the model has a lower loss than one who did not; 0.5 means nothing is revealed.
 
     The loss-threshold attack (Yeom et al., arXiv 1709.01604), by person, with an interval over people of both kinds. `members`: mean
     loss of each training person, float64 (P,); `others`: of each person whom the model never saw, (Q,).

@@ -1,4 +1,4 @@
-"""How well a model tells emotions apart, each figure with an interval over people: ten faces of one person are not ten."""
+"""How well a model separates emotions, each figure with an interval over people: ten faces of one person are not ten."""
 
 from __future__ import annotations
 

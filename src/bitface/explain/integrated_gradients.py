@@ -12,7 +12,7 @@ change D of f at a region's turn is spread over that region r:
 
 A mean over orders of such paths is complete whatever g is, and its sums over regions estimate their Shapley values: over all
 orders they are these values. What a net of pixels rests on is counted to the landmark nearest to each pixel: sums stay what
-they are, and no map shows anybody's face.
+they are, and no map shows anyone's face.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def refined(
         attribute: maps of the samples of these numbers, int64 (n,), at this many steps.
         samples: how many there are.
         steps: of the first try, for all.
-        steps_max: never more; a gap that is still too wide then stays, and is told. Nothing is tried again with a
+        steps_max: never more; a gap that is still too wide then stays and is reported. Nothing is tried again with a
             straight-through gradient, which no number of steps makes additive.
         gap: share of a sample's differences that may stay unexplained.
     """

@@ -14,11 +14,11 @@ def check_enough(samples: Sequence[Sample], folds: Mapping[str, int], fold_count
     """Refuses people of whom no model could be made; `folds` maps person -> fold where a small set is judged out of fold, else is empty.
 
     A model learns an emotion where both training and validation people show it and something else. Out of fold, each fold in turn is
-    judged and the next one is validation, so that every fold needs somebody, and the same emotions. The fewest are then as many people
+    judged and the next one is validation, so that every fold needs a person, and the same emotions. The fewest are then as many people
     as folds, each showing the same two emotions.
 
     Raises:
-        InputError: too few people, a split without anybody, or no emotion that can be learned, chosen and judged.
+        InputError: too few people, a split without anyone, or no emotion that can be learned, chosen and judged.
     """
     if folds:
         _check_folds(samples, folds, fold_count)
@@ -43,8 +43,8 @@ def _check_folds(samples: Sequence[Sample], folds: Mapping[str, int], count: int
     torn = sorted(somewhere - everywhere, key=lambda emotion: (_showing(samples, emotion), emotion))
     if torn:
         raise InputError(
-            f"{torn[0]} is shown by {_showing(samples, torn[0])} of {_people(people)}, and each of {count} folds needs somebody who "
-            f"shows it, and something else in the same fold; import more people who show it, or leave its pictures out"
+            f"{torn[0]} is shown by {_showing(samples, torn[0])} of {_people(people)}, and each of {count} folds needs at least one person "
+            f"who shows it, and something else in the same fold; import more people who show it, or leave out its pictures"
         )
     if not everywhere:
         raise InputError(_too_few_emotions(samples, f"each of {count} folds"))

@@ -120,7 +120,7 @@ def _smooth(share: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _spoken(course: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Adds the mouth of somebody who talks: jaw and lips move faster than an expression does."""
+    """Adds the mouth of a person who talks: jaw and lips move faster than an expression does."""
     spoken = course.copy()
     strength = rng.uniform(0.15, 0.5)
     for name, gain in (("jawOpen", 0.7), ("mouthFunnel", 0.5), ("mouthPucker", 0.4), ("mouthShrugUpper", 0.3)):

@@ -1,4 +1,4 @@
-"""Tells what a file is by its first bytes, because a name is only what somebody called it."""
+"""Detects a file's type from its first bytes, because file names can be wrong."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def region_of_landmark() -> NDArray[np.int64]:
 
 
 OUTSIDE: Final = "outside"
-"""What of a crop is no face: hair, neck, background."""
+"""The part of a crop that is not face: hair, neck, background."""
 
 
 def regions_of_owners(owners: NDArray[np.int64]) -> NDArray[np.int64]:

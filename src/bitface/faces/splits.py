@@ -20,7 +20,7 @@ def split_by_person(
 ) -> tuple[Sample, ...]:
     """Gives every sample without a split that of its person; a split named by the source is honoured.
 
-    People are ordered by a hash of the seed and their pictures, so that one more person moves few others and everybody
+    People are ordered by a hash of the seed and their pictures, so that one more person moves few others and everyone
     who holds the same pictures gets the same splits; `shares` (split -> share, adding up to 1) cuts that order. `content`
     is sample id -> digest of the picture, where the samples' own do not tell. A person with some samples named and
     others not takes the named split.

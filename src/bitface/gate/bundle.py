@@ -1,7 +1,7 @@
 """A gate's decision with all that it rests on, in one file: it is decided again, bit for bit, without one face.
 
-What was decided, by which parameters and on which digests, anybody may read. What it rests on is rows of people: they are sealed, or
-in the clear in a copy that its owner made for somebody.
+What was decided, by which parameters and on which digests, anyone may read. What it rests on is rows of people: they are sealed, or
+in the clear in a copy that its owner made for a person.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class GateBundle:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """What anybody may read of a bundle: the decision as it was recorded, what it speaks of, and the digest of the whole."""
+    """What anyone may read of a bundle: the decision as it was recorded, what it speaks of, and the digest of the whole."""
 
     decision: Mapping[str, Any]
     digests: Mapping[str, str]

@@ -43,7 +43,7 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
     """The members of a zip, in memory: nothing is extracted.
 
     Raises:
-        IntegrityError: it unpacks to more than a bundle of a gate may have. What `UNREADABLE` names: it is no zip.
+        IntegrityError: it unpacks to more than a bundle of a gate may have. What `UNREADABLE` names: it is not a zip.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         size = sum(member.file_size for member in archive.infolist())

@@ -1,4 +1,4 @@
-"""Whether a drawn face gets the same answer in another skin tone, age texture or light; of real people nobody can ask it."""
+"""Whether a drawn face gets the same answer in another skin tone, age texture or light; this cannot be measured on real people."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The cells on one model's disparity: does it serve a slice worse than everybody else, how wide is the gap, who falls between slices.
+"""The cells on one model's disparity: does a slice do worse than all others, how wide is the gap, and what about intersections of slices.
 
-Doubt is no pass: a gap beyond the limit that may be chance, or an interval that allows a far wider one, holds. For the same gap,
+Doubt is not a pass: a gap beyond the limit that may be chance, or an interval that allows a far wider one, holds. For the same gap,
 fewer people only widen the interval; whoever's value is not known is counted where they would do most harm; a declared value that
 nobody has is open. So leaving people or their values out never turns a hold into a promotion.
 
@@ -62,7 +62,7 @@ def disparity_cells(evidence: GateEvidence, params: GateParams, seed: int) -> It
     """Each required slice against all others, then the widest gap within each required attribute, then two-way intersections.
 
     A slice FAILs where the by-person permutation test, Holm-adjusted over all slices, says worse (p < alpha) and the gap
-    itself is beyond `disparity_max`. PASS: the gap is within it, and its interval within `disparity_open_max`, also if everybody
+    itself is beyond `disparity_max`. PASS: the gap is within it, and its interval within `disparity_open_max`, also if everyone
     whose value is unknown were where they would widen it most. Neither is INSUFFICIENT.
 
     Raises:

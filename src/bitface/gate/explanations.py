@@ -1,4 +1,4 @@
-"""The cells on explanations: whether they add up, stay on the face, rest where anatomy expects it, and do so for everybody."""
+"""The cells on explanations: whether they add up, stay on the face, rest where anatomy expects it, and do so for everyone."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _mass_cells(found: RegionEvidence, weights: Floats, params: GateParams) -> I
 def _slice_cells(
     evidence: GateEvidence, found: RegionEvidence, drawn: Floats, params: GateParams, seed: int
 ) -> Iterator[Cell]:
-    """Each slice against everybody else: whether their faces are read as much where anatomy expects it.
+    """Each slice against everyone else: whether their faces are read as much where anatomy expects it.
 
     Compared within each emotion and then averaged, so that who shows what cannot pass for a difference. The p-value permutes
     people's slices, Holm-adjusted over all of them.

@@ -115,7 +115,7 @@ def attribute_question(attribute: str, params: GateParams) -> Question:
 
 
 def declared_and_found(attribute: str, values: NDArray[np.str_], params: GateParams) -> list[str]:
-    """The values for which a model is meant, and any other that somebody has, in the order of their names."""
+    """The values for which a model is meant, and any other that a person has, in the order of their names."""
     return sorted({*np.unique(values).tolist(), *params.required_values.get(attribute, ())})
 
 

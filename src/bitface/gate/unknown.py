@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 UNKNOWN: Final = "unknown"
-"""The value of an attribute of somebody who did not tell it."""
+"""The value of an attribute of a person who did not tell it."""
 
 
 def lowest_mean(
@@ -21,7 +21,7 @@ def lowest_mean(
     """Who would be in a slice at worst: mask (P,) of its people and of the hidden ones who lower its mean most.
 
     `sums` and `counts` float64 (P,): what is averaged, and over how many samples, of each person; `inside` and `hidden` are
-    masks of people, and nobody is in both. The slice has somebody.
+    masks of people, and nobody is in both. The slice has a person.
     """
     order = _lowest_first(sums, counts, hidden)
     means = (sums[inside].sum() + _running(sums[order])) / (counts[inside].sum() + _running(counts[order]))
@@ -36,8 +36,8 @@ def widest_gap(
     """Who would be in a slice at worst, bool (P,): accuracy of all others less that of the slice is then largest.
 
     Each hidden person belongs to one of the two. At the worst all hidden people up to some accuracy are in the slice, and the
-    others are not; every such limit is tried that leaves somebody outside. Arguments as in `lowest_mean`: right answers and
-    samples of each person. Somebody is outside the slice.
+    others are not; every such limit is tried that leaves a person outside. Arguments as in `lowest_mean`: right answers and
+    samples of each person. A person is outside the slice.
     """
     order = _lowest_first(right, samples, hidden)
     left = len(right) - int(inside.sum()) - np.arange(len(order) + 1)

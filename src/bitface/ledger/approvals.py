@@ -52,7 +52,7 @@ def endorsed(key: KeyEntry, by: Ed25519PrivateKey) -> Endorsement:
 def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement: Endorsement | None = None) -> bool:
     """Appends a key, in the caller's transaction; False where it is there already.
 
-    The first key is of compliance, and its owner answers for everybody else's: each later one is endorsed by a compliance key.
+    The first key is of compliance, and its owner answers for everyone else's: each later one is endorsed by a compliance key.
 
     Raises:
         InputError: an unknown role. RefusedError: nobody answers for it. IntegrityError: the key is another person's, or has another
@@ -76,7 +76,7 @@ def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement:
 
 
 def answering_keys(connection: Connection) -> dict[str, KeyEntry]:
-    """Key id -> key of every key that somebody answers for: the first one of compliance, and those that such keys of compliance have
+    """Key id -> key of every key that a person answers for: the first one of compliance, and those that such keys of compliance have
     endorsed. What others sign counts for nothing.
     """
     ordered = connection.execute(select(tables.keys).order_by(tables.keys.c.log_seq)).mappings()

@@ -1,6 +1,6 @@
-"""Everybody who is in a version, and what they allow: from what is on record of them, as of now.
+"""Everyone who is in a version, and what they allow: from what is on record of them, as of now.
 
-A model goes on saying what people taught it, so it is used for a purpose, in a context, only while everybody who is in it allows
+A model goes on saying what people taught it, so it is used for a purpose, in a context, only while everyone who is in it allows
 that: by a consent that stands, and under the licence that their pictures came with. What the dataset folder says counts for nothing.
 """
 
@@ -48,7 +48,7 @@ class Refusals:
 
 
 class Crowd:
-    """Everybody who is in one dataset version, with their consent events and licences, as the ledger has them now."""
+    """Everyone who is in one dataset version, with their consent events and licences, as the ledger has them now."""
 
     def __init__(self, connection: Connection, dataset_version: str) -> None:
         """Reads them; people of whom the same is on record are kept as one, so that thousands cost little."""
@@ -65,7 +65,7 @@ class Crowd:
         return str(self._dataset.consent_snapshot_sha256)
 
     def refusals(self, purpose: str, context: str, at: datetime) -> Refusals | None:
-        """Who does not allow this use at `at`; None: everybody does."""
+        """Who does not allow this use at `at`; None: everyone does."""
         reasons: Counter[str] = Counter()
         for one in self._alike:
             answer = self._answer(one, purpose, context, at)
@@ -77,7 +77,7 @@ class Crowd:
         return Refusals(people=reasons.total(), of=total, reason=reasons.most_common(1)[0][0])
 
     def judgement(self, at: datetime) -> Refusals | None:
-        """Who does not allow at `at` that it is judged or compared, in the context that it was made for; None: everybody does."""
+        """Who does not allow at `at` that it is judged or compared, in the context that it was made for; None: everyone does."""
         return self.refusals(self._judged_for, self._dataset.context, at)
 
     def refusing_judgement(self, at: datetime) -> frozenset[str]:
@@ -93,11 +93,11 @@ class Crowd:
         return "evaluate" if self._dataset.purpose == "train" else str(self._dataset.purpose)
 
     def standing(self, at: datetime) -> Refusals | None:
-        """Who does not allow at `at` any more what the version was made for; None: everybody does."""
+        """Who does not allow at `at` any more what the version was made for; None: everyone does."""
         return self.refusals(self._dataset.purpose, self._dataset.context, at)
 
     def check_standing(self, at: datetime) -> None:
-        """Raises RefusedError where its context is no longer approved, or somebody in it allows no longer what it was made for."""
+        """Raises RefusedError where its context is no longer approved, or a person in it allows no longer what it was made for."""
         check_context(self._dataset.context, at, self._approvals)
         gone = self.standing(at)
         if gone is not None:
@@ -106,7 +106,7 @@ class Crowd:
             )
 
     def uses(self, purposes: Sequence[str], at: datetime) -> dict[str, tuple[str, ...]]:
-        """Purpose -> the contexts in which everybody allows it at `at`; purposes that nobody's consent carries are left out."""
+        """Purpose -> the contexts in which everyone allows it at `at`; purposes that nobody's consent carries are left out."""
         if self.standing(at) is not None:
             return {}
         found = {
@@ -121,7 +121,7 @@ class Crowd:
 
 
 def crowd_of(connection: Connection, model: ModelEntry) -> Crowd:
-    """Everybody who is in a version. Raises RefusedError where no run is on record that made it."""
+    """Everyone who is in a version. Raises RefusedError where no run is on record that made it."""
     run = questions.run_of(connection, model)
     if run is None:
         raise RefusedError(f"{model.name}/{model.version}: {_NOBODY}; restore the ledger, or retrain")

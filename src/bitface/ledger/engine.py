@@ -28,7 +28,7 @@ def open_engine(url: str) -> Engine:
     """An engine on a ledger, whose tables are created where it is new.
 
     Raises:
-        InputError: the URL cannot be read, the file is no database, or its schema is another version's.
+        InputError: the URL cannot be read, the file is not a database, or its schema is another version's.
     """
     try:
         parsed = make_url(url)

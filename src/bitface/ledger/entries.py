@@ -1,4 +1,4 @@
-"""What the ledger is told and what it answers, as frozen values: no row, session or vendor type leaves it."""
+"""The ledger's inputs and outputs, as frozen values: no row, session or vendor type leaves it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ApprovalRule:
 
     @property
     def asks(self) -> bool:
-        """Whether anybody has to approve."""
+        """Whether anyone has to approve."""
         return bool(self.required or self.roles)
 
 
@@ -186,7 +186,7 @@ class ChainReport:
 
 
 class ApprovalsMissingError(GateError):
-    """The gate let a version through, and not everybody who must approve it has."""
+    """The gate let a version through, and not everyone who must approve it has."""
 
 
 class StalePromotionError(GateError):

@@ -1,7 +1,7 @@
 """Where a log goes on though a newer one was lost for good: signed and on record, and what nobody can know any more counts as a no.
 
-Between the two logs somebody may have withdrawn, and a version may have been taken back. So every consent of a real person is invalid
-until it is given again, no alias points anywhere, and versions from before are used once somebody has promoted them again.
+Between the two logs a person may have withdrawn, and a version may have been taken back. So every consent of a real person is invalid
+until it is given again, no alias points anywhere, and versions from before are used once a person has promoted them again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One retrain at a time: a lease that ends by itself, with a number that only grows, so that whoever lost it can change nothing.
 
 The number is a fencing token (Kleppmann, 2016, "How to do distributed locking"): a promotion names the one that it was
-started under, and is refused once somebody else has taken the lease, however long the holder had been asleep.
+started under, and is refused once someone else has taken the lease, however long the holder had been asleep.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Lease:
 
 
 class LeaseHeldError(InputError):
-    """Somebody else does it now."""
+    """Someone else does it now."""
 
 
 class LeaseLostError(GateError):
-    """The lease ran out and somebody else took it: what was begun under it must not come into effect."""
+    """The lease ran out and someone else took it: what was begun under it must not come into effect."""
 
 
 def take(
@@ -42,7 +42,7 @@ def take(
     """Takes a lease that nobody holds, that has run out, or whose holder is known to be gone.
 
     Raises:
-        LeaseHeldError: somebody holds it.
+        LeaseHeldError: it is held already.
     """
     table = tables.leases
     held = connection.execute(select(table).where(table.c.name == name)).mappings().first()
@@ -59,7 +59,7 @@ def take(
 
 
 def renew(connection: Connection, lease: Lease, lasts: timedelta, at: datetime) -> Lease:
-    """Prolongs a lease that is still ours. Raises LeaseLostError where somebody took it."""
+    """Prolongs a lease that is still ours. Raises LeaseLostError where another holder took it."""
     check(connection, lease)
     prolonged = Lease(name=lease.name, holder=lease.holder, token=lease.token, expires_at=at + lasts)
     connection.execute(update(tables.leases).where(tables.leases.c.name == lease.name).values(**_row(prolonged)))
@@ -67,7 +67,7 @@ def renew(connection: Connection, lease: Lease, lasts: timedelta, at: datetime) 
 
 
 def give_back(connection: Connection, lease: Lease) -> None:
-    """Ends a lease; nothing happens where somebody else has it by now. The number stays, so that it only grows."""
+    """Ends a lease; nothing happens where someone else has it by now. The number stays, so that it only grows."""
     table = tables.leases
     own = (table.c.name == lease.name) & (table.c.token == lease.token)
     connection.execute(update(table).where(own).values(holder=""))

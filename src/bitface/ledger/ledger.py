@@ -87,7 +87,7 @@ class Ledger:
     """A ledger behind an SQLAlchemy URL; opened at first use, closed by `close()` or at the end of a `with` block.
 
     `clock` says when things are written down. Every `record_...` returns whether it wrote anything: telling the ledger
-    the same thing again is no error and leaves no trace, telling it something else under the same key is an
+    the same thing again is allowed and has no effect, telling it something else under the same key is an
     IntegrityError.
     """
 
@@ -149,7 +149,7 @@ class Ledger:
             return gaps.recorded(connection)
 
     def check_intact(self) -> None:
-        """Asked before anything is opened to anybody: raises IntegrityError where the log or a row that it covers is not as it was
+        """Asked before anything is opened to anyone: raises IntegrityError where the log or a row that it covers is not as it was
         written, or where the log does not hold a checkpoint that was signed, here or elsewhere.
         """
         with self._trusting():
@@ -171,7 +171,7 @@ class Ledger:
         return self._empty
 
     def record_notice(self, notice: Notice) -> bool:
-        """Makes a notice known: only consents given under a known notice admit anybody."""
+        """Makes a notice known: only consents given under a known notice admit anyone."""
         return self._record_once("notice", tables.notices, notice_row(notice), stamp="recorded_at")
 
     def record_consents(
@@ -211,7 +211,7 @@ class Ledger:
     def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
         """Every consent event on record, in the order of the log; of one pseudonym, where it is given.
 
-        This is what is asked before anybody's data are used: what the log holds counts, whatever clock stamped it.
+        This is what is asked before anyone's data are used: what the log holds counts, whatever clock stamped it.
         """
         with reading(self._to_read) as connection:
             return consents_of(connection, subject)
@@ -402,7 +402,7 @@ class Ledger:
                 use.check_any(connection, purpose, context, at)
 
     def check_picture(self, person: str, licence_id: str | None, asked: Use) -> None:
-        """Lets a picture of somebody be used now. Raises what `use.check_picture` raises."""
+        """Lets a picture of a person be used now. Raises what `use.check_picture` raises."""
         with self._asking() as (connection, moments):
             for at in moments:
                 use.check_picture(connection, person, licence_id, asked, at)
@@ -452,7 +452,7 @@ class Ledger:
     def record_erasure(self, erasure_id: str, people: Iterable[str], proof_sha256: str) -> bool:
         """Records that people were erased, under the digest of the proof; a demo that they were in is none any more.
 
-        Telling it again is no error.
+        Recording it again is allowed.
         """
         rows = [
             {"erasure_id": erasure_id, "person": person, "proof_sha256": proof_sha256} for person in sorted(set(people))
@@ -591,7 +591,7 @@ class Ledger:
             return promotion.move_alias(connection, move, self._clock())
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:
-        """The version that an alias (champion, unless told) points to, if any."""
+        """The version that an alias (champion by default) points to, if any."""
         with reading(self._to_read) as connection:
             version = promotion.current_version(connection, name, alias)
         return None if version is None else self.model(version, name)

@@ -14,7 +14,7 @@ from bitface.ledger import chain, tables
 
 
 def licences_on_record(connection: Connection) -> dict[str, LicenceRecord]:
-    """Licence id -> its latest record. That of synthetic people is this program's own, whatever anybody recorded."""
+    """Licence id -> its latest record. That of synthetic people is this program's own, whatever anyone recorded."""
     table = tables.licences
     bodies = connection.execute(select(table.c.body).order_by(table.c.log_seq)).scalars()
     found = {record.id: record for record in map(licence_from, bodies)}

@@ -1,4 +1,4 @@
-"""Which policy is in force: adopted by somebody, with a reason, and signed by compliance where promotions need approvals."""
+"""Which policy is in force: adopted by a person, with a reason, and signed by compliance where promotions need approvals."""
 
 from __future__ import annotations
 

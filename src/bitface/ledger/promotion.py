@@ -48,7 +48,7 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
 
     Raises:
         InputError: no such version or decision.
-        RefusedError: somebody who is in the version is no longer admitted, its context is no longer approved, it was trained
+        RefusedError: a person who is in the version is no longer admitted, its context is no longer approved, it was trained
             for benchmark, or a rollback goes where the alias never was.
         GateError: the decision is not `promote`, or approvals are missing; of a demo, it is not `hold`.
         StalePromotionError: the alias points elsewhere than expected. LeaseLostError: another took the lease meanwhile.
@@ -73,7 +73,7 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
 
 
 def end_unfit_demo(connection: Connection, actor: str, at: datetime) -> None:
-    """Takes the alias `demo`, in the caller's transaction, from a version that is none any more: somebody who was in it has been
+    """Takes the alias `demo`, in the caller's transaction, from a version that is none any more: a person who was in it has been
     erased, or the gate's latest word on it is not `hold`.
     """
     models, aliases = tables.models, tables.aliases

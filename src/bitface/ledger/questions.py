@@ -80,7 +80,7 @@ def rendered(connection: Connection) -> frozenset[tuple[str, str]]:
 
 
 def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
-    """The runs that made this very bundle, latest first: without somebody who only judged it, a retrain makes it again."""
+    """The runs that made this very bundle, latest first: without a person who only judged it, a retrain makes it again."""
     decided = select(tables.decisions.c.run_id).where(tables.decisions.c.bundle_sha256 == model.bundle_sha256)
     query = select(tables.runs).where(tables.runs.c.run_id.in_(decided) | (tables.runs.c.run_id == model.run_id))
     found = connection.execute(query.order_by(tables.runs.c.log_seq.desc())).mappings()

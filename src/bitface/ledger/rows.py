@@ -1,4 +1,4 @@
-"""Turns values into rows and back, and tells a repetition from a contradiction."""
+"""Turns values into rows and back, and distinguishes repetitions from contradictions."""
 
 from __future__ import annotations
 

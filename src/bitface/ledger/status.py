@@ -23,8 +23,8 @@ _GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
 class ModelStatus:
     """A version as it stood `at` that time (UTC): `decision` is the gate's latest word, None where it has said nothing.
 
-    `purposes` and `contexts` are those in which it may predict: policy lets a model with such evidence, and everybody in it allows
-    it. There are none where it is `retired`, because somebody who was in it has been erased, or where `lapsed` people who are in it
+    `purposes` and `contexts` are those in which it may predict: policy lets a model with such evidence, and everyone in it allows
+    it. There are none where it is `retired`, because a person who was in it has been erased, or where `lapsed` people who are in it
     allow no longer what it was made for. `passed_for`: the purposes of its evidence and of what the gate said, whatever people allow.
     `was_champion`: it was once, or is. `judged_at`: when the gate said so; when it was
     registered, where it did not. `before_gap`: it is from before a gap in the log, and was not promoted again.
@@ -59,7 +59,7 @@ class ModelStatus:
 
     @property
     def is_lawful(self) -> bool:
-        """Whether it may be used at all: nobody in it has been erased, everybody still allows what it was made for, and it is not from
+        """Whether it may be used at all: nobody in it has been erased, everyone still allows what it was made for, and it is not from
         before a gap in the log.
         """
         return not self.retired and not self.lapsed and not self.before_gap

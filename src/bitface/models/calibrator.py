@@ -23,7 +23,7 @@ class Calibrator:
 
     `slopes` (above 0) and `intercepts`: a probability is sigmoid(slope * logit + intercept), so the order of an emotion's
     scores stays. `set_limits`, 0..1: an emotion belongs to the set at or above its limit, and always at 0. A set of more
-    than `set_size_max` emotions is no answer. `confidence`: the share of faces of each emotion, of people like those who
+    than `set_size_max` emotions means abstention. `confidence`: the share of faces of each emotion, of people like those who
     calibrated, whose set is made to hold it; None where nothing is promised. `remark`: who calibrated, in words.
 
     Raises:
@@ -68,7 +68,7 @@ class Calibrator:
         return np.asarray(probabilities >= np.array(self.set_limits))
 
     def abstains(self, sets: Bools) -> Bools:
-        """Whether a set, bool (N, E), is no answer, bool (N,): it is empty, too large, or holds whatever there is."""
+        """Whether a set, bool (N, E), means abstention, bool (N,): it is empty, too large, or holds whatever there is."""
         size, emotions = sets.sum(axis=1), sets.shape[1]
         return np.asarray((size == 0) | (size > self.set_size_max) | ((size == emotions) & (emotions > 1)))
 

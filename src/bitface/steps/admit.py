@@ -28,7 +28,7 @@ class Quarantined:
 class Members:
     """The samples that a run uses, each with its split, and the admission of each person.
 
-    `folds` is empty unless the set is small: then it maps person -> fold, everybody's split is `train`, and each person
+    `folds` is empty unless the set is small: then it maps person -> fold, everyone's split is `train`, and each person
     is judged by models that never saw that person. `content`: sample id -> SHA-256 of what is stored, by which people are put in order.
     """
 

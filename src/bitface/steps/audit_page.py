@@ -34,7 +34,7 @@ _DONE: Final = {
     "proof_intact": "the proof matches the recorded digest",
 }
 """What a page says of an erasure's proof, and in which words."""
-_FINDINGS: Final = {"in_dataset_now": "nobody", "found": "nothing"}
+_FINDINGS: Final = {"in_dataset_now": "none", "found": "nothing"}
 """Of these an empty list is the finding."""
 
 
@@ -84,7 +84,7 @@ def _sections(proof: Mapping[str, Any]) -> Records:
 
 
 def _auc(radius: Mapping[str, Any], run: str) -> dict[str, Any]:
-    """How well it could be told from its losses who trained a run's model, by precision."""
+    """How well membership in training could be inferred from the losses of a run's model, by precision."""
     found = (radius.get("membership_auc") or {}).get(run) or {}
     return {f"membership AUC, {name}": value for name, value in found.items()}
 

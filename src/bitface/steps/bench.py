@@ -122,7 +122,7 @@ def bench_networks(
     Args:
         training: sizes of the networks, the section `training`.
         params: the section `bench`.
-        seed: of weights and, without `faces`, of calibrating pictures of nobody.
+        seed: of weights and, without `faces`, of random calibration pictures.
         against: names of RIVALS.
         rivals: the other runtimes.
         export: writes our bundle.

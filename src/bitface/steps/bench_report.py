@@ -196,7 +196,7 @@ def _strongest(bench: Bench) -> dict[str, str]:
 
 
 def _found(claim: Claim) -> str:
-    return f"{claim.found:.1f} times, {claim.asked:g} asked"
+    return f"{claim.found:.1f} times, {claim.asked:g} required"
 
 
 def _claim_words(claim: Claim) -> str:

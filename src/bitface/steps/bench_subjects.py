@@ -38,7 +38,7 @@ class Faces:
 
 
 def make_subjects(training: TrainingParams, params: BenchParams, seed: int) -> Iterator[Subject]:
-    """Pairs of the parameters' sizes with random weights whose BatchNorms have seen pictures of nobody."""
+    """Pairs of the parameters' sizes with random weights whose BatchNorms have seen random pictures."""
     from bitface.training.architectures import ARCHITECTURES
 
     wide = training.face_net.model_copy(update={"channels": params.channels, "pruned": None})

@@ -103,7 +103,7 @@ def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, Any]:
         },
         "quantitativeAnalysis": {"performanceMetrics": list(_figures(evaluation))},
         "considerations": {
-            "users": ["people who were told of it, in the context that their consent names"],
+            "users": ["people who were informed, in the context named in their consent"],
             "useCases": [f"context {run.context}, evidence {run.evidence}"],
             "technicalLimitations": list(LIMITS),
             "ethicalConsiderations": [

@@ -1,6 +1,6 @@
 """Consent events that come beside pictures: those of people who are here are recorded, whatever becomes of the pictures.
 
-Otherwise somebody who opted out would stay in because only the pictures of others were brought, or none at all.
+Otherwise a person who opted out would stay in because only the pictures of others were brought, or none at all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BroughtConsents:
 
     `events`: the usable ones in the order of the log; their subject is a stand-in until the person is taken in. `known`: those of
     people who are here and that are not on record yet. `faults`: why the consent of a subject cannot be used, with file and line.
-    `unread_withdrawal`: a line of somebody who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
+    `unread_withdrawal`: a line of a person who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
     dated ahead of the clock; they close, since what opens is at fault then. `strangers`: the lines of events that
     close what nobody opened, neither here nor in the file: an id may be mistyped.
     """
@@ -98,7 +98,7 @@ class BroughtConsents:
         return lines
 
     def check_no_unread_withdrawal(self) -> None:
-        """Raises InputError where a line that may be a withdrawal of somebody who is here could not be read."""
+        """Raises InputError where a line that may be a withdrawal of a person who is here could not be read."""
         if self.unread_withdrawal is not None:
             raise InputError(
                 f"{self.name} {self.unread_withdrawal}: it may be the withdrawal of a person on record; correct it and import again, "
@@ -167,7 +167,7 @@ class _People:
     erased: set[str] = field(default_factory=set)
 
     def stand_in(self, subject: str) -> str:
-        """The pseudonym of somebody who is here; of anybody else one that nobody has, since real ones begin with r."""
+        """The pseudonym of a person who is here; of anyone else one that nobody has, since real ones begin with r."""
         normal = normal_id(subject)
         known = self.keys.pseudonym_of(normal)
         person = known or "x" + hashlib.sha256(normal.encode()).hexdigest()[:15]

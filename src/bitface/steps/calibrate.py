@@ -65,7 +65,7 @@ def calibrate_models(run: Run, trained: Trained, data: Data, stages: Path) -> Ca
     """The same pair, each with a calibrator of its own, or reuses what the same models, parameters and code gave before.
 
     Apex stills of people of split `test` calibrate, without augmented copies; where a small set is judged out of fold,
-    everybody's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so. A closed-form
+    everyone's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so. A closed-form
     model's counts of people stay where training left them: an erasure has one place to look.
     """
     folder = stages / "calibrate" / INPUTS.key(run.params, models=trained.key)
@@ -120,7 +120,7 @@ def out_of_fold_calibrator(
 
 
 def read_out_of_fold(table: ClipTable, path: Path) -> OutOfFold:
-    """What the training stage wrote to `path`; `table` holds the rows of everybody who is named in it."""
+    """What the training stage wrote to `path`; `table` holds the rows of everyone who is named in it."""
     with np.load(path, allow_pickle=False) as arrays:
         row_of = {str(name): row for row, name in enumerate(table.sample_ids)}
         rows = table.where(np.array([row_of[str(name)] for name in arrays["sample_ids"]], dtype=np.int64))

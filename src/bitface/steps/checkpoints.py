@@ -76,7 +76,7 @@ class Checkpoints:
     def kept(self) -> Sequence[Checkpoint]:
         """The latest that this installation signed, of those in its home and of those elsewhere.
 
-        What is no checkpoint of this installation is passed over: whoever can write there cannot make one, and cannot hide one by adding.
+        Other files are skipped: whoever can write there cannot make one, and cannot hide one by adding.
         Of one that came from elsewhere, who was erased is known from now on: that can only close.
 
         Raises:
@@ -129,7 +129,7 @@ class Checkpoints:
         try:
             self.latest_elsewhere()
         except InputError as error:
-            self._say(f"who was erased was not asked elsewhere: {error}")
+            self._say(f"exported records of erasures could not be checked: {error}")
 
     def is_compared(self) -> bool:
         """Whether the log was held against the place elsewhere in the last ten minutes; true where there is none."""
@@ -171,7 +171,9 @@ class Checkpoints:
             if there is None or holds(there):
                 self._export(place)
             else:
-                self._say(f"not exported, since {VARIABLE} knows of another log: {there.size} entries, and not these")
+                self._say(
+                    f"not exported, since {VARIABLE} has a different log: {there.size} entries that this ledger lacks"
+                )
         except InputError as error:
             self._say(f"{_LATER}: {error}")
 
@@ -216,7 +218,7 @@ class Checkpoints:
         if there is not None and there[0] == read_checkpoint(self.home / FOLDER / name, self.home):
             return
         raise InputError(
-            f"{VARIABLE} ({place.name}) holds something else as {name}; name a place that no other installation exports to"
+            f"{VARIABLE} ({place.name}) already has a different {name}; name a place that no other installation exports to"
         )
 
     def _remember(self, place: CheckpointPlace, **news: str) -> None:

@@ -66,7 +66,7 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
     Subjects are ids as their owners use them, or pseudonyms; `notices` is a folder with the notices that the events name.
 
     Raises:
-        InputError: a line is at fault, or somebody was never taken in; the message names the line, never what it says.
+        InputError: a line is at fault, or a person was never taken in; the message names the line, never what it says.
     """
     if not path.is_file():
         raise InputError(f"file '{path.name}' does not exist; name a file with one consent event per line")

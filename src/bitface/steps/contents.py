@@ -56,7 +56,7 @@ def without_people(writer: Writer, people: Collection[str], versioning: Versioni
 
 
 def check_not_empty(data: Path) -> None:
-    """Raises InputError where everybody has left the dataset: a model is made of people."""
+    """Raises InputError where everyone has left the dataset: a model is made of people."""
     if has_dataset(data) and not read_index(data):
         raise InputError(
             "everyone in the dataset was erased and it is now empty; add people with `bitface data import`, or delete the folder "

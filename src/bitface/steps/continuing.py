@@ -1,4 +1,4 @@
-"""Goes on where the newer ledger is lost for good: who was erased goes first, and what nobody can know any more counts as a no."""
+"""Continues after a newer ledger is lost for good: erasures come first, and anything unknown counts as refused."""
 
 from __future__ import annotations
 

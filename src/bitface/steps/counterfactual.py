@@ -1,4 +1,4 @@
-"""Draws people whom no model learned from in another skin tone, age texture and light, and asks the deployed model about each picture."""
+"""Renders held-out people in another skin tone, age texture and light, and runs the deployed model on each picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run goes: what each stage takes, what was not repeated, and what somebody should know."""
+"""The course of a run: time per stage, reused results, and warnings."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
                 f"({len(gone)} people erased so far).",
                 "Consent is checked when a dataset is built and again at promotion.",
                 _contexts(ledger, at),
-                "A version goes live only when consent, accuracy, fairness, drift and explanation hold; it is signed.",
+                "A version goes live only when it passes the checks of consent, accuracy, fairness, drift and explanation; it is signed.",
                 *(
                     f"{alias.capitalize()}: version {entry.version}, {entry.evidence} evidence."
                     for alias, entry in live

@@ -105,7 +105,7 @@ def compare(
     names = [name for name in reference if pd.concat([reference[name], current[name]]).nunique() > 1]
     if not names:
         raise InputError(
-            f"drift of {len(current)} rows against {len(reference)}: no column that both have varies; bring more people"
+            f"drift of {len(current)} rows against {len(reference)}: no shared column varies; add more people"
         )
     slices = slices_in(reference), slices_in(current)
     counts = {name: (int(slices[0][name].sum()), int(slices[1][name].sum())) for name in slices[0] if name in slices[1]}

@@ -100,7 +100,7 @@ def begin(
     """Quarantines people and writes down what rests on them; goes on with an erasure of theirs that was interrupted.
 
     Raises:
-        InputError: somebody was never here, or an erasure of some of them and not of all was interrupted.
+        InputError: a person was never here, or an erasure of some of them and not of all was interrupted.
     """
     check_reason(reason)
     sweep(place.home)
@@ -124,7 +124,7 @@ def leave_dataset(opened: Opened, writer: Writer) -> str | None:
     """
     found = opened.journal.found("dataset")
     if found is not None and _are_in(writer.stores.data, opened.people):
-        _without(opened, writer)  # brought back meanwhile, by somebody who copied files
+        _without(opened, writer)  # brought back meanwhile, by a person who copied files
     version: str | None = opened.journal.once("dataset", lambda: {"version": _without(opened, writer)})["version"]
     return version
 
@@ -144,7 +144,7 @@ def destroy(
     of_files = once("files", lambda: _delete(place.home, listed))
     of_store = once("objects", lambda: _forget(opened, store))
     affected = [run for run in opened.radius["runs"] if run not in set(kept_runs)]
-    why = f"People whom it was made with have been erased (erasure {opened.erasure_id})."
+    why = f"It was trained on people who have been erased (erasure {opened.erasure_id})."
     of_pages = once("pages", lambda: {"mlflow_runs_emptied": tracking.purge(affected, why)})
     # The very bundle that was made again, where who left had only judged it, may have had its files among the deleted ones.
     for run_id in kept_runs:
@@ -303,7 +303,7 @@ def _digests(version: int | None, ledger: Ledger) -> dict[str, str]:
 
 
 def _membership(summary: Path) -> dict[str, float] | None:
-    """How well it could be told who trained a run's model, as its summary says."""
+    """How well membership in a run's training set could be inferred, from its summary."""
     document = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
     found: dict[str, float] | None = document.get("privacy", {}).get("membership_auc")
     return found

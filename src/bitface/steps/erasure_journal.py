@@ -107,7 +107,7 @@ def journal_of(home: Path, erasure_id: str, now: Callable[[], datetime]) -> Jour
 
 
 def being_erased(home: Path) -> frozenset[str]:
-    """Everybody of an erasure that is not finished."""
+    """Everyone of an erasure that is not finished."""
     return frozenset(person for begun in _begun(home) for person in begun["subjects"])
 
 

@@ -1,4 +1,4 @@
-"""Whom an erasure means: whoever left anything here, under whichever id; and who is here again though they were erased."""
+"""Finds the people an erasure refers to, under any of their ids, and erased people who have reappeared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Named = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Returned:
-    """Somebody who was erased, and what of theirs is here again: key, shard."""
+    """A person who was erased, and what of theirs is here again: key, shard."""
 
     person: str
     what: tuple[str, ...]
@@ -64,7 +64,7 @@ def _is_known(person: str, ledger: Ledger, place: Workspace) -> bool:
 
 
 def _erased_in(erasure_id: str, subject_id: str, keys: KeyStore, ledger: Ledger, home: Path) -> tuple[str, ...]:
-    """Who of an erasure went under an id; everybody of it, where the book of the erased does not say."""
+    """Who of an erasure went under an id; everyone of it, where the book of the erased does not say."""
     people = {one.person for one in ledger.erasures() if one.erasure_id == erasure_id}
     people |= _begun_in(home / ERASURES, erasure_id)
     if not people:
@@ -103,13 +103,13 @@ def returned(keys: KeyStore, ledger: Ledger, home: Path, data: Path) -> tuple[Re
 
 
 def check_nobody_returned(back: Iterable[Returned]) -> None:
-    """Raises RefusedError where somebody who was erased is here again: from a backup that is older than the erasure."""
+    """Raises RefusedError where a person who was erased is here again: from a backup that is older than the erasure."""
     found = tuple(back)
     if found:
         what = sorted({what for one in found for what in one.what})
         raise RefusedError(
-            f"{len(found)} of the people who were erased are here again, by their {' and '.join(what)}: something older than the "
-            f"erasure was restored; {RESUME}, which erases them once more"
+            f"{len(found)} of the people who were erased have reappeared, by their {' and '.join(what)}: a backup older than the "
+            f"erasure was restored; {RESUME} to erase them again"
         )
 
 

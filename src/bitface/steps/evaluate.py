@@ -33,7 +33,7 @@ class Evaluated:
 
     `predictions` are moved in logits so that each threshold is 0.5: the top emotion is then the one farthest above its
     threshold, in calibrated logits, for every model alike. `calibration` is judged on stills, which `predict` reads. `membership`:
-    how well stills tell who trained the one-bit model, None where everybody did.
+    how well stills tell who trained the one-bit model, None where everyone did.
     """
 
     predictions: Mapping[str, Predictions]

@@ -32,13 +32,13 @@ class Lapsed:
 
 
 def look(ledger: Ledger, days: int, at: datetime) -> dict[str, Any]:
-    """What the nightly flow reports: a sentence for each live model with somebody who left, and how many consents end soon."""
+    """What the nightly flow reports: a sentence for each live model with a person who left, and how many consents end soon."""
     lapsed = [one.sentence() for one in lapsed_models(ledger, at)]
     return {"lapsed": lapsed, "expiring": len(expiring(ledger, days, at)), "days": days}
 
 
 def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
-    """Each alias whose version holds somebody who is not admitted any more."""
+    """Each alias whose version holds a person who is not admitted any more."""
     found = [(alias, entry, ledger.standing(entry, at)) for alias in ALIASES if (entry := ledger.champion(alias))]
     return tuple(
         Lapsed(alias=alias, version=entry.version, people=gone.of, gone=gone.people)

@@ -43,7 +43,7 @@ MAPS: Final = ("one-bit", PLAIN, "float")
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """What was found of the same people; no face of anybody is kept.
+    """What was found of the same people; no face of anyone is kept.
 
     By kind of map, see MAPS: `attributions`, `summaries`. `regions`: a table of exact values for each baseline, the mean
     face's first; `region_persons` and `region_labels` (M,) of their rows. `agreements`: of the one-bit model's two kinds with
@@ -347,7 +347,7 @@ def _turn_within_label(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _document(explained: Explained) -> dict[str, Any]:
-    """Means over people alone: no map of anybody."""
+    """Means over people alone: no map of anyone."""
     return {
         "figures": explained.figures(),
         "regions": [

@@ -1,7 +1,7 @@
 """Explains the faces of one picture, or the one of a clip, by the deployed model: what each region adds, exactly.
 
 Values are calibrated log odds: baseline + regions = face, to rounding, and a probability is expit(face). Where the training
-graph of the model is on this machine, its completed map says where inside the regions; it is drawn on a mesh of nobody.
+graph of the model is on this machine, its completed map says where inside the regions; it is drawn on a generic mesh.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Explainer:
 
     `runtime` is the deployed model, whose values are exact; `graph` its training graph for a map, None where this machine does
     not have it; `params` and `seed` are of the map, and say how many frames of a clip are read at most. Of one picture
-    `faces_max` faces are explained; `open_landmarker` looks for one more, so that nobody is left out unsaid.
+    `faces_max` faces are explained; `open_landmarker` looks for one more, so that omitted faces are reported.
     """
 
     runtime: Runtime

@@ -1,4 +1,4 @@
-"""Makes a page of explained faces: words, bars that add up, a mesh of nobody, and what a reader must not believe."""
+"""Makes a page of explained faces: text, bars that add up, a generic mesh, and caveats."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_page(
                 "reads": found.reads,
                 "shown": _shown(found.faces[0].frames),
                 "probabilities": found.calibration,
-                "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, asked of the "
+                "method": f"Shapley values of regions by all {2 ** len(found.faces[0].exact.regions)} coalitions, evaluated on the "
                 "deployed model itself",
             },
             faces=faces,

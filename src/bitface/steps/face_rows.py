@@ -60,7 +60,7 @@ def answers_of(runtime: Runtime, stills: NDArray[Any]) -> pd.DataFrame:
 
 
 def person_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per person, the mean of theirs: samples of one person are no independent draws, people are."""
+    """One row per person, the mean of theirs: samples of one person are not independent draws, people are."""
     return rows.groupby(level=0).mean()
 
 

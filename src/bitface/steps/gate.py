@@ -59,7 +59,7 @@ def decide_run(
     """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good.
 
     Raises:
-        RefusedError: somebody in it was erased meanwhile.
+        RefusedError: a person in it was erased meanwhile.
     """
     bundle, evaluation, explanation, drifted = (
         model.bundle,
@@ -191,7 +191,7 @@ def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> dict[str, Any]
 
 
 def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
-    """Writes a copy of a run's bundle that anybody can replay, and notes that; returns its digest.
+    """Writes a copy of a run's bundle that anyone can replay, and notes that; returns its digest.
 
     Raises:
         InputError: `out` lies in the home or the dataset, where no erasure would know it. What `write_unsealed` and `open_evidence` raise.

@@ -1,4 +1,4 @@
-"""What a run that was held or blocked means, why, what to do next, and how to look at the version all the same: its last lines."""
+"""The last lines of a held or blocked run: what it means, why, what to do next, and how to try the version anyway."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _SYSTEM_NAMES: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Why an input is not read. `is_loss`: somebody may expect an answer from it, as it is, or may be, a picture or a video."""
+    """Why an input is not read. `is_loss`: a person may expect an answer from it, as it is, or may be, a picture or a video."""
 
     status: Unread
     reason: str
@@ -47,7 +47,7 @@ class Input:
 
     @property
     def place(self) -> Path:
-        """The file that is read, which is no link itself."""
+        """The file that is read, which is not a link itself."""
         return self.leads_to or self.path
 
 
@@ -63,7 +63,7 @@ def list_inputs(paths: Iterable[Path]) -> Inputs:
     """Every file that the paths name, folders searched to their ends; a folder in which there is none is an input itself.
 
     Links are followed where they are named, and are inputs in trouble within a folder: they may lead anywhere, or in circles.
-    Only the first bytes of files are read, and none of what is no regular file.
+    Only the first bytes of files are read, and only of regular files.
     """
     found: list[Input] = []
     left_out = 0

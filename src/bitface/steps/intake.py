@@ -1,4 +1,4 @@
-"""Takes in the people that somebody brings: pictures are read, everything is decided, and then all is written at once."""
+"""Imports people: pictures are read, everything is decided, and then all is written at once."""
 
 from __future__ import annotations
 

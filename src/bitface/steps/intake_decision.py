@@ -33,7 +33,7 @@ _FPS: Final = 25.0  # of a clip whose frames come as pictures
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """What somebody brings: usable rows, rows already refused, the licence, and consents by pseudonym."""
+    """What a person brings: usable rows, rows already refused, the licence, and consents by pseudonym."""
 
     rows: Sequence[ImportRow]
     rejected: Sequence[QuarantinedRow]
@@ -46,7 +46,7 @@ class Intake:
     faults: Mapping[str, str] = field(default_factory=dict)
     """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
     reviewed: frozenset[str] = frozenset()
-    """Ids that somebody has looked at: each is a person of its own, whatever it looks like."""
+    """Ids that a person has looked at: each is a person of its own, whatever it looks like."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def decide(
 
     Raises:
         IntegrityError: a consent event contradicts the record.
-        RefusedError: somebody who was erased is here again, from a backup.
+        RefusedError: a person who was erased is here again, from a backup.
     """
     check_nobody_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
     samples, licences = present_contents(stores.data)
@@ -145,7 +145,7 @@ def decide(
 
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
-    """Subject id -> why nothing of this person is taken: erased, or to be looked at first, since it may be somebody who was."""
+    """Subject id -> why nothing of this person is taken: erased, or to be looked at first, since it may be a person who was."""
     stores.ledger.check_intact()  # and so whoever is known elsewhere to have been erased is known here
     asked = reentry(stores.keys, stores.home, intake.reviewed)
     gone = {subject: CONSENT_TEXT + why for subject, why in asked.refused(people).items()}

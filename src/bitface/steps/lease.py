@@ -20,7 +20,7 @@ def holding(ledger: Ledger, name: str, lasts: timedelta) -> Iterator[Lease]:
     """The lease of a name, renewed every third of its life.
 
     Raises:
-        LeaseHeldError: somebody else holds it.
+        LeaseHeldError: it is held already.
     """
     lease = ledger.take_lease(name, this_process(), lasts, is_gone)
     ended = threading.Event()

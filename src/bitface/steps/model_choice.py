@@ -32,7 +32,7 @@ def choose_model(reference: str | None, purpose: str, ledger: Ledger) -> ModelEn
 
 
 def find_model(reference: str, ledger: Ledger) -> ModelEntry:
-    """The version of an alias or of NAME/VERSION, as the ledger has it; a registry's aliases may be moved by anybody.
+    """The version of an alias or of NAME/VERSION, as the ledger has it; a registry's aliases may be moved by anyone.
 
     Raises:
         InputError: there is none; the versions that there are stand in the message.

@@ -1,4 +1,4 @@
-"""Takes people's names out of errors before a flow hands them to tools that keep what they are told: Prefect, MLflow, a catalogue."""
+"""Takes people's names out of errors before a flow hands them to tools that store it: Prefect, MLflow, a catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose picture one is, of everybody who is on record here: by its very pixels, or by how one looks that was stored anew or trimmed.
+"""Whose picture one is, of everyone who is on record here: by its very pixels, or by how one looks that was stored anew or trimmed.
 
 No face is measured: whoever stands on another picture is not known. Of 1,000 people it takes 0.8 s, once.
 """
@@ -40,7 +40,7 @@ class OnRecord:
         """The samples that one of these pictures is, or looks like.
 
         Raises:
-            RefusedError: somebody's key is not here, and nobody can tell.
+            RefusedError: a person's key is not here, and nobody can tell.
         """
         digests = {marks.sha256 for marks in asked}
         found = {number for number, marks in enumerate(self._marks) if marks.sha256 in digests}

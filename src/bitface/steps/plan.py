@@ -178,8 +178,8 @@ def _git(root: Path, *words: str) -> str:
 
 
 def _learn_published_consents(people: set[str], ledger: Ledger) -> None:
-    """What is on record of synthetic people is what this program says of everybody whom it draws; what a shard says counts for nothing,
-    of them or of anybody else. Real people's events come into the ledger at intake only, where somebody answers for them.
+    """What is on record of synthetic people is what this program says of everyone whom it draws; what a shard says counts for nothing,
+    of them or of anyone else. Real people's events come into the ledger at intake only, where a person answers for them.
     """
     ledger.record_notice(packaged_notice("synthetic-1"))
     known = {event.subject for event in ledger.consents()}

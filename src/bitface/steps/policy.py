@@ -1,4 +1,4 @@
-"""Puts the policy of params.yaml into force: the first time by itself, later by somebody who says why."""
+"""Puts the policy in params.yaml into force: the first time automatically, later with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads expressions off faces with a verified bundle: every input gets its answer, and a bad one costs nobody else's."""
+"""Reads expressions off faces with a verified bundle: every input gets its answer, and a bad one does not affect the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bitface.steps.explain_faces import region_values, regions_document
 from bitface.steps.inputs import Input, Trouble, Unread, trouble_of
 
 Keep = Callable[[str, int, SeenFace], None]
-"""Is told each face: the SHA-256 of its picture's file, its number there, and what was seen."""
+"""Receives each face: the SHA-256 of its picture's file, its number there, and what was seen."""
 Status = Literal["answered", "abstained", "no_face"] | Unread
 STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
 
@@ -30,7 +30,7 @@ STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unre
 class Reader:
     """What reads a picture: a model, the landmarker that looks for faces and how, and a decoder.
 
-    Of one picture `faces_max` faces are answered. `open_landmarker` looks for one more, so that nobody is left out unsaid.
+    Of one picture `faces_max` faces are answered. `open_landmarker` looks for one more, so that omitted faces are reported.
     """
 
     runtime: Runtime
@@ -47,9 +47,9 @@ class Prediction:
     """What became of one input: `answered` where one of its faces is, `abstained` where none is.
 
     `reason` says why there is no answer, or that there were more faces than were answered. `faces`, largest first, are as in
-    JSON: one-vs-rest probabilities; `set`, the emotions that it may show, which is no answer where it is `abstained`, being
+    JSON: one-vs-rest probabilities; `set`, the emotions that it may show, which means abstention where it is `abstained`, being
     empty or too large; timings in ms; and, where asked, what its regions add, see `explain_faces.region_values`.
-    `is_loss`: it was not read, and somebody may expect an answer from it.
+    `is_loss`: it was not read, and a person may expect an answer from it.
     """
 
     path: Path
@@ -61,7 +61,7 @@ class Prediction:
 
 
 def predictions(inputs: Sequence[Input], reader: Reader, report: Report) -> Iterator[Prediction]:
-    """One prediction per input, in their order, each as soon as it is there; `reader.keep` is told each face."""
+    """One prediction per input, in their order, each as soon as it is there; `reader.keep` receives each face."""
     with reader.open_landmarker() as landmarker:
         for done, one in enumerate(inputs, start=1):
             yield _predict(one, reader, landmarker)

@@ -109,7 +109,7 @@ def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
 def check_nothing_lost(rows: Sequence[Prediction]) -> None:
     """Raises InputError where an input that may be a picture or a video was not read, or none was there to be read.
 
-    Other files of a folder, such as notes beside pictures, are no loss.
+    Other files of a folder, such as notes beside pictures, do not count.
     """
     lost = [row for row in rows if row.is_loss]
     if lost:

@@ -1,4 +1,4 @@
-"""Makes MLflow show what the ledger says: after a crash, after somebody moved an alias by hand, or simply once more."""
+"""Makes MLflow show what the ledger says: after a crash, after an alias was moved by hand, or again."""
 
 from __future__ import annotations
 

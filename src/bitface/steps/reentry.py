@@ -1,4 +1,4 @@
-"""Who may be somebody that was erased, under the same id or another one: asked before a picture is judged or anything is written."""
+"""Finds possible returns of erased people, under the same id or another, before a picture is judged or anything is written."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from bitface.steps.erasure_journal import being_erased, remains_of_leaving
 
 LEAVING: Final = "is being erased; finish that with `bitface erase --resume`"
 ALIKE: Final = (
-    "this id and another person's differ in case, in - or _, or in O and 0 or l and 1 alone; write one person's id in one way, or say "
-    "with --reviewed that these are two people"
+    "this id differs from another person's only in case, - or _, O and 0, or l and 1; use one spelling per person, or pass "
+    "--reviewed if these are two people"
 )
 SEEN: Final = (
-    "a picture of this person is one of somebody who was erased; look whether it is the same person, and say with --reviewed if it is "
-    "another one"
+    "a picture of this person is also of a person who was erased; check whether they are the same person, and pass --reviewed if they "
+    "are not"
 )
 LOOKS_ALIKE: Final = (
-    "a picture of this person looks like one of somebody who was erased, stored anew or trimmed; look whether it is the same person, and "
-    "say with --reviewed if it is another one"
+    "a picture of this person looks like a re-saved or cropped picture of a person who was erased; check whether they are the same "
+    "person, and pass --reviewed if they are not"
 )
 
 
@@ -39,19 +39,19 @@ class Reentry:
     reviewed: frozenset[str] = frozenset()
 
     def refused(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why nothing may be taken of somebody who was erased or is being erased."""
+        """Subject id -> why nothing may be taken of a person who was erased or is being erased."""
         found = {subject: self._refusal(subject) for subject in subjects}
         return {subject: why for subject, why in found.items() if why is not None}
 
     def alike(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why somebody has to look at it first: it is new, and another person's in another spelling."""
+        """Subject id -> why a person has to look at it first: it is new, and another person's in another spelling."""
         here = self.keys.folded_ids()
         brought = Counter(map(folded_id, subjects))
         new = [one for one in subjects if one not in self.reviewed and self.keys.pseudonym_of(one) is None]
         return {one: ALIKE for one in new if folded_id(one) in here or brought[folded_id(one)] > 1}
 
     def seen(self, pictures: Iterable[tuple[str, Marks]]) -> dict[str, str]:
-        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of somebody who was erased, or one that
+        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of a person who was erased, or one that
         looks like it, is among them.
         """
         found = [(subject, self._sight(marks)) for subject, marks in pictures if subject not in self.reviewed]

@@ -23,7 +23,7 @@ REFERENCE = "reference"
 
 
 def keep_reference(run: Run, model: Model, data: Data, load: LoadRuntime) -> Path:
-    """Writes a row per sample of the test and gate people; where a small set has none, of everybody, without answers.
+    """Writes a row per sample of the test and gate people; where a small set has none, of everyone, without answers.
 
     What a model says of people that it learned from is not what it says of others.
     """

@@ -69,7 +69,7 @@ def start_tracking(run: Run, tracking: Tracking) -> None:
 
 
 def traced(run: Run) -> TracedRun:
-    """A run as other catalogues are told of it."""
+    """A run as lineage catalogues see it."""
     return TracedRun(
         run_id=run.run_id,
         dataset_version=dataset_entry_version(run),
@@ -146,7 +146,7 @@ def register_model(
     """Signs what is handed on, promotes a recorded version where the decision allows it, and shows it all.
 
     Raises:
-        RefusedError: somebody's consent ended between the start of the run and now; nothing is promoted.
+        RefusedError: a person's consent ended between the start of the run and now; nothing is promoted.
         StalePromotionError: another champion was promoted meanwhile.
     """
     version, decision = recorded.version, outcome.decided

@@ -24,9 +24,9 @@ REASON: Final = "its retention period has ended"
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """Somebody whose data must go: why, since when (None: it never might be here), and of how many samples they are.
+    """A person whose data must go: why, since when (None: it never might be here), and of how many samples they are.
 
-    `promised`: when it was to be gone by what the person was told or a state's law; `withdrawn`: since when nothing is allowed any more.
+    `promised`: the deletion date promised to the person or set by state law; `withdrawn`: since when nothing is allowed any more.
     """
 
     person: str
@@ -41,17 +41,17 @@ class Due:
         return None if self.since is None else (at - self.since).days
 
     def goes_at_night(self, at: datetime, grace_days: int) -> bool:
-        """Whether it may be erased without anybody's word: a promised date is over, or the days after a withdrawal are.
+        """Whether it may be erased without confirmation: a promised date is over, or the days after a withdrawal are.
 
-        Somebody without any ground waits for a person, who may know of a consent that is still to be brought; so does a consent that
-        ended before the date that was promised.
+        People without any legal basis wait for a manual decision, since a consent may still be imported. So does a consent that ended
+        before the promised date.
         """
         asked = [self.promised, self.withdrawn and self.withdrawn + timedelta(days=grace_days)]
         return any(end is not None and end <= at for end in asked)
 
 
 def due(data: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[Due, ...]:
-    """Everybody with a key or a picture here whose data nothing allows to keep at `at`, longest overdue first."""
+    """Everyone with a key or a picture here whose data nothing allows to keep at `at`, longest overdue first."""
     samples = [sample for sample in read_index(data) if not is_synthetic(sample.person)] if has_dataset(data) else []
     counts: dict[str, int] = {}
     for sample in samples:
@@ -115,7 +115,7 @@ def night_text(night: Mapping[str, Any], overdue: int) -> str:
     unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
     lines += [f"{unfinished} erasures did not finish: run `bitface erase --resume`"] if unfinished else []
     lines += ["some of their data remain: see `bitface audit erasure`"] if night.get("left_of_them") else []
-    lines += [f"nobody was erased: {night['why']}"] if overdue and not night["enforced"] else []
+    lines += [f"no one was erased: {night['why']}"] if overdue and not night["enforced"] else []
     lines += [f"the data of {overdue} people are due for erasure: see `bitface retention`"] if overdue else []
     return "\n".join(lines)
 
@@ -134,7 +134,7 @@ def _due(
     at: datetime,
 ) -> Due | None:
     if not events:
-        why = "there is neither consent nor a licence that replaces it"
+        why = "no consent is on record, nor a licence that replaces it"
         return None if is_licensed else Due(person=person, why=why, since=None, samples=samples)
     if _is_usable(person, events, notices, at):
         return None
@@ -162,7 +162,7 @@ def _standing(events: Sequence[ConsentEvent]) -> Iterable[ConsentEvent]:
 
 
 def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str, str], at: datetime) -> bool:
-    """Whether anything at all may be done with somebody's data."""
+    """Whether anything at all may be done with a person's data."""
     purposes = sorted({purpose for event in events for purpose in event.purposes})
     contexts = sorted({context for event in events for context in event.contexts})
     return any(

@@ -36,7 +36,7 @@ def find_rival(
 ) -> tuple[Rival | None, str | None]:
     """The champion to compare with, and a sentence where there is one that is not compared with.
 
-    A champion of other evidence (synthetic against real people) is no rival. One that cannot speak of every judged
+    A champion of other evidence (synthetic against real people) is not compared. One that cannot speak of every judged
     sample, or may not be judged, has no predictions: its cells are then NOT-RUN, and block.
     """
     entry = ledger.champion()

@@ -1,4 +1,4 @@
-"""Whose face may be put on a page: somebody on record only as that person allows now, and somebody who was erased not at all."""
+"""Whose face may be put on a page: people on record only as they allow now, erased people never."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REMEDY: Final = "run it without --show-face"
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
-    """Everybody whose pictures are here or were, and what they allow."""
+    """Everyone whose pictures are here or were, and what they allow."""
 
     record: OnRecord
     gone: Reentry
@@ -27,7 +27,7 @@ class Album:
 
 
 def check_shown(pictures: Pictures, context: str, album: Album) -> None:
-    """Raises RefusedError, which names nobody, where a picture is of somebody who does not allow it to be shown in this context now: who
+    """Raises RefusedError, without names, where a picture is of a person who does not allow it to be shown in this context now: who
     was erased, withdrew, never allowed `publish_image`, or whose consent or licence has ended.
     """
     asked = marks_asked(pictures, album.encode)

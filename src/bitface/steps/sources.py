@@ -30,7 +30,7 @@ class Source:
     """Ids of people whom the source calls under 18."""
 
     def check_no_child_is_here(self, keys: KeyStore) -> None:
-        """Raises InputError where somebody who was taken in earlier, under no age or another one, is under 18 by this source."""
+        """Raises InputError where a person who was taken in earlier, under no age or another one, is under 18 by this source."""
         here = sum(keys.pseudonym_of(subject) is not None for subject in self.minors)
         if here:
             raise InputError(
@@ -138,7 +138,7 @@ def read_notices(folder: Path) -> tuple[Notice, ...]:
     that of the same words as UTF-8 with plain line ends: git and editors rewrite those on the way from one machine to another.
 
     Raises:
-        InputError: one of them is no text that can be read, is over 1 MiB, a link, or lies behind one; the message names it.
+        InputError: one of them is not readable text, is over 1 MiB, a link, or lies behind one; the message names it.
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [path for path in entries if path.suffix.lower() in (".md", ".txt") and not path.name.startswith(".")]

@@ -339,6 +339,6 @@ def _arrays(folders: Sequence[Path]) -> Iterator[dict[str, NDArray[Any]]]:
 
 
 def study_table(table: ClipTable) -> ClipTable:
-    """The people a study may use: everybody but those that gates judge, their splits forgotten."""
+    """The people a study may use: everyone but those that gates judge, their splits forgotten."""
     allowed = table.where(table.splits != "gate")
     return replace(allowed, splits=np.full(len(allowed), "train"))

@@ -104,7 +104,7 @@ def confirm_drawn(data: Path, people: Collection[str], synthesis: Synthesis) -> 
 
 
 def confirm(data: Path, synthesis: Synthesis, ledger: Ledger) -> tuple[str, ...]:
-    """Puts on record as synthetic whoever is drawn again to the byte; a sentence where there was somebody to draw."""
+    """Puts on record as synthetic whoever is drawn again to the byte; a sentence where there was a person to draw."""
     claimed = not_drawn_here(data, ledger)
     if not claimed:
         return ()

@@ -74,7 +74,7 @@ class Transferred:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is asked of everybody of a source: ids before a picture is read, pictures before one is looked at. Who is on record here is
+    """What is asked of everyone of a source: ids before a picture is read, pictures before one is looked at. Who is on record here is
     asked what they allow now, whatever their source says.
     """
 
@@ -85,11 +85,11 @@ class Entry:
 
     @property
     def has_nothing_to_match(self) -> bool:
-        """Whether no picture can be of somebody who left, or is on record."""
+        """Whether no picture can be of a person who left, or is on record."""
         return not self.asked.gone.people and not self.record.samples
 
     def known(self, rows: Sequence[ImportRow], context: str) -> list[ImportRow]:
-        """The rows of people who may be judged, by their ids; more than one spelling of an id is no matter here."""
+        """The rows of people who may be judged, by their ids; different spellings of an id do not matter here."""
         subjects = {row.subject_id for row in rows}
         gone = {*self.asked.refused(subjects), *(one for one in subjects if self._refuses(one, context))}
         return [row for row in rows if row.subject_id not in gone]

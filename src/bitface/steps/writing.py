@@ -50,7 +50,7 @@ class Stores:
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """A new state of the dataset. `fill` writes shards, index and licences into an empty folder, with the keys of `enrolments`; where it
-    `is_drawn`, everybody in it was drawn just now.
+    `is_drawn`, everyone in it was drawn just now.
     """
 
     fill: Callable[[Path], None]

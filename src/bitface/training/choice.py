@@ -1,4 +1,4 @@
-"""Chooses emotions, epoch and decision thresholds on people outside training, whom no weight has seen."""
+"""Chooses emotions, epoch and decision thresholds on people outside training."""
 
 from __future__ import annotations
 

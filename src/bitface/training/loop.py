@@ -44,7 +44,7 @@ from bitface.training.trained import EpochRecord, TrainedModel, load_model, save
 __all__ = ["OnEpoch", "TrainedModel", "load_model", "predict_scores", "save_model", "train_pair"]
 
 OnEpoch = Callable[[str, int, float], None]
-"""Told the precision, the epoch from 1 on, and its macro AUC on validation people."""
+"""Receives the precision, the epoch from 1 on, and its macro AUC on validation people."""
 _ROWS_AT_ONCE: Final = 256
 
 
@@ -72,7 +72,7 @@ def train_pair(
         table: splits `train` and `validation` are used, all other rows are not looked at.
         params: the section `training`.
         seed: every draw descends from it.
-        on_epoch: told of progress.
+        on_epoch: receives progress.
 
     Raises:
         InputError: a split is empty or shares people with the other, no emotion can be learned, or landmarks are not
@@ -263,7 +263,7 @@ def _fit(
         )
         history.append(record)
         rank = _rank(record, is_taught_face=teacher is not None and isinstance(network, FaceNet))
-        # What has real weights still is no candidate.
+        # A network that still has real weights is not a candidate.
         if epoch > real_epochs and rank > best:
             best, kept = rank, copy.deepcopy(network.state_dict())
         on_epoch(network.spec.precision, epoch, record.validation_auc)

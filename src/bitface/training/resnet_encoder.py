@@ -27,7 +27,7 @@ def find_weights(wanted: str, root: Path) -> Path | None:
     """The file of weights that `action_units.weights` names; None for `none`.
 
     Raises:
-        InputError: `cache`, and torchvision's cache (TORCH_HOME) has none; or a path, from `root`, that is no file.
+        InputError: `cache`, and torchvision's cache (TORCH_HOME) has none; or a path, from `root`, that is not a file.
     """
     if wanted == FROM_SCRATCH:
         return None

@@ -62,7 +62,7 @@ class TrainedModel:
     faces: TrainingFaces | None = None
 
     def calibration(self) -> Calibrator:
-        """The calibrator, or scores as they are where nobody has calibrated the model."""
+        """The calibrator, or unchanged scores if the model is not calibrated."""
         return self.calibrator or uncalibrated(self.thresholds, "not calibrated")
 
 

@@ -31,7 +31,7 @@ class FolderPlace:
             raise InputError(f"{error.strerror}; mount it, or get read permission") from error
 
     def read(self, name: str) -> bytes:
-        """The bytes of a checkpoint; nothing where it is no plain file, or too large for one."""
+        """The bytes of a checkpoint; empty if it is not a plain file or is too large."""
         try:
             with opened(self._folder / name, name) as file:
                 data = file.read(_MAX_BYTES + 1)

@@ -45,7 +45,7 @@ class GitPlace:
         return sorted(name for name in listed if name >= since)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a checkpoint, as it was fetched; nothing where it is no file, or too large for a checkpoint."""
+        """The bytes of a checkpoint, as it was fetched; empty if it is not a file or is too large for a checkpoint."""
         _, kind, *size = self._git("cat-file", "--batch-check", told=f"{BRANCH}:{name}\n".encode()).split()
         if kind != b"blob" or int(size[0]) > _MAX_BYTES:
             return b""
@@ -61,7 +61,7 @@ class GitPlace:
                 return
 
     def _pushed(self, name: str, data: bytes, is_last: bool) -> bool:
-        """Whether the branch took it; False where somebody else was faster."""
+        """Whether the branch took it; False where someone else was faster."""
         tip = self._tip()
         listed = self._git("ls-tree", tip) if tip else b""
         blob = self._git("hash-object", "-w", "--stdin", told=data).strip().decode()

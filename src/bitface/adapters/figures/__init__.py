@@ -1,4 +1,4 @@
-"""Matplotlib: every picture that a reviewer sees, drawn with one style and nobody's face. Start at `style.py`."""
+"""Matplotlib: every picture that a reviewer sees, drawn with one style and no real face. Start at `style.py`."""
 
 from bitface.adapters.figures.bench import BenchRow, bench_figure
 from bitface.adapters.figures.drift import DriftPanel, drift_figure

@@ -1,4 +1,4 @@
-"""Draws what drifted: how much of each group lies below a value, so that a move and a spread can be told apart."""
+"""Draws what drifted: how much of each group lies below a value, so that a shift and a spread can be distinguished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws how well a model does, for whom, and how fast, with an interval wherever one exists."""
+"""Draws how well a model does, for which groups, and how fast, with an interval wherever one exists."""
 
 from __future__ import annotations
 

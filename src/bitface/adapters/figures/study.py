@@ -1,4 +1,4 @@
-"""Draws a study: every training a small mark, every mean a large one, so that luck and difference can be told apart.
+"""Draws a study: every training a small mark, every mean a large one, so that chance and difference can be distinguished.
 
 A second picture sets accuracy against the time of a still.
 """

@@ -153,7 +153,7 @@ class MlflowStore:
             self.client.log_batch(run_id, metrics=batch)
 
     def log_params(self, run_id: str, params: Mapping[str, str | int | float]) -> None:
-        """Logs parameters; the same value again is no error."""
+        """Logs parameters; logging the same value again is allowed."""
         from mlflow.entities import Param
 
         entries = (Param(name, str(value)[:_PARAM_CHARACTERS]) for name, value in params.items())

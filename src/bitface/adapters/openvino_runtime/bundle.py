@@ -43,7 +43,7 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
         folder: made if needed; files of an older bundle in it are replaced.
 
     Raises:
-        InputError: the model is a float twin, or the inputs are somebody's.
+        InputError: the model is a float twin, or the inputs are a person's.
         IntegrityError: the runtime does not answer as the training graph does.
     """
     from bitface.models.extraction import graph_outputs

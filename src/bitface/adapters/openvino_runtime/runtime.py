@@ -89,7 +89,7 @@ class OneBitRuntime:
         return self.calibrator.probabilities(self.logits(inputs, lengths))
 
     def sets(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which emotions each face may show, bool (N, E), of `scores`; `calibrator.abstains` says which sets are no answer."""
+        """Which emotions each face may show, bool (N, E), of `scores`; `calibrator.abstains` says which sets mean abstention."""
         return self.calibrator.sets(scores)
 
     def logits(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Draws synthetic adults with known facial actions, so that the project runs without anybody's face."""
+"""Draws synthetic adults with known facial actions, so that the project runs without real faces."""
 
 from __future__ import annotations
 

