@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bitface.consent.admission import admit_people
+from bitface.consent.admission import Use, admit_people
 from bitface.dataset.decryptions import HEAD, Head, decryptions_of, problems_of, read_head
 from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore, evidence_handed_out, evidence_read
@@ -88,7 +88,9 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
     """A version with its run, decisions, times as an alias, and how many of its people consent no longer admits."""
     dataset = ledger.dataset(run.dataset_version)
     people = {one.person for one in ledger.members(run.dataset_version) if one.consent_event_id is not None}
-    answers = admit_people(ledger.consents(), people, run.purpose, run.context, at, ledger.notice_ids())
+    answers = admit_people(
+        ledger.consents(), people, Use(purpose=run.purpose, context=run.context), at, ledger.notice_ids()
+    )
     gone = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
         _model(model, ledger),

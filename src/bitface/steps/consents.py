@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.keys import KeyStore
@@ -135,7 +135,7 @@ def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
     """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
     events, notices = ledger.consents(person), ledger.notice_ids()
     answers = {
-        f"{purpose} in {context}": admit(events, person, purpose, context, at, notices)
+        f"{purpose} in {context}": admit(events, person, Use(purpose=purpose, context=context), at, notices)
         for purpose in PURPOSES
         for context in CONTEXTS
     }

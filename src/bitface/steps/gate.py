@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bitface.consent.admission import admit_people
+from bitface.consent.admission import Use, admit_people
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import names_by, open_evidence, seal_evidence
 from bitface.errors import InputError, IntegrityError
@@ -142,7 +142,7 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
     """How many of the run's samples consent still admits; samples admitted by licence alone stay admitted."""
     own = {person for person, answer in run.members.admissions.items() if answer.event_id is not None}
     events, notices = ledger.consents(), ledger.notice_ids()
-    answers = admit_people(events, own, run.purpose, run.context, at, notices)
+    answers = admit_people(events, own, Use(purpose=run.purpose, context=run.context), at, notices)
     gone = {person for person, answer in answers.items() if not answer.admitted}
     members = len(run.members.samples)
     return ConsentEvidence(

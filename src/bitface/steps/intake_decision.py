@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from bitface.consent.admission import admit, in_log_order
+from bitface.consent.admission import Use, admit, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
@@ -179,7 +179,7 @@ def _refusal(events: Sequence[ConsentEvent], person: str, kind: Kind, intake: In
     reasons: Counter[str] = Counter()
     for purpose in PURPOSES:
         for context in CONTEXTS:
-            consent = admit(events, person, purpose, context, at, intake.known_notices, kind=kind)
+            consent = admit(events, person, Use(purpose=purpose, context=context, kind=kind), at, intake.known_notices)
             answer = under_licence(intake.licence, consent, purpose, context)
             if answer.admitted:
                 return None

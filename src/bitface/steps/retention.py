@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.law import deletions, ends
 from bitface.dataset.index import has_dataset, read_index
@@ -166,5 +166,7 @@ def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str
     purposes = sorted({purpose for event in events for purpose in event.purposes})
     contexts = sorted({context for event in events for context in event.contexts})
     return any(
-        admit(events, person, purpose, context, at, notices).admitted for purpose in purposes for context in contexts
+        admit(events, person, Use(purpose=purpose, context=context), at, notices).admitted
+        for purpose in purposes
+        for context in contexts
     )

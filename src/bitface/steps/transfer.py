@@ -161,7 +161,7 @@ def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at:
     intake, names = source.intake, _numbered(rows)
     bands = {names[row.subject_id]: row.age_band for row in rows}
     events = intake.consents(names, bands)
-    answers = admit_people(events, list(bands), PURPOSE, context, at, intake.known_notices)
+    answers = admit_people(events, list(bands), Use(purpose=PURPOSE, context=context), at, intake.known_notices)
     licences = (intake.licence, ledger.licences().get(intake.licence.id, intake.licence))
     judged = [under_licence(one, answer, PURPOSE, context) for one in licences for answer in answers.values()]
     refused = [answer.reason for answer in judged if not answer.admitted]
