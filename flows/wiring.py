@@ -639,7 +639,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
         RefusedError: purpose or context are refused, or nobody is admitted. InputError: a parameter is none, or the people are too few.
     """
     from bitface.consent.policy import check_training
-    from bitface.steps.plan import check_people, members_of
+    from bitface.steps.plan import Request, check_people, members_of
 
     tools = ready_for_flow(profile, overrides)
     data, params, now = tools.workspace.data, tools.params, tools.now()
@@ -648,7 +648,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
         check_training(purpose, asked, now, ledger.context_approvals())
         check_people_here(tools)
         if has_dataset(data):
-            members, _ = members_of(data, params, purpose, asked, None, ledger, now)
+            members, _ = members_of(data, Request(purpose=purpose, context=asked, at=now, params=params), None, ledger)
             check_people(members, params)
 
 

@@ -17,7 +17,7 @@ from bitface.adapters.report_html import (
 )
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
-from bitface.gate.cells import Question, judged, not_run
+from bitface.gate.cells import Question, at_most, judged, not_run
 
 STATUS = "bitface/7 · HELD, alias demo · evidence synthetic · for demo in research · not live"
 HOSTILE = "<script>alert('x')</script>\n| [a](javascript:alert(1)) \"&"
@@ -141,7 +141,7 @@ def test_a_gate_s_own_cells_are_shown_as_they_are(tmp_path):
     """Documents of judged cells carry `limit` and `bound`; one that was not run has no figures."""
     question = Question(name="latency/p50", kind="latency", metric="p50_ms", required=True)
     interval = Interval(value=0.4, lo=0.3, hi=0.5, n=200, persons=0)
-    cells = (judged(question, interval, 2.0, "at most"), not_run(question, "no runtime"))
+    cells = (judged(question, interval, at_most(2.0)), not_run(question, "no runtime"))
     page = written(report(*(each.document() for each in cells)), tmp_path)
     assert "at most 2.000" in page
     assert "0.300 to 0.500" in page

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
 from bitface.explain.attributions import Attribution, AttributionSummary, summarise
-from bitface.explain.baselines import BLURRED, Baseline, baselines_of, blurred
+from bitface.explain.baselines import BLURRED, Baseline, Faces, baselines_of, blurred
 from bitface.explain.faithfulness import Faithfulness, faithfulness, unit_overlap
 from bitface.explain.region_mass import Agreement, RegionTable, agreement
 from bitface.explain.region_shapley import region_shapley, regions_of_face
@@ -32,7 +32,6 @@ from bitface.steps.plan import Run
 from bitface.steps.train import with_folds
 
 if TYPE_CHECKING:
-    from bitface.explain.integrated_gradients import Faces
     from bitface.models.clip_net import ClipNet
     from bitface.training.trained import TrainedModel
 
@@ -132,7 +131,6 @@ def explain_models(
 
     `rival` is the champion, where there is one: it is asked of the same faces, against the mean face of its own.
     """
-    from bitface.explain.integrated_gradients import Faces
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model
 
@@ -258,7 +256,7 @@ def _completed(
     params: ExplainParams,
     seed: int,
 ) -> Attribution:
-    from bitface.explain.integrated_gradients import completed_gradients
+    from bitface.explain.integrated_gradients import NoisyPaths, completed_gradients
 
     region_of = region_of_landmark() if faces.owners is None else regions_of_owners(faces.owners)
     return completed_gradients(
@@ -266,10 +264,7 @@ def _completed(
         faces,
         emotions=emotions,
         region_of=region_of,
-        orders=params.ig_orders,
-        copies=params.ig_copies,
-        noise=noise,
-        seed=seed,
+        paths=NoisyPaths(orders=params.ig_orders, copies=params.ig_copies, noise=noise, seed=seed),
     )
 
 
@@ -282,9 +277,7 @@ def _faithful(
     outputs = np.array([maps.emotions.index(labels[row]) for row in rows], dtype=np.int64)
     return faithfulness(
         runtime.logits,
-        faces.inputs[rows],
-        faces.baseline.face,
-        None if faces.owners is None else faces.owners[rows],
+        faces.where(rows),
         maps.values[rows, outputs],
         outputs,
         steps=params.path_steps,

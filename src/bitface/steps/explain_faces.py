@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.explain.attributions import AttributionSummary, summarise
-from bitface.explain.baselines import Baseline, baselines_of, blurred
+from bitface.explain.baselines import Baseline, Faces, baselines_of, blurred
 from bitface.explain.region_shapley import RegionShapley, region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.features import CROP_PX, LANDMARKS, Reads
@@ -287,7 +287,7 @@ def _exact(runtime: Runtime, frames: Sequence[SeenFace], baseline: Baseline) -> 
 def _mapped(
     frames: Sequence[SeenFace], explainer: Explainer, baseline: Baseline, shipped: TrainingFaces
 ) -> AttributionSummary | None:
-    from bitface.explain.integrated_gradients import Faces, completed_gradients
+    from bitface.explain.integrated_gradients import NoisyPaths, completed_gradients
 
     runtime, graph, params = explainer.runtime, explainer.graph, explainer.params
     if graph is None:
@@ -304,10 +304,12 @@ def _mapped(
         faces,
         emotions=graph.emotions,
         region_of=region_of_landmark() if owners is None else regions_of_owners(owners),
-        orders=params.ig_orders,
-        copies=params.ig_copies,
-        noise=(params.ig_noise * shipped.deviation).astype(np.float32),
-        seed=explainer.seed,
+        paths=NoisyPaths(
+            orders=params.ig_orders,
+            copies=params.ig_copies,
+            noise=(params.ig_noise * shipped.deviation).astype(np.float32),
+            seed=explainer.seed,
+        ),
     )
     return summarise(made)
 

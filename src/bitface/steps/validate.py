@@ -19,6 +19,7 @@ from bitface.params import QualityParams
 from bitface.ports import TableChecks
 from bitface.steps.admit import Members, Quarantined
 from bitface.steps.featurise import AUGMENTED
+from bitface.steps.plan import Run
 
 CONSENT_COLUMNS = ("person", "event_id", "state", "purpose", "context", "valid_from", "valid_to", "notice_sha256")
 
@@ -42,35 +43,26 @@ class Validation:
             raise GateError(f"the data gate failed: {self.failures[0]}{more}; see {self.docs_index}")
 
 
-def validate_samples(
-    members: Members,
-    subjects: Mapping[str, SubjectRecord],
-    events: Sequence[ConsentEvent],
-    table: ClipTable,
-    params: QualityParams,
-    purpose: str,
-    context: str,
-    checks: TableChecks,
-    docs: Path,
-) -> Validation:
+def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validation:
     """Runs the suites over index, subjects, consents and quality, then the row-level quality rule.
 
     `table` holds the original rows (no augmented copies) of all members.
     """
+    members, params = run.members, run.params.quality
     used = {answer.event_id for answer in members.admissions.values()}
     report = checks(
         {
             "index": _frame([asdict(sample) for sample in members.samples], [f.name for f in fields(Sample)]),
             "subjects": _frame(
-                [asdict(record) for record in subjects.values()], [f.name for f in fields(SubjectRecord)]
+                [asdict(record) for record in run.subjects.values()], [f.name for f in fields(SubjectRecord)]
             ),
-            "consents": _consents([event for event in events if event.event_id in used], purpose, context),
+            "consents": _consents([event for event in run.events if event.event_id in used], run.purpose, run.context),
             "quality": pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)[
                 ["sample_id", *QUALITY_COLUMNS]
             ],
         },
         params,
-        docs,
+        run.folder / "data_docs",
     )
     poor = tuple(
         Quarantined(sample_id=str(name), reason="; ".join(reasons))
