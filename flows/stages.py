@@ -20,7 +20,7 @@ from bitface.ledger.leases import Lease
 from bitface.ports import Runtime, TracedModel
 from bitface.steps.action_units import UnitSources, UnitsRead, check_weights, read_action_units
 from bitface.steps.artefacts import Data, Findings, Model, Outcome, Seen
-from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
+from bitface.steps.bench import BenchTools, bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
@@ -415,12 +415,14 @@ def bench(against: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any]
             tools.params.bench,
             tools.params.seed,
             rivals,
-            runtimes,
-            wiring.export_bundle(tools.params.seed),
-            wiring.load_runtime,
+            BenchTools(
+                rivals=runtimes,
+                export=wiring.export_bundle(tools.params.seed),
+                load=wiring.load_runtime,
+                report=tools.progress,
+            ),
             faces,
             whole,
-            tools.progress,
         )
         draw, _, _ = wiring.pictures(tools.workspace)
         document = report_bench(

@@ -145,23 +145,25 @@ def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     assert len(caption) > 40
 
 
+def overview(summary, findings, shown):
+    return figures.Overview(
+        title="A title",
+        findings=findings,
+        groups=ROWS,
+        metric="accuracy",
+        floor=0.6,
+        latency=TIMES,
+        summary=summary,
+        shown=shown,
+    )
+
+
 def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh, summary):
     """Method, steps, baseline, gap and, for straight-through maps, that they do not add up: under each picture of a map."""
     drawn = [
         figures.attribution_figure(summary, mesh, tmp_path / "maps.png"),
         figures.landmark_ranking_figure(summary, mesh, tmp_path / "ranking.png"),
-        figures.overview_figure(
-            "A title",
-            FINDINGS,
-            ROWS,
-            0.6,
-            "accuracy",
-            TIMES,
-            summary,
-            ("happiness", "fear"),
-            mesh,
-            tmp_path / "overview.png",
-        ),
+        figures.overview_figure(overview(summary, FINDINGS, ("happiness", "fear")), mesh, tmp_path / "overview.png"),
     ]
     for path in drawn:
         assert_is_a_whole_picture(path)
@@ -178,9 +180,7 @@ def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh
 def test_the_overview_names_every_required_cell_that_does_not_pass_and_says_so_where_all_do(tmp_path, mesh, summary):
     words = {}
     for name, findings in (("open", FINDINGS), ("all pass", ())):
-        path = figures.overview_figure(
-            "A title", findings, ROWS, 0.6, "accuracy", TIMES, summary, ("happiness",), mesh, tmp_path / "overview.png"
-        )
+        path = figures.overview_figure(overview(summary, findings, ("happiness",)), mesh, tmp_path / "overview.png")
         words[name] = figures.caption_of(path)[1]
     assert all(f"{row.name} FAIL" in words["open"] for row in FINDINGS)
     assert "Every required cell passes." in words["all pass"] and "FAIL" not in words["all pass"]

@@ -94,7 +94,8 @@ class House(SimpleNamespace):
         return erase.destroy(opened, self.place, self.keys, self.store, tracking, ())
 
     def prove(self, opened: erase.Opened, done: dict[str, Any]) -> dict[str, Any]:
-        return erase.prove(opened, done, "v1", {"failed": "not tried"}, self.place, self.store, self.ledger, {}, NOON)
+        removed = erase.Removed(destroyed=done, dataset_version="v1", retrained={"failed": "not tried"})
+        return erase.prove(opened, removed, self.place, self.store, self.ledger, NOON)
 
     def returned(self) -> tuple[Returned, ...]:
         return returned(self.keys, self.ledger, self.place.home, self.place.data)

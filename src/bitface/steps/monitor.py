@@ -21,9 +21,8 @@ from bitface.faces.records import Sample
 from bitface.ledger.entries import ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name
-from bitface.params import DriftParams
-from bitface.ports import MeasureDrift, TrackedReport, Tracking
-from bitface.steps.drift import Drifted, compare, still_rows
+from bitface.ports import TrackedReport, Tracking
+from bitface.steps.drift import Drifted, DriftTest, compare, still_rows
 from bitface.steps.featurise import people_of
 from bitface.steps.model_choice import find_model
 from bitface.steps.plan import Run
@@ -59,23 +58,24 @@ def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sampl
     return people_of([sample for sample in run.members.samples if sample.sample_id not in known], run.members.content)
 
 
+@dataclass(frozen=True, kw_only=True)
+class JudgedPeople:
+    """Where the people whom models were judged on are kept: on record in the ledger, sealed in the folder of each run, by their keys."""
+
+    ledger: Ledger
+    runs: Path
+    keys: KeyStore
+
+
 def compare_with_model(
-    window: Window,
-    model: str,
-    ledger: Ledger,
-    runs: Path,
-    keys: KeyStore,
-    params: DriftParams,
-    seed: int,
-    measure: MeasureDrift,
-    folder: Path,
-    at: datetime,
+    window: Window, model: str, people: JudgedPeople, test: DriftTest, folder: Path, at: datetime
 ) -> Compared:
     """What drifted, with the page in `folder`; people of the model who do not allow an evaluation now are left out.
 
     Raises:
         InputError: no such model, it kept nobody, or the window has too few faces.
     """
+    params, ledger = test.params, people.ledger
     if len(window.rows) < params.window_faces_min:
         raise InputError(
             f"{window.what}: fewer than drift.window_faces_min = {params.window_faces_min}; too few to tell drift from chance"
@@ -83,10 +83,11 @@ def compare_with_model(
     entry, run = model_and_run(model, ledger)
     answers = any(family_of(name) == "prediction" for name in window.rows)
     reference = still_rows(
-        read_reference(runs / run.run_id, ledger.refusing_judgement(run.dataset_version), answers, keys), seed
+        read_reference(people.runs / run.run_id, ledger.refusing_judgement(run.dataset_version), answers, people.keys),
+        test.seed,
     )
     report_id = key_of(run.run_id, window.what, at.isoformat())[:16]
-    found = compare(reference, window.rows, params, seed, measure, folder / report_id / "drift.html")
+    found = compare(reference, window.rows, test, folder / report_id / "drift.html")
     document = {
         "report_id": report_id,
         "at": at.isoformat(timespec="seconds"),

@@ -99,21 +99,17 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Any, mes
     title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
     shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
-    drawn.append(
-        draw.overview_figure(
-            title,
-            finding_rows(decision.decision, draw),
-            rows,
-            floor,
-            "accuracy",
-            latencies,
-            summary,
-            shown or judged.emotions[:2],
-            mesh,
-            folder / "overview.png",
-        )
+    overview = draw.Overview(
+        title=title,
+        findings=finding_rows(decision.decision, draw),
+        groups=rows,
+        metric="accuracy",
+        floor=floor,
+        latency=latencies,
+        summary=summary,
+        shown=shown or judged.emotions[:2],
     )
-    return drawn
+    return [*drawn, draw.overview_figure(overview, mesh, folder / "overview.png")]
 
 
 def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:

@@ -22,7 +22,7 @@ from bitface.adapters.figures.explanation import (
     region_figure,
 )
 from bitface.adapters.figures.landmarks import ReductionCurve, ReductionPoint, importance_figure, reduction_figure
-from bitface.adapters.figures.overview import overview_figure
+from bitface.adapters.figures.overview import Overview, overview_figure
 from bitface.adapters.figures.study import StudyRow, TradePoint, study_figure, trade_figure
 from bitface.adapters.figures.style import caption_of, drawable
 
@@ -33,6 +33,7 @@ __all__ = [
     "ForestRow",
     "LatencyRow",
     "Mesh",
+    "Overview",
     "ReductionCurve",
     "ReductionPoint",
     "StudyRow",
