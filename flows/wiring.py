@@ -31,9 +31,11 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
 from bitface.errors import BitfaceError, InputError, IntegrityError
+from bitface.figure_ports import Figures, Mesh
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.ledger.status import ModelStatus
+from bitface.page_ports import Pages
 from bitface.params import Params, SyntheticParams, read_params
 from bitface.ports import (
     CheckpointPlace,
@@ -497,7 +499,7 @@ def lineage(tools: Tools, warn: Callable[[str], None]) -> LineageExport:
     return LineageExport(tools.workspace.home, os.environ.get("OPENLINEAGE_URL"), warn)
 
 
-def pictures(place: Workspace) -> tuple[Any, Any, Any]:
+def pictures(place: Workspace) -> tuple[Figures, Mesh, Pages]:
     """The figures adapter, the canonical mesh, and the report adapter."""
     from bitface.adapters import figures, report_html
     from bitface.adapters.canonical_mesh import read_canonical_mesh

@@ -8,9 +8,6 @@ import pytest
 
 from bitface.adapters import report_html
 from bitface.adapters.report_html import (
-    CardFacts,
-    CardMetric,
-    GateReport,
     glossary,
     write_gate_report,
     write_model_card,
@@ -18,6 +15,7 @@ from bitface.adapters.report_html import (
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Question, at_most, judged, not_run
+from bitface.page_ports import AuditPage, CardFacts, CardMetric, GateReport, ReportTable
 
 STATUS = "bitface/7 · HELD, alias demo · evidence synthetic · for demo in research · not live"
 HOSTILE = "<script>alert('x')</script>\n| [a](javascript:alert(1)) \"&"
@@ -217,10 +215,8 @@ def test_words_that_no_gate_says_are_refused(tmp_path, changes):
 
 
 def test_an_audit_page_shows_every_cell_escaped_and_without_scripts(tmp_path):
-    table = report_html.ReportTable(
-        heading="Run", caption="1 record", columns=["id", "sha256"], rows=[["<b>r1</b>", "a" * 64]]
-    )
-    page = report_html.AuditPage(
+    table = ReportTable(heading="Run", caption="1 record", columns=["id", "sha256"], rows=[["<b>r1</b>", "a" * 64]])
+    page = AuditPage(
         status=STATUS,
         title="What run r1 rested on",
         lead="All of it.",

@@ -464,8 +464,6 @@ def test_an_impact_assessment_counts_and_names_nobody(house) -> None:
 def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> None:
     pages = []
     report = SimpleNamespace(
-        ReportTable=SimpleNamespace,
-        AuditPage=SimpleNamespace,
         write_audit_page=lambda page, path: pages.append(page) or path,
     )
     anna = house.people["anna"]
@@ -482,8 +480,6 @@ def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> N
 def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_path) -> None:
     pages = []
     report = SimpleNamespace(
-        ReportTable=SimpleNamespace,
-        AuditPage=SimpleNamespace,
         write_audit_page=lambda page, path: pages.append(page) or path,
     )
     house.erase("anna")

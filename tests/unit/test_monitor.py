@@ -141,7 +141,7 @@ def test_reviewers_get_page_figure_and_figures(ledger, params, tmp_path) -> None
         figures.append((panels, names, title, caption))
         return path
 
-    draw = SimpleNamespace(DriftPanel=SimpleNamespace, drift_figure=figure)
+    draw = SimpleNamespace(drift_figure=figure)
     show_drift(found, draw, SimpleNamespace(log_report=reports.append), "c0ffee")
     ((panels, names, title, caption),) = figures
     assert title == "New faces differ" and names == ("60 people of bitface/1", "120 new faces")

@@ -13,6 +13,7 @@ from bitface.binarize.cost import Cost
 from bitface.dataset.files import write_atomically
 from bitface.dataset.spreadsheets import write_rows
 from bitface.evaluation.latency import Ratio
+from bitface.figure_ports import BenchRow, Figures
 from bitface.metric_names import metric_name
 from bitface.ports import TrackedReport, Tracking
 from bitface.steps.bench import OURS, Bench, Claim, Row
@@ -73,7 +74,7 @@ def bench_text(bench: Bench) -> str:
 
 
 def report_bench(
-    bench: Bench, against: Sequence[str], folder: Path, draw: Any, tracking: Tracking, commit: str, at: datetime
+    bench: Bench, against: Sequence[str], folder: Path, draw: Figures, tracking: Tracking, commit: str, at: datetime
 ) -> dict[str, Any]:
     """Writes `bench.csv` and `bench.png` into `folder` and shows them to reviewers; `draw` is the figures adapter.
 
@@ -143,9 +144,9 @@ def _metrics(bench: Bench) -> dict[str, float]:
     return metrics
 
 
-def _figure(bench: Bench, draw: Any, path: Path) -> Path:
+def _figure(bench: Bench, draw: Figures, path: Path) -> Path:
     rows = [
-        draw.BenchRow(
+        BenchRow(
             network=row.network,
             name="one-bit" if (row.runtime, row.precision) == OURS else f"{row.runtime} {row.precision}",
             milliseconds=row.latency.p50_ms,
@@ -159,7 +160,7 @@ def _figure(bench: Bench, draw: Any, path: Path) -> Path:
         "percentile, on a logarithmic scale; beside it how many times as long as one-bit (the blue line). Orange diamonds are "
         "faster than one-bit. Weights are random: they do not change the time. The landmark detector is not in it."
     )
-    return Path(draw.bench_figure(rows, caption, path))
+    return draw.bench_figure(rows, caption, path)
 
 
 def _cost_words(cost: Cost) -> str:

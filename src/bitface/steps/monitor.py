@@ -18,6 +18,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.measures import family_of
 from bitface.faces.records import Sample
+from bitface.figure_ports import DriftPanel, Figures
 from bitface.ledger.entries import ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name
@@ -104,12 +105,12 @@ def compare_with_model(
     return Compared(document=document, drawn=_farthest(found, reference, window.rows))
 
 
-def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: str) -> None:
+def show_drift(compared: Compared, draw: Figures, tracking: Tracking, code_commit: str) -> None:
     """Shows the comparison to reviewers; `draw` is the figures adapter."""
     document = compared.document
     page, moved = Path(document["report"]), document["drifted"]
     panels = [
-        draw.DriftPanel(name=name, distance=distance, reference=reference, current=current)
+        DriftPanel(name=name, distance=distance, reference=reference, current=current)
         for name, distance, reference, current in compared.drawn
     ]
     figure = draw.drift_figure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,34 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from bitface.adapters.figures.evaluation import FindingRow, ForestRow, LatencyRow, draw_forest, draw_latency
-from bitface.adapters.figures.explanation import Mesh, draw_map, landmark_shares, map_norm, provenance
+from bitface.adapters.figures.evaluation import draw_forest, draw_latency
+from bitface.adapters.figures.explanation import draw_map, landmark_shares, map_norm, provenance
 from bitface.adapters.figures.style import INK, MUTED, STATE_MARKS, draw_page
+from bitface.figure_ports import FindingRow, Mesh, Overview
 
 if TYPE_CHECKING:  # torch comes with it, and a picture needs none
-    from bitface.explain.attributions import AttributionSummary
+    pass
 
 _FINDINGS_MOST: Final = 6
 _LINE_IN: Final = 0.36
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overview:
-    """What the overview of a run shows.
-
-    `title` is the decision in a sentence and says whether the evidence is synthetic; `findings` the required cells that do not
-    pass, worst first, all of which the file's description names; `groups` are rows of one `metric`, and `floor` is asked of it;
-    `shown` are two or three names of `summary.emotions`.
-    """
-
-    title: str
-    findings: Sequence[FindingRow]
-    groups: Sequence[ForestRow]
-    metric: str
-    floor: float | None
-    latency: Sequence[LatencyRow]
-    summary: AttributionSummary
-    shown: Sequence[str]
 
 
 def overview_figure(overview: Overview, mesh: Mesh, path: Path) -> Path:
