@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.mlflow_tracking import MlflowTracking
     from bitface.adapters.openlineage_export import LineageExport
+    from bitface.faces.features import FaceValues
     from bitface.faces.synthetic_people import SyntheticPerson, Variation
     from bitface.steps.checkpoints import Checkpoints
     from bitface.steps.counterfactual import Redrawing
@@ -453,20 +454,20 @@ def load_runtime(folder: Path) -> Runtime:
 class OtherRuntimes:
     """ONNX Runtime and OpenVINO, as `ports.Rivals`."""
 
-    def export(self, module: nn.Module, example: NDArray[Any], path: Path) -> None:
+    def export(self, module: nn.Module, example: FaceValues, path: Path) -> None:
         """Writes a float network for both."""
         from bitface.adapters.onnx_rivals import export_onnx
 
         export_onnx(module, example, path)
 
-    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float:
+    def quantise(self, path: Path, faces: Sequence[FaceValues], out: Path) -> float:
         """Writes its int8 form; returns how far that is off."""
         from bitface.adapters.onnx_rivals import quantise
 
         return quantise(path, faces, out)
 
     def runner(
-        self, runtime: str, precision: str, path: Path, face: NDArray[Any]
+        self, runtime: str, precision: str, path: Path, face: FaceValues
     ) -> Callable[[], NDArray[np.float32]] | None:
         """Calls one of the two."""
         from bitface.adapters.onnx_rivals import onnx_runner

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from bitface.errors import InputError
-from bitface.faces.features import CROP_PX, LANDMARKS
+from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues
 from bitface.models.training_faces import TrainingFaces
 
 SHAPES: Final = ((LANDMARKS, 3), (CROP_PX, CROP_PX))
@@ -24,7 +24,7 @@ class Baseline:
     """The face that explanations compare with: float32 normalised landmarks (478, 3), or a crop uint8 (64, 64)."""
 
     name: str
-    face: NDArray[np.float32] | NDArray[np.uint8]
+    face: FaceValues
 
     def __post_init__(self) -> None:
         if self.face.shape not in SHAPES or not np.isfinite(self.face).all():
@@ -45,7 +45,7 @@ class Faces:
         InputError: no face, or shapes that do not agree.
     """
 
-    inputs: NDArray[np.float32] | NDArray[np.uint8]
+    inputs: FaceValues
     lengths: NDArray[np.int64]
     baseline: Baseline
     owners: NDArray[np.int64] | None = None

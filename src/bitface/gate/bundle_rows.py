@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bitface.documents import Arrays
 from bitface.evaluation.counterfactual import Change, PairedAnswers
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.evidence import (
@@ -26,7 +26,6 @@ _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
 _REGION_COLUMNS: Final = ("persons", "labels", "expected_share", "expected_area", "outside_share")
 _ASKED_COLUMNS: Final = ("persons", "changed", "shift")
-Arrays = Mapping[str, NDArray[Any]]
 Slices = Mapping[str, Mapping[str, str]]
 
 
@@ -75,7 +74,7 @@ def evidence_of(described: Mapping[str, Any], rows: Mapping[str, bytes], rules: 
     return _evidence(described, slices, arrays_of(rows), rules)
 
 
-def arrays_of(rows: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:
+def arrays_of(rows: Mapping[str, bytes]) -> Arrays:
     """The arrays among rows, by name. Raises ValueError for one that holds objects, which are code."""
     return {
         name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
@@ -89,7 +88,7 @@ def text_of(document: Any) -> bytes:
     return (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
+def _arrays(evidence: GateEvidence) -> Arrays:
     models = {role: getattr(evidence, role) for role in _ROLES}
     arrays = {
         f"{role}/{column}": getattr(model, column) for role, model in models.items() if model for column in _COLUMNS

@@ -18,6 +18,7 @@ from bitface.dataset.shards import read_shard
 from bitface.errors import InputError
 from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, latency_of, ratio_of
 from bitface.evaluation.machine import Processor, processor
+from bitface.faces.features import FaceValues
 from bitface.faces.records import Sample
 from bitface.faces.seen import SeenFace
 from bitface.models.face_codes import encode_crops
@@ -360,7 +361,7 @@ def _float_bytes(subject: Subject) -> int:
     )
 
 
-def _torch_run(module: Any, face: NDArray[Any]) -> Callable[[], object]:
+def _torch_run(module: Any, face: FaceValues) -> Callable[[], object]:
     import torch
 
     tensor = torch.from_numpy(face)
@@ -372,7 +373,7 @@ def _torch_run(module: Any, face: NDArray[Any]) -> Callable[[], object]:
     return run
 
 
-def _still(subject: Subject, faces: Faces, row: int = 0) -> NDArray[Any]:
+def _still(subject: Subject, faces: Faces, row: int = 0) -> FaceValues:
     column = faces.crops if subject.one_bit.reads == "crops" else faces.landmarks
     return column[row : row + 1]
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
+from bitface.documents import Document
 from bitface.explain.attributions import Attribution, AttributionSummary, summarise
 from bitface.explain.baselines import BLURRED, Baseline, Faces, baselines_of, blurred
 from bitface.explain.faithfulness import Faithfulness, faithfulness, unit_overlap
@@ -22,7 +23,7 @@ from bitface.explain.region_mass import Agreement, RegionTable, agreement
 from bitface.explain.region_shapley import region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.features import ClipTable, Reads
+from bitface.faces.features import ClipTable, FaceValues, Reads
 from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_owners
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams
@@ -176,7 +177,7 @@ def explain_models(
 def explain_regions(shown: ClipTable, runtime: Runtime, baseline: Baseline) -> RegionTable:
     """Exact values of the regions of each still of a table against one baseline, by the deployed model."""
 
-    def score(inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    def score(inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         return runtime.calibrator.log_odds(runtime.logits(inputs, lengths))
 
     made, owned = [], []
@@ -311,9 +312,10 @@ def _sensitivity(
     """Of the exact values; which pixel is whose stays as it was."""
     from bitface.explain.sensitivity import max_sensitivity
 
-    def explain(inputs: NDArray[Any], copies: int) -> NDArray[np.float64]:
+    def explain(inputs: FaceValues, copies: int) -> NDArray[np.float64]:
         table = shown.where(np.repeat(np.arange(len(shown.labels)), copies))
-        return explain_regions(replace(table, **{runtime.reads: inputs}), runtime, baseline).values
+        column: Document = {runtime.reads: inputs}
+        return explain_regions(replace(table, **column), runtime, baseline).values
 
     return max_sensitivity(
         explain,

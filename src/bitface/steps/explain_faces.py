@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from bitface.explain.attributions import AttributionSummary, summarise
 from bitface.explain.baselines import Baseline, Faces, baselines_of, blurred
 from bitface.explain.region_shapley import RegionShapley, region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
-from bitface.faces.features import CROP_PX, LANDMARKS, Reads
+from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues, Reads
 from bitface.faces.regions import region_of_landmark, regions_of_owners
 from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
@@ -270,16 +270,16 @@ def _explained(frames: Sequence[SeenFace], explainer: Explainer, shipped: Traini
     )
 
 
-def _stacked(frames: Sequence[SeenFace], reads: Reads) -> NDArray[Any]:
+def _stacked(frames: Sequence[SeenFace], reads: Reads) -> FaceValues:
     """What the model reads of a clip, (T, ...)."""
-    return np.stack([face.column(reads) for face in frames])
+    return cast("FaceValues", np.stack([face.column(reads) for face in frames]))
 
 
 def _exact(runtime: Runtime, frames: Sequence[SeenFace], baseline: Baseline) -> RegionShapley:
-    def score(inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    def score(inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         return runtime.calibrator.log_odds(runtime.logits(inputs, lengths))
 
-    region_of, names = regions_of_face(runtime.reads, _stacked(frames, "landmarks"))
+    region_of, names = regions_of_face(runtime.reads, np.stack([face.normalised for face in frames]))
     shown = _stacked(frames, runtime.reads)
     return region_shapley(score, shown, baseline.face, region_of, regions=names, baseline_name=baseline.name)
 
@@ -292,7 +292,7 @@ def _mapped(
     runtime, graph, params = explainer.runtime, explainer.graph, explainer.params
     if graph is None:
         return None
-    owners = pixel_owners(_stacked(frames, "landmarks")[None]) if runtime.reads == "crops" else None
+    owners = pixel_owners(np.stack([face.normalised for face in frames])[None]) if runtime.reads == "crops" else None
     faces = Faces(
         inputs=_stacked(frames, runtime.reads)[None],
         lengths=np.array([len(frames)], dtype=np.int64),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.documents import Arrays
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.paired import fused, mean_difference
@@ -332,7 +333,7 @@ def _seconds(folder: Path) -> float:
     return float(next(_arrays([folder]))["seconds"])
 
 
-def _arrays(folders: Sequence[Path]) -> Iterator[dict[str, NDArray[Any]]]:
+def _arrays(folders: Sequence[Path]) -> Iterator[Arrays]:
     for folder in folders:
         with np.load(folder / _RESULT, allow_pickle=False) as arrays:
             yield {name: arrays[name] for name in arrays.files}

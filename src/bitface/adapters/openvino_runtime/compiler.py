@@ -22,7 +22,7 @@ class Compiled:
     """A graph of one shape with its input and output memory."""
 
     request: Any
-    inputs: NDArray[Any]
+    inputs: NDArray[np.int8] | NDArray[np.uint8] | NDArray[np.float32]
     counts: NDArray[np.float32]
 
 
@@ -84,7 +84,9 @@ class Compiler:
                 self._compiled.popitem(last=False)
         return compiled
 
-    def _compile(self, inputs: NDArray[Any], counts: NDArray[np.float32]) -> Compiled:
+    def _compile(
+        self, inputs: NDArray[np.int8] | NDArray[np.uint8] | NDArray[np.float32], counts: NDArray[np.float32]
+    ) -> Compiled:
         model = self._model.clone()
         try:
             model.reshape(list(inputs.shape))
