@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from bitface.documents import Fields
 from bitface.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from evidently import Report
 
 METHODS: Final = ("ks", "cramer_von_mises", "mannw", "wasserstein", "psi", "jensenshannon")
 """Evidently's names: three tests, whose figure is a p-value, and three distances, whose figure is large where there is
@@ -92,7 +94,7 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
                 raise InputError(f"column '{name}' does not hold finite numbers only; drift of it cannot be measured")
 
 
-def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Any:
+def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Report:
     from evidently import Report
 
     from bitface.adapters.evidently_columns import OnceDrawnDriftPreset
@@ -100,7 +102,7 @@ def _report(method: str, thresholds: Mapping[str, float], drift_share: float) ->
     return Report([OnceDrawnDriftPreset(method=method, drift_share=drift_share, per_column_threshold=dict(thresholds))])
 
 
-def _run(report: Any, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
+def _run(report: Report, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
     from evidently import DataDefinition, Dataset
 
     definition = DataDefinition(numerical_columns=list(reference.columns))
@@ -111,7 +113,7 @@ def _run(report: Any, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
         return report.run(*datasets)
 
 
-def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float]:
+def _figures(document: Fields, columns: list[str]) -> dict[str, float]:
     """One figure for each column; that one is missing means that the report was not made as asked."""
     found = {
         metric["config"]["column"]: float(metric["value"])
@@ -124,6 +126,6 @@ def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float
     return {name: found[name] for name in columns}
 
 
-def _share(document: Mapping[str, Any]) -> float:
+def _share(document: Fields) -> float:
     (count,) = (m for m in document["metrics"] if m["config"]["type"].endswith(":DriftedColumnsCount"))
     return float(count["value"]["share"])

@@ -6,10 +6,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bitface.documents import Fields
 from bitface.errors import InputError
 from bitface.page_ports import AuditPage, CardFacts, CardMetric, ExplanationPage, GateReport, StudyPage
 from bitface.project import GLOSSARY, shipped
@@ -115,7 +116,7 @@ def _plain(markdown: str) -> str:
     return markdown.replace("**", "").replace("`", "")
 
 
-def _by_kind(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def _by_kind(cells: Sequence[Fields]) -> dict[str, list[Fields]]:
     kinds = dict.fromkeys(str(cell["kind"]) for cell in cells)
     worst_first = list(STATES)
     return {
@@ -152,7 +153,7 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(cell: Mapping[str, Any] | CardMetric) -> str:
+def _interval(cell: Fields | CardMetric) -> str:
     lo, hi = (cell.lo, cell.hi) if isinstance(cell, CardMetric) else (cell.get("lo"), cell.get("hi"))
     return "-" if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
 

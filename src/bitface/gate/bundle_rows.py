@@ -6,11 +6,11 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from bitface.documents import Arrays
+from bitface.documents import Arrays, Document, Fields
 from bitface.evaluation.counterfactual import Change, PairedAnswers
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.evidence import (
@@ -29,7 +29,7 @@ _ASKED_COLUMNS: Final = ("persons", "changed", "shift")
 Slices = Mapping[str, Mapping[str, str]]
 
 
-def description_of(evidence: GateEvidence) -> dict[str, Any]:
+def description_of(evidence: GateEvidence) -> Document:
     """What evidence consists of, as JSON: nothing that has a row for each person."""
     return {
         "emotions": list(evidence.emotions),
@@ -64,7 +64,7 @@ def rows_of(evidence: GateEvidence) -> dict[str, bytes]:
     return found
 
 
-def evidence_of(described: Mapping[str, Any], rows: Mapping[str, bytes], rules: int) -> GateEvidence:
+def evidence_of(described: Fields, rows: Mapping[str, bytes], rules: int) -> GateEvidence:
     """The evidence that was described, of its rows; before format 7 the description held the slices.
 
     Raises:
@@ -83,7 +83,7 @@ def arrays_of(rows: Mapping[str, bytes]) -> Arrays:
     }
 
 
-def text_of(document: Any) -> bytes:
+def text_of(document: object) -> bytes:
     """JSON for a reader, of which there is one text for a document."""
     return (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
@@ -106,7 +106,7 @@ def _arrays(evidence: GateEvidence) -> Arrays:
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
-def _evidence(described: Mapping[str, Any], slices: Slices, arrays: Arrays, rules: int) -> GateEvidence:
+def _evidence(described: Fields, slices: Slices, arrays: Arrays, rules: int) -> GateEvidence:
     models = {
         role: Predictions(emotions=tuple(emotions), **{column: arrays[f"{role}/{column}"] for column in _COLUMNS})
         for role, emotions in described["models"].items()
@@ -144,7 +144,7 @@ def _counterfactuals(described: list[Change] | None, arrays: Arrays) -> tuple[Pa
     )
 
 
-def _regions(described: dict[str, Any] | None, arrays: Arrays) -> RegionEvidence | None:
+def _regions(described: Document | None, arrays: Arrays) -> RegionEvidence | None:
     if described is None:
         return None
     return RegionEvidence(

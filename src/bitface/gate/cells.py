@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from bitface.evaluation.intervals import Interval
 from bitface.params import GateKind
@@ -55,7 +55,7 @@ class Cell:
     persons_needed: int | None = None
     detectable: float | None = None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The cell as plain JSON values."""
         plain = {name: value.value if isinstance(value, State) else value for name, value in self.__dict__.items()}
         return {name: value for name, value in plain.items() if name != "detectable" or value is not None}

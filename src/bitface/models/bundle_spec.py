@@ -9,13 +9,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from bitface.documents import Arrays
 from bitface.errors import InputError, IntegrityError
 from bitface.models.calibrator import Calibrator, calibrator_of
 
@@ -36,6 +36,7 @@ _FILE_BYTES_MAX: Final = 64 * 2**20
 _HEADER_BYTES_MAX: Final = 64 * 2**10
 _DTYPES: Final = {"F32": "float32", "I64": "int64", "I32": "int32", "I8": "int8", "U8": "uint8"}
 
+Arrays = dict[str, NDArray[Any]]
 Files = Mapping[str, bytes]
 
 

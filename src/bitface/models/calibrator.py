@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from bitface.documents import Fields
 from bitface.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -86,7 +86,7 @@ def uncalibrated(thresholds: Floats, remark: str) -> Calibrator:
     )
 
 
-def calibrator_of(document: Mapping[str, Any]) -> Calibrator:
+def calibrator_of(document: Fields) -> Calibrator:
     """A calibrator from its JSON, see `dataclasses.asdict`.
 
     Raises:

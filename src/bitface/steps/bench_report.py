@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from bitface.binarize.cost import Cost
 from bitface.dataset.files import write_atomically
@@ -25,7 +24,7 @@ _COLUMNS = (
 )
 
 
-def bench_document(bench: Bench) -> dict[str, Any]:
+def bench_document(bench: Bench) -> dict[str, object]:
     """The benchmark as plain values, for JSON."""
     return {
         "cpu": {
@@ -75,7 +74,7 @@ def bench_text(bench: Bench) -> str:
 
 def report_bench(
     bench: Bench, against: Sequence[str], folder: Path, draw: Figures, tracking: Tracking, commit: str, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Writes `bench.csv` and `bench.png` into `folder` and shows them to reviewers; `draw` is the figures adapter.
 
     Returns:
@@ -110,7 +109,7 @@ def _ratio_words(ratio: Ratio | None) -> str:
     return f"{ratio.median:6.1f}x ({ratio.lo:.1f} to {ratio.hi:.1f}), quiet {ratio.quiet:.1f}x"
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row) -> dict[str, object]:
     ratio = row.ratio
     values = (
         row.network,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
@@ -15,6 +15,7 @@ from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.dataset.text_files import read_text_file
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym, is_synthetic
 from bitface.ledger.ledger import Ledger
@@ -131,7 +132,7 @@ def check_reason(reason: str) -> None:
         raise InputError(f"a reason has 1 to {REASON_MAX} characters; say it shortly, and name nobody")
 
 
-def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
+def standing_of(person: str, ledger: Ledger, at: datetime) -> Document:
     """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
     events, notices = ledger.consents(person), ledger.notice_ids()
     answers = {
@@ -149,7 +150,7 @@ def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
     }
 
 
-def standing_text(found: dict[str, Any]) -> str:
+def standing_text(found: Document) -> str:
     """The same for a person at a terminal."""
     lines = [f"{found['subject']}: {len(found['events'])} consent events"]
     lines += [

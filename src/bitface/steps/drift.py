@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +55,7 @@ class Drifted:
         """Slice -> the columns that drift in it; slices without any are left out."""
         return {slice_: found for slice_, own in self.slices.items() if (found := self._beyond(own))}
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """As plain JSON values."""
         return {
             "method": self.method,

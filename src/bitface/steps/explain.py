@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -341,7 +341,7 @@ def _turn_within_label(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return turns
 
 
-def _document(explained: Explained) -> dict[str, Any]:
+def _document(explained: Explained) -> dict[str, object]:
     """Means over people alone: no map of anybody."""
     return {
         "figures": explained.figures(),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +168,7 @@ def _clips_of(frames: Frames, explainer: Explainer) -> tuple[list[tuple[SeenFace
     return [clip] if clip else [], False
 
 
-def picture_document(found: PictureExplained, status: ModelStatus) -> dict[str, Any]:
+def picture_document(found: PictureExplained, status: ModelStatus) -> dict[str, object]:
     """JSON of INTERFACE `explain`."""
     return {
         "path": str(found.path),
@@ -222,7 +222,7 @@ def _length(face: FaceExplained) -> str:
     return f" ({face.frames} frames)" if face.frames > 1 else ""
 
 
-def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, Any]:
+def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, object]:
     summary = face.summary
     return {
         "frames": face.frames,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -36,7 +36,7 @@ WORDS: Final = {
 
 def report_landmarks(
     run: Run, study: LandmarkStudy, draw: Figures, mesh: Mesh, pages: Pages, tracking: Tracking, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Writes `landmarks/` in the run's folder, and shows it to reviewers; `draw`, `mesh` and `pages` are of the adapters.
 
     Returns:
@@ -70,7 +70,7 @@ def report_landmarks(
     return {**document, "run_id": run.run_id, "page": str(page), "text": _text(study)}
 
 
-def _document(study: LandmarkStudy) -> dict[str, Any]:
+def _document(study: LandmarkStudy) -> dict[str, object]:
     return {
         "screened": {
             "all": round(study.all_value, 4),

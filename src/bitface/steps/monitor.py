@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
+from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.measures import family_of
 from bitface.faces.records import Sample
@@ -39,7 +38,7 @@ _DRAWN = 6
 class Compared:
     """The comparison as plain values, and of the columns that lie farthest apart the values themselves, to be drawn."""
 
-    document: dict[str, Any]
+    document: Document
     drawn: tuple[tuple[str, float, NDArray[np.float64], NDArray[np.float64]], ...]
 
 
@@ -146,7 +145,7 @@ def show_drift(compared: Compared, draw: Figures, tracking: Tracking, code_commi
     )
 
 
-def drift_text(document: Mapping[str, Any]) -> str:
+def drift_text(document: Fields) -> str:
     """The comparison for a person at a terminal."""
     lines = [
         document["status"]["line"],
@@ -162,7 +161,7 @@ def drift_text(document: Mapping[str, Any]) -> str:
     return "\n".join([*lines, _verdict(document), f"report: {document['report']}"])
 
 
-def _verdict(document: Mapping[str, Any]) -> str:
+def _verdict(document: Fields) -> str:
     looked = f"{document['columns']} columns ({', '.join(document['families'])})"
     if not document["drifted"]:
         return f"none of {looked} drifted, at {document['threshold']:.0%} of a false alarm over all of them"
@@ -172,7 +171,7 @@ def _verdict(document: Mapping[str, Any]) -> str:
     )
 
 
-def _caption(document: Mapping[str, Any]) -> str:
+def _caption(document: Fields) -> str:
     drifted = f"{len(document['drifted'])} of {document['columns']} columns drifted"
     return (
         f"{document['window']}, against one still of each of {document['people_reference']} people that "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -251,7 +251,7 @@ def compare(
     )
 
 
-def _facts(job: Job) -> dict[str, Any]:
+def _facts(job: Job) -> dict[str, object]:
     ranking = None if job.ranking is None else asdict(job.ranking)
     return {"training": job.training.model_dump(mode="json"), "seed": job.seed, "fold": job.fold, "ranking": ranking}
 

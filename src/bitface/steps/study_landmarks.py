@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.documents import Arrays
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.paired import macro_balanced_accuracies, mean_difference
@@ -242,7 +241,7 @@ def _judged(stills: _Stills, landmarks: tuple[int, ...], params: StudyParams, fo
 def _joined(parts: Sequence[Predictions]) -> Predictions:
     if len({part.emotions for part in parts}) != 1:
         raise InputError("the folds do not hold the same emotions; bring more people per emotion")
-    columns: Arrays = {
+    columns: dict[str, NDArray[Any]] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("sample_ids", "persons", "labels", "scores", "folds")
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
@@ -53,7 +52,7 @@ def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) 
 
 def report_study(
     run: Run, study: Study, draw: Figures, pages: Pages, tracking: Tracking, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Writes `study/` in the run's folder, and shows it to reviewers; `draw` and `pages` are the picture adapters.
 
     Returns:

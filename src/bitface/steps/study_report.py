@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from bitface.steps.study import Outcome, Study
 METRIC = "macro balanced accuracy"
 
 
-def study_document(study: Study) -> dict[str, Any]:
+def study_document(study: Study) -> dict[str, object]:
     """The study as plain values, for JSON."""
     return {
         "people": study.people,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ class Transferred:
         )
         return f"{figures} on {self.people} people of {self.source}, whom it never saw ({self.samples} samples)"
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The figures for the run's summary."""
         return {
             "source": self.source,

@@ -13,7 +13,6 @@ import numpy as np
 from bitface.adapters.openvino_runtime.face_graph import write_face_graph
 from bitface.adapters.openvino_runtime.landmark_graph import write_landmark_graph
 from bitface.adapters.openvino_runtime.runtime import OneBitRuntime
-from bitface.documents import Arrays
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models import bundle_spec
@@ -56,7 +55,7 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     heads = _write_graph(model.network, folder)
     counts, _, logits = graph_outputs(model.network, selftest_inputs)
-    selftest: Arrays = {
+    selftest: bundle_spec.Arrays = {
         model.network.reads: selftest_inputs.column(model.network.reads),
         "lengths": selftest_inputs.lengths,
         "counts": counts,
@@ -78,7 +77,7 @@ def export_bundle(model: TrainedModel, selftest_inputs: ClipTable, folder: Path)
     )
 
 
-def _write_graph(network: ClipNet, folder: Path) -> Arrays:
+def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
     """Writes the graph of a network's integer part, unless its seed says all; returns the arrays of the rest."""
     from bitface.models.extraction import extract, readout
     from bitface.models.face_extraction import extract_face
@@ -106,13 +105,13 @@ def _write_graph(network: ClipNet, folder: Path) -> Arrays:
     return {**_heads_of(network, [head for _, head in landmarks]), **_scale_of(cast("LandmarkClipNet", members[0]))}
 
 
-def _heads_of(network: ClipNet, heads: Sequence[FloatHead]) -> Arrays:
+def _heads_of(network: ClipNet, heads: Sequence[FloatHead]) -> bundle_spec.Arrays:
     from bitface.models.separate import SeparateNets
 
     return SeparateHeads(heads=tuple(heads)).arrays() if isinstance(network, SeparateNets) else heads[0].arrays()
 
 
-def _scale_of(network: LandmarkClipNet) -> Arrays:
+def _scale_of(network: LandmarkClipNet) -> bundle_spec.Arrays:
     scale = network.scale()
     return {"centre": scale.centre, "inverse_step": scale.inverse_step}
 
@@ -125,7 +124,7 @@ def _read_by(network: ClipNet) -> tuple[int, ...] | None:
     return one.landmarks if isinstance(one, LandmarkClipNet) else None
 
 
-def _spec(model: TrainedModel, arrays: dict[str, Arrays]) -> BundleSpec:
+def _spec(model: TrainedModel, arrays: dict[str, bundle_spec.Arrays]) -> BundleSpec:
     import openvino
 
     return BundleSpec(
@@ -144,7 +143,7 @@ def _spec(model: TrainedModel, arrays: dict[str, Arrays]) -> BundleSpec:
     )
 
 
-def _packed(arrays: Arrays) -> bytes:
+def _packed(arrays: bundle_spec.Arrays) -> bytes:
     from safetensors.numpy import save
 
     return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import Compiler, save_graph
 from bitface.binarize.packing import pack_signs
-from bitface.documents import Arrays
 from bitface.errors import InputError
-from bitface.faces.features import CROP_PX, FaceValues, Reads
-from bitface.models.bundle_spec import GRAPH, WEIGHTS, BundleSpec, Files
+from bitface.faces.features import CROP_PX, Reads
+from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, SeparateHeads
 from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
 from bitface.models.face_codes import encode_crops
@@ -104,7 +103,7 @@ def _continued(layer: BinaryLayer, stream: Any) -> Any:
     return op.convolution(summed, op.constant(picks[..., None, None]), [1, 1], [0, 0], [0, 0], [1, 1])
 
 
-def _by_channel(values: NDArray[np.float32] | NDArray[np.int32] | NDArray[np.bool_]) -> NDArray[np.float32]:
+def _by_channel(values: NDArray[Any]) -> NDArray[np.float32]:
     return values.astype(np.float32).reshape(1, -1, 1, 1)
 
 
@@ -116,7 +115,7 @@ class FaceRunner:
     def __init__(self, compiler: Compiler, features: int) -> None:
         self._compiler, self._features = compiler, features
 
-    def codes(self, inputs: FaceValues) -> NDArray[np.int8]:
+    def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
         """Codes int8 (N, T, 64, 64) of crops uint8 (N, T, 64, 64); raises InputError for another shape or type."""
         if (
             inputs.ndim != 4
@@ -127,9 +126,9 @@ class FaceRunner:
             raise InputError(
                 f"crops of {inputs.dtype} {inputs.shape} are not uint8 (clips, frames, {CROP_PX}, {CROP_PX})"
             )
-        return encode_crops(inputs.astype(np.uint8, copy=False))
+        return encode_crops(inputs)
 
-    def counts(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
+    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Counts float32 (N, T, F), all of T true frames; a still's is a view that the next call overwrites.
 
         Frame by frame: a batch does not make a binary net faster.

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE, Compiler, save_graph
 from bitface.binarize.packing import pack_signs
-from bitface.documents import Arrays
 from bitface.errors import InputError
-from bitface.faces.features import LANDMARKS, FaceValues, Reads
-from bitface.models.bundle_spec import GRAPH, WEIGHTS, BundleSpec, Files
+from bitface.faces.features import LANDMARKS, Reads
+from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, IntegerTrunk, SeparateHeads
 from bitface.models.landmark_codes import CodeScale, encode
 
@@ -69,7 +68,7 @@ def _layers(trunk: IntegerTrunk, codes: Any, borrowed: list[NDArray[np.uint8]]) 
     return layers
 
 
-def landmark_codes(inputs: FaceValues, scale: CodeScale) -> NDArray[np.int8]:
+def landmark_codes(inputs: NDArray[Any], scale: CodeScale) -> NDArray[np.int8]:
     """Codes int8 (N, T, C) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
     if inputs.ndim != 4 or inputs.shape[1] < 1 or inputs.shape[2:] != (LANDMARKS, 3):
         raise InputError(f"landmarks of shape {inputs.shape} are not (clips, frames, {LANDMARKS}, 3)")
@@ -84,11 +83,11 @@ class LandmarkTrunk:
     def __init__(self, compiler: Compiler, scale: CodeScale, features: int) -> None:
         self._compiler, self._scale, self._features = compiler, scale, features
 
-    def codes(self, inputs: FaceValues) -> NDArray[np.int8]:
+    def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
         """Codes int8 (N, T, C) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
         return landmark_codes(inputs, self._scale)
 
-    def counts(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
+    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Counts float32 (N, T, F) of at most 32 clips, all of T true frames: a view that the next call overwrites."""
         rows, frames = codes.shape[:2]
         # Two sizes of batch only, or every number of faces in a picture would compile a graph.

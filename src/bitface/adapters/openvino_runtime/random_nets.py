@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from bitface.adapters.openvino_runtime.compiler import Compiler
 from bitface.adapters.openvino_runtime.face_graph import FaceRunner
 from bitface.adapters.openvino_runtime.landmark_graph import landmark_codes
-from bitface.documents import Arrays
 from bitface.errors import InputError
-from bitface.faces.features import CROP_PX, FaceValues, Reads
-from bitface.models.bundle_spec import BundleSpec, Files
+from bitface.faces.features import CROP_PX, Reads
+from bitface.models.bundle_spec import Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead
 from bitface.models.landmark_codes import CodeScale
 from bitface.models.random_kernels import DILATIONS, LandmarkKernels, face_kernels, landmark_kernels, padding
@@ -34,11 +33,11 @@ class RandomLandmarkTrunk:
         self._plus, self._minus = (np.ascontiguousarray(places.T) for places in (kernels.plus, kernels.minus))
         self._limits, self._scale = np.floor(kernels.thresholds).astype(np.int16), scale
 
-    def codes(self, inputs: FaceValues) -> NDArray[np.int8]:
+    def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:
         """Codes int8 (N, T, 1434) of landmarks float32 (N, T, 478, 3); raises InputError for another shape."""
         return landmark_codes(inputs, self._scale)
 
-    def counts(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
+    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """+-1 of each kernel, float32 (N, T, F)."""
         flat = codes.reshape(-1, codes.shape[2]).astype(np.int16)
         sums = flat[:, self._plus].sum(axis=1, dtype=np.int16) - flat[:, self._minus].sum(axis=1, dtype=np.int16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,8 @@ from bitface.adapters.openvino_runtime.compiler import ROWS_AT_ONCE
 from bitface.adapters.openvino_runtime.face_graph import load_face_net, load_separate_face_nets
 from bitface.adapters.openvino_runtime.landmark_graph import load_landmark_net, load_separate_landmark_nets
 from bitface.adapters.openvino_runtime.random_nets import load_random_face_net, load_random_landmark_net
-from bitface.documents import Arrays
 from bitface.errors import InputError, IntegrityError
-from bitface.faces.features import LANDMARKS, FaceValues, Reads
+from bitface.faces.features import LANDMARKS, Reads
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import FACES, HEADS, SELFTEST, SPEC, BundleSpec
 from bitface.models.landmark_codes import without_repeats
@@ -28,9 +27,9 @@ class Trunk(Protocol):
     @property
     def reads(self) -> Reads: ...
 
-    def codes(self, inputs: FaceValues) -> NDArray[np.int8]: ...
+    def codes(self, inputs: NDArray[Any]) -> NDArray[Any]: ...
 
-    def counts(self, codes: NDArray[np.int8]) -> NDArray[np.float32]: ...
+    def counts(self, codes: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
 class Head(Protocol):
@@ -42,7 +41,7 @@ class Head(Protocol):
     def logits(self, counts: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
-Load = Callable[[bundle_spec.Files, BundleSpec, Arrays, int], tuple[Trunk, Head]]
+Load = Callable[[bundle_spec.Files, BundleSpec, bundle_spec.Arrays, int], tuple[Trunk, Head]]
 LOADERS: Final[dict[str, Load]] = {
     "landmark_net": load_landmark_net,
     "face_net": load_face_net,
@@ -109,7 +108,7 @@ class OneBitRuntime:
         runtime._check(selftest)
         return runtime
 
-    def scores(self, inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    def scores(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Calibrated one-vs-rest probabilities, float64 (N, E), which `thresholds` are of too.
 
         Args:
@@ -126,7 +125,7 @@ class OneBitRuntime:
         """Which emotions each face may show, bool (N, E), of `scores`; `calibrator.abstains` says which sets are no answer."""
         return self.calibrator.sets(scores)
 
-    def logits(self, inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    def logits(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """The network's logits before calibration, float32 (N, E)."""
         logits = np.empty((len(inputs), len(self.emotions)), np.float32)
 
@@ -140,7 +139,7 @@ class OneBitRuntime:
         """The integer part alone, of codes of clips of one length: what `bench` times."""
         return self._trunk.counts(codes)
 
-    def counts(self, inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.int32]:
+    def counts(self, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
         """The integer part, int32 (N, T', ...), 0 beyond each clip: bit for bit what the training graph counts.
 
         T' is the largest number of frames left after those that repeat the one before are dropped.
@@ -159,7 +158,7 @@ class OneBitRuntime:
 
     def _run(
         self,
-        inputs: FaceValues,
+        inputs: NDArray[Any],
         lengths: NDArray[np.int64],
         take: Callable[[slice | NDArray[np.int64], NDArray[np.float32]], None],
     ) -> None:
@@ -174,7 +173,7 @@ class OneBitRuntime:
                 rows = of_length[start : start + ROWS_AT_ONCE]
                 take(rows, self._trunk.counts(codes[rows[:, None], picks[rows, :frames]]))
 
-    def _check(self, selftest: Arrays) -> None:
+    def _check(self, selftest: bundle_spec.Arrays) -> None:
         inputs, lengths = selftest[self.reads], selftest["lengths"]
         if not np.array_equal(self.counts(inputs, lengths), selftest["counts"]):
             raise IntegrityError("the self-test counts other integers than in training; check the OpenVINO version")
