@@ -15,7 +15,7 @@ from bitface.errors import BitfaceError
 from bitface.flows import wiring
 from bitface.steps import erase
 from bitface.steps.checkpoints import erased_in
-from bitface.steps.erase import Opened
+from bitface.steps.erase import Opened, Removed
 from bitface.steps.erasure_journal import ERASURES, being_erased, journals
 from bitface.steps.erasure_people import resolve, returned
 from bitface.steps.lease import holding
@@ -81,8 +81,9 @@ class Erasing:
         """A search of what is left, and the proof."""
         tools, start = self.tools, perf_counter()
         place, store = tools.workspace, tools.store
+        removed = Removed(destroyed=done, dataset_version=version, retrained=retrained, seconds=self.seconds)
         with wiring.writing(tools, "bitface erase"):
-            found = erase.prove(opened, done, version, retrained, place, store, tools.ledger, self.seconds, tools.now())
+            found = erase.prove(opened, removed, place, store, tools.ledger, tools.now())
         tools.ledger.sign_end()
         wiring.reconciled(tools)
         path = place.home / ERASURES / f"{opened.erasure_id}.json"

@@ -20,7 +20,7 @@ from bitface.ledger.leases import Lease
 from bitface.ports import Runtime, TracedModel
 from bitface.steps.action_units import UnitSources, UnitsRead, check_weights, read_action_units
 from bitface.steps.artefacts import Data, Findings, Model, Outcome, Seen
-from bitface.steps.bench import bench_networks, chosen_rivals, time_end_to_end
+from bitface.steps.bench import BenchTools, bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.bench_report import bench_text, report_bench
 from bitface.steps.bench_subjects import Faces, faces_of_people
 from bitface.steps.calibrate import calibrate_models
@@ -46,7 +46,7 @@ from bitface.steps.lease import holding
 from bitface.steps.naming_nobody import naming_nobody
 from bitface.steps.on_record import OnRecord
 from bitface.steps.pictures import draw_figures, write_reports
-from bitface.steps.plan import Run, check_people, code_commit, plan_run
+from bitface.steps.plan import Request, Run, check_people, code_commit, plan_run
 from bitface.steps.policy import adopt_first
 from bitface.steps.reentry import reentry
 from bitface.steps.reference import keep_reference
@@ -57,7 +57,7 @@ from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
 from bitface.steps.study_models import report_study, study_models
 from bitface.steps.summary import reuse
 from bitface.steps.train import Calibrated, Trained, train_models
-from bitface.steps.transfer import Entry, Transferred, judge_on_real_people, london_folder
+from bitface.steps.transfer import Entry, Seeing, Transferred, judge_on_real_people, london_folder
 from bitface.steps.validate import Validation, validate_samples
 from bitface.steps.version import DatasetRef, find_dataset
 from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
@@ -133,13 +133,10 @@ class Stages:
             return plan_run(
                 dataset,
                 tools.workspace,
-                tools.params,
+                Request(purpose=self.purpose, context=self.context, at=tools.now(), params=tools.params),
                 tools.profile,
-                self.purpose,
-                self.context,
                 tools.keys,
                 tools.ledger,
-                tools.now(),
             )
 
     def comparable(self, run: Run) -> Run:
@@ -184,18 +181,7 @@ class Stages:
     def checked(self, run: Run, seen: Seen) -> Validation:
         """Suites and quality rule, and what they found."""
         with self.course.timed("validate"):
-            found = validate_samples(
-                run.members,
-                run.subjects,
-                run.events,
-                originals(seen.every_row),
-                run.params.quality,
-                run.purpose,
-                run.context,
-                wiring.table_checks(),
-                run.folder / "data_docs",
-            )
-        return found
+            return validate_samples(run, originals(seen.every_row), wiring.table_checks())
 
     def train(self, run: Run, data: Data) -> Trained:
         """The one-bit model and its twin."""
@@ -244,15 +230,13 @@ class Stages:
             return None
         with self.course.timed("transfer"):
             source, (look, _) = london_source(folder, tools.now()), wiring.landmarker(tools)
+            seeing = Seeing(landmarker=look, read=tools.read_image, load=wiring.load_runtime, report=tools.progress)
             found = judge_on_real_people(
                 run,
                 model.bundle,
                 source,
-                look,
-                tools.read_image,
-                wiring.load_runtime,
+                seeing,
                 tools.now(),
-                tools.progress,
                 Entry(
                     asked=reentry(tools.keys, tools.workspace.home),
                     encode=tools.encode,
@@ -431,12 +415,14 @@ def bench(against: str | None, overrides: Sequence[str]) -> tuple[dict[str, Any]
             tools.params.bench,
             tools.params.seed,
             rivals,
-            runtimes,
-            wiring.export_bundle(tools.params.seed),
-            wiring.load_runtime,
+            BenchTools(
+                rivals=runtimes,
+                export=wiring.export_bundle(tools.params.seed),
+                load=wiring.load_runtime,
+                report=tools.progress,
+            ),
             faces,
             whole,
-            tools.progress,
         )
         draw, _, _ = wiring.pictures(tools.workspace)
         document = report_bench(

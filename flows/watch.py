@@ -9,7 +9,8 @@ from bitface.flows import wiring
 from bitface.flows.deployments import DRIFTED
 from bitface.flows.service import announce
 from bitface.flows.stages import Stages
-from bitface.steps.monitor import compare_with_model, model_and_run, people_not_met, show_drift
+from bitface.steps.drift import DriftTest
+from bitface.steps.monitor import JudgedPeople, compare_with_model, model_and_run, people_not_met, show_drift
 from bitface.steps.plan import code_commit
 from bitface.steps.window import NEW_SAMPLES, Window, days_of, logged_window, new_samples
 
@@ -45,12 +46,8 @@ def _compared(stages: Stages, model: str, window: Window) -> dict[str, Any]:
     compared = compare_with_model(
         window,
         model,
-        tools.ledger,
-        place.runs,
-        tools.keys,
-        params.drift,
-        params.seed,
-        wiring.measure_drift(),
+        JudgedPeople(ledger=tools.ledger, runs=place.runs, keys=tools.keys),
+        DriftTest(params=params.drift, seed=params.seed, measure=wiring.measure_drift()),
         place.home / "drift",
         tools.now(),
     )

@@ -31,9 +31,11 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.prediction_log import PredictionLog
 from bitface.errors import BitfaceError, InputError, IntegrityError
+from bitface.figure_ports import Figures, Mesh
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger, utc_now
 from bitface.ledger.status import ModelStatus
+from bitface.page_ports import Pages
 from bitface.params import Params, SyntheticParams, read_params
 from bitface.ports import (
     CheckpointPlace,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 
     from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.openlineage_export import LineageExport
+    from bitface.faces.features import FaceValues
     from bitface.faces.synthetic_people import SyntheticPerson, Variation
     from bitface.steps.checkpoints import Checkpoints
     from bitface.steps.counterfactual import Redrawing
@@ -457,20 +460,20 @@ def load_runtime(folder: Path) -> Runtime:
 class OtherRuntimes:
     """ONNX Runtime and OpenVINO, as `ports.Rivals`."""
 
-    def export(self, module: nn.Module, example: NDArray[Any], path: Path) -> None:
+    def export(self, module: nn.Module, example: FaceValues, path: Path) -> None:
         """Writes a float network for both."""
         from bitface.adapters.onnx_rivals import export_onnx
 
         export_onnx(module, example, path)
 
-    def quantise(self, path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float:
+    def quantise(self, path: Path, faces: Sequence[FaceValues], out: Path) -> float:
         """Writes its int8 form; returns how far that is off."""
         from bitface.adapters.onnx_rivals import quantise
 
         return quantise(path, faces, out)
 
     def runner(
-        self, runtime: str, precision: str, path: Path, face: NDArray[Any]
+        self, runtime: str, precision: str, path: Path, face: FaceValues
     ) -> Callable[[], NDArray[np.float32]] | None:
         """Calls one of the two."""
         from bitface.adapters.onnx_rivals import onnx_runner
@@ -501,7 +504,7 @@ def lineage(tools: Tools, warn: Callable[[str], None]) -> LineageExport:
     return LineageExport(tools.workspace.home, os.environ.get("OPENLINEAGE_URL"), warn)
 
 
-def pictures(place: Workspace) -> tuple[Any, Any, Any]:
+def pictures(place: Workspace) -> tuple[Figures, Mesh, Pages]:
     """The figures adapter, the canonical mesh, and the report adapter."""
     from bitface.adapters import figures, report_html
     from bitface.adapters.canonical_mesh import read_canonical_mesh
@@ -643,7 +646,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
         RefusedError: purpose or context are refused, or nobody is admitted. InputError: a parameter is none, or the people are too few.
     """
     from bitface.consent.policy import check_training
-    from bitface.steps.plan import check_people, members_of
+    from bitface.steps.plan import Request, check_people, members_of
 
     tools = ready_for_flow(profile, overrides)
     data, params, now = tools.workspace.data, tools.params, tools.now()
@@ -653,7 +656,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
             check_training(purpose, asked, at, ledger.context_approvals())
         check_people_here(tools)
         if has_dataset(data):
-            members, _ = members_of(data, params, purpose, asked, None, ledger, now)
+            members, _ = members_of(data, Request(purpose=purpose, context=asked, at=now, params=params), None, ledger)
             check_people(members, params)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bitface.documents import Document, Fields
 from bitface.errors import InputError
 from bitface.hand_written_yaml import parse_scalar, read_yaml
 
@@ -304,7 +305,7 @@ class StudyParams(Section):
     workers: int = Field(ge=1)
     reference: str
     landmarks: LandmarkStudyParams
-    variants: Mapping[str, Mapping[str, Any]]
+    variants: Mapping[str, Fields]
     fused: Mapping[str, tuple[str, ...]]
 
     @model_validator(mode="after")
@@ -500,7 +501,7 @@ def is_own(document: object) -> bool:
     return isinstance(document, Mapping) and len(_KNOWN & document.keys()) > len(_KNOWN) / 2
 
 
-def _read_document(path: Path) -> dict[str, Any]:
+def _read_document(path: Path) -> Document:
     if not path.exists():
         raise InputError(
             f"parameter file '{path.name}' does not exist; run from the project's root or set BITFACE_PARAMS"
@@ -522,7 +523,7 @@ def _read_document(path: Path) -> dict[str, Any]:
 _KNOWN = frozenset({*Params.model_fields, "profiles"})
 
 
-def variant_of(training: TrainingParams, name: str, changes: Mapping[str, Any]) -> TrainingParams:
+def variant_of(training: TrainingParams, name: str, changes: Fields) -> TrainingParams:
     """The section training with the changes of a study's variant, which may reach into its sections.
 
     Raises:
@@ -544,7 +545,7 @@ def _first_of(error: ValidationError) -> str:
     return f"{where}: {first['msg']}"
 
 
-def _override(text: str) -> dict[str, Any]:
+def _override(text: str) -> Document:
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise InputError(f"--set '{text}' is not key=value, for example --set training.epochs=10")
@@ -554,7 +555,7 @@ def _override(text: str) -> dict[str, Any]:
     return dict(nested)
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Fields, over: Fields) -> Document:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)

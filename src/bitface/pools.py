@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @contextmanager
 def worker_processes(
-    count: int, initializer: Callable[..., None], initargs: tuple[Any, ...]
+    count: int, initializer: Callable[..., None], initargs: tuple[object, ...]
 ) -> Iterator[ProcessPoolExecutor]:
     """`count` processes, each set up by `initializer`. What is under way is finished at the end of the block, and dropped where the block
     ends with an error or Ctrl-C. Killed with `kill -9`, this process takes them along.
@@ -47,7 +47,7 @@ class _Unreached(ProcessPoolExecutor):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(reader: Connection, initializer: Callable[..., None], initargs: tuple[Any, ...]) -> None:
+def _begin(reader: Connection, initializer: Callable[..., None], initargs: tuple[object, ...]) -> None:
     threading.Thread(target=_end_with, args=(reader,), name="end with parent", daemon=True).start()
     initializer(*initargs)
 

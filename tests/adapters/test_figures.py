@@ -14,22 +14,30 @@ from bitface.adapters.figures.study import best_by_time
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
 from bitface.explain.attributions import Attribution, summarise
+from bitface.figure_ports import (
+    DriftPanel,
+    FindingRow,
+    ForestRow,
+    LatencyRow,
+    Overview,
+    ReductionCurve,
+    ReductionPoint,
+    TradePoint,
+)
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 BINS = np.linspace(0.1, 0.9, 5)
 ROWS = tuple(
-    figures.ForestRow(group=group, label=label, value=0.7, lo=0.6, hi=0.8, n=40, state=state)
+    ForestRow(group=group, label=label, value=0.7, lo=0.6, hi=0.8, n=40, state=state)
     for group, label, state in (("age", "18-29", "PASS"), ("age", "30-44", "FAIL"), ("gender", "other", "INSUFFICIENT"))
 )
 FINDINGS = tuple(
-    figures.FindingRow(
-        name=f"disparity/gender:{k}", words=f"gap to all others, gender {k}", figure="0.059", state="FAIL"
-    )
+    FindingRow(name=f"disparity/gender:{k}", words=f"gap to all others, gender {k}", figure="0.059", state="FAIL")
     for k in range(8)
 )
 TIMES = (
-    figures.LatencyRow(name="one-bit", p50_ms=0.3, p95_ms=0.4, size_bytes=92_000, is_ours=True),
-    figures.LatencyRow(name="float twin", p50_ms=0.9, p95_ms=1.4, size_bytes=1_140_000, is_ours=False),
+    LatencyRow(name="one-bit", p50_ms=0.3, p95_ms=0.4, size_bytes=92_000, is_ours=True),
+    LatencyRow(name="float twin", p50_ms=0.9, p95_ms=1.4, size_bytes=1_140_000, is_ours=False),
 )
 
 
@@ -96,27 +104,25 @@ def latency(path):
 
 
 def trade(path):
-    points = [figures.TradePoint(name=f"model {n}", ms=0.1 * n, values=[0.8 + 0.02 * n, 0.9]) for n in (1, 2, 3)]
+    points = [TradePoint(name=f"model {n}", ms=0.1 * n, values=[0.8 + 0.02 * n, 0.9]) for n in (1, 2, 3)]
     return figures.trade_figure(points, "accuracy", "Accuracy of one-bit models over the time of a still.", path)
 
 
 def drift(path):
-    panels = [
-        figures.DriftPanel(name=f"geometry/nose_{n}", distance=0.5, reference=BINS, current=BINS + n) for n in (1, 2, 3)
-    ]
+    panels = [DriftPanel(name=f"geometry/nose_{n}", distance=0.5, reference=BINS, current=BINS + n) for n in (1, 2, 3)]
     caption = "204 faces against 46 people: what lies farthest apart."
     return figures.drift_figure(panels, ("46 people", "204 faces"), "New faces differ", caption, path)
 
 
 def reduction(path):
     curves = [
-        figures.ReductionCurve(name=name, counts=[256, 32], values=[0.85, low])
+        ReductionCurve(name=name, counts=[256, 32], values=[0.85, low])
         for name, low in (("at random", 0.8), ("spread evenly", 0.7))
     ]
     trained = [
-        figures.ReductionPoint(name="all 478", count=478, values=[0.9, 0.92], is_best=True),
-        figures.ReductionPoint(name="32 greedy", count=32, values=[0.88], is_best=True),
-        figures.ReductionPoint(name="32 random", count=32, values=[0.86], is_best=False),
+        ReductionPoint(name="all 478", count=478, values=[0.9, 0.92], is_best=True),
+        ReductionPoint(name="32 greedy", count=32, values=[0.88], is_best=True),
+        ReductionPoint(name="32 random", count=32, values=[0.86], is_best=False),
     ]
     caption = "Screened on the left and trained on the right, out of fold on so many people."
     return figures.reduction_figure(curves, trained, 0.86, "Accuracy", caption, path)
@@ -145,23 +151,25 @@ def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     assert len(caption) > 40
 
 
+def overview(summary, findings, shown):
+    return Overview(
+        title="A title",
+        findings=findings,
+        groups=ROWS,
+        metric="accuracy",
+        floor=0.6,
+        latency=TIMES,
+        summary=summary,
+        shown=shown,
+    )
+
+
 def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh, summary):
     """Method, steps, baseline, gap and, for straight-through maps, that they do not add up: under each picture of a map."""
     drawn = [
         figures.attribution_figure(summary, mesh, tmp_path / "maps.png"),
         figures.landmark_ranking_figure(summary, mesh, tmp_path / "ranking.png"),
-        figures.overview_figure(
-            "A title",
-            FINDINGS,
-            ROWS,
-            0.6,
-            "accuracy",
-            TIMES,
-            summary,
-            ("happiness", "fear"),
-            mesh,
-            tmp_path / "overview.png",
-        ),
+        figures.overview_figure(overview(summary, FINDINGS, ("happiness", "fear")), mesh, tmp_path / "overview.png"),
     ]
     for path in drawn:
         assert_is_a_whole_picture(path)
@@ -178,9 +186,7 @@ def test_explanations_are_drawn_on_the_mesh_with_their_provenance(tmp_path, mesh
 def test_the_overview_names_every_required_cell_that_does_not_pass_and_says_so_where_all_do(tmp_path, mesh, summary):
     words = {}
     for name, findings in (("open", FINDINGS), ("all pass", ())):
-        path = figures.overview_figure(
-            "A title", findings, ROWS, 0.6, "accuracy", TIMES, summary, ("happiness",), mesh, tmp_path / "overview.png"
-        )
+        path = figures.overview_figure(overview(summary, findings, ("happiness",)), mesh, tmp_path / "overview.png")
         words[name] = figures.caption_of(path)[1]
     assert all(f"{row.name} FAIL" in words["open"] for row in FINDINGS)
     assert "Every required cell passes." in words["all pass"] and "FAIL" not in words["all pass"]
@@ -203,7 +209,7 @@ def test_what_the_font_has_stays_as_it_is_and_the_rest_is_romanised():
 
 def test_the_line_of_a_trade_joins_only_what_is_better_than_all_that_is_faster():
     points = [
-        figures.TradePoint(name=name, ms=ms, values=values)
+        TradePoint(name=name, ms=ms, values=values)
         for name, ms, values in (("a", 1, [0.5, 0.7]), ("b", 2, [0.6]), ("c", 3, [0.8]), ("d", 4, [0.7]))
     ]
     assert [point.name for point in best_by_time(points)] == ["a", "c"]
@@ -252,11 +258,7 @@ def test_shares_of_a_map_add_up_to_a_hundred_percent():
 
 def test_words_of_any_length_stay_on_the_page(tmp_path):
     """Long titles wrap; the page grows, and the edge stays white."""
-    rows = (
-        figures.ForestRow(
-            group="a rather long heading", label="a rather long label", value=0.5, lo=0.2, hi=1.0, n=123456
-        ),
-    )
+    rows = (ForestRow(group="a rather long heading", label="a rather long label", value=0.5, lo=0.2, hi=1.0, n=123456),)
     assert_is_a_whole_picture(
         figures.slice_figure(rows, None, "Some metric with a rather long name " * 3, tmp_path / "f.png")
     )

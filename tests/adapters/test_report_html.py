@@ -8,16 +8,14 @@ import pytest
 
 from bitface.adapters import report_html
 from bitface.adapters.report_html import (
-    CardFacts,
-    CardMetric,
-    GateReport,
     glossary,
     write_gate_report,
     write_model_card,
 )
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
-from bitface.gate.cells import Question, judged, not_run
+from bitface.gate.cells import Question, at_most, judged, not_run
+from bitface.page_ports import AuditPage, CardFacts, CardMetric, GateReport, ReportTable
 
 STATUS = "bitface/7 · HELD, alias demo · evidence synthetic · for demo in research · not live"
 HOSTILE = "<script>alert('x')</script>\n| [a](javascript:alert(1)) \"&"
@@ -141,7 +139,7 @@ def test_a_gate_s_own_cells_are_shown_as_they_are(tmp_path):
     """Documents of judged cells carry `limit` and `bound`; one that was not run has no figures."""
     question = Question(name="latency/p50", kind="latency", metric="p50_ms", required=True)
     interval = Interval(value=0.4, lo=0.3, hi=0.5, n=200, persons=0)
-    cells = (judged(question, interval, 2.0, "at most"), not_run(question, "no runtime"))
+    cells = (judged(question, interval, at_most(2.0)), not_run(question, "no runtime"))
     page = written(report(*(each.document() for each in cells)), tmp_path)
     assert "at most 2.000" in page
     assert "0.300 to 0.500" in page
@@ -217,10 +215,8 @@ def test_words_that_no_gate_says_are_refused(tmp_path, changes):
 
 
 def test_an_audit_page_shows_every_cell_escaped_and_without_scripts(tmp_path):
-    table = report_html.ReportTable(
-        heading="Run", caption="1 record", columns=["id", "sha256"], rows=[["<b>r1</b>", "a" * 64]]
-    )
-    page = report_html.AuditPage(
+    table = ReportTable(heading="Run", caption="1 record", columns=["id", "sha256"], rows=[["<b>r1</b>", "a" * 64]])
+    page = AuditPage(
         status=STATUS,
         title="What run r1 used and produced",
         lead="All of it.",

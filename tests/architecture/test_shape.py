@@ -38,6 +38,68 @@ def test_nothing_is_unpickled_and_no_module_says_nothing(path: Path) -> None:
     assert path.stem not in ("utils", "util", "helpers", "common", "misc", "manager")
 
 
+PARAMETERS_MOST = 7
+MANY_PARAMETERS = {
+    "adapters/synthetic_faces/lighting.py": "compiled kernels, which take arrays and numbers alone",
+    "cli": "commands, whose parameters are their options",
+    "ledger/ledger.py": "`promote` lists what a move of an alias records, by name",
+}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_takes_more_than_a_reader_keeps_in_mind(path: Path) -> None:
+    """What belongs together comes as one frozen value with a name; who may take more is named, with the reason."""
+    own = path.relative_to(ROOT).as_posix().removeprefix("src/bitface/")
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, _FUNCTION)]
+    many = {node.name: taken for node in functions if (taken := _parameters_of(node)) > PARAMETERS_MOST}
+    is_exempt = own in MANY_PARAMETERS or own.partition("/")[0] in MANY_PARAMETERS
+    assert is_exempt or not many, f"more than {PARAMETERS_MOST} parameters: {many}"
+
+
+def test_every_exemption_from_the_number_of_parameters_is_needed() -> None:
+    for own in MANY_PARAMETERS:
+        place = ROOT / "src/bitface" / own
+        trees = [ast.parse(path.read_text()) for path in ([place] if place.is_file() else place.glob("*.py"))]
+        taken = [_parameters_of(node) for tree in trees for node in ast.walk(tree) if isinstance(node, _FUNCTION)]
+        assert max(taken) > PARAMETERS_MOST, own
+
+
+ANY_MOST = 273
+"""Half of what it was when `Any` hid figures, pages and tools from mypy."""
+
+
+def test_what_any_would_hide_is_typed() -> None:
+    """A port, a document or an array has a name; `Any` is left for what a library or a file leaves open."""
+    named = [node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)]
+    found = sum(node.id == "Any" for node in named)
+    assert found <= ANY_MOST, f"`Any` is named {found} times; name a type of ports.py, documents.py or the tool's own"
+
+
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def _parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> int:
+    """How many it takes, `self` and `cls` aside; `*words` and `**words` count as one each."""
+    own = function.args
+    names = [one.arg for one in (*own.posonlyargs, *own.args)]
+    starred = [one for one in (own.vararg, own.kwarg) if one is not None]
+    return len(names) - (names[:1] in (["self"], ["cls"])) + len(own.kwonlyargs) + len(starred)
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        ("def f(self, a, b): ...", 2),
+        ("def f(a, /, b, *, c): ...", 3),
+        ("async def f(cls, *a, **b): ...", 2),
+        ("lambda a, b: a", 2),
+    ],
+)
+def test_parameters_are_counted_wherever_they_stand(words: str, taken: int) -> None:
+    (found,) = (node for node in ast.walk(ast.parse(words)) if isinstance(node, _FUNCTION))
+    assert _parameters_of(found) == taken
+
+
 ITS_OWN = "what it has just made"
 ADMISSION = "steps.admit.admit_members"
 OPENS_MODELS = {

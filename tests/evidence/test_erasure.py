@@ -239,7 +239,8 @@ def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state,
             with writing(stores, "test", 0) as writer:
                 version = erase.leave_dataset(opened, writer)
             done = erase.destroy(opened, place, keys, store, shown, ())
-            proof = erase.prove(opened, done, version, {"failed": "not tried"}, place, store, ledger, {}, now)
+            removed = erase.Removed(destroyed=done, dataset_version=version, retrained={"failed": "not tried"})
+            proof = erase.prove(opened, removed, place, store, ledger, now)
             took.append(time.perf_counter() - begin)
             assert len(proof["keys_destroyed"]) == len(some) and proof["found"] == [] and proof["in_dataset_now"] == []
         left = traces(tmp_path, gone, [people[name] for name in gone])

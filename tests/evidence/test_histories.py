@@ -57,7 +57,7 @@ from bitface.steps.intake import Pictures, import_people
 from bitface.steps.intake_decision import Intake
 from bitface.steps.lease import holding
 from bitface.steps.model_choice import choose_model
-from bitface.steps.plan import plan_run
+from bitface.steps.plan import Request, plan_run
 from bitface.steps.promote import promote, roll_back
 from bitface.steps.release import RELEASE
 from bitface.steps.reuse import code_digest
@@ -648,9 +648,9 @@ class History:
         check_people_here(SimpleNamespace(workspace=self.place, keys=stores.keys, ledger=stores.ledger))
         with writing(stores, "test", 5):
             dataset = find_dataset(stores.data, stores.store, lambda: None, "quick", marker)
-        run = plan_run(
-            dataset, self.place, self.gate.params, "quick", *MADE_FOR, stores.keys, stores.ledger, self.clock
-        )
+        purpose, context = MADE_FOR
+        asked = Request(purpose=purpose, context=context, at=self.clock, params=self.gate.params)
+        run = plan_run(dataset, self.place, asked, "quick", stores.keys, stores.ledger)
         if (run.folder / RELEASE).is_dir():
             return
         seal = partial(seal_evidence, keys=stores.keys, renew=False)

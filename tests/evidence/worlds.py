@@ -89,7 +89,8 @@ def finish_erasure(opened: erase.Opened, stores: Stores, place: Workspace, at: d
         erase.leave_dataset(opened, writer)
         tracking = SimpleNamespace(purge=lambda *_: 0)
         done = erase.destroy(opened, place, stores.keys, stores.store, tracking, ())
-        erase.prove(opened, done, version, retrained, place, stores.store, stores.ledger, {}, at)
+        removed = erase.Removed(destroyed=done, dataset_version=version, retrained=retrained)
+        erase.prove(opened, removed, place, stores.store, stores.ledger, at)
 
 
 def in_a_process_of_its_own(command: Callable[[], object], kill: int | None) -> int:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bitface.consent.admission import (
     Admission,
+    Use,
     admit,
     admit_people,
     consent_snapshot_sha256,
@@ -26,6 +27,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 BASE = synthetic_consents([PERSON])[0].model_dump()
 NOTICES = {BASE["notice_sha256"]: BASE["notice_id"]}
+TRAINING = Use(purpose="train", context="research")
 
 
 def event(**changes: object) -> ConsentEvent:
@@ -36,7 +38,7 @@ def event(**changes: object) -> ConsentEvent:
 
 
 def answer(*events: ConsentEvent, at: datetime = NOON, purpose: str = "train", context: str = "research") -> Admission:
-    return admit(events, PERSON, purpose, context, at, NOTICES)
+    return admit(events, PERSON, Use(purpose=purpose, context=context), at, NOTICES)
 
 
 def test_a_consent_in_force_admits_and_names_its_event() -> None:
@@ -155,7 +157,7 @@ def test_every_record_of_a_person_must_admit_unless_one_is_named() -> None:
     """Nobody knows which record an asset came in under, so one refusal holds for the person."""
     events = (event(event_id="a", record_id="r1"), event(event_id="b", record_id="r2", state="withdrawn"))
     assert not answer(*events).admitted
-    assert admit(events, PERSON, "train", "research", NOON, NOTICES, record_id="r1").admitted
+    assert admit(events, PERSON, TRAINING, NOON, NOTICES, record_id="r1").admitted
 
 
 def test_unknown_words_and_empty_records_are_rejected() -> None:
@@ -176,9 +178,9 @@ def test_many_people_get_the_answer_each_would_get_alone() -> None:
     """One pass over the events changes nothing."""
     events = (event(), event(event_id="x", record_id="x", subject=OTHER, state="refused"))
     people = (PERSON, OTHER, "s000000000000003")
-    together = admit_people(events, people, "train", "research", NOON, NOTICES)
+    together = admit_people(events, people, TRAINING, NOON, NOTICES)
     assert list(together) == list(people)
-    assert together == {one: admit(events, one, "train", "research", NOON, NOTICES) for one in people}
+    assert together == {one: admit(events, one, TRAINING, NOON, NOTICES) for one in people}
 
 
 def test_the_snapshot_depends_on_who_was_admitted_by_what() -> None:

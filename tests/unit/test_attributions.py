@@ -8,9 +8,9 @@ from torch import nn
 from bitface.binarize.sign import approx_sign
 from bitface.errors import InputError
 from bitface.explain.attributions import Attribution, summarise
-from bitface.explain.baselines import Baseline
+from bitface.explain.baselines import Baseline, Faces
 from bitface.explain.integrated_gradients import (
-    Faces,
+    NoisyPaths,
     completed_gradients,
     gradient_of,
     integrated_gradients,
@@ -67,10 +67,7 @@ def completed(network, landmarks, lengths, baseline=None, orders=4, copies=4, no
         Faces(inputs=landmarks, lengths=lengths, baseline=baseline or flat_baseline()),
         emotions=EMOTIONS,
         region_of=region_of_landmark(),
-        orders=orders,
-        copies=copies,
-        noise=np.full((478, 3), noise, np.float32),
-        seed=3,
+        paths=NoisyPaths(orders=orders, copies=copies, noise=np.full((478, 3), noise, np.float32), seed=3),
     )
 
 

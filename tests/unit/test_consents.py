@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.dataset.keys import KeyStore
@@ -44,7 +44,7 @@ def line(subject: str, **changes: Any) -> str:
 
 
 def admitted(person: str, ledger: Ledger, at: datetime = NOON) -> bool:
-    return admit(ledger.consents(), person, "train", "research", at, ledger.notice_ids()).admitted
+    return admit(ledger.consents(), person, Use(purpose="train", context="research"), at, ledger.notice_ids()).admitted
 
 
 def test_a_file_is_recorded_under_pseudonyms_and_once(ledger, keys, tmp_path) -> None:

@@ -19,7 +19,7 @@ from bitface.faces.features import ClipTable
 from bitface.faces.measures import MEASURE_NAMES
 from bitface.faces.seen import NOTHING_SEEN
 from bitface.params import DriftParams, read_params
-from bitface.steps.drift import compare, report_thresholds, still_rows
+from bitface.steps.drift import DriftTest, compare, report_thresholds, still_rows
 from bitface.steps.face_rows import person_means, row_of_face, rows_of_samples
 from bitface.steps.window import PRODUCTION, KeptFaces, days_of, logged_window, material_share
 
@@ -97,31 +97,45 @@ def people(count: int, seed: int, shift: float = 0.0, female: float = 0.5) -> pd
 
 
 def test_a_change_of_mix_is_seen_and_tables_of_the_same_people_are_quiet(params, tmp_path) -> None:
-    quiet = compare(people(200, 0), people(200, 1), params, 0, measure, tmp_path / "a.html")
+    quiet = compare(
+        people(200, 0), people(200, 1), DriftTest(params=params, seed=0, measure=measure), tmp_path / "a.html"
+    )
     assert quiet.drifted == () and quiet.share == 0 and set(quiet.slices) == {"gender:female", "gender:male"}
-    mixed = compare(people(200, 0), people(200, 1, female=0.9), params, 0, measure, tmp_path / "a.html")
+    mixed = compare(
+        people(200, 0),
+        people(200, 1, female=0.9),
+        DriftTest(params=params, seed=0, measure=measure),
+        tmp_path / "a.html",
+    )
     assert {column.name for column in mixed.drifted} == {"mix/gender:female", "mix/gender:male"}
 
 
 def test_a_group_that_only_one_table_has_is_a_change_of_mix(params, tmp_path) -> None:
     older = people(200, 1)
     older["mix/age_band:60_plus"] = 1.0
-    found = compare(people(200, 0), older, params, 0, measure, tmp_path / "a.html")
+    found = compare(people(200, 0), older, DriftTest(params=params, seed=0, measure=measure), tmp_path / "a.html")
     assert [column.name for column in found.drifted] == ["mix/age_band:60_plus"]
     unknown = people(200, 1).drop(columns=["mix/gender:female", "mix/gender:male"])
-    quiet = compare(people(200, 0), unknown, params, 0, measure, tmp_path / "a.html")
+    quiet = compare(people(200, 0), unknown, DriftTest(params=params, seed=0, measure=measure), tmp_path / "a.html")
     assert {column.name for column in quiet.columns} == {f"blendshape/{k}" for k in range(6)}
 
 
 def test_a_slice_with_few_people_is_named_and_not_looked_into(params, tmp_path) -> None:
-    found = compare(people(200, 0), people(100, 1, female=0.05), params, 0, measure, tmp_path / "a.html")
+    found = compare(
+        people(200, 0),
+        people(100, 1, female=0.05),
+        DriftTest(params=params, seed=0, measure=measure),
+        tmp_path / "a.html",
+    )
     assert found.small == ("gender:female",) and set(found.slices) == {"gender:male"}
     assert found.document()["slices_too_small"] == ["gender:female"]
 
 
 def test_tables_without_a_column_that_varies_are_refused(params, tmp_path) -> None:
     with pytest.raises(InputError, match="no column"):
-        compare(people(50, 0)[[]], people(50, 1), params, 0, measure, tmp_path / "a.html")
+        compare(
+            people(50, 0)[[]], people(50, 1), DriftTest(params=params, seed=0, measure=measure), tmp_path / "a.html"
+        )
 
 
 def test_the_report_is_given_nobody_s_pseudonym(params, tmp_path) -> None:
@@ -133,14 +147,24 @@ def test_the_report_is_given_nobody_s_pseudonym(params, tmp_path) -> None:
 
     one, other = (person_means(rows_of_samples(table(people=30, seed=seed), SLICES)) for seed in (1, 2))
     assert len(one) == 30 and one.index[0].startswith("s")
-    compare(one, other, params, 0, looking, tmp_path / "a.html")
+    compare(one, other, DriftTest(params=params, seed=0, measure=looking), tmp_path / "a.html")
     assert [list(frame.index) for frame in given] == [list(range(30))] * 2
 
 
 def test_a_large_window_proves_a_difference_that_does_not_matter(params, tmp_path) -> None:
-    small = compare(people(1500, 0), people(1500, 1, shift=0.2), params, 0, measure, tmp_path / "a.html")
+    small = compare(
+        people(1500, 0),
+        people(1500, 1, shift=0.2),
+        DriftTest(params=params, seed=0, measure=measure),
+        tmp_path / "a.html",
+    )
     assert [column.name for column in small.drifted] == ["blendshape/0"] and material_share(small, params) == 0
-    large = compare(people(1500, 0), people(1500, 1, shift=1), params, 0, measure, tmp_path / "a.html")
+    large = compare(
+        people(1500, 0),
+        people(1500, 1, shift=1),
+        DriftTest(params=params, seed=0, measure=measure),
+        tmp_path / "a.html",
+    )
     assert material_share(large, params) == pytest.approx(1 / 8)
 
 
@@ -213,7 +237,12 @@ def test_the_report_marks_the_columns_that_the_decision_calls_drifted(params, tm
         return found
 
     for shift in (0.0, 0.35, 0.5, 0.8):
-        found = compare(people(60, 0), people(60, 1, shift=shift), params, 0, looking, tmp_path / "a.html")
+        found = compare(
+            people(60, 0),
+            people(60, 1, shift=shift),
+            DriftTest(params=params, seed=0, measure=looking),
+            tmp_path / "a.html",
+        )
         assert {name for name, is_marked in marked.items() if is_marked} == {one.name for one in found.drifted}
 
 

@@ -94,7 +94,8 @@ class House(SimpleNamespace):
         return erase.destroy(opened, self.place, self.keys, self.store, tracking, ())
 
     def prove(self, opened: erase.Opened, done: dict[str, Any]) -> dict[str, Any]:
-        return erase.prove(opened, done, "v1", {"failed": "not tried"}, self.place, self.store, self.ledger, {}, NOON)
+        removed = erase.Removed(destroyed=done, dataset_version="v1", retrained={"failed": "not tried"})
+        return erase.prove(opened, removed, self.place, self.store, self.ledger, NOON)
 
     def returned(self) -> tuple[Returned, ...]:
         return returned(self.keys, self.ledger, self.place.home, self.place.data)
@@ -485,8 +486,6 @@ def test_an_impact_assessment_counts_and_names_nobody(house) -> None:
 def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> None:
     pages = []
     report = SimpleNamespace(
-        ReportTable=SimpleNamespace,
-        AuditPage=SimpleNamespace,
         write_audit_page=lambda page, path: pages.append(page) or path,
     )
     anna = house.people["anna"]
@@ -503,8 +502,6 @@ def test_an_answer_can_be_printed_with_where_the_log_ended(house, tmp_path) -> N
 def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_path) -> None:
     pages = []
     report = SimpleNamespace(
-        ReportTable=SimpleNamespace,
-        AuditPage=SimpleNamespace,
         write_audit_page=lambda page, path: pages.append(page) or path,
     )
     house.erase("anna")

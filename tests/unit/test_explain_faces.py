@@ -20,6 +20,7 @@ from bitface.faces.seen import NOTHING_SEEN
 from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
 from bitface.models.training_faces import TrainingFaces
+from bitface.page_ports import ExplanationPage
 from bitface.params import read_params
 from bitface.steps.explain_faces import Explainer, explain_picture, picture_document, picture_text, region_values
 from bitface.steps.explanation_page import CAVEATS, write_page
@@ -243,7 +244,7 @@ def test_no_pixel_of_the_face_is_on_the_page_unless_it_is_asked_for(picture, tmp
 
 
 def test_a_page_without_caveats_is_refused(tmp_path):
-    empty = report_html.ExplanationPage(status="s", title="t", model="m", facts={}, faces=(), caveats=())
+    empty = ExplanationPage(status="s", title="t", model="m", facts={}, faces=(), caveats=())
     with pytest.raises(InputError, match="at least one caveat"):
         report_html.write_explanation(empty, tmp_path / "page.html")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from bitface.explain.baselines import Baseline, Faces
 from bitface.explain.faithfulness import faithfulness, unit_overlap
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_emotion
@@ -19,9 +20,13 @@ def score(stills, lengths):
 
 
 def asked(values, owners=None, face=FACE, baseline=BASELINE, model=score, steps=20):
-    return faithfulness(
-        model, face, baseline, owners, values, np.zeros(len(face), np.int64), steps=steps, random_orders=8, seed=0
+    faces = Faces(
+        inputs=face,
+        lengths=np.ones(len(face), np.int64),
+        baseline=Baseline(name="none", face=baseline),
+        owners=owners,
     )
+    return faithfulness(model, faces, values, np.zeros(len(face), np.int64), steps=steps, random_orders=8, seed=0)
 
 
 def right_map():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bitface.evaluation.intervals import Interval
-from bitface.gate.cells import Question, State, judged
+from bitface.gate.cells import Question, State, at_least, at_most, judged
 from bitface.gate.champion import champion_cells
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence
@@ -29,7 +29,7 @@ def by_name(cells):
 
 
 @pytest.mark.parametrize(
-    ("lo", "hi", "at_least", "at_most"),
+    ("lo", "hi", "as_floor", "as_ceiling"),
     [
         (0.75, 0.85, State.PASS, State.INSUFFICIENT),
         (0.76, 0.85, State.PASS, State.FAIL),
@@ -38,29 +38,29 @@ def by_name(cells):
         (0.70, 0.80, State.INSUFFICIENT, State.INSUFFICIENT),
     ],
 )
-def test_the_whole_interval_must_lie_on_one_side(lo, hi, at_least, at_most) -> None:
+def test_the_whole_interval_must_lie_on_one_side(lo, hi, as_floor, as_ceiling) -> None:
     """A limit that the interval touches is met, whichever side is asked."""
     found = interval((lo + hi) / 2, lo, hi)
-    assert judged(QUESTION, found, 0.75, "at least").state is at_least
-    assert judged(QUESTION, found, 0.75, "at most").state is at_most
+    assert judged(QUESTION, found, at_least(0.75)).state is as_floor
+    assert judged(QUESTION, found, at_most(0.75)).state is as_ceiling
 
 
 def test_what_is_needed_is_said() -> None:
     """Half-width 0.10 at n = 100, and 0.05 above the floor: four times as many samples, of four times as many people."""
-    cell = judged(QUESTION, interval(0.80, 0.70, 0.90), 0.75, "at least")
+    cell = judged(QUESTION, interval(0.80, 0.70, 0.90), at_least(0.75))
     assert (cell.n_needed, cell.persons_needed) == (400, 80)
     assert "about 400 samples of 80 people would decide" in cell.reason
 
 
 def test_a_figure_on_the_limit_is_never_decided_by_more_samples() -> None:
-    cell = judged(QUESTION, interval(0.75, 0.65, 0.85), 0.75, "at least")
+    cell = judged(QUESTION, interval(0.75, 0.65, 0.85), at_least(0.75))
     assert cell.state is State.INSUFFICIENT and cell.n_needed is None
     assert "will not decide it" in cell.reason
 
 
 def test_a_figure_that_is_no_number_is_never_a_cell() -> None:
     with pytest.raises(ValueError, match="nan"):
-        judged(QUESTION, interval(float("nan"), 0.1, 0.9), 0.75, "at least")
+        judged(QUESTION, interval(float("nan"), 0.1, 0.9), at_least(0.75))
 
 
 def test_sound_evidence_passes_every_required_cell(evidence, gate_params) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
-from bitface.gate.cells import Question, State, not_run, stated
+from bitface.gate.cells import Question, State, at_least, not_run, stated
 from bitface.gate.decision import decide, evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence
 
@@ -19,7 +19,7 @@ def cell(state, required=True, name="a"):
     if state is State.NOT_RUN:
         return not_run(question, "no predictions")
     interval = Interval(value=0.8, lo=0.7, hi=0.9, n=10, persons=5)
-    return stated(question, interval, 0.75, "at least", state)
+    return stated(question, interval, at_least(0.75), state)
 
 
 P, F, I, N = State.PASS, State.FAIL, State.INSUFFICIENT, State.NOT_RUN  # noqa: E741 - as in the rule's table

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bitface.evaluation.intervals import Interval
-from bitface.gate.cells import Cell, Question, State, judged, not_run
+from bitface.gate.cells import Cell, Question, State, at_least, judged, not_run
 from bitface.gate.decision import decide
 from bitface.ledger.status import ModelStatus
 from bitface.steps.guidance import causes_of, guidance_text, next_steps
@@ -49,7 +49,7 @@ def cell(kind: str, lo: float, hi: float, people: int = 40, slice_: str = "", re
         slice=value,
     )
     interval = Interval(value=(lo + hi) / 2, lo=lo, hi=hi, n=7 * people, persons=people)
-    return judged(question, interval, 0.75, "at least")
+    return judged(question, interval, at_least(0.75))
 
 
 def summary(*cells: Cell, alias: str | None = None, profile: str = "default") -> dict[str, Any]:

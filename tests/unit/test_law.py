@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bitface.consent.admission import admit, admit_people, expiring
+from bitface.consent.admission import Use, admit, admit_people, expiring
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import london_consents, synthetic_consents
 from bitface.consent.law import CONDITIONS, STATE_LAWS, ends, laws_of
@@ -31,7 +31,7 @@ def event(**changes: object) -> ConsentEvent:
 def reason(purpose: str = "train", context: str = "research", kind=None, **changes: object) -> str:
     """Why a real person's consent does not admit, `` where it does."""
     one = event(**changes)
-    found = admit([one], one.subject, purpose, context, NOON, NOTICES, kind=kind)
+    found = admit([one], one.subject, Use(purpose=purpose, context=context, kind=kind), NOON, NOTICES)
     return "" if found.admitted else found.reason
 
 
@@ -164,9 +164,9 @@ def test_people_who_do_not_exist_and_the_london_set_stay_admitted() -> None:
     people = ["s000000000000001", "s000000000000002"]
     synthetic = synthetic_consents(people)
     for kind in ("image", "clip"):
-        answers = admit_people(synthetic, people, "train", "research", NOON, NOTICES, kind)
+        answers = admit_people(synthetic, people, Use(purpose="train", context="research", kind=kind), NOON, NOTICES)
         assert all(one.admitted for one in answers.values())
     (london,) = london_consents({PERSON: "unknown"}, evidence_sha256="0" * 64, recorded_at=NOON)
     known = {london.notice_sha256: london.notice_id}
     for purpose in set(PURPOSES) - {"demo"}:
-        assert admit([london], PERSON, purpose, "research", NOON, known, kind="image").admitted
+        assert admit([london], PERSON, Use(purpose=purpose, context="research", kind="image"), NOON, known).admitted

@@ -20,8 +20,17 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import DriftParams, read_params
+from bitface.steps.drift import DriftTest
 from bitface.steps.face_rows import ANSWERS
-from bitface.steps.monitor import Compared, compare_with_model, drift_text, model_and_run, people_not_met, show_drift
+from bitface.steps.monitor import (
+    Compared,
+    JudgedPeople,
+    compare_with_model,
+    drift_text,
+    model_and_run,
+    people_not_met,
+    show_drift,
+)
 from bitface.steps.reference import read_reference, seal_rows
 from bitface.steps.window import Window
 
@@ -72,12 +81,8 @@ def compared(
     return compare_with_model(
         Window(what="faces of a test", rows=window),
         "bitface/1",
-        ledger,
-        tmp_path / "runs",
-        KeyStore(tmp_path / "keys"),
-        params,
-        0,
-        measure,
+        JudgedPeople(ledger=ledger, runs=tmp_path / "runs", keys=KeyStore(tmp_path / "keys")),
+        DriftTest(params=params, seed=0, measure=measure),
         tmp_path / "drift",
         at,
     )
@@ -136,7 +141,7 @@ def test_reviewers_get_page_figure_and_figures(ledger, params, tmp_path) -> None
         figures.append((panels, names, title, caption))
         return path
 
-    draw = SimpleNamespace(DriftPanel=SimpleNamespace, drift_figure=figure)
+    draw = SimpleNamespace(drift_figure=figure)
     show_drift(found, draw, SimpleNamespace(log_report=reports.append), "c0ffee")
     ((panels, names, title, caption),) = figures
     assert title == "New faces differ" and names == ("60 people of bitface/1", "120 new faces")

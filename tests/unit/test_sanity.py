@@ -6,8 +6,8 @@ import torch
 
 from bitface.errors import InputError
 from bitface.explain.attributions import summarise
-from bitface.explain.baselines import Baseline
-from bitface.explain.integrated_gradients import Faces, integrated_gradients
+from bitface.explain.baselines import Baseline, Faces
+from bitface.explain.integrated_gradients import integrated_gradients
 from bitface.explain.sanity import AGREEMENT_MAX, randomised, rank_agreement, speaks_of_what_was_learned
 from bitface.models.landmark_codes import CodeScale
 from bitface.models.landmark_net import LandmarkNet, NetSpec

@@ -6,14 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from bitface.adapters import figures
 from bitface.evaluation.by_group import group_report
 from bitface.evaluation.scores import score_model
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import decide, evaluate_gate
 from bitface.params import EvaluationParams
 from bitface.steps.evaluate import Evaluated
-from bitface.steps.gate import as_judged
+from bitface.steps.gate import with_intervals_of
 from bitface.steps.pictures import cell_words, finding_rows, forest_rows
 from bitface.steps.register import fairness_sentence
 
@@ -42,7 +41,7 @@ def cell(name: str, kind: str = "disparity", state: State = State.FAIL, **change
 
 def test_figures_of_a_run_have_the_intervals_that_the_gate_decided_by(evaluated, evidence, gate_params) -> None:
     cells = {one.name: one for one in evaluate_gate(evidence, gate_params, 7).cells}
-    told = as_judged(evaluated, list(cells.values()))
+    told = with_intervals_of(list(cells.values()), evaluated)
     for emotion, own in told.models["one-bit"].emotions.items():
         asked = cells[f"emotion/{emotion}"]
         assert (own.balanced_accuracy.lo, own.balanced_accuracy.hi) == (asked.lo, asked.hi)
@@ -64,7 +63,7 @@ def test_the_overview_lists_the_cells_that_decide_worst_first() -> None:
             cell("latency/p95", "latency", State.PASS),
         ]
     )
-    rows = finding_rows(decision, figures)
+    rows = finding_rows(decision)
     assert [(row.name, row.state) for row in rows] == [
         ("disparity/skin_tone:monk_8_10", "FAIL"),
         ("emotion/fear", "INSUFFICIENT"),
@@ -93,7 +92,7 @@ def test_a_group_is_marked_with_the_worst_of_its_accuracy_and_its_gap(evaluated)
         cell(f"slice/{attribute}:{value}", "slice", State.PASS, **own),
         cell(f"disparity/{attribute}:{value}", "disparity", State.FAIL, **own),
     ]
-    rows = forest_rows(evaluated, SimpleNamespace(decision=decide(cells)), figures)
+    rows = forest_rows(evaluated, SimpleNamespace(decision=decide(cells)))
     assert [row.state for row in rows if row.label == value] == ["FAIL"]
 
 

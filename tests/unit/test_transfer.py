@@ -30,7 +30,7 @@ from bitface.steps.intake_decision import Intake
 from bitface.steps.on_record import OnRecord
 from bitface.steps.reentry import reentry
 from bitface.steps.sources import Source
-from bitface.steps.transfer import Entry, judge_on_real_people, london_folder
+from bitface.steps.transfer import Entry, Seeing, judge_on_real_people, london_folder
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
@@ -111,7 +111,8 @@ def judge(run=RUN, source=source(), keys=None, look=read, ledger=None, data=Path
         record=OnRecord(data, keys),
         ledger=ledger or Ledger("sqlite://"),
     )
-    return judge_on_real_people(run, BUNDLE, source, Looking, look, load, NOW, lambda *_: None, entry)
+    tools = Seeing(landmarker=Looking, read=look, load=load, report=lambda *_: None)
+    return judge_on_real_people(run, BUNDLE, source, tools, NOW, entry)
 
 
 def test_every_face_is_judged_once_and_pictures_without_one_are_counted() -> None:

@@ -350,7 +350,13 @@ def test_people_who_are_taken_together_are_answered_like_each_alone(tmp_path_fac
             answers = [
                 under_licence(
                     licence(),
-                    admit(ledger.consents(one), one, asked, where, clock.now, {notice.sha256: notice.notice_id}),
+                    admit(
+                        ledger.consents(one),
+                        one,
+                        Use(purpose=asked, context=where),
+                        clock.now,
+                        {notice.sha256: notice.notice_id},
+                    ),
                     asked,
                     where,
                 ).admitted

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from bitface.documents import Fields
 from bitface.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from evidently import Report
 
 METHODS: Final = ("ks", "cramer_von_mises", "mannw", "wasserstein", "psi", "jensenshannon")
 """Evidently's names: three tests, whose figure is a p-value, and three distances, whose figure is large where there is
@@ -96,7 +98,7 @@ def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
                 )
 
 
-def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Any:
+def _report(method: str, thresholds: Mapping[str, float], drift_share: float) -> Report:
     from evidently import Report
 
     from bitface.adapters.evidently_columns import OnceDrawnDriftPreset
@@ -104,7 +106,7 @@ def _report(method: str, thresholds: Mapping[str, float], drift_share: float) ->
     return Report([OnceDrawnDriftPreset(method=method, drift_share=drift_share, per_column_threshold=dict(thresholds))])
 
 
-def _run(report: Any, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
+def _run(report: Report, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
     from evidently import DataDefinition, Dataset
 
     definition = DataDefinition(numerical_columns=list(reference.columns))
@@ -115,7 +117,7 @@ def _run(report: Any, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
         return report.run(*datasets)
 
 
-def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float]:
+def _figures(document: Fields, columns: list[str]) -> dict[str, float]:
     """One figure for each column; that one is missing means that the report was not made as asked."""
     found = {
         metric["config"]["column"]: float(metric["value"])
@@ -130,6 +132,6 @@ def _figures(document: Mapping[str, Any], columns: list[str]) -> dict[str, float
     return {name: found[name] for name in columns}
 
 
-def _share(document: Mapping[str, Any]) -> float:
+def _share(document: Fields) -> float:
     (count,) = (m for m in document["metrics"] if m["config"]["type"].endswith(":DriftedColumnsCount"))
     return float(count["value"]["share"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bitface.consent.vocabulary import ADMITTING_STATES, CONTEXTS, PURPOSES
+from bitface.documents import Fields
 from bitface.errors import InputError
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.quality import QUALITY_COLUMNS
@@ -16,6 +17,8 @@ from bitface.params import QualityParams
 
 if TYPE_CHECKING:
     import pandas as pd
+    from great_expectations.data_context import EphemeralDataContext
+    from great_expectations.expectations.expectation import Expectation
 
 CONSENT_COLUMNS: Final = (
     "person",
@@ -53,8 +56,8 @@ class Result(Protocol):
 
     success: bool | None
     expectation_config: Any
-    result: Mapping[str, Any]
-    exception_info: Mapping[str, Any]
+    result: Fields
+    exception_info: Fields
 
 
 def check_tables(tables: Mapping[str, pd.DataFrame], params: QualityParams, docs_folder: Path) -> ChecksReport:
@@ -107,7 +110,7 @@ def _words(table: str, result: Result) -> str:
     return f"{what} (it could not be checked)"
 
 
-def _context(docs_folder: Path) -> Any:
+def _context(docs_folder: Path) -> EphemeralDataContext:
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -134,7 +137,9 @@ def _context(docs_folder: Path) -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _results(context: Any, table: str, frame: pd.DataFrame, expectations: Sequence[Any]) -> list[Result]:
+def _results(
+    context: EphemeralDataContext, table: str, frame: pd.DataFrame, expectations: Sequence[Expectation]
+) -> list[Result]:
     import great_expectations as gx
 
     suite = context.suites.add(gx.ExpectationSuite(name=table, expectations=list(expectations)))
@@ -145,7 +150,7 @@ def _results(context: Any, table: str, frame: pd.DataFrame, expectations: Sequen
     return list(outcome.results)
 
 
-def _suites(params: QualityParams) -> dict[str, list[Any]]:
+def _suites(params: QualityParams) -> dict[str, list[Expectation]]:
     return {
         "index": _index_suite(),
         "subjects": _subjects_suite(),
@@ -154,7 +159,7 @@ def _suites(params: QualityParams) -> dict[str, list[Any]]:
     }
 
 
-def _index_suite() -> list[Any]:
+def _index_suite() -> list[Expectation]:
     from great_expectations import expectations as gxe
 
     columns = [field.name for field in fields(Sample)]
@@ -167,7 +172,7 @@ def _index_suite() -> list[Any]:
     ]
 
 
-def _subjects_suite() -> list[Any]:
+def _subjects_suite() -> list[Expectation]:
     from great_expectations import expectations as gxe
 
     columns = [field.name for field in fields(SubjectRecord)]
@@ -180,7 +185,7 @@ def _subjects_suite() -> list[Any]:
     ]
 
 
-def _consents_suite() -> list[Any]:
+def _consents_suite() -> list[Expectation]:
     from great_expectations import expectations as gxe
 
     return [
@@ -192,7 +197,7 @@ def _consents_suite() -> list[Any]:
     ]
 
 
-def _quality_suite(params: QualityParams) -> list[Any]:
+def _quality_suite(params: QualityParams) -> list[Expectation]:
     from great_expectations import expectations as gxe
 
     columns = ["sample_id", *QUALITY_COLUMNS]
@@ -212,7 +217,7 @@ def _quality_suite(params: QualityParams) -> list[Any]:
     ]
 
 
-def _structure(columns: Sequence[str], *, filled: Sequence[str], unique: Sequence[str]) -> list[Any]:
+def _structure(columns: Sequence[str], *, filled: Sequence[str], unique: Sequence[str]) -> list[Expectation]:
     """What column rules alone would miss: they all hold of a table without rows."""
     from great_expectations import expectations as gxe
 
@@ -224,13 +229,13 @@ def _structure(columns: Sequence[str], *, filled: Sequence[str], unique: Sequenc
     ]
 
 
-def _choices(**allowed: Sequence[Any]) -> list[Any]:
+def _choices(**allowed: Sequence[object]) -> list[Expectation]:
     from great_expectations import expectations as gxe
 
     return [gxe.ExpectColumnValuesToBeInSet(column=name, value_set=list(values)) for name, values in allowed.items()]
 
 
-def _patterns(**patterns: str) -> list[Any]:
+def _patterns(**patterns: str) -> list[Expectation]:
     from great_expectations import expectations as gxe
 
     return [gxe.ExpectColumnValuesToMatchRegex(column=name, regex=regex) for name, regex in patterns.items()]

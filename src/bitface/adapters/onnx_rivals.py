@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
+from bitface.faces.features import FaceValues
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +30,7 @@ _QUANTISED: Final = ("Conv", "Gemm", "MatMul")
 off (4.5 %, not 2.7 %), and end OpenVINO's process on some networks."""
 
 
-def export_onnx(module: nn.Module, example: NDArray[Any], path: Path) -> None:
+def export_onnx(module: nn.Module, example: FaceValues, path: Path) -> None:
     """Writes `module`, called with the example, as ONNX of fixed shapes.
 
     Raises:
@@ -42,7 +43,7 @@ def export_onnx(module: nn.Module, example: NDArray[Any], path: Path) -> None:
         torch.onnx.export(module.eval(), (torch.from_numpy(example),), path, dynamo=True, external_data=False)
 
 
-def quantise(path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float:
+def quantise(path: Path, faces: Sequence[FaceValues], out: Path) -> float:
     """Writes the network as int8: static, per channel, in quantise-dequantise form, calibrated on `faces`.
 
     Returns:
@@ -56,9 +57,9 @@ def quantise(path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float:
 
     class Faces(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._left: Iterable[dict[str, NDArray[Any]]] = iter([{name: face} for face in faces])
+            self._left: Iterable[dict[str, FaceValues]] = iter([{name: face} for face in faces])
 
-        def get_next(self) -> dict[str, NDArray[Any]] | None:
+        def get_next(self) -> dict[str, FaceValues] | None:
             return next(self._left, None)  # type: ignore[call-overload,no-any-return]
 
     prepared = out.with_suffix(".prepared.onnx")
@@ -79,7 +80,7 @@ def quantise(path: Path, faces: Sequence[NDArray[Any]], out: Path) -> float:
     return float(np.sqrt(np.mean((found - wanted) ** 2)) / max(float(wanted.std()), 1e-12))
 
 
-def onnx_runner(path: Path, face: NDArray[Any]) -> Callable[[], NDArray[np.float32]]:
+def onnx_runner(path: Path, face: FaceValues) -> Callable[[], NDArray[np.float32]]:
     """Calls ONNX Runtime with the face, on one thread."""
     session = _session(path)
     feed = {session.get_inputs()[0].name: face}
@@ -92,7 +93,7 @@ def check_installed() -> None:
         raise InputError(MISSING)
 
 
-def _answers(path: Path, faces: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+def _answers(path: Path, faces: Sequence[FaceValues]) -> NDArray[np.float32]:
     session = _session(path)
     name = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {name: face})[0] for face in faces])

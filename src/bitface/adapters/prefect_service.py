@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from bitface.documents import Document, Fields
 from bitface.errors import InputError
 
 POOL: Final = "bitface"
@@ -29,7 +30,7 @@ class Deployment:
     description: str
     cron: str | None = None
     every_s: float | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ def _put(automation: Any) -> None:
     automation.update()
 
 
-def scheduled() -> list[dict[str, Any]]:
+def scheduled() -> list[Document]:
     """Every deployment of our pool: name, whether it is paused, its schedules in words, and its next run if one is planned."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
@@ -202,7 +203,7 @@ def close_left_running(flow_name: str, tag: str) -> tuple[str, ...]:
     )
 
 
-def tell(event: str, about: str, payload: Mapping[str, Any]) -> None:
+def tell(event: str, about: str, payload: Fields) -> None:
     """Sends an event that automations may react to; nobody's data is in it."""
     from prefect.events import emit_event
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bitface.documents import Fields
 from bitface.errors import InputError
+from bitface.page_ports import AuditPage, CardFacts, CardMetric, ExplanationPage, GateReport, StudyPage
 from bitface.project import GLOSSARY, shipped
 
-Evidence = Literal["synthetic", "real", "mixed"]
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "FAIL": ("&#10005;", "shown to fail"),
     "INSUFFICIENT": ("?", "too few faces to decide"),
@@ -34,135 +34,6 @@ EVIDENCE_SENTENCES: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class GateReport:
-    """What the page of a gate shows. `facts` are a few lines of name -> words; `cells` as the gate records them.
-
-    `status` is the model's status line.
-
-    A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
-    limit that was asked as `limit` or `floor`; figures may be None.
-    """
-
-    status: str
-    title: str
-    decision: str
-    reasons: Sequence[str]
-    evidence: Evidence
-    facts: Mapping[str, str]
-    cells: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CardMetric:
-    """One figure with its interval: `group` is a heading (emotions, macro, a slice attribute), `name` the line."""
-
-    group: str
-    name: str
-    metric: str
-    value: float
-    lo: float
-    hi: float
-    n: int
-    persons: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class CardFacts:
-    """The facts of a model card (Mitchell et al., 2019, arXiv 1810.03993). Lists are sentences; `data` is name -> words; `status` is the
-    model's status line.
-    """
-
-    status: str
-    name: str
-    version: str
-    digest: str
-    evidence: Evidence
-    summary: str
-    intended_use: Sequence[str]
-    prohibited_contexts: Sequence[str]
-    data: Mapping[str, str]
-    training: Mapping[str, str]
-    metrics: Sequence[CardMetric]
-    slices: Sequence[CardMetric]
-    probabilities: Sequence[str]
-    explanation: Sequence[str]
-    limits: Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportTable:
-    """A table of words; the first column names the row, the others stand right-aligned."""
-
-    heading: str
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyPage:
-    """What the page of a study shows; `figures` are PNGs that are put into the page, by the words that stand for them."""
-
-    title: str
-    lead: str
-    evidence: Evidence
-    figures: Mapping[str, Path]
-    tables: Sequence[ReportTable]
-    notes: Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmotionRow:
-    """One emotion's calibrated probability, and whether the conformal set holds it."""
-
-    name: str
-    probability: float
-    in_set: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegionSum:
-    """`at_baseline` + the values of `regions` = `at_face`, in log odds; regions by the size of their value."""
-
-    emotion: str
-    at_baseline: float
-    at_face: float
-    regions: Sequence[tuple[str, float]]
-
-    @property
-    def largest(self) -> float:
-        """The largest absolute value, for the length of bars."""
-        return max((abs(value) for _, value in self.regions), default=0.0) or 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class FaceOnPage:
-    """One explained face; `figures` are PNGs that are put into the page, by the words that stand for them."""
-
-    answer: str
-    emotions: Sequence[EmotionRow]
-    sums: Sequence[RegionSum]
-    baseline: str
-    gap: str
-    second: str
-    map_note: str
-    seconds: str
-    figures: Mapping[str, Path]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplanationPage:
-    """What the page of an explained picture shows. `facts` are a few lines of name -> words, `status` the model's status line."""
-
-    status: str
-    title: str
-    model: str
-    facts: Mapping[str, str]
-    faces: Sequence[FaceOnPage]
-    caveats: Sequence[str]
-
-
 def write_explanation(page: ExplanationPage, path: Path) -> Path:
     """The explanation as one HTML file without outside resources; returns `path`.
 
@@ -176,20 +47,6 @@ def write_explanation(page: ExplanationPage, path: Path) -> Path:
         for face in page.faces
     ]
     return _written(_render("explanation.html.jinja", {"page": page, "figures": figures, "status": page.status}), path)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuditPage:
-    """The answer to an auditor's question: `standing` says where the log ended when it was asked, and whether it held; `status` is the
-    status line of the model that it is about, "" where it is about none.
-    """
-
-    status: str
-    title: str
-    lead: str
-    asked_at: str
-    standing: str
-    tables: Sequence[ReportTable]
 
 
 def write_audit_page(page: AuditPage, path: Path) -> Path:
@@ -259,7 +116,7 @@ def _plain(markdown: str) -> str:
     return markdown.replace("**", "").replace("`", "")
 
 
-def _by_kind(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def _by_kind(cells: Sequence[Fields]) -> dict[str, list[Fields]]:
     kinds = dict.fromkeys(str(cell["kind"]) for cell in cells)
     worst_first = list(STATES)
     return {
@@ -296,7 +153,7 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(cell: Mapping[str, Any] | CardMetric) -> str:
+def _interval(cell: Fields | CardMetric) -> str:
     lo, hi = (cell.lo, cell.hi) if isinstance(cell, CardMetric) else (cell.get("lo"), cell.get("hi"))
     return "-" if lo is None or hi is None else f"{lo:.3f} to {hi:.3f}"
 

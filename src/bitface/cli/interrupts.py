@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import sleep
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 GRACE_S: Final = 2.0
 """For an orderly end: a run is marked as failed, the lease given back, servers ended."""
@@ -64,7 +64,7 @@ def ending_on_signals() -> Iterator[Ending]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
-    def interrupt(number: int, _: Any) -> None:
+    def interrupt(number: int, _: object) -> None:
         if ending.number:
             ending.leave()
         ending.number = number

@@ -34,20 +34,18 @@ class Use:
 
     purpose: str
     context: str
-    kind: Kind | None
+    kind: Kind | None = None
 
 
 def admit(
     events: Iterable[ConsentEvent],
     person: str,
-    purpose: str,
-    context: str,
+    asked: Use,
     at: datetime,
     known_notices: Mapping[str, str],
     record_id: str | None = None,
-    kind: Kind | None = None,
 ) -> Admission:
-    """Applies the admission rule to one person, or to one consent record of that person.
+    """Applies the admission rule to one person, or to one consent record of that person, for what is asked.
 
     `events` are what is in the log, in its order (`in_log_order` for what is recorded together): what the log holds is known,
     whatever the clock says that stamped it. One that is brought again counts where it stands first. Of a record and purpose, an
@@ -57,7 +55,7 @@ def admit(
     recorded at), is given or reaffirmed (events that tie must all admit), valid_from <= at < valid_to, the purpose is listed,
     the subject is an adult, the context is allowed, delete-by > at, the notice's SHA-256 is in `known_notices` (SHA-256 -> id)
     and its id is not on record for other words, and the law lets it (see `law`): a ground of GDPR Art. 6 and 9 that carries a face,
-    the kinds of data that are used of a sample (of this `kind`, where given), and no earlier end by a state's law. A person
+    the kinds of data that are used of a sample (of the kind that is asked for, where one is), and no earlier end by a state's law. A person
     with several records is admitted only if each record that speaks of the purpose admits: which record an asset came in under
     is not known here.
 
@@ -66,15 +64,15 @@ def admit(
     """
     if at.tzinfo is None:
         raise InputError("the time of admission has no UTC offset; pass a UTC time")
-    if purpose not in PURPOSES:
+    if asked.purpose not in PURPOSES:
         return Admission(admitted=False, reason="unknown purpose")
-    if context not in CONTEXTS:
+    if asked.context not in CONTEXTS:
         return Admission(admitted=False, reason="unknown context")
     own = _each_once(event for event in events if event.subject == person)
-    deciding = _deciding(own, purpose, record_id)
+    deciding = _deciding(own, asked.purpose, record_id)
     if not deciding:
-        return Admission(admitted=False, reason=f"no consent event for purpose {purpose}", on_record=bool(own))
-    answers = [_judge(event, Use(purpose=purpose, context=context, kind=kind), at, known_notices) for event in deciding]
+        return Admission(admitted=False, reason=f"no consent event for purpose {asked.purpose}", on_record=bool(own))
+    answers = [_judge(event, asked, at, known_notices) for event in deciding]
     return next((answer for answer in answers if not answer.admitted), answers[-1])
 
 
@@ -87,21 +85,16 @@ def at_each(moments: Iterable[datetime], asked: Callable[[datetime], Admission])
 def admit_people(
     events: Iterable[ConsentEvent],
     people: Iterable[str],
-    purpose: str,
-    context: str,
+    asked: Use,
     at: datetime,
     known_notices: Mapping[str, str],
-    kind: Kind | None = None,
 ) -> dict[str, Admission]:
     """`admit` for many people in one pass over the events: pseudonym -> admission, in the order of `people`."""
     by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
     for event in events:
         if event.subject in by_person:
             by_person[event.subject].append(event)
-    return {
-        person: admit(own_events, person, purpose, context, at, known_notices, kind=kind)
-        for person, own_events in by_person.items()
-    }
+    return {person: admit(own_events, person, asked, at, known_notices) for person, own_events in by_person.items()}
 
 
 def in_log_order(events: Iterable[ConsentEvent]) -> tuple[ConsentEvent, ...]:

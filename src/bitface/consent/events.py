@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,12 +22,13 @@ from pydantic import (
 )
 
 from bitface.consent.vocabulary import OPENING_STATES, AgeBand, Context, DataKind, Purpose, State
+from bitface.documents import Document, Fields
 from bitface.errors import InputError
 
 SCHEMA_VERSION: Final = "bitface-consent-1"
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """JSON with sorted keys, no spaces and no NaN: equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -50,7 +51,7 @@ def utc_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _moment(value: Any) -> datetime:
+def _moment(value: object) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC)
     if not isinstance(value, str):
@@ -230,7 +231,7 @@ def parse_events(
     )
 
 
-def event_from(document: Mapping[str, Any]) -> ConsentEvent:
+def event_from(document: Fields) -> ConsentEvent:
     """One event from a JSON object; raises InputError naming the field, never a value."""
     try:
         return ConsentEvent.model_validate(document)
@@ -239,7 +240,7 @@ def event_from(document: Mapping[str, Any]) -> ConsentEvent:
         raise InputError(f"consent event: {rejected.field}: {rejected.reason}") from error
 
 
-def _document(line: str, place: str) -> dict[str, Any]:
+def _document(line: str, place: str) -> Document:
     try:
         document = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
@@ -251,22 +252,20 @@ def _document(line: str, place: str) -> dict[str, Any]:
     return document
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> Document:
     if len(dict(pairs)) != len(pairs):
         raise ValueError("a field occurs twice")
     return dict(pairs)
 
 
-def _event(
-    document: Mapping[str, Any], pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None
-) -> ConsentEvent:
+def _event(document: Fields, pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None) -> ConsentEvent:
     stamped = dict(document, subject=_subject(document, pseudonym_of))
     if recorded_at is not None:
         stamped["recorded_at"] = recorded_at
     return ConsentEvent.model_validate(stamped)
 
 
-def _subject(document: Mapping[str, Any], pseudonym_of: Callable[[str], str] | None) -> str:
+def _subject(document: Fields, pseudonym_of: Callable[[str], str] | None) -> str:
     subject: str = document["subject"]
     return subject if pseudonym_of is None else pseudonym_of(subject)
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from bitface.consent.admission import Admission
 from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text, canonical_json
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
+from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
 
 PROHIBITED_CONTEXTS: Final = frozenset({"workplace", "education"})
@@ -122,7 +123,7 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
     return by_id
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> Document:
     if len(dict(pairs)) != len(pairs):
         raise ValueError("a field occurs twice")
     return dict(pairs)

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.consent.events import canonical_json
+from bitface.documents import Document
 from bitface.errors import IntegrityError
 
 HEAD: Final = "openings.json"
@@ -63,7 +64,7 @@ class DecryptionLog:
             _write_head(self._head, Head(size=end.size + 1, mac=mac))
 
 
-def decryptions_of(path: Path, *whose: str) -> Iterator[dict[str, Any]]:
+def decryptions_of(path: Path, *whose: str) -> Iterator[Document]:
     """The entries about people, or about evidence with them, oldest first."""
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
@@ -135,7 +136,7 @@ def _of_old(lines: bytes) -> str:
     return hashlib.sha256(lines).hexdigest()
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def _parsed(line: bytes) -> Document:
     try:
         entry = json.loads(line)
     except ValueError:
@@ -143,7 +144,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
-def _mac(entry: dict[str, Any], before: str, key: bytes) -> str:
+def _mac(entry: Document, before: str, key: bytes) -> str:
     return hmac.new(key, f"{before} {canonical_json(entry)}".encode(), hashlib.sha256).hexdigest()
 
 

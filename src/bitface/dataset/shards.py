@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -38,7 +38,7 @@ class Shard:
     subject: SubjectRecord
     samples: Mapping[str, bytes]
     facial_actions: Mapping[str, bytes]
-    consent_receipts: Sequence[Mapping[str, Any]]
+    consent_receipts: Sequence[Mapping[str, object]]
     content: Mapping[str, str] = field(default_factory=dict)
     """Sample id -> SHA-256 of the media container, as it was read; of real people only, whose digests stand nowhere else."""
     looks: Mapping[str, Sequence[bytes]] = field(default_factory=dict)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 # Also in full width, which a spreadsheet of East Asia reads alike; tab and line ends are passed over before the rest is looked at.
 _FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _ENDS: Final = "\r\n"
 
 
-def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
+def write_rows(stream: TextIO, rows: Iterable[Sequence[object]]) -> None:
     """Appends rows to a CSV text. A text that begins as a formula does gets a `'` before it; numbers are left as they are."""
     for row in rows:
         line = io.StringIO(newline="")
@@ -26,7 +26,7 @@ def read_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-def _inert(cell: Any) -> Any:
+def _inert(cell: object) -> object:
     if cell is None or isinstance(cell, int | float):
         return cell
     text = str(cell)

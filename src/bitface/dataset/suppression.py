@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from bitface.consent.events import canonical_json
 from bitface.dataset.files import write_atomically
+from bitface.documents import Fields
 from bitface.errors import IntegrityError
 from bitface.faces.looks import ALIKE_BANDS, BANDS, bands_of
 
@@ -143,15 +144,16 @@ def read_book(path: Path, secret: bytes) -> tuple[Suppressed, ...]:
     return people_of(document, path.name, secret)
 
 
-def people_of(document: Any, name: str, secret: bytes) -> tuple[Suppressed, ...]:
+def people_of(document: object, name: str, secret: bytes) -> tuple[Suppressed, ...]:
     """The people of a book as JSON. Raises IntegrityError where it is not what was written."""
-    rows = document.get("people") if isinstance(document, Mapping) else None
-    if not isinstance(rows, list) or not hmac.compare_digest(str(document.get("mac")), _mac(rows, secret)):
+    book: Fields = document if isinstance(document, Mapping) else {}
+    rows = book.get("people")
+    if not isinstance(rows, list) or not hmac.compare_digest(str(book.get("mac")), _mac(rows, secret)):
         raise IntegrityError(_damaged(name))
     return tuple(map(suppressed_from, rows))
 
 
-def suppressed_from(row: Mapping[str, Any]) -> Suppressed:
+def suppressed_from(row: Fields) -> Suppressed:
     """One person of a book as JSON."""
     return Suppressed(
         erasure_id=row["erasure_id"],
@@ -163,7 +165,7 @@ def suppressed_from(row: Mapping[str, Any]) -> Suppressed:
     )
 
 
-def _mac(rows: Sequence[Mapping[str, Any]], secret: bytes) -> str:
+def _mac(rows: Sequence[Fields], secret: bytes) -> str:
     return hmac.new(secret, b"book of the erased" + canonical_json(list(rows)).encode(), hashlib.sha256).hexdigest()
 
 

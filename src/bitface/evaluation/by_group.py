@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bitface.errors import InputError
 from bitface.evaluation.intervals import (
@@ -136,7 +136,7 @@ def _fairlearn(predictions: Predictions, values: NDArray[np.str_]) -> dict[tuple
 
 
 def _of_arrays(metric: Callable[..., float]) -> Callable[..., float]:
-    def of_columns(y_true: Any, y_pred: Any, decided: Any, folds: Any) -> float:
+    def of_columns(y_true: ArrayLike, y_pred: ArrayLike, decided: ArrayLike, folds: ArrayLike) -> float:
         truth, called = np.asarray(y_true, dtype=np.bool_), np.asarray(decided, dtype=np.bool_)
         return metric(truth, np.asarray(y_pred, dtype=np.float64), called, np.asarray(folds, dtype=np.int64))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +90,7 @@ class CalibrationReport:
             error = f"ECE {self.ece_after:.3f}, calibration did not change the scores"
         return f"{error}; sets at {self.confidence:.0%} {held}, {sizes}"
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The figures for the run's summary, rounded; shares as value, lo and hi."""
         return {
             "calibrated_on": self.remark,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from bitface.errors import InputError
 
 Floats = NDArray[np.float64]
 Texts = NDArray[np.str_]
+Columns = Floats | NDArray[np.int64] | NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,11 @@ class PersonResamples:
     counts: Floats
     codes: NDArray[np.intp]
 
-    def __matmul__(self, columns: NDArray[Any]) -> Floats:
+    def __matmul__(self, columns: Columns) -> Floats:
         """Weighted sums of columns (n,) or (n, K): float64 (R,) or (R, K)."""
         return np.asarray(self.counts @ sums_by_code(columns, self.codes, self.counts.shape[1]))
 
-    def __getitem__(self, key: tuple[slice, NDArray[Any]]) -> PersonResamples:
+    def __getitem__(self, key: tuple[slice, NDArray[np.bool_] | NDArray[np.int64]]) -> PersonResamples:
         """The weights of the samples that `key[1]` picks."""
         return PersonResamples(self.counts, self.codes[key[1]])
 
@@ -64,7 +64,7 @@ def person_resamples(persons: Texts, resamples: int, seed: int) -> PersonResampl
     return PersonResamples(counts.astype(np.float64), codes)
 
 
-def sums_by_code(columns: NDArray[Any], codes: NDArray[np.intp], size: int) -> Floats:
+def sums_by_code(columns: Columns, codes: NDArray[np.intp], size: int) -> Floats:
     """Sums of columns (n,) or (n, K) over the samples of each code below `size`: float64 (size,) or (size, K)."""
     if columns.ndim == 1:
         return np.asarray(np.bincount(codes, weights=columns, minlength=size), dtype=np.float64)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from bitface.explain.baselines import Faces
 from bitface.explain.region_shapley import Score
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_emotion
@@ -36,9 +36,7 @@ class Faithfulness:
 
 def faithfulness(
     score: Score,
-    faces: NDArray[Any],
-    baseline: NDArray[Any],
-    owners: NDArray[np.int64] | None,
+    faces: Faces,
     values: NDArray[np.float64],
     outputs: NDArray[np.int64],
     *,
@@ -50,9 +48,7 @@ def faithfulness(
 
     Args:
         score: of the deployed model, in log odds.
-        faces: stills (N, 1, ...).
-        baseline: (...), of the same dtype.
-        owners: of pixels, int64 (N, 1, 64, 64); None for landmarks.
+        faces: stills, of one frame each.
         values: a map of each face for its output, float64 (N, 478), signed.
         outputs: which score of each face is followed, int64 (N,).
         steps: into which the order is cut.
@@ -60,21 +56,19 @@ def faithfulness(
         seed: of the random orders.
     """
     rng = np.random.default_rng(seed)
-    found = np.empty((4, len(faces)))
-    for row, face in enumerate(faces):
-        own = None if owners is None else owners[row]
+    found = np.empty((4, len(faces.inputs)))
+    for row in range(len(faces.inputs)):
+        still = faces.where(np.array([row]))
         by_map = np.argsort(-values[row], kind="stable")
         orders = [by_map, *(rng.permutation(LANDMARKS) for _ in range(random_orders))]
-        areas = np.array([_areas(score, face, baseline, own, order, int(outputs[row]), steps) for order in orders])
+        areas = np.array([_areas(score, still, order, int(outputs[row]), steps) for order in orders])
         found[:, row] = (*areas[0], *areas[1:].mean(axis=0))
     return Faithfulness(deletion=found[0], insertion=found[1], deletion_random=found[2], insertion_random=found[3])
 
 
 def _areas(
     score: Score,
-    face: NDArray[Any],
-    baseline: NDArray[Any],
-    owners: NDArray[np.int64] | None,
+    still: Faces,
     order: NDArray[np.int64],
     output: int,
     steps: int,
@@ -85,7 +79,8 @@ def _areas(
     rank[LANDMARKS] = LANDMARKS  # what is no face goes last
     cuts = np.linspace(0, LANDMARKS + 1, steps + 1)[:, None]
     is_first = rank[None] < cuts
-    is_first = is_first[:, :LANDMARKS][:, None, :, None] if owners is None else is_first[:, owners]
+    is_first = is_first[:, :LANDMARKS][:, None, :, None] if still.owners is None else is_first[:, still.owners[0]]
+    face, baseline = still.inputs[0], still.baseline.face
     stills = np.concatenate([np.where(is_first, baseline, face), np.where(is_first, face, baseline)])
     curve = expit(np.asarray(score(stills, np.ones(len(stills), dtype=np.int64)), dtype=np.float64)[:, output])
     deletion, insertion = np.split(curve, 2)

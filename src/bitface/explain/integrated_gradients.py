@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -29,47 +29,40 @@ from torch import Tensor, nn
 
 from bitface.errors import InputError
 from bitface.explain.attributions import Attribution, Gradient
-from bitface.explain.baselines import SHAPES, Baseline
-from bitface.faces.features import CROP_PX, LANDMARKS
+from bitface.explain.baselines import Faces
+from bitface.faces.features import LANDMARKS
 from bitface.models.clip_net import ClipNet
 
 _VALUES_AT_ONCE: Final = 2**20
 
 
+Maps = Callable[[Tensor, Tensor, Tensor, NDArray[np.int64]], Tensor]
+"""Inputs, lengths, baseline and numbers of samples -> their maps, float64 (N, E, T, ...)."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Faces:
-    """What is explained, and what it is compared with.
+class NoisyPaths:
+    """The ways from the baseline to a face on which a one-bit network is asked.
 
-    `inputs`: normalised landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64); `lengths` int64 (N,), true frames,
-    1 to T; `baseline` is shown in every frame; `owners`: for crops, the landmark that each pixel is counted to, 478 for none,
-    int64 (N, T, 64, 64), see `alignment.pixel_owners`.
-
-    Raises:
-        InputError: no face, or shapes that do not agree.
+    `orders` in which regions are replaced, an even number: each random one is also gone through backwards; `copies`, 1 or more,
+    over which the gradient is averaged; `noise`: standard deviation of a copy's noise at each value of a frame, of the baseline's
+    shape; `seed` of orders and noise, which are the same for every sample: a face is explained alike in any company.
     """
 
-    inputs: NDArray[Any]
-    lengths: NDArray[np.int64]
-    baseline: Baseline
-    owners: NDArray[np.int64] | None = None
+    orders: int
+    copies: int
+    noise: NDArray[np.float32]
+    seed: int
 
-    def __post_init__(self) -> None:
-        shape = self.inputs.shape
-        if len(shape) != 4 or shape[2:] not in SHAPES or not len(self.inputs):
-            raise InputError(
-                f"faces of shape {shape} are not (N, T, {LANDMARKS}, 3) or (N, T, {CROP_PX}, {CROP_PX}), N of 1 or more"
-            )
-        if self.lengths.shape != shape[:1] or self.lengths.min() < 1 or self.lengths.max() > shape[1]:
-            raise InputError(f"lengths must be {len(self.inputs)} whole numbers between 1 and {shape[1]}")
-        if (shape[2:] == (CROP_PX, CROP_PX)) != (self.owners is not None and self.owners.shape == shape):
-            raise InputError(
-                "crops need the landmark that each pixel is counted to, and landmarks are counted to themselves"
-            )
 
-    def where(self, rows: NDArray[np.int64]) -> Faces:
-        """These rows of it."""
-        owners = None if self.owners is None else self.owners[rows]
-        return replace(self, inputs=self.inputs[rows], lengths=self.lengths[rows], owners=owners)
+@dataclass(frozen=True, kw_only=True)
+class _Method:
+    """How maps are made: by which name, at how many steps, with which gradient, and how many `points` of a sample are held at once."""
+
+    name: str
+    gradient: Gradient
+    steps: int
+    points: int
 
 
 def integrated_gradients(
@@ -100,7 +93,8 @@ def integrated_gradients(
         ]
         return torch.stack(found, dim=1)
 
-    return _attribution(network, faces, maps, steps, "integrated gradients", emotions, steps, gradient)
+    method = _Method(name="integrated gradients", gradient=gradient, steps=steps, points=steps)
+    return _attribution(network, faces, emotions, maps, method)
 
 
 def completed_gradients(
@@ -109,10 +103,7 @@ def completed_gradients(
     *,
     emotions: Sequence[str],
     region_of: NDArray[np.int64],
-    orders: int,
-    copies: int,
-    noise: NDArray[np.float32],
-    seed: int,
+    paths: NoisyPaths,
 ) -> Attribution:
     """Maps of a one-bit network that add up: its true changes region by region, spread by a stand-in gradient (see the module).
 
@@ -121,22 +112,19 @@ def completed_gradients(
         faces: what is explained.
         emotions: names of the E outputs.
         region_of: the region of each landmark, int64 (478,), or of each pixel, (N, T, 64, 64), from 0 on.
-        orders: in which regions are replaced, an even number: each random one is also gone through backwards.
-        copies: noisy copies over which the gradient is averaged, 1 or more.
-        noise: standard deviation of a copy's noise at each value of a frame, of the baseline's shape.
-        seed: of orders and noise, which are the same for every sample: a face is explained alike in any company.
+        paths: from the baseline to a face.
 
     Raises:
         InputError: outputs other than the emotions, or an odd number of orders.
     """
     regions = int(region_of.max()) + 1
-    turns = _orders(regions, orders, seed)
+    turns = _orders(regions, paths.orders, paths.seed)
 
     def maps(inputs: Tensor, lengths: Tensor, base: Tensor, rows: NDArray[np.int64]) -> Tensor:
         own = torch.from_numpy(region_of if region_of.ndim == 1 else region_of[rows, : inputs.shape[1]])
         own = own[:, None].expand(inputs.shape[1:])[None] if region_of.ndim == 1 else own
         moved = inputs - base
-        drawn = _noise(seed, (copies, *inputs.shape[1:]), noise)
+        drawn = _noise(paths.seed, (paths.copies, *inputs.shape[1:]), paths.noise)
         found = torch.zeros(len(inputs), len(emotions), *inputs.shape[1:], dtype=torch.float64)
         for order in turns:
             at, before = base, _logits(network, base, lengths)
@@ -150,8 +138,8 @@ def completed_gradients(
                 before = after
         return found
 
-    steps = regions * len(turns)
-    return _attribution(network, faces, maps, copies, "completed gradients", emotions, steps, "completed")
+    method = _Method(name="completed gradients", gradient="completed", steps=regions * len(turns), points=paths.copies)
+    return _attribution(network, faces, emotions, maps, method)
 
 
 def _orders(regions: int, orders: int, seed: int) -> list[NDArray[np.int64]]:
@@ -201,18 +189,15 @@ def _with_rows(made: Attribution, rows: NDArray[np.int64], again: Attribution) -
 def _attribution(
     network: nn.Module,
     faces: Faces,
-    maps: Callable[[Tensor, Tensor, Tensor, NDArray[np.int64]], Tensor],
-    points: int,
-    method: str,
     emotions: Sequence[str],
-    steps: int,
-    gradient: Gradient,
+    maps: Maps,
+    method: _Method,
 ) -> Attribution:
-    """The maps (N, E, T, ...) of all samples, counted to landmarks; `points` that `maps` holds of a sample at once."""
+    """The maps (N, E, T, ...) of all samples, counted to landmarks."""
     values = np.zeros((len(faces.inputs), len(emotions), LANDMARKS + 1))
     differences = np.zeros((len(faces.inputs), len(emotions)))
     with _at_rest(network):
-        for rows, frames in _chunks(faces, points):
+        for rows, frames in _chunks(faces, method.points):
             chunk = faces.where(rows)
             inputs = torch.from_numpy(np.ascontiguousarray(chunk.inputs[:, :frames], dtype=np.float32))
             lengths = torch.from_numpy(chunk.lengths)
@@ -226,9 +211,9 @@ def _attribution(
             owners = None if chunk.owners is None else chunk.owners[:, :frames]
             values[rows] = _counted(maps(inputs, lengths, base, rows).numpy(), owners)
     return Attribution(
-        method=method,
-        gradient=gradient,
-        steps=np.full(len(faces.inputs), steps, dtype=np.int64),
+        method=method.name,
+        gradient=method.gradient,
+        steps=np.full(len(faces.inputs), method.steps, dtype=np.int64),
         baseline=faces.baseline.name,
         emotions=tuple(emotions),
         values=values[..., :-1],

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.explain.baselines import Baseline
-from bitface.explain.integrated_gradients import Faces, gradient_of, integrated_gradients
+from bitface.explain.baselines import Baseline, Faces
+from bitface.explain.integrated_gradients import gradient_of, integrated_gradients
 from bitface.faces.features import ClipTable
 from bitface.training.trained import TrainedModel
 

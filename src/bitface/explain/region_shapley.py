@@ -13,17 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.faces.alignment import pixel_owners
-from bitface.faces.features import Reads
+from bitface.faces.features import FaceValues, Reads
 from bitface.faces.regions import OUTSIDE, REGIONS, region_of_landmark, regions_of_owners
 
-Score = Callable[[NDArray[Any], NDArray[np.int64]], NDArray[np.floating[Any]]]
+Score = Callable[[FaceValues, NDArray[np.int64]], NDArray[np.float32] | NDArray[np.float64]]
 """Scores (M, E), in log odds, of faces (M, T, ...) and their true numbers of frames int64 (M,)."""
 REGIONS_MAX: Final = 12
 """4,096 readings; more take seconds."""
@@ -67,8 +67,8 @@ def regions_of_face(reads: Reads, landmarks: NDArray[np.float32]) -> tuple[NDArr
 
 def region_shapley(
     score: Score,
-    face: NDArray[Any],
-    baseline: NDArray[Any],
+    face: FaceValues,
+    baseline: FaceValues,
     region_of: NDArray[np.int64],
     *,
     regions: Sequence[str],
@@ -122,8 +122,8 @@ def shapley_weights(players: int) -> NDArray[np.float64]:
 
 
 def _mixed(
-    face: NDArray[Any], baseline: NDArray[Any], region_of: NDArray[np.int64], coalitions: NDArray[np.bool_]
-) -> Iterator[NDArray[Any]]:
+    face: FaceValues, baseline: FaceValues, region_of: NDArray[np.int64], coalitions: NDArray[np.bool_]
+) -> Iterator[FaceValues]:
     """Faces of the coalitions in turn, (m, T, ...), as many at once as memory bears."""
     at_once = max(1, _VALUES_AT_ONCE // face.size)
     for start in range(0, len(coalitions), at_once):
@@ -133,7 +133,7 @@ def _mixed(
         yield np.where(is_kept, face, baseline)
 
 
-def _check(face: NDArray[Any], baseline: NDArray[Any], region_of: NDArray[np.int64], players: int) -> None:
+def _check(face: FaceValues, baseline: FaceValues, region_of: NDArray[np.int64], players: int) -> None:
     if not 1 <= players <= REGIONS_MAX:
         raise InputError(f"{players} regions; exact values take 2^k readings, use 1 to {REGIONS_MAX}")
     if face.ndim != 3 or not len(face) or region_of.shape not in (face.shape, face.shape[1:2]):

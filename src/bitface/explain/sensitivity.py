@@ -14,13 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Explain = Callable[[NDArray[Any], int], NDArray[np.float64]]
+from bitface.faces.features import FaceValues
+
+Explain = Callable[[FaceValues, int], NDArray[np.float64]]
 """Values (M, ...) of inputs (M, T, ...), the second argument copies of each face one after another."""
 
 
 def max_sensitivity(
     explain: Explain,
-    inputs: NDArray[Any],
+    inputs: FaceValues,
     deviation: NDArray[np.float32],
     *,
     share: float,

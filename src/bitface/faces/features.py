@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ BLENDSHAPES: Final = 52
 CROP_PX: Final = 64
 Reads = Literal["landmarks", "crops"]
 """The columns that a network may read."""
+
+
+FaceValues = NDArray[np.float32] | NDArray[np.uint8]
+"""What a network reads of faces: normalised landmarks float32 (..., 478, 3), or crops uint8 (..., 64, 64)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class ClipTable:
         """The rows that a mask or an index picks."""
         return replace(self, **{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
-    def column(self, reads: Reads) -> NDArray[Any]:
+    def column(self, reads: Reads) -> FaceValues:
         """What a network reads: landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64)."""
         return self.landmarks if reads == "landmarks" else self.crops
 

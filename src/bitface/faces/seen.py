@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, Reads
+from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, FaceValues, Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class SeenFace:
     crop: NDArray[np.uint8]
     quality: NDArray[np.float32]
 
-    def column(self, reads: Reads) -> NDArray[Any]:
+    def column(self, reads: Reads) -> FaceValues:
         """What a network reads: normalised landmarks float32 (478, 3), or the crop uint8 (64, 64)."""
         return self.normalised if reads == "landmarks" else self.crop
 

@@ -8,7 +8,7 @@ has an action of its own, and no picture of these actions could tell them apart.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ PARTNERS_IN_A_MIRROR: Final[Mapping[int, int]] = {61: 62, 62: 61}
 """Units that a mirrored picture exchanges; all others are the mean of both sides."""
 
 
-def actions_to_units(actions: NDArray[Any], names: Sequence[str] = FACIAL_ACTIONS) -> NDArray[np.float32]:
+def actions_to_units(
+    actions: NDArray[np.float32] | NDArray[np.float64], names: Sequence[str] = FACIAL_ACTIONS
+) -> NDArray[np.float32]:
     """Intensities float32 (..., 28) in 0..1, columns as READABLE_UNITS, of actions (..., A) in 0..1 with these names.
 
     A unit none of whose actions is among `names` is NaN.

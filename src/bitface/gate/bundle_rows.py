@@ -6,11 +6,11 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bitface.documents import Arrays, Document, Fields
 from bitface.evaluation.counterfactual import Change, PairedAnswers
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.evidence import (
@@ -26,11 +26,10 @@ _ROLES: Final = ("one_bit", "twin", "champion")
 _COLUMNS: Final = ("sample_ids", "persons", "labels", "scores", "thresholds", "folds")
 _REGION_COLUMNS: Final = ("persons", "labels", "expected_share", "expected_area", "outside_share")
 _ASKED_COLUMNS: Final = ("persons", "changed", "shift")
-Arrays = Mapping[str, NDArray[Any]]
 Slices = Mapping[str, Mapping[str, str]]
 
 
-def description_of(evidence: GateEvidence) -> dict[str, Any]:
+def description_of(evidence: GateEvidence) -> Document:
     """What evidence consists of, as JSON: nothing that has a row for each person."""
     return {
         "emotions": list(evidence.emotions),
@@ -65,7 +64,7 @@ def rows_of(evidence: GateEvidence) -> dict[str, bytes]:
     return found
 
 
-def evidence_of(described: Mapping[str, Any], rows: Mapping[str, bytes], rules: int) -> GateEvidence:
+def evidence_of(described: Fields, rows: Mapping[str, bytes], rules: int) -> GateEvidence:
     """The evidence that was described, of its rows; before format 7 the description held the slices.
 
     Raises:
@@ -75,7 +74,7 @@ def evidence_of(described: Mapping[str, Any], rows: Mapping[str, bytes], rules: 
     return _evidence(described, slices, arrays_of(rows), rules)
 
 
-def arrays_of(rows: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:
+def arrays_of(rows: Mapping[str, bytes]) -> Arrays:
     """The arrays among rows, by name. Raises ValueError for one that holds objects, which are code."""
     return {
         name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
@@ -84,12 +83,12 @@ def arrays_of(rows: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:
     }
 
 
-def text_of(document: Any) -> bytes:
+def text_of(document: object) -> bytes:
     """JSON for a reader, of which there is one text for a document."""
     return (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
+def _arrays(evidence: GateEvidence) -> Arrays:
     models = {role: getattr(evidence, role) for role in _ROLES}
     arrays = {
         f"{role}/{column}": getattr(model, column) for role, model in models.items() if model for column in _COLUMNS
@@ -107,7 +106,7 @@ def _arrays(evidence: GateEvidence) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
-def _evidence(described: Mapping[str, Any], slices: Slices, arrays: Arrays, rules: int) -> GateEvidence:
+def _evidence(described: Fields, slices: Slices, arrays: Arrays, rules: int) -> GateEvidence:
     models = {
         role: Predictions(emotions=tuple(emotions), **{column: arrays[f"{role}/{column}"] for column in _COLUMNS})
         for role, emotions in described["models"].items()
@@ -145,7 +144,7 @@ def _counterfactuals(described: list[Change] | None, arrays: Arrays) -> tuple[Pa
     )
 
 
-def _regions(described: dict[str, Any] | None, arrays: Arrays) -> RegionEvidence | None:
+def _regions(described: Document | None, arrays: Arrays) -> RegionEvidence | None:
     if described is None:
         return None
     return RegionEvidence(

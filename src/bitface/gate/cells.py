@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from bitface.evaluation.intervals import Interval
 from bitface.gate.evidence import GateEvidence
@@ -57,7 +57,7 @@ class Cell:
     persons_needed: int | None = None
     detectable: float | None = None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The cell as plain JSON values."""
         plain = {name: value.value if isinstance(value, State) else value for name, value in self.__dict__.items()}
         return {name: value for name, value in plain.items() if name != "detectable" or value is not None}
@@ -74,6 +74,35 @@ class Question:
     emotion: str = ""
     attribute: str = ""
     slice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """What a figure must be. `open_limit`: what its interval must leave behind to decide it, where that is not the limit itself."""
+
+    bound: Bound
+    limit: float
+    open_limit: float | None = None
+
+    def state_of(self, interval: Interval) -> State:
+        """PASS when the whole interval is on the right side of the limit, FAIL when none of it is, else INSUFFICIENT."""
+        passed = interval.lo >= self.limit if self.bound == "at least" else interval.hi <= self.limit
+        failed = interval.hi < self.limit if self.bound == "at least" else interval.lo > self.limit
+        return State.PASS if passed else State.FAIL if failed else State.INSUFFICIENT
+
+    def words(self) -> str:
+        """`at least 0.600 is asked`."""
+        return f"{self.bound} {_figure_text(self.limit)} is asked"
+
+
+def at_least(limit: float) -> Criterion:
+    """The figure must reach the limit."""
+    return Criterion(bound="at least", limit=limit)
+
+
+def at_most(limit: float) -> Criterion:
+    """The figure must not exceed the limit."""
+    return Criterion(bound="at most", limit=limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,44 +124,36 @@ class CellKind:
     is_owed: bool = True
 
 
-def judged(question: Question, interval: Interval, limit: float, bound: Bound, note: str = "") -> Cell:
-    """PASS when the whole interval is on the right side of the limit, FAIL when none of it is, else INSUFFICIENT."""
-    passed = interval.lo >= limit if bound == "at least" else interval.hi <= limit
-    failed = interval.hi < limit if bound == "at least" else interval.lo > limit
-    state = State.PASS if passed else State.FAIL if failed else State.INSUFFICIENT
-    return stated(question, interval, limit, bound, state, note=note)
+def judged(question: Question, interval: Interval, criterion: Criterion, note: str = "") -> Cell:
+    """The state that the interval itself gives, see `Criterion.state_of`."""
+    return stated(question, interval, criterion, criterion.state_of(interval), note=note)
 
 
 def stated(
     question: Question,
     interval: Interval,
-    limit: float,
-    bound: Bound,
+    criterion: Criterion,
     state: State,
     *,
     p_value: float | None = None,
     sentence: str = "",
     note: str = "",
-    open_limit: float | None = None,
 ) -> Cell:
-    """A cell whose state another rule has decided, with its figures and what would be needed where they are too few.
-
-    `open_limit`: what the interval must leave behind to decide it, where that is not the limit itself.
-    """
+    """A cell whose state another rule has decided, with its figures and what would be needed where they are too few."""
     value, lo, hi = _rounded(interval.value), _rounded(interval.lo), _rounded(interval.hi)
-    needed = _needed(interval, limit if open_limit is None else open_limit) if state is State.INSUFFICIENT else None
+    needed = _needed(interval, criterion) if state is State.INSUFFICIENT else None
     persons_needed = math.ceil(needed * interval.persons / interval.n) if needed and interval.persons else None
     return Cell(
         **question.__dict__,
         state=state,
-        reason=(sentence or _sentence(interval, limit, bound, state, needed, persons_needed)) + note,
+        reason=(sentence or _sentence(interval, criterion, state, needed, persons_needed)) + note,
         n=interval.n,
         persons=interval.persons,
         value=value,
         lo=lo,
         hi=hi,
-        limit=limit,
-        bound=bound,
+        limit=criterion.limit,
+        bound=criterion.bound,
         p_value=None if p_value is None else _rounded(p_value),
         n_needed=needed,
         persons_needed=persons_needed,
@@ -149,7 +170,8 @@ def too_few(question: Question, why: str) -> Cell:
     return Cell(**question.__dict__, state=State.INSUFFICIENT, reason=why)
 
 
-def _needed(interval: Interval, limit: float) -> int | None:
+def _needed(interval: Interval, criterion: Criterion) -> int | None:
+    limit = criterion.limit if criterion.open_limit is None else criterion.open_limit
     distance = abs(interval.value - limit)
     if distance < _ON_THE_LIMIT:
         return None
@@ -159,11 +181,11 @@ def _needed(interval: Interval, limit: float) -> int | None:
 
 
 def _sentence(
-    interval: Interval, limit: float, bound: Bound, state: State, needed: int | None, persons_needed: int | None
+    interval: Interval, criterion: Criterion, state: State, needed: int | None, persons_needed: int | None
 ) -> str:
     figure = f"{_figure_text(interval.value)} ({_figure_text(interval.lo)} to {_figure_text(interval.hi)})"
     of = f" of {interval.n} samples" + (f" of {interval.persons} people" if interval.persons else "")
-    asked = f"{bound} {_figure_text(limit)} is asked"
+    asked = criterion.words()
     if state is not State.INSUFFICIENT:
         return f"{figure}{of}; {asked}."
     if needed is None:

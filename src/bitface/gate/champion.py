@@ -15,7 +15,7 @@ from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_of
-from bitface.gate.cells import Cell, CellKind, Question, State, stated
+from bitface.gate.cells import Cell, CellKind, Question, State, at_least, stated
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
 from bitface.gate.requirements import at_worst, paired, slice_values, unseen_discordance
@@ -181,7 +181,7 @@ def _judged(comparison: _Comparison, p_value: float, params: GateParams) -> Cell
     state = State.FAIL if worse else State.PASS if within else State.INSUFFICIENT
     note = f" Against the champion; p = {p_value:.4f} that it is worse, adjusted over all comparisons."
     return stated(
-        comparison.question, comparison.interval, -comparison.margin, "at least", state, p_value=p_value, note=note
+        comparison.question, comparison.interval, at_least(-comparison.margin), state, p_value=p_value, note=note
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from bitface.errors import InputError
 from bitface.evaluation.counterfactual import CHANGES, Change, Counterfactual, counterfactual_of
 from bitface.evaluation.intervals import Interval, seed_for
-from bitface.gate.cells import Cell, CellKind, Question, judged
+from bitface.gate.cells import Cell, CellKind, Question, at_most, judged
 from bitface.gate.evidence import GateEvidence
 from bitface.params import GateParams
 
@@ -66,7 +66,7 @@ def counterfactual_questions(params: GateParams) -> list[Question]:
 
 def _changed_cell(change: Change, found: Counterfactual, params: GateParams) -> Cell:
     question = counterfactual_question(change, "changed", params)
-    return judged(question, found.changed, params.counterfactual_changed_max, "at most", note=" Answers that change.")
+    return judged(question, found.changed, at_most(params.counterfactual_changed_max), note=" Answers that change.")
 
 
 def _shift_cell(change: Change, found: Counterfactual, params: GateParams) -> Cell:
@@ -79,7 +79,7 @@ def _shift_cell(change: Change, found: Counterfactual, params: GateParams) -> Ce
         n=own.n,
         persons=own.persons,
     )
-    cell = judged(counterfactual_question(change, "shift", params), size, params.counterfactual_shift_max, "at most")
+    cell = judged(counterfactual_question(change, "shift", params), size, at_most(params.counterfactual_shift_max))
     signed = f" The emotion that a face shows gets {own.value:+.3f} ({own.lo:+.3f} to {own.hi:+.3f}) log odds {_DIRECTIONS[change]}."
     return replace(cell, reason=cell.reason + signed)
 

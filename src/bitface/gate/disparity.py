@@ -31,7 +31,7 @@ from bitface.evaluation.intervals import (
 from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import person_resamples
-from bitface.gate.cells import Cell, CellKind, Question, State, judged, stated, too_few
+from bitface.gate.cells import Cell, CellKind, Criterion, Question, State, at_least, at_most, judged, stated, too_few
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of, widest_of
 from bitface.gate.requirements import declared_and_found, slice_values, sound
@@ -197,17 +197,8 @@ def _slice_cell(question: Question, found: _Gap, params: GateParams) -> Cell:
         f"{params.disparity_power:.0%} of the time."
     )
     note = f" {found.hidden} people did not tell: at worst it is {found.worst.value:+.3f}." if found.hidden else ""
-    cell = stated(
-        question,
-        interval,
-        limit,
-        "at most",
-        state,
-        p_value=found.p_value,
-        sentence=sentence,
-        note=note,
-        open_limit=wide if found.worst.value <= limit else limit,
-    )
+    asked = Criterion(bound="at most", limit=limit, open_limit=wide if found.worst.value <= limit else limit)
+    cell = stated(question, interval, asked, state, p_value=found.p_value, sentence=sentence, note=note)
     return replace(cell, detectable=round(found.detectable, 4))
 
 
@@ -221,7 +212,7 @@ def _in_edition_5(question: Question, found: _Gap, params: GateParams) -> Cell:
         f"{_gap_words(interval)}; at most {limit:.2f} is asked. p = {found.p_value:.4f} that the slice makes no difference, adjusted "
         "over all slices."
     )
-    return stated(asked, interval, limit, "at most", state, p_value=found.p_value, sentence=sentence)
+    return stated(asked, interval, at_most(limit), state, p_value=found.p_value, sentence=sentence)
 
 
 def _gap_words(interval: Interval) -> str:
@@ -251,7 +242,7 @@ def _widest_cell(
         f"chance adds is taken off the {found.seen:.3f} seen; at most {limit:.2f} is asked. p = {p_value:.4f} that the attribute makes "
         "no difference, adjusted over attributes."
     )
-    return stated(question, interval, limit, "at most", state, p_value=p_value, sentence=sentence)
+    return stated(question, interval, at_most(limit), state, p_value=p_value, sentence=sentence)
 
 
 def _intersections(
@@ -283,7 +274,7 @@ def _intersections(
                 interval = proportion_interval(
                     right[inside], persons, rows, params.confidence, params.intraclass_correlation
                 )
-                yield judged(question, interval, params.slice_accuracy_floor, "at least")
+                yield judged(question, interval, at_least(params.slice_accuracy_floor))
 
 
 DISPARITY: Final = CellKind(

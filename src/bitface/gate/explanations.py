@@ -13,7 +13,7 @@ from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
 from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.resampling import person_resamples, sums_by_code
-from bitface.gate.cells import Bound, Cell, CellKind, Question, State, judged, not_run, stated, too_few
+from bitface.gate.cells import Cell, CellKind, Question, State, at_least, at_most, judged, not_run, stated, too_few
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.gate.requirements import judged_attributes
 from bitface.gate.unknown import UNKNOWN
@@ -76,7 +76,7 @@ def _gap_cell(map_: ExplanationEvidence, params: GateParams) -> Cell:
     )
     note = "" if map_.additive else " Approximate, not additive."
     interval = Interval(value=value, lo=value, hi=value, n=len(gaps), persons=people)
-    return stated(question, interval, params.explanation_gap_max, "at most", state, sentence=reason + note)
+    return stated(question, interval, at_most(params.explanation_gap_max), state, sentence=reason + note)
 
 
 def _sound(found: RegionEvidence | None) -> RegionEvidence:
@@ -102,8 +102,7 @@ def _outside_cell(found: RegionEvidence, weights: Floats, params: GateParams) ->
     )
     note = " Share of a face's absolute values that lies beside the face."
     interval = _interval(found, weights, params, lambda rows: _mean(found.outside_share, rows))
-    cell = judged(question, interval, params.explanation_outside_max, "at most")
-    return stated(question, interval, params.explanation_outside_max, "at most", cell.state, note=note)
+    return judged(question, interval, at_most(params.explanation_outside_max), note)
 
 
 def _mass_cells(found: RegionEvidence, weights: Floats, params: GateParams) -> Iterator[Cell]:
@@ -123,7 +122,7 @@ def _mass_cells(found: RegionEvidence, weights: Floats, params: GateParams) -> I
             required=False,
         )
         interval = _interval(found, weights, params, ratio, int(own.sum()), most=np.inf)
-        yield judged(question, interval, params.explanation_mass_ratio_min, "at least")
+        yield judged(question, interval, at_least(params.explanation_mass_ratio_min))
 
 
 def _slice_cells(
@@ -174,14 +173,13 @@ def _slice_cell(question: Question, interval: Interval, p_value: float, params: 
     margin = params.explanation_slice_margin
     within, beyond = max(-interval.lo, interval.hi) <= margin, interval.lo > margin or interval.hi < -margin
     state = State.PASS if within else State.FAIL if beyond else State.INSUFFICIENT
-    limit = margin if interval.value >= 0 else -margin
+    asked = at_most(margin) if interval.value >= 0 else at_least(-margin)
     sentence = (
         f"{interval.value:+.3f} ({interval.lo:+.3f} to {interval.hi:+.3f}) of {interval.n} faces of the slice against all others, in "
         f"the share on the regions of an emotion's action units; within {margin:.2f} either way is asked. "
         f"p = {p_value:.4f} that the slice makes no difference, adjusted over all slices."
     )
-    bound: Bound = "at most" if interval.value >= 0 else "at least"
-    return stated(question, interval, limit, bound, state, p_value=p_value, sentence=sentence)
+    return stated(question, interval, asked, state, p_value=p_value, sentence=sentence)
 
 
 def _champion_cell(found: RegionEvidence, weights: Floats, params: GateParams) -> Cell:
@@ -198,7 +196,7 @@ def _champion_cell(found: RegionEvidence, weights: Floats, params: GateParams) -
         return np.asarray(_mean(change, rows) / np.maximum(_mean(_is_expected(found).astype(np.float64), rows), 1e-9))
 
     interval = _interval(found, weights, params, difference, int(_is_expected(found).sum()), least=-1.0)
-    return judged(question, interval, -params.explanation_champion_margin, "at least")
+    return judged(question, interval, at_least(-params.explanation_champion_margin))
 
 
 @dataclass(frozen=True, eq=False)

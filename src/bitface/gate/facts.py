@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, quantile_interval
 from bitface.evaluation.latency import REFERENCE, undisturbed_ms
-from bitface.gate.cells import Cell, CellKind, Question, State, judged, stated
+from bitface.gate.cells import Cell, CellKind, Question, State, at_least, at_most, judged, stated
 from bitface.gate.evidence import RULES, DriftEvidence, GateEvidence
 from bitface.params import GateParams
 
@@ -43,9 +43,9 @@ def latency_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
         note = on_the_wall if evidence.cpu_ms else ""
         if len(samples) < params.latency_samples_min:
             note += f" At least {params.latency_samples_min} rounds are needed."
-            cell = stated(question, interval, budget, "at most", State.INSUFFICIENT, note=note)
+            cell = stated(question, interval, at_most(budget), State.INSUFFICIENT, note=note)
         else:
-            cell = judged(question, interval, budget, "at most", note=note)
+            cell = judged(question, interval, at_most(budget), note=note)
         yield cell if evidence.rules >= RULES else _in_edition_5(cell)
 
 
@@ -85,7 +85,7 @@ def consent_cells(evidence: GateEvidence, params: GateParams) -> Iterator[Cell]:
     )
     interval = _point(share, consent.members, 0)
     state = State.FAIL if missing else State.PASS
-    yield stated(consent_question(params), interval, 1.0, "at least", state, sentence=reason)
+    yield stated(consent_question(params), interval, at_least(1.0), state, sentence=reason)
 
 
 def consent_question(params: GateParams) -> Question:
@@ -126,7 +126,7 @@ def _drifted(drift: DriftEvidence | None, question: Question, whom: str) -> Cell
         f"{drift.n_current} {whom}; at most {drift.share_max:.0%} is asked."
     )
     state = State.PASS if drift.share <= drift.share_max else State.FAIL
-    return stated(question, _point(drift.share, drift.n_current, 0), drift.share_max, "at most", state, sentence=reason)
+    return stated(question, _point(drift.share, drift.n_current, 0), at_most(drift.share_max), state, sentence=reason)
 
 
 def _point(value: float, n: int, persons: int) -> Interval:

@@ -23,7 +23,7 @@ from bitface.evaluation.predictions import Predictions, problem_with
 from bitface.evaluation.resampling import Rows, person_resamples, sums_by_code
 from bitface.evaluation.scores import balanced_accuracy_interval, balanced_accuracy_of
 from bitface.faces.records import SLICE_ATTRIBUTES
-from bitface.gate.cells import Cell, CellKind, Question, State, judged, not_run, stated, too_few
+from bitface.gate.cells import Cell, CellKind, Question, State, at_least, at_most, judged, not_run, stated, too_few
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.unknown import UNKNOWN, lowest_mean
 from bitface.params import GateParams
@@ -47,7 +47,7 @@ def emotion_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iter
             params.confidence,
             params.intraclass_correlation,
         )
-        yield judged(question, interval, params.emotion_balanced_accuracy_floor, "at least")
+        yield judged(question, interval, at_least(params.emotion_balanced_accuracy_floor))
 
 
 def emotion_question(emotion: str, params: GateParams) -> Question:
@@ -163,7 +163,7 @@ def binarization_cells(evidence: GateEvidence, params: GateParams, seed: int) ->
     )
     least = unseen_discordance(len(truth), people, params)
     interval = widened(drawn, drawn.value - least, drawn.value + least)
-    yield judged(binarization_question(params), interval, params.binarization_loss_max, "at most")
+    yield judged(binarization_question(params), interval, at_most(params.binarization_loss_max))
 
 
 def binarization_question(params: GateParams) -> Question:
@@ -226,7 +226,7 @@ def _coverage_cell(predictions: Predictions, values: NDArray[np.str_], attribute
         "asked."
     )
     return replace(
-        stated(question, interval, params.unknown_share_max, "at most", state, sentence=sentence),
+        stated(question, interval, at_most(params.unknown_share_max), state, sentence=sentence),
         n_needed=None,
         persons_needed=None,
     )
@@ -255,12 +255,12 @@ def _pooled_cell(part: Predictions, worst: Predictions, weights: Rows, question:
     )
     hidden = len(np.unique(worst.persons)) - pooled.persons
     if not hidden:
-        return judged(question, pooled, params.slice_accuracy_floor, "at least")
+        return judged(question, pooled, at_least(params.slice_accuracy_floor))
     least = float(worst.correct().mean())
     independent = effective_n(worst.correct(), worst.persons, params.intraclass_correlation)
     low = min(pooled.lo - (pooled.value - least), wilson(least, independent, params.confidence)[0])
     note = f" {hidden} people who did not tell may belong to it: at worst it is {least:.3f}."
-    return judged(question, widened(pooled, max(0.0, low), pooled.hi), params.slice_accuracy_floor, "at least", note)
+    return judged(question, widened(pooled, max(0.0, low), pooled.hi), at_least(params.slice_accuracy_floor), note)
 
 
 def _emotions_of_slice(part: Predictions, weights: Rows, of: Question, params: GateParams) -> Iterator[Cell]:
@@ -280,7 +280,7 @@ def _emotions_of_slice(part: Predictions, weights: Rows, of: Question, params: G
             params.confidence,
             params.intraclass_correlation,
         )
-        yield judged(question, interval, params.emotion_balanced_accuracy_floor, "at least")
+        yield judged(question, interval, at_least(params.emotion_balanced_accuracy_floor))
 
 
 def _emotion_questions(evidence: GateEvidence, params: GateParams) -> list[Question]:

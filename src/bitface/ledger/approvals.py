@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, RowMapping, Table, select
 
 from bitface.consent.events import utc_text
+from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger import chain, tables
 from bitface.ledger.entries import ROLES, Approval, ApprovalRule, ApprovalsMissingError, KeyEntry, Statement
@@ -64,7 +65,7 @@ def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement:
     if not is_new(connection, tables.keys, row):
         return False
     answering = answering_keys(connection)
-    added: dict[Table, list[dict[str, Any]]] = {tables.keys: [row | {"added_at": utc_text(at)}]}
+    added: dict[Table, list[Document]] = {tables.keys: [row | {"added_at": utc_text(at)}]}
     if answering:
         added[tables.endorsements] = [asdict(_checked(key, endorsement, answering))]
     elif key.role != ENDORSER:
@@ -177,5 +178,5 @@ def _holds(approval: Approval, key: KeyEntry) -> bool:
     return holds(_PURPOSE, values_of(asdict(approval), Statement), approval.signature, key)
 
 
-def _approval(row: Mapping[Any, Any]) -> Approval:
+def _approval(row: RowMapping) -> Approval:
     return Approval(**values_of(row, Approval))

@@ -19,10 +19,10 @@ from bitface.ledger.entries import ChainProblem, ChainReport, Checkpoint
 
 GENESIS: Final = "0" * 64
 """The predecessor of the first entry."""
-Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
+Rows = Mapping[Table, Sequence[Mapping[str, object]]]
 
 
-def append(connection: Connection, kind: str, facts: Mapping[str, Any], rows: Rows, at: datetime) -> int:
+def append(connection: Connection, kind: str, facts: Mapping[str, object], rows: Rows, at: datetime) -> int:
     """Writes rows and the log entry that covers them, in the caller's transaction; returns the entry's number.
 
     `facts` says in public words what happened (digests, counts, pseudonyms never). The entry's digest is SHA-256 over
@@ -61,13 +61,13 @@ def kinds_after(connection: Connection, seq: int) -> set[str]:
     return set(connection.execute(select(tables.log.c.kind).where(tables.log.c.seq > seq)).scalars())
 
 
-def entry_sha256(entry: Mapping[str, Any]) -> str:
+def entry_sha256(entry: Mapping[str, object]) -> str:
     """The digest of a log entry, its own `sha256` left out."""
     covered = [entry[name] for name in ("seq", "at", "kind", "payload", "previous_sha256")]
     return hashlib.sha256(canonical_json(covered).encode()).hexdigest()
 
 
-def rows_sha256(rows: Iterable[Mapping[str, Any]]) -> str:
+def rows_sha256(rows: Iterable[Mapping[str, object]]) -> str:
     """One digest of a set of rows, whatever their order; the number of the log entry stays out of it."""
     texts = sorted(canonical_json({name: value for name, value in row.items() if name != "log_seq"}) for row in rows)
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
@@ -98,7 +98,7 @@ def _links(entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
 def _rows(connection: Connection, entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
     stated = {entry.seq: _stated_rows(entry.payload) for entry in entries}
     for table in tables.CHAINED:
-        found: dict[int, list[Mapping[str, Any]]] = {}
+        found: dict[int, list[Mapping[str, object]]] = {}
         for row in connection.execute(select(table)):
             found.setdefault(row.log_seq, []).append(row._asdict())
         for seq in sorted(found.keys() | {seq for seq, names in stated.items() if table.name in names}):

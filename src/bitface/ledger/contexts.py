@@ -116,5 +116,5 @@ def _recorded(body: str, row: Any, key: KeyEntry | None, revoked_at: datetime | 
     )
 
 
-def _facts(approval: ContextApproval, state: ApprovalState) -> dict[str, Any]:
+def _facts(approval: ContextApproval, state: ApprovalState) -> dict[str, object]:
     return {"state": state, **approval.model_dump(mode="json")}

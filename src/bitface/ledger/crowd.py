@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from bitface.consent.admission import Admission, admit, in_log_order
+from bitface.consent.admission import Admission, Use, admit, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, check_context, under_licence
 from bitface.consent.vocabulary import CONTEXTS
@@ -116,7 +116,7 @@ class Crowd:
         return {purpose: contexts for purpose, contexts in found.items() if contexts}
 
     def _answer(self, one: _Alike, purpose: str, context: str, at: datetime) -> Admission:
-        own = admit(one.events, one.people[0], purpose, context, at, self._notices)
+        own = admit(one.events, one.people[0], Use(purpose=purpose, context=context), at, self._notices)
         return under_licence(self._licences.get(one.licence_id), own, purpose, context)
 
 

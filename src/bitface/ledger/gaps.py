@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -43,7 +43,7 @@ class Gap:
     recorded_at: str = ""
     log_seq: int = 0
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What a signature of it states."""
         names = ("missing_size", "missing_sha256", "actor", "reason")
         return {name: getattr(self, name) for name in names}

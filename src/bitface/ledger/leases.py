@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -83,7 +82,7 @@ def check(connection: Connection, lease: Lease) -> None:
         )
 
 
-def _row(lease: Lease) -> Mapping[str, Any]:
+def _row(lease: Lease) -> Mapping[str, object]:
     return {
         "name": lease.name,
         "holder": lease.holder,

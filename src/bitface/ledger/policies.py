@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -51,7 +51,7 @@ class AdoptedPolicy:
         """The digest of each profile's policy: a decision by one of them is a decision by the policy in force."""
         return frozenset(map(policy_sha256, self.profiles.values()))
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What a signature of it states."""
         return {"policy_sha256": self.sha256, "reason": self.reason, "actor": self.actor}
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -18,7 +17,7 @@ from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
 from bitface.ledger.policies import check_judged, rule_for
-from bitface.ledger.rows import values_of
+from bitface.ledger.rows import RowValues, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,11 +210,11 @@ def _append(connection: Connection, move: Move, approved_by: tuple[str, ...], at
     return _promotion({**row, "log_seq": seq})
 
 
-def _alias_row(name: str, alias: Alias, version: int) -> dict[str, Any]:
+def _alias_row(name: str, alias: Alias, version: int) -> dict[str, object]:
     return {"name": name, "alias": alias, "version": version}
 
 
-def _promotion(row: Mapping[Any, Any]) -> Promotion:
+def _promotion(row: RowValues) -> Promotion:
     return Promotion(**{**row, "promoted_at": utc_time(row["promoted_at"])})
 
 

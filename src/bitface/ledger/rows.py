@@ -7,21 +7,27 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Table, and_, func, select
+from sqlalchemy import Connection, RowMapping, Table, and_, func, select
 
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, event_from, utc_text
 from bitface.consent.known_sources import Notice
+from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger import tables
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RowValues = RowMapping | Fields
+"""A row of a table, as it was read or as it is written."""
 _KEYS_PER_QUERY: Final = 500  # databases bound the number of parameters of one statement
 
 
-def values_of(row: Mapping[Any, Any], kind: type[Any]) -> dict[str, Any]:
+def values_of(row: RowValues, kind: type[DataclassInstance]) -> Document:
     """The columns of a row that are fields of a dataclass."""
     return {field.name: row[field.name] for field in fields(kind)}
 
@@ -123,7 +129,7 @@ def recorded_digests(connection: Connection, event_ids: Collection[str]) -> dict
     return digests
 
 
-def is_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+def is_new(connection: Connection, table: Table, row: Fields) -> bool:
     """Whether no row has this row's key; raises IntegrityError where one has and differs in a column given here."""
     key = and_(*(column == row[column.name] for column in table.primary_key))
     known = connection.execute(select(table).where(key)).mappings().first()
@@ -139,12 +145,12 @@ def is_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool
     return False
 
 
-def decision_row(decision: DecisionEntry) -> dict[str, Any]:
+def decision_row(decision: DecisionEntry) -> Document:
     """A decision as its row."""
     return asdict(decision) | {"reasons": json.dumps(decision.reasons)}
 
 
-def decision_of(row: Mapping[Any, Any]) -> DecisionEntry:
+def decision_of(row: RowMapping) -> DecisionEntry:
     """The decision of a row."""
     return DecisionEntry(**values_of(row, DecisionEntry) | {"reasons": tuple(json.loads(row["reasons"]))})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,12 +19,12 @@ def key_of(person: str, role: str, private: Ed25519PrivateKey) -> KeyEntry:
     return KeyEntry(key_id=hashlib.sha256(public).hexdigest(), person=person, role=role, public_key=public.hex())
 
 
-def signature_of(purpose: str, facts: Mapping[str, Any], private: Ed25519PrivateKey) -> str:
+def signature_of(purpose: str, facts: Mapping[str, object], private: Ed25519PrivateKey) -> str:
     """The signature of facts in hexadecimal; `purpose` is signed with them, so that a signature for one purpose is none for another."""
     return private.sign(_message(purpose, facts)).hex()
 
 
-def holds(purpose: str, facts: Mapping[str, Any], signature: str, key: KeyEntry) -> bool:
+def holds(purpose: str, facts: Mapping[str, object], signature: str, key: KeyEntry) -> bool:
     """Whether a signature of these facts for this purpose is that of the key, and the key the one that its id names."""
     try:
         public, found = bytes.fromhex(key.public_key), bytes.fromhex(signature)
@@ -38,5 +37,5 @@ def holds(purpose: str, facts: Mapping[str, Any], signature: str, key: KeyEntry)
     return hashlib.sha256(public).hexdigest() == key.key_id
 
 
-def _message(purpose: str, facts: Mapping[str, Any]) -> bytes:
+def _message(purpose: str, facts: Mapping[str, object]) -> bytes:
     return canonical_json({"purpose": purpose, **facts}).encode()

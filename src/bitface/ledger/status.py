@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -131,7 +131,7 @@ class ModelStatus:
                 "promotes a version"
             )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """JSON of `model.status`."""
         return {
             "version": self.reference,

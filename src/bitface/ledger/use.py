@@ -51,15 +51,7 @@ def check_picture(connection: Connection, person: str, licence_id: str | None, a
     """Lets a picture of somebody on record be used, or raises RefusedError, which names nobody: by their own consent and the licence that
     it came under (None: by consent alone).
     """
-    own = admit(
-        consents_of(connection, person),
-        person,
-        asked.purpose,
-        asked.context,
-        at,
-        notice_ids_of(connection),
-        kind=asked.kind,
-    )
+    own = admit(consents_of(connection, person), person, asked, at, notice_ids_of(connection))
     if licence_id is not None:
         own = under_licence(licences_on_record(connection).get(licence_id), own, asked.purpose, asked.context)
     if not own.admitted:

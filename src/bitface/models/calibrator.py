@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from bitface.documents import Fields
 from bitface.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -51,11 +51,11 @@ class Calibrator:
         """Whether a probability is the network's own score, because calibrating it would not help."""
         return all(slope == 1 for slope in self.slopes) and not any(self.intercepts)
 
-    def probabilities(self, logits: NDArray[np.floating[Any]]) -> Floats:
+    def probabilities(self, logits: NDArray[np.float32] | NDArray[np.float64]) -> Floats:
         """Calibrated probabilities, float64 (..., E), of logits (..., E)."""
         return np.asarray(expit(self.log_odds(logits)))
 
-    def log_odds(self, logits: NDArray[np.floating[Any]]) -> Floats:
+    def log_odds(self, logits: NDArray[np.float32] | NDArray[np.float64]) -> Floats:
         """Calibrated log odds, float64 (..., E), of logits (..., E): what is explained, since there parts can add up."""
         return np.asarray(logits.astype(np.float64) * np.array(self.slopes) + np.array(self.intercepts))
 
@@ -86,7 +86,7 @@ def uncalibrated(thresholds: Floats, remark: str) -> Calibrator:
     )
 
 
-def calibrator_of(document: Mapping[str, Any]) -> Calibrator:
+def calibrator_of(document: Fields) -> Calibrator:
     """A calibrator from its JSON, see `dataclasses.asdict`.
 
     Raises:

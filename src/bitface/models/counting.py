@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ def cost_of(network: ClipNet) -> Cost:
     products: list[Product] = _of_random_kernels(network)
     used: set[int] = set()
 
-    def watch(layer: nn.Module, _: Any, output: Tensor) -> None:
+    def watch(layer: nn.Module, _: object, output: Tensor) -> None:
         weight = cast(Tensor, layer.weight)
         positions = output[0].numel() // output.shape[1]
         products.append(Product(kind=_kind(layer), weights=weight.numel(), positions=positions))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.documents import Arrays, Document
 from bitface.errors import InputError
 
 
@@ -54,7 +54,7 @@ class FloatHead:
     clip_heads: NDArray[np.float32]
     orientation: NDArray[np.int8]
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Its arrays by name, for a file."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -94,16 +94,16 @@ class SeparateHeads:
         """int8 (E * F,), see FloatHead."""
         return np.concatenate([head.orientation for head in self.heads])
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Its arrays by number and name, for a file."""
         return {
             f"{number}.{name}": array for number, head in enumerate(self.heads) for name, array in head.arrays().items()
         }
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def of(cls, arrays: Arrays) -> Self:
         """The heads that `arrays` were of; raises KeyError, ValueError or TypeError for other ones."""
-        parts: dict[int, dict[str, NDArray[Any]]] = {}
+        parts: dict[int, Document] = {}
         for name, array in arrays.items():
             number, _, own = name.partition(".")
             parts.setdefault(int(number), {})[own] = array
@@ -115,6 +115,6 @@ class SeparateHeads:
         return np.concatenate([head.logits(part) for head, part in zip(self.heads, parts, strict=True)], axis=1)
 
 
-def _sigmoid(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
     # By tanh, which cannot overflow.
     return np.asarray(np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5), dtype=np.float32)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.documents import Arrays
 from bitface.errors import InputError
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.features import CROP_PX, LANDMARKS, ClipTable, Reads
+from bitface.faces.features import CROP_PX, LANDMARKS, ClipTable, FaceValues, Reads
 
 PEOPLE_MIN: Final = 10
 """A mean face of fewer people is too much like each of them to leave the place where they are kept."""
@@ -23,8 +23,8 @@ class TrainingFaces:
     `deviation` float32: the standard deviation of each value over rows. Landmarks float32 (478, 3), or crops uint8 (64, 64).
     """
 
-    mean: NDArray[Any]
-    neutral: NDArray[Any] | None
+    mean: FaceValues
+    neutral: FaceValues | None
     deviation: NDArray[np.float32]
 
     @classmethod
@@ -42,7 +42,7 @@ class TrainingFaces:
         )
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def of_arrays(cls, arrays: Arrays) -> Self:
         """The inverse of `arrays`. Raises InputError for other names or shapes."""
         try:
             faces = cls(mean=arrays["mean"], neutral=arrays.get("neutral"), deviation=arrays["deviation"])
@@ -52,7 +52,7 @@ class TrainingFaces:
             raise InputError("the training people's mean faces have an unexpected shape; train the model again")
         return faces
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """By name, for a file."""
         neutral = {} if self.neutral is None else {"neutral": self.neutral}
         return {"mean": self.mean, "deviation": self.deviation, **neutral}
@@ -75,5 +75,5 @@ def _mean_frames(table: ClipTable, reads: Reads) -> NDArray[np.float64]:
     )
 
 
-def _as_read(mean: NDArray[np.float64], reads: Reads) -> NDArray[Any]:
+def _as_read(mean: NDArray[np.float64], reads: Reads) -> FaceValues:
     return mean.astype(np.float32) if reads == "landmarks" else np.rint(mean).astype(np.uint8)

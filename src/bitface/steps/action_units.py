@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class UnitsRead:
             f"{ends.format(gain.balanced_accuracy_gain.lo, gain.balanced_accuracy_gain.hi)}"
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The figures for the run's summary."""
         return {
             "sentence": self.sentence(),
@@ -361,7 +361,7 @@ def _same_samples(of_all: Predictions, some: Predictions) -> Predictions:
     return of_all.where(np.isin(of_all.sample_ids, some.sample_ids))
 
 
-def _gain_document(gain: FusionGain) -> dict[str, Any]:
+def _gain_document(gain: FusionGain) -> dict[str, object]:
     def ends(name: str) -> list[float]:
         own = getattr(gain, name)
         return [round(own.value, 4), round(own.lo, 4), round(own.hi, 4)]

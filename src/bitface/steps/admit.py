@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bitface.consent.admission import Admission, admit_people, consent_snapshot_sha256
+from bitface.consent.admission import Admission, Use, admit_people, consent_snapshot_sha256
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.errors import RefusedError
@@ -54,7 +54,8 @@ def admit_members(
     for sample in samples:
         people.setdefault(sample.kind, set()).add(sample.person)
     consents = {
-        kind: admit_people(events, own, purpose, context, at, known_notices, kind) for kind, own in people.items()
+        kind: admit_people(events, own, Use(purpose=purpose, context=context, kind=kind), at, known_notices)
+        for kind, own in people.items()
     }
     admitted: dict[str, Admission] = {}
     refused: list[Quarantined] = []

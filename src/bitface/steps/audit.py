@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bitface.consent.admission import admit_people
+from bitface.consent.admission import Use, admit_people
 from bitface.dataset.decryptions import HEAD, Head, decryptions_of, problems_of, read_head
 from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore, evidence_handed_out, evidence_read
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
@@ -22,7 +23,7 @@ from bitface.steps.model_choice import versions_there_are
 
 DECRYPTIONS: Final = "decryptions.jsonl"
 """Of the home: who opened whose data."""
-Records = list[dict[str, Any]]
+Records = list[Document]
 
 
 def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datetime) -> Records:
@@ -89,7 +90,9 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
     dataset = ledger.dataset(run.dataset_version)
     people = {one.person for one in ledger.members(run.dataset_version) if one.consent_event_id is not None}
     now = ledger.moments(at)[-1]
-    answers = admit_people(ledger.consents(), people, run.purpose, run.context, now, ledger.notice_ids())
+    answers = admit_people(
+        ledger.consents(), people, Use(purpose=run.purpose, context=run.context), now, ledger.notice_ids()
+    )
     gone = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
         _model(model, ledger),
@@ -150,7 +153,7 @@ def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
     return [told, *({"kind": "problem", "what": problem} for problem in problems)]
 
 
-def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
+def records_text(records: Sequence[Document], limit: int = 40) -> str:
     """A line per record for a terminal, kinds together; long kinds are cut and counted."""
     lines = status_lines(records)
     for kind in dict.fromkeys(record["kind"] for record in records):
@@ -161,18 +164,18 @@ def records_text(records: Sequence[dict[str, Any]], limit: int = 40) -> str:
     return "\n".join(lines)
 
 
-def status_lines(records: Sequence[dict[str, Any]]) -> list[str]:
+def status_lines(records: Sequence[Document]) -> list[str]:
     """How the models that the records are of stand now, a line each."""
     return [str(record["status"]) for record in records if record["kind"] == "model" and "status" in record]
 
 
-def _words(record: dict[str, Any]) -> str:
+def _words(record: Document) -> str:
     told = {name: value for name, value in record.items() if name not in ("kind", "status")}
     shown = {name: value for name, value in told.items() if value not in (None, "", (), [])}
     return ", ".join(f"{name} {_short(value)}" for name, value in shown.items())
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"{len(value)} of them" if len(value) > 3 else " ".join(map(_short, value))
     text = str(value)
@@ -183,12 +186,12 @@ def _asset(run_id: str, path: str, sha256: str) -> dict[str, str]:
     return {"path": path, "sha256": sha256, "run_id": run_id}
 
 
-def _model(model: ModelEntry, ledger: Ledger) -> dict[str, Any]:
+def _model(model: ModelEntry, ledger: Ledger) -> Document:
     """A version with its status line as of now."""
     return {"kind": "model", "status": ledger.status(model).line, **asdict(model)}
 
 
-def _decisions(models: Sequence[ModelEntry], ledger: Ledger) -> Iterator[dict[str, Any]]:
+def _decisions(models: Sequence[ModelEntry], ledger: Ledger) -> Iterator[Document]:
     for model in models:
         for decision in ledger.decisions(model.bundle_sha256):
             yield {"kind": "decision", **asdict(decision)}

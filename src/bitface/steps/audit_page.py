@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitface.ledger.ledger import Ledger
+from bitface.page_ports import AuditPage, Pages, ReportTable
 from bitface.steps.audit import Records, status_lines
 
 _COLUMNS_MAX: Final = 7
-_EMPTY: Final[tuple[Any, ...]] = (None, "", [], (), {})
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], (), {})
 _DONE: Final = {
     "erasure_id": "erasure id",
     "subjects": "people",
@@ -38,20 +39,20 @@ _FINDINGS: Final = {"in_dataset_now": "none", "found": "nothing"}
 """Of these an empty list is the finding."""
 
 
-def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: datetime, report: Any, path: Path) -> Path:
-    """Writes the records as a page; `report` is the report adapter."""
+def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: datetime, pages: Pages, path: Path) -> Path:
+    """Writes the records as a page; `pages` is the adapter."""
     found = ledger.verify_chain()
     end = f"The log had {found.checkpoint.size} entries, the last with SHA-256 {found.checkpoint.head_sha256}"
     about = status_lines(records)
-    page = report.AuditPage(
+    page = AuditPage(
         status=about[0] if len(about) == 1 else "",
         title=title,
         lead=lead,
         asked_at=_display(at.isoformat()),
         standing=f"{end}; it {'is intact' if found.intact else 'FAILS verification'}.",
-        tables=[_table(kind, records, report) for kind in dict.fromkeys(record["kind"] for record in records)],
+        tables=[_table(kind, records) for kind in dict.fromkeys(record["kind"] for record in records)],
     )
-    return Path(report.write_audit_page(page, path))
+    return pages.write_audit_page(page, path)
 
 
 def erasure_sections(proofs: Records) -> Records:
@@ -83,13 +84,13 @@ def _sections(proof: Mapping[str, Any]) -> Records:
     ]
 
 
-def _auc(radius: Mapping[str, Any], run: str) -> dict[str, Any]:
+def _auc(radius: Mapping[str, Any], run: str) -> dict[str, object]:
     """How well membership in training could be inferred from the losses of a run's model, by precision."""
     found = (radius.get("membership_auc") or {}).get(run) or {}
     return {f"membership AUC, {name}": value for name, value in found.items()}
 
 
-def _table(kind: str, records: Records, report: Any) -> Any:
+def _table(kind: str, records: Records) -> ReportTable:
     own = [record for record in records if record["kind"] == kind]
     names = [name for name in dict.fromkeys(name for record in own for name in record) if name != "kind"]
     told = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
@@ -100,10 +101,10 @@ def _table(kind: str, records: Records, report: Any) -> Any:
         rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
         heads = ["", *("" if len(own) == 1 else f"record {number}" for number in range(1, len(own) + 1))]
     counted = "" if len(own) == 1 else f"{len(own)} records"
-    return report.ReportTable(heading=_capital(kind), caption=counted, columns=heads, rows=rows)
+    return ReportTable(heading=_capital(kind), caption=counted, columns=heads, rows=rows)
 
 
-def _display(value: Any) -> str:
+def _display(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):

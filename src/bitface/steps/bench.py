@@ -18,6 +18,7 @@ from bitface.dataset.shards import read_shard
 from bitface.errors import InputError
 from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, latency_of, ratio_of
 from bitface.evaluation.machine import Processor, processor
+from bitface.faces.features import FaceValues
 from bitface.faces.records import Sample
 from bitface.faces.seen import SeenFace
 from bitface.models.face_codes import encode_crops
@@ -105,17 +106,24 @@ def chosen_rivals(against: str | None) -> tuple[str, ...]:
     return names
 
 
+@dataclass(frozen=True, kw_only=True)
+class BenchTools:
+    """What a benchmark times with: the other runtimes, and how our bundle is written and loaded."""
+
+    rivals: Rivals
+    export: ExportBundle
+    load: LoadRuntime
+    report: Report
+
+
 def bench_networks(
     training: TrainingParams,
     params: BenchParams,
     seed: int,
     against: Sequence[str],
-    rivals: Rivals,
-    export: ExportBundle,
-    load: LoadRuntime,
+    tools: BenchTools,
     faces: Faces | None,
     whole: Mapping[str, Latency],
-    report: Report,
 ) -> Bench:
     """Times every pair in every runtime that is asked for.
 
@@ -124,12 +132,9 @@ def bench_networks(
         params: the section `bench`.
         seed: of weights and, without `faces`, of random calibration pictures.
         against: names of RIVALS.
-        rivals: the other runtimes.
-        export: writes our bundle.
-        load: loads it.
+        tools: the runtimes.
         faces: to calibrate int8 rivals on.
         whole: from `time_end_to_end`, or empty.
-        report: progress.
 
     Raises:
         InputError: a rival's package is not installed.
@@ -143,12 +148,12 @@ def bench_networks(
     costs = {subject.name: cost_of(subject.one_bit) for subject in subjects}
     with TemporaryDirectory() as place, one_thread():
         for done, subject in enumerate(subjects):
-            report("timing networks", done, len(subjects))
-            found = _rows(subject, Path(place) / str(done), against, rivals, export, load, faces, params)
+            tools.report("timing networks", done, len(subjects))
+            found = _rows(subject, Path(place) / str(done), against, tools, faces, params)
             rows += found
             missing = {RIVALS[name] for name in against} - {(row.runtime, row.precision) for row in found}
             skipped += [f"{' '.join(rival)} cannot take {subject.name}" for rival in sorted(missing)]
-    report("timing networks", len(subjects), len(subjects))
+    tools.report("timing networks", len(subjects), len(subjects))
     here = processor()
     return Bench(
         processor=here,
@@ -246,23 +251,21 @@ def _rows(
     subject: Subject,
     place: Path,
     against: Sequence[str],
-    rivals: Rivals,
-    export: ExportBundle,
-    load: LoadRuntime,
+    tools: BenchTools,
     faces: Faces,
     params: BenchParams,
 ) -> list[Row]:
     """Ours first, then the rivals in the order of `against`."""
     place.mkdir()
     bundle = place / "bundle"
-    export(as_trained(subject.one_bit), bundle)
-    ours, size = _our_run(subject, load(bundle), faces), _our_bytes(bundle, subject.is_backbone)
+    tools.export(as_trained(subject.one_bit), bundle)
+    ours, size = _our_run(subject, tools.load(bundle), faces), _our_bytes(bundle, subject.is_backbone)
     runs: dict[tuple[str, str], Callable[[], object]] = {OURS: ours}
     sizes = {OURS: size}
     wanted = [RIVALS[name] for name in against]
-    files = _exported(subject, place, wanted, rivals, faces, params)
+    files = _exported(subject, place, wanted, tools.rivals, faces, params)
     for rival in wanted:
-        run, sizes[rival] = _rival(subject, rival, files, rivals, faces)
+        run, sizes[rival] = _rival(subject, rival, files, tools.rivals, faces)
         if run is not None:
             runs[rival] = run
     times = interleaved_ms(
@@ -358,7 +361,7 @@ def _float_bytes(subject: Subject) -> int:
     )
 
 
-def _torch_run(module: Any, face: NDArray[Any]) -> Callable[[], object]:
+def _torch_run(module: Any, face: FaceValues) -> Callable[[], object]:
     import torch
 
     tensor = torch.from_numpy(face)
@@ -370,7 +373,7 @@ def _torch_run(module: Any, face: NDArray[Any]) -> Callable[[], object]:
     return run
 
 
-def _still(subject: Subject, faces: Faces, row: int = 0) -> NDArray[Any]:
+def _still(subject: Subject, faces: Faces, row: int = 0) -> FaceValues:
     column = faces.crops if subject.one_bit.reads == "crops" else faces.landmarks
     return column[row : row + 1]
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from bitface.binarize.cost import Cost
 from bitface.dataset.files import write_atomically
 from bitface.dataset.spreadsheets import write_rows
 from bitface.evaluation.latency import Ratio
+from bitface.figure_ports import BenchRow, Figures
 from bitface.metric_names import metric_name
 from bitface.ports import TrackedReport, Tracking
 from bitface.steps.bench import OURS, Bench, Claim, Row
@@ -24,7 +24,7 @@ _COLUMNS = (
 )
 
 
-def bench_document(bench: Bench) -> dict[str, Any]:
+def bench_document(bench: Bench) -> dict[str, object]:
     """The benchmark as plain values, for JSON."""
     return {
         "cpu": {
@@ -73,8 +73,8 @@ def bench_text(bench: Bench) -> str:
 
 
 def report_bench(
-    bench: Bench, against: Sequence[str], folder: Path, draw: Any, tracking: Tracking, commit: str, at: datetime
-) -> dict[str, Any]:
+    bench: Bench, against: Sequence[str], folder: Path, draw: Figures, tracking: Tracking, commit: str, at: datetime
+) -> dict[str, object]:
     """Writes `bench.csv` and `bench.png` into `folder` and shows them to reviewers; `draw` is the figures adapter.
 
     Returns:
@@ -109,7 +109,7 @@ def _ratio_words(ratio: Ratio | None) -> str:
     return f"{ratio.median:6.1f}x ({ratio.lo:.1f} to {ratio.hi:.1f}), quiet {ratio.quiet:.1f}x"
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row) -> dict[str, object]:
     ratio = row.ratio
     values = (
         row.network,
@@ -143,9 +143,9 @@ def _metrics(bench: Bench) -> dict[str, float]:
     return metrics
 
 
-def _figure(bench: Bench, draw: Any, path: Path) -> Path:
+def _figure(bench: Bench, draw: Figures, path: Path) -> Path:
     rows = [
-        draw.BenchRow(
+        BenchRow(
             network=row.network,
             name="one-bit" if (row.runtime, row.precision) == OURS else f"{row.runtime} {row.precision}",
             milliseconds=row.latency.p50_ms,
@@ -159,7 +159,7 @@ def _figure(bench: Bench, draw: Any, path: Path) -> Path:
         "percentile, on a logarithmic scale, with the ratio to one-bit (the blue line). Orange diamonds are "
         "faster than one-bit. Weights are random: they do not change the time. The landmark detector is not included."
     )
-    return Path(draw.bench_figure(rows, caption, path))
+    return draw.bench_figure(rows, caption, path)
 
 
 def _cost_words(cost: Cost) -> str:

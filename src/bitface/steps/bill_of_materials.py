@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.consent.events import utc_text
 from bitface.dataset.files import sha256_of
@@ -25,7 +25,7 @@ _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "bitface")
 
 def bill_of_materials(
     run: Run, bundle: Exported, evaluation: Evaluated, decision: Decided, number: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A CycloneDX 1.6 document (ECMA-424) whose `modelCard` holds every figure with its interval, also by slice."""
     dataset = f"dataset-{dataset_entry_version(run)}"
     libraries = [
@@ -55,7 +55,7 @@ def bill_of_materials(
     }
 
 
-def provenance(run: Run, bundle: Exported, decision: Decided, files: Mapping[str, Path]) -> dict[str, Any]:
+def provenance(run: Run, bundle: Exported, decision: Decided, files: Mapping[str, Path]) -> dict[str, object]:
     """An in-toto statement (v1) with SLSA provenance (v1): which code, parameters and data made these files."""
     inputs = {
         "dataset manifest": run.dataset.manifest_sha256,
@@ -89,7 +89,7 @@ def provenance(run: Run, bundle: Exported, decision: Decided, files: Mapping[str
     }
 
 
-def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, Any]:
+def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, object]:
     """What the model is for, on what it was trained, how well it does and for whom, and what it must not do."""
     return {
         "modelParameters": {
@@ -113,7 +113,7 @@ def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, Any]:
     }
 
 
-def _data(run: Run, reference: str) -> dict[str, Any]:
+def _data(run: Run, reference: str) -> dict[str, object]:
     """The dataset version, without its people."""
     named = f"{len(run.members.samples)} samples of {len(run.members.admissions)} people"
     kind = f"{run.evidence} faces; biometric where real"
@@ -127,7 +127,7 @@ def _data(run: Run, reference: str) -> dict[str, Any]:
     }
 
 
-def _figures(evaluation: Evaluated) -> Iterator[dict[str, Any]]:
+def _figures(evaluation: Evaluated) -> Iterator[dict[str, object]]:
     scores = evaluation.models["one-bit"]
     for emotion, own in scores.emotions.items():
         yield _figure("balanced accuracy", f"emotion: {emotion}", own.balanced_accuracy)
@@ -139,7 +139,7 @@ def _figures(evaluation: Evaluated) -> Iterator[dict[str, Any]]:
         yield _figure("accuracy", f"{attribute}: {value}", figure)
 
 
-def _figure(kind: str, slice_: str, interval: Interval) -> dict[str, Any]:
+def _figure(kind: str, slice_: str, interval: Interval) -> dict[str, object]:
     return {
         "type": kind,
         "value": f"{interval.value:.4f}",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, RejectedLine, canonical_json, parse_events
@@ -62,7 +62,7 @@ class BroughtConsents:
         ledger.record_consents((event for event in self.known if event.closes), new)
         ledger.record_consents(event for event in self.known if not event.closes)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """What an import says of it as JSON."""
         closing = [event for event in self.known if event.closes]
         return {

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from bitface.consent.admission import admit, at_each
+from bitface.consent.admission import Use, admit, at_each
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.dataset.text_files import read_text_file
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym, is_synthetic
 from bitface.ledger.ledger import CLOCKS_APART, Ledger, clock_behind
@@ -123,12 +123,12 @@ def check_reason(reason: str) -> None:
         raise InputError(f"the reason must have 1 to {REASON_MAX} characters; shorten it, and do not name anyone")
 
 
-def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
+def standing_of(person: str, ledger: Ledger, at: datetime) -> Document:
     """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
     events, notices, moments = ledger.consents(person), ledger.notice_ids(), ledger.moments(at)
     answers = {
         f"{purpose} in {context}": at_each(
-            moments, partial(admit, events, person, purpose, context, known_notices=notices)
+            moments, partial(admit, events, person, Use(purpose=purpose, context=context), known_notices=notices)
         )
         for purpose in PURPOSES
         for context in CONTEXTS
@@ -143,7 +143,7 @@ def standing_of(person: str, ledger: Ledger, at: datetime) -> dict[str, Any]:
     }
 
 
-def standing_text(found: dict[str, Any]) -> str:
+def standing_text(found: Document) -> str:
     """The same for a person at a terminal."""
     lines = [f"{found['subject']}: {len(found['events'])} consent events"]
     lines += [

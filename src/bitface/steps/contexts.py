@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from bitface.consent.events import utc_text, utc_time
 from bitface.consent.policy import ContextApproval, approval_of
 from bitface.dataset.files import sha256_of
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.ledger.contexts import RecordedContext, sign_context
 from bitface.ledger.ledger import Ledger
@@ -47,12 +47,12 @@ def revoke_context(approval_id: str, key: Path, ledger: Ledger) -> tuple[Context
     return named[0], ledger.record_context(sign_context(named[0], "revoked", private_key(key)))
 
 
-def context_rows(ledger: Ledger, at: datetime) -> list[dict[str, Any]]:
+def context_rows(ledger: Ledger, at: datetime) -> list[Document]:
     """Every approval on record with how it stood at a time, oldest first; those recorded later are left out."""
     return [_row(one, at) for one in ledger.contexts() if one.approved_at <= at]
 
 
-def contexts_text(rows: list[dict[str, Any]]) -> str:
+def contexts_text(rows: list[Document]) -> str:
     """A line per approval for a terminal."""
     lines = (
         f"{row['approval_id']}  {row['context']:<9}  {row['reason']:<7}  {row['valid_from'][:16]} to {row['valid_to'][:16]}"
@@ -62,7 +62,7 @@ def contexts_text(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) or "no approval on record: workplace and education are refused"
 
 
-def _row(one: RecordedContext, at: datetime) -> dict[str, Any]:
+def _row(one: RecordedContext, at: datetime) -> Document:
     revoked = one.revoked_at if one.revoked_at is not None and one.revoked_at <= at else None
     return {
         "approval_id": one.approval.approval_id,

@@ -16,6 +16,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import seal, unseal
 from bitface.evaluation.counterfactual import CHANGES, Change, PairedAnswers
 from bitface.faces.emotions import EMOTIONS
+from bitface.faces.features import FaceValues
 from bitface.faces.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation, plan_people
 from bitface.gate.cells import Cell
 from bitface.models.calibrator import logit_of
@@ -187,8 +188,9 @@ class _Answers:
     @classmethod
     def of(cls, seen: Seen, runtime: Runtime) -> _Answers:
         known = np.array([EMOTIONS[label] in runtime.emotions for label in seen.labels])
-        inputs = (seen.crops if runtime.reads == "crops" else seen.landmarks)[:, None]
-        scores = runtime.scores(np.nan_to_num(inputs), np.ones(len(inputs), dtype=np.int64))
+        shown = seen.crops if runtime.reads == "crops" else np.nan_to_num(seen.landmarks)
+        inputs: FaceValues = shown[:, None]
+        scores = runtime.scores(inputs, np.ones(len(inputs), dtype=np.int64))
         columns = [
             runtime.emotions.index(EMOTIONS[label]) if ok else 0 for label, ok in zip(seen.labels, known, strict=True)
         ]

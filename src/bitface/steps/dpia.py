@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
 from bitface.ledger.entries import ALIASES
@@ -31,7 +31,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
         for person, own in by_person.items()
         for purpose in PURPOSES
         for context in CONTEXTS
-        if admit(own, person, purpose, context, now, notices).admitted
+        if admit(own, person, Use(purpose=purpose, context=context), now, notices).admitted
     )
     live = [(alias, entry) for alias in ALIASES if (entry := ledger.champion(alias)) is not None]
     gone = {one.person for one in ledger.erasures()}

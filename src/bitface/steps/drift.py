@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +55,7 @@ class Drifted:
         """Slice -> the columns that drift in it; slices without any are left out."""
         return {slice_: found for slice_, own in self.slices.items() if (found := self._beyond(own))}
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """As plain JSON values."""
         return {
             "method": self.method,
@@ -76,6 +75,15 @@ class Drifted:
         return tuple(sorted(found, key=lambda column: (-column.distance, column.name)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class DriftTest:
+    """The test that tables are compared by: its limits, the seed of its permutations, and the tool that draws its report."""
+
+    params: DriftParams
+    seed: int
+    measure: MeasureDrift
+
+
 def measure_drift(run: Run, data: Data, measure: MeasureDrift) -> Drifted:
     """Training people against held-out people of the same kind (test people, else gate people, else one fold).
 
@@ -88,20 +96,17 @@ def measure_drift(run: Run, data: Data, measure: MeasureDrift) -> Drifted:
     reference, current = (
         person_means(rows_of_samples(table.of_split(split), run.slices())) for split in ("train", held_out)
     )
-    return compare(
-        reference, current, run.params.drift, run.params.seed, measure, run.folder / "reports" / "drift.html"
-    )
+    test = DriftTest(params=run.params.drift, seed=run.params.seed, measure=measure)
+    return compare(reference, current, test, run.folder / "reports" / "drift.html")
 
 
-def compare(
-    reference: pd.DataFrame, current: pd.DataFrame, params: DriftParams, seed: int, measure: MeasureDrift, html: Path
-) -> Drifted:
+def compare(reference: pd.DataFrame, current: pd.DataFrame, test: DriftTest, html: Path) -> Drifted:
     """Compares the columns that both tables know and that vary over both of them; keeps the report at `html`.
 
     Raises:
         InputError: no row, or no such column.
     """
-    reference, current = _aligned(reference, current)
+    params, (reference, current) = test.params, _aligned(reference, current)
     names = [name for name in reference if pd.concat([reference[name], current[name]]).nunique() > 1]
     if not names:
         raise InputError(
@@ -113,11 +118,9 @@ def compare(
     large = [name for name, both in counts.items() if min(both) >= params.slice_people_min]
     inner = [name for name in names if family_of(name) != _MIX]
     own, other = reference[names].to_numpy(np.float64), current[names].to_numpy(np.float64)
-    exchanged = exchange(own, other, params.permutations, seed_for(seed, "drift"))
+    exchanged = exchange(own, other, params.permutations, seed_for(test.seed, "drift"))
     columns = columns_of(names, own, other, exchanged)
-    _draw_report(
-        (reference[names], current[names]), columns, exchanged.single_threshold(params.threshold), params, measure, html
-    )
+    _draw_report((reference[names], current[names]), columns, exchanged.single_threshold(params.threshold), test, html)
     return Drifted(
         method=params.method,
         threshold=params.threshold,
@@ -132,7 +135,7 @@ def compare(
                 for name in large
             },
             params.permutations,
-            seed_for(seed, "drift in slices"),
+            seed_for(test.seed, "drift in slices"),
         ),
         small=small,
         people_reference=len(reference),
@@ -162,18 +165,17 @@ def _draw_report(
     tables: tuple[pd.DataFrame, pd.DataFrame],
     columns: Sequence[ColumnDrift],
     single: float,
-    params: DriftParams,
-    measure: MeasureDrift,
+    test: DriftTest,
     html: Path,
 ) -> None:
     """The report calls those columns drifted that the decision does, and the tables where the gate's share is passed."""
     from scipy.stats import ks_2samp
 
-    reference, current = (table.reset_index(drop=True) for table in tables)
+    params, (reference, current) = test.params, (table.reset_index(drop=True) for table in tables)
     own = {name: float(ks_2samp(reference[name], current[name]).pvalue) for name in reference}
     thresholds = report_thresholds(columns, own, single, params.threshold)
     least = (math.floor(params.share_max * len(columns) + _SAME) + 1) / len(columns)
-    measure(reference, current, params.method, thresholds, least, html)
+    test.measure(reference, current, params.method, thresholds, least, html)
 
 
 def report_thresholds(

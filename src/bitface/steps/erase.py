@@ -152,16 +152,18 @@ def destroy(
     return {**of_keys, **of_files, **of_store, **of_pages}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """What an erasure did: what was destroyed, the dataset's version without them, what came of the retrain, and how long each took."""
+
+    destroyed: Mapping[str, object]
+    dataset_version: str | None
+    retrained: Mapping[str, Any]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def prove(
-    opened: Opened,
-    done: Mapping[str, Any],
-    version: str | None,
-    retrained: Mapping[str, Any],
-    place: Workspace,
-    store: DatasetStore,
-    ledger: Ledger,
-    seconds: Mapping[str, float],
-    at: datetime,
+    opened: Opened, done: Removed, place: Workspace, store: DatasetStore, ledger: Ledger, at: datetime
 ) -> dict[str, Any]:
     """Searches what is left, and writes the proof, whose digest the ledger records; a proof that is there is never written again.
 
@@ -178,16 +180,16 @@ def prove(
             "began": opened.began.isoformat(),
             "ended": at.isoformat(),
             "radius": dict(opened.radius),
-            **done,
-            "dataset_version": version,
-            "retrain": {**retrained, **_digests(retrained.get("version"), ledger)},
+            **done.destroyed,
+            "dataset_version": done.dataset_version,
+            "retrain": {**done.retrained, **_digests(done.retrained.get("version"), ledger)},
             **found,
             "residual": list(RESIDUAL),
             "evidence_handed_out": _handed_out(opened, place.home),
             "earlier_erasures": list(opened.earlier),
             "interrupted": journal.interrupted(),
             "journal": journal.lines(),
-            "seconds": dict(seconds),
+            "seconds": dict(done.seconds),
         }
         write_once(proof, _json(document))
     ledger.record_erasure(opened.erasure_id, opened.people, sha256_of(proof))

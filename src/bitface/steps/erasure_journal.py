@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.dataset.files import write_atomically
 from bitface.dataset.suppression import Suppressed, suppressed_from
+from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 
 ERASURES: Final = "erasures"
@@ -36,7 +37,7 @@ class Journal:
         """The erasure's own."""
         return self.path.stem
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[Document]:
         """Everything that was written, oldest first.
 
         Raises:
@@ -48,12 +49,12 @@ class Journal:
         check_linked(lines, self.path.name)
         return [json.loads(line) for line in lines]
 
-    def found(self, step: str) -> dict[str, Any] | None:
+    def found(self, step: str) -> Document | None:
         """What a step found, None where it is not done yet."""
         done = (line["found"] for line in self.lines() if line["step"] == step and line["state"] == "done")
         return next(done, None)
 
-    def once(self, step: str, do: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    def once(self, step: str, do: Callable[[], Fields]) -> Document:
         """What a step found, which is done now unless it was; that it begins is written down before it does anything."""
         found = self.found(step)
         if found is not None:
@@ -62,7 +63,7 @@ class Journal:
         self.write(step, "done", do())
         return self.found(step) or {}
 
-    def write(self, step: str, state: str, found: Mapping[str, Any]) -> None:
+    def write(self, step: str, state: str, found: Fields) -> None:
         """Appends a line: every line that is there stays as it is."""
         before = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
         line = {"step": step, "state": state, "at": self._now().isoformat(), "found": dict(found)}
@@ -116,7 +117,7 @@ def remains_of_leaving(home: Path) -> tuple[Suppressed, ...]:
     return tuple(suppressed_from(one) for begun in _begun(home) for one in begun["remains"].values())
 
 
-def _begun(home: Path) -> Iterator[Mapping[str, Any]]:
+def _begun(home: Path) -> Iterator[Fields]:
     """How erasures began that are not finished."""
     for journal in journals(home, datetime.now):
         with contextlib.suppress(FileNotFoundError):  # it may be finished meanwhile

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from bitface.consent.admission import expiring as consents_ending
 from bitface.consent.events import utc_text
 from bitface.consent.law import ends
+from bitface.documents import Document
 from bitface.ledger.entries import ALIASES, ModelEntry
 from bitface.ledger.ledger import Ledger
 
@@ -31,7 +31,7 @@ class Lapsed:
         )
 
 
-def look(ledger: Ledger, days: int, at: datetime) -> dict[str, Any]:
+def look(ledger: Ledger, days: int, at: datetime) -> Document:
     """What the nightly flow reports: a sentence for each live model with a person who left, and how many consents end soon."""
     lapsed = [one.sentence() for one in lapsed_models(ledger, at)]
     return {"lapsed": lapsed, "expiring": len(expiring(ledger, days, at)), "days": days}
@@ -47,7 +47,7 @@ def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
     )
 
 
-def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
+def expiring(ledger: Ledger, days: int, at: datetime) -> list[Document]:
     """Consents in force that end within some days, soonest first: pseudonym, when and why, and the live models it is in.
 
     A consent ends at its valid_to, its delete-by, or where a state's law ends it, whichever is first; `because` says which.
@@ -64,7 +64,7 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (str(row["ends"]), str(row["subject"])))
 
 
-def expiring_text(rows: Sequence[dict[str, Any]], days: int) -> str:
+def expiring_text(rows: Sequence[Document], days: int) -> str:
     """The same for a person."""
     if not rows:
         return f"no consent expires within {days} days"

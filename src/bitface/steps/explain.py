@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
+from bitface.documents import Document
 from bitface.explain.attributions import Attribution, AttributionSummary, summarise
-from bitface.explain.baselines import BLURRED, Baseline, baselines_of, blurred
+from bitface.explain.baselines import BLURRED, Baseline, Faces, baselines_of, blurred
 from bitface.explain.faithfulness import Faithfulness, faithfulness, unit_overlap
 from bitface.explain.region_mass import Agreement, RegionTable, agreement
 from bitface.explain.region_shapley import region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.features import ClipTable, Reads
+from bitface.faces.features import ClipTable, FaceValues, Reads
 from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_owners
 from bitface.models.training_faces import TrainingFaces
 from bitface.params import ExplainParams
@@ -32,7 +33,6 @@ from bitface.steps.plan import Run
 from bitface.steps.train import with_folds
 
 if TYPE_CHECKING:
-    from bitface.explain.integrated_gradients import Faces
     from bitface.models.clip_net import ClipNet
     from bitface.training.trained import TrainedModel
 
@@ -132,7 +132,6 @@ def explain_models(
 
     `rival` is the champion, where there is one: it is asked of the same faces, against the mean face of its own.
     """
-    from bitface.explain.integrated_gradients import Faces
     from bitface.training.batches import apex_stills
     from bitface.training.loop import load_model
 
@@ -178,7 +177,7 @@ def explain_models(
 def explain_regions(shown: ClipTable, runtime: Runtime, baseline: Baseline) -> RegionTable:
     """Exact values of the regions of each still of a table against one baseline, by the deployed model."""
 
-    def score(inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    def score(inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         return runtime.calibrator.log_odds(runtime.logits(inputs, lengths))
 
     made, owned = [], []
@@ -258,7 +257,7 @@ def _completed(
     params: ExplainParams,
     seed: int,
 ) -> Attribution:
-    from bitface.explain.integrated_gradients import completed_gradients
+    from bitface.explain.integrated_gradients import NoisyPaths, completed_gradients
 
     region_of = region_of_landmark() if faces.owners is None else regions_of_owners(faces.owners)
     return completed_gradients(
@@ -266,10 +265,7 @@ def _completed(
         faces,
         emotions=emotions,
         region_of=region_of,
-        orders=params.ig_orders,
-        copies=params.ig_copies,
-        noise=noise,
-        seed=seed,
+        paths=NoisyPaths(orders=params.ig_orders, copies=params.ig_copies, noise=noise, seed=seed),
     )
 
 
@@ -282,9 +278,7 @@ def _faithful(
     outputs = np.array([maps.emotions.index(labels[row]) for row in rows], dtype=np.int64)
     return faithfulness(
         runtime.logits,
-        faces.inputs[rows],
-        faces.baseline.face,
-        None if faces.owners is None else faces.owners[rows],
+        faces.where(rows),
         maps.values[rows, outputs],
         outputs,
         steps=params.path_steps,
@@ -318,9 +312,10 @@ def _sensitivity(
     """Of the exact values; which pixel is whose stays as it was."""
     from bitface.explain.sensitivity import max_sensitivity
 
-    def explain(inputs: NDArray[Any], copies: int) -> NDArray[np.float64]:
+    def explain(inputs: FaceValues, copies: int) -> NDArray[np.float64]:
         table = shown.where(np.repeat(np.arange(len(shown.labels)), copies))
-        return explain_regions(replace(table, **{runtime.reads: inputs}), runtime, baseline).values
+        column: Document = {runtime.reads: inputs}
+        return explain_regions(replace(table, **column), runtime, baseline).values
 
     return max_sensitivity(
         explain,
@@ -346,7 +341,7 @@ def _turn_within_label(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return turns
 
 
-def _document(explained: Explained) -> dict[str, Any]:
+def _document(explained: Explained) -> dict[str, object]:
     """Means over people alone: no map of anyone."""
     return {
         "figures": explained.figures(),

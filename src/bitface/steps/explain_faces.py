@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
 from bitface.explain.attributions import AttributionSummary, summarise
-from bitface.explain.baselines import Baseline, baselines_of, blurred
+from bitface.explain.baselines import Baseline, Faces, baselines_of, blurred
 from bitface.explain.region_shapley import RegionShapley, region_shapley, regions_of_face
 from bitface.faces.alignment import pixel_owners
-from bitface.faces.features import CROP_PX, LANDMARKS, Reads
+from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues, Reads
 from bitface.faces.regions import region_of_landmark, regions_of_owners
 from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
@@ -168,7 +168,7 @@ def _clips_of(frames: Frames, explainer: Explainer) -> tuple[list[tuple[SeenFace
     return [clip] if clip else [], False
 
 
-def picture_document(found: PictureExplained, status: ModelStatus) -> dict[str, Any]:
+def picture_document(found: PictureExplained, status: ModelStatus) -> dict[str, object]:
     """JSON of INTERFACE `explain`."""
     return {
         "path": str(found.path),
@@ -222,7 +222,7 @@ def _length(face: FaceExplained) -> str:
     return f" ({face.frames} frames)" if face.frames > 1 else ""
 
 
-def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, Any]:
+def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, object]:
     summary = face.summary
     return {
         "frames": face.frames,
@@ -270,16 +270,16 @@ def _explained(frames: Sequence[SeenFace], explainer: Explainer, shipped: Traini
     )
 
 
-def _stacked(frames: Sequence[SeenFace], reads: Reads) -> NDArray[Any]:
+def _stacked(frames: Sequence[SeenFace], reads: Reads) -> FaceValues:
     """What the model reads of a clip, (T, ...)."""
-    return np.stack([face.column(reads) for face in frames])
+    return cast("FaceValues", np.stack([face.column(reads) for face in frames]))
 
 
 def _exact(runtime: Runtime, frames: Sequence[SeenFace], baseline: Baseline) -> RegionShapley:
-    def score(inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    def score(inputs: FaceValues, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         return runtime.calibrator.log_odds(runtime.logits(inputs, lengths))
 
-    region_of, names = regions_of_face(runtime.reads, _stacked(frames, "landmarks"))
+    region_of, names = regions_of_face(runtime.reads, np.stack([face.normalised for face in frames]))
     shown = _stacked(frames, runtime.reads)
     return region_shapley(score, shown, baseline.face, region_of, regions=names, baseline_name=baseline.name)
 
@@ -287,12 +287,12 @@ def _exact(runtime: Runtime, frames: Sequence[SeenFace], baseline: Baseline) -> 
 def _mapped(
     frames: Sequence[SeenFace], explainer: Explainer, baseline: Baseline, shipped: TrainingFaces
 ) -> AttributionSummary | None:
-    from bitface.explain.integrated_gradients import Faces, completed_gradients
+    from bitface.explain.integrated_gradients import NoisyPaths, completed_gradients
 
     runtime, graph, params = explainer.runtime, explainer.graph, explainer.params
     if graph is None:
         return None
-    owners = pixel_owners(_stacked(frames, "landmarks")[None]) if runtime.reads == "crops" else None
+    owners = pixel_owners(np.stack([face.normalised for face in frames])[None]) if runtime.reads == "crops" else None
     faces = Faces(
         inputs=_stacked(frames, runtime.reads)[None],
         lengths=np.array([len(frames)], dtype=np.int64),
@@ -304,10 +304,12 @@ def _mapped(
         faces,
         emotions=graph.emotions,
         region_of=region_of_landmark() if owners is None else regions_of_owners(owners),
-        orders=params.ig_orders,
-        copies=params.ig_copies,
-        noise=(params.ig_noise * shipped.deviation).astype(np.float32),
-        seed=explainer.seed,
+        paths=NoisyPaths(
+            orders=params.ig_orders,
+            copies=params.ig_copies,
+            noise=(params.ig_noise * shipped.deviation).astype(np.float32),
+            seed=explainer.seed,
+        ),
     )
     return summarise(made)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from bitface.explain.region_mass import landmark_values
+from bitface.figure_ports import Figures, Mesh
+from bitface.page_ports import EmotionRow, ExplanationPage, FaceOnPage, Pages, RegionSum
 from bitface.steps.explain_faces import NO_GRAPH, FaceExplained, PictureExplained
 from bitface.terminal_text import printable
 
@@ -26,17 +28,24 @@ _SHOWN: Final = 3
 
 
 def write_page(
-    found: PictureExplained, status: str, draw: Any, mesh: Any, pages: Any, path: Path, *, show_face: bool = False
+    found: PictureExplained,
+    status: str,
+    draw: Figures,
+    mesh: Mesh,
+    pages: Pages,
+    path: Path,
+    *,
+    show_face: bool = False,
 ) -> Path:
     """Writes the page under the model's status line; `draw`, `mesh` and `pages` are of the adapters. The face itself is left out unless
     asked for.
     """
     with TemporaryDirectory() as place:
         faces = [
-            _on_page(face, found, draw, mesh, pages, Path(place) / str(number), show_face)
+            _on_page(face, found, draw, mesh, Path(place) / str(number), show_face)
             for number, face in enumerate(found.faces, start=1)
         ]
-        page = pages.ExplanationPage(
+        page = ExplanationPage(
             status=status,
             title=f"What the scores for {printable(found.path.name)} depend on",
             model=found.model,
@@ -51,15 +60,15 @@ def write_page(
             faces=faces,
             caveats=CAVEATS,
         )
-        return Path(pages.write_explanation(page, path))
+        return pages.write_explanation(page, path)
 
 
 def _on_page(
-    face: FaceExplained, found: PictureExplained, draw: Any, mesh: Any, pages: Any, place: Path, show_face: bool
-) -> Any:
+    face: FaceExplained, found: PictureExplained, draw: Figures, mesh: Mesh, place: Path, show_face: bool
+) -> FaceOnPage:
     order = np.argsort(-face.probabilities, kind="stable")
     emotions = [
-        pages.EmotionRow(
+        EmotionRow(
             name=found.emotions[index], probability=float(face.probabilities[index]), in_set=bool(face.in_set[index])
         )
         for index in order
@@ -80,10 +89,10 @@ def _on_page(
         )
     if show_face:
         figures["The face as the model sees it"] = draw.crop_figure(face.crop, place / "face.png")
-    return pages.FaceOnPage(
+    return FaceOnPage(
         answer=_answer(face, found.emotions),
         emotions=emotions,
-        sums=[_sum(face, found.emotions, int(index), pages) for index in order],
+        sums=[_sum(face, found.emotions, int(index)) for index in order],
         baseline=face.exact.baseline,
         gap=f"{face.exact.gap:.0e}",
         second=_second(face, found.emotions, int(order[0])),
@@ -111,10 +120,10 @@ def _answer(face: FaceExplained, emotions: Sequence[str]) -> str:
     return f"No answer: it could be {words}." if held else "No answer: no emotion is likely enough."
 
 
-def _sum(face: FaceExplained, emotions: Sequence[str], index: int, pages: Any) -> Any:
+def _sum(face: FaceExplained, emotions: Sequence[str], index: int) -> RegionSum:
     values = face.exact.values[index]
     order = np.argsort(-np.abs(values), kind="stable")
-    return pages.RegionSum(
+    return RegionSum(
         emotion=emotions[index],
         at_baseline=float(face.exact.at_baseline[index]),
         at_face=float(face.exact.at_face[index]),

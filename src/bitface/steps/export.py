@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import sha256_of
 from bitface.evaluation.latency import Latency, Timings, latency_of, quietest_timings
-from bitface.faces.features import CROP_PX, LANDMARKS, Reads
+from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues, Reads
 from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.plan import Run
 from bitface.steps.reuse import StageInputs, reuse_or_make
@@ -112,7 +112,7 @@ def _measure(one_bit: Runtime, twin: TrainedModel, run: Run) -> Timings:
         torch.set_num_threads(before)
 
 
-def random_still(reads: Reads, seed: int) -> NDArray[Any]:
+def random_still(reads: Reads, seed: int) -> FaceValues:
     """What a network reads of one frame of nobody."""
     rng = np.random.default_rng(seed)
     if reads == "crops":

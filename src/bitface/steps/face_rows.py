@@ -7,7 +7,7 @@ label, and mix, the slices that a person belongs to, where they are known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bitface.evaluation.projection import sparse_projection
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.features import ClipTable
+from bitface.faces.features import ClipTable, FaceValues
 from bitface.faces.measures import MEASURE_NAMES, measures_of
 from bitface.faces.records import SLICE_ATTRIBUTES
 from bitface.faces.seen import SeenFace
@@ -49,7 +49,7 @@ def row_of_face(face: SeenFace, runtime: Runtime) -> dict[str, float]:
     return {**dict(zip(MEASURE_NAMES, measured.tolist(), strict=True)), **answers.iloc[0].to_dict()}
 
 
-def answers_of(runtime: Runtime, stills: NDArray[Any]) -> pd.DataFrame:
+def answers_of(runtime: Runtime, stills: FaceValues) -> pd.DataFrame:
     """Probabilities, and a projection of the counts that belongs to the model, of stills (N, 1, ...)."""
     lengths = np.ones(len(stills), np.int64)
     counts = runtime.counts(stills, lengths).reshape(len(stills), -1)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bitface.consent.admission import admit_people
+from bitface.consent.admission import Use, admit_people
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import names_by, open_evidence, seal_evidence
+from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
@@ -142,7 +142,10 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
     """How many of the run's samples consent still admits; samples admitted by licence alone stay admitted."""
     own = {person for person, answer in run.members.admissions.items() if answer.event_id is not None}
     events, notices = ledger.consents(), ledger.notice_ids()
-    answers = [admit_people(events, own, run.purpose, run.context, now, notices) for now in ledger.moments(at)]
+    answers = [
+        admit_people(events, own, Use(purpose=run.purpose, context=run.context), now, notices)
+        for now in ledger.moments(at)
+    ]
     gone = {person for one in answers for person, answer in one.items() if not answer.admitted}
     members = len(run.members.samples)
     return ConsentEvidence(
@@ -160,7 +163,7 @@ def opened_bundle(path: Path, keys: KeyStore) -> GateBundle:
     return read_bundle(path, partial(open_evidence, keys=keys))
 
 
-def replay_bundle(path: Path, unseal: Seal) -> dict[str, Any]:
+def replay_bundle(path: Path, unseal: Seal) -> Document:
     """Derives the decision again from its bundle; JSON of INTERFACE `gate replay`."""
     outcome = replay(read_bundle(path, unseal))
     return {
@@ -176,7 +179,7 @@ def check_judged(run_id: str, runs: Path, ledger: Ledger) -> None:
         raise InputError(f"run '{run_id[:40]}' has no decision; {versions_there_are(ledger)}")
 
 
-def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> dict[str, Any]:
+def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> Document:
     """The decision as it was recorded in a run's bundle, with its cells; nobody's row is opened for that.
 
     Raises:
@@ -209,7 +212,7 @@ def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
     return write_unsealed(out, place.runs / run_id / BUNDLE_NAME, noted)
 
 
-def decision_text(document: Mapping[str, Any]) -> str:
+def decision_text(document: Fields) -> str:
     """The decision for a person: required cells first, worst first."""
     order = {"FAIL": 0, "NOT-RUN": 1, "INSUFFICIENT": 2, "PASS": 3}
     cells = sorted(document["cells"], key=lambda cell: (not cell["required"], order[cell["state"]], cell["name"]))

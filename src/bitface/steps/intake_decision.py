@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bitface.consent.admission import admit, at_each, in_log_order
+from bitface.consent.admission import Use, admit, at_each, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
@@ -183,7 +183,13 @@ def _refusal(
     reasons: Counter[str] = Counter()
     for purpose in PURPOSES:
         for context in CONTEXTS:
-            own = partial(admit, events, person, purpose, context, known_notices=intake.known_notices, kind=kind)
+            own = partial(
+                admit,
+                events,
+                person,
+                Use(purpose=purpose, context=context, kind=kind),
+                known_notices=intake.known_notices,
+            )
             answer = under_licence(intake.licence, at_each(moments, own), purpose, context)
             if answer.admitted:
                 return None

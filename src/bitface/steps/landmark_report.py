@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from bitface.dataset.files import write_atomically
 from bitface.faces.features import LANDMARKS
+from bitface.figure_ports import Figures, Mesh, ReductionCurve, ReductionPoint
 from bitface.metric_names import metric_name, with_interval
+from bitface.page_ports import Pages, ReportTable, StudyPage
 from bitface.ports import TrackedReport, Tracking
 from bitface.steps.plan import Run
 from bitface.steps.reuse import key_of
@@ -33,9 +35,9 @@ WORDS: Final = {
 
 
 def report_landmarks(
-    run: Run, study: LandmarkStudy, draw: Any, mesh: Any, report: Any, tracking: Tracking, at: datetime
-) -> dict[str, Any]:
-    """Writes `landmarks/` in the run's folder, and shows it to reviewers; `draw`, `mesh` and `report` are of the adapters.
+    run: Run, study: LandmarkStudy, draw: Figures, mesh: Mesh, pages: Pages, tracking: Tracking, at: datetime
+) -> dict[str, object]:
+    """Writes `landmarks/` in the run's folder, and shows it to reviewers; `draw`, `mesh` and `pages` are of the adapters.
 
     Returns:
         the study as plain values, with the words for a terminal and where the page lies.
@@ -49,7 +51,7 @@ def report_landmarks(
         draw_trade(study.trained, draw, folder),
         _draw_ranking(study, draw, mesh, folder / "landmark_importance.png"),
     )
-    page = _page(study, run.evidence, figures, report, folder / "landmarks.html")
+    page = _page(study, run.evidence, figures, pages, folder / "landmarks.html")
     tracking.log_report(
         TrackedReport(
             report_id=key_of(run.run_id, document),
@@ -68,7 +70,7 @@ def report_landmarks(
     return {**document, "run_id": run.run_id, "page": str(page), "text": _text(study)}
 
 
-def _document(study: LandmarkStudy) -> dict[str, Any]:
+def _document(study: LandmarkStudy) -> dict[str, object]:
     return {
         "screened": {
             "all": round(study.all_value, 4),
@@ -107,10 +109,10 @@ def _metrics(study: LandmarkStudy) -> dict[str, float]:
     return metrics
 
 
-def _draw_reduction(study: LandmarkStudy, draw: Any, path: Path) -> Path:
+def _draw_reduction(study: LandmarkStudy, draw: Figures, path: Path) -> Path:
     choices = tuple(dict.fromkeys(one.choice for one in study.screened))
     curves = [
-        draw.ReductionCurve(
+        ReductionCurve(
             name=WORDS[choice],
             counts=[one.count for one in _of(study, choice)],
             values=[one.mean for one in _of(study, choice)],
@@ -118,7 +120,7 @@ def _draw_reduction(study: LandmarkStudy, draw: Any, path: Path) -> Path:
         for choice in choices
     ]
     trained = [
-        draw.ReductionPoint(
+        ReductionPoint(
             name=one.variant,
             count=_count(one),
             values=[score.macro_balanced_accuracy.value for score in one.scores],
@@ -131,21 +133,21 @@ def _draw_reduction(study: LandmarkStudy, draw: Any, path: Path) -> Path:
         "closed-form linear head, for every selection method. Right: trained one-bit networks, lowest to highest of their trainings; "
         "filled: the best choice of each size; open: controls. Subsets are chosen on training people alone."
     )
-    return Path(draw.reduction_figure(curves, trained, study.all_value, METRIC, caption, path))
+    return draw.reduction_figure(curves, trained, study.all_value, METRIC, caption, path)
 
 
-def _draw_ranking(study: LandmarkStudy, draw: Any, mesh: Any, path: Path) -> Path:
+def _draw_ranking(study: LandmarkStudy, draw: Figures, mesh: Mesh, path: Path) -> Path:
     caption = (
         f"Landmarks by their share of the attribution, mean over emotions, folds and {_trainings(study)} trainings of the float "
         "twin: Integrated Gradients over all training people, compared with real stills. Neighbouring landmarks are redundant, so the "
         "top of this ranking is not the best subset."
     )
-    return Path(draw.importance_figure(study.importance, mesh, caption, path))
+    return draw.importance_figure(study.importance, mesh, caption, path)
 
 
-def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: Any, path: Path) -> Path:
+def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], pages: Pages, path: Path) -> Path:
     tables = (
-        report.ReportTable(
+        ReportTable(
             heading="Selection methods, screened",
             caption=f"A closed-form linear head on the subset; all {LANDMARKS} reach {study.all_value:.3f}. Mean over seeds, and "
             "the difference to all landmarks, paired by person, with its interval.",
@@ -162,14 +164,14 @@ def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: 
                 for one in study.screened
             ],
         ),
-        report.ReportTable(
+        ReportTable(
             heading="Best of each size and controls, trained",
             caption="One-bit nets as they would be deployed; the difference to all landmarks, paired by person.",
             columns=("landmarks", "trainings", METRIC, "difference", "ms a still"),
             rows=[_trained_row(study, one) for one in _one_bit(study)],
         ),
     )
-    page = report.StudyPage(
+    page = StudyPage(
         title="How few landmarks are enough",
         lead=_verdict(study),
         evidence=evidence,
@@ -193,7 +195,7 @@ def _page(study: LandmarkStudy, evidence: str, figures: Sequence[Path], report: 
             "Gate people are not included.",
         ),
     )
-    return Path(report.write_study_report(page, path))
+    return pages.write_study_report(page, path)
 
 
 def _text(study: LandmarkStudy) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,15 +13,16 @@ from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
+from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 from bitface.faces.measures import family_of
 from bitface.faces.records import Sample
+from bitface.figure_ports import DriftPanel, Figures
 from bitface.ledger.entries import ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.metric_names import metric_name
-from bitface.params import DriftParams
-from bitface.ports import MeasureDrift, TrackedReport, Tracking
-from bitface.steps.drift import Drifted, compare, still_rows
+from bitface.ports import TrackedReport, Tracking
+from bitface.steps.drift import Drifted, DriftTest, compare, still_rows
 from bitface.steps.featurise import people_of
 from bitface.steps.model_choice import find_model
 from bitface.steps.plan import Run
@@ -39,7 +38,7 @@ _DRAWN = 6
 class Compared:
     """The comparison as plain values, and of the columns that lie farthest apart the values themselves, to be drawn."""
 
-    document: dict[str, Any]
+    document: Document
     drawn: tuple[tuple[str, float, NDArray[np.float64], NDArray[np.float64]], ...]
 
 
@@ -59,23 +58,24 @@ def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sampl
     return people_of([sample for sample in run.members.samples if sample.sample_id not in known], run.members.content)
 
 
+@dataclass(frozen=True, kw_only=True)
+class JudgedPeople:
+    """Where the people whom models were judged on are kept: on record in the ledger, sealed in the folder of each run, by their keys."""
+
+    ledger: Ledger
+    runs: Path
+    keys: KeyStore
+
+
 def compare_with_model(
-    window: Window,
-    model: str,
-    ledger: Ledger,
-    runs: Path,
-    keys: KeyStore,
-    params: DriftParams,
-    seed: int,
-    measure: MeasureDrift,
-    folder: Path,
-    at: datetime,
+    window: Window, model: str, people: JudgedPeople, test: DriftTest, folder: Path, at: datetime
 ) -> Compared:
     """What drifted, with the page in `folder`; people of the model who do not allow an evaluation now are left out.
 
     Raises:
         InputError: no such model, it kept nobody, or the window has too few faces.
     """
+    params, ledger = test.params, people.ledger
     if len(window.rows) < params.window_faces_min:
         raise InputError(
             f"{window.what}: fewer than drift.window_faces_min = {params.window_faces_min}; too few to distinguish drift from chance"
@@ -83,10 +83,11 @@ def compare_with_model(
     entry, run = model_and_run(model, ledger)
     answers = any(family_of(name) == "prediction" for name in window.rows)
     reference = still_rows(
-        read_reference(runs / run.run_id, ledger.refusing_judgement(run.dataset_version), answers, keys), seed
+        read_reference(people.runs / run.run_id, ledger.refusing_judgement(run.dataset_version), answers, people.keys),
+        test.seed,
     )
     report_id = key_of(run.run_id, window.what, at.isoformat())[:16]
-    found = compare(reference, window.rows, params, seed, measure, folder / report_id / "drift.html")
+    found = compare(reference, window.rows, test, folder / report_id / "drift.html")
     document = {
         "report_id": report_id,
         "at": at.isoformat(timespec="seconds"),
@@ -103,12 +104,12 @@ def compare_with_model(
     return Compared(document=document, drawn=_farthest(found, reference, window.rows))
 
 
-def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: str) -> None:
+def show_drift(compared: Compared, draw: Figures, tracking: Tracking, code_commit: str) -> None:
     """Shows the comparison to reviewers; `draw` is the figures adapter."""
     document = compared.document
     page, moved = Path(document["report"]), document["drifted"]
     panels = [
-        draw.DriftPanel(name=name, distance=distance, reference=reference, current=current)
+        DriftPanel(name=name, distance=distance, reference=reference, current=current)
         for name, distance, reference, current in compared.drawn
     ]
     figure = draw.drift_figure(
@@ -144,7 +145,7 @@ def show_drift(compared: Compared, draw: Any, tracking: Tracking, code_commit: s
     )
 
 
-def drift_text(document: Mapping[str, Any]) -> str:
+def drift_text(document: Fields) -> str:
     """The comparison for a person at a terminal."""
     lines = [
         document["status"]["line"],
@@ -160,7 +161,7 @@ def drift_text(document: Mapping[str, Any]) -> str:
     return "\n".join([*lines, _verdict(document), f"report: {document['report']}"])
 
 
-def _verdict(document: Mapping[str, Any]) -> str:
+def _verdict(document: Fields) -> str:
     looked = f"{document['columns']} columns ({', '.join(document['families'])})"
     if not document["drifted"]:
         return f"none of {looked} drifted (false-alarm rate {document['threshold']:.0%} over all columns)"
@@ -170,7 +171,7 @@ def _verdict(document: Mapping[str, Any]) -> str:
     )
 
 
-def _caption(document: Mapping[str, Any]) -> str:
+def _caption(document: Fields) -> str:
     drifted = f"{len(document['drifted'])} of {document['columns']} columns drifted"
     return (
         f"{document['window']}, against one still of each of {document['people_reference']} held-out people of "

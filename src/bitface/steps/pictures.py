@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,12 @@ from bitface.evaluation.intervals import Interval
 from bitface.explain.region_mass import landmark_values
 from bitface.faces.action_units import ACTION_UNIT_NAMES
 from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.figure_ports import Figures, FindingRow, ForestRow, LatencyRow, Mesh, Overview
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
 from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
+from bitface.page_ports import CardFacts, CardMetric, GateReport, Pages
 from bitface.steps.action_units import UnitsRead
 from bitface.steps.artefacts import Outcome
 from bitface.steps.drift import Drifted
@@ -50,7 +51,7 @@ LIMITS = (
 )
 
 
-def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Any, mesh: Any) -> list[Path]:
+def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Figures, mesh: Mesh) -> list[Path]:
     """All figures of a run as PNG files; `draw` is the figures adapter, `mesh` the canonical face."""
     folder = run.folder / "figures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,21 +61,21 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Any, mes
     calibrated = evaluation.calibration["one-bit"]
     areas = {emotion: own.auc for emotion, own in scored.emotions.items()}
     curves = {emotion: curve for emotion, curve in roc_curves(judged).items() if emotion in areas}
-    rows = forest_rows(evaluation, decision, draw)
+    rows = forest_rows(evaluation, decision)
     floor = run.params.gate.slice_accuracy_floor
-    latencies = latency_rows(outcome.model.bundle, draw)
+    latencies = latency_rows(outcome.model.bundle)
     drawn = [
         draw.confusion_figure(confusion(judged), judged.emotions, folder / "confusion.png"),
         draw.reliability_figure(calibrated.before, calibrated.after, folder / "reliability.png"),
         draw.coverage_figure(
-            coverage_rows(calibrated, draw), calibrated.confidence, calibrated.remark, folder / "coverage.png"
+            coverage_rows(calibrated), calibrated.confidence, calibrated.remark, folder / "coverage.png"
         ),
         draw.roc_figure(curves, areas, folder / "roc.png"),
         draw.slice_figure(rows, floor, "accuracy", folder / "slices.png"),
         draw.latency_figure(latencies, run.params.gate.latency_p50_budget_ms, folder / "latency.png"),
     ]
     if units is not None:
-        drawn.append(draw.unit_figure(unit_rows(units, draw), units.against, folder / "action_units.png"))
+        drawn.append(draw.unit_figure(unit_rows(units), units.against, folder / "action_units.png"))
     for precision in PRECISIONS:
         summary, name = explanation.summaries[precision], precision.replace("-", "_")
         drawn.append(draw.attribution_figure(summary, mesh, folder / f"attribution_{name}.png"))
@@ -87,31 +88,27 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Any, mes
     title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
     shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
-    drawn.append(
-        draw.overview_figure(
-            title,
-            finding_rows(decision.decision, draw),
-            rows,
-            floor,
-            "accuracy",
-            latencies,
-            summary,
-            shown or judged.emotions[:2],
-            mesh,
-            folder / "overview.png",
-        )
+    overview = Overview(
+        title=title,
+        findings=finding_rows(decision.decision),
+        groups=rows,
+        metric="accuracy",
+        floor=floor,
+        latency=latencies,
+        summary=summary,
+        shown=shown or judged.emotions[:2],
     )
-    return drawn
+    return [*drawn, draw.overview_figure(overview, mesh, folder / "overview.png")]
 
 
-def finding_rows(decision: GateDecision, draw: Any) -> list[Any]:
+def finding_rows(decision: GateDecision) -> list[FindingRow]:
     """What the decision rests on: every required cell that does not pass, worst first."""
     worst = sorted(
         (cell for cell in decision.cells if cell.required and cell.state is not State.PASS),
         key=lambda cell: _WORST_FIRST.index(cell.state),
     )
     return [
-        draw.FindingRow(name=cell.name, words=cell_words(cell), figure=_figure_words(cell), state=cell.state.value)
+        FindingRow(name=cell.name, words=cell_words(cell), figure=_figure_words(cell), state=cell.state.value)
         for cell in worst
     ]
 
@@ -132,7 +129,7 @@ def _figure_words(cell: Cell) -> str:
     return f"{cell.value:.3f}{interval}" + ("" if cell.limit is None else f", {cell.bound} {cell.limit:.3f}")
 
 
-def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any]:
+def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
     """Accuracy of every slice with the worst state that the gate gave it, for its own accuracy or its gap to all others."""
     states: dict[tuple[str, str], str] = {}
     for cell in decision.decision.cells:
@@ -143,25 +140,25 @@ def forest_rows(evaluation: Evaluated, decision: Decided, draw: Any) -> list[Any
     for attribute in SLICE_ATTRIBUTES:
         for (own, value), figure in evaluation.groups.accuracy.items():
             if own == attribute:
-                rows.append(_forest_row(draw, attribute, value, figure, states.get((own, value), "")))
+                rows.append(_forest_row(attribute, value, figure, states.get((own, value), "")))
     return rows
 
 
-def unit_rows(units: UnitsRead, draw: Any) -> list[Any]:
+def unit_rows(units: UnitsRead) -> list[ForestRow]:
     """Correlation, then F1, of every unit."""
     return [
-        _forest_row(draw, heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
+        _forest_row(heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
         for heading, name in (("correlation of intensities", "correlation"), ("F1 of being shown", "f1"))
         for unit, own in units.report.units.items()
     ]
 
 
-def coverage_rows(calibrated: CalibrationReport, draw: Any) -> list[Any]:
+def coverage_rows(calibrated: CalibrationReport) -> list[ForestRow]:
     """Coverage of all samples, of each emotion, and of every slice by attribute."""
-    rows = [_forest_row(draw, "all", "any emotion", calibrated.overall)]
-    rows += [_forest_row(draw, "emotion", emotion, figure) for emotion, figure in calibrated.coverage.items()]
+    rows = [_forest_row("all", "any emotion", calibrated.overall)]
+    rows += [_forest_row("emotion", emotion, figure) for emotion, figure in calibrated.coverage.items()]
     rows += [
-        _forest_row(draw, attribute, value, figure)
+        _forest_row(attribute, value, figure)
         for attribute in SLICE_ATTRIBUTES
         for (own, value), figure in calibrated.groups.items()
         if own == attribute
@@ -169,8 +166,8 @@ def coverage_rows(calibrated: CalibrationReport, draw: Any) -> list[Any]:
     return rows
 
 
-def _forest_row(draw: Any, group: str, value: str, figure: Interval, state: str = "") -> Any:
-    return draw.ForestRow(
+def _forest_row(group: str, value: str, figure: Interval, state: str = "") -> ForestRow:
+    return ForestRow(
         group=group.replace("_", " "),
         label=slice_label(value),
         value=figure.value,
@@ -186,12 +183,12 @@ def slice_label(value: str) -> str:
     return re.sub(r"(?<=\d)_(?=\d)", "-", value.replace("_plus", "+")).replace("_", " ")
 
 
-def latency_rows(bundle: Exported, draw: Any) -> list[Any]:
+def latency_rows(bundle: Exported) -> list[LatencyRow]:
     """The deployed model and its twin with their bytes."""
     sizes = {"one-bit": bundle.one_bit_bytes, "float": bundle.float_bytes}
     words = {"one-bit": "one-bit (OpenVINO)", "float": "float twin (torch)"}
     return [
-        draw.LatencyRow(
+        LatencyRow(
             name=words[name],
             p50_ms=found.p50_ms,
             p95_ms=found.p95_ms,
@@ -202,14 +199,14 @@ def latency_rows(bundle: Exported, draw: Any) -> list[Any]:
     ]
 
 
-def write_reports(run: Run, status: ModelStatus, outcome: Outcome, report: Any) -> dict[str, Path]:
+def write_reports(run: Run, status: ModelStatus, outcome: Outcome, pages: Pages) -> dict[str, Path]:
     """Gate report and model card, each under the status line as judged, beside what the other stages wrote; name -> file or folder.
-    `report` is the adapter.
+    `pages` is the adapter.
     """
     folder, decision, drifted = run.folder / "reports", outcome.decided, outcome.findings.drifted
     facts = _facts(run, outcome)
     cells = [_with_slice(cell.document()) for cell in decision.decision.cells]
-    gate = report.GateReport(
+    gate = GateReport(
         status=status.line_as_judged,
         title=f"Gate of run {run.run_id}",
         decision=decision.decision.verdict,
@@ -218,10 +215,10 @@ def write_reports(run: Run, status: ModelStatus, outcome: Outcome, report: Any) 
         facts=facts,
         cells=cells,
     )
-    card = _card(run, status, outcome, facts, report)
-    html, markdown = report.write_model_card(card, folder / "model_card.html", folder / "model_card.md")
+    card = _card(run, status, outcome, facts)
+    html, markdown = pages.write_model_card(card, folder / "model_card.html", folder / "model_card.md")
     return {
-        "gate.html": report.write_gate_report(gate, folder / "gate.html"),
+        "gate.html": pages.write_gate_report(gate, folder / "gate.html"),
         "gate.zip": decision.path,
         "model_card.html": html,
         "model_card.md": markdown,
@@ -260,7 +257,7 @@ def _gate_words(decision: GateDecision) -> str:
     return f"{decision.verdict}: {', '.join(open_)}" if open_ else decision.verdict
 
 
-def _with_slice(cell: dict[str, Any]) -> dict[str, Any]:
+def _with_slice(cell: Mapping[str, object]) -> dict[str, object]:
     named = f"{cell['attribute']}: {cell['slice']}" if cell["slice"] else ""
     return {**cell, "slice": named}
 
@@ -270,15 +267,14 @@ def _card(
     status: ModelStatus,
     outcome: Outcome,
     facts: Mapping[str, str],
-    report: Any,
-) -> Any:
+) -> CardFacts:
     from bitface.training.architectures import ARCHITECTURES  # torch, which a look at a decision does without
 
     bundle, evaluation, explanation = outcome.model.bundle, outcome.findings.evaluation, outcome.findings.explanation
     scored = evaluation.models["one-bit"]
 
-    def metric(group: str, name: str, metric_: str, figure: Any) -> Any:
-        return report.CardMetric(
+    def metric(group: str, name: str, metric_: str, figure: Interval) -> CardMetric:
+        return CardMetric(
             group=group,
             name=name,
             metric=metric_,
@@ -305,7 +301,7 @@ def _card(
         for (attribute, value), figure in evaluation.groups.accuracy.items()
     ]
     slices += [metric(*group, "set holds label", figure) for group, figure in calibrated.groups.items()]
-    return report.CardFacts(
+    return CardFacts(
         status=status.line_as_judged,
         name=f"bitface {run.params.training.architecture}, one-bit",
         version=run.run_id,

@@ -63,16 +63,18 @@ class Run:
         return {person: record.slices() for person, record in self.subjects.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a model is asked for, and when: whoever is admitted allows this purpose in this context at this time."""
+
+    purpose: str
+    context: str
+    at: datetime
+    params: Params
+
+
 def plan_run(
-    dataset: DatasetRef,
-    place: Workspace,
-    params: Params,
-    profile: str,
-    purpose: str,
-    context: str,
-    keys: KeyStore,
-    ledger: Ledger,
-    at: datetime,
+    dataset: DatasetRef, place: Workspace, asked: Request, profile: str, keys: KeyStore, ledger: Ledger
 ) -> Run:
     """Admits the members, records the dataset version and the run in the ledger, and makes the run's folder.
 
@@ -81,7 +83,7 @@ def plan_run(
         InputError, IntegrityError: the dataset cannot be read.
     """
     undrawn = not_drawn_here(place.data, ledger)
-    members, events = members_of(place.data, params, purpose, context, keys, ledger, at, undrawn)
+    members, events = members_of(place.data, asked, keys, ledger, undrawn)
     subjects = subjects_of(place.data, set(members.admissions), keys)
     if version_of(place.data) != dataset.manifest_sha256:
         raise InputError(
@@ -91,23 +93,24 @@ def plan_run(
     constraints_sha256 = sha256_of(constraints) if constraints.is_file() else "0" * 64
     snapshot = members.consent_snapshot_sha256
     code = code_digest()
-    run_id = key_of(dataset.manifest_sha256, snapshot, params.digest(), purpose, context, code, constraints_sha256)[:16]
+    digests = (asked.params.digest(), asked.purpose, asked.context, code, constraints_sha256)
+    run_id = key_of(dataset.manifest_sha256, snapshot, *digests)[:16]
     run = Run(
         run_id=run_id,
         folder=place.runs / run_id,
         profile=profile,
-        purpose=purpose,
-        context=context,
+        purpose=asked.purpose,
+        context=asked.context,
         dataset=dataset,
         members=members,
         subjects=subjects,
         events=events,
         evidence=evidence_of(subjects),
-        params=params,
+        params=asked.params,
         code_commit=code_commit(place.root),
         code_sha256=code,
         constraints_sha256=constraints_sha256,
-        started_at=at,
+        started_at=asked.at,
     )
     _record(run, ledger)
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -116,12 +119,9 @@ def plan_run(
 
 def members_of(
     data: Path,
-    params: Params,
-    purpose: str,
-    context: str,
+    asked: Request,
     keys: KeyStore | None,
     ledger: Ledger,
-    at: datetime,
     undrawn: Collection[str] = (),
 ) -> tuple[Members, tuple[ConsentEvent, ...]]:
     """Who of the dataset folder may be used, and the consent events that say so; `undrawn` people are not what they claim to be.
@@ -132,7 +132,8 @@ def members_of(
         InputError, IntegrityError: the dataset cannot be read.
     """
     ledger.check_intact()
-    moments = ledger.moments(at)
+    params, purpose, context = asked.params, asked.purpose, asked.context
+    moments = ledger.moments(asked.at)
     for now in moments:
         check_training(purpose, context, now, ledger.context_approvals())
     samples = read_index(data)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from bitface.documents import Fields
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.policies import PURPOSE, ROLE, AdoptedPolicy
@@ -19,7 +20,7 @@ REASON_MAX: Final = 500
 FIRST: Final = "the first policy of this installation, as params.yaml had it at its first retrain"
 
 
-def policies_in(params: Path) -> dict[str, Mapping[str, Any]]:
+def policies_in(params: Path) -> dict[str, Fields]:
     """Profile -> the policy that a params.yaml makes, whatever a command line changes. Raises what `read_params` raises."""
     return {profile: policy_of(read_params(params, profile)) for profile in PROFILES}
 

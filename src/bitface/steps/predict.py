@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.scenes import NO_FACE
 from bitface.faces.seen import SeenFace
@@ -55,7 +56,7 @@ class Prediction:
     path: Path
     status: Status
     reason: str | None = None
-    faces: tuple[dict[str, Any], ...] = ()
+    faces: tuple[Document, ...] = ()
     more_faces: bool = False
     is_loss: bool = False
 
@@ -110,7 +111,7 @@ def _keep(one: Input, faces: Sequence[SeenFace], keep: Keep | None) -> None:
         keep(picture, number, face)
 
 
-def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float], explain: bool) -> dict[str, Any]:
+def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float], explain: bool) -> Document:
     start = time.perf_counter()
     scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
     read = time.perf_counter()

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from bitface.dataset.spreadsheets import write_rows
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
@@ -20,7 +20,7 @@ from bitface.terminal_text import printable
 WriteRow = Callable[[Prediction], None]
 
 
-def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus) -> list[dict[str, Any]]:
+def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus) -> list[Document]:
     """JSON of INTERFACE `predict`. Of the model, `confidence` is what its sets promise; None: nothing."""
     model = {
         "name": runtime.name,
@@ -60,7 +60,7 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
     part = place if place.exists() and not place.is_file() else _part_beside(place)
     with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
 
-        def write(rows: Iterable[Sequence[Any]]) -> None:
+        def write(rows: Iterable[Sequence[object]]) -> None:
             write_rows(stream, rows)
             stream.flush()
 
@@ -80,7 +80,7 @@ def _part_beside(place: Path) -> Path:
     return Path(name)
 
 
-def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[Any]]:
+def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[object]]:
     why = row.reason or ""
     for number, face in enumerate(row.faces):
         values = [face["emotions"].get(name, "") for name in emotions]
@@ -141,7 +141,7 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
     return [printable(str(path.relative_to(above))) for path in whole]
 
 
-def _set_words(face: dict[str, Any]) -> str:
+def _set_words(face: Document) -> str:
     words = " or ".join(face["set"])
     if not face["abstained"]:
         return words

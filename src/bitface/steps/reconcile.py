@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.dataset.files import write_atomically
+from bitface.documents import Fields
 from bitface.ledger.entries import ALIASES, MODEL_NAME, Alias, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ports import TrackedVersion, Tracking
@@ -65,7 +66,7 @@ def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]
 def show_version(run_folder: Path, tracking: Tracking) -> int | None:
     """Shows the version of a run once more, with its files; its number, None where the run kept none."""
     path = run_folder / SHOWN_NAME
-    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    document: Fields = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not document or not Path(document["bundle"]).is_dir():
         return None
     changes = {"bundle": Path(document["bundle"]), "reasons": tuple(document["reasons"])}

@@ -6,11 +6,11 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bitface.dataset.files import sha256_of_tree
+from bitface.documents import Document, Fields
 from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
@@ -180,7 +180,7 @@ def _assets(run: Run, bundle: Exported, shown: Shown) -> list[AssetEntry]:
     ]
 
 
-def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course) -> dict[str, Any]:
+def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course) -> Document:
     """Writes and returns the summary of a finished run (docs: INTERFACE `retrain --json`)."""
     begun, status, findings = first_part(run), registered.status, outcome.findings
     decision, evaluation, bundle = outcome.decided, findings.evaluation, outcome.model.bundle
@@ -238,7 +238,7 @@ def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course
     return write_summary(run, document)
 
 
-def _model(name: str, models: Calibrated, evaluation: Evaluated) -> dict[str, Any]:
+def _model(name: str, models: Calibrated, evaluation: Evaluated) -> Document:
     facts = model_facts(models.folder / name)
     scored, calibrated = evaluation.models[name], evaluation.calibration[name]
     emotions = {
@@ -497,12 +497,12 @@ def _version(
     )
 
 
-def _named(params: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _named(params: Fields) -> dict[str, str | int | float]:
     """Values by dotted name, without characters that a tracking store may refuse: people name the variants of a study."""
     return {metric_name(name): value for name, value in _flat("", params)}
 
 
-def _flat(prefix: str, value: Any) -> list[tuple[str, str | int | float]]:
+def _flat(prefix: str, value: object) -> list[tuple[str, str | int | float]]:
     if isinstance(value, Mapping):
         return [
             item for key, inner in value.items() for item in _flat(f"{prefix}.{key}" if prefix else str(key), inner)

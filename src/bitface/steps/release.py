@@ -6,8 +6,9 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from bitface.documents import Document
 from bitface.steps.artefacts import Outcome
 from bitface.steps.bill_of_materials import bill_of_materials, provenance
 from bitface.steps.plan import Run
@@ -34,5 +35,5 @@ def release_bundle(run: Run, outcome: Outcome, card: Path, version: int, sign: C
     return folder
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
+def _write(path: Path, document: Document) -> None:
     path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.law import deletions, ends
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
+from bitface.documents import Document, Fields
 from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
 from bitface.steps.naming_nobody import without_names
@@ -75,7 +76,7 @@ def due(data: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[Due, 
     )
 
 
-def retention_document(found: Iterable[Due], at: datetime) -> list[dict[str, Any]]:
+def retention_document(found: Iterable[Due], at: datetime) -> list[Document]:
     """The same as JSON."""
     return [
         {
@@ -100,7 +101,7 @@ def retention_text(found: Sequence[Due], at: datetime) -> str:
     return "\n".join(lines)
 
 
-def night_of(state: Any) -> dict[str, Any]:
+def night_of(state: Any) -> Document:
     """What the nightly erasures came to, by the state in which they ended; None: they are switched off."""
     if state is None:
         return {"enforced": False, "why": "retention.enforce_nightly is false in params.yaml"}
@@ -109,7 +110,7 @@ def night_of(state: Any) -> dict[str, Any]:
     return {"enforced": True, **state.result()}
 
 
-def night_text(night: Mapping[str, Any], overdue: int) -> str:
+def night_text(night: Fields, overdue: int) -> str:
     """The same for people, empty where there is nothing to tell."""
     lines = [f"{night['erased']} people past their retention date were erased"] if night.get("erased") else []
     unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
@@ -166,5 +167,7 @@ def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str
     purposes = sorted({purpose for event in events for purpose in event.purposes})
     contexts = sorted({context for event in events for context in event.contexts})
     return any(
-        admit(events, person, purpose, context, at, notices).admitted for purpose in purposes for context in contexts
+        admit(events, person, Use(purpose=purpose, context=context), at, notices).admitted
+        for purpose in purposes
+        for context in contexts
     )

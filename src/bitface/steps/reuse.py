@@ -46,7 +46,7 @@ class StageInputs:
         if unknown:
             raise ValueError(f"{self.module} depends on '{unknown[0]}', which does not exist; correct its StageInputs")
 
-    def key(self, params: Params | None, /, **inputs: Any) -> str:
+    def key(self, params: Params | None, /, **inputs: object) -> str:
         """The key of the result for these parameters and inputs, 32 hexadecimal digits; `params` is None where no section is declared.
 
         Raises:
@@ -80,7 +80,7 @@ class _Restricted:
         return getattr(self._params, name)
 
 
-def key_of(*parts: Any) -> str:
+def key_of(*parts: object) -> str:
     """SHA-256 over canonical JSON of the parts, shortened to 32 hexadecimal digits (128 bits)."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bitface.dataset.files import sha256_of
 from bitface.ports import DatasetStore
@@ -17,7 +17,7 @@ from bitface.workspace import Workspace
 _AT_ONCE: Final = 1 << 20
 
 
-def search(people: Sequence[str], digests: Collection[str], place: Workspace, store: DatasetStore) -> dict[str, Any]:
+def search(people: Sequence[str], digests: Collection[str], place: Workspace, store: DatasetStore) -> dict[str, object]:
     """Looks for files that hold a pseudonym, or are one of the deleted files: `found` are their names.
 
     `found_at` says where, relative to the place. `searched` are the places with how many files were read in each, every file once;

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from bitface.dataset.index import INDEX_NAME, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.dataset.shards import read_shard
 from bitface.dataset.swap import read_unchanged
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.records import SLICE_ATTRIBUTES, SubjectRecord, is_synthetic
 from bitface.ledger.ledger import Ledger
@@ -28,12 +28,12 @@ def evidence_of(subjects: dict[str, SubjectRecord]) -> str:
     return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def dataset_status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> dict[str, Any]:
+def dataset_status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> Document:
     """The dataset as a JSON document, of one moment. Raises InputError where there is none, IntegrityError where it is altered."""
     return read_unchanged(data, lambda: _status(data, store, keys, ledger))
 
 
-def _status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> dict[str, Any]:
+def _status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> Document:
     if not (data / INDEX_NAME).is_file():
         raise InputError(
             "there is no dataset yet; run `make retrain`, `bitface data synthesize` or `bitface data import`"
@@ -59,7 +59,7 @@ def _status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> 
     }
 
 
-def _since_champion(ledger: Ledger, samples: set[str]) -> dict[str, Any]:
+def _since_champion(ledger: Ledger, samples: set[str]) -> Document:
     champion = ledger.champion()
     run = ledger.run(champion.run_id) if champion else None
     if champion is None or run is None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.documents import Arrays
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.paired import fused, mean_difference
@@ -250,7 +251,7 @@ def compare(
     )
 
 
-def _facts(job: Job) -> dict[str, Any]:
+def _facts(job: Job) -> dict[str, object]:
     ranking = None if job.ranking is None else asdict(job.ranking)
     return {"training": job.training.model_dump(mode="json"), "seed": job.seed, "fold": job.fold, "ranking": ranking}
 
@@ -332,7 +333,7 @@ def _seconds(folder: Path) -> float:
     return float(next(_arrays([folder]))["seconds"])
 
 
-def _arrays(folders: Sequence[Path]) -> Iterator[dict[str, NDArray[Any]]]:
+def _arrays(folders: Sequence[Path]) -> Iterator[Arrays]:
     for folder in folders:
         with np.load(folder / _RESULT, allow_pickle=False) as arrays:
             yield {name: arrays[name] for name in arrays.files}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
 from bitface.faces.splits import fold_of_people
+from bitface.figure_ports import Figures
+from bitface.page_ports import Pages
 from bitface.ports import TrackedReport, Tracking
 from bitface.steps.artefacts import Data
 from bitface.steps.plan import Run
@@ -49,8 +50,10 @@ def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) 
     return compare(jobs, placed, params, run.params.evaluation, run.params.seed, still_ms)
 
 
-def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Tracking, at: datetime) -> dict[str, Any]:
-    """Writes `study/` in the run's folder, and shows it to reviewers; `draw` and `report` are the picture adapters.
+def report_study(
+    run: Run, study: Study, draw: Figures, pages: Pages, tracking: Tracking, at: datetime
+) -> dict[str, object]:
+    """Writes `study/` in the run's folder, and shows it to reviewers; `draw` and `pages` are the picture adapters.
 
     Returns:
         the study as plain values, with the words for a terminal and where the page lies.
@@ -61,7 +64,7 @@ def report_study(run: Run, study: Study, draw: Any, report: Any, tracking: Track
     write_atomically(folder / "study.json", (json.dumps(document, indent=1) + "\n").encode())
     figure = draw_study(study, draw, folder)
     trade = draw_trade(study, draw, folder)
-    page = study_page(study, run.evidence, (figure, trade), report, folder / "study.html")
+    page = study_page(study, run.evidence, (figure, trade), pages, folder / "study.html")
     tracking.log_report(
         TrackedReport(
             report_id=key_of(run.run_id, document),

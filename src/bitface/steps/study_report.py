@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.scores import ModelScores
+from bitface.figure_ports import Figures, StudyRow, TradePoint
 from bitface.metric_names import metric_name, with_interval
+from bitface.page_ports import Pages, ReportTable, StudyPage
 from bitface.steps.study import Outcome, Study
 
 METRIC = "macro balanced accuracy"
 
 
-def study_document(study: Study) -> dict[str, Any]:
+def study_document(study: Study) -> dict[str, object]:
     """The study as plain values, for JSON."""
     return {
         "people": study.people,
@@ -65,24 +66,24 @@ def study_metrics(study: Study) -> dict[str, float]:
     return metrics
 
 
-def draw_study(study: Study, draw: Any, folder: Path) -> Path:
+def draw_study(study: Study, draw: Figures, folder: Path) -> Path:
     """The picture; `draw` is the figures adapter."""
     by_name: dict[str, dict[str, list[float]]] = {}
     for one in study.outcomes:
         values = [score.macro_balanced_accuracy.value for score in one.scores]
         by_name.setdefault(one.variant, {})[one.precision] = values
-    rows = [draw.StudyRow(name=name, one_bit=found["one-bit"], float=found["float"]) for name, found in by_name.items()]
+    rows = [StudyRow(name=name, one_bit=found["one-bit"], float=found["float"]) for name, found in by_name.items()]
     caption = (
         f"Out of fold on {study.people} people ({study.folds} folds by person, {study.samples} samples). Small marks: one "
         "training each, another seed; large: their mean. Ignore differences smaller than the spread between trainings."
     )
-    return Path(draw.study_figure(rows, METRIC, caption, folder / "study.png"))
+    return draw.study_figure(rows, METRIC, caption, folder / "study.png")
 
 
-def draw_trade(study: Study, draw: Any, folder: Path) -> Path:
+def draw_trade(study: Study, draw: Figures, folder: Path) -> Path:
     """The picture of accuracy over time of the one-bit models; `draw` is the figures adapter."""
     points = [
-        draw.TradePoint(
+        TradePoint(
             name=one.variant,
             ms=study.still_ms[one.variant],
             values=[score.macro_balanced_accuracy.value for score in one.scores],
@@ -95,14 +96,14 @@ def draw_trade(study: Study, draw: Any, folder: Path) -> Path:
         "median time of a still: one thread, all models in turn, what finds the face before them not counted. The line "
         "joins those that no other equals in less time."
     )
-    return Path(draw.trade_figure(points, METRIC, caption, folder / "study_latency.png"))
+    return draw.trade_figure(points, METRIC, caption, folder / "study_latency.png")
 
 
-def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: Any, path: Path) -> Path:
-    """The HTML report with the pictures of `draw_study` and `draw_trade`; `report` is the report adapter."""
+def study_page(study: Study, evidence: str, figures: tuple[Path, Path], pages: Pages, path: Path) -> Path:
+    """The HTML report with the pictures of `draw_study` and `draw_trade`; `pages` is the adapter."""
     percent = round(100 * study.confidence)
     tables = (
-        report.ReportTable(
+        ReportTable(
             heading="Every variant",
             caption=f"Means over trainings, lowest to highest in brackets; difference to '{study.reference}' of the same "
             f"precision, paired by person, with its {percent} % interval.",
@@ -119,7 +120,7 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: 
             ),
             rows=[(*_row(one), _still(study, one)) for one in study.outcomes],
         ),
-        report.ReportTable(
+        ReportTable(
             heading="Cost of one bit",
             caption=f"One-bit minus float twin, paired by person; the bound is one-sided, at {percent} %.",
             columns=("variant", "one-bit minus float", f"{percent} % interval", "at least"),
@@ -129,7 +130,7 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: 
             ],
         ),
     )
-    page = report.StudyPage(
+    page = StudyPage(
         title="Comparison of model variants",
         lead=_lead(study),
         evidence=evidence,
@@ -147,7 +148,7 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], report: 
             "sum of its parts.",
         ),
     )
-    return Path(report.write_study_report(page, path))
+    return pages.write_study_report(page, path)
 
 
 def study_text(study: Study) -> str:

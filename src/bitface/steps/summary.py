@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from bitface.dataset.files import write_atomically
+from bitface.documents import Document, Fields
 from bitface.ledger.ledger import Ledger
 from bitface.steps.guidance import guidance_text
 from bitface.steps.model_choice import command_for
@@ -25,9 +26,9 @@ def is_finished(run: Run) -> bool:
     return run.summary_path.is_file()
 
 
-def reuse(run: Run, ledger: Ledger) -> dict[str, Any]:
+def reuse(run: Run, ledger: Ledger) -> Document:
     """The summary of the earlier, identical run, marked as reused; its alias and its data as they stand now."""
-    summary: dict[str, Any] = json.loads(run.summary_path.read_text(encoding="utf-8"))
+    summary: Document = json.loads(run.summary_path.read_text(encoding="utf-8"))
     entry = ledger.model(summary["version"])
     status = ledger.status(entry) if entry else None
     return {
@@ -43,14 +44,14 @@ def reuse(run: Run, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def write_summary(run: Run, summary: Mapping[str, Any]) -> dict[str, Any]:
+def write_summary(run: Run, summary: Fields) -> Document:
     """Writes the summary, the last file of a run, and returns it."""
     document = dict(summary)
     write_atomically(run.summary_path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
     return document
 
 
-def first_part(run: Run) -> dict[str, Any]:
+def first_part(run: Run) -> Document:
     """What is known of a run from its plan."""
     return {
         "run_id": run.run_id,
@@ -66,7 +67,7 @@ def _warnings(run: Run) -> list[str]:
     return [run.dataset.warning] if run.dataset.warning else []
 
 
-def summary_text(summary: Mapping[str, Any]) -> str:
+def summary_text(summary: Fields) -> str:
     """Ten seconds of reading: the decision, then one line per question an adopter asks."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
@@ -74,7 +75,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", said] if said else lines)
 
 
-def _headline(summary: Mapping[str, Any]) -> str:
+def _headline(summary: Fields) -> str:
     decision = summary["gate"]["decision"]
     if summary["reused"] == ["everything"]:
         state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion"
@@ -95,7 +96,7 @@ def _headline(summary: Mapping[str, Any]) -> str:
     return f"{_SAID[decision]}: {where} is registered without an alias and does not go live"
 
 
-def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _rows(summary: Fields) -> list[tuple[str, str]]:
     data, gate, sizes = summary["dataset"], summary["gate"], summary["size_bytes"]
     cells = gate["cells"]
     rows = [
@@ -129,7 +130,7 @@ def _rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _model_words(model: Mapping[str, Any], judged_on: str) -> str:
+def _model_words(model: Fields, judged_on: str) -> str:
     auc = model["macro_auc"]
     return (
         f"macro AUC {auc:.3f}, balanced accuracy {model['macro_balanced_accuracy']:.3f}, accuracy {model['accuracy']:.3f} "
@@ -144,7 +145,7 @@ def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def time_words(summary: Mapping[str, Any]) -> str:
+def time_words(summary: Fields) -> str:
     """How long a run took by the clock, and its longest stages."""
     seconds = summary["seconds"]
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:4]

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models.calibrator import logit_of
@@ -178,7 +179,7 @@ def find_trained(stages: Path, weights_sha256: str) -> TrainedModel | None:
     return None
 
 
-def model_facts(folder: Path) -> dict[str, Any]:
+def model_facts(folder: Path) -> Document:
     """`spec.json` of a saved model."""
-    document: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    document: Document = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     return document

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ class Transferred:
         )
         return f"{figures} on {self.people} people of {self.source}, unseen in training ({self.samples} samples)"
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The figures for the run's summary."""
         return {
             "source": self.source,
@@ -115,16 +114,18 @@ class Entry:
         return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seeing:
+    """How pictures are read, faces found in them, and a model loaded that is asked about them."""
+
+    landmarker: Callable[[], Landmarker]
+    read: ReadImage
+    load: LoadRuntime
+    report: Report
+
+
 def judge_on_real_people(
-    run: Run,
-    bundle: Exported,
-    source: Source,
-    landmarker: Callable[[], Landmarker],
-    read: ReadImage,
-    load: LoadRuntime,
-    at: datetime,
-    report: Report,
-    entry: Entry,
+    run: Run, bundle: Exported, source: Source, tools: Seeing, at: datetime, entry: Entry
 ) -> Transferred:
     """Scores the deployed model on the pictures of a source, in memory: nothing of these people is kept but figures. Of people who were
     erased, or who are on record and do not allow it now, no picture is read, or looked at where it is known by its marks alone; they are
@@ -140,9 +141,9 @@ def judge_on_real_people(
         )
     rows = entry.known(source.intake.rows, run.context)
     _check_consents(source, rows, run.context, at, entry.ledger)
-    rows = _unseen(rows, read, entry, run.context)
-    table, skipped = _seen(rows, run, landmarker, read, report)
-    predictions = runtime_predictions(table, load(bundle.folder))
+    rows = _unseen(rows, tools.read, entry, run.context)
+    table, skipped = _seen(rows, run, tools)
+    predictions = runtime_predictions(table, tools.load(bundle.folder))
     return Transferred(
         source=source.intake.source,
         people=len(np.unique(table.persons)),
@@ -164,7 +165,9 @@ def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at:
     bands = {names[row.subject_id]: row.age_band for row in rows}
     events = intake.consents(names, bands)
     people, notices = list(bands), intake.known_notices
-    answers = [admit_people(events, people, PURPOSE, context, now, notices) for now in ledger.moments(at)]
+    answers = [
+        admit_people(events, people, Use(purpose=PURPOSE, context=context), now, notices) for now in ledger.moments(at)
+    ]
     licences = (intake.licence, ledger.licences().get(intake.licence.id, intake.licence))
     judged = [
         under_licence(one, answer, PURPOSE, context) for one in licences for own in answers for answer in own.values()
@@ -184,15 +187,13 @@ def _unseen(rows: Sequence[ImportRow], read: ReadImage, entry: Entry, context: s
     return [row for row in rows if row.subject_id not in gone]
 
 
-def _seen(
-    rows: Sequence[ImportRow], run: Run, landmarker: Callable[[], Landmarker], read: ReadImage, report: Report
-) -> tuple[ClipTable, int]:
+def _seen(rows: Sequence[ImportRow], run: Run, tools: Seeing) -> tuple[ClipTable, int]:
     names, usable = _numbered(rows), list[tuple[ImportRow, SeenFaces]]()
-    with landmarker() as looking:
+    with tools.landmarker() as looking:
         for done, row in enumerate(rows, start=1):
-            seen = looking.see(read(row.path, f"row {row.row}")[None], run.params.features)
+            seen = looking.see(tools.read(row.path, f"row {row.row}")[None], run.params.features)
             usable += [(row, seen)] if seen.faces[0] == 1 else []
-            report("judging on real people", done, len(rows))
+            tools.report("judging on real people", done, len(rows))
     if not usable:
         raise InputError(f"none of {len(rows)} pictures shows exactly one face; check that this is the right folder")
     return _table(usable, names), len(rows) - len(usable)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from bitface.params import QualityParams
 from bitface.ports import TableChecks
 from bitface.steps.admit import Members, Quarantined
 from bitface.steps.featurise import AUGMENTED
+from bitface.steps.plan import Run
 
 CONSENT_COLUMNS = ("person", "event_id", "state", "purpose", "context", "valid_from", "valid_to", "notice_sha256")
 
@@ -42,35 +42,26 @@ class Validation:
             raise GateError(f"the data gate failed: {self.failures[0]}{more}; see {self.docs_index}")
 
 
-def validate_samples(
-    members: Members,
-    subjects: Mapping[str, SubjectRecord],
-    events: Sequence[ConsentEvent],
-    table: ClipTable,
-    params: QualityParams,
-    purpose: str,
-    context: str,
-    checks: TableChecks,
-    docs: Path,
-) -> Validation:
+def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validation:
     """Runs the suites over index, subjects, consents and quality, then the row-level quality rule.
 
     `table` holds the original rows (no augmented copies) of all members.
     """
+    members, params = run.members, run.params.quality
     used = {answer.event_id for answer in members.admissions.values()}
     report = checks(
         {
             "index": _frame([asdict(sample) for sample in members.samples], [f.name for f in fields(Sample)]),
             "subjects": _frame(
-                [asdict(record) for record in subjects.values()], [f.name for f in fields(SubjectRecord)]
+                [asdict(record) for record in run.subjects.values()], [f.name for f in fields(SubjectRecord)]
             ),
-            "consents": _consents([event for event in events if event.event_id in used], purpose, context),
+            "consents": _consents([event for event in run.events if event.event_id in used], run.purpose, run.context),
             "quality": pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)[
                 ["sample_id", *QUALITY_COLUMNS]
             ],
         },
         params,
-        docs,
+        run.folder / "data_docs",
     )
     poor = tuple(
         Quarantined(sample_id=str(name), reason="; ".join(reasons))
@@ -105,7 +96,7 @@ def _shares(members: Members, kept: frozenset[str], params: QualityParams) -> tu
     return (f"only {share:.0%} of the admitted samples show one good face, under {limit} (quality.admitted_share_min)",)
 
 
-def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(columns))
 
 

@@ -19,7 +19,7 @@ from bitface.gate.evidence import DriftEvidence
 from bitface.params import DriftParams
 from bitface.ports import MeasureDrift, Runtime
 from bitface.steps.artefacts import Data
-from bitface.steps.drift import Drifted, compare, still_rows
+from bitface.steps.drift import Drifted, DriftTest, compare, still_rows
 from bitface.steps.face_rows import ANSWERS, row_of_face, rows_of_samples
 from bitface.steps.featurise import FeatureRef, originals, read_features
 from bitface.steps.plan import Run
@@ -111,9 +111,8 @@ def drift_from_window(run: Run, data: Data, window: Window | None, measure: Meas
         return None
     table = data.originals
     learned_from = still_rows(rows_of_samples(table.of_split("train"), {}), run.params.seed)
-    found = compare(
-        learned_from, window.rows, params, run.params.seed, measure, _page(run.folder, "drift_from_window.html")
-    )
+    test = DriftTest(params=params, seed=run.params.seed, measure=measure)
+    found = compare(learned_from, window.rows, test, _page(run.folder, "drift_from_window.html"))
     return DriftEvidence(
         share=material_share(found, params),
         share_max=params.window_share_max,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import scipy.linalg
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
+from bitface.faces.features import FaceValues
 from bitface.models.random_net import RandomFaceNet, RandomLandmarkNet
 
 LOGITS_PER_TARGET: Final = 6.0
@@ -39,7 +40,7 @@ class Statistics:
     positives: NDArray[np.int64]
 
     @classmethod
-    def of(cls, counts: NDArray[np.integer[Any]], targets: NDArray[np.integer[Any]]) -> Self:
+    def of(cls, counts: NDArray[np.int64] | NDArray[np.int8], targets: NDArray[np.int64] | NDArray[np.int8]) -> Self:
         """The statistics of counts (n, F) and targets (n, E).
 
         Raises:
@@ -70,10 +71,10 @@ class Statistics:
 
 def ridge(
     rows: int,
-    gram: NDArray[Any],
-    moments: NDArray[Any],
-    sums: NDArray[Any],
-    positives: NDArray[Any],
+    gram: NDArray[np.int64] | NDArray[np.float64],
+    moments: NDArray[np.int64] | NDArray[np.float64],
+    sums: NDArray[np.int64] | NDArray[np.float64],
+    positives: NDArray[np.int64] | NDArray[np.float64],
     strength: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights float64 (F, E) and biases (E,) from sums as in Statistics, whole or real.
@@ -95,13 +96,13 @@ def ridge(
 
 
 @torch.no_grad()
-def counts_of(network: RandomNet, stills: NDArray[Any]) -> NDArray[np.int8]:
+def counts_of(network: RandomNet, stills: FaceValues) -> NDArray[np.int8]:
     """What a one-bit network counts of stills (n, 1, ...), int8 (n, F)."""
     parts = (values.numpy().astype(np.int8) for values in _values(network, stills))
     return np.concatenate([np.zeros((0, network.spec.features), np.int8), *parts])
 
 
-def _values(network: RandomNet, stills: NDArray[Any]) -> Iterator[torch.Tensor]:
+def _values(network: RandomNet, stills: FaceValues) -> Iterator[torch.Tensor]:
     for start in range(0, len(stills), _ROWS_AT_ONCE):
         some = torch.from_numpy(stills[start : start + _ROWS_AT_ONCE])
         ones = torch.ones(len(some), dtype=torch.int64)
@@ -117,7 +118,9 @@ def set_heads(network: RandomNet, weights: NDArray[np.float64], biases: NDArray[
 
 
 @torch.no_grad()
-def solve_twin(network: RandomNet, stills: NDArray[Any], targets: NDArray[Any], strength: float) -> None:
+def solve_twin(
+    network: RandomNet, stills: FaceValues, targets: NDArray[np.int64] | NDArray[np.int8], strength: float
+) -> None:
     """Solves the heads of a float twin on its features, standardised over these stills."""
     values = torch.cat(list(_values(network, stills))).double()
     # Four deviations lie within the hard tanh.

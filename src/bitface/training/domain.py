@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.faces.features import FaceValues
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.training.batches import Batch
 
@@ -27,7 +28,7 @@ class Domain(Protocol):
         """The batches of one epoch, `batches.steps_per_epoch` many; `targets` float32 (N, E) of the training rows."""
         ...
 
-    def changed_alone(self, stills: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    def changed_alone(self, stills: FaceValues, rng: np.random.Generator) -> FaceValues:
         """Changed copies of one person's stills (n, 1, ...), in which nobody else has a part."""
         ...
 

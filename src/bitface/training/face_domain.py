@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.faces.features import ClipTable
+from bitface.faces.features import ClipTable, FaceValues
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.face_net import FaceNet, FaceSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec
@@ -71,9 +71,9 @@ class FaceDomain:
             clips = self.train.crops[draw.rows[:, None], draw.frames]
             yield Batch(inputs=augmented_crops(clips, changes, rng), lengths=draw.lengths, targets=targets[draw.rows])
 
-    def changed_alone(self, stills: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
+    def changed_alone(self, stills: FaceValues, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Copies of stills uint8 (n, 1, 64, 64), as `batches` changes them."""
-        return augmented_crops(stills, self.params.face_net.augmentation, rng)
+        return augmented_crops(stills.astype(np.uint8, copy=False), self.params.face_net.augmentation, rng)
 
     def end(self, network: ClipNet) -> None:
         """Nothing: all of a face net answers."""

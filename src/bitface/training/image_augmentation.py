@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -114,7 +114,7 @@ def _through_jpeg(frames: NDArray[np.uint8], random: np.random.Generator) -> NDA
     return np.stack([_jpeg(frame, quality) for frame in frames])
 
 
-def _jpeg(frame: NDArray[np.uint8], quality: int) -> NDArray[Any]:
+def _jpeg(frame: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "JPEG", quality=quality)
     return np.array(Image.open(file, formats=("JPEG",)), dtype=np.uint8)

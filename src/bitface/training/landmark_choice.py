@@ -12,7 +12,7 @@ by one landmark, three coordinates at once, at a time (group orthogonal matching
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def spread_landmarks(face: NDArray[np.float64], count: int) -> NDArray[np.int64]
 
 
 def sums_of(
-    stills: NDArray[np.float32], targets: NDArray[np.floating[Any]]
+    stills: NDArray[np.float32], targets: NDArray[np.float32] | NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centred Gram matrix of coordinates in their standard deviations, float64 (1434, 1434), and moments (1434, E)."""
     flat = stills.reshape(len(stills), -1).astype(np.float64)

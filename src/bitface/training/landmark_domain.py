@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitface.faces.features import ClipTable
+from bitface.faces.features import ClipTable, FaceValues
 from bitface.models.clip_net import ClipNet, Precision
 from bitface.models.landmark_codes import CodeScale, scale_of
 from bitface.models.landmark_net import LandmarkNet, NetSpec
@@ -100,10 +100,10 @@ class LandmarkDomain:
             changed = augmented(clips, self.people.of_sample[draw.rows], self.people, changes, rng)
             yield Batch(inputs=changed, lengths=draw.lengths, targets=targets[draw.rows])
 
-    def changed_alone(self, stills: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float32]:
+    def changed_alone(self, stills: FaceValues, rng: np.random.Generator) -> NDArray[np.float32]:
         """Copies of stills float32 (n, 1, 478, 3), as `batches` changes them, but on nobody else's shape."""
         alone = People(shapes=np.zeros((1, *stills.shape[2:]), np.float32), of_sample=np.zeros(len(stills), np.int64))
-        return augmented(stills, alone.of_sample, alone, self.params.augmentation, rng)
+        return augmented(stills.astype(np.float32, copy=False), alone.of_sample, alone, self.params.augmentation, rng)
 
     def end(self, network: ClipNet) -> None:
         """Makes the stem's weight an ordinary one again."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.faces.features import ClipTable, Reads
+from bitface.faces.features import ClipTable, FaceValues, Reads
 from bitface.training.batches import expressive_frames
 from bitface.training.domain import Domain
 from bitface.training.seeds import seed_of
@@ -16,7 +16,7 @@ from bitface.training.seeds import seed_of
 
 def own_stills(
     domain: Domain, train: ClipTable, reads: Reads, copies: int, seed: int
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+) -> tuple[FaceValues, NDArray[np.int64]]:
     """The expressive frames of every sample, each as it is and in `copies` changed ones.
 
     Returns:
@@ -32,6 +32,6 @@ def own_stills(
         parts.append(stills)
         if copies:
             rng = np.random.default_rng(seed_of(seed, "own stills", content))
-            parts.append(domain.changed_alone(np.repeat(stills, copies, axis=0), rng))
+            parts.append(domain.changed_alone(stills[np.repeat(np.arange(len(stills)), copies)], rng))
         rows.append(np.full(len(stills) * (1 + copies), row, np.int64))
-    return np.concatenate(parts), np.concatenate(rows)
+    return cast("FaceValues", np.concatenate(parts)), np.concatenate(rows)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from bitface.documents import Document
 from bitface.errors import IntegrityError
 from bitface.models.action_units import UnitNet, UnitSpec
 from bitface.training.resnet_encoder import resnet_encoder
@@ -71,7 +72,7 @@ def load_units(folder: Path) -> TrainedUnits:
         IntegrityError: a file is missing or unreadable, or the weights are not those of the spec or do not fit it.
     """
     try:
-        document: dict[str, Any] = json.loads((folder / SPEC).read_text(encoding="utf-8"))
+        document: Document = json.loads((folder / SPEC).read_text(encoding="utf-8"))
         weights = (folder / WEIGHTS).read_bytes()
         if document["format"] != FORMAT or hashlib.sha256(weights).hexdigest() != document["weights_sha256"]:
             raise IntegrityError(f"{WEIGHTS} does not match {SPEC}; train it again")
@@ -88,8 +89,8 @@ def load_units(folder: Path) -> TrainedUnits:
         ) from error
 
 
-def _network(sizes: dict[str, Any], weights: dict[str, torch.Tensor]) -> UnitNet:
-    as_written: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}
+def _network(sizes: Document, weights: dict[str, torch.Tensor]) -> UnitNet:
+    as_written: Document = {name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}
     spec = UnitSpec(**as_written)
     with torch.random.fork_rng(devices=[]):
         network = UnitNet(resnet_encoder(None), spec)

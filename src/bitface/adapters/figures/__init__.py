@@ -1,11 +1,8 @@
 """Matplotlib: every picture that a reviewer sees, drawn with one style and no real face. Start at `style.py`."""
 
-from bitface.adapters.figures.bench import BenchRow, bench_figure
-from bitface.adapters.figures.drift import DriftPanel, drift_figure
+from bitface.adapters.figures.bench import bench_figure
+from bitface.adapters.figures.drift import drift_figure
 from bitface.adapters.figures.evaluation import (
-    FindingRow,
-    ForestRow,
-    LatencyRow,
     confusion_figure,
     coverage_figure,
     latency_figure,
@@ -15,28 +12,17 @@ from bitface.adapters.figures.evaluation import (
     unit_figure,
 )
 from bitface.adapters.figures.explanation import (
-    Mesh,
     attribution_figure,
     crop_figure,
     landmark_ranking_figure,
     region_figure,
 )
-from bitface.adapters.figures.landmarks import ReductionCurve, ReductionPoint, importance_figure, reduction_figure
+from bitface.adapters.figures.landmarks import importance_figure, reduction_figure
 from bitface.adapters.figures.overview import overview_figure
-from bitface.adapters.figures.study import StudyRow, TradePoint, study_figure, trade_figure
+from bitface.adapters.figures.study import study_figure, trade_figure
 from bitface.adapters.figures.style import caption_of, drawable
 
 __all__ = [
-    "BenchRow",
-    "DriftPanel",
-    "FindingRow",
-    "ForestRow",
-    "LatencyRow",
-    "Mesh",
-    "ReductionCurve",
-    "ReductionPoint",
-    "StudyRow",
-    "TradePoint",
     "attribution_figure",
     "bench_figure",
     "caption_of",

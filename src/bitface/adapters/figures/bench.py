@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -12,19 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bitface.adapters.figures.style import BLUE, MUTED, ORANGE, draw_page, light_grid
+from bitface.figure_ports import BenchRow
 
 _ROW_IN = 0.225
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchRow:
-    """One network in one runtime: median and 95th percentile; `ratio` to our one-bit one, None for ours."""
-
-    network: str
-    name: str
-    milliseconds: float
-    high: float
-    ratio: float | None
 
 
 def bench_figure(rows: Sequence[BenchRow], caption: str, path: Path) -> Path:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from bitface.adapters.figures.style import BLUE, MUTED, draw_page, light_grid
+from bitface.figure_ports import DriftPanel
 
 _COLUMNS = 2
 _ROW_IN = 1.55
 _KEY_SHARE = 0.12
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriftPanel:
-    """One column: its Kolmogorov-Smirnov distance, and its values in both tables, float64 (n,) and (m,)."""
-
-    name: str
-    distance: float
-    reference: NDArray[np.float64]
-    current: NDArray[np.float64]
 
 
 def drift_figure(panels: Sequence[DriftPanel], names: tuple[str, str], title: str, caption: str, path: Path) -> Path:

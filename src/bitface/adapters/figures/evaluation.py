@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from bitface.adapters.figures.style import (
 )
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
+from bitface.figure_ports import ForestRow, LatencyRow
 
 _COLUMNS: Final = 3
 _PANEL_IN: Final = 1.75
@@ -35,40 +35,6 @@ _LABEL_CHARACTERS: Final = 44
 _ROW_CHARACTERS: Final = 28
 _HOLLOW: Final[Mapping[str, Any]] = {"markerfacecolor": "white", "markersize": 4, "linewidth": 0.8, "alpha": 0.9}
 _PLATE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForestRow:
-    """One figure of a slice. `group` is its heading; `state` one of PASS, FAIL, INSUFFICIENT, NOT-RUN, or "" if unjudged."""
-
-    group: str
-    label: str
-    value: float
-    lo: float
-    hi: float
-    n: int
-    state: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FindingRow:
-    """A required cell that does not pass: its name on record, its question and its figure in words, and its state."""
-
-    name: str
-    words: str
-    figure: str
-    state: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencyRow:
-    """Milliseconds of one face at batch 1 and one thread, and the bytes of the network on disk."""
-
-    name: str
-    p50_ms: float
-    p95_ms: float
-    size_bytes: int
-    is_ours: bool
 
 
 def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: Path) -> Path:

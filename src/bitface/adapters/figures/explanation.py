@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bitface.adapters.figures.style import BLUE, INK, MUTED, ORANGE, RULE, draw_page, light_grid, panel_grid
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, share_of_landmarks
+from bitface.figure_ports import Mesh
 
 if TYPE_CHECKING:  # torch comes with it, and a picture needs none
     from bitface.explain.attributions import AttributionSummary
@@ -40,16 +41,6 @@ _OUTLINES: Final = (
     (70, 63, 105, 66, 107),
     (300, 293, 334, 296, 336),
 )
-
-
-class Mesh(Protocol):
-    """A face to draw on: `vertices` float32 (478, 3), y up, and `triangles` int64 (F, 3) of its vertices."""
-
-    @property
-    def vertices(self) -> NDArray[np.float32]: ...
-
-    @property
-    def triangles(self) -> NDArray[np.int64]: ...
 
 
 def attribution_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,33 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bitface.adapters.figures.explanation import Mesh, draw_tiers, landmark_shares
+from bitface.adapters.figures.explanation import draw_tiers, landmark_shares
 from bitface.adapters.figures.style import AMBER, BLUE, GREEN, INK, MUTED, ORANGE, draw_page, light_grid
+from bitface.figure_ports import Mesh, ReductionCurve, ReductionPoint
 
 _PURPLE: Final = "#a24b86"
 _SKY: Final = "#56b4e9"
 CATEGORIES: Final = (MUTED, INK, AMBER, BLUE, GREEN, ORANGE, _PURPLE, _SKY)
 MARKERS: Final = ("o", "s", "^", "D", "v", "X", "P", "*")
 """Shapes repeat what colours say."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReductionCurve:
-    """One way to choose landmarks: a figure at each number of them."""
-
-    name: str
-    counts: Sequence[int]
-    values: Sequence[float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReductionPoint:
-    """One trained subset: a figure of each training; `is_best` of those of its size."""
-
-    name: str
-    count: int
-    values: Sequence[float]
-    is_best: bool
 
 
 def reduction_figure(

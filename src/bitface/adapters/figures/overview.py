@@ -11,45 +11,32 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from bitface.adapters.figures.evaluation import FindingRow, ForestRow, LatencyRow, draw_forest, draw_latency
-from bitface.adapters.figures.explanation import Mesh, draw_map, landmark_shares, map_norm, provenance
+from bitface.adapters.figures.evaluation import draw_forest, draw_latency
+from bitface.adapters.figures.explanation import draw_map, landmark_shares, map_norm, provenance
 from bitface.adapters.figures.style import INK, MUTED, STATE_MARKS, draw_page
+from bitface.figure_ports import FindingRow, Mesh, Overview
 
 if TYPE_CHECKING:  # torch comes with it, and a picture needs none
-    from bitface.explain.attributions import AttributionSummary
+    pass
 
 _FINDINGS_MOST: Final = 6
 _LINE_IN: Final = 0.36
 
 
-def overview_figure(
-    title: str,
-    findings: Sequence[FindingRow],
-    gate: Sequence[ForestRow],
-    floor: float | None,
-    metric: str,
-    latency: Sequence[LatencyRow],
-    summary: AttributionSummary,
-    shown: Sequence[str],
-    mesh: Mesh,
-    path: Path,
-) -> Path:
-    """Four panels, one below the other: what the decision rests on, groups as a forest, time and size, attribution.
-
-    `title` is the decision in a sentence and says whether the evidence is synthetic; `findings` the required cells that do not
-    pass, worst first, all of which the file's description names; `gate` are rows of one `metric`; `shown` are two or three names of
-    `summary.emotions`.
-    """
+def overview_figure(overview: Overview, mesh: Mesh, path: Path) -> Path:
+    """Four panels, one below the other: what the decision rests on, groups as a forest, time and size, attribution."""
+    summary, shown, findings = overview.summary, overview.shown, overview.findings
+    groups, latency = overview.groups, overview.latency
     faces = landmark_shares(summary.mean_absolute)[[summary.emotions.index(emotion) for emotion in shown]]
     caption = (
-        f"Groups: {metric} with intervals over people, marked with the worst gate result for it or for "
+        f"Groups: {overview.metric} with intervals over people, marked with the worst gate result for it or for "
         "its gap to all others; orange is the floor. Speed: one face, one thread, median and 95th percentile. Faces: percent of "
         f"attribution per landmark, darker is more. {provenance(summary)}"
     )
     lines = max(1, min(len(findings), _FINDINGS_MOST) + (len(findings) > _FINDINGS_MOST))
     heights = (
         _LINE_IN * lines + 0.1,
-        0.29 * (len(gate) + len({row.group for row in gate})) + 0.8,
+        0.29 * (len(groups) + len({row.group for row in groups})) + 0.8,
         0.55 * len(latency) + 0.6,
         2.3,
     )
@@ -57,7 +44,7 @@ def overview_figure(
     def draw(figure: Figure) -> None:
         rows = figure.add_gridspec(4, 1, height_ratios=heights)
         _draw_findings(figure, figure.add_subplot(rows[0]), findings, lines)
-        draw_forest(figure.add_subplot(rows[1]), gate, floor, metric)
+        draw_forest(figure.add_subplot(rows[1]), groups, overview.floor, overview.metric)
         draw_latency(figure.add_subplot(rows[2]), latency, None)
         columns = rows[3].subgridspec(1, len(shown), wspace=0.02)
         norm = map_norm(faces, mesh)
@@ -66,7 +53,7 @@ def overview_figure(
             draw_map(panel, faces[column], mesh, norm)
             panel.set_title(emotion, loc="center", pad=2)
 
-    return draw_page(title, caption, sum(heights), draw, path, details=_findings_text(findings))
+    return draw_page(overview.title, caption, sum(heights), draw, path, details=_findings_text(findings))
 
 
 def _findings_text(findings: Sequence[FindingRow]) -> str:

@@ -6,7 +6,6 @@ A second picture sets accuracy against the time of a still.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -14,17 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bitface.adapters.figures.style import BLUE, MUTED, RULE, draw_page, light_grid
+from bitface.figure_ports import StudyRow, TradePoint
 
 _ROW_IN = 0.52
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyRow:
-    """One variant: a figure of each training, one-bit and float."""
-
-    name: str
-    one_bit: Sequence[float]
-    float: Sequence[float]
 
 
 def study_figure(rows: Sequence[StudyRow], metric: str, caption: str, path: Path) -> Path:
@@ -44,20 +35,6 @@ def study_figure(rows: Sequence[StudyRow], metric: str, caption: str, path: Path
         axes.legend(handles=_keys(), loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, handletextpad=0.2)
 
     return draw_page("Which variant to use", caption, _ROW_IN * len(rows) + 1.0, draw, path)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TradePoint:
-    """One variant: median milliseconds of a still, and a figure of each training."""
-
-    name: str
-    ms: float
-    values: Sequence[float]
-
-    @property
-    def mean(self) -> float:
-        """Of the trainings."""
-        return sum(self.values) / len(self.values)
 
 
 def trade_figure(points: Sequence[TradePoint], metric: str, caption: str, path: Path) -> Path:

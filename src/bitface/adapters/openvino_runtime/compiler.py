@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import IntegrityError
 from bitface.models.bundle_spec import GRAPH
+
+if TYPE_CHECKING:
+    from openvino import InferRequest, Model
 
 ROWS_AT_ONCE: Final = 32
 _SHAPES_KEPT: Final = 16
@@ -21,12 +24,12 @@ _SHAPES_KEPT: Final = 16
 class Compiled:
     """A graph of one shape with its input and output memory."""
 
-    request: Any
-    inputs: NDArray[Any]
+    request: InferRequest
+    inputs: NDArray[np.int8] | NDArray[np.uint8] | NDArray[np.float32]
     counts: NDArray[np.float32]
 
 
-def save_graph(graph: Any, folder: Path) -> None:
+def save_graph(graph: Model, folder: Path) -> None:
     """Writes `model.xml` and `model.bin` of an OpenVINO model; the same model gives the same bytes."""
     import openvino
 
@@ -40,7 +43,7 @@ def save_graph(graph: Any, folder: Path) -> None:
 class Compiler:
     """Compiles a graph per shape, the most recent ones kept: binary convolutions refuse dynamic shapes."""
 
-    def __init__(self, model: Any, borrowed: NDArray[np.uint8], threads: int) -> None:
+    def __init__(self, model: Model, borrowed: NDArray[np.uint8], threads: int) -> None:
         """Of an OpenVINO model, and the memory that it borrows, which has to outlive it."""
         import openvino
 
@@ -84,7 +87,9 @@ class Compiler:
                 self._compiled.popitem(last=False)
         return compiled
 
-    def _compile(self, inputs: NDArray[Any], counts: NDArray[np.float32]) -> Compiled:
+    def _compile(
+        self, inputs: NDArray[np.int8] | NDArray[np.uint8] | NDArray[np.float32], counts: NDArray[np.float32]
+    ) -> Compiled:
         model = self._model.clone()
         try:
             model.reshape(list(inputs.shape))

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bitface.faces.features import FaceValues
 
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """Of a network in ONNX; the int8 one says in itself what is quantised."""
@@ -17,7 +19,7 @@ _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 _TRY: Final = "import sys, openvino; openvino.Core().compile_model(sys.argv[1], 'CPU')"
 
 
-def openvino_runner(path: Path, face: NDArray[Any], precision: str) -> Callable[[], NDArray[np.float32]] | None:
+def openvino_runner(path: Path, face: FaceValues, precision: str) -> Callable[[], NDArray[np.float32]] | None:
     """Calls OpenVINO with the face, on one thread; None where it cannot compile the network.
 
     That is tried in a process of its own first: OpenVINO 2026.4 ends the process on the int8 form of some networks.

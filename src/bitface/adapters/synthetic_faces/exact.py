@@ -44,7 +44,7 @@ def mixed(weights: FloatArray, values: FloatArray) -> FloatArray:
     return total
 
 
-def turned(points: NDArray[Any], axes: NDArray[Any]) -> NDArray[Any]:
+def turned(points: FloatArray, axes: FloatArray) -> FloatArray:
     """Points (N, 3) along three axes, the rows of (3, 3)."""
     x, y, z = points.T
     return np.stack([x * axis[0] + y * axis[1] + z * axis[2] for axis in axes], axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def skin_colour(tone: int) -> NDArray[np.float64]:
     return np.asarray(colour * (_MIDDLE_GREY * (swatch / _MIDDLE_GREY) ** _SPREAD / luminance(colour)))
 
 
-def luminance(colour: NDArray[Any]) -> float:
+def luminance(colour: NDArray[np.float32] | NDArray[np.float64]) -> float:
     """Of linear RGB (3,), between 0 and 1 (IEC 61966-2-1)."""
     red, green, blue = colour.tolist()
     return float(_LUMINANCE[0] * red + _LUMINANCE[1] * green + _LUMINANCE[2] * blue)

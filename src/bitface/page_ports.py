@@ -1,0 +1,168 @@
+"""What pages show, in our own types, and what is asked of whoever writes them: an adapter sets them, and computes no figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateReport:
+    """What the page of a gate shows. `facts` are a few lines of name -> words; `cells` as the gate records them.
+
+    `status` is the model's status line.
+
+    A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
+    limit that was asked as `limit` or `floor`; figures may be None.
+    """
+
+    status: str
+    title: str
+    decision: str
+    reasons: Sequence[str]
+    evidence: str
+    facts: Mapping[str, str]
+    cells: Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardMetric:
+    """One figure with its interval: `group` is a heading (emotions, macro, a slice attribute), `name` the line."""
+
+    group: str
+    name: str
+    metric: str
+    value: float
+    lo: float
+    hi: float
+    n: int
+    persons: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """The facts of a model card (Mitchell et al., 2019, arXiv 1810.03993). Lists are sentences; `data` is name -> words; `status` is the
+    model's status line.
+    """
+
+    status: str
+    name: str
+    version: str
+    digest: str
+    evidence: str
+    summary: str
+    intended_use: Sequence[str]
+    prohibited_contexts: Sequence[str]
+    data: Mapping[str, str]
+    training: Mapping[str, str]
+    metrics: Sequence[CardMetric]
+    slices: Sequence[CardMetric]
+    probabilities: Sequence[str]
+    explanation: Sequence[str]
+    limits: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTable:
+    """A table of words; the first column names the row, the others stand right-aligned."""
+
+    heading: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPage:
+    """What the page of a study shows; `figures` are PNGs that are put into the page, by the words that stand for them."""
+
+    title: str
+    lead: str
+    evidence: str
+    figures: Mapping[str, Path]
+    tables: Sequence[ReportTable]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmotionRow:
+    """One emotion's calibrated probability, and whether the conformal set holds it."""
+
+    name: str
+    probability: float
+    in_set: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSum:
+    """`at_baseline` + the values of `regions` = `at_face`, in log odds; regions by the size of their value."""
+
+    emotion: str
+    at_baseline: float
+    at_face: float
+    regions: Sequence[tuple[str, float]]
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute value, for the length of bars."""
+        return max((abs(value) for _, value in self.regions), default=0.0) or 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceOnPage:
+    """One explained face; `figures` are PNGs that are put into the page, by the words that stand for them."""
+
+    answer: str
+    emotions: Sequence[EmotionRow]
+    sums: Sequence[RegionSum]
+    baseline: str
+    gap: str
+    second: str
+    map_note: str
+    seconds: str
+    figures: Mapping[str, Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationPage:
+    """What the page of an explained picture shows. `facts` are a few lines of name -> words, `status` the model's status line."""
+
+    status: str
+    title: str
+    model: str
+    facts: Mapping[str, str]
+    faces: Sequence[FaceOnPage]
+    caveats: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPage:
+    """The answer to an auditor's question: `standing` says where the log ended when it was asked, and whether it held; `status` is the
+    status line of the model that it is about, "" where it is about none.
+    """
+
+    status: str
+    title: str
+    lead: str
+    asked_at: str
+    standing: str
+    tables: Sequence[ReportTable]
+
+
+class Pages(Protocol):
+    """Writes each page as one file that stands alone, and returns its path.
+
+    Raises InputError for a word that is unknown (a decision, a state, a kind of evidence), and for a page that lacks its caveats.
+    """
+
+    def write_gate_report(self, report: GateReport, path: Path) -> Path: ...
+
+    def write_model_card(self, facts: CardFacts, html: Path, markdown: Path) -> tuple[Path, Path]: ...
+
+    def write_study_report(self, page: StudyPage, path: Path) -> Path: ...
+
+    def write_explanation(self, page: ExplanationPage, path: Path) -> Path: ...
+
+    def write_audit_page(self, page: AuditPage, path: Path) -> Path: ...
