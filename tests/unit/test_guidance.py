@@ -12,6 +12,7 @@ import pytest
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, Question, State, at_least, judged, not_run
 from bitface.gate.decision import decide
+from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
 from bitface.steps.guidance import causes_of, guidance_text, next_steps
 from bitface.steps.model_choice import command_for
@@ -113,9 +114,7 @@ def test_what_could_not_be_judged_and_a_gate_without_cells_are_said_too() -> Non
     assert "no required cell was judged" in guidance_text(summary())
 
 
-@pytest.mark.parametrize(
-    "kind", ["emotion", "slice", "disparity", "binarization", "latency", "consent", "window", "champion", "drift"]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_figure_that_fails_has_a_remedy_without_gaps(kind: str) -> None:
     (remedy, _) = summary(cell(kind, 0.1, 0.2, slice_="gender:female"))["next_steps"]
     assert "{" not in remedy and len(remedy) > 20
