@@ -25,14 +25,16 @@ from bitface.dataset.sealed_evidence import open_evidence, seal_evidence
 from bitface.dataset.shards import Shard, seal, shard_name, write_shard
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
+from bitface.flows.erasing import unfinished
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.trust import Trust
 from bitface.ports import Forgotten, StorePlaces
 from bitface.steps import erase
 from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
 from bitface.steps.audit_page import audit_page, erasure_sections
-from bitface.steps.checkpoints import erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.checkpoints import Checkpoints, erased_in, read_checkpoint, sign_checkpoint
 from bitface.steps.contents import check_not_empty
 from bitface.steps.dpia import assessment
 from bitface.steps.erasure_people import Returned, check_nobody_returned, returned
@@ -395,6 +397,23 @@ def test_a_ledger_that_was_restored_with_its_keys_is_told_by_the_book_beside_the
         assert house.keys.learn_suppressed(erased_in(kept, house.place.home), kept.name) == 1
         assert returned(house.keys, older, house.place.home, house.place.data) == (back,)
     assert beside.is_file() and not [one for one in IDS if one in beside.read_text()]
+
+
+def test_whom_nothing_but_an_older_ledger_is_left_of_is_put_on_record_again(house, tmp_path) -> None:
+    """The ledger alone was restored: no key, no shard; `erase --resume` begins with whom it has forgotten."""
+    shutil.copy(house.place.home / "ledger.db", tmp_path / "older.db")
+    house.erase("anna")
+    ends = Checkpoints(home=tmp_path / "h", place=None, learn=lambda *_: 0, tell=print, now=lambda: NOON)
+    trust = Trust(tmp_path / "note", tmp_path / "key", ends, erased=house.keys.erased_of)
+    with Ledger(sqlite_url(tmp_path / "older.db"), clock=lambda: NOON, trust=trust) as older:
+        house.ledger = older
+        assert house.returned() == () and older.forgotten() == {house.people["anna"]}
+        tools = SimpleNamespace(workspace=house.place, keys=house.keys, ledger=older, now=lambda: NOON)
+        (erasure_id,) = unfinished(tools, None)
+        opened = erase.opened(erasure_id, house.place.home, NOON)
+        house.leave(opened)
+        assert house.prove(opened, house.destroy(opened))["subjects"] == [house.people["anna"]]
+        assert older.forgotten() == frozenset() and unfinished(tools, None) == []
 
 
 @pytest.mark.parametrize("book", ["with the keys", "beside the dataset"])
