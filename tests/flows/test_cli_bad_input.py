@@ -311,7 +311,7 @@ def test_an_approved_reason_opens_work_to_both_ends_until_it_is_revoked(
     for words, said in ((("log",), "intact"), (("as-of", "2099-06-01T00:00:00Z"), "Context approval")):
         page = tmp_path / f"{words[0]}.html"
         assert run("audit", *words, "--html", page)[0] == 0
-        assert said in page.read_text() and "it holds." in page.read_text()
+        assert said in page.read_text() and "it is intact." in page.read_text()
 
 
 @pytest.mark.parametrize(

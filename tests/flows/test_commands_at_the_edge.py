@@ -291,7 +291,7 @@ def test_ui_returns_what_its_server_returned(command: Command, project: Path, mo
 @pytest.mark.parametrize(
     ("name", "value", "words", "said"),
     [
-        ("BITFACE_HOME", "~nobody-of-this-name/x", ("data", "status"), "BITFACE_HOME: there is no home folder"),
+        ("BITFACE_HOME", "~nobody-of-this-name/x", ("data", "status"), "BITFACE_HOME: that user has no home folder"),
         ("BITFACE_PARAMS", "/nowhere/params.yaml", ("data", "status"), "parameter file 'params.yaml' does not exist"),
         ("BITFACE_PARAMS", "/", ("data", "status"), "is not a file"),
         ("BITFACE_LEDGER_URL", "nonsense", ("audit", "log"), "the ledger's URL cannot be parsed"),

@@ -194,7 +194,7 @@ def test_what_contradicts_itself_is_counted_out_and_the_good_beside_it_taken(run
     assert (done["people"], done["admitted"]) == (1, 1)
     reasons = {row["row"]: row["reason"] for row in done["quarantined"]}
     assert list(reasons) == [1, 2, 3, 4, 5, 6, 8]
-    for row, words in ((1, "two labels"), (3, "two different ages"), (5, "two people"), (8, "are in row 7")):
+    for row, words in ((1, "two labels"), (3, "two different ages"), (5, "two people"), (8, "is in row 7")):
         assert words in reasons[row]
     assert len(list((project / "home" / "keys" / "people").iterdir())) == 1
 
@@ -297,7 +297,7 @@ def test_a_real_command_refuses_a_consent_without_a_ground(bitface, source, tmp_
     assert "Traceback" not in done.stderr and not (tmp_path / "fresh" / "data").exists()
 
 
-@pytest.mark.parametrize(("said", "why"), [("16 years", "under 18"), ("12", "under 18"), ("1998", "cannot be read")])
+@pytest.mark.parametrize(("said", "why"), [("16 years", "under 18"), ("12", "under 18"), ("1998", "unreadable")])
 def test_a_row_that_may_be_a_child_s_closes_the_person_for_every_other_row(run, source, project, said, why) -> None:
     source.rows(f"a1.png,p1,fear,{said}", "a2.png,p1,neutral,", "a3.png,p2,fear,", header="path,subject_id,label,age")
     done = take(run, source.folder)
