@@ -104,5 +104,5 @@ def test_kernels_that_do_not_fit_the_head_are_refused(tmp_path, kind):
 
 def test_a_twin_is_not_shipped(tmp_path):
     net = network("landmarks", precision="float")
-    with pytest.raises(InputError, match="only one-bit networks can be exported"):
+    with pytest.raises(InputError, match="only a one-bit network is shipped"):
         export_bundle(model(net), selftest_of(net, 1), tmp_path)

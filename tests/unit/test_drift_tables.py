@@ -132,7 +132,7 @@ def test_a_slice_with_few_people_is_named_and_not_looked_into(params, tmp_path) 
 
 
 def test_tables_without_a_column_that_varies_are_refused(params, tmp_path) -> None:
-    with pytest.raises(InputError, match="no column"):
+    with pytest.raises(InputError, match="no shared column varies"):
         compare(
             people(50, 0)[[]], people(50, 1), DriftTest(params=params, seed=0, measure=measure), tmp_path / "a.html"
         )

@@ -367,7 +367,7 @@ def test_whoever_is_back_from_a_backup_is_noticed_refused_and_erased_once_more(h
     copied_back(house, folder, tmp_path / "kept")
     (back,) = house.returned()
     assert back == Returned(person=house.people["anna"], what=("key",) if folder == "keys" else ("shard",))
-    with pytest.raises(RefusedError, match="1 of the people who were erased are here again"):
+    with pytest.raises(RefusedError, match="1 of the people who were erased have reappeared"):
         check_nobody_returned([back])
     assert house.keys.erasure_of("anna") is not None
     with pytest.raises(RefusedError, match="erased at this person's wish"):
@@ -434,7 +434,7 @@ def test_a_book_that_cannot_be_asked_is_no_answer(house) -> None:
     kept.rename(master)
     house.erase("anna")
     master.unlink()
-    with pytest.raises(IntegrityError, match="the master key is not here; set BITFACE_MASTER_KEY"):
+    with pytest.raises(IntegrityError, match="the master key is missing; set BITFACE_MASTER_KEY"):
         store.erased_of(house.people.values())
 
 

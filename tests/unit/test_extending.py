@@ -97,7 +97,7 @@ from bitface.gate.bundle import read_bundle, write_bundle
 from bitface.gate.decision import evaluate_gate
 from bitface.params import read_params
 from bitface.steps.pictures import cell_words
-from bitface.steps.what_now import causes_of, next_steps
+from bitface.steps.guidance import causes_of, next_steps
 
 old = read_bundle(Path("gate.zip"))
 params = read_params(Path("params.yaml"), "quick", ["gate.required=[recall]", "gate.recall_floor=0.99"]).gate
@@ -149,7 +149,7 @@ def test_a_bundle_whose_parameters_lack_a_required_limit_is_unreadable(tmp_path,
     del lacking["emotion_balanced_accuracy_floor"]
     dumped = SimpleNamespace(model_dump=lambda mode: lacking)
     write_bundle(path, evidence, dumped, 7, decision, DIGESTS)
-    with pytest.raises(IntegrityError, match="no gate bundle can be read"):
+    with pytest.raises(IntegrityError, match="cannot read a gate bundle"):
         read_bundle(path)
     write_bundle(path, evidence, gate_params, 7, decision, DIGESTS)
     assert replay(read_bundle(path)).identical

@@ -163,7 +163,7 @@ def test_a_threshold_that_allows_a_tie_is_refused():
 def test_a_selftest_of_somebodys_landmarks_is_refused():
     table = selftest_table(SCALE, 0)
     check_no_real_faces(table)
-    with pytest.raises(InputError, match="nobody"):
+    with pytest.raises(InputError, match="must not contain a real face"):
         check_no_real_faces(replace(table, persons=np.full(len(table), "a" * 16)))
 
 

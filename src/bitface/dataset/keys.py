@@ -252,7 +252,7 @@ class KeyStore:
             return frozenset()
         if not self._has_master():
             raise IntegrityError(
-                "whether somebody in it was erased cannot be asked: the master key is not here; set BITFACE_MASTER_KEY or "
+                "cannot check whether a person in it was erased: the master key is missing; set BITFACE_MASTER_KEY or "
                 "BITFACE_MASTER_KEY_COMMAND, or restore keys/master.key"
             )
         return frozenset(filter(self.suppression().holds_person, real))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from bitface.faces.features import FaceValues
 from bitface.faces.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation, plan_people
 from bitface.gate.cells import Cell
 from bitface.models.calibrator import logit_of
+from bitface.params import Params
 from bitface.ports import (
     DecodeFrames,
     EncodeFrames,
@@ -59,6 +60,7 @@ INPUTS: Final = StageInputs(
         "evaluation.counterfactual",
         "gate.cells",
         "models.calibrator",
+        "params",
         "ports",
         "steps.export",
         "steps.plan",
@@ -146,10 +148,10 @@ def _directions(people: Sequence[SyntheticPerson], emotions: int) -> dict[Change
 def _seen(run: Run, people: Sequence[SyntheticPerson], tools: Redrawing, report: Report) -> Seen:
     """What the landmarker sees of every picture, kept under a key of all that it comes from."""
     key = INPUTS.key(run.params, landmarker=tools.asset_sha256)
-    run = replace(run, params=INPUTS.restricted(run.params))
+    params = INPUTS.restricted(run.params)
     path, holder = tools.stages / _ENTRY / f"{key}.sealed", people[0].record.person
     if not path.is_file():
-        made = _look(_jobs(people), run, tools, report)
+        made = _look(_jobs(people), params, tools, report)
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **{field.name: getattr(made, field.name) for field in fields(made)})
         write_atomically(path, seal(buffer.getvalue(), tools.keys.key_of(holder), holder, _ENTRY))
@@ -157,14 +159,16 @@ def _seen(run: Run, people: Sequence[SyntheticPerson], tools: Redrawing, report:
         return Seen(**{field.name: arrays[field.name] for field in fields(Seen)})
 
 
-def _look(jobs: Sequence[tuple[str, SyntheticPerson, Variation]], run: Run, tools: Redrawing, report: Report) -> Seen:
-    drawn = tools.render([(person, how) for _, person, how in jobs], run.params.synthetic, tools.workers)
+def _look(
+    jobs: Sequence[tuple[str, SyntheticPerson, Variation]], params: Params, tools: Redrawing, report: Report
+) -> Seen:
+    drawn = tools.render([(person, how) for _, person, how in jobs], params.synthetic, tools.workers)
     rows = []
     with tools.landmarker() as looking:
         for done, ((change, _, _), (person, samples)) in enumerate(zip(jobs, drawn, strict=True), start=1):
             # Encoded and decoded as the dataset's pictures are: the codec is part of what a model sees.
             for sample in samples:
-                seen = looking.see(tools.decode(tools.encode(sample.frames, lossless=False)), run.params.features)
+                seen = looking.see(tools.decode(tools.encode(sample.frames, lossless=False)), params.features)
                 rows.append((change, person.record.person, sample.label, seen))
             report("evaluating changed faces", done, len(jobs))
     return Seen(
