@@ -148,6 +148,7 @@ def test_a_model_goes_live_answers_and_is_what_the_next_one_is_compared_with(
     _share_people(done[0], tmp_path)
     asked = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     asked["gate"] |= {"required": ["binarization", "consent"], "binarization_loss_max": 0.5}
+    asked["drift"] |= {"permutations": 999}  # as `plain` has it: another number would be another policy
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
     own = {"BITFACE_PARAMS": str(tmp_path / "params.yaml"), **served}
     first = bitface(tmp_path, "retrain", "--json", *plain, **own)
