@@ -69,6 +69,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((row for row, start in enumerate(LONGEST_FIRST) if place.startswith(start)), len(LONGEST_FIRST))
 
     items.sort(key=rank)
+    if os.environ.get("BITFACE_EVIDENCE") != "full":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes a minute or more; `make evidence` runs it"))
 
 
 @pytest.fixture

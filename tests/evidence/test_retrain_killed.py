@@ -84,6 +84,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         os.environ.update(before)
 
 
+@pytest.mark.long
 def test_a_retrain_killed_between_tasks_ends_as_if_nobody_had_touched_it(ask, tmp_path, rounds, state, never) -> None:
     """Five kills on the way in each home, one after the other; then it runs to its end."""
     kills, killed, longest = rounds(1, 60), 0, 0.0

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitface.consent.admission import admit
+from bitface.consent.admission import Use, admit
 from bitface.consent.events import parse_events, utc_text
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.policy import ContextApproval, check_prediction, check_training
@@ -246,7 +246,9 @@ def test_generated_manifests_are_judged_as_the_rule_s_text_says(rounds, state, n
         except InputError:
             events, refused_whole = (), refused_whole + 1
         people = {event.subject for event in events}
-        found = {one for one in people if admit(events, one, purpose, context, NOON, NOTICES).admitted}
+        found = {
+            one for one in people if admit(events, one, Use(purpose=purpose, context=context), NOON, NOTICES).admitted
+        }
         admitted += len(found)
         if found != expected:
             wrong.append(seed)

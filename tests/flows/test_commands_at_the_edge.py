@@ -281,7 +281,7 @@ def test_ui_returns_what_its_server_returned(command: Command, project: Path, mo
         def wait(self) -> int:
             return 7
 
-    monkeypatch.setattr("bitface.flows.wiring.local_server", lambda *_: contextlib.nullcontext(Ended()))
+    monkeypatch.setattr("bitface.adapters.local_servers.local_server", lambda *_: contextlib.nullcontext(Ended()))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

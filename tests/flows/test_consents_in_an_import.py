@@ -215,7 +215,7 @@ def test_a_withdrawal_that_cannot_be_read_is_not_passed_over(run: Run, source: S
     source.events(closing("p1", event_time="yesterday"), said("p2"))
     code, done, error = source.take(run)
     assert (code, done["unchanged"]) == (2, 1)
-    assert "consents.jsonl line 1: event_time: " in error and "may be a withdrawal" in error
+    assert "consents.jsonl line 1: event_time: " in error and "may be the withdrawal of a person on record" in error
 
 
 def test_a_withdrawal_from_the_future_counts_and_is_told(run: Run, source: Source) -> None:

@@ -128,11 +128,11 @@ def test_an_erased_person_comes_back_under_no_id(house: House) -> None:
     assert said["people"] == 1
     reasons = {row["row"]: row["reason"] for row in said["quarantined"]}
     assert "a picture of this person is also of a person who was erased" in reasons[1] and "--reviewed" in reasons[1]
-    assert "differ in case" in reasons[3] and len(house.people()) == 3
+    assert "differs from another person's only in case" in reasons[3] and len(house.people()) == 3
     assert house.take("--reviewed", "p0x", "--reviewed", "P2", p0x=1, P2=5)["people"] == 2
 
 
-@pytest.mark.parametrize("what", ["keys", "home"])
+@pytest.mark.parametrize("what", [pytest.param("keys", marks=pytest.mark.long), "home"])
 def test_whoever_a_backup_brings_back_is_refused_and_erased_once_more(house: House, what: str) -> None:
     """Keys alone: the ledger knows. The whole home: the book beside the dataset does."""
     place = house.home if what == "home" else house.home / "keys"
@@ -208,7 +208,7 @@ def test_two_erasures_and_an_import_at_once_wait_or_end_with_one_line(house: Hou
     assert not list((house.home / "erasures").glob("*.jsonl"))
 
 
-@pytest.mark.parametrize("step", ["dataset", "objects"])
+@pytest.mark.parametrize("step", ["dataset", pytest.param("objects", marks=pytest.mark.long)])
 def test_an_erasure_that_is_killed_is_finished_by_resuming(house: House, environment, step: str) -> None:
     """Killed while DVC works for it, before and after the key went: the proof says all that was done."""
     gone = house.people()

@@ -136,6 +136,7 @@ def test_where_it_is_switched_off_the_night_tells_and_erases_nobody(house: House
     assert house.here() == {"p1", "p2", "p3", "p4"}
 
 
+@pytest.mark.long
 def test_one_that_cannot_begin_stops_nobody_and_an_edited_ledger_erases_nobody(house: House) -> None:
     shard = house.folder / "data" / "shards" / f"{house.people['p2']}.shard"
     whole = shard.read_bytes()

@@ -69,6 +69,7 @@ def test_random_convolutions_go_the_same_way(shuffled) -> None:
     assert summary["gate"]["cells"]["not_run"] == 0
 
 
+@pytest.mark.long
 def test_a_study_compares_variants_on_people_that_no_gate_judges(done, tmp_path, bitface, served, small) -> None:
     project = tmp_path
     _share_people(done[0], project)
@@ -141,6 +142,7 @@ def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface
     assert bitface(copied, "erase", "nobody").returncode == 2
 
 
+@pytest.mark.long
 def test_a_model_goes_live_answers_and_is_what_the_next_one_is_compared_with(
     done, stills, tmp_path, bitface, served, plain
 ) -> None:

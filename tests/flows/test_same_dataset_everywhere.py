@@ -54,6 +54,7 @@ def _version(project: Path, masked: dict[str, str]) -> str:
     return str(json.loads(done.stdout)["version"])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the masks are those of x86-64")
 def test_masked_instruction_sets_write_the_same_dataset(tmp_path: Path) -> None:
     """14 people, encrypted and pinned, on this processor as it is and as one of 2008; with BITFACE_EVIDENCE=full as one of 2015 too."""

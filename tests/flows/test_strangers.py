@@ -367,7 +367,7 @@ def test_doctor_says_which_port_lets_strangers_in(servers, folder, bitface) -> N
     assert {rows[f"port {server.port}"]["state"] for server in servers.values()} == {"ok"}
     assert rows[f"port {port}"]["state"] == "fail"
     assert "without a password, from another site's page, under another host's name" in rows[f"port {port}"]["found"]
-    assert f"end process {process.pid}" in rows[f"port {port}"]["remedy"]
+    assert f"stop process {process.pid}" in rows[f"port {port}"]["remedy"]
     assert "ports" not in rows
 
 

@@ -156,7 +156,13 @@ def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...
 
 
 def _against_lost(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...]:
-    """The same of a checkpoint from before a gap: of later entries than those that were given up, or of others."""
+    """The same of a checkpoint from before a gap: of later entries than those that were given up, or of others.
+
+    One that this log signed itself before it was continued, it holds.
+    """
+    there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
+    if there == kept.head_sha256:
+        return ()
     ended = select(tables.gaps).order_by(tables.gaps.c.log_seq).offset(kept.gaps).limit(1)
     missing = connection.execute(ended).one()
     if kept.size > missing.missing_size:

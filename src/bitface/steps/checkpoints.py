@@ -201,7 +201,9 @@ class Checkpoints:
         """What was signed here since the last export; the latest alone where nothing was exported there before."""
         state = self._state()
         names = _names(self.home / FOLDER)
-        new = [name for name in names if name > state["last"]] if state["last"] else names[-1:]
+        after = [name for name in names if name > state["last"]] if state["last"] else names[-1:]
+        # What an older log signed before it went on after a gap belongs to no log that is exported.
+        new = [name for name in after if _generation(name) == _generation(names[-1])]
         for name in new:
             for path in (self.home / FOLDER / name, (self.home / FOLDER / name).with_suffix(STAMP)):
                 if path.is_file():
@@ -356,6 +358,11 @@ def _verified(data: bytes, name: str, home: Path) -> tuple[Checkpoint, dict[str,
 def _names(folder: Path) -> list[str]:
     """The names of checkpoints in a folder of ours, the latest last."""
     return sorted(path.name for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
+
+
+def _generation(name: str) -> str:
+    """The number of gaps before a checkpoint, as in its name: `g01` of `g01-00000042.json`, empty where there were none."""
+    return name.rpartition("-")[0]
 
 
 def _latest(folder: Path, home: Path) -> Checkpoint | None:
