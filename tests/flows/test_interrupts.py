@@ -104,6 +104,7 @@ def running(words: list[str], **environment: str) -> Iterator[Running]:
         process.stdout.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)  # for a machine that does much else
 def test_ctrl_c_at_every_stage_of_a_retrain_ends_all_of_it_and_the_next_run_goes_on(project: Path) -> None:
     sets = [word for setting in TINY for word in ("--set", setting)]
