@@ -11,6 +11,7 @@ WORKDIR /app
 COPY --chown=bitface pyproject.toml constraints.txt params.yaml README.md LICENSE ./
 COPY --chown=bitface src ./src
 COPY --chown=bitface flows ./flows
+COPY --chown=bitface docs/glossary.md ./docs/glossary.md
 RUN pip install --no-cache-dir -c constraints.txt -e '.[servers]'
 
 USER bitface
