@@ -13,14 +13,14 @@ from typing import Any, Final
 from bitface.dataset.index import has_dataset, read_index
 from bitface.errors import BitfaceError
 from bitface.flows import wiring
-from bitface.steps import erase
-from bitface.steps.checkpoints import erased_in
-from bitface.steps.erase import Opened, Removed
-from bitface.steps.erasure_journal import ERASURES, being_erased, journals
-from bitface.steps.erasure_people import resolve, returned
-from bitface.steps.lease import holding
-from bitface.steps.naming_nobody import naming_nobody
-from bitface.steps.retention import REASON, due
+from bitface.steps.audits import erase
+from bitface.steps.audits.checkpoints import erased_in
+from bitface.steps.audits.erase import Opened, Removed
+from bitface.steps.audits.retention import REASON, due
+from bitface.steps.people.erasure_journal import ERASURES, being_erased, journals
+from bitface.steps.people.erasure_people import resolve, returned
+from bitface.steps.people.lease import holding
+from bitface.steps.people.naming_nobody import naming_nobody
 
 LEASE: Final = "removal of people"
 

@@ -9,8 +9,8 @@ from bitface.flows.deployments import CONSENT_LAPSED
 from bitface.flows.retention import RetentionRequest, enforce
 from bitface.flows.service import announce, inform
 from bitface.flows.wiring import Tools, prediction_log
-from bitface.steps.expire import look
-from bitface.steps.retention import due, night_of, night_text
+from bitface.steps.audits.retention import due, night_of, night_text
+from bitface.steps.people.expire import look
 
 
 def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dict[str, Any]:

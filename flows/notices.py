@@ -7,7 +7,7 @@ from typing import Any
 from bitface.flows.service import inform
 from bitface.flows.wiring import workspace
 from bitface.params import read_params
-from bitface.steps.summary import summary_text
+from bitface.steps.versions.summary import summary_text
 
 
 def told(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - named by Prefect

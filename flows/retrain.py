@@ -15,8 +15,8 @@ from bitface.flows.notices import told
 from bitface.flows.stages import wire
 from bitface.flows.tasks import step, steps, untagged
 from bitface.flows.wiring import home_tag, prepare_server, worker_threads, workspace
-from bitface.steps.artefacts import Findings, Model, Outcome
-from bitface.steps.summary import is_finished
+from bitface.steps.retrain.artefacts import Findings, Model, Outcome
+from bitface.steps.versions.summary import is_finished
 
 
 class RetrainRequest(BaseModel):

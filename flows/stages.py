@@ -18,20 +18,24 @@ from bitface.flows import wiring
 from bitface.gate.evidence import DriftEvidence
 from bitface.ledger.leases import Lease
 from bitface.ports import Runtime, TracedModel
-from bitface.steps.action_units import UnitSources, UnitsRead, check_weights, read_action_units
-from bitface.steps.artefacts import Data, Findings, Model, Outcome, Seen
-from bitface.steps.bench import BenchTools, bench_networks, chosen_rivals, time_end_to_end
-from bitface.steps.bench_report import bench_text, report_bench
-from bitface.steps.bench_subjects import Faces, faces_of_people
-from bitface.steps.calibrate import calibrate_models
-from bitface.steps.comparable import comparable
-from bitface.steps.counterfactual import ask_counterfactuals
-from bitface.steps.course import Course
-from bitface.steps.drift import Drifted, measure_drift
-from bitface.steps.evaluate import Evaluated, evaluate_models
-from bitface.steps.explain import Explained, explain_models
-from bitface.steps.export import Exported, export_model
-from bitface.steps.featurise import (
+from bitface.steps.formats.london_set import london_source
+from bitface.steps.judging.dataset_drift import Drifted, measure_drift
+from bitface.steps.judging.evaluate import Evaluated, evaluate_models
+from bitface.steps.judging.explain_models import Explained, explain_models
+from bitface.steps.judging.read_units import UnitSources, UnitsRead, check_weights, read_action_units
+from bitface.steps.judging.redrawn_faces import ask_counterfactuals
+from bitface.steps.judging.reference import keep_reference
+from bitface.steps.judging.transfer import Entry, Seeing, Transferred, judge_on_real_people, london_folder
+from bitface.steps.judging.window import PRODUCTION, drift_from_window, logged_window
+from bitface.steps.people.lease import holding
+from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.on_record import OnRecord
+from bitface.steps.people.reentry import reentry
+from bitface.steps.retrain.artefacts import Data, Findings, Model, Outcome, Seen
+from bitface.steps.retrain.calibrate import calibrate_models
+from bitface.steps.retrain.course import Course
+from bitface.steps.retrain.export import Exported, export_model
+from bitface.steps.retrain.featurise import (
     FeatureRef,
     featurise_people,
     groups_of_people,
@@ -39,28 +43,32 @@ from bitface.steps.featurise import (
     originals,
     read_features,
 )
-from bitface.steps.formats.london_set import london_source
-from bitface.steps.gate import Decided, as_judged, decide_run
-from bitface.steps.landmark_report import report_landmarks
-from bitface.steps.lease import holding
-from bitface.steps.naming_nobody import naming_nobody
-from bitface.steps.on_record import OnRecord
-from bitface.steps.pictures import draw_figures, write_reports
-from bitface.steps.plan import Request, Run, check_people, code_commit, plan_run
-from bitface.steps.policy import adopt_first
-from bitface.steps.reentry import reentry
-from bitface.steps.reference import keep_reference
-from bitface.steps.register import Registries, Shown, record_version, register_model, start_tracking, summarise, traced
-from bitface.steps.rival import find_rival, why_not_judged
-from bitface.steps.study import Study, StudyTools
-from bitface.steps.study_landmarks import LandmarkStudy, study_landmarks
-from bitface.steps.study_models import report_study, study_models
-from bitface.steps.summary import reuse
-from bitface.steps.train import Calibrated, Trained, train_models
-from bitface.steps.transfer import Entry, Seeing, Transferred, judge_on_real_people, london_folder
-from bitface.steps.validate import Validation, validate_samples
-from bitface.steps.version import DatasetRef, find_dataset
-from bitface.steps.window import PRODUCTION, drift_from_window, logged_window
+from bitface.steps.retrain.plan import Request, Run, check_people, code_commit, plan_run
+from bitface.steps.retrain.train import Calibrated, Trained, train_models
+from bitface.steps.retrain.validate import Validation, validate_samples
+from bitface.steps.retrain.version import DatasetRef, find_dataset
+from bitface.steps.studies.bench import BenchTools, bench_networks, chosen_rivals, time_end_to_end
+from bitface.steps.studies.bench_report import bench_text, report_bench
+from bitface.steps.studies.bench_subjects import Faces, faces_of_people
+from bitface.steps.studies.comparable import comparable
+from bitface.steps.studies.landmark_report import report_landmarks
+from bitface.steps.studies.study import Study, StudyTools
+from bitface.steps.studies.study_landmarks import LandmarkStudy, study_landmarks
+from bitface.steps.studies.study_models import report_study, study_models
+from bitface.steps.versions.gate import Decided, as_judged, decide_run
+from bitface.steps.versions.pictures import draw_figures, write_reports
+from bitface.steps.versions.policy import adopt_first
+from bitface.steps.versions.register import (
+    Registries,
+    Shown,
+    record_version,
+    register_model,
+    start_tracking,
+    summarise,
+    traced,
+)
+from bitface.steps.versions.rival import find_rival, why_not_judged
+from bitface.steps.versions.summary import reuse
 from bitface.surroundings import user_name
 
 

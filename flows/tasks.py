@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
 
-from bitface.steps.naming_nobody import naming_nobody
+from bitface.steps.people.naming_nobody import naming_nobody
 
 P = ParamSpec("P")
 R = TypeVar("R")

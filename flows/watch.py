@@ -9,10 +9,10 @@ from bitface.flows import wiring
 from bitface.flows.deployments import DRIFTED
 from bitface.flows.service import announce
 from bitface.flows.stages import Stages
-from bitface.steps.drift import DriftTest
-from bitface.steps.monitor import JudgedPeople, compare_with_model, model_and_run, people_not_met, show_drift
-from bitface.steps.plan import code_commit
-from bitface.steps.window import NEW_SAMPLES, Window, days_of, logged_window, new_samples
+from bitface.steps.judging.dataset_drift import DriftTest
+from bitface.steps.judging.window import NEW_SAMPLES, Window, days_of, logged_window, new_samples
+from bitface.steps.retrain.plan import code_commit
+from bitface.steps.versions.monitor import JudgedPeople, compare_with_model, model_and_run, people_not_met, show_drift
 
 CHAMPION: Final = "champion"
 

@@ -54,8 +54,8 @@ from bitface.ports import (
     Tracking,
 )
 from bitface.project import project_root
-from bitface.steps.writing import Stores, Writer
-from bitface.steps.writing import writing as open_writer
+from bitface.steps.people.writing import Stores, Writer
+from bitface.steps.people.writing import writing as open_writer
 from bitface.surroundings import listening, user_name
 from bitface.terminal_text import shown
 from bitface.workspace import Workspace, check_places, open_workspace
@@ -68,15 +68,15 @@ if TYPE_CHECKING:
     from bitface.adapters.bundle_signing import BundleSigner
     from bitface.adapters.openlineage_export import LineageExport
     from bitface.faces.features import FaceValues
-    from bitface.faces.synthetic_people import SyntheticPerson, Variation
-    from bitface.steps.checkpoints import Checkpoints
-    from bitface.steps.counterfactual import Redrawing
-    from bitface.steps.explain_faces import Explainer
-    from bitface.steps.frames import Frames
-    from bitface.steps.plan import Run
-    from bitface.steps.predict import Reader
-    from bitface.steps.synthesis import Synthesis
-    from bitface.steps.window import KeptFaces
+    from bitface.faces.synthetic.synthetic_people import SyntheticPerson, Variation
+    from bitface.steps.answers.explain_faces import Explainer
+    from bitface.steps.answers.frames import Frames
+    from bitface.steps.answers.predict import Reader
+    from bitface.steps.audits.checkpoints import Checkpoints
+    from bitface.steps.judging.redrawn_faces import Redrawing
+    from bitface.steps.judging.window import KeptFaces
+    from bitface.steps.people.synthesis import Synthesis
+    from bitface.steps.retrain.plan import Run
     from bitface.training.trained import TrainedModel
 
 QUIET = {
@@ -179,7 +179,7 @@ def open_store(place: Workspace) -> DvcStore:
 
 def open_keys(place: Workspace) -> KeyStore:
     """The key store: its master key from the environment or a command where they give one, every opening of a real person's key noted."""
-    from bitface.steps.audit import DECRYPTIONS
+    from bitface.steps.audits.audit import DECRYPTIONS
 
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     log = DecryptionLog(place.home / DECRYPTIONS, place.keys / HEAD, user_name(), purpose, utc_now)
@@ -189,7 +189,7 @@ def open_keys(place: Workspace) -> KeyStore:
 
 def open_doors() -> tuple[Door, ...]:
     """Every port that a process of ours listens on now, and how strangers get in."""
-    from bitface.adapters.strangers import open_ports
+    from bitface.adapters.servers.strangers import open_ports
 
     return open_ports(os.environ.get("PREFECT_API_URL"))
 
@@ -211,7 +211,7 @@ def open_ledger(place: Workspace) -> Ledger:
 
 def open_checkpoints(place: Workspace) -> Checkpoints:
     """Signed ends of the log, in home and in BITFACE_CHECKPOINTS, dated by BITFACE_TIMESTAMPS; nothing is opened yet."""
-    from bitface.steps.checkpoints import Checkpoints
+    from bitface.steps.audits.checkpoints import Checkpoints
 
     return Checkpoints(
         home=place.home,
@@ -272,7 +272,7 @@ def render_people(
 ) -> Iterator[tuple[PlannedPerson, Sequence[RenderedSample]]]:
     """Synthetic adults by anny; imported here because it takes seconds."""
     from bitface.adapters.synthetic_faces import render_people as render
-    from bitface.faces.synthetic_people import plan_people
+    from bitface.faces.synthetic.synthetic_people import plan_people
 
     people = plan_people(params, seed)
     wanted = people if only is None else [person for person in people if person.record.person in only]
@@ -295,7 +295,7 @@ def render_jobs(
 
 def redrawing(tools: Tools) -> Redrawing:
     """What re-rendering synthetic people, and looking at them, works with."""
-    from bitface.steps.counterfactual import Redrawing
+    from bitface.steps.judging.redrawn_faces import Redrawing
 
     make, sha256 = landmarker(tools)
     return Redrawing(
@@ -324,7 +324,7 @@ def stores(tools: Tools, data: Path | None = None) -> Stores:
 def writing(
     tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
 ) -> AbstractContextManager[Writer]:
-    """The right to change the dataset, with whoever is known elsewhere to have been erased known here. Raises what `steps.writing.writing`
+    """The right to change the dataset, with whoever is known elsewhere to have been erased known here. Raises what `people.writing.writing`
     raises.
     """
     open_checkpoints(tools.workspace).learn_elsewhere()
@@ -333,7 +333,7 @@ def writing(
 
 def synthesis(tools: Tools) -> Synthesis:
     """How the default dataset is rendered."""
-    from bitface.steps.synthesis import Synthesis
+    from bitface.steps.people.synthesis import Synthesis
 
     params = tools.params
     return Synthesis(
@@ -348,14 +348,14 @@ def synthesis(tools: Tools) -> Synthesis:
 
 def synthesise(tools: Tools, writer: Writer) -> None:
     """Renders the default dataset into the dataset folder; pins nothing."""
-    from bitface.steps.synthesis import synthesise as render
+    from bitface.steps.people.synthesis import synthesise as render
 
     render(writer, synthesis(tools), "none")
 
 
 def confirmed(tools: Tools) -> tuple[str, ...]:
     """Draws again whoever claims to be synthetic and was not drawn here; a sentence where there was somebody."""
-    from bitface.steps.synthesis import confirm
+    from bitface.steps.people.synthesis import confirm
 
     return confirm(tools.workspace.data, synthesis(tools), tools.ledger)
 
@@ -371,7 +371,7 @@ def landmarker(tools: Tools) -> tuple[Callable[..., Landmarker], str]:
 
 def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool, keep: KeptFaces | None) -> Reader:
     """What `predict` reads pictures with; `faces` of one picture are answered, None: as many as params.yaml says."""
-    from bitface.steps.predict import Reader
+    from bitface.steps.answers.predict import Reader
 
     make, _ = landmarker(tools)
     faces_max = faces or tools.params.predict.faces_max
@@ -388,7 +388,7 @@ def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool
 
 def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explainer:
     """What `explain` works with; `faces` of one picture are explained, None: as many as params.yaml says."""
-    from bitface.steps.explain_faces import Explainer
+    from bitface.steps.answers.explain_faces import Explainer
 
     make, _ = landmarker(tools)
     faces_max = faces or tools.params.predict.faces_max
@@ -407,7 +407,7 @@ def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explain
 
 def featuriser(tools: Tools) -> Any:
     """What the featurise step works with."""
-    from bitface.steps.featurise import Featuriser
+    from bitface.steps.retrain.featurise import Featuriser
     from bitface.training.image_augmentation import augmented
 
     make, sha256 = landmarker(tools)
@@ -521,7 +521,7 @@ def ended(tools: Tools) -> tuple[str, ...]:
 
 def failed(tools: Tools, runs: Sequence[Run], error: BaseException, warn: Callable[[str], None]) -> None:
     """Says on the pages of runs, and to other catalogues, why they ended; a defect is reported by its type only."""
-    from bitface.steps.register import traced
+    from bitface.steps.versions.register import traced
 
     why = " ".join(str(error).split()) if isinstance(error, BitfaceError) else f"{type(error).__name__}, see the log"
     for run in runs:
@@ -531,7 +531,7 @@ def failed(tools: Tools, runs: Sequence[Run], error: BaseException, warn: Callab
 
 def reconciled(tools: Tools) -> tuple[str, ...]:
     """Makes MLflow show what the ledger says; a sentence for each thing that it did not. Nothing is opened where nothing is on record."""
-    from bitface.steps.reconcile import reconcile
+    from bitface.steps.versions.reconcile import reconcile
 
     return reconcile(tools.workspace.runs, tools.ledger, lambda: tracking(tools.workspace))
 
@@ -549,7 +549,7 @@ def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
     Raises:
         RefusedError: what `ledger.use.check_judged` refuses. InputError: no such model.
     """
-    from bitface.steps.model_choice import find_model
+    from bitface.steps.versions.model_choice import find_model
 
     entry = find_model(reference, tools.ledger)
     tools.ledger.check_judged(entry)
@@ -563,7 +563,7 @@ def served_runtime(tools: Tools, entry: ModelEntry) -> Runtime:
         IntegrityError: its files are gone, or are not the registered ones.
     """
     from bitface.adapters.openvino_runtime import OneBitRuntime
-    from bitface.steps.served import served_folder
+    from bitface.steps.versions.served import served_folder
 
     folder = served_folder(entry, tools.workspace.runs, tools.ledger)
     signer(tools.workspace).verify(folder)
@@ -577,7 +577,7 @@ def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str
     Raises:
         RefusedError: this use is refused. InputError: no such model. IntegrityError: its files are not the registered ones.
     """
-    from bitface.steps.model_choice import choose_model
+    from bitface.steps.versions.model_choice import choose_model
 
     with tools.ledger as ledger:
         ledger.check_any_use(purpose, context)
@@ -593,10 +593,10 @@ def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Fram
         RefusedError: policy refuses purpose or context; or somebody on it is on record, and does not allow to be shown.
         InputError: nothing there that can be read.
     """
-    from bitface.steps.frames import frames_of
-    from bitface.steps.on_record import OnRecord
-    from bitface.steps.reentry import reentry
-    from bitface.steps.showing import Album, check_shown
+    from bitface.steps.answers.frames import frames_of
+    from bitface.steps.answers.showing import Album, check_shown
+    from bitface.steps.people.on_record import OnRecord
+    from bitface.steps.people.reentry import reentry
 
     with tools.ledger as ledger:
         ledger.check_any_use(purpose, context)
@@ -646,7 +646,7 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
         RefusedError: purpose or context are refused, or nobody is admitted. InputError: a parameter is none, or the people are too few.
     """
     from bitface.consent.policy import check_training
-    from bitface.steps.plan import Request, check_people, members_of
+    from bitface.steps.retrain.plan import Request, check_people, members_of
 
     tools = ready_for_flow(profile, overrides)
     data, params, now = tools.workspace.data, tools.params, tools.now()
@@ -662,8 +662,8 @@ def check_retrain(profile: str, overrides: Sequence[str], purpose: str, context:
 
 def check_people_here(tools: Tools) -> None:
     """Raises RefusedError where somebody who was erased is here again, and InputError where everybody in the dataset was erased."""
-    from bitface.steps.contents import check_not_empty
-    from bitface.steps.erasure_people import check_nobody_returned, returned
+    from bitface.steps.people.contents import check_not_empty
+    from bitface.steps.people.erasure_people import check_nobody_returned, returned
 
     place = tools.workspace
     open_checkpoints(place).latest_elsewhere()  # by which whoever was erased is known after home was put back
@@ -678,14 +678,14 @@ def prediction_log(tools: Tools) -> PredictionLog:
 
 def kept_faces(tools: Tools, runtime: Runtime, purpose: str, context: str) -> KeptFaces:
     """Collects faces for the log."""
-    from bitface.steps.window import KeptFaces
+    from bitface.steps.judging.window import KeptFaces
 
     return KeptFaces(runtime, purpose, context, prediction_log(tools), tools.now())
 
 
 def training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
     """The network that a registered bundle was made from, where this machine trained it and still has it."""
-    from bitface.steps.train import find_trained
+    from bitface.steps.retrain.train import find_trained
 
     with tools.ledger as ledger:
         entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
@@ -709,7 +709,7 @@ def stamp_of(checkpoint: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: BITFACE_TIMESTAMPS_CA names no certificate. IntegrityError: the stamp is not that authority's, or of other bytes.
     """
-    from bitface.steps.checkpoints import STAMP
+    from bitface.steps.audits.checkpoints import STAMP
 
     stamp = checkpoint.with_suffix(STAMP)
     if not stamp.is_file():
@@ -722,8 +722,8 @@ def stamp_of(checkpoint: Path) -> list[dict[str, Any]]:
 
 def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
     """Goes on though a newer log is lost; whoever is known to have been erased must be gone first. Raises what its steps raise."""
-    from bitface.steps.continuing import continue_after, missing_end
-    from bitface.steps.erasure_people import check_nobody_returned, returned
+    from bitface.steps.audits.continuing import continue_after, missing_end
+    from bitface.steps.people.erasure_people import check_nobody_returned, returned
 
     place, keys = tools.workspace, tools.keys
     missing, said = missing_end(named, open_checkpoints(place))

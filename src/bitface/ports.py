@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from bitface.faces.features import FaceValues, Reads
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
-from bitface.faces.synthetic_people import SyntheticPerson, Variation
+from bitface.faces.synthetic.synthetic_people import SyntheticPerson, Variation
 from bitface.models.calibrator import Calibrator
-from bitface.models.training_faces import TrainingFaces
+from bitface.models.face.training_faces import TrainingFaces
 from bitface.params import FeatureParams, QualityParams, SyntheticParams
 
 if TYPE_CHECKING:

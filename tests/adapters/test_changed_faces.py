@@ -17,7 +17,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.evaluation.counterfactual import CHANGES
 from bitface.faces.emotions import EMOTIONS
 from bitface.params import read_params
-from bitface.steps.counterfactual import Redrawing, ask_counterfactuals
+from bitface.steps.judging.redrawn_faces import Redrawing, ask_counterfactuals
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("counterfactual.people=2", "synthetic.emotions=[happiness, neutral]", "synthetic.image_px=128")

@@ -10,7 +10,7 @@ import pytest
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.errors import IntegrityError
-from bitface.steps.search import search
+from bitface.steps.audits.search import search
 from bitface.workspace import Workspace
 
 LEAVER = "s0123456789abcdef"

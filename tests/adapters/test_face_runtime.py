@@ -15,10 +15,10 @@ from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.errors import InputError, IntegrityError
 from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
-from bitface.models.face_codes import encode_crops
-from bitface.models.face_extraction import extract_face
-from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.pruning import pruned
+from bitface.models.face.face_codes import encode_crops
+from bitface.models.face.face_extraction import extract_face
+from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.face.pruning import pruned
 from bitface.models.selftest import selftest_crops
 from bitface.training.trained import TrainedModel, load_model, save_model
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bitface.adapters.guard import Guard
-from bitface.adapters.local_servers import plain
+from bitface.adapters.servers.guard import Guard
+from bitface.adapters.servers.local_servers import plain
 
 OWN = {"Host": "127.0.0.1:4200"}
 PASSWORD = {"Authorization": "Basic " + base64.b64encode(b"bitface:open sesame").decode()}

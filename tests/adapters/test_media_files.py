@@ -18,8 +18,8 @@ from bitface.adapters.media_files import (
     read_video,
 )
 from bitface.errors import InputError, NotSupportedError, OverLimitError
-from bitface.faces.clip_limits import CLIP_PIXELS_MAX, FRAMES_MAX
-from bitface.faces.file_kinds import is_video
+from bitface.faces.media.clip_limits import CLIP_PIXELS_MAX, FRAMES_MAX
+from bitface.faces.media.file_kinds import is_video
 
 SENTINEL = b"SENTINEL-52N-13E"
 
@@ -257,7 +257,7 @@ def test_container_of_frames_of_two_sizes_is_refused():
 def test_clip_whose_frames_are_too_many_pixels_is_refused_at_the_first_frame_over(monkeypatch):
     """Each frame is within its own limit, and all of them together are not."""
     data = encode_frames([picture()] * 4, lossless=True)
-    monkeypatch.setattr("bitface.faces.clip_limits.CLIP_PIXELS_MAX", 24 * 40 * 3)
+    monkeypatch.setattr("bitface.faces.media.clip_limits.CLIP_PIXELS_MAX", 24 * 40 * 3)
     with pytest.raises(InputError, match="cut or shrink"):
         decode_frames(data)
     assert CLIP_PIXELS_MAX == 64_000_000

@@ -13,8 +13,8 @@ from bitface.errors import InputError, IntegrityError
 from bitface.models import bundle_spec
 from bitface.models.calibrator import Calibrator, logit_of
 from bitface.models.extraction import graph_outputs
-from bitface.models.landmark_codes import CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_codes import CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.models.selftest import selftest_table
 from bitface.training.trained import TrainedModel
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bitface.adapters.local_servers import Access
 from bitface.adapters.prefect_processes import _application, client_settings, named_server, running_server
 from bitface.adapters.prefect_service import (
     ZOMBIES,
@@ -22,6 +21,7 @@ from bitface.adapters.prefect_service import (
     notify,
     scheduled,
 )
+from bitface.adapters.servers.local_servers import Access
 from bitface.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

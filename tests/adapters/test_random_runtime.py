@@ -10,7 +10,7 @@ from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.errors import InputError, IntegrityError
 from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
-from bitface.models.landmark_codes import COORDINATES, CodeScale
+from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.training.trained import TrainedModel
 

@@ -8,9 +8,9 @@ from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.errors import IntegrityError
 from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
-from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.landmark_codes import COORDINATES, CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.models.separate import SeparateNets
 from bitface.training.trained import TrainedModel
 

@@ -21,7 +21,7 @@ from bitface.adapters.synthetic_faces.looks import Look, draw_look, luminance, s
 from bitface.adapters.synthetic_faces.scene import draw_scene
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS
-from bitface.faces.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation, plan_people
+from bitface.faces.synthetic.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation, plan_people
 from bitface.params import SyntheticParams, read_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,7 +214,7 @@ def test_drawing_prints_nothing_to_standard_output(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from bitface.params import read_params;"
         "from bitface.adapters.synthetic_faces import render_people;"
-        "from bitface.faces.synthetic_people import plan_people;"
+        "from bitface.faces.synthetic.synthetic_people import plan_people;"
         "p = read_params(Path('params.yaml'), 'quick', ('synthetic.image_px=96',)).synthetic;"
         "people = plan_people(p, 3)[40:42];"
         "drawn = list(render_people(people, p, Path(sys.argv[1]), 1));"

@@ -9,8 +9,11 @@ import pytest
 
 import bitface
 from bitface.params import Params, Section, read_params
-from bitface.steps import action_units, calibrate, counterfactual, export, featurise, study, train
-from bitface.steps.reuse import StageInputs, imports_of
+from bitface.steps.judging import read_units as action_units
+from bitface.steps.judging import redrawn_faces as counterfactual
+from bitface.steps.retrain import calibrate, export, featurise, train
+from bitface.steps.retrain.reuse import StageInputs, imports_of
+from bitface.steps.studies import study
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(bitface.__file__).parent
@@ -34,29 +37,37 @@ BY_SECTION = {
 NETWORKS = {"train", "calibrate", "export", "study"}
 BY_FILE = {
     "training/loop.py": NETWORKS,
-    "training/whitening.py": NETWORKS,
+    "training/landmarks/whitening.py": NETWORKS,
     "training/image_augmentation.py": {"featurise"},
-    "training/resnet_encoder.py": {"action_units"},
+    "training/units/resnet_encoder.py": {"action_units"},
     "binarize/sign.py": NETWORKS,
-    "models/landmark_net.py": NETWORKS,
+    "models/landmark/landmark_net.py": NETWORKS,
     "adapters/openvino_runtime/compiler.py": {"export"},
     "adapters/media_files.py": {"featurise", "counterfactual"},
     "adapters/mediapipe_landmarks.py": {"featurise", "counterfactual"},
     "adapters/synthetic_faces/marks.py": {"counterfactual"},
     "faces/alignment.py": {"featurise", "counterfactual", "train", "calibrate", "action_units"},
-    "faces/clip_limits.py": {"featurise", "counterfactual"},
+    "faces/media/clip_limits.py": {"featurise", "counterfactual"},
     "faces/features.py": {*NETWORKS, "featurise", "counterfactual", "action_units"},
     "evaluation/calibration.py": {"calibrate"},
     "evaluation/latency.py": {"export"},
     "explain/landmark_ranking.py": {"study"},
-    "steps/featurise.py": {"featurise", "train", "calibrate", "action_units", "study"},
-    "steps/train.py": {"train", "calibrate", "action_units", "study"},
-    "steps/validate.py": {"train", "calibrate", "action_units"},
-    "steps/export.py": {"export"},
-    "steps/counterfactual.py": {"counterfactual"},
+    "steps/retrain/featurise.py": {"featurise", "train", "calibrate", "action_units", "study"},
+    "steps/retrain/train.py": {"train", "calibrate", "action_units", "study"},
+    "steps/retrain/validate.py": {"train", "calibrate", "action_units"},
+    "steps/retrain/export.py": {"export"},
+    "steps/judging/redrawn_faces.py": {"counterfactual"},
     "params.py": set(STAGES),
 }
-NEVER = ("cli/", "consent/", "gate/", "ledger/", "adapters/mlflow_tracking/", "adapters/figures/", "steps/register.py")
+NEVER = (
+    "cli/",
+    "consent/",
+    "gate/",
+    "ledger/",
+    "adapters/mlflow_tracking/",
+    "adapters/figures/",
+    "steps/versions/register.py",
+)
 
 
 def key_of_stage(stage: StageInputs, params: Params) -> str:
@@ -92,7 +103,7 @@ def test_a_changed_source_file_runs_the_stages_again_that_are_made_by_it() -> No
 
 def test_the_text_of_a_source_file_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of all files in turn is read as if it were another: the keys of its stages change, and those of no other."""
-    from bitface.steps import reuse
+    from bitface.steps.retrain import reuse
 
     params = read_params(ROOT / "params.yaml")
     before = {name: key_of_stage(stage, params) for name, stage in STAGES.items()}
@@ -122,7 +133,9 @@ def files_of(module: str) -> Iterator[Path]:
 
 def test_what_is_not_declared_cannot_be_read_and_what_does_not_exist_cannot_be_declared() -> None:
     params = read_params(ROOT / "params.yaml")
-    stage = StageInputs(module="bitface.steps.export", sections=("latency",), inputs=("models",), code=("binarize",))
+    stage = StageInputs(
+        module="bitface.steps.retrain.export", sections=("latency",), inputs=("models",), code=("binarize",)
+    )
     assert stage.restricted(params).latency == params.latency
     with pytest.raises(
         LookupError, match=r"bitface\.steps\.export reads the parameters 'training' and does not declare"

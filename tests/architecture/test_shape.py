@@ -107,22 +107,22 @@ OPENS_MODELS = {
     ("flows/wiring.py", "load"): {ITS_OWN, "check_use", "check_judged"},
 }
 OPENS_PEOPLE = {
-    "steps/action_units.py": {ADMISSION},
-    "steps/bench.py": {"refusing_judgement"},
+    "steps/judging/read_units.py": {ADMISSION},
+    "steps/studies/bench.py": {"refusing_judgement"},
     # An import and a retrain, whose people are admitted; a look for somebody; an erasure.
-    "steps/contents.py": {ADMISSION, "check_picture"},
-    "steps/featurise.py": {ADMISSION, "refusing_judgement"},
-    "steps/intake_decision.py": {ADMISSION},
-    "steps/status.py": {ADMISSION},
+    "steps/people/contents.py": {ADMISSION, "check_picture"},
+    "steps/retrain/featurise.py": {ADMISSION, "refusing_judgement"},
+    "steps/people/intake_decision.py": {ADMISSION},
+    "steps/people/dataset_status.py": {ADMISSION},
 }
 """Through which door of `ledger.use`, or by which admission, everything that opens a model or a person goes."""
 ASKED_IN = {
     "check_use": {"flows/wiring.py"},  # predict, explain, serve
-    "check_judged": {"flows/wiring.py", "steps/rival.py"},  # the champion beside a candidate; drift
-    "refusing_judgement": {"steps/comparable.py", "steps/monitor.py"},  # study, bench, drift
-    "check_picture": {"steps/showing.py", "steps/transfer.py"},  # --show-face, transfer.london
+    "check_judged": {"flows/wiring.py", "steps/versions/rival.py"},  # the champion beside a candidate; drift
+    "refusing_judgement": {"steps/studies/comparable.py", "steps/versions/monitor.py"},  # study, bench, drift
+    "check_picture": {"steps/answers/showing.py", "steps/judging/transfer.py"},  # --show-face, transfer.london
     "check_lawful": set(),  # nobody: it is a part of the others
-    "is_lawful": {"steps/promote.py", "steps/rival.py"},
+    "is_lawful": {"steps/versions/promote.py", "steps/versions/rival.py"},
 }
 
 
@@ -176,7 +176,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["bitface.steps.gate", "bitface.steps.audit", "bitface.flows.stages"])
+@pytest.mark.parametrize(
+    "module", ["bitface.steps.versions.gate", "bitface.steps.audits.audit", "bitface.flows.stages"]
+)
 def test_what_computes_no_explanation_imports_no_torch(module: str) -> None:
     """It takes two seconds, which every `gate show`, erasure and start of a retrain would pay."""
     code = f"import sys, {module}; print('torch' in sys.modules)"

@@ -35,8 +35,8 @@ from bitface.ledger.entries import (
 )
 from bitface.ledger.ledger import Ledger
 from bitface.ports import TrackedRun, TrackedVersion
-from bitface.steps.promote import go_live, roll_back
-from bitface.steps.reconcile import keep_shown, project_aliases, reconcile
+from bitface.steps.versions.promote import go_live, roll_back
+from bitface.steps.versions.reconcile import keep_shown, project_aliases, reconcile
 
 for kind in ("model_registry", "tracking"):  # once, for every child
     import_module(f"mlflow.store.{kind}.sqlalchemy_store")

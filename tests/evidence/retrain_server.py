@@ -24,7 +24,7 @@ from mlflow import MlflowClient
 
 from bitface.flows import retrain as flow
 from bitface.flows.wiring import home_tag, workspace
-from bitface.gate.bundle import read_recorded
+from bitface.gate.decision_bundle import read_recorded
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 

@@ -12,7 +12,7 @@ import pytest
 from bitface.evaluation.counterfactual import CHANGES, PairedAnswers
 from bitface.evaluation.intervals import wilson
 from bitface.gate.cells import State
-from bitface.gate.counterfactual import counterfactual_cells
+from bitface.gate.changed_faces import counterfactual_cells
 from bitface.params import read_params
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")

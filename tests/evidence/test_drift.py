@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitface.evaluation.drift import exchange
+from bitface.evaluation.drift_tests import exchange
 from bitface.evaluation.intervals import wilson
 from bitface.params import DriftParams, read_params
 

@@ -18,7 +18,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
-from bitface.steps.checkpoints import Checkpoints
+from bitface.steps.audits.checkpoints import Checkpoints
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DECISIONS = {

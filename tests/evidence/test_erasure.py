@@ -25,9 +25,9 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ports import TrackedOutcome, TrackedRun, TrackedVersion
-from bitface.steps import erase
-from bitface.steps.audit import DECRYPTIONS
-from bitface.steps.writing import Stores, writing
+from bitface.steps.audits import erase
+from bitface.steps.audits.audit import DECRYPTIONS
+from bitface.steps.people.writing import Stores, writing
 from bitface.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(36000)

@@ -25,9 +25,9 @@ from bitface.gate.cells import Cell, State
 from bitface.gate.decision import decide, evaluate_gate
 from bitface.gate.disparity import disparity_cells
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
-from bitface.gate.gaps import SliceTable, nulls_of, p_values_of
 from bitface.gate.kinds import KINDS
-from bitface.gate.paired import mcnemar_p_value
+from bitface.gate.paired_tests import mcnemar_p_value
+from bitface.gate.slice_gaps import SliceTable, nulls_of, p_values_of
 from bitface.params import GateParams, read_params
 
 pytestmark = pytest.mark.timeout(36000)

@@ -31,7 +31,7 @@ from bitface.adapters.media_files import encode_frames, read_image
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
 from bitface.consent.policy import LicenceRecord
-from bitface.dataset.import_rows import read_manifest
+from bitface.dataset.incoming.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import seal_evidence
@@ -39,8 +39,8 @@ from bitface.dataset.shards import read_shard
 from bitface.errors import BitfaceError
 from bitface.flows.erasing import unfinished
 from bitface.flows.wiring import check_people_here
-from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import GateDecision, evaluate_gate
+from bitface.gate.decision_bundle import write_bundle
 from bitface.gate.evidence import GateEvidence
 from bitface.gate.unnamed import unnamed
 from bitface.ledger.engine import sqlite_url
@@ -48,22 +48,22 @@ from bitface.ledger.entries import ApprovalRule, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.params import read_params
-from bitface.steps import erase
-from bitface.steps.checkpoints import Checkpoints, erased_in
-from bitface.steps.consents import record_file, withdraw
-from bitface.steps.erasure_journal import being_erased
-from bitface.steps.gate import BUNDLE_NAME, names_in
-from bitface.steps.intake import Pictures, import_people
-from bitface.steps.intake_decision import Intake
-from bitface.steps.lease import holding
-from bitface.steps.model_choice import choose_model
-from bitface.steps.plan import Request, plan_run
-from bitface.steps.promote import promote, roll_back
-from bitface.steps.release import RELEASE
-from bitface.steps.reuse import code_digest
-from bitface.steps.served import served_folder
-from bitface.steps.version import find_dataset
-from bitface.steps.writing import Stores, writing
+from bitface.steps.audits import erase
+from bitface.steps.audits.checkpoints import Checkpoints, erased_in
+from bitface.steps.people.consents import record_file, withdraw
+from bitface.steps.people.erasure_journal import being_erased
+from bitface.steps.people.intake import Pictures, import_people
+from bitface.steps.people.intake_decision import Intake
+from bitface.steps.people.lease import holding
+from bitface.steps.people.writing import Stores, writing
+from bitface.steps.retrain.plan import Request, plan_run
+from bitface.steps.retrain.reuse import code_digest
+from bitface.steps.retrain.version import find_dataset
+from bitface.steps.versions.gate import BUNDLE_NAME, names_in
+from bitface.steps.versions.model_choice import choose_model
+from bitface.steps.versions.promote import promote, roll_back
+from bitface.steps.versions.release import RELEASE
+from bitface.steps.versions.served import served_folder
 from tests.evidence.history_model import (
     CONTEXTS,
     LETTER,

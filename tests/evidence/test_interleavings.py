@@ -26,7 +26,7 @@ from bitface.adapters.media_files import encode_frames, read_image
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
 from bitface.consent.policy import LicenceRecord
-from bitface.dataset.import_rows import read_manifest
+from bitface.dataset.incoming.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
@@ -34,14 +34,14 @@ from bitface.dataset.shards import digest_of, read_shard, shard_name
 from bitface.faces.records import age_band_of
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps import erase
-from bitface.steps.consents import withdraw
-from bitface.steps.erasure_journal import being_erased, check_linked
-from bitface.steps.intake import IntakeReport, Pictures, import_people
-from bitface.steps.intake_decision import Intake
-from bitface.steps.lease import holding
-from bitface.steps.version import find_dataset
-from bitface.steps.writing import Stores, writing
+from bitface.steps.audits import erase
+from bitface.steps.people.consents import withdraw
+from bitface.steps.people.erasure_journal import being_erased, check_linked
+from bitface.steps.people.intake import IntakeReport, Pictures, import_people
+from bitface.steps.people.intake_decision import Intake
+from bitface.steps.people.lease import holding
+from bitface.steps.people.writing import Stores, writing
+from bitface.steps.retrain.version import find_dataset
 from tests.evidence.worlds import (
     IN_MEMORY,
     NOTICE,

@@ -26,20 +26,20 @@ from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import open_evidence, seal_evidence
 from bitface.errors import BitfaceError, IntegrityError
-from bitface.gate.bundle import write_bundle, write_unsealed
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import write_bundle, write_unsealed
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, GateEvidence
-from bitface.ledger.approvals import signed
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, ModelEntry, RunEntry, Statement
 from bitface.ledger.ledger import Ledger
-from bitface.ledger.signatures import key_of
+from bitface.ledger.permissions.approvals import signed
+from bitface.ledger.permissions.signatures import key_of
 from bitface.models.bundle_spec import digests_of
-from bitface.models.landmark_codes import CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_codes import CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.models.selftest import selftest_table
 from bitface.params import read_params
-from bitface.steps.gate import opened_bundle
+from bitface.steps.versions.gate import opened_bundle
 from bitface.training.trained import TrainedModel
 
 pytestmark = pytest.mark.timeout(36000)

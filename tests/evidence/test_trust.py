@@ -27,12 +27,12 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.policy import ContextApproval, check_prediction, check_training
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.errors import BitfaceError, InputError, RefusedError
-from bitface.ledger.contexts import SignedContext, sign_context
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
-from bitface.steps.approve import add_key, private_key
-from bitface.steps.consents import withdraw
+from bitface.ledger.permissions.contexts import SignedContext, sign_context
+from bitface.steps.people.consents import withdraw
+from bitface.steps.versions.approve import add_key, private_key
 
 pytestmark = pytest.mark.timeout(36000)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -22,8 +22,8 @@ from bitface.consent.known_sources import Notice
 from bitface.dataset.swap import version_of
 from bitface.errors import BitfaceError
 from bitface.ports import Forgotten, StorePlaces
-from bitface.steps import erase
-from bitface.steps.writing import Stores, writing
+from bitface.steps.audits import erase
+from bitface.steps.people.writing import Stores, writing
 from bitface.workspace import Workspace
 
 NOTICE = Notice(notice_id="n1", language="en", text="We train a model on your picture.")

@@ -168,7 +168,7 @@ def test_trouble_with_a_disk_is_no_defect_of_ours_wherever_it_shows(
         except OSError as error:
             raise RuntimeError("a tool's own words") from error
 
-    monkeypatch.setattr("bitface.steps.status.dataset_status", broken)
+    monkeypatch.setattr("bitface.steps.people.dataset_status.dataset_status", broken)
     code, out, error = command("data", "status")
     assert (code, out) == (2, "") and is_one_line(error), error
     assert f"'{project}/deep/file': {words}" in error
@@ -184,7 +184,7 @@ def test_a_true_defect_is_one_line_and_a_file_without_its_words(
     def broken(*_: object) -> None:
         raise KeyError(name)
 
-    monkeypatch.setattr("bitface.steps.status.dataset_status", broken)
+    monkeypatch.setattr("bitface.steps.people.dataset_status.dataset_status", broken)
     code, out, error = command("data", "status")
     assert (code, out) == (1, "") and is_one_line(error), error
     kept = Path(error.split()[-1])
@@ -281,7 +281,9 @@ def test_ui_returns_what_its_server_returned(command: Command, project: Path, mo
         def wait(self) -> int:
             return 7
 
-    monkeypatch.setattr("bitface.adapters.local_servers.local_server", lambda *_: contextlib.nullcontext(Ended()))
+    monkeypatch.setattr(
+        "bitface.adapters.servers.local_servers.local_server", lambda *_: contextlib.nullcontext(Ended())
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -211,7 +211,7 @@ def test_work_of_a_pool_is_dropped_where_the_block_ends_with_an_error(tmp_path: 
 
 PARENT = """
 import os, sys, time
-from bitface.adapters.own_processes import group
+from bitface.adapters.servers.own_processes import group
 
 if __name__ == "__main__":
     with group(["child"], {**os.environ, "PYTHONPATH": os.pathsep.join([sys.argv[1], os.environ.get("PYTHONPATH", "")])}, None):

@@ -15,7 +15,7 @@ from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.summary import summary_text
+from bitface.steps.versions.summary import summary_text
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,8 +19,8 @@ from bitface.dataset.index import read_index
 from bitface.faces.records import AGE_BANDS, GENDERS, SKIN_TONE_GROUPS
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.lease import holding
-from bitface.steps.plan import code_commit
+from bitface.steps.people.lease import holding
+from bitface.steps.retrain.plan import code_commit
 
 KEYS = {
     "run_id",

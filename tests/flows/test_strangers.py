@@ -29,8 +29,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from bitface.adapters.mlflow_tracking.served import mlflow_ui
-from bitface.adapters.own_processes import MARK, group, has_port
 from bitface.adapters.prefect_processes import running_server
+from bitface.adapters.servers.own_processes import MARK, group, has_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300
@@ -396,7 +396,7 @@ def test_what_mlflow_is_told_has_its_names() -> None:
     """The names are MLflow's own, and could change with a version of it."""
     from mlflow.server import constants
 
-    from bitface.adapters.local_servers import Access
+    from bitface.adapters.servers.local_servers import Access
 
     told = mlflow_ui(
         "sqlite:///a", Path("/a"), Access(port=1, password=MASTER_KEY), {"MLFLOW_TRACKING_TOKEN": "hush"}

@@ -16,17 +16,17 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import write_manifest
 from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.faces.records import AGE_BANDS, GENDERS, SKIN_TONE_GROUPS
-from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import write_bundle
 from bitface.gate.evidence import GateEvidence
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry
 from bitface.ledger.ledger import Ledger
-from bitface.ledger.policy_document import policy_of
+from bitface.ledger.permissions.policy_document import policy_of
 from bitface.params import read_params
-from bitface.steps.gate import opened_bundle
-from bitface.steps.promote import stand_in
-from bitface.steps.reconcile import project_aliases
+from bitface.steps.versions.gate import opened_bundle
+from bitface.steps.versions.promote import stand_in
+from bitface.steps.versions.reconcile import project_aliases
 
 
 def test_an_auditor_replays_a_copy_that_was_handed_out_and_that_is_noted(copied, done, tmp_path, bitface) -> None:
@@ -240,7 +240,7 @@ def test_a_shard_makes_nobody_synthetic_and_admits_nobody(copied, bitface) -> No
     """Whoever can write into the folder has the published key: a made-up person, with receipts that name somebody else."""
     from bitface.consent.known_sources import synthetic_consents
     from bitface.dataset.shards import read_shard, write_shard
-    from bitface.steps.contents import sample_of
+    from bitface.steps.people.contents import sample_of
 
     data, keys = copied / "data", KeyStore(copied / "none")
     samples = list(read_index(data))

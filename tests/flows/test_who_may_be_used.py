@@ -17,7 +17,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.flows.wiring import open_keys, open_ledger
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
-from bitface.steps.checkpoints import Checkpoints
+from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.workspace import Workspace, open_workspace
 
 NOW = datetime.now(UTC).replace(microsecond=0)

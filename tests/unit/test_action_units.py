@@ -15,7 +15,7 @@ from bitface.faces.action_units import (
     units_to_actions,
 )
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
+from bitface.faces.synthetic.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
 
 PLAIN = ExpressionStyle(
     intensity_min=1.0,

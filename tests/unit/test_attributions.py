@@ -18,8 +18,8 @@ from bitface.explain.integrated_gradients import (
 )
 from bitface.explain.region_shapley import region_shapley
 from bitface.faces.regions import REGIONS, region_of_landmark
-from bitface.models.landmark_codes import CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_codes import CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 
 EMOTIONS = ("happiness", "neutral")
 

@@ -7,7 +7,7 @@ from bitface.errors import InputError
 from bitface.explain.baselines import Baseline, baselines_of, blurred
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
-from bitface.models.training_faces import PEOPLE_MIN, TrainingFaces, shippable
+from bitface.models.face.training_faces import PEOPLE_MIN, TrainingFaces, shippable
 
 
 def table(values, lengths, labels):

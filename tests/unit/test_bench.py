@@ -19,7 +19,7 @@ from bitface.errors import InputError
 from bitface.evaluation.latency import Latency, Ratio, interleaved_ms, ratio_of
 from bitface.evaluation.machine import Processor, processor
 from bitface.params import read_params
-from bitface.steps.bench import (
+from bitface.steps.studies.bench import (
     OURS,
     RIVALS,
     Bench,
@@ -27,8 +27,8 @@ from bitface.steps.bench import (
     chosen_rivals,
     claims_of,
 )
-from bitface.steps.bench_report import bench_document, bench_text, report_bench
-from bitface.steps.bench_subjects import make_subjects, random_faces
+from bitface.steps.studies.bench_report import bench_document, bench_text, report_bench
+from bitface.steps.studies.bench_subjects import make_subjects, random_faces
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 COST = Cost(one_bit_weights=8, int8_weights=2, float_weights=3, one_bit_macs=2_500_000, int8_macs=40_000, float_macs=0)

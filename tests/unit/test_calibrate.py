@@ -14,18 +14,18 @@ from bitface.evaluation.curves import reliability
 from bitface.evaluation.scores import auc_of
 from bitface.faces.emotions import EMOTIONS as ALL
 from bitface.faces.features import ClipTable
-from bitface.models.landmark_codes import COORDINATES, CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.params import read_params
-from bitface.steps.calibrate import (
+from bitface.steps.judging.evaluate import predictions_out_of_fold
+from bitface.steps.retrain.calibrate import (
     NOBODY,
     OutOfFold,
     held_out_calibrator,
     labels_of,
     out_of_fold_calibrator,
 )
-from bitface.steps.evaluate import predictions_out_of_fold
-from bitface.steps.train import PRECISIONS
+from bitface.steps.retrain.train import PRECISIONS
 from bitface.training.trained import TrainedModel, load_model, save_model
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").calibration

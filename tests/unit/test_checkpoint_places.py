@@ -23,7 +23,7 @@ from bitface.flows.wiring import open_tools
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
-from bitface.steps.checkpoints import FOLDER, Checkpoints
+from bitface.steps.audits.checkpoints import FOLDER, Checkpoints
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(9)]

@@ -17,7 +17,15 @@ from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.consents import Recorded, clock_warning, person_of, record_file, standing_of, standing_text, withdraw
+from bitface.steps.people.consents import (
+    Recorded,
+    clock_warning,
+    person_of,
+    record_file,
+    standing_of,
+    standing_text,
+    withdraw,
+)
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SYNTHETIC = "s000000000000001"

@@ -12,13 +12,13 @@ import pytest
 
 from bitface.consent.policy import approval_of, check_context
 from bitface.errors import InputError, IntegrityError, RefusedError
-from bitface.ledger.contexts import SignedContext, sign_context
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.approve import add_key, private_key
-from bitface.steps.audit import audit_as_of
-from bitface.steps.contexts import approve_context, context_rows, contexts_text, revoke_context
-from bitface.steps.dpia import assessment
+from bitface.ledger.permissions.contexts import SignedContext, sign_context
+from bitface.steps.audits.audit import audit_as_of
+from bitface.steps.audits.dpia import assessment
+from bitface.steps.versions.approve import add_key, private_key
+from bitface.steps.versions.contexts import approve_context, context_rows, contexts_text, revoke_context
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

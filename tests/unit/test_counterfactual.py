@@ -10,11 +10,11 @@ import pytest
 
 from bitface.errors import InputError
 from bitface.evaluation.counterfactual import CHANGES, PairedAnswers, counterfactual_of
-from bitface.faces.synthetic_people import Variation, plan_people
+from bitface.faces.synthetic.synthetic_people import Variation, plan_people
 from bitface.gate.cells import State
-from bitface.gate.counterfactual import counterfactual_cells
+from bitface.gate.changed_faces import counterfactual_cells
 from bitface.params import read_params
-from bitface.steps.counterfactual import changed
+from bitface.steps.judging.redrawn_faces import changed
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = {"resamples": 200, "confidence": 0.95, "correlation": 0.3, "seed": 1}

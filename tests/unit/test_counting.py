@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bitface.models.counting import cost_of
-from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.landmark_codes import COORDINATES, CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.models.separate import SeparateNets
 

@@ -26,7 +26,7 @@ from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.diagnose import Finding, diagnose
+from bitface.steps.audits.diagnose import Finding, diagnose
 from bitface.workspace import open_workspace
 
 SYNTHETIC = "s0123456789abcde"

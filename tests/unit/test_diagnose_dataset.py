@@ -12,7 +12,7 @@ import pytest
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.dataset.manifest import write_manifest
-from bitface.steps.diagnose import _dataset
+from bitface.steps.audits.diagnose import _dataset
 
 
 @pytest.fixture

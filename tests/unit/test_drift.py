@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ks_2samp, mannwhitneyu, norm
 
 from bitface.errors import InputError
-from bitface.evaluation.drift import (
+from bitface.evaluation.drift_tests import (
     columns_of,
     exchange,
     ks_statistics,

@@ -14,14 +14,14 @@ from scipy.stats import ks_2samp
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.prediction_log import LoggedFace, PredictionLog
 from bitface.errors import InputError
-from bitface.evaluation.drift import ColumnDrift
+from bitface.evaluation.drift_tests import ColumnDrift
 from bitface.faces.features import ClipTable
 from bitface.faces.measures import MEASURE_NAMES
 from bitface.faces.seen import NOTHING_SEEN
 from bitface.params import DriftParams, read_params
-from bitface.steps.drift import DriftTest, compare, report_thresholds, still_rows
-from bitface.steps.face_rows import person_means, row_of_face, rows_of_samples
-from bitface.steps.window import PRODUCTION, KeptFaces, days_of, logged_window, material_share
+from bitface.steps.judging.dataset_drift import DriftTest, compare, report_thresholds, still_rows
+from bitface.steps.judging.face_rows import person_means, row_of_face, rows_of_samples
+from bitface.steps.judging.window import PRODUCTION, KeptFaces, days_of, logged_window, material_share
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EMOTIONS = ("fear", "happiness")

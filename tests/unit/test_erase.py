@@ -31,17 +31,17 @@ from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.ports import Forgotten, StorePlaces
-from bitface.steps import erase
-from bitface.steps.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
-from bitface.steps.audit_page import audit_page, erasure_sections
-from bitface.steps.checkpoints import Checkpoints, erased_in, read_checkpoint, sign_checkpoint
-from bitface.steps.contents import check_not_empty
-from bitface.steps.dpia import assessment
-from bitface.steps.erasure_people import Returned, check_nobody_returned, returned
-from bitface.steps.model_choice import find_model
-from bitface.steps.promote import expected_previous
-from bitface.steps.reentry import reentry
-from bitface.steps.writing import Stores, writing
+from bitface.steps.audits import erase
+from bitface.steps.audits.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
+from bitface.steps.audits.audit_page import audit_page, erasure_sections
+from bitface.steps.audits.checkpoints import Checkpoints, erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.audits.dpia import assessment
+from bitface.steps.people.contents import check_not_empty
+from bitface.steps.people.erasure_people import Returned, check_nobody_returned, returned
+from bitface.steps.people.reentry import reentry
+from bitface.steps.people.writing import Stores, writing
+from bitface.steps.versions.model_choice import find_model
+from bitface.steps.versions.promote import expected_previous
 from bitface.workspace import Workspace
 
 NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)

@@ -13,7 +13,7 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
-from bitface.steps.expire import expiring, expiring_text, lapsed_models, look
+from bitface.steps.people.expire import expiring, expiring_text, lapsed_models, look
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]

@@ -19,14 +19,20 @@ from bitface.faces.regions import REGIONS, region_of_landmark
 from bitface.faces.seen import NOTHING_SEEN
 from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
-from bitface.models.training_faces import TrainingFaces
+from bitface.models.face.training_faces import TrainingFaces
 from bitface.page_ports import ExplanationPage
 from bitface.params import read_params
-from bitface.steps.explain_faces import Explainer, explain_picture, picture_document, picture_text, region_values
-from bitface.steps.explanation_page import CAVEATS, write_page
-from bitface.steps.frames import check_no_frame_lost
-from bitface.steps.inputs import Input
-from bitface.steps.predict import Reader, predictions
+from bitface.steps.answers.explain_faces import (
+    Explainer,
+    explain_picture,
+    picture_document,
+    picture_text,
+    region_values,
+)
+from bitface.steps.answers.explanation_page import CAVEATS, write_page
+from bitface.steps.answers.frames import check_no_frame_lost
+from bitface.steps.answers.predict import Reader, predictions
+from bitface.steps.people.inputs import Input
 
 STATUS = ModelStatus(
     name="bitface",

@@ -24,13 +24,13 @@ from PIL import Image
 
 from bitface.consent.known_sources import synthetic_consents
 from bitface.errors import IntegrityError
-from bitface.gate.bundle import read_bundle, replay, write_bundle
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import read_bundle, replay, write_bundle
 from bitface.gate.kinds import KINDS, kinds_asked, limits_unasked
 from bitface.params import GateKind, GateParams, TrainingParams
 from bitface.ports import Tracking
 from bitface.steps.formats import FORMATS
-from bitface.steps.sources import FormatReader
+from bitface.steps.people.sources import FormatReader
 from bitface.surroundings import listening_anywhere
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,11 +93,11 @@ JUDGE_AGAIN = """
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
-from bitface.gate.bundle import read_bundle, write_bundle
+from bitface.gate.decision_bundle import read_bundle, write_bundle
 from bitface.gate.decision import evaluate_gate
 from bitface.params import read_params
-from bitface.steps.pictures import cell_words
-from bitface.steps.guidance import causes_of, next_steps
+from bitface.steps.versions.pictures import cell_words
+from bitface.steps.versions.guidance import causes_of, next_steps
 
 old = read_bundle(Path("gate.zip"))
 params = read_params(Path("params.yaml"), "quick", ["gate.required=[recall]", "gate.recall_floor=0.99"]).gate

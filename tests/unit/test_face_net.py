@@ -18,8 +18,8 @@ from bitface.binarize.images import (
 )
 from bitface.binarize.layers import LATENT_START
 from bitface.errors import InputError
-from bitface.models.face_codes import encode_crops
-from bitface.models.face_net import FaceNet, FaceSpec
+from bitface.models.face.face_codes import encode_crops
+from bitface.models.face.face_net import FaceNet, FaceSpec
 
 
 def spec(precision="one-bit", channels=32, stages=2, blocks=1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bitface.faces.frame_choice import evenly_spread
+from bitface.faces.media.frame_choice import evenly_spread
 
 
 @pytest.mark.parametrize(

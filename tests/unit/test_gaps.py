@@ -19,12 +19,12 @@ from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
-from bitface.ledger.gaps import PURPOSE, Gap
 from bitface.ledger.ledger import Ledger
-from bitface.ledger.policies import AdoptedPolicy
-from bitface.ledger.signatures import key_of, signature_of
-from bitface.steps.continuing import continue_after
-from bitface.steps.retention import due
+from bitface.ledger.lost_logs import PURPOSE, Gap
+from bitface.ledger.permissions.policies import AdoptedPolicy
+from bitface.ledger.permissions.signatures import key_of, signature_of
+from bitface.steps.audits.continuing import continue_after
+from bitface.steps.audits.retention import due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)

@@ -11,10 +11,10 @@ import pytest
 
 from bitface.errors import IntegrityError
 from bitface.evaluation.counterfactual import CHANGES, PairedAnswers
-from bitface.gate.bundle import DOCUMENT, read_bundle, read_recorded, replay, write_bundle
 from bitface.gate.bundle_rows import text_of
 from bitface.gate.container import packed, unpacked
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import DOCUMENT, read_bundle, read_recorded, replay, write_bundle
 
 DIGESTS = {"model": "a" * 64, "dataset": "b" * 64}
 

@@ -10,7 +10,7 @@ import pytest
 from bitface.gate.cells import State
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.disparity import disparity_cells
-from bitface.gate.gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of
+from bitface.gate.slice_gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of
 
 
 def by_name(cells):

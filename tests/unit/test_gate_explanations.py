@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bitface.gate.bundle import read_bundle, replay, write_bundle
 from bitface.gate.cells import State
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import read_bundle, replay, write_bundle
 from bitface.gate.explanations import explanation_cells
 
 

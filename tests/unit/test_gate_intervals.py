@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bitface.evaluation.multiplicity import holm
-from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
+from bitface.gate.paired_tests import by_person_sums, mcnemar_p_value, sign_flip_p_values
 from bitface.gate.requirements import unseen_discordance
 
 

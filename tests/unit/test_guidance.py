@@ -14,9 +14,9 @@ from bitface.gate.cells import Cell, Question, State, at_least, judged, not_run
 from bitface.gate.decision import decide
 from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
-from bitface.steps.guidance import causes_of, guidance_text, next_steps
-from bitface.steps.model_choice import command_for
-from bitface.steps.summary import exit_code, time_words
+from bitface.steps.versions.guidance import causes_of, guidance_text, next_steps
+from bitface.steps.versions.model_choice import command_for
+from bitface.steps.versions.summary import exit_code, time_words
 
 ROOT = Path(__file__).resolve().parents[2]
 STATUS = ModelStatus(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bitface.dataset.import_rows import ImportRow
-from bitface.dataset.import_rules import (
+from bitface.dataset.incoming.import_rows import ImportRow
+from bitface.dataset.incoming.import_rules import (
     Picture,
     agreeing_files,
     agreeing_pictures,

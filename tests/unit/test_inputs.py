@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bitface.faces.file_kinds import HEAD_BYTES, READ, kind_by_name, kind_of
-from bitface.steps.inputs import Inputs, list_inputs
+from bitface.faces.media.file_kinds import HEAD_BYTES, READ, kind_by_name, kind_of
+from bitface.steps.people.inputs import Inputs, list_inputs
 
 PICTURE = Image.new("RGB", (8, 8))
 

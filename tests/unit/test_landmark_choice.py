@@ -12,18 +12,18 @@ import torch
 
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS, ClipTable
-from bitface.models.landmark_codes import CodeScale, encode, scale_of
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_codes import CodeScale, encode, scale_of
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.params import LandmarkChoice, LandmarksParams, read_params
-from bitface.training.landmark_choice import (
+from bitface.training.landmarks.landmark_choice import (
     choose_landmarks,
     greedy_landmarks,
     ranked_and_spread,
     spread_landmarks,
     sums_of,
 )
-from bitface.training.landmark_domain import LandmarkDomain
-from bitface.training.landmark_screening import screened_scores
+from bitface.training.landmarks.landmark_domain import LandmarkDomain
+from bitface.training.landmarks.landmark_screening import screened_scores
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml").training
 SPEC = NetSpec(

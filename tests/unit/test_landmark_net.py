@@ -10,8 +10,8 @@ from bitface.errors import InputError, IntegrityError
 from bitface.models import bundle_spec
 from bitface.models.exported import IntegerTrunk
 from bitface.models.extraction import extract, graph_outputs
-from bitface.models.landmark_codes import CodeScale, encode, scale_of, without_repeats
-from bitface.models.landmark_net import LandmarkNet, NetSpec, window_rows
+from bitface.models.landmark.landmark_codes import CodeScale, encode, scale_of, without_repeats
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec, window_rows
 from bitface.models.selftest import check_no_real_faces, selftest_table
 
 SCALE = CodeScale(centre=np.zeros(1434, np.float32), inverse_step=np.full(1434, 127 / 4, np.float32))

@@ -14,7 +14,7 @@ import pytest
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.leases import LeaseHeldError, LeaseLostError
 from bitface.ledger.ledger import Ledger
-from bitface.steps.lease import holding, is_gone, this_process
+from bitface.steps.people.lease import holding, is_gone, this_process
 
 MINUTE = timedelta(minutes=1)
 
@@ -68,7 +68,7 @@ def test_it_runs_out_unless_it_is_renewed(ledger, clock) -> None:
 
 
 def test_a_process_that_was_killed_holds_nothing(ledger) -> None:
-    words = "from bitface.steps.lease import this_process; print(this_process(), flush=True); input()"
+    words = "from bitface.steps.people.lease import this_process; print(this_process(), flush=True); input()"
     child = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     holder = child.stdout.readline().strip()
     ledger.take_lease("retrain", holder, MINUTE, is_gone)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from bitface.faces.looks import ALIKE_BANDS, BANDS, alike_among, bands_of, look_of, looks_asked, looks_kept
+from bitface.faces.media.same_picture import ALIKE_BANDS, BANDS, alike_among, bands_of, look_of, looks_asked, looks_kept
 
 Change = Callable[[Image.Image], Image.Image]
 

@@ -1,7 +1,7 @@
 """Logged figures have the names of the contract, and no character that a tracking store refuses."""
 
 from bitface.metric_names import metric_name, slice_metric, with_interval
-from bitface.steps.register import _named
+from bitface.steps.versions.register import _named
 
 
 def test_names_are_those_of_the_contract() -> None:

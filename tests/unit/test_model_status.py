@@ -13,10 +13,10 @@ from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import ApprovalRule, DecisionEntry, ModelEntry, StalePromotionError
 from bitface.ledger.ledger import Ledger
-from bitface.steps.audit import audit_model
-from bitface.steps.model_choice import choose_model, find_model
-from bitface.steps.monitor import model_and_run
-from bitface.steps.promote import go_live, roll_back, stand_in
+from bitface.steps.audits.audit import audit_model
+from bitface.steps.versions.model_choice import choose_model, find_model
+from bitface.steps.versions.monitor import model_and_run
+from bitface.steps.versions.promote import go_live, roll_back, stand_in
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]

@@ -20,9 +20,11 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import DriftParams, read_params
-from bitface.steps.drift import DriftTest
-from bitface.steps.face_rows import ANSWERS
-from bitface.steps.monitor import (
+from bitface.steps.judging.dataset_drift import DriftTest
+from bitface.steps.judging.face_rows import ANSWERS
+from bitface.steps.judging.reference import read_reference, seal_rows
+from bitface.steps.judging.window import Window
+from bitface.steps.versions.monitor import (
     Compared,
     JudgedPeople,
     compare_with_model,
@@ -31,8 +33,6 @@ from bitface.steps.monitor import (
     people_not_met,
     show_drift,
 )
-from bitface.steps.reference import read_reference, seal_rows
-from bitface.steps.window import Window
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(60)]

@@ -8,7 +8,7 @@ import pytest
 
 import bitface.flows.stages
 from bitface.errors import IntegrityError, RefusedError
-from bitface.steps.naming_nobody import naming_nobody, without_names
+from bitface.steps.people.naming_nobody import naming_nobody, without_names
 
 PERSON = "r0123456789abcde"
 

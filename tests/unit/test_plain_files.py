@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bitface.adapters.media_files import read_image, read_video
+from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.plain_files import read_plain
-from bitface.dataset.text_files import read_text_file
 from bitface.errors import InputError, NotSupportedError, OverLimitError
-from bitface.steps.inputs import list_inputs
-from bitface.steps.sources import read_notices
+from bitface.steps.people.inputs import list_inputs
+from bitface.steps.people.sources import read_notices
 
 READERS = [
     pytest.param(read_text_file, id="text"),

@@ -13,11 +13,11 @@ from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import ApprovalRule, ApprovalsMissingError, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
-from bitface.ledger.policies import AdoptedPolicy
-from bitface.ledger.policy_document import differences, policy_of, policy_sha256
+from bitface.ledger.permissions.policies import AdoptedPolicy
+from bitface.ledger.permissions.policy_document import differences, policy_of, policy_sha256
 from bitface.params import read_params
-from bitface.steps.approve import add_key
-from bitface.steps.policy import adopt, adopt_first, policies_in, policy_differences
+from bitface.steps.versions.approve import add_key
+from bitface.steps.versions.policy import adopt, adopt_first, policies_in, policy_differences
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"

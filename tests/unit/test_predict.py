@@ -17,15 +17,15 @@ from scipy.special import expit
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator, uncalibrated
-from bitface.steps.inputs import Input, Trouble
-from bitface.steps.predict import STATUSES, Prediction, Reader, predictions
-from bitface.steps.prediction_report import (
+from bitface.steps.answers.predict import STATUSES, Prediction, Reader, predictions
+from bitface.steps.answers.prediction_report import (
     check_nothing_lost,
     counts_line,
     prediction_documents,
     prediction_table,
     predictions_text,
 )
+from bitface.steps.people.inputs import Input, Trouble
 
 STATUS = ModelStatus(
     name="bitface",
@@ -274,7 +274,7 @@ def test_when_the_disk_is_full_the_old_table_stays_and_the_rows_so_far_lie_besid
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("bitface.steps.prediction_report.os.fsync", full)
+    monkeypatch.setattr("bitface.steps.answers.prediction_report.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_csv(predicted("sure").values(), table)
     assert table.read_text() == "yesterday's"

@@ -20,9 +20,8 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
-from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import evaluate_gate
-from bitface.ledger.approvals import answering_keys, valid_approvals
+from bitface.gate.decision_bundle import write_bundle
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ApprovalRule,
@@ -34,15 +33,16 @@ from bitface.ledger.entries import (
 )
 from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.permissions.approvals import answering_keys, valid_approvals
 from bitface.ledger.tables import endorsements
 from bitface.ports import TrackedVersion
-from bitface.steps.approve import add_key, approve, standing
-from bitface.steps.audit import audit_run
-from bitface.steps.contexts import approve_context, revoke_context
-from bitface.steps.gate import BUNDLE_NAME, check_judged, opened_bundle, recorded_decision
-from bitface.steps.promote import RealChampionError, expected_previous, go_live, roll_back
-from bitface.steps.promote import promote as let_live
-from bitface.steps.reconcile import keep_shown, reconcile
+from bitface.steps.audits.audit import audit_run
+from bitface.steps.versions.approve import add_key, approve, standing
+from bitface.steps.versions.contexts import approve_context, revoke_context
+from bitface.steps.versions.gate import BUNDLE_NAME, check_judged, opened_bundle, recorded_decision
+from bitface.steps.versions.promote import RealChampionError, expected_previous, go_live, roll_back
+from bitface.steps.versions.promote import promote as let_live
+from bitface.steps.versions.reconcile import keep_shown, reconcile
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]

@@ -11,7 +11,7 @@ import pytest
 
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
-from bitface.models.face_extraction import extract_face
+from bitface.models.face.face_extraction import extract_face
 from bitface.params import TrainingParams, read_params
 from bitface.training.choice import macro_auc, targets_of
 from bitface.training.loop import load_model, predict_scores, save_model, train_pair

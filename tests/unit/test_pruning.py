@@ -10,8 +10,8 @@ import torch
 
 from bitface.errors import InputError
 from bitface.models.counting import cost_of
-from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.pruning import kept_channels, pruned
+from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.face.pruning import kept_channels, pruned
 from bitface.training.importance import channel_importance
 
 SPEC = FaceSpec(

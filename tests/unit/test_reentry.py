@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bitface.dataset.incoming.subject_ids import folded_id
 from bitface.dataset.keys import KeyStore
-from bitface.dataset.subject_ids import folded_id
 from bitface.dataset.suppression import Suppression
-from bitface.faces.looks import Marks
-from bitface.steps.erasure_journal import BEGUN, journal_of
-from bitface.steps.reentry import ALIKE, LEAVING, LOOKS_ALIKE, SEEN, Reentry, reentry
+from bitface.faces.media.same_picture import Marks
+from bitface.steps.people.erasure_journal import BEGUN, journal_of
+from bitface.steps.people.reentry import ALIKE, LEAVING, LOOKS_ALIKE, SEEN, Reentry, reentry
 
 LOOK = np.random.default_rng(0).bytes(64)
 

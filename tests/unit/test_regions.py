@@ -12,7 +12,7 @@ from bitface.faces.regions import (
     regions_of_emotion,
     share_of_landmarks,
 )
-from bitface.training.mirror import mirror_order
+from bitface.training.landmarks.mirror import mirror_order
 
 
 def test_every_landmark_lies_in_exactly_one_region():

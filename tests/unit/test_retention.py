@@ -15,8 +15,8 @@ from bitface.dataset.index import write_index
 from bitface.dataset.keys import KeyStore
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.contents import sample_of
-from bitface.steps.retention import due, night_of, night_text, retention_document, retention_text
+from bitface.steps.audits.retention import due, night_of, night_text, retention_document, retention_text
+from bitface.steps.people.contents import sample_of
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

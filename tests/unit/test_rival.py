@@ -14,12 +14,12 @@ import pytest
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.errors import RefusedError
-from bitface.gate.bundle import write_bundle
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import write_bundle
 from bitface.gate.unnamed import unnamed
-from bitface.steps import rival
-from bitface.steps.gate import BUNDLE_NAME, names_in
-from bitface.steps.rival import find_rival
+from bitface.steps.versions import rival
+from bitface.steps.versions.gate import BUNDLE_NAME, names_in
+from bitface.steps.versions.rival import find_rival
 
 LEARNED = "person0000000003"
 

@@ -9,8 +9,8 @@ from bitface.explain.attributions import summarise
 from bitface.explain.baselines import Baseline, Faces
 from bitface.explain.integrated_gradients import integrated_gradients
 from bitface.explain.sanity import AGREEMENT_MAX, randomised, rank_agreement, speaks_of_what_was_learned
-from bitface.models.landmark_codes import CodeScale
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_codes import CodeScale
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 
 SPEC = NetSpec(
     precision="float",

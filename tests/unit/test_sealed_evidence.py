@@ -16,11 +16,19 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import names_by, open_evidence, seal_evidence
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.evaluation.counterfactual import PairedAnswers
-from bitface.gate.bundle import DOCUMENT, SEALED, read_bundle, read_recorded, replay, write_bundle, write_unsealed
 from bitface.gate.container import packed, unpacked
 from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision_bundle import (
+    DOCUMENT,
+    SEALED,
+    read_bundle,
+    read_recorded,
+    replay,
+    write_bundle,
+    write_unsealed,
+)
 from bitface.gate.unnamed import sample_token, unnamed
-from bitface.steps.gate import hand_out, names_in, opened_bundle
+from bitface.steps.versions.gate import hand_out, names_in, opened_bundle
 from bitface.workspace import open_workspace
 
 RUN = "0123456789abcdef"

@@ -17,14 +17,14 @@ from bitface.dataset.index import write_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import Shard, digest_of, write_shard
 from bitface.errors import RefusedError
-from bitface.faces.looks import Marks, looks_kept
+from bitface.faces.media.same_picture import Marks, looks_kept
 from bitface.faces.records import SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.contents import sample_of
-from bitface.steps.on_record import OnRecord
-from bitface.steps.reentry import reentry
-from bitface.steps.showing import Album, check_shown
+from bitface.steps.answers.showing import Album, check_shown
+from bitface.steps.people.contents import sample_of
+from bitface.steps.people.on_record import OnRecord
+from bitface.steps.people.reentry import reentry
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bitface.dataset.spreadsheets import read_cell, write_rows
+from bitface.dataset.incoming.spreadsheets import read_cell, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,12 +20,12 @@ from bitface.errors import IntegrityError, RefusedError
 from bitface.faces.features import ClipTable
 from bitface.faces.records import Sample
 from bitface.params import SplitParams, read_params
-from bitface.steps.admit import admit_members, choose_members
-from bitface.steps.explain import spread_over_labels
-from bitface.steps.featurise import Featuriser, featurise_people, groups_to_see, people_of, place_of
-from bitface.steps.reuse import key_of, reuse_or_make
-from bitface.steps.train import centred, with_folds
-from bitface.steps.version import find_dataset
+from bitface.steps.judging.explain_models import spread_over_labels
+from bitface.steps.people.admit import admit_members, choose_members
+from bitface.steps.retrain.featurise import Featuriser, featurise_people, groups_to_see, people_of, place_of
+from bitface.steps.retrain.reuse import key_of, reuse_or_make
+from bitface.steps.retrain.train import centred, with_folds
+from bitface.steps.retrain.version import find_dataset
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SPLITS = SplitParams(train=0.7, validation=0.15, test=0.15, cross_fit_below_people=50, folds=5)

@@ -15,10 +15,10 @@ from bitface.evaluation.predictions import Predictions
 from bitface.faces.features import ClipTable
 from bitface.models.extraction import selftest_of
 from bitface.params import LatencyParams, StudyParams, read_params, variant_of
-from bitface.steps import study as study_step
-from bitface.steps.study import chosen_variants, compare, plan_jobs, run_jobs, study_table
-from bitface.steps.study_latency import measure_stills
-from bitface.steps.study_report import study_document, study_metrics, study_text
+from bitface.steps.studies import study as study_step
+from bitface.steps.studies.study import chosen_variants, compare, plan_jobs, run_jobs, study_table
+from bitface.steps.studies.study_latency import measure_stills
+from bitface.steps.studies.study_report import study_document, study_metrics, study_text
 from bitface.training.trained import TrainedModel
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")

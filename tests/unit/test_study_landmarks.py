@@ -12,10 +12,10 @@ from bitface.evaluation.intervals import Interval
 from bitface.explain.sanity import speaks_of_what_was_learned
 from bitface.faces.features import ClipTable
 from bitface.params import EvaluationParams, LandmarkStudyParams, StudyParams, read_params
-from bitface.steps import study_landmarks as step
-from bitface.steps.ranking_sanity import ranking_sanity
-from bitface.steps.study import Ranking, importance_of, plan_jobs, run_jobs
-from bitface.steps.study_landmarks import (
+from bitface.steps.studies import study_landmarks as step
+from bitface.steps.studies.ranking_sanity import ranking_sanity
+from bitface.steps.studies.study import Ranking, importance_of, plan_jobs, run_jobs
+from bitface.steps.studies.study_landmarks import (
     ALL,
     BY_RANK,
     Screened,
@@ -131,7 +131,7 @@ def test_a_ranking_speaks_of_what_was_learned_and_of_nothing_where_there_is_noth
 
 def test_people_who_judge_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The chooser is handed the faces of training people alone, in every fold."""
-    from bitface.training import landmark_choice
+    from bitface.training.landmarks import landmark_choice
 
     table, folds = people()
     table = replace(table, landmarks=np.arange(len(table), dtype=np.float32)[:, None, None, None] + 0 * table.landmarks)

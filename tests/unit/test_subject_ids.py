@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.keys import KeyStore
-from bitface.dataset.subject_ids import id_or_none, normal_id
 from bitface.errors import InputError, RefusedError
 
 SPELLINGS = ("P-7", "\uff30-\uff17", " P-7\t", "P-7\r", "\ufeffP-7", "P-7\u200b", "\u00a0P\uff0d7\u3000", "P\u00ad-7")

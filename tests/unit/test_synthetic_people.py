@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bitface.faces.records import check_pseudonym, skin_tone_group
-from bitface.faces.synthetic_people import AGE_RANGES, ANCESTRIES, TONE_WEIGHTS, SyntheticPerson, plan_people
+from bitface.faces.synthetic.synthetic_people import AGE_RANGES, ANCESTRIES, TONE_WEIGHTS, SyntheticPerson, plan_people
 from bitface.params import SyntheticParams, read_params
 
 ROOT = Path(__file__).resolve().parents[2]

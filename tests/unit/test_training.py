@@ -11,12 +11,12 @@ from bitface.errors import InputError, IntegrityError
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.params import read_params
-from bitface.training.augmentation import augmented, people_of
 from bitface.training.batches import apex_stills, expressiveness, steps_per_epoch
 from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, trainable_emotions
-from bitface.training.landmark_domain import LandmarkDomain
+from bitface.training.landmarks.landmark_augmentation import augmented, people_of
+from bitface.training.landmarks.landmark_domain import LandmarkDomain
+from bitface.training.landmarks.mirror import mirror_order, mirrored
 from bitface.training.loop import load_model, predict_scores, save_model, train_pair
-from bitface.training.mirror import mirror_order, mirrored
 from bitface.training.objectives import distillation_loss
 from bitface.training.seeds import repeatable, seed_of
 

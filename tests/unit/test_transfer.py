@@ -14,23 +14,23 @@ import pytest
 from bitface.adapters.media_files import encode_frames
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
-from bitface.dataset.import_rows import ImportRow
+from bitface.dataset.incoming.import_rows import ImportRow
 from bitface.dataset.index import write_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import Shard, digest_of, write_shard
 from bitface.errors import InputError, RefusedError
-from bitface.faces.looks import Marks, look_of, looks_kept
+from bitface.faces.media.same_picture import Marks, look_of, looks_kept
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFaces
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.params import read_params
-from bitface.steps.contents import sample_of
-from bitface.steps.intake_decision import Intake
-from bitface.steps.on_record import OnRecord
-from bitface.steps.reentry import reentry
-from bitface.steps.sources import Source
-from bitface.steps.transfer import Entry, Seeing, judge_on_real_people, london_folder
+from bitface.steps.judging.transfer import Entry, Seeing, judge_on_real_people, london_folder
+from bitface.steps.people.contents import sample_of
+from bitface.steps.people.intake_decision import Intake
+from bitface.steps.people.on_record import OnRecord
+from bitface.steps.people.reentry import reentry
+from bitface.steps.people.sources import Source
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")

@@ -21,7 +21,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
-from bitface.steps.checkpoints import FOLDER, Checkpoints, keep_checkpoint
+from bitface.steps.audits.checkpoints import FOLDER, Checkpoints, keep_checkpoint
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(5)]

@@ -6,7 +6,7 @@ import pytest
 from bitface.errors import InputError
 from bitface.faces.action_units import ACTION_UNIT_NAMES, ACTIONS_OF_UNIT, FACIAL_ACTIONS, units_to_actions
 from bitface.faces.blendshapes import BLENDSHAPE_NAMES
-from bitface.faces.unit_intensities import (
+from bitface.faces.synthetic.unit_intensities import (
     ACTIONS_READ_AS,
     NOT_READABLE,
     PARTNERS_IN_A_MIRROR,

@@ -21,14 +21,18 @@ from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.faces.quality import QUALITY_COLUMNS
 from bitface.faces.records import SubjectRecord
-from bitface.faces.unit_intensities import READABLE_UNITS, proxy_units
-from bitface.models.action_units import UnitNet, UnitSpec, standardised
+from bitface.faces.synthetic.unit_intensities import READABLE_UNITS, proxy_units
+from bitface.models.unit_net import UnitNet, UnitSpec, standardised
 from bitface.params import read_params
-from bitface.steps.action_units import PROXY, TRUE, UnitSources, read_action_units, unit_table
-from bitface.steps.artefacts import Data, Seen
-from bitface.steps.featurise import FeatureRef
-from bitface.steps.register import unit_metrics
-from bitface.training.action_units import (
+from bitface.steps.judging.read_units import PROXY, TRUE, UnitSources, read_action_units, unit_table
+from bitface.steps.retrain.artefacts import Data, Seen
+from bitface.steps.retrain.featurise import FeatureRef
+from bitface.steps.versions.register import unit_metrics
+from bitface.training.loop import save_model, train_pair
+from bitface.training.torchvision_cpu import load_torchvision
+from bitface.training.units.resnet_encoder import find_weights, resnet_encoder
+from bitface.training.units.trained_units import WEIGHTS, load_units, save_units
+from bitface.training.units.unit_training import (
     UnitTable,
     best_levels,
     partner_columns,
@@ -36,10 +40,6 @@ from bitface.training.action_units import (
     shown_units,
     train_units,
 )
-from bitface.training.loop import save_model, train_pair
-from bitface.training.resnet_encoder import find_weights, resnet_encoder
-from bitface.training.torchvision_cpu import load_torchvision
-from bitface.training.trained_units import WEIGHTS, load_units, save_units
 
 SHIPPED = read_params(Path(__file__).parents[2] / "params.yaml")
 PARAMS = SHIPPED.action_units.model_copy(
@@ -86,7 +86,7 @@ def actions_of(label: str) -> np.ndarray:
 
 def known_table(people: int = 8) -> UnitTable:
     table = clips(people)
-    from bitface.faces.unit_intensities import actions_to_units
+    from bitface.faces.synthetic.unit_intensities import actions_to_units
 
     return UnitTable(
         clips=table,

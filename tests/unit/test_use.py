@@ -23,13 +23,13 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
-from bitface.steps.admit import Members
-from bitface.steps.checkpoints import Checkpoints
-from bitface.steps.comparable import comparable
-from bitface.steps.contents import sample_of
-from bitface.steps.gate import Rival
-from bitface.steps.plan import Run
-from bitface.steps.rival import find_rival
+from bitface.steps.audits.checkpoints import Checkpoints
+from bitface.steps.people.admit import Members
+from bitface.steps.people.contents import sample_of
+from bitface.steps.retrain.plan import Run
+from bitface.steps.studies.comparable import comparable
+from bitface.steps.versions.gate import Rival
+from bitface.steps.versions.rival import find_rival
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"r{number:015d}" for number in range(4)]
@@ -426,7 +426,7 @@ def test_a_champion_that_may_not_be_compared_with_blocks_and_is_not_opened(site:
 
 def test_of_a_run_only_those_are_judged_beside_it_who_allow_that(site: Site, monkeypatch) -> None:
     site.model_of([given(person) for person in PEOPLE])
-    monkeypatch.setattr("bitface.steps.comparable.dataset_entry_version", lambda _: "d0")
+    monkeypatch.setattr("bitface.steps.studies.comparable.dataset_entry_version", lambda _: "d0")
     people = {person: object() for person in PEOPLE}
     members = Members(
         samples=tuple(sample_of(f"{person}-1", person, "a" * 64, "fear", 1, 0.0) for person in PEOPLE),

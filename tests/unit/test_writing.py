@@ -24,9 +24,9 @@ from bitface.errors import InputError, IntegrityError
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.contents import sample_of, write_lists
-from bitface.steps.synthesis import synthesise
-from bitface.steps.writing import Change, Stores, writing
+from bitface.steps.people.contents import sample_of, write_lists
+from bitface.steps.people.synthesis import synthesise
+from bitface.steps.people.writing import Change, Stores, writing
 
 
 class Store:
@@ -218,7 +218,7 @@ def test_two_installations_that_share_a_dataset_lose_nobody(stores, tmp_path: Pa
             data=stores.data, home=home, keys=KeyStore(home / "keys"), ledger=ledger, store=Store(stores.data)
         )
         with writing(stores, "test", 0) as writer, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bitface.steps.writing.put_in_place", _killed)
+            patch.setattr("bitface.steps.people.writing.put_in_place", _killed)
             with pytest.raises(SystemExit):
                 writer.change(of(stores, "a", "b"))
         change(other, "c", "d", "e")

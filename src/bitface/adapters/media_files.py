@@ -19,9 +19,9 @@ from PIL import Image, ImageOps
 
 from bitface.dataset.plain_files import PICTURE_BYTES, opened, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
-from bitface.faces.clip_limits import FRAMES_MAX, check_clip
-from bitface.faces.file_kinds import READ, VIDEO_HEAD_BYTES, is_video
-from bitface.faces.frame_choice import evenly_spread
+from bitface.faces.media.clip_limits import FRAMES_MAX, check_clip
+from bitface.faces.media.file_kinds import READ, VIDEO_HEAD_BYTES, is_video
+from bitface.faces.media.frame_choice import evenly_spread
 
 PIXELS_MAX: Final = 25_000_000
 """Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""

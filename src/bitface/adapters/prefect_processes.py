@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bitface.adapters.local_servers import Access, Application, access_to, local_server
-from bitface.adapters.own_processes import group, has_port
 from bitface.adapters.prefect_service import BREATH_S, POOL
+from bitface.adapters.servers.local_servers import Access, Application, access_to, local_server
+from bitface.adapters.servers.own_processes import group, has_port
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
 from bitface.surroundings import listening, listening_anywhere, trouble_with

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from bitface.cli.audit import audit_app
-from bitface.cli.bench import bench
-from bitface.cli.consent import consent_app
-from bitface.cli.context import context_app
-from bitface.cli.data import data_app
-from bitface.cli.doctor import doctor
-from bitface.cli.drift import drift
-from bitface.cli.erase import erase
-from bitface.cli.explain import explain
-from bitface.cli.init import init
-from bitface.cli.policy import policy_app
-from bitface.cli.predict import predict
-from bitface.cli.promote import approve, keys_app, promote, rollback
-from bitface.cli.retention import retention
-from bitface.cli.retrain import gate_app, retrain, ui
-from bitface.cli.schedule import schedule, worker
-from bitface.cli.study import study_app
+from bitface.cli.commands.audit import audit_app
+from bitface.cli.commands.bench import bench
+from bitface.cli.commands.consent import consent_app
+from bitface.cli.commands.context import context_app
+from bitface.cli.commands.data import data_app
+from bitface.cli.commands.doctor import doctor
+from bitface.cli.commands.drift import drift
+from bitface.cli.commands.erase import erase
+from bitface.cli.commands.explain import explain
+from bitface.cli.commands.init import init
+from bitface.cli.commands.policy import policy_app
+from bitface.cli.commands.predict import predict
+from bitface.cli.commands.promote import approve, keys_app, promote, rollback
+from bitface.cli.commands.retention import retention
+from bitface.cli.commands.retrain import gate_app, retrain, ui
+from bitface.cli.commands.schedule import schedule, worker
+from bitface.cli.commands.study import study_app
 
 app = typer.Typer(
     name="bitface",

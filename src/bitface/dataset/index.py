@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.files import write_atomically
-from bitface.dataset.spreadsheets import read_cell, write_rows
+from bitface.dataset.incoming.spreadsheets import read_cell, write_rows
 from bitface.errors import InputError
 from bitface.faces.records import Sample
 

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.incoming.subject_ids import folded_id, id_or_none, normal_id
 from bitface.dataset.locks import exclusive
-from bitface.dataset.subject_ids import folded_id, id_or_none, normal_id
 from bitface.dataset.suppression import (
     BOOK,
     Suppressed,
@@ -39,7 +39,7 @@ from bitface.dataset.suppression import (
     write_book,
 )
 from bitface.errors import InputError, IntegrityError, RefusedError
-from bitface.faces.looks import Marks
+from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import check_pseudonym, is_pseudonym, is_synthetic
 
 DEMO_KEY: Final = hashlib.sha256(b"bitface published demo key: synthetic people only").digest()

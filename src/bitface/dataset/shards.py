@@ -42,7 +42,7 @@ class Shard:
     content: Mapping[str, str] = field(default_factory=dict)
     """Sample id -> SHA-256 of the media container, as it was read; of real people only, whose digests stand nowhere else."""
     looks: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    """Sample id -> looks of its pictures (`faces.looks`); of real people only, and of none that was imported before there were any."""
+    """Sample id -> looks of its pictures (`media.same_picture`); of real people only, and of none imported before there were any."""
 
 
 def shard_name(person: str) -> str:

@@ -20,7 +20,7 @@ from bitface.consent.events import canonical_json
 from bitface.dataset.files import write_atomically
 from bitface.documents import Fields
 from bitface.errors import IntegrityError
-from bitface.faces.looks import ALIKE_BANDS, BANDS, bands_of
+from bitface.faces.media.same_picture import ALIKE_BANDS, BANDS, bands_of
 
 Kind = Literal["id", "folded id", "person", "picture", "band"]
 BOOK: Final = "erased.json"
@@ -103,7 +103,7 @@ class Suppression:
         )
 
     def holds_alike(self, looks: Iterable[bytes]) -> bool:
-        """Whether one of these looks (`faces.looks.looks_asked`) is like one of a picture of a person who went."""
+        """Whether one of these looks (`faces.media.same_picture.looks_asked`) is like one of a picture of a person who went."""
         return bool(self._bands) and any(map(self._is_alike, looks))
 
     def _is_alike(self, look: bytes) -> bool:

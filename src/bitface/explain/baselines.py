@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues
-from bitface.models.training_faces import TrainingFaces
+from bitface.models.face.training_faces import TrainingFaces
 
 SHAPES: Final = ((LANDMARKS, 3), (CROP_PX, CROP_PX))
 BLURRED: Final = "the same face, blurred"

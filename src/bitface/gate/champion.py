@@ -17,7 +17,7 @@ from bitface.evaluation.resampling import Rows, person_resamples
 from bitface.evaluation.scores import balanced_accuracy_of
 from bitface.gate.cells import Cell, CellKind, Question, State, at_least, stated
 from bitface.gate.evidence import RULES, GateEvidence
-from bitface.gate.paired import by_person_sums, mcnemar_p_value, sign_flip_p_values
+from bitface.gate.paired_tests import by_person_sums, mcnemar_p_value, sign_flip_p_values
 from bitface.gate.requirements import at_worst, paired, slice_values, unseen_discordance
 from bitface.gate.unknown import UNKNOWN
 from bitface.params import GateParams

@@ -33,8 +33,8 @@ from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import person_resamples
 from bitface.gate.cells import Cell, CellKind, Criterion, Question, State, at_least, at_most, judged, stated, too_few
 from bitface.gate.evidence import RULES, GateEvidence
-from bitface.gate.gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of, widest_of
 from bitface.gate.requirements import declared_and_found, slice_values, sound
+from bitface.gate.slice_gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of, widest_of
 from bitface.gate.unknown import UNKNOWN, widest_gap
 from bitface.params import GateParams
 

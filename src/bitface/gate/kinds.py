@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bitface.gate.cells import CellKind
 from bitface.gate.champion import CHAMPION
-from bitface.gate.counterfactual import COUNTERFACTUAL
+from bitface.gate.changed_faces import COUNTERFACTUAL
 from bitface.gate.disparity import DISPARITY
 from bitface.gate.explanations import EXPLANATION
 from bitface.gate.facts import CONSENT, DRIFT, LATENCY, WINDOW

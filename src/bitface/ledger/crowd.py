@@ -21,9 +21,9 @@ from bitface.consent.vocabulary import CONTEXTS
 from bitface.errors import RefusedError
 from bitface.faces.records import is_synthetic
 from bitface.ledger import questions, tables
-from bitface.ledger.contexts import in_force
 from bitface.ledger.entries import ModelEntry
-from bitface.ledger.licences import licences_on_record
+from bitface.ledger.permissions.contexts import in_force
+from bitface.ledger.permissions.licences import licences_on_record
 from bitface.ledger.rows import consent_of, notice_ids_of
 
 _NOBODY: Final = "the people it was trained on are not on record"

@@ -17,20 +17,8 @@ from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import ContextApproval, LicenceRecord
 from bitface.errors import InputError, IntegrityError, RefusedError
-from bitface.ledger import (
-    approvals,
-    chain,
-    contexts,
-    gaps,
-    leases,
-    licences,
-    policies,
-    promotion,
-    questions,
-    status,
-    tables,
-    use,
-)
+from bitface.ledger import chain, leases, promotion, questions, status, tables, use
+from bitface.ledger import lost_logs as gaps
 from bitface.ledger.crowd import Refusals, crowd_of
 from bitface.ledger.engine import empty_engine, file_of, is_new_file, open_engine, reading, writing
 from bitface.ledger.entries import (
@@ -51,7 +39,8 @@ from bitface.ledger.entries import (
     RunEntry,
     Statement,
 )
-from bitface.ledger.policy_document import Policy
+from bitface.ledger.permissions import approvals, contexts, licences, policies
+from bitface.ledger.permissions.policy_document import Policy
 from bitface.ledger.rows import (
     check_members,
     checked_consents,

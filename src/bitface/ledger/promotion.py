@@ -11,12 +11,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bitface.consent.events import utc_text, utc_time
 from bitface.consent.policy import check_promotable
 from bitface.errors import GateError, InputError, RefusedError
-from bitface.ledger import chain, gaps, questions, tables
-from bitface.ledger.approvals import check_approvals, valid_approvals
+from bitface.ledger import chain, questions, tables
+from bitface.ledger import lost_logs as gaps
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
 from bitface.ledger.leases import Lease, check
-from bitface.ledger.policies import check_judged, rule_for
+from bitface.ledger.permissions.approvals import check_approvals, valid_approvals
+from bitface.ledger.permissions.policies import check_judged, rule_for
 from bitface.ledger.rows import RowValues, values_of
 
 

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, select
 
 from bitface.consent.policy import predictions_allowed
 from bitface.errors import RefusedError
-from bitface.ledger import gaps, questions, tables
-from bitface.ledger.contexts import in_force
+from bitface.ledger import lost_logs as gaps
+from bitface.ledger import questions, tables
 from bitface.ledger.crowd import crowd_of
 from bitface.ledger.entries import ALIASES, Alias, ModelEntry, Verdict
-from bitface.ledger.policies import was_in_force
+from bitface.ledger.permissions.contexts import in_force
+from bitface.ledger.permissions.policies import was_in_force
 
 _GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
 

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 from bitface.consent.admission import Use, admit
 from bitface.consent.policy import check_asked, check_prediction, under_licence
 from bitface.errors import RefusedError
-from bitface.ledger import gaps, questions
-from bitface.ledger.contexts import in_force
+from bitface.ledger import lost_logs as gaps
+from bitface.ledger import questions
 from bitface.ledger.crowd import Crowd, crowd_of
 from bitface.ledger.entries import ModelEntry
-from bitface.ledger.licences import licences_on_record
+from bitface.ledger.permissions.contexts import in_force
+from bitface.ledger.permissions.licences import licences_on_record
 from bitface.ledger.rows import consents_of, notice_ids_of
 from bitface.ledger.status import status_of
 from bitface.ledger.trust import Erased

@@ -14,8 +14,8 @@ from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models.clip_net import ClipNet
 from bitface.models.exported import FloatHead, IntegerTrunk
-from bitface.models.landmark_clips import LandmarkClipNet
-from bitface.models.landmark_net import LandmarkNet
+from bitface.models.landmark.landmark_clips import LandmarkClipNet
+from bitface.models.landmark.landmark_net import LandmarkNet
 from bitface.models.selftest import selftest_crops, selftest_table
 from bitface.models.separate import SeparateNets
 

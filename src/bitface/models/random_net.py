@@ -24,9 +24,9 @@ from bitface.binarize.sign import approx_sign
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX
 from bitface.models.clip_net import Precision
-from bitface.models.face_clips import FaceClipNet
-from bitface.models.landmark_clips import LandmarkClipNet
-from bitface.models.landmark_codes import CodeScale
+from bitface.models.face.face_clips import FaceClipNet
+from bitface.models.landmark.landmark_clips import LandmarkClipNet
+from bitface.models.landmark.landmark_codes import CodeScale
 from bitface.models.random_kernels import DILATIONS, KERNEL_SIDE, face_kernels, landmark_kernels, padding
 
 MAP_SIDE: Final = CROP_PX // 2

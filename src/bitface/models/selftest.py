@@ -8,7 +8,7 @@ import numpy as np
 
 from bitface.errors import InputError
 from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, ClipTable
-from bitface.models.landmark_codes import CodeScale
+from bitface.models.landmark.landmark_codes import CodeScale
 
 SPLIT = "selftest"
 

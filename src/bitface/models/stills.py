@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from bitface.models.clip_net import ClipNet
-from bitface.models.face_clips import FaceClipNet
+from bitface.models.face.face_clips import FaceClipNet
 
 
 class StillNet(nn.Module):

@@ -11,14 +11,14 @@ import numpy as np
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models.clip_net import ClipNet
-from bitface.models.face_net import FaceNet, FaceSpec
-from bitface.models.landmark_codes import CodeScale, coordinates_of
-from bitface.models.landmark_net import LandmarkNet, NetSpec
+from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.landmark.landmark_codes import CodeScale, coordinates_of
+from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.params import TrainingParams
 from bitface.training.domain import Domain
 from bitface.training.face_domain import FaceDomain
-from bitface.training.landmark_domain import LandmarkDomain
+from bitface.training.landmarks.landmark_domain import LandmarkDomain
 
 Sizes = dict[str, Any]
 """A network's spec as JSON holds it."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bitface.faces.features import ClipTable, FaceValues
 from bitface.models.clip_net import ClipNet, Precision
-from bitface.models.face_net import FaceNet, FaceSpec
+from bitface.models.face.face_net import FaceNet, FaceSpec
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec
 from bitface.params import TrainingParams
 from bitface.training.batches import Batch, epoch_draws

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitface.models.face_net import BinaryBlock, FaceNet, SignReadout
+from bitface.models.face.face_net import BinaryBlock, FaceNet, SignReadout
 from bitface.training.objectives import one_vs_rest_loss
 
 _FACES_AT_ONCE: Final = 128

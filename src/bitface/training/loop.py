@@ -25,10 +25,10 @@ from bitface.binarize.layers import LatentSigns
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable, concatenate
 from bitface.models.clip_net import ClipNet, Precision
-from bitface.models.face_net import FaceNet
-from bitface.models.pruning import pruned
+from bitface.models.face.face_net import FaceNet
+from bitface.models.face.pruning import pruned
+from bitface.models.face.training_faces import shippable
 from bitface.models.separate import SeparateNets
-from bitface.models.training_faces import shippable
 from bitface.params import TrainingParams
 from bitface.training.architectures import domain_of
 from bitface.training.batches import Batch, apex_stills, steps_per_epoch

@@ -19,8 +19,8 @@ from safetensors.torch import load, save
 from bitface.errors import InputError, IntegrityError
 from bitface.models.calibrator import Calibrator, calibrator_of, uncalibrated
 from bitface.models.clip_net import ClipNet, Precision
+from bitface.models.face.training_faces import TrainingFaces
 from bitface.models.separate import PREFIX, SeparateNets
-from bitface.models.training_faces import TrainingFaces
 from bitface.training.architectures import empty_network
 
 FORMAT: Final = 4

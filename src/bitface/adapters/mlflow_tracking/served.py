@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bitface.adapters.local_servers import Access, Application
+from bitface.adapters.servers.local_servers import Access, Application
 
 _SECRET: Final = ("KEY", "PASSPHRASE", "PASSWORD", "SECRET", "TOKEN", "USERNAME")
 

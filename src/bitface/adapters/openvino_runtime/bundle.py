@@ -82,7 +82,7 @@ def _write_graph(network: ClipNet, folder: Path) -> bundle_spec.Arrays:
 
 
 def _read_by(network: ClipNet) -> tuple[int, ...] | None:
-    from bitface.models.landmark_clips import LandmarkClipNet
+    from bitface.models.landmark.landmark_clips import LandmarkClipNet
 
     one = members_of(network)[0]
     return one.landmarks if isinstance(one, LandmarkClipNet) else None

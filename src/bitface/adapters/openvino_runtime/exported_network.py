@@ -16,7 +16,7 @@ from bitface.models.exported import FloatHead, SeparateHeads
 
 if TYPE_CHECKING:
     from bitface.models.clip_net import ClipNet
-    from bitface.models.landmark_clips import LandmarkClipNet
+    from bitface.models.landmark.landmark_clips import LandmarkClipNet
 
 
 class Trunk(Protocol):

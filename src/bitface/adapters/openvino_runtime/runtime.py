@@ -16,8 +16,8 @@ from bitface.errors import InputError, IntegrityError
 from bitface.faces.features import LANDMARKS
 from bitface.models import bundle_spec
 from bitface.models.bundle_spec import FACES, HEADS, SELFTEST, SPEC, BundleSpec
-from bitface.models.landmark_codes import without_repeats
-from bitface.models.training_faces import TrainingFaces
+from bitface.models.face.training_faces import TrainingFaces
+from bitface.models.landmark.landmark_codes import without_repeats
 
 
 class OneBitRuntime:

@@ -20,9 +20,9 @@ from bitface.adapters.synthetic_faces.shading import Painter
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS
 from bitface.faces.emotions import emotion_of
-from bitface.faces.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
 from bitface.faces.records import Kind
-from bitface.faces.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation
+from bitface.faces.synthetic.expressions import ExpressionStyle, draw_apex, draw_clip, draw_habit
+from bitface.faces.synthetic.synthetic_people import AS_THEY_ARE, SyntheticPerson, Variation
 from bitface.params import SyntheticParams
 from bitface.pools import worker_processes
 

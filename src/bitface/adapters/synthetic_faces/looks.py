@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.synthetic_faces.draws import Draws
-from bitface.faces.synthetic_people import SyntheticPerson, Variation
+from bitface.faces.synthetic.synthetic_people import SyntheticPerson, Variation
 
 FloatArray = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bitface.errors import InputError
 
 if TYPE_CHECKING:
-    from bitface.steps.sources import FormatReader
+    from bitface.steps.people.sources import FormatReader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, Notice, london_consents, packaged_notice
-from bitface.dataset.london import read_london
-from bitface.dataset.text_files import SMALL_BYTES, read_text_file
-from bitface.steps.brought_consents import NO_CONSENTS, BroughtConsents
-from bitface.steps.intake_decision import Intake
-from bitface.steps.sources import FolderFiles, FormatReader, Here, Source
+from bitface.dataset.incoming.london import read_london
+from bitface.dataset.incoming.text_files import SMALL_BYTES, read_text_file
+from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents
+from bitface.steps.people.intake_decision import Intake
+from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
 
 
 def london_source(folder: Path, at: datetime) -> Source:

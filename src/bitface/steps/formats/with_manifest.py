@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from bitface.dataset.import_rows import manifest_table
-from bitface.dataset.text_files import Table
-from bitface.steps.sources import FolderFiles, FormatReader, source_of_table
+from bitface.dataset.incoming.import_rows import manifest_table
+from bitface.dataset.incoming.text_files import Table
+from bitface.steps.people.sources import FolderFiles, FormatReader, source_of_table
 
 
 def manifest_of(files: FolderFiles) -> Table:

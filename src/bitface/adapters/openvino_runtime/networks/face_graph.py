@@ -22,12 +22,12 @@ from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
 from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, SeparateHeads
-from bitface.models.exported_face import BinaryLayer, FaceTrunk, Readout
-from bitface.models.face_codes import encode_crops
+from bitface.models.face.exported_face import BinaryLayer, FaceTrunk, Readout
+from bitface.models.face.face_codes import encode_crops
 
 if TYPE_CHECKING:
     from bitface.models.clip_net import ClipNet
-    from bitface.models.face_net import FaceNet
+    from bitface.models.face.face_net import FaceNet
 
 _OPERATIONS: Final = frozenset(
     (
@@ -169,7 +169,7 @@ def _runner(files: Files, spec: BundleSpec, threads: int, parts: int) -> FaceRun
 
 
 def _write(network: ClipNet, folder: Path) -> Arrays:
-    from bitface.models.face_extraction import extract_face
+    from bitface.models.face.face_extraction import extract_face
 
     parts = [extract_face(cast("FaceNet", one)) for one in members_of(network)]
     write_face_graph([trunk for trunk, _ in parts], folder)

@@ -21,11 +21,11 @@ from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS, Reads
 from bitface.models.bundle_spec import GRAPH, WEIGHTS, Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead, IntegerTrunk, SeparateHeads
-from bitface.models.landmark_codes import CodeScale, encode
+from bitface.models.landmark.landmark_codes import CodeScale, encode
 
 if TYPE_CHECKING:
     from bitface.models.clip_net import ClipNet
-    from bitface.models.landmark_net import LandmarkNet
+    from bitface.models.landmark.landmark_net import LandmarkNet
 
 _OPERATIONS: Final = frozenset(
     (

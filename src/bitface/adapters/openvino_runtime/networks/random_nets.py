@@ -20,7 +20,7 @@ from bitface.errors import InputError
 from bitface.faces.features import CROP_PX, Reads
 from bitface.models.bundle_spec import Arrays, BundleSpec, Files
 from bitface.models.exported import FloatHead
-from bitface.models.landmark_codes import CodeScale
+from bitface.models.landmark.landmark_codes import CodeScale
 from bitface.models.random_kernels import DILATIONS, LandmarkKernels, face_kernels, landmark_kernels, padding
 
 if TYPE_CHECKING:

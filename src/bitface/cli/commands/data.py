@@ -1,0 +1,170 @@
+"""`bitface data ...`: create, import, validate and describe the dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit, warn
+from bitface.errors import GateError, InputError
+from bitface.steps.formats import format_of, formats_help
+from bitface.surroundings import check_file
+
+if TYPE_CHECKING:
+    from bitface.steps.people.intake import IntakeReport
+
+data_app = typer.Typer(no_args_is_help=True, help="Create, import, validate and describe datasets.")
+
+_LINES_MAX = 20
+
+
+@data_app.command()
+def synthesize(
+    people: Annotated[int | None, typer.Option(help="Number of training people, with onset-apex-offset clips.")] = None,
+    gate_people: Annotated[int | None, typer.Option(help="Number of gate-only people, with apex stills.")] = None,
+    clips: Annotated[int | None, typer.Option(help="Clips per training person and emotion.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. Default: the one in params.yaml.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this new folder instead of the dataset folder, without pinning.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Render a dataset of synthetic adults and pin it in data.dvc."""
+    from bitface.flows.wiring import ready, synthesis, writing
+    from bitface.steps.people.synthesis import synthesise
+
+    wanted = {"training_people": people, "gate_people": gate_people, "clips_per_emotion": clips}
+    sets = [f"synthetic.{name}={value}" for name, value in wanted.items() if value is not None]
+    if out and out.exists():
+        raise InputError(f"--out '{out.name}' already exists; name a new folder")
+    if out:
+        check_file(out)
+    tools = ready(overrides=sets + ([] if seed is None else [f"seed={seed}"]))
+    target = out.absolute() if out else tools.workspace.data
+    with tools.ledger, tools.progress, writing(tools, "bitface data synthesize", warn, target) as writer:
+        done = synthesise(writer, synthesis(tools), "none" if out else "pin")
+    text = f"{done.people} synthetic adults, {done.samples} samples in {target.name}/"
+    pinned = f", pinned as {done.version} in {tools.store.pin_file.name}" if done.version else ", not pinned"
+    emit(asdict(done), text + pinned, as_json)
+
+
+@data_app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The folder with the pictures.")],
+    format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV with path, subject_id and label. Default: SOURCE/manifest.csv.")
+    ] = None,
+    consents: Annotated[
+        Path | None, typer.Option(help="Consent events, JSONL. Default: SOURCE/consents.jsonl.")
+    ] = None,
+    licence: Annotated[Path | None, typer.Option(help="Licence record, JSON. Default: SOURCE/licence.json.")] = None,
+    ignore_column: Annotated[
+        list[str] | None,
+        typer.Option(help="Ignore this manifest column; unknown columns are refused otherwise. Repeatable."),
+    ] = None,
+    reviewed: Annotated[
+        list[str] | None, typer.Option(help="A flagged id that you checked: it is a different person. Repeatable.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen without writing anything.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import real people: consent is checked first, pictures are decoded safely and encrypted immediately."""
+    from bitface.dataset.incoming.subject_ids import normal_id
+    from bitface.flows.wiring import open_tools, ready, stores, writing
+    from bitface.steps.people.consents import clock_warning
+    from bitface.steps.people.intake import Pictures, import_people
+    from bitface.steps.people.sources import FolderFiles, Here
+
+    layout = format_of(format_)
+    if not source.is_dir():
+        raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures")
+    tools, reader = open_tools() if dry_run else ready(), layout.reader()
+    at = tools.now()
+    files = FolderFiles(
+        folder=source, manifest=manifest, consents=consents, licence=licence, ignored_columns=tuple(ignore_column or ())
+    )
+    with tools.ledger as ledger, tools.progress as report:
+        here = Here(keys=tools.keys, ledger=ledger, at=at)
+        said = reader.consents(files, here)
+        behind = clock_warning(ledger, at)
+        if not dry_run:
+            said.record(reader.notices(files), ledger)
+        with said.naming_recorded_events(dry_run):
+            brought = reader.source(files, said, here)
+            pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
+            writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
+            intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed or ())))
+            done = import_people(intake, brought.notices, pictures, stores(tools), at, writer)
+    if behind is not None:
+        warn(behind)
+    beside = {"dry_run": dry_run, "consents": said.document(), "ignored_columns": files.ignored_columns}
+    text = [_import_text(done), *said.text(dry_run)]
+    text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
+    emit(asdict(done) | beside, "\n".join(text), as_json)
+    said.check_no_unread_withdrawal()
+    brought.check_no_child_is_here(tools.keys)
+
+
+@data_app.command()
+def validate(
+    purpose: Annotated[str, typer.Option(help="train or benchmark.")] = "train",
+    context: Annotated[str | None, typer.Option(help="Context of use. Default: the one in params.yaml.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the dataset with Great Expectations and the consent rules; exit 3 if the data gate fails."""
+    from bitface.flows.wiring import quieten
+
+    quieten()
+    from bitface.flows.stages import validate_dataset
+
+    report = validate_dataset(purpose, context)
+    lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
+    lines += [
+        f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
+    ]
+    lines += [f"  failed: {failure}" for failure in report.failures] + [f"Data Docs: {report.docs_index}"]
+    document = asdict(report) | {"kept": len(report.kept)}
+    emit(document, "\n".join(lines), as_json)
+    if report.failures:
+        raise GateError(f"the data gate failed: {report.failures[0]}; see the Data Docs")
+
+
+@data_app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show the dataset version, people, samples and slices, and what changed since the champion."""
+    from bitface.flows.wiring import open_tools
+    from bitface.steps.people.dataset_status import dataset_status
+
+    tools = open_tools()
+    with tools.ledger as ledger:
+        document = dataset_status(tools.workspace.data, tools.store, tools.keys, ledger)
+    emit(document, _status_text(document), as_json)
+
+
+def _import_text(done: IntakeReport) -> str:
+    admitted = f"{done.admitted} rows admitted" + (f" ({done.corrected} of them corrections)" if done.corrected else "")
+    lines = [
+        f"{done.people} people, {done.samples} samples of {done.rows} rows: {admitted}, {done.unchanged} unchanged, "
+        f"{len(done.quarantined)} quarantined"
+    ]
+    lines += _first([f"  row {one.row}: {one.change}" for one in done.corrections])
+    lines += _first([f"  {row.place}: {row.reason}" for row in done.quarantined])
+    lines += [f"{done.consent_events} new consent events"] if done.consent_events else []
+    return "\n".join([*lines, f"pinned as {done.version}" if done.version else "dry run: nothing was written"])
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - _LINES_MAX
+    return [*lines[:_LINES_MAX], *([f"  ... and {more} more; --json lists all"] if more > 0 else [])]
+
+
+def _status_text(document: dict[str, object]) -> str:
+    return "\n".join(f"{key:>24}  {value}" for key, value in document.items())

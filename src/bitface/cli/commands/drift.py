@@ -1,0 +1,28 @@
+"""`bitface drift`: whether new faces still resemble those the champion was judged on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bitface.cli.output import AsJson, emit
+
+
+def drift(
+    window: Annotated[
+        str | None,
+        typer.Option(
+            help="New faces to test: days of `predict --log`, such as 30d, or `new` for people added to the dataset since."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="champion, challenger or NAME/VERSION.")] = "champion",
+    as_json: AsJson = False,
+) -> None:
+    """Compare new faces with those a model was judged on. Drift suggests a retrain; it never blocks one."""
+    from bitface.flows.stages import wire
+    from bitface.flows.watch import compare_now
+    from bitface.steps.versions.monitor import drift_text
+
+    found = compare_now(wire("default", (), "train", None), model, window)
+    emit(found, drift_text(found), as_json)

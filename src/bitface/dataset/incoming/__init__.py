@@ -1,0 +1,1 @@
+"""Reads what people bring: tables, texts, ids and paths, each by one reader."""

@@ -1,0 +1,232 @@
+"""Reads an import manifest row by row: a faulty row is quarantined with its reason, and none is dropped in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from bitface.dataset.incoming.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
+from bitface.dataset.incoming.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
+from bitface.dataset.incoming.source_paths import SourceFolder
+from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
+from bitface.dataset.incoming.text_files import Table, read_table, read_text_file
+from bitface.errors import InputError
+from bitface.faces.emotions import emotion_of
+from bitface.faces.records import SPLITS, age_band_of
+
+FACTS: Final = {"age_band": "age", "gender": "gender", "skin_tone": "skin_tone", "ancestry": "ethnicity"}
+"""What a manifest may say of a person: field of a row and of a subject record -> column."""
+_GENDERS: Final = {
+    "f": "female",
+    "m": "male",
+    "woman": "female",
+    "man": "male",
+    "non-binary": "other",
+    "nonbinary": "other",
+    "diverse": "other",
+    "x": "other",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportRow:
+    """One usable row of a manifest. `subject_id` is the owner's id and stays out of everything but the key store."""
+
+    row: int
+    path: Path
+    subject_id: str
+    label: str
+    age_band: str
+    gender: str
+    skin_tone: int | None
+    ancestry: str
+    clip: str
+    frame: int
+    split: str
+    cleared: frozenset[str] = frozenset()
+    """Fields of `FACTS` that the row calls unknown on purpose; an empty field says nothing."""
+    line: int | None = None
+
+    def refused(self, reason: str) -> QuarantinedRow:
+        """The row as one that was not taken."""
+        return QuarantinedRow(row=self.row, reason=reason, line=self.line)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuarantinedRow:
+    """A row that was not taken, and why. `row` counts from 1, the header not counted; `line` is the file's line that it begins in."""
+
+    row: int
+    reason: str
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """`row 3 (line 5)`."""
+        return f"row {self.row}" + (f" (line {self.line})" if self.line is not None else "")
+
+
+def read_manifest(
+    manifest: Path, root: Path, ignored: Collection[str] = ()
+) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The usable rows of a manifest CSV and the quarantined ones; paths in it are relative to `root`.
+
+    Raises what `manifest_table` raises.
+    """
+    return rows_of(manifest_table(manifest, ignored), root)
+
+
+def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
+    """The cells of a manifest CSV. `ignored` names columns that are left aside: any other that is not of
+    `manifest_columns.COLUMNS` refuses the manifest.
+
+    Raises:
+        InputError: the manifest is missing, empty, no text that can be read, or has not the columns.
+    """
+    if not manifest.is_file():
+        raise InputError(
+            f"manifest '{manifest.name}' does not exist; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
+        )
+    table = read_table(read_text_file(manifest), COLUMNS)
+    check_columns(table.name, table.columns, ignored)
+    if not table.rows:
+        raise InputError(f"{table.name} has a header but no rows; add a row for each picture")
+    return table
+
+
+def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The usable rows of a manifest and the quarantined ones."""
+    folder = SourceFolder(root)
+    usable: list[ImportRow] = []
+    rejected: list[QuarantinedRow] = []
+    for row in table.rows:
+        try:
+            if row.fault is not None:
+                raise InputError(row.fault)
+            usable.append(_row(row.number, row.line, row.values, folder))
+        except InputError as error:
+            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
+    barred = _in_two_splits(usable) | closed_people(_ages(table))
+    rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
+    usable = [row for row in usable if row.subject_id not in barred]
+    return tuple(usable), tuple(sorted(rejected, key=lambda row: row.row))
+
+
+def minors_of(table: Table) -> frozenset[str]:
+    """The ids of people of whom any row says an age under 18, also one that cannot be taken for another reason."""
+    return minors(_ages(table))
+
+
+def _ages(table: Table) -> Iterator[StatedAge]:
+    """What each row says of an age, whatever else is wrong with the row."""
+    for row in table.rows:
+        text = row.values.get("age", "")
+        subject = id_or_none(row.values["subject_id"]) if text else None
+        if subject is not None:
+            yield StatedAge(subject=subject, row=row.number, text=text)
+
+
+def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
+    return ImportRow(
+        row=number,
+        line=line,
+        path=folder.file(raw["path"]),
+        subject_id=normal_id(raw["subject_id"]),
+        label=_label(raw["label"]),
+        age_band=age_band_of(years_of(raw.get("age", ""))),
+        gender=gender_of(raw.get("gender", "")),
+        skin_tone=_monk(_number(raw, "skin_tone")),
+        ancestry=ancestry_of(raw.get("ethnicity", "")),
+        clip=raw.get("clip", ""),
+        frame=_frame(raw),
+        split=_split(raw.get("split", "")),
+        cleared=_cleared(*(raw.get(column, "") for column in FACTS.values())),
+    )
+
+
+@lru_cache(maxsize=1 << 12)
+def _cleared(*facts: str) -> frozenset[str]:
+    """Which of `FACTS`, in their order, are called unknown."""
+    return frozenset(name for name, said in zip(FACTS, facts, strict=True) if plain(said) == "unknown")
+
+
+@lru_cache(maxsize=1 << 12)
+def gender_of(text: str) -> str:
+    """female, male, other or unknown; raises InputError for another word."""
+    word = plain(text).rstrip(".")
+    word = _GENDERS.get(word, word) or "unknown"
+    if word not in ("female", "male", "other", "unknown"):
+        raise InputError(f"gender '{word[:20]}' is not female, male, other or unknown")
+    return word
+
+
+@lru_cache(maxsize=1 << 12)
+def ancestry_of(text: str) -> str:
+    """The source's own word for ethnicity as an ancestry slice, `mixed` for two of them, `unknown` for none."""
+    words = [word for word in re.split(r"[/,;+]", plain(text).replace(" ", "_")) if word]
+    return "unknown" if not words else "mixed" if len(words) > 1 else words[0][:24]
+
+
+@lru_cache(maxsize=1 << 12)
+def _label(text: str) -> str:
+    return emotion_of(plain(text)[:40])
+
+
+def _frame(raw: Mapping[str, str]) -> int:
+    value = _number(raw, "frame") or 0.0
+    if value != int(value):
+        raise InputError(f"frame {value:g} is not a whole number; number the frames of a clip 0, 1, 2, ...")
+    return int(value)
+
+
+def _number(raw: Mapping[str, str], column: str) -> float | None:
+    text = plain(raw.get(column, ""))
+    if text in ("", "unknown"):
+        return None
+    if not NUMBER.fullmatch(text):
+        raise InputError(
+            f"column '{column}' holds '{text[:20]}', which is not a number; write digits, or leave it empty"
+        )
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise InputError(f"column '{column}' holds {text[:20]}, outside 0 to 1,000,000")
+    return value
+
+
+def _monk(value: float | None) -> int | None:
+    if value is not None and value not in range(1, 11):
+        raise InputError(f"skin tone {value:g} is outside the Monk scale 1 to 10")
+    return None if value is None else int(value)
+
+
+def _split(text: str) -> str:
+    word = plain(text)
+    if word and word not in SPLITS:
+        raise InputError(f"split '{word[:20]}' is not one of {', '.join(SPLITS)}")
+    return word
+
+
+def _in_two_splits(rows: Iterable[ImportRow]) -> dict[str, str]:
+    """Subject id -> why no row of that person can be taken, where two of them name two splits."""
+    first: dict[str, ImportRow] = {}
+    found: dict[str, str] = {}
+    for row in rows:
+        if row.split and first.setdefault(row.subject_id, row).split != row.split:
+            other = first[row.subject_id]
+            found[row.subject_id] = (
+                f"rows {other.row} and {row.row} put one person into two splits ({other.split} and {row.split}); split by person"
+            )
+    return found
+
+
+def grouped(rows: Sequence[ImportRow]) -> dict[str, dict[str, list[ImportRow]]]:
+    """Subject id -> sample key -> its rows in the order of their frames; a row without a clip is its own sample."""
+    people: dict[str, dict[str, list[ImportRow]]] = {}
+    for row in sorted(rows, key=lambda row: (row.subject_id, row.clip, row.frame, row.row)):
+        key = f"clip:{row.clip}" if row.clip else f"row:{row.row:07d}"
+        people.setdefault(row.subject_id, {}).setdefault(key, []).append(row)
+    return people

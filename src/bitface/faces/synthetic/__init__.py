@@ -1,0 +1,1 @@
+"""Who synthetic people are, and what their faces do."""

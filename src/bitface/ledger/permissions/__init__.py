@@ -1,0 +1,1 @@
+"""What people signed or answered for: approvals, contexts, licences, policies."""

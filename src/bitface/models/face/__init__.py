@@ -1,0 +1,1 @@
+"""Nets of aligned grey faces, and the codes that they read."""

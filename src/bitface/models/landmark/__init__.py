@@ -1,0 +1,1 @@
+"""Nets of landmarks, and the codes that they read."""

@@ -1,0 +1,133 @@
+"""Reads expressions off faces with a verified bundle: every input gets its answer, and a bad one does not affect the others."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
+from bitface.documents import Document
+from bitface.errors import InputError
+from bitface.faces.scenes import NO_FACE
+from bitface.faces.seen import SeenFace
+from bitface.params import FeatureParams
+from bitface.ports import Landmarker, ReadImage, Report, Runtime
+from bitface.steps.answers.explain_faces import region_values, regions_document
+from bitface.steps.people.inputs import Input, Trouble, Unread, trouble_of
+
+Keep = Callable[[str, int, SeenFace], None]
+"""Receives each face: the SHA-256 of its picture's file, its number there, and what was seen."""
+Status = Literal["answered", "abstained", "no_face"] | Unread
+STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """What reads a picture: a model, the landmarker that looks for faces and how, and a decoder.
+
+    Of one picture `faces_max` faces are answered. `open_landmarker` looks for one more, so that omitted faces are reported.
+    """
+
+    runtime: Runtime
+    open_landmarker: Callable[[], Landmarker]
+    features: FeatureParams
+    read: ReadImage
+    faces_max: int
+    explain: bool = False
+    keep: Keep | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What became of one input: `answered` where one of its faces is, `abstained` where none is.
+
+    `reason` says why there is no answer, or that there were more faces than were answered. `faces`, largest first, are as in
+    JSON: one-vs-rest probabilities; `set`, the emotions that it may show, which means abstention where it is `abstained`, being
+    empty or too large; timings in ms; and, where asked, what its regions add, see `explain_faces.region_values`.
+    `is_loss`: it was not read, and a person may expect an answer from it.
+    """
+
+    path: Path
+    status: Status
+    reason: str | None = None
+    faces: tuple[Document, ...] = ()
+    more_faces: bool = False
+    is_loss: bool = False
+
+
+def predictions(inputs: Sequence[Input], reader: Reader, report: Report) -> Iterator[Prediction]:
+    """One prediction per input, in their order, each as soon as it is there; `reader.keep` receives each face."""
+    with reader.open_landmarker() as landmarker:
+        for done, one in enumerate(inputs, start=1):
+            yield _predict(one, reader, landmarker)
+            report("predicting", done, len(inputs))
+
+
+def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
+    path = one.path
+    if one.trouble is not None:
+        return _unread(path, one.trouble)
+    start = time.perf_counter()
+    try:
+        image = reader.read(one.place, path.name)
+        decoded = time.perf_counter()
+        seen = landmarker.see_all(image, reader.features)
+        looked = time.perf_counter()
+        _keep(one, seen[: reader.faces_max], reader.keep)
+    except InputError as error:
+        return _unread(path, trouble_of(error, path.name))
+    if not seen:
+        return Prediction(path=path, status="no_face", reason=NO_FACE)
+    shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, looked)}
+    answered = seen[: reader.faces_max]
+    faces = tuple(_face(face, reader.runtime, shared, reader.explain) for face in answered)
+    more = len(seen) > len(answered)
+    return Prediction(
+        path=path,
+        status="abstained" if all(face["abstained"] for face in faces) else "answered",
+        reason=f"shows more than {reader.faces_max} faces; only the largest are answered, see --faces"
+        if more
+        else None,
+        faces=faces,
+        more_faces=more,
+    )
+
+
+def _unread(path: Path, trouble: Trouble) -> Prediction:
+    return Prediction(path=path, status=trouble.status, reason=trouble.reason, is_loss=trouble.is_loss)
+
+
+def _keep(one: Input, faces: Sequence[SeenFace], keep: Keep | None) -> None:
+    if keep is None or not faces:
+        return
+    picture = hashlib.sha256(read_plain(one.place, repr(one.path.name), PICTURE_BYTES)).hexdigest()
+    for number, face in enumerate(faces):
+        keep(picture, number, face)
+
+
+def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float], explain: bool) -> Document:
+    start = time.perf_counter()
+    scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
+    read = time.perf_counter()
+    regions = regions_document(region_values(runtime, face), runtime.emotions) if explain else {}
+    spent = _ms(read, time.perf_counter()) if explain else 0.0
+    timings = {**shared, "model": _ms(start, read), "explain": spent}
+    sets = runtime.sets(scores)
+    return {
+        "box": [round(float(value), 1) for value in face.box],
+        "emotions": {name: round(float(p), 6) for name, p in zip(runtime.emotions, scores[0], strict=True)},
+        "set": [name for name, belongs in zip(runtime.emotions, sets[0], strict=True) if belongs],
+        "abstained": bool(runtime.calibrator.abstains(sets)[0]),
+        "timings_ms": timings,
+        "regions": regions,
+    }
+
+
+def _ms(start: float, stop: float) -> float:
+    return round(1000 * (stop - start), 3)

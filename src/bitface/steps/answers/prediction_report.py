@@ -1,0 +1,158 @@
+"""Says what became of every input: to programs as JSON, to spreadsheets as CSV, to people as a line each and one that adds up."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bitface.dataset.incoming.spreadsheets import write_rows
+from bitface.documents import Document
+from bitface.errors import InputError
+from bitface.ledger.status import ModelStatus
+from bitface.ports import Runtime
+from bitface.steps.answers.predict import STATUSES, Prediction
+from bitface.terminal_text import printable
+
+WriteRow = Callable[[Prediction], None]
+
+
+def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus) -> list[Document]:
+    """JSON of INTERFACE `predict`. Of the model, `confidence` is what its sets promise; None: nothing."""
+    model = {
+        "name": runtime.name,
+        "version": runtime.version,
+        "digest": runtime.digest,
+        "confidence": runtime.calibrator.confidence,
+        "calibration": runtime.calibrator.remark,
+        "status": status.document(),
+    }
+    return [
+        {
+            "path": str(row.path),
+            "frame": 0,
+            "status": row.status,
+            "reason": row.reason,
+            "faces": list(row.faces),
+            "more_faces": row.more_faces,
+            "model": model,
+        }
+        for row in rows
+    ]
+
+
+@contextmanager
+def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterator[WriteRow]:
+    r"""A CSV file that takes predictions one by one, and appears under its name when all are in.
+
+    A row per face, and one for an input without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
+    emotion in the order of the alphabet, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
+    status line). A text that begins as a formula has a `'` before it, see `spreadsheets`. UTF-8; bytes of a path that are none
+    are written as ``\udcff``. Where the work ends early, what was written stays in a file `*.part` beside it.
+
+    A device or a pipe is written straight. Errors of the system rise, on entry before any work.
+    """
+    columns = sorted(emotions)
+    place = Path(os.path.realpath(path))
+    part = place if place.exists() and not place.is_file() else _part_beside(place)
+    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+
+        def write(rows: Iterable[Sequence[object]]) -> None:
+            write_rows(stream, rows)
+            stream.flush()
+
+        write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason", "model"]])
+        yield lambda row: write([*values, model] for values in _csv_rows(row, columns))
+        if part != place:
+            os.fsync(stream.fileno())
+    if part != place:
+        part.chmod(0o644)
+        part.replace(place)
+
+
+def _part_beside(place: Path) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f"{place.name[:40]}.", suffix=".part")
+    os.close(handle)
+    return Path(name)
+
+
+def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[object]]:
+    why = row.reason or ""
+    for number, face in enumerate(row.faces):
+        values = [face["emotions"].get(name, "") for name in emotions]
+        said, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
+        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), said, status, why]
+    if not row.faces:
+        yield [row.path, *[""] * (len(emotions) + 7), row.status, why]
+
+
+def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus, left_out: int) -> str:
+    """A line per face, one for an input without any, how the model stands, what the answers are worth, and the counts."""
+    names = _short_names([row.path for row in rows])
+    lines = [line for row, name in zip(rows, names, strict=True) for line in _lines(row, name)]
+    reading = f"an expression, not a feeling; {_promise(runtime)}"
+    return "\n".join([*lines, status.line, reading, counts_line(rows, left_out)])
+
+
+def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
+    """How many inputs had each status; the numbers add up to that of the inputs."""
+    of = Counter(row.status for row in rows)
+    said = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
+    hidden = f"; {left_out} hidden or system file{'s' * (left_out != 1)} left out" if left_out else ""
+    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {said}{hidden}"
+
+
+def check_nothing_lost(rows: Sequence[Prediction]) -> None:
+    """Raises InputError where an input that may be a picture or a video was not read, or none was there to be read.
+
+    Other files of a folder, such as notes beside pictures, do not count.
+    """
+    lost = [row for row in rows if row.is_loss]
+    if lost:
+        of = f"{len(lost)} of {len(rows)} inputs" if len(rows) > 1 else "the input"
+        first = f"'{printable(lost[0].path.name)}' {lost[0].reason}"
+        raise InputError(f"{of} could not be read, all others were; first: {first}")
+    if rows and all(row.status == "not_supported" for row in rows):
+        raise InputError("there are no pictures among the inputs; name pictures or a folder with some")
+
+
+def _lines(row: Prediction, name: str) -> Iterator[str]:
+    for number, face in enumerate(row.faces, start=1):
+        ranked = sorted(face["emotions"].items(), key=lambda item: -item[1])[:3]
+        best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
+        which = f"{name}, face {number}" if len(row.faces) > 1 else name
+        yield f"{which}: {_set_words(face)}  ({best}; {face['timings_ms']['model']:.2f} ms)"
+    if row.status == "no_face":
+        yield f"{name}: {row.reason}"
+    elif row.reason:
+        yield f"{name}: {row.reason}" if row.faces else f"{name}: {row.status.replace('_', ' ')}, {row.reason}"
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """As few of a path's last parts as tell all of them apart, on one line each whatever characters are in them."""
+    whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - resolve would follow links
+    if not whole:
+        return []
+    above = os.path.commonpath([path.parent for path in whole])
+    return [printable(str(path.relative_to(above))) for path in whole]
+
+
+def _set_words(face: Document) -> str:
+    words = " or ".join(face["set"])
+    if not face["abstained"]:
+        return words
+    return f"no answer: it could be {words}" if words else "no answer: no emotion is likely enough"
+
+
+def _promise(runtime: Runtime) -> str:
+    calibrator = runtime.calibrator
+    if calibrator.confidence is None:
+        return calibrator.remark
+    # The clauses that follow are for a reviewer; the JSON has them.
+    who = calibrator.remark.partition(";")[0]
+    share = f"{calibrator.confidence:.0%} per emotion"
+    return f"sets have a target coverage of {share}, for people like the calibration people ({who})"

@@ -1,0 +1,1 @@
+"""What an auditor asks, retention, erasure, and whether the installation is sound."""

@@ -1,0 +1,389 @@
+"""Signed statements of where the log ends: kept elsewhere, one shows every cut and every rewrite since."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from bitface.consent.events import canonical_json
+from bitface.dataset.decryptions import HEAD, Head, read_head
+from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.incoming.text_files import read_text_file
+from bitface.dataset.suppression import BOOK
+from bitface.errors import InputError, IntegrityError
+from bitface.ledger.entries import Checkpoint
+from bitface.ledger.ledger import Ledger
+from bitface.ports import CheckpointPlace
+
+FOLDER: Final = "checkpoints"
+_KEY: Final = "checkpoint.pem"
+_BOOK: Final = "erased"
+_OPENINGS: Final = "openings"
+VARIABLE: Final = "BITFACE_CHECKPOINTS"
+STAMP: Final = ".tsr"
+"""Of the file beside a checkpoint that says when it was there."""
+_LATER: Final = "the latest checkpoint is signed but not exported yet; the next command tries again"
+_STATE: Final = "checkpoints-elsewhere.json"
+_NAME: Final = re.compile(r"(g\d{2}-)?\d{8}\.json")
+_BELIEVED: Final = timedelta(minutes=10)
+"""So long a use of a model need not ask the other place again: a bucket far away is asked once, and may be down for a while."""
+
+
+class _State(TypedDict):
+    """What is remembered of the place elsewhere: which checkpoint it was given last, when, and when the log was held against it."""
+
+    place: str
+    last: str
+    exported_at: str
+    compared_at: str
+
+
+_NOTHING: Final = _State(place="", last="", exported_at="", compared_at="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """Signed ends of an installation's log, in its home and, where there is a place elsewhere, there too; as `trust.SignedEnds`.
+
+    `learn` takes over who was erased, from a book and the name of the checkpoint that holds it; `tell` says a line to whoever runs the
+    command; `stamp`, where there is one, dates a checkpoint by an authority.
+    """
+
+    home: Path
+    place: CheckpointPlace | None
+    learn: Callable[[Any, str], int]
+    tell: Callable[[str], object]
+    now: Callable[[], datetime]
+    stamp: Callable[[bytes], bytes] | None = None
+    _told: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def kept(self) -> Sequence[Checkpoint]:
+        """The latest that this installation signed, of those in its home and of those elsewhere.
+
+        Other files are skipped: whoever can write there cannot make one, and cannot hide one by adding.
+        Of one that came from elsewhere, who was erased is known from now on: that can only close.
+
+        Raises:
+            InputError: the place elsewhere cannot be read, or lacks what was exported to it.
+        """
+        elsewhere = self.latest_elsewhere()
+        return tuple(one for one in (self.here(), elsewhere) if one is not None)
+
+    def here(self) -> Checkpoint | None:
+        """The latest of those in home."""
+        return _latest(self.home / FOLDER, self.home)
+
+    def latest_elsewhere(self) -> Checkpoint | None:
+        """The same of the place elsewhere alone; None where there is none. Raises what `kept` raises."""
+        found = self.statement_elsewhere()
+        return None if found is None else found[0]
+
+    def statement_elsewhere(self) -> tuple[Checkpoint, dict[str, Any]] | None:
+        """The same with all that it says."""
+        if self.place is None:
+            return None
+        last = self._state()["last"]
+        with self._named():
+            names = [name for name in self.place.names(last) if _NAME.fullmatch(name)]
+        if last and last not in names:
+            raise InputError(
+                f"{VARIABLE} ({self.place.name}) lacks {last}, which was exported there; mount or restore that place, or name another"
+            )
+        for name in reversed(names):
+            found = self._own(name)
+            if found is not None:
+                if name != last and _BOOK in found[1]:
+                    self.learn(found[1][_BOOK], name)
+                return found
+        return None
+
+    def _own(self, name: str) -> tuple[Checkpoint, dict[str, Any]] | None:
+        """What a file elsewhere says, where it is a checkpoint of this installation under its own name."""
+        if self.place is None:
+            return None
+        with self._named():
+            data = self.place.read(name)
+        with suppress(InputError, IntegrityError):
+            found = _verified(data, name, self.home)
+            return found if found[0].name == name else None
+        return None
+
+    def learn_elsewhere(self) -> None:
+        """Knows from now on who was erased, by what lies elsewhere; that this cannot be read is said, and stops nothing that closes."""
+        try:
+            self.latest_elsewhere()
+        except InputError as error:
+            self._say(f"exported records of erasures could not be checked: {error}")
+
+    def is_compared(self) -> bool:
+        """Whether the log was held against the place elsewhere in the last ten minutes; true where there is none."""
+        if self.place is None:
+            return True
+        at = self._state()["compared_at"]
+        return bool(at) and timedelta(0) <= self.now() - datetime.fromisoformat(at) < _BELIEVED
+
+    def compared(self) -> None:
+        """Remembers it, and exports what could not be exported before, now that the log holds what is there."""
+        if self.place is None:
+            return
+        self._remember(self.place, compared_at=self.now().isoformat(timespec="seconds"))
+        try:
+            self._export(self.place)
+        except InputError as error:
+            self._say(f"{_LATER}: {error}")
+
+    def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> Path:
+        """Signs where the log ended, here and elsewhere; returns the file at home.
+
+        Nothing is exported by a log that does not hold what is there: it would hide it.
+        """
+        path = keep_checkpoint(ended, self.home, self.now())
+        self._stamp(path)
+        if self.place is not None:
+            self._send(self.place, holds)
+        return path
+
+    def settle(self, holds: Callable[[Checkpoint], bool]) -> None:
+        """Exports what was signed here and is not there yet, as after a kill."""
+        own = _names(self.home / FOLDER)
+        if self.place is not None and own and own[-1] > self._state()["last"]:
+            self._send(self.place, holds)
+
+    def _send(self, place: CheckpointPlace, holds: Callable[[Checkpoint], bool]) -> None:
+        try:
+            there = self.latest_elsewhere()
+            if there is None or holds(there):
+                self._export(place)
+            else:
+                self._say(
+                    f"not exported, since {VARIABLE} has a different log: {there.size} entries that this ledger lacks"
+                )
+        except InputError as error:
+            self._say(f"{_LATER}: {error}")
+
+    def exported(self) -> str:
+        """When a checkpoint was exported to the place elsewhere last; empty where none was."""
+        return self._state()["exported_at"]
+
+    def forgotten(self) -> str:
+        """The place that this home exported to before, where none is named now; empty where there was none."""
+        return "" if self.place is not None else self._remembered()["place"]
+
+    def check_writing(self) -> None:
+        """Exports what is left to export, and adds the latest once more, which changes nothing; only for a log that holds what is there.
+
+        Raises:
+            InputError: nothing can be written elsewhere.
+        """
+        own = _names(self.home / FOLDER)
+        if self.place is not None and own:
+            self._export(self.place)
+            with self._named():
+                self.place.add(own[-1], (self.home / FOLDER / own[-1]).read_bytes())
+
+    def _export(self, place: CheckpointPlace) -> None:
+        """What was signed here since the last export; the latest alone where nothing was exported there before."""
+        state = self._state()
+        names = _names(self.home / FOLDER)
+        after = [name for name in names if name > state["last"]] if state["last"] else names[-1:]
+        # What an older log signed before it went on after a gap belongs to no log that is exported.
+        new = [name for name in after if _generation(name) == _generation(names[-1])]
+        for name in new:
+            for path in (self.home / FOLDER / name, (self.home / FOLDER / name).with_suffix(STAMP)):
+                if path.is_file():
+                    with self._named():
+                        place.add(path.name, path.read_bytes())
+            self._check_there(place, name)
+        at = self.now().isoformat(timespec="seconds")
+        if new:
+            self._remember(place, last=new[-1], exported_at=at, compared_at=at)
+
+    def _check_there(self, place: CheckpointPlace, name: str) -> None:
+        """Raises InputError where a place keeps something else under the name of a checkpoint of ours, which it then does not keep."""
+        there = self._own(name)
+        if there is not None and there[0] == read_checkpoint(self.home / FOLDER / name, self.home):
+            return
+        raise InputError(
+            f"{VARIABLE} ({place.name}) already has a different {name}; name a place that no other installation exports to"
+        )
+
+    def _remember(self, place: CheckpointPlace, **news: str) -> None:
+        with suppress(OSError):  # a home that cannot be written is compared again each time
+            write_atomically(self.home / _STATE, json.dumps({**self._state(), "place": place.name, **news}).encode())
+
+    def _state(self) -> _State:
+        found = self._remembered()
+        return found if self.place is not None and found["place"] == self.place.name else _State(**_NOTHING)
+
+    def _remembered(self) -> _State:
+        try:
+            found: _State = {**_NOTHING, **json.loads((self.home / _STATE).read_text(encoding="utf-8"))}
+        except (OSError, ValueError, TypeError):
+            return _State(**_NOTHING)
+        return found
+
+    def _stamp(self, path: Path) -> None:
+        stamped = path.with_suffix(STAMP)
+        if self.stamp is None or stamped.is_file():
+            return
+        try:
+            write_once(stamped, self.stamp(path.read_bytes()))
+        except InputError as error:
+            self._say(f"{path.name} has no time stamp; the next one covers it: {error}")
+
+    def _say(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell(text)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors say which place it is."""
+        try:
+            yield
+        except InputError as error:
+            name = self.place.name if self.place else ""
+            raise InputError(f"{VARIABLE} ({name}) is not usable: {error}") from error
+
+
+def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
+    """Writes and signs where the log ends now, in `checkpoints/`, a file per length of the log; returns the file."""
+    return keep_checkpoint(ledger.checkpoint(), home, at)
+
+
+def keep_checkpoint(found: Checkpoint, home: Path, at: datetime) -> Path:
+    """Signs where the log ended, and writes that into `checkpoints/`; returns the file.
+
+    Ed25519 (RFC 8032) by a key of this installation. The file is worth what its place is worth: one that lies elsewhere shows that a
+    home was put back as it was before.
+    """
+    path = home / FOLDER / found.name
+    if not path.is_file():
+        write_atomically(path, signed_checkpoint(found, home, at))
+    return path
+
+
+def signed_checkpoint(found: Checkpoint, home: Path, at: datetime) -> bytes:
+    """A checkpoint as a signed document."""
+    key = _signing_key(home)
+    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key), **_kept(home)}
+    signature = key.sign(canonical_json(statement).encode())
+    return (json.dumps({**statement, "signature": signature.hex()}, indent=1) + "\n").encode()
+
+
+def read_checkpoint(path: Path, home: Path) -> Checkpoint:
+    """A checkpoint that this installation signed. Raises what `statement_in` raises."""
+    return statement_in(path, home)[0]
+
+
+def erased_in(path: Path, home: Path) -> Any:
+    """The book of the erased in a checkpoint, as it is stored. Raises what `statement_in` raises, and InputError where there is none."""
+    found = statement_in(path, home)[1].get(_BOOK)
+    if found is None:
+        raise InputError(f"'{path.name}' records no erasures; name a checkpoint that was signed after an erasure")
+    return found
+
+
+def openings_in(path: Path, home: Path) -> Head | None:
+    """Where the log of openings ended when a checkpoint was signed, None where it does not say. Raises what `statement_in` raises."""
+    found = statement_in(path, home)[1].get(_OPENINGS)
+    return None if found is None else Head(**found)
+
+
+def latest_openings(home: Path) -> Head | None:
+    """The same of the latest checkpoint in `checkpoints/` that says so; what is none of this installation is passed over."""
+    for name in reversed(_names(home / FOLDER)):
+        with suppress(InputError, IntegrityError):
+            found = openings_in(home / FOLDER / name, home)
+            if found is not None:
+                return found
+    return None
+
+
+def _kept(home: Path) -> dict[str, Any]:
+    """What else is lost where home is restored from a backup: by what erased people are known again, and how many openings were noted."""
+    book, head = home / "keys" / BOOK, read_head(home / "keys" / HEAD)
+    erased = {_BOOK: json.loads(book.read_text(encoding="utf-8"))} if book.is_file() else {}
+    return {**erased, **({_OPENINGS: asdict(head)} if head else {})}
+
+
+def statement_in(path: Path, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
+    """A checkpoint that this installation signed, and the whole statement.
+
+    Raises:
+        InputError: the file is none. IntegrityError: it was edited, or another installation's key signed it.
+    """
+    return _verified(read_text_file(path).text.encode(), path.name, home)
+
+
+def _verified(data: bytes, name: str, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
+    try:
+        document: dict[str, Any] = json.loads(data)
+        signature = bytes.fromhex(document.pop("signature"))
+        found = Checkpoint(
+            size=int(document["size"]), head_sha256=str(document["head_sha256"]), gaps=int(document.get("gaps", 0))
+        )
+        public = bytes.fromhex(document["public_key"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(f"'{name}' is not a checkpoint; `bitface audit log --export FILE` writes one") from error
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())
+    except (InvalidSignature, ValueError) as error:
+        raise IntegrityError(f"'{name}' was edited: its signature is invalid; fetch it again") from error
+    if not (home / "keys" / _KEY).is_file():
+        raise IntegrityError(
+            f"'{name}' cannot be verified: this installation's keys/{_KEY} is missing; restore it from a backup"
+        )
+    if document["public_key"] != _public(_signing_key(home)):
+        raise IntegrityError(f"'{name}' was signed by another installation's key; name one of this installation")
+    return found, document
+
+
+def _names(folder: Path) -> list[str]:
+    """The names of checkpoints in a folder of ours, the latest last."""
+    return sorted(path.name for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
+
+
+def _generation(name: str) -> str:
+    """The number of gaps before a checkpoint, as in its name: `g01` of `g01-00000042.json`, empty where there were none."""
+    return name.rpartition("-")[0]
+
+
+def _latest(folder: Path, home: Path) -> Checkpoint | None:
+    for name in reversed(_names(folder)):
+        with suppress(InputError, IntegrityError):
+            found = read_checkpoint(folder / name, home)
+            if found.name == name:
+                return found
+    return None
+
+
+def _signing_key(home: Path) -> Ed25519PrivateKey:
+    path = home / "keys" / _KEY
+    if not path.is_file():
+        private = Ed25519PrivateKey.generate()
+        write_once(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    found = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(found, Ed25519PrivateKey):
+        raise IntegrityError(f"{_KEY} is not an Ed25519 key; restore it from a backup")
+    return found
+
+
+def _public(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()

@@ -1,0 +1,206 @@
+"""Imports people: pictures are read, everything is decided, and then all is written at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.consent.known_sources import Notice
+from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, grouped
+from bitface.dataset.incoming.import_rules import (
+    Correction,
+    Picture,
+    agreeing_files,
+    agreeing_pictures,
+    contradicted_people,
+)
+from bitface.dataset.spool import Spool
+from bitface.dataset.swap import read_unchanged, version_of
+from bitface.errors import InputError, OverLimitError, RefusedError
+from bitface.faces.media.clip_limits import check_clip
+from bitface.faces.media.same_picture import looks_asked, looks_kept
+from bitface.ports import EncodeFrames, ReadImage, Report
+from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
+from bitface.steps.people.writing import Change, Stores, Writer
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeReport:
+    """What an intake did: `admitted` + `unchanged` + quarantined rows = `rows`.
+
+    `admitted` rows changed what is stored, and `corrected` of them what was on record already, as `corrections` tell; `unchanged` rows say
+    what is on record. `people` and `samples` are those of the admitted and unchanged rows.
+    """
+
+    people: int
+    samples: int
+    rows: int
+    admitted: int
+    quarantined: tuple[QuarantinedRow, ...]
+    unchanged: int
+    corrected: int
+    corrections: tuple[Correction, ...]
+    consent_events: int
+    manifest_sha256: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """How pictures are read and packed."""
+
+    read: ReadImage
+    encode: EncodeFrames
+    report: Report
+
+
+def import_people(
+    intake: Intake,
+    notices: Sequence[Notice],
+    pictures: Pictures,
+    stores: Stores,
+    at: datetime,
+    writing: Callable[[], AbstractContextManager[Writer]] | None,
+) -> IntakeReport:
+    """Adds real people to the dataset; with `writing` None it says what would happen, and writes nothing.
+
+    Raises:
+        InputError: no row is usable; the message names the first reason.
+        RefusedError: no row is usable, and consent is the reason of each.
+        IntegrityError: a consent event contradicts one on record.
+    """
+    with Spool() as spool:
+        agreeing, rejected = _brought(intake, pictures, spool)
+        if writing is None:
+            decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
+            _check_any(decision)
+            return _report(decision, None, None)
+        with writing() as writer:
+            _narrow_licence(intake, writer.stores)
+            return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices)
+
+
+def _write(writer: Writer, decision: Decision, notices: Sequence[Notice]) -> IntakeReport:
+    stores = writer.stores
+    if not decision.is_change:
+        shown = (notices, [decision.licence]) if decision.taken else ((), ())
+        stores.ledger.record_consents(decision.events, *shown)
+        _check_any(decision)
+        return _report(decision, version_of(stores.data), stores.store.pin())
+    changed = writer.change(
+        Change(
+            fill=lambda folder: fill_with(folder, decision, stores),
+            versioning="pin",
+            enrolments=tuple(one.enrolment for one in decision.taken),
+            notices=notices,
+            events=decision.events,
+            licences=(decision.licence,),
+        )
+    )
+    return _report(decision, changed.manifest_sha256, changed.version)
+
+
+def _narrow_licence(intake: Intake, stores: Stores) -> None:
+    """What closes comes first: a licence that allows less than the one on record counts, whoever is taken or refused afterwards."""
+    known = stores.ledger.licences()
+    check_licence(intake.licence, known)
+    if intake.licence.id in known:
+        stores.ledger.record_consents((), (), [intake.licence])
+
+
+def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence[Picture], list[QuarantinedRow]]:
+    """The pictures of an intake that agree with each other, and every row that is not among them."""
+    contradicted = contradicted_people(intake.rows)
+    rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
+    rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
+    brought, undecodable = _read(rows, pictures, spool)
+    agreeing, doubled = agreeing_pictures(brought)
+    return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
+
+
+def _read(rows: Sequence[ImportRow], pictures: Pictures, spool: Spool) -> tuple[list[Picture], list[QuarantinedRow]]:
+    """The samples that can be read, packed, and the rows of the others."""
+    brought: list[Picture] = []
+    rejected: list[QuarantinedRow] = []
+    people = grouped(rows)
+    for done, samples in enumerate(people.values(), start=1):
+        for members in samples.values():
+            picture, unread = _sample(members, pictures, spool)
+            brought += [picture] if picture is not None else []
+            rejected += unread
+        pictures.report("reading pictures", done, len(people))
+    return brought, rejected
+
+
+def _sample(
+    members: Sequence[ImportRow], pictures: Pictures, spool: Spool
+) -> tuple[Picture | None, list[QuarantinedRow]]:
+    """One sample of the rows of it that can be read, and the rows of it that cannot; none of it where it is too large to be held."""
+    frames: list[NDArray[np.uint8]] = []
+    readable: list[ImportRow] = []
+    rejected: list[QuarantinedRow] = []
+    for member in members:
+        try:
+            frame = pictures.read(member.path, f"row {member.row}")
+        except InputError as error:
+            rejected.append(member.refused(str(error)))
+            continue
+        try:
+            check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
+        except OverLimitError as error:
+            return None, [row.refused(str(error)) for row in members]
+        frames.append(frame)
+        readable.append(member)
+    if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
+        reason = "the frames of this clip differ in size or label; make them the same"
+        return None, rejected + [member.refused(reason) for member in readable]
+    if not frames:
+        return None, rejected
+    media = pictures.encode(frames, lossless=True)
+    picture = Picture(
+        rows=tuple(readable),
+        sha256=hashlib.sha256(media).hexdigest(),
+        media=spool.put(media),
+        looks=looks_kept(frames),
+        asked=looks_asked(frames),
+    )
+    return picture, rejected
+
+
+def _check_any(decision: Decision) -> None:
+    """Raises where no row at all can be taken."""
+    if decision.taken:
+        return
+    rejected = decision.rejected
+    first = rejected[0] if rejected else QuarantinedRow(row=0, reason="the source has no rows")
+    recorded = f"; {decision.new_events} new consent events of people on record" if decision.new_events else ""
+    message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
+    if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
+        raise RefusedError(message)
+    raise InputError(message)
+
+
+def _report(decision: Decision, manifest_sha256: str | None, version: str | None) -> IntakeReport:
+    taken = decision.taken
+    rows = frozenset[int]().union(*(one.rows for one in taken))
+    admitted = frozenset[int]().union(*(one.admitted for one in taken))
+    corrections = sorted((change for one in taken for change in one.corrections), key=lambda one: one.row)
+    return IntakeReport(
+        people=len(taken),
+        samples=sum(len(one.samples) for one in taken),
+        rows=len(rows) + len(decision.rejected),
+        admitted=len(admitted),
+        quarantined=decision.rejected,
+        unchanged=len(rows - admitted),
+        corrected=len({change.row for change in corrections}),
+        corrections=tuple(corrections),
+        consent_events=decision.new_events,
+        manifest_sha256=manifest_sha256,
+        version=version,
+    )

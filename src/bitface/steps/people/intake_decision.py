@@ -1,0 +1,301 @@
+"""Decides an import before anything is written: who is taken, with which pictures, what is corrected, and what is recorded of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bitface.consent.admission import Use, admit, at_each, in_log_order
+from bitface.consent.events import ConsentEvent
+from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow
+from bitface.dataset.incoming.import_rules import (
+    Correction,
+    Picture,
+    corrected_sample,
+    corrections_of_person,
+    record_from,
+)
+from bitface.dataset.keys import Enrolment
+from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
+from bitface.dataset.swap import copy_of
+from bitface.errors import InputError
+from bitface.faces.media.same_picture import Marks
+from bitface.faces.records import Kind, Sample, SubjectRecord
+from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
+from bitface.steps.people.erasure_people import check_nobody_returned, returned
+from bitface.steps.people.reentry import reentry
+from bitface.steps.people.writing import Stores
+
+CONSENT_TEXT: Final = "no usable consent: "
+_FPS: Final = 25.0  # of a clip whose frames come as pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What a person brings: usable rows, rows already refused, the licence, and consents by pseudonym."""
+
+    rows: Sequence[ImportRow]
+    rejected: Sequence[QuarantinedRow]
+    licence: LicenceRecord
+    source: str
+    consents: Callable[[Mapping[str, str], Mapping[str, str]], tuple[ConsentEvent, ...]]
+    """Given subject id -> pseudonym and pseudonym -> age band, the consent events of those people."""
+    known_notices: Mapping[str, str]
+    """SHA-256 -> id: those on record, and those that are brought."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
+    reviewed: frozenset[str] = frozenset()
+    """Ids that a person has looked at: each is a person of its own, whatever it looks like."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """One person's part of an import: the record afterwards, the pictures that are new, and what becomes of samples on record."""
+
+    enrolment: Enrolment
+    record: SubjectRecord
+    is_present: bool
+    is_changed: bool
+    added: Mapping[str, Picture]
+    """What is new; its bytes are read when they are written."""
+    samples: Mapping[str, Sample]
+    corrections: tuple[Correction, ...]
+    rows: frozenset[int]
+    admitted: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """An import before anything is written."""
+
+    taken: tuple[Taken, ...]
+    rejected: tuple[QuarantinedRow, ...]
+    events: tuple[ConsentEvent, ...]
+    new_events: int
+    samples: Mapping[str, Sample]
+    licences: Mapping[str, LicenceRecord]
+    licence: LicenceRecord
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the dataset would be another one."""
+        return any(one.is_changed for one in self.taken)
+
+
+def decide(
+    intake: Intake, pictures: Sequence[Picture], rejected: Sequence[QuarantinedRow], stores: Stores, at: datetime
+) -> Decision:
+    """Who is taken, with what, and what is recorded of them.
+
+    Raises:
+        IntegrityError: a consent event contradicts the record.
+        RefusedError: a person who was erased is here again, from a backup.
+    """
+    check_nobody_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
+    samples, licences = present_contents(stores.data)
+    check_licence(intake.licence, stores.ledger.licences())
+    refused = list(rejected)
+    people: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        people.setdefault(picture.subject, []).append(picture)
+    for subject, why in _not_to_enter(people, intake, stores).items():
+        refused += [row.refused(why) for row in _rows(people.pop(subject))]
+    enrolments = {subject: stores.keys.foreseen(subject) for subject in people}
+    known = {subject: _known(enrolments[subject].pseudonym, samples, stores) for subject in people}
+    pseudonyms = {subject: one.pseudonym for subject, one in enrolments.items()}
+    records = {subject: record_from(_rows(own), pseudonyms[subject], known[subject]) for subject, own in people.items()}
+    content = content_of(samples.values(), stores.data, stores.keys)
+    offered = intake.consents(pseudonyms, {one.person: one.age_band for one in records.values()})
+    moments = stores.ledger.moments(at)
+    taken: list[Taken] = []
+    for subject, own in people.items():
+        on_record = stores.ledger.consents(pseudonyms[subject])
+        known_ids = {event.event_id for event in on_record}
+        new = in_log_order(event for event in offered if event.event_id not in known_ids)
+        refusals = {
+            kind: intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], kind, intake, moments)
+            for kind in {picture.kind for picture in own}
+        }
+        refused += [
+            row.refused(f"{CONSENT_TEXT}{refusal}")
+            for picture in own
+            if (refusal := refusals[picture.kind])
+            for row in picture.rows
+        ]
+        allowed = [picture for picture in own if not refusals[picture.kind]]
+        free, theirs = _unclaimed(allowed, pseudonyms[subject], samples, content)
+        refused += theirs
+        if free:
+            after = record_from(_rows(free), pseudonyms[subject], known[subject])
+            key = enrolments[subject].key or stores.keys.key_of(pseudonyms[subject])
+            there = _present(pseudonyms[subject], samples, content)
+            taken.append(_part_of(free, enrolments[subject], known[subject], after, there, key, intake))
+    here = {one.enrolment.pseudonym for one in taken} | {one.pseudonym for one in enrolments.values() if not one.is_new}
+    events = tuple(event for event in offered if event.subject in here)
+    return Decision(
+        taken=tuple(taken),
+        rejected=tuple(sorted(refused, key=lambda row: row.row)),
+        events=events,
+        new_events=stores.ledger.new_consents(events),
+        samples=samples,
+        licences=licences,
+        licence=intake.licence,
+    )
+
+
+def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
+    """Subject id -> why nothing of this person is taken: erased, or to be looked at first, since it may be a person who was."""
+    stores.ledger.check_intact()  # and so whoever is known elsewhere to have been erased is known here
+    asked = reentry(stores.keys, stores.home, intake.reviewed)
+    gone = {subject: CONSENT_TEXT + why for subject, why in asked.refused(people).items()}
+    rest = people.keys() - gone.keys()
+    marks = (
+        (subject, Marks(sha256=one.sha256, looks=one.asked)) for subject in sorted(rest) for one in people[subject]
+    )
+    seen = asked.seen(marks)
+    return {**asked.alike(rest), **seen, **gone}
+
+
+def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:
+    """A licence is what earlier pictures were taken under: another one of its id may allow less of them from now on, and never more."""
+    if not licence.allows_no_more_than(known.get(licence.id, licence)):
+        raise InputError(
+            f"licence '{licence.id}' is on record, and this one allows more for pictures already imported; give the new one an id of "
+            "its own"
+        )
+
+
+def _known(person: str, samples: Mapping[str, Sample], stores: Stores) -> SubjectRecord | None:
+    if not any(sample.person == person for sample in samples.values()):
+        return None
+    return read_shard(stores.data, person, stores.keys.key_of(person), media=False).subject
+
+
+def _rows(pictures: Iterable[Picture]) -> list[ImportRow]:
+    return [row for picture in pictures for row in picture.rows]
+
+
+def _refusal(
+    events: Sequence[ConsentEvent], person: str, kind: Kind, intake: Intake, moments: Sequence[datetime]
+) -> str | None:
+    """Why nothing at all may be done with this person's pictures of a kind, or None."""
+    reasons: Counter[str] = Counter()
+    for purpose in PURPOSES:
+        for context in CONTEXTS:
+            own = partial(
+                admit,
+                events,
+                person,
+                Use(purpose=purpose, context=context, kind=kind),
+                known_notices=intake.known_notices,
+            )
+            answer = under_licence(intake.licence, at_each(moments, own), purpose, context)
+            if answer.admitted:
+                return None
+            if purpose in intake.licence.purposes and context in intake.licence.contexts:
+                reasons[answer.reason] += 1
+    return reasons.most_common(1)[0][0] if reasons else "the licence does not allow any purpose"
+
+
+def _unclaimed(
+    pictures: Sequence[Picture], person: str, samples: Mapping[str, Sample], content: Mapping[str, str]
+) -> tuple[list[Picture], list[QuarantinedRow]]:
+    """The pictures that are not on record as another person's, and the rows of those that are."""
+    owners = {content[name]: sample.person for name, sample in samples.items()}
+    free = [picture for picture in pictures if owners.get(picture.sha256, person) == person]
+    theirs = [picture for picture in pictures if owners.get(picture.sha256, person) != person]
+    return free, [row.refused("this picture is on record for another person") for row in _rows(theirs)]
+
+
+def _present(person: str, samples: Mapping[str, Sample], content: Mapping[str, str]) -> dict[str, Sample]:
+    """A person's samples that are on record, by the SHA-256 of what is stored."""
+    return {content[name]: sample for name, sample in samples.items() if sample.person == person}
+
+
+def _part_of(
+    pictures: Sequence[Picture],
+    enrolment: Enrolment,
+    known: SubjectRecord | None,
+    after: SubjectRecord,
+    there: Mapping[str, Sample],
+    key: bytes,
+    intake: Intake,
+) -> Taken:
+    """One person's part, against what is there, which is known by its content."""
+    person = enrolment.pseudonym
+    corrections = list(corrections_of_person(_rows(pictures), known, after))
+    added: dict[str, Picture] = {}
+    theirs: dict[str, Sample] = {}
+    new_rows: set[int] = set()
+    for picture in pictures:
+        present = there.get(picture.sha256)
+        if present is not None:
+            theirs[present.sample_id], changes = corrected_sample(picture.rows, present, intake.licence.id)
+            corrections += changes
+        else:
+            sample = _brought_sample(person, digest_of(picture.media(), person, key), picture, intake)
+            added[sample.sample_id] = picture
+            theirs[sample.sample_id] = sample
+            new_rows |= {row.row for row in picture.rows}
+    return Taken(
+        enrolment=enrolment,
+        record=after,
+        is_present=known is not None,
+        is_changed=bool(added or corrections),
+        added=added,
+        samples=theirs,
+        corrections=tuple(corrections),
+        rows=frozenset(row.row for row in _rows(pictures)),
+        admitted=frozenset(new_rows | {one.row for one in corrections}),
+    )
+
+
+def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) -> Sample:
+    first = picture.rows[0]
+    sample = sample_of(f"{person}-{digest[:12]}", person, digest, first.label, len(picture.rows), _FPS)
+    return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
+
+
+def fill_with(folder: Path, decision: Decision, stores: Stores) -> None:
+    """The dataset as it is, with what an import adds and corrects."""
+    written: set[str] = set()
+    samples = dict(decision.samples)
+    for one in decision.taken:
+        person = one.enrolment.pseudonym
+        samples |= one.samples
+        if one.is_changed:
+            key = one.enrolment.key or stores.keys.key_of(person)
+            write_shard(folder, _shard(one, decision.events, key, stores.data), key)
+            written.add(person)
+    for person in {sample.person for sample in decision.samples.values()} - written:
+        copy_of(stores.data / shard_name(person), folder / shard_name(person))
+    licences = {**decision.licences, decision.licence.id: decision.licence}
+    write_lists(folder, samples.values(), licences.values())
+
+
+def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -> Shard:
+    """A person's shard: what was in it, what is new, and the consent events that came with it."""
+    person = one.enrolment.pseudonym
+    receipts = [event.model_dump(mode="json") for event in events if event.subject == person]
+    samples = {name: picture.media() for name, picture in one.added.items()}
+    looks = {name: picture.looks for name, picture in one.added.items()}
+    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts, looks=looks)
+    if not one.is_present:
+        return new
+    old = read_shard(data, person, key)
+    known = {receipt["event_id"] for receipt in old.consent_receipts}
+    both = [*old.consent_receipts, *(receipt for receipt in receipts if receipt["event_id"] not in known)]
+    return replace(
+        new,
+        samples={**old.samples, **new.samples},
+        facial_actions=old.facial_actions,
+        consent_receipts=both,
+        looks={**old.looks, **new.looks},
+    )

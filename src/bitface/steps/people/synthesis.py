@@ -1,0 +1,140 @@
+"""Synthetic adults as a dataset: rendered whole before it takes the place of the one that was there."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitface.consent.known_sources import SYNTHETIC_LICENCE, synthetic_consents
+from bitface.dataset.files import sha256_of
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.shards import Shard, digest_of, drawn_shards, shard_name, write_shard
+from bitface.errors import InputError
+from bitface.faces.records import Sample, is_synthetic
+from bitface.ledger.ledger import Ledger
+from bitface.params import SyntheticParams
+from bitface.ports import EncodeFrames, PlannedPerson, RenderedSample, RenderPeople, Report
+from bitface.steps.people.contents import sample_of, write_lists
+from bitface.steps.people.writing import Change, Versioning, Writer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesised:
+    """What was rendered, the digest of its manifest, and its version in DVC, None where it has none."""
+
+    people: int
+    samples: int
+    manifest_sha256: str
+    version: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """How synthetic adults are made."""
+
+    params: SyntheticParams
+    seed: int
+    workers: int
+    render: RenderPeople
+    encode: EncodeFrames
+    report: Report
+
+
+def synthesise(writer: Writer, synthesis: Synthesis, versioning: Versioning) -> Synthesised:
+    """Renders synthetic adults as the dataset, which takes the place of the one before when it is complete.
+
+    Raises:
+        InputError: the one before holds real people, who would be lost.
+    """
+    data = writer.stores.data
+    real = sum(not is_synthetic(path.stem) for path in (data / "shards").glob("?" * 16 + ".*"))
+    if real:
+        raise InputError(
+            f"the dataset contains {real} real people, who would be lost; name a new folder with --out, or set another BITFACE_DATA"
+        )
+    rendered: list[Sample] = []
+    change = Change(
+        fill=lambda folder: rendered.extend(_render(folder, synthesis)), versioning=versioning, is_drawn=True
+    )
+    changed = writer.change(change)
+    return Synthesised(
+        people=len({sample.person for sample in rendered}),
+        samples=len(rendered),
+        manifest_sha256=changed.manifest_sha256,
+        version=changed.version,
+    )
+
+
+def _render(folder: Path, synthesis: Synthesis) -> list[Sample]:
+    params, samples = synthesis.params, list[Sample]()
+    keys = KeyStore(folder)  # synthetic keys are derived: nothing is read from or written to the folder
+    people = params.training_people + params.gate_people
+    for done, (person, rendered) in enumerate(synthesis.render(params, synthesis.seed, synthesis.workers), start=1):
+        shard = _shard_of(person, rendered, synthesis.encode)
+        write_shard(folder, shard, keys.key_of(person.record.person))
+        for (name, media), item in zip(shard.samples.items(), rendered, strict=True):
+            digest = digest_of(media, person.record.person, b"")
+            sample = sample_of(name, person.record.person, digest, item.label, len(item.frames), params.fps)
+            samples.append(replace(sample, split="gate" if person.role == "gate" else ""))
+        synthesis.report("rendering synthetic adults", done, people)
+    write_lists(folder, samples, [SYNTHETIC_LICENCE])
+    return samples
+
+
+def confirm_drawn(data: Path, people: Collection[str], synthesis: Synthesis) -> dict[str, str]:
+    """Draws people again, with the parameters at hand; person -> SHA-256 of the shard, of those who are what is drawn, byte for byte."""
+    found: dict[str, str] = {}
+    keys, there = KeyStore(data), drawn_shards(data)
+    with TemporaryDirectory() as place:
+        drawn = synthesis.render(synthesis.params, synthesis.seed, synthesis.workers, people)
+        for done, (person, rendered) in enumerate(drawn, start=1):
+            name = person.record.person
+            write_shard(Path(place), _shard_of(person, rendered, synthesis.encode), keys.key_of(name))
+            if sha256_of(Path(place) / shard_name(name)) == there.get(name):
+                found[name] = there[name]
+            (Path(place) / shard_name(name)).unlink()
+            synthesis.report("re-rendering synthetic people", done, len(people))
+    return found
+
+
+def confirm(data: Path, synthesis: Synthesis, ledger: Ledger) -> tuple[str, ...]:
+    """Puts on record as synthetic whoever is drawn again to the byte; a sentence where there was a person to draw."""
+    claimed = not_drawn_here(data, ledger)
+    if not claimed:
+        return ()
+    found = confirm_drawn(data, claimed, synthesis)
+    ledger.record_renders(found)
+    others = len(claimed) - len(found)
+    left_out = f"; {others} do not and are excluded" if others else ""
+    return (
+        f"{len(claimed)} people are declared synthetic but were not rendered here: {len(found)} match what is rendered{left_out}",
+    )
+
+
+def not_drawn_here(data: Path, ledger: Ledger) -> frozenset[str]:
+    """People in the dataset folder who claim to be synthetic, and are not on record as drawn by this installation."""
+    known = ledger.rendered()
+    return frozenset(person for person, sha256 in drawn_shards(data).items() if (person, sha256) not in known)
+
+
+def _shard_of(person: PlannedPerson, rendered: Sequence[RenderedSample], encode: EncodeFrames) -> Shard:
+    record = person.record
+    named = {f"{record.person}-{number:02d}": item for number, item in enumerate(rendered)}
+    return Shard(
+        subject=record,
+        samples={name: encode(item.frames, lossless=False) for name, item in named.items()},
+        facial_actions={name: _npy(item.facial_actions) for name, item in named.items()},
+        consent_receipts=[event.model_dump(mode="json") for event in synthetic_consents([record.person])],
+    )
+
+
+def _npy(values: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()

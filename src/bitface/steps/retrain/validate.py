@@ -1,0 +1,117 @@
+"""The data gate: the suites must hold, and each sample must show one good face; what fails is quarantined with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bitface.consent.events import ConsentEvent, utc_text
+from bitface.errors import GateError
+from bitface.faces.features import ClipTable
+from bitface.faces.quality import QUALITY_COLUMNS, quality_reasons
+from bitface.faces.records import Sample, SubjectRecord
+from bitface.params import QualityParams
+from bitface.ports import TableChecks
+from bitface.steps.people.admit import Members, Quarantined
+from bitface.steps.retrain.featurise import AUGMENTED
+from bitface.steps.retrain.plan import Run
+
+CONSENT_COLUMNS = ("person", "event_id", "state", "purpose", "context", "valid_from", "valid_to", "notice_sha256")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """What the data gate found. `admitted` + `quarantined` = `samples`; `failures` is empty when the gate holds."""
+
+    samples: int
+    admitted: int
+    kept: frozenset[str]
+    quarantined: tuple[Quarantined, ...]
+    failures: tuple[str, ...]
+    expectations: int
+    docs_index: Path
+
+    def check(self) -> None:
+        """Raises GateError naming the first failure, when there is one."""
+        if self.failures:
+            more = f" (and {len(self.failures) - 1} more)" if len(self.failures) > 1 else ""
+            raise GateError(f"the data gate failed: {self.failures[0]}{more}; see {self.docs_index}")
+
+
+def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validation:
+    """Runs the suites over index, subjects, consents and quality, then the row-level quality rule.
+
+    `table` holds the original rows (no augmented copies) of all members.
+    """
+    members, params = run.members, run.params.quality
+    used = {answer.event_id for answer in members.admissions.values()}
+    report = checks(
+        {
+            "index": _frame([asdict(sample) for sample in members.samples], [f.name for f in fields(Sample)]),
+            "subjects": _frame(
+                [asdict(record) for record in run.subjects.values()], [f.name for f in fields(SubjectRecord)]
+            ),
+            "consents": _consents([event for event in run.events if event.event_id in used], run.purpose, run.context),
+            "quality": pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)[
+                ["sample_id", *QUALITY_COLUMNS]
+            ],
+        },
+        params,
+        run.folder / "data_docs",
+    )
+    poor = tuple(
+        Quarantined(sample_id=str(name), reason="; ".join(reasons))
+        for name, row in zip(table.sample_ids, table.quality, strict=True)
+        if (reasons := quality_reasons(row, params))
+    )
+    kept = frozenset(map(str, table.sample_ids)) - {row.sample_id for row in poor}
+    return Validation(
+        samples=len(members.samples) + len(members.quarantined),
+        admitted=len(kept),
+        kept=kept,
+        quarantined=(*members.quarantined, *poor),
+        failures=tuple(report.failures) + _shares(members, kept, params),
+        expectations=report.expectations,
+        docs_index=report.docs_index,
+    )
+
+
+def usable_rows(table: ClipTable, kept: frozenset[str], params: QualityParams) -> ClipTable:
+    """The kept originals and those of their augmented copies that show a good face themselves."""
+    base = np.array([str(name).partition(AUGMENTED)[0] for name in table.sample_ids])
+    good = np.array([name in kept for name in base])
+    fine = np.array([not quality_reasons(row, params) for row in table.quality])
+    return table.where(good & fine)
+
+
+def _shares(members: Members, kept: frozenset[str], params: QualityParams) -> tuple[str, ...]:
+    share = len(kept) / len(members.samples)
+    if share >= params.admitted_share_min:
+        return ()
+    limit = f"{params.admitted_share_min:.0%}"
+    return (f"only {share:.0%} of the admitted samples show one good face, under {limit} (quality.admitted_share_min)",)
+
+
+def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def _consents(events: Sequence[ConsentEvent], purpose: str, context: str) -> pd.DataFrame:
+    rows = [
+        {
+            "person": event.subject,
+            "event_id": event.event_id,
+            "state": event.state,
+            "purpose": purpose if purpose in event.purposes else "",
+            "context": context if context in event.contexts else "",
+            "valid_from": utc_text(event.valid_from),
+            "valid_to": utc_text(event.valid_to),
+            "notice_sha256": event.notice_sha256,
+        }
+        for event in events
+    ]
+    return _frame(rows, CONSENT_COLUMNS)

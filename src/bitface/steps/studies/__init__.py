@@ -1,0 +1,1 @@
+"""Comparisons that decide nothing: variants, landmarks, benchmarks."""

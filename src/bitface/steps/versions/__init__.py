@@ -1,0 +1,1 @@
+"""What becomes of a model: gate, register, approve, promote, serve, watch."""

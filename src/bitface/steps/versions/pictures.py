@@ -1,0 +1,363 @@
+"""Draws and writes what a reviewer opens: figures on the canonical mesh, the gate's report, the model card."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bitface.dataset.files import write_atomically
+from bitface.evaluation.coverage import CalibrationReport
+from bitface.evaluation.curves import confusion, roc_curves
+from bitface.evaluation.intervals import Interval
+from bitface.explain.region_mass import landmark_values
+from bitface.faces.action_units import ACTION_UNIT_NAMES
+from bitface.faces.records import SLICE_ATTRIBUTES
+from bitface.figure_ports import Figures, FindingRow, ForestRow, LatencyRow, Mesh, Overview
+from bitface.gate.cells import Cell, State
+from bitface.gate.decision import GateDecision
+from bitface.gate.kinds import KINDS
+from bitface.ledger.status import ModelStatus
+from bitface.page_ports import CardFacts, CardMetric, GateReport, Pages
+from bitface.steps.judging.dataset_drift import Drifted
+from bitface.steps.judging.evaluate import Evaluated
+from bitface.steps.judging.explain_models import Explained
+from bitface.steps.judging.read_units import UnitsRead
+from bitface.steps.retrain.artefacts import Outcome
+from bitface.steps.retrain.export import Exported
+from bitface.steps.retrain.plan import Run, dataset_entry_version
+from bitface.steps.retrain.train import PRECISIONS
+from bitface.steps.versions.gate import Decided
+
+_VERDICTS = {
+    "promote": "it passes the gate.",
+    "hold": "the gate holds it.",
+    "block": "the gate blocks it.",
+}
+_WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
+_SHOWN = ("happiness", "surprise", "anger")
+PROHIBITED = (
+    "Workplace and education, except for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
+    "Any decision about a person without human review: an expression is not a feeling.",
+    "People under 18: never admitted.",
+)
+LIMITS = (
+    "It reads posed or rendered expressions of at most seven kinds; everyday expressions are subtler and mixed.",
+    "Region values are exact. Maps of the one-bit model add up too, but use a stand-in gradient within regions.",
+    "Groups missing from the data were not judged; see the slices with few people.",
+)
+
+
+def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Figures, mesh: Mesh) -> list[Path]:
+    """All figures of a run as PNG files; `draw` is the figures adapter, `mesh` the canonical face."""
+    folder = run.folder / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    findings, decision = outcome.findings, outcome.decided
+    evaluation, units, explanation = findings.evaluation, findings.units, findings.explanation
+    judged, scored = evaluation.predictions["one-bit"], evaluation.models["one-bit"]
+    calibrated = evaluation.calibration["one-bit"]
+    areas = {emotion: own.auc for emotion, own in scored.emotions.items()}
+    curves = {emotion: curve for emotion, curve in roc_curves(judged).items() if emotion in areas}
+    rows = forest_rows(evaluation, decision)
+    floor = run.params.gate.slice_accuracy_floor
+    latencies = latency_rows(outcome.model.bundle)
+    drawn = [
+        draw.confusion_figure(confusion(judged), judged.emotions, folder / "confusion.png"),
+        draw.reliability_figure(calibrated.before, calibrated.after, folder / "reliability.png"),
+        draw.coverage_figure(
+            coverage_rows(calibrated), calibrated.confidence, calibrated.remark, folder / "coverage.png"
+        ),
+        draw.roc_figure(curves, areas, folder / "roc.png"),
+        draw.slice_figure(rows, floor, "accuracy", folder / "slices.png"),
+        draw.latency_figure(latencies, run.params.gate.latency_p50_budget_ms, folder / "latency.png"),
+    ]
+    if units is not None:
+        drawn.append(draw.unit_figure(unit_rows(units), units.against, folder / "action_units.png"))
+    for precision in PRECISIONS:
+        summary, name = explanation.summaries[precision], precision.replace("-", "_")
+        drawn.append(draw.attribution_figure(summary, mesh, folder / f"attribution_{name}.png"))
+        drawn.append(draw.landmark_ranking_figure(summary, mesh, folder / f"landmark_ranking_{name}.png"))
+    exact = explanation.regions[0]
+    emotions, values = exact.shown(explanation.region_labels)
+    about = f"Mean over the faces that show it, of {len(exact.values)} stills of held-out people, against the {exact.baseline}."
+    spread = landmark_values(values, exact.regions)
+    drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
+    title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
+    shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
+    summary = explanation.summaries["float"]
+    overview = Overview(
+        title=title,
+        findings=finding_rows(decision.decision),
+        groups=rows,
+        metric="accuracy",
+        floor=floor,
+        latency=latencies,
+        summary=summary,
+        shown=shown or judged.emotions[:2],
+    )
+    return [*drawn, draw.overview_figure(overview, mesh, folder / "overview.png")]
+
+
+def finding_rows(decision: GateDecision) -> list[FindingRow]:
+    """What the decision rests on: every required cell that does not pass, worst first."""
+    worst = sorted(
+        (cell for cell in decision.cells if cell.required and cell.state is not State.PASS),
+        key=lambda cell: _WORST_FIRST.index(cell.state),
+    )
+    return [
+        FindingRow(name=cell.name, words=cell_words(cell), figure=_figure_words(cell), state=cell.state.value)
+        for cell in worst
+    ]
+
+
+def cell_words(cell: Cell) -> str:
+    """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
+    kind = "share of people with unknown value" if cell.metric == "unknown_share" else KINDS[cell.kind].caption
+    about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
+    if any(about):
+        return ", ".join([kind, *filter(None, about)])
+    return f"{kind}, {slice_label(cell.name.partition('/')[2])}"
+
+
+def _figure_words(cell: Cell) -> str:
+    if cell.value is None:
+        return "not judged" if cell.state is State.NOT_RUN else "too few people"
+    interval = "" if cell.lo is None or cell.hi is None else f" ({cell.lo:.3f} to {cell.hi:.3f})"
+    return f"{cell.value:.3f}{interval}" + ("" if cell.limit is None else f", {cell.bound} {cell.limit:.3f}")
+
+
+def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
+    """Accuracy of every slice with the worst state that the gate gave it, for its own accuracy or its gap to all others."""
+    states: dict[tuple[str, str], str] = {}
+    for cell in decision.decision.cells:
+        is_own, key = cell.kind == "slice" and not cell.emotion, (cell.attribute, cell.slice)
+        if is_own or (cell.kind == "disparity" and cell.required and cell.slice):
+            states[key] = min(states.get(key, State.PASS.value), cell.state.value, key=_WORST_FIRST.index)
+    rows = []
+    for attribute in SLICE_ATTRIBUTES:
+        for (own, value), figure in evaluation.groups.accuracy.items():
+            if own == attribute:
+                rows.append(_forest_row(attribute, value, figure, states.get((own, value), "")))
+    return rows
+
+
+def unit_rows(units: UnitsRead) -> list[ForestRow]:
+    """Correlation, then F1, of every unit."""
+    return [
+        _forest_row(heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
+        for heading, name in (("correlation of intensities", "correlation"), ("F1 of being shown", "f1"))
+        for unit, own in units.report.units.items()
+    ]
+
+
+def coverage_rows(calibrated: CalibrationReport) -> list[ForestRow]:
+    """Coverage of all samples, of each emotion, and of every slice by attribute."""
+    rows = [_forest_row("all", "any emotion", calibrated.overall)]
+    rows += [_forest_row("emotion", emotion, figure) for emotion, figure in calibrated.coverage.items()]
+    rows += [
+        _forest_row(attribute, value, figure)
+        for attribute in SLICE_ATTRIBUTES
+        for (own, value), figure in calibrated.groups.items()
+        if own == attribute
+    ]
+    return rows
+
+
+def _forest_row(group: str, value: str, figure: Interval, state: str = "") -> ForestRow:
+    return ForestRow(
+        group=group.replace("_", " "),
+        label=slice_label(value),
+        value=figure.value,
+        lo=figure.lo,
+        hi=figure.hi,
+        n=figure.n,
+        state=state,
+    )
+
+
+def slice_label(value: str) -> str:
+    """A slice's value for a reader: `monk_5_7` is monk 5-7, `60_plus` is 60+, `east_asian` is east asian."""
+    return re.sub(r"(?<=\d)_(?=\d)", "-", value.replace("_plus", "+")).replace("_", " ")
+
+
+def latency_rows(bundle: Exported) -> list[LatencyRow]:
+    """The deployed model and its twin with their bytes."""
+    sizes = {"one-bit": bundle.one_bit_bytes, "float": bundle.float_bytes}
+    words = {"one-bit": "one-bit (OpenVINO)", "float": "float twin (torch)"}
+    return [
+        LatencyRow(
+            name=words[name],
+            p50_ms=found.p50_ms,
+            p95_ms=found.p95_ms,
+            size_bytes=sizes[name],
+            is_ours=name == "one-bit",
+        )
+        for name, found in bundle.latency().items()
+    ]
+
+
+def write_reports(run: Run, status: ModelStatus, outcome: Outcome, pages: Pages) -> dict[str, Path]:
+    """Gate report and model card, each under the status line as judged, beside what the other stages wrote; name -> file or folder.
+    `pages` is the adapter.
+    """
+    folder, decision, drifted = run.folder / "reports", outcome.decided, outcome.findings.drifted
+    facts = _facts(run, outcome)
+    cells = [_with_slice(cell.document()) for cell in decision.decision.cells]
+    gate = GateReport(
+        status=status.line_as_judged,
+        title=f"Gate of run {run.run_id}",
+        decision=decision.decision.verdict,
+        reasons=decision.decision.reasons,
+        evidence=run.evidence,
+        facts=facts,
+        cells=cells,
+    )
+    card = _card(run, status, outcome, facts)
+    html, markdown = pages.write_model_card(card, folder / "model_card.html", folder / "model_card.md")
+    return {
+        "gate.html": pages.write_gate_report(gate, folder / "gate.html"),
+        "gate.zip": decision.path,
+        "model_card.html": html,
+        "model_card.md": markdown,
+        "drift.html": drifted.report,
+        "drift.json": _drift_document(drifted),
+        "explain.json": folder / "explain.json",
+        "data_docs": outcome.data.validation.docs_index.parent,
+    }
+
+
+def _drift_document(drifted: Drifted) -> Path:
+    """What drifted, overall and in each slice, beside the page that shows how."""
+    path = drifted.report.with_name("drift.json")
+    write_atomically(path, (json.dumps(drifted.document(), indent=1) + "\n").encode())
+    return path
+
+
+def _facts(run: Run, outcome: Outcome) -> dict[str, str]:
+    validation, decision = outcome.data.validation, outcome.decided
+    return {
+        "run": run.run_id,
+        "dataset": dataset_entry_version(run),
+        "people": str(len(run.members.admissions)),
+        "samples": f"{validation.admitted} admitted, {len(validation.quarantined)} quarantined",
+        "judged on": outcome.findings.evaluation.judged_on,
+        "purpose and context": f"{run.purpose}, {run.context}",
+        "code": run.code_commit,
+        "gate": _gate_words(decision.decision),
+        "gate bundle": decision.sha256,
+    }
+
+
+def _gate_words(decision: GateDecision) -> str:
+    """The verdict, with the required cells that do not pass by name."""
+    open_ = [f"{cell.name} {cell.state}" for cell in decision.cells if cell.required and cell.state is not State.PASS]
+    return f"{decision.verdict}: {', '.join(open_)}" if open_ else decision.verdict
+
+
+def _with_slice(cell: Mapping[str, object]) -> dict[str, object]:
+    named = f"{cell['attribute']}: {cell['slice']}" if cell["slice"] else ""
+    return {**cell, "slice": named}
+
+
+def _card(
+    run: Run,
+    status: ModelStatus,
+    outcome: Outcome,
+    facts: Mapping[str, str],
+) -> CardFacts:
+    from bitface.training.architectures import ARCHITECTURES  # torch, which a look at a decision does without
+
+    bundle, evaluation, explanation = outcome.model.bundle, outcome.findings.evaluation, outcome.findings.explanation
+    scored = evaluation.models["one-bit"]
+
+    def metric(group: str, name: str, metric_: str, figure: Interval) -> CardMetric:
+        return CardMetric(
+            group=group,
+            name=name,
+            metric=metric_,
+            value=figure.value,
+            lo=figure.lo,
+            hi=figure.hi,
+            n=figure.n,
+            persons=figure.persons,
+        )
+
+    metrics = [
+        metric("emotions", emotion, "balanced accuracy", own.balanced_accuracy)
+        for emotion, own in scored.emotions.items()
+    ]
+    calibrated = evaluation.calibration["one-bit"]
+    metrics += [metric("emotions", emotion, "set holds it", held) for emotion, held in calibrated.coverage.items()]
+    metrics += [
+        metric("macro", "mean of emotions", "AUC", scored.macro_auc),
+        metric("macro", "mean of emotions", "balanced accuracy", scored.macro_balanced_accuracy),
+        metric("macro", "top emotion", "accuracy", scored.accuracy),
+    ]
+    slices = [
+        metric(attribute, value, "accuracy", figure)
+        for (attribute, value), figure in evaluation.groups.accuracy.items()
+    ]
+    slices += [metric(*group, "set holds label", figure) for group, figure in calibrated.groups.items()]
+    return CardFacts(
+        status=status.line_as_judged,
+        name=f"bitface {run.params.training.architecture}, one-bit",
+        version=run.run_id,
+        digest=bundle.bundle_sha256,
+        evidence=run.evidence,
+        summary=ARCHITECTURES[run.params.training.architecture].caption,
+        intended_use=(
+            f"Predictions {status.uses}, as far as the consent of each person in a picture allows it.",
+            f"Trained and judged in context {run.context}.",
+        ),
+        prohibited_contexts=PROHIBITED,
+        data=facts,
+        training={
+            "networks": "a one-bit model and its float twin (teacher)",
+            "epochs": ", ".join(f"{run.params.training.epochs_of(one)} {one}" for one in PRECISIONS),
+            "seed": str(run.params.seed),
+            "bytes": f"{bundle.one_bit_bytes} one-bit, {bundle.float_bytes} float",
+        },
+        metrics=metrics,
+        slices=slices,
+        probabilities=_probability_sentences(calibrated),
+        explanation=(explanation.sentence(), _regions_sentence(explanation)),
+        limits=LIMITS,
+    )
+
+
+def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
+    errors = ", ".join(
+        f"{emotion} {curve.expected_calibration_error:.3f} to {calibrated.after[emotion].expected_calibration_error:.3f}"
+        for emotion, curve in calibrated.before.items()
+    )
+    promised = (
+        "Its sets have no target coverage."
+        if calibrated.confidence is None
+        else f"Sets have a target coverage of {calibrated.confidence:.0%} per emotion, for people like the calibration "
+        "people. Single groups and other people are not covered by it."
+    )
+    said = [
+        f"The model is {calibrated.remark}.",
+        f"{calibrated.sentence()}.",
+        f"ECE before and after: {errors}.",
+        promised,
+    ]
+    if calibrated.answered is not None:
+        said.append(f"Where it answers, the set contains the true emotion in {calibrated.answered.value:.0%}.")
+    said.append(
+        "Where emotions are more or less frequent than among the calibration people, probabilities are too low or too high."
+    )
+    return tuple(said)
+
+
+def _regions_sentence(explanation: Explained) -> str:
+    summary = explanation.summaries["float"]
+    pairs = [
+        f"{emotion} {mass / area:.1f}"
+        for emotion, mass, area in zip(summary.emotions, summary.expected_mass, summary.expected_area, strict=True)
+        if mass is not None and area and np.isfinite(mass)
+    ]
+    return f"Mass on the regions of an emotion's action units over their share of landmarks: {', '.join(pairs)}."

@@ -1,0 +1,30 @@
+"""Where a version's files lie that are served: in the folder of a run that the ledger names, whatever a registry shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bitface.errors import IntegrityError
+from bitface.ledger.entries import ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.steps.versions.release import RELEASE
+
+
+def served_folder(model: ModelEntry, runs: Path, ledger: Ledger) -> Path:
+    """The released bundle of a version, of the latest run that made it and still has it. Its content is for whoever opens it to check.
+
+    Raises:
+        IntegrityError: no run has it any more, or a link stands in its place.
+    """
+    places = [runs / run.run_id / RELEASE for run in ledger.runs_of(model)]
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        raise IntegrityError(
+            f"the files of {model.name}/{model.version} are gone from '{runs.name}/{model.run_id}'; restore them from a backup, or "
+            "retrain"
+        )
+    if found.resolve() != runs.resolve() / found.relative_to(runs):
+        raise IntegrityError(
+            f"the files of {model.name}/{model.version} are reached by a link; put the folder itself in its place"
+        )
+    return found

@@ -1,0 +1,157 @@
+"""What a run leaves to read: one JSON document, and ten seconds of text with where to look next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from bitface.dataset.files import write_atomically
+from bitface.documents import Document, Fields
+from bitface.ledger.ledger import Ledger
+from bitface.steps.retrain.plan import Run
+from bitface.steps.versions.guidance import guidance_text
+from bitface.steps.versions.model_choice import command_for
+
+_SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
+
+
+def exit_code(decision: str, alias: str | None, demo_is_enough: bool) -> int:
+    """0 where the gate said promote, or where a demo was all that was asked for and there is one; 3 for hold and block."""
+    return 0 if decision == "promote" or (alias == "demo" and demo_is_enough) else 3
+
+
+def is_finished(run: Run) -> bool:
+    """Whether this very run (same data, consent, parameters and code) was finished before."""
+    return run.summary_path.is_file()
+
+
+def reuse(run: Run, ledger: Ledger) -> Document:
+    """The summary of the earlier, identical run, marked as reused; its alias and its data as they stand now."""
+    summary: Document = json.loads(run.summary_path.read_text(encoding="utf-8"))
+    entry = ledger.model(summary["version"])
+    status = ledger.status(entry) if entry else None
+    return {
+        **summary,
+        "dataset": {**summary["dataset"], "note": run.dataset.note},
+        "alias": status.alias if status else None,
+        "status": status.document() if status else None,
+        "use": command_for(status) if status else "bitface retrain",
+        "reused": ["everything"],
+        "seconds": {},
+        "warnings": _warnings(run),
+        "exit_code": 0,
+    }
+
+
+def write_summary(run: Run, summary: Fields) -> Document:
+    """Writes the summary, the last file of a run, and returns it."""
+    document = dict(summary)
+    write_atomically(run.summary_path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+    return document
+
+
+def first_part(run: Run) -> Document:
+    """What is known of a run from its plan."""
+    return {
+        "run_id": run.run_id,
+        "profile": run.profile,
+        "purpose": run.purpose,
+        "context": run.context,
+        "evidence": run.evidence,
+        "warnings": _warnings(run),
+    }
+
+
+def _warnings(run: Run) -> list[str]:
+    return [run.dataset.warning] if run.dataset.warning else []
+
+
+def summary_text(summary: Fields) -> str:
+    """Ten seconds of reading: the decision, then one line per question an adopter asks."""
+    lines = [_headline(summary), ""]
+    lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
+    said = guidance_text(summary)
+    return "\n".join([*lines, "", said] if said else lines)
+
+
+def _headline(summary: Fields) -> str:
+    decision = summary["gate"]["decision"]
+    if summary["reused"] == ["everything"]:
+        state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion"
+        same = f"same data, consent, parameters and code as run {summary['run_id']}"
+        return f"NOTHING CHANGED: {same}, which was {_SAID[decision].lower()} {state}"
+    where = f"bitface/{summary['version']}"
+    limits = " (evidence is synthetic: for {} in research only)" if summary["evidence"] == "synthetic" else ""
+    if summary["alias"] == "champion":
+        return f"PROMOTED: {where} is the champion{limits.format('demo and evaluation')}"
+    if summary["alias"] == "demo":
+        return f"HELD: {where} is the demo and not the champion{limits.format('demo')}"
+    if summary["withheld"] and not summary["alias"]:
+        return f"{'PASSED' if decision == 'promote' else _SAID[decision]}, NOT LIVE: {where} was {summary['withheld']}"
+    if summary["withheld"]:
+        return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
+    if decision == "promote":
+        return f"PASSED: {where} passes its gate; versions trained for {summary['purpose']} are never promoted"
+    return f"{_SAID[decision]}: {where} is registered without an alias and does not go live"
+
+
+def _rows(summary: Fields) -> list[tuple[str, str]]:
+    data, gate, sizes = summary["dataset"], summary["gate"], summary["size_bytes"]
+    cells = gate["cells"]
+    rows = [
+        *([("model", summary["status"]["line"])] if summary["status"] else []),
+        (
+            "data",
+            f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}",
+        ),
+        *((f"{model['precision']}", _model_words(model, summary["judged_on"])) for model in summary["models"]),
+    ]
+    if summary["not_trained"]:
+        rows.append(("not trained", f"{', '.join(summary['not_trained'])}: the dataset lacks them"))
+    rows += [
+        ("probabilities", summary["calibration"]["sentence"]),
+        ("fairness", summary["fairness"]),
+        *([("same face", summary["counterfactual"]["sentence"])] if summary.get("counterfactual") else []),
+        *([("action units", summary["action_units"]["sentence"])] if summary["action_units"] else []),
+        *([("real people", summary["transfer"]["sentence"])] if summary["transfer"] else []),
+        ("speed", _speed_words(summary["latency"])),
+        ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit, {sizes['float'] / 1000:.0f} kB float"),
+        ("explanation", summary["explanation"]),
+        (
+            "gate",
+            ", ".join(
+                f"{cells[state]} {state.replace('_', ' ')}" for state in ("pass", "fail", "insufficient", "not_run")
+            ),
+        ),
+        ("look", "make ui, then the run " + summary["run_id"] + f"; decision: bitface gate show {summary['run_id']}"),
+        ("took", time_words(summary)),
+    ]
+    return rows
+
+
+def _model_words(model: Fields, judged_on: str) -> str:
+    auc = model["macro_auc"]
+    return (
+        f"macro AUC {auc:.3f}, balanced accuracy {model['macro_balanced_accuracy']:.3f}, accuracy {model['accuracy']:.3f} "
+        f"on {judged_on}"
+    )
+
+
+def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
+    return (
+        ", ".join(f"{name} {figures['p50_ms']:.3f} ms" for name, figures in latency.items())
+        + " per face (median, one thread)"
+    )
+
+
+def time_words(summary: Fields) -> str:
+    """How long a run took by the clock, and its longest stages."""
+    seconds = summary["seconds"]
+    longest = sorted(seconds.items(), key=lambda item: -item[1])[:4]
+    parts = ", ".join(f"{name} {value:.0f} s" for name, value in longest)
+    reused = f"; reused {', '.join(summary['reused'])}" if summary["reused"] else ""
+    if not seconds:
+        return "nothing to compute"
+    # Stages run side by side, so that their seconds add up to more than what passed.
+    return f"{summary['took_s']:.0f} s; longest stages (some run in parallel): {parts}{reused}"

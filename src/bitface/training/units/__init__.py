@@ -1,0 +1,1 @@
+"""The net that reads action units, its encoder, and both on disk."""
