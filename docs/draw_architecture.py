@@ -18,7 +18,9 @@ PACKAGE = ROOT / "src" / "bitface"
 WIDTH, ROW, BOX, GAP = 1180, 84, 46, 18
 WORDS = {
     "cli": "commands",
-    "flows": "order of stages, wiring",
+    "flows": "order of stages",
+    "bootstrap": "picks the tools",
+    "usecases": "what people ask for",
     "steps": "one step of a flow each",
     "adapters": "one tool each",
     "ports": "what steps ask of tools",

@@ -1,5 +1,5 @@
 """What happens and in which order: `retrain` is the main job, `expire` looks after consents, `monitor` after drift, `erase` takes
 people out, `study` compares ways to build.
 
-`deployments` says what runs by itself, `service` runs it, `nightly` is what it looks after; `wiring` picks tools.
+`deployments` says what runs by itself, `service` creates it, `nightly` is what it looks after.
 """

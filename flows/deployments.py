@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bitface.adapters.prefect_service import Deployment, Reaction
 from bitface.params import ScheduleParams
+from bitface.ports import Deployment, Reaction
 
 CONSENT_LAPSED: Final = "bitface.consent.lapsed"
 DRIFTED: Final = "bitface.drift.found"

@@ -10,10 +10,12 @@ from typing import Any
 from prefect import flow, tags
 from pydantic import BaseModel, ConfigDict
 
-from bitface.flows.erasing import quarantine, removing, unfinished, wire_erasure
+from bitface.bootstrap.orchestrator import home_tag, prepare_server
+from bitface.bootstrap.places import workspace
+from bitface.bootstrap.tools import open_tools
 from bitface.flows.retrain import RetrainRequest, retrain
 from bitface.flows.tasks import step, untagged
-from bitface.flows.wiring import home_tag, prepare_server, workspace
+from bitface.usecases.erasing import Erasing, quarantine, removing, unfinished
 
 
 class EraseRequest(BaseModel):
@@ -29,7 +31,7 @@ class EraseRequest(BaseModel):
 @flow(name="erase", persist_result=False)
 def erase(request: EraseRequest) -> dict[str, Any]:
     """Runs the order of an erasure; a failed or blocked retrain is recorded in the proof and does not stop it."""
-    erasing = wire_erasure(request.profile, request.overrides)
+    erasing = Erasing(tools=open_tools(request.profile, request.overrides))
     with erasing.running(), untagged():
         opened = erasing.opened(request.erasure_id)
         version = step(erasing.leave_dataset, opened)
@@ -42,13 +44,13 @@ def erase(request: EraseRequest) -> dict[str, Any]:
 
 def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Quarantines people at once, then runs the rest in this process, marked as this installation's."""
-    with removing(profile, overrides) as tools:
+    with removing(open_tools(profile, overrides)) as tools:
         return finish(quarantine(subjects, reason, tools), profile, overrides)
 
 
 def resume_here(checkpoint: Path | None, profile: str, overrides: Sequence[str]) -> list[dict[str, Any]]:
     """Finishes what was interrupted, and erases once more whoever is here again."""
-    with removing(profile, overrides) as tools:
+    with removing(open_tools(profile, overrides)) as tools:
         return list(map(partial(finish, profile=profile, overrides=overrides), unfinished(tools, checkpoint)))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from prefect import flow
 
+from bitface.bootstrap.tools import open_tools
 from bitface.flows.nightly import look_after
 from bitface.flows.retention import RetentionRequest
-from bitface.flows.wiring import open_tools
 
 
 @flow(name="expire", persist_result=True, result_serializer="json")

@@ -6,11 +6,17 @@ from typing import Any
 
 from prefect import flow
 
-from bitface.flows.stages import wire
-from bitface.flows.watch import watch
+from bitface.bootstrap.orchestrator import announce
+from bitface.bootstrap.tools import open_job
+from bitface.flows.deployments import DRIFTED
+from bitface.usecases.watching import watch
 
 
 @flow(name="monitor", persist_result=True, result_serializer="json")
 def monitor(window: str | None = None) -> dict[str, Any]:
     """Reports drift, which can trigger a retrain and never blocks one."""
-    return watch(wire("default", (), "train", None), window)
+    job = open_job("default", (), "train", None)
+    found = watch(window, job)
+    if found["asks_for_retrain"]:
+        announce(job.tools, DRIFTED, {"columns": len(found["drifted"])}, "bitface: drift", found["window"])
+    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from bitface.bootstrap.orchestrator import announce, inform
 from bitface.dataset.prediction_log import first_day_kept
 from bitface.flows.deployments import CONSENT_LAPSED
 from bitface.flows.retention import RetentionRequest, enforce
-from bitface.flows.service import announce, inform
-from bitface.flows.wiring import Tools, prediction_log
 from bitface.steps.audits.retention import due, night_of, night_text
 from bitface.steps.people.expire import look
+from bitface.usecases.answers import prediction_log
+from bitface.usecases.tools import Tools
 
 
 def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bitface.flows.service import inform
-from bitface.flows.wiring import workspace
+from bitface.bootstrap.orchestrator import inform
+from bitface.bootstrap.places import workspace
 from bitface.params import read_params
 from bitface.steps.versions.summary import summary_text
 
 
-def told(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - named by Prefect
+def notify_of_end(flow: Any, flow_run: Any, state: Any) -> None:  # noqa: ARG001 - named by Prefect
     """A hook of Prefect: `state` is COMPLETED with a summary, or FAILED with a reason."""
     block = read_params(workspace().params).schedule.notify
     if block:

@@ -8,8 +8,9 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel, ConfigDict
 
+from bitface.bootstrap.tools import open_tools
 from bitface.flows.erase import finished
-from bitface.flows.erasing import outcome, removing, tonight
+from bitface.usecases.erasing import outcome, removing, tonight
 
 
 class RetentionRequest(BaseModel):
@@ -28,7 +29,7 @@ def enforce(request: RetentionRequest) -> dict[str, Any]:
     Returns:
         how many people, of which erasures, and how many failed: `bitface erase --resume` says why, and the next night goes on.
     """
-    with removing(request.profile, request.overrides) as tools:
+    with removing(open_tools(request.profile, request.overrides)) as tools:
         begun, failed = tonight(tools)
         states = map(partial(finished, profile=request.profile, overrides=request.overrides), begun)
         return outcome(begun, list(states), failed)

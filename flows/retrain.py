@@ -1,6 +1,6 @@
 """The main job: from a dataset to a model that is promoted, held or blocked, with the reasons on record.
 
-Read it downwards; each task names the stage that does the work (`flows/stages.py`), and that names its step.
+Read it downwards; each task names the stage that does the work (`usecases.stages`, `usecases.judging`), and that names its step.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from bitface.flows.notices import told
-from bitface.flows.stages import wire
+from bitface.bootstrap.orchestrator import home_tag, prepare_server, worker_threads
+from bitface.bootstrap.places import workspace
+from bitface.bootstrap.tools import open_job
+from bitface.flows.notices import notify_of_end
 from bitface.flows.tasks import step, steps, untagged
-from bitface.flows.wiring import home_tag, prepare_server, worker_threads, workspace
-from bitface.steps.retrain.artefacts import Findings, Model, Outcome
+from bitface.steps.judging.findings import Findings
+from bitface.steps.retrain.export import Model
+from bitface.steps.versions.outcome import Outcome
 from bitface.steps.versions.summary import is_finished
+from bitface.usecases import judging, stages
 
 
 class RetrainRequest(BaseModel):
@@ -35,32 +39,32 @@ class RetrainRequest(BaseModel):
     task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()),  # type: ignore[arg-type]
     persist_result=True,
     result_serializer="json",
-    on_completion=[told],
-    on_failure=[told],
+    on_completion=[notify_of_end],
+    on_failure=[notify_of_end],
 )
 def retrain(request: RetrainRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the summary, which names the decision and where to look."""
-    stages = wire(request.profile, request.overrides, request.purpose, request.context)
-    with stages.alone(), untagged():
-        run = step(stages.plan, step(stages.version))
+    job = open_job(request.profile, request.overrides, request.purpose, request.context)
+    with job.exclusive(), untagged():
+        run = step(stages.plan, step(stages.version, job), job)
         if is_finished(run):
-            return step(stages.reuse, run)
-        seen = stages.seen(steps(stages.featurise, run, stages.groups(run)))
-        data = step(stages.validate, run, seen)
-        networks = step(stages.calibrate, run, step(stages.train, run, data), data)
-        model = Model(networks=networks, bundle=step(stages.export, run, networks))
-        evaluation = step(stages.evaluate, run, model, data)
+            return step(stages.reuse, run, job)
+        seen = stages.seen(steps(stages.featurise, run, stages.groups(run, job), job), job)
+        data = step(stages.validate, run, seen, job)
+        networks = step(stages.calibrate, run, step(stages.train, run, data, job), data, job)
+        model = Model(networks=networks, bundle=step(stages.export, run, networks, job))
+        evaluation = step(judging.evaluate, run, model, data, job)
         findings = Findings(
             evaluation=evaluation,
-            units=step(stages.action_units, run, model, evaluation, data),
-            transferred=step(stages.transfer, run, model),
-            explanation=step(stages.explain, run, model, data),
-            drifted=step(stages.drift, run, data),
-            window=step(stages.window, run, model, data),
-            changed_faces=step(stages.counterfactual, run, model),
+            units=step(judging.action_units, run, model, evaluation, data, job),
+            transferred=step(judging.transfer, run, model, job),
+            explanation=step(judging.explain, run, model, data, job),
+            drifted=step(judging.drift, run, data, job),
+            window=step(judging.window, run, model, data, job),
+            changed_faces=step(judging.counterfactual, run, model, job),
         )
-        decided = step(stages.gate, run, model, findings, data)
-        return step(stages.register, run, Outcome(data=data, model=model, findings=findings, decided=decided))
+        decided = step(judging.gate, run, model, findings, data, job)
+        return step(judging.register, run, Outcome(data=data, model=model, findings=findings, decided=decided), job)
 
 
 def run_here(request: RetrainRequest) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
-from bitface.flows.stages import wire
+from bitface.bootstrap.orchestrator import worker_threads
+from bitface.bootstrap.tools import open_job
 from bitface.flows.tasks import step, steps, untagged
-from bitface.flows.wiring import worker_threads
+from bitface.usecases import stages, studies
 
 
 class StudyRequest(BaseModel):
@@ -27,12 +28,13 @@ class StudyRequest(BaseModel):
 @flow(name="study", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
 def study(request: StudyRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
-    stages = wire(request.profile, request.overrides, "train", request.context)
-    with stages.running(), untagged():
-        run = step(stages.comparable, step(stages.plan, step(stages.version)))
-        data = step(stages.validate, run, stages.seen(steps(stages.featurise, run, stages.people(run))))
-        found = step(stages.study, run, data, request.variants)
-        return {**step(stages.report_study, run, found), "warnings": stages.course.warnings}
+    job = open_job(request.profile, request.overrides, "train", request.context)
+    with job.running(), untagged():
+        run = step(stages.comparable, step(stages.plan, step(stages.version, job), job), job)
+        features = steps(stages.featurise, run, stages.people(run, job), job)
+        data = step(stages.validate, run, stages.seen(features, job), job)
+        found = step(studies.study, run, data, request.variants, job)
+        return {**step(studies.report_study, run, found, job), "warnings": job.course.warnings}
 
 
 class LandmarkRequest(BaseModel):
@@ -48,9 +50,10 @@ class LandmarkRequest(BaseModel):
 @flow(name="study-landmarks", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
 def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
-    stages = wire(request.profile, request.overrides, "train", request.context)
-    with stages.running(), untagged():
-        run = step(stages.comparable, step(stages.plan, step(stages.version)))
-        data = step(stages.validate, run, stages.seen(steps(stages.featurise, run, stages.people(run))))
-        found = step(stages.study_landmarks, run, data)
-        return {**step(stages.report_landmarks, run, found), "warnings": stages.course.warnings}
+    job = open_job(request.profile, request.overrides, "train", request.context)
+    with job.running(), untagged():
+        run = step(stages.comparable, step(stages.plan, step(stages.version, job), job), job)
+        features = steps(stages.featurise, run, stages.people(run, job), job)
+        data = step(stages.validate, run, stages.seen(features, job), job)
+        found = step(studies.study_landmarks, run, data, job)
+        return {**step(studies.report_landmarks, run, found, job), "warnings": job.course.warnings}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import task
@@ -17,6 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 
 
 def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
@@ -28,9 +29,17 @@ def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     return cast(R, _task(function, *arguments, **named)())
 
 
-def steps(function: Callable[[A, B], R], first: A, each: Iterable[B]) -> list[R]:
+def steps(function: Callable[[A, B, C], R], first: A, each: Iterable[B], last: C) -> list[R]:
     """Calls a function as a task for each of several second arguments, side by side; the results in their order."""
-    return cast(list[R], _task(function, first).map(list(each)).result())
+    return cast(list[R], _task(_between(function, first, last)).map(list(each)).result())
+
+
+def _between(function: Callable[[A, B, C], R], first: A, last: C) -> Callable[[B], R]:
+    @wraps(function)
+    def bound(one: B) -> R:
+        return function(first, one, last)
+
+    return bound
 
 
 def _task(function: Callable[..., R], *arguments: Any, **named: Any) -> Any:

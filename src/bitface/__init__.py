@@ -2,10 +2,12 @@
 
 A guided tour, from the outside in:
 
-* `bitface.cli` parses a command and calls a flow or a step. `python -m bitface.cli --help` lists the commands.
-* `bitface.flows.retrain` is the main job, an order of stages. `bitface.flows.wiring` is the only module that picks tools.
-* `bitface.steps` has one module per stage or use case. Stages hand on the records of `bitface.steps.retrain.artefacts`, and declare in
-  `INPUTS` what their results depend on (`bitface.steps.retrain.reuse`).
+* `bitface.cli` parses a command and calls a use case or a flow. `python -m bitface.cli --help` lists the commands.
+* `bitface.flows.retrain` is the main job, an order of stages; `bitface.bootstrap` is the only package that picks tools.
+* `bitface.usecases` has what people ask for: the stages (`stages`, `judging`), imports, erasures, answers, studies. Each is handed its
+  tools as one frozen record of ports (`bitface.usecases.tools`).
+* `bitface.steps` has the steps, by what a reader is after: people, retrain, judging, versions, answers, audits, studies. Those that keep
+  results declare in `INPUTS` what the results depend on (`bitface.steps.retrain.reuse`).
 * `bitface.ports` says what steps ask of tools; `bitface.adapters` has one tool each behind such a port.
 * `bitface.gate` decides: `cells` are its questions, `kinds` the list of them, `decision` the verdict. Pure functions of evidence.
 * `bitface.ledger` is what is on record: consents, runs, decisions, promotions, in a log whose entries are linked by digests.

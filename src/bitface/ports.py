@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.documents import Fields
 from bitface.faces.features import FaceValues, Reads
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
@@ -35,6 +36,16 @@ Augment = Callable[[Frames, int], Frames]
 """The frames of one clip, changed alike, by a seed."""
 Report = Callable[[str, int, int], None]
 """Progress: what, done, of how many."""
+
+
+class Progress(Protocol):
+    """Shows progress while its block runs."""
+
+    def __enter__(self) -> Report: ...
+
+    def __exit__(self, *exc: Any) -> None: ...
+
+    def __call__(self, what: str, done: int, total: int, /) -> None: ...
 
 
 class ReadImage(Protocol):
@@ -103,7 +114,10 @@ class StorePlaces:
 
 
 class DatasetStore(Protocol):
-    """Versions the dataset folder. A version is a content digest."""
+    """Versions the dataset folder. A version is a content digest; the file that pins one is committed."""
+
+    @property
+    def pin_file(self) -> Path: ...
 
     def pinned(self) -> str | None: ...
 
@@ -383,6 +397,47 @@ class TracedModel:
 
     version: int
     bundle_sha256: str
+
+
+class Lineage(Protocol):
+    """Tells lineage catalogues how a retrain begins and ends."""
+
+    def started(self, run: TracedRun, at: datetime) -> None: ...
+
+    def completed(self, run: TracedRun, model: TracedModel, at: datetime) -> None: ...
+
+    def failed(self, run: TracedRun, why: str, at: datetime) -> None: ...
+
+
+class Signer(Protocol):
+    """Signs the folder of a bundle, and verifies it: every file in it, and none besides. Raises IntegrityError where that fails."""
+
+    def sign(self, folder: Path) -> None: ...
+
+    def verify(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A flow that runs by itself: at `cron` (in UTC) or every `every_s` seconds; neither: only when it is asked to. `entrypoint` is its
+    dotted name.
+    """
+
+    name: str
+    entrypoint: str
+    description: str
+    cron: str | None = None
+    every_s: float | None = None
+    parameters: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaction:
+    """A deployment that runs when an event is heard."""
+
+    name: str
+    event: str
+    deployment: str
 
 
 class Rivals(Protocol):

@@ -6,16 +6,13 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOWS = sorted(
-    path
-    for path in (ROOT / "flows").glob("*.py")
-    if path.name not in ("__init__.py", "stages.py", "erasing.py", "wiring.py")
-)
+FLOWS = sorted((ROOT / "flows").glob("*.py"))
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "flows").glob("*.py")])
 
 
@@ -36,6 +33,40 @@ def test_nothing_is_unpickled_and_no_module_says_nothing(path: Path) -> None:
     assert not re.search(tensors_only + r"|\bjoblib\b|mlflow\.pyfunc|allow_pickle=True", text)
     assert ast.get_docstring(ast.parse(text)), "the first line of a module says why it exists"
     assert path.stem not in ("utils", "util", "helpers", "common", "misc", "manager")
+
+
+FILES_MOST = 20
+
+
+def test_no_folder_has_more_files_than_a_reader_looks_through() -> None:
+    folders = {path.parent for path in SOURCES}
+    crowded = {
+        str(folder.relative_to(ROOT)): count
+        for folder in folders
+        if (count := len([*folder.glob("*.py")])) > FILES_MOST
+    }
+    assert not crowded, f"more than {FILES_MOST} files: {crowded}"
+
+
+NAMESAKES = {
+    "audit",
+    "bench",
+    "contexts",
+    "drift",
+    "erase",
+    "policy",
+    "predict",
+    "promote",
+    "retention",
+    "study",
+    "retrain",
+}
+"""A command and what it calls, or a table and what keeps it, may have one name: it means the same thing."""
+
+
+def test_no_two_modules_of_one_name_mean_different_things() -> None:
+    names = Counter(path.stem for path in SOURCES if path.stem != "__init__")
+    assert {name for name, times in names.items() if times > 1} <= NAMESAKES
 
 
 PARAMETERS_MOST = 7
@@ -104,7 +135,8 @@ ITS_OWN = "what it has just made"
 ADMISSION = "steps.admit.admit_members"
 OPENS_MODELS = {
     ("adapters/openvino_runtime/bundle.py", "load"): {ITS_OWN},
-    ("flows/wiring.py", "load"): {ITS_OWN, "check_use", "check_judged"},
+    ("bootstrap/adapters.py", "load"): {ITS_OWN, "check_use", "check_judged"},
+    ("usecases/models.py", "load_registered"): {"check_use", "check_judged"},
 }
 OPENS_PEOPLE = {
     "steps/judging/read_units.py": {ADMISSION},
@@ -117,8 +149,8 @@ OPENS_PEOPLE = {
 }
 """Through which door of `ledger.use`, or by which admission, everything that opens a model or a person goes."""
 ASKED_IN = {
-    "check_use": {"flows/wiring.py"},  # predict, explain, serve
-    "check_judged": {"flows/wiring.py", "steps/versions/rival.py"},  # the champion beside a candidate; drift
+    "check_use": {"usecases/models.py"},  # predict, explain, serve
+    "check_judged": {"usecases/models.py", "steps/versions/rival.py"},  # the champion beside a candidate; drift
     "refusing_judgement": {"steps/studies/comparable.py", "steps/versions/monitor.py"},  # study, bench, drift
     "check_picture": {"steps/answers/showing.py", "steps/judging/transfer.py"},  # --show-face, transfer.london
     "check_lawful": set(),  # nobody: it is a part of the others
@@ -140,10 +172,10 @@ def test_every_door_is_asked_where_it_is_said_to_be() -> None:
     use = (ROOT / "src/bitface/ledger/use.py").read_text()
     doors = {door for own in (*OPENS_MODELS.values(), *OPENS_PEOPLE.values()) for door in own} - {ITS_OWN, ADMISSION}
     assert all(f"def {door}(" in use for door in (*ASKED_IN, *doors)) and doors <= ASKED_IN.keys()
-    for flow in ("flows/study.py", "flows/watch.py", "flows/stages.py"):
-        text = (ROOT / flow).read_text()
-        judged = len(re.findall(r"(?:step\(stages\.comparable, |(?:self|stages)\.comparable\()", text))
-        assert judged == {"flows/study.py": 2, "flows/watch.py": 1, "flows/stages.py": 1}[flow], flow
+    judging = {"flows/study.py": 2, "src/bitface/usecases/watching.py": 1, "src/bitface/usecases/studies.py": 1}
+    for place, times in judging.items():
+        text = (ROOT / place).read_text()
+        assert len(re.findall(r"step\(stages\.comparable, |stages\.comparable\(", text)) == times, place
 
 
 def _is_method(node: ast.AST) -> bool:
@@ -159,6 +191,8 @@ def test_whoever_opens_a_model_or_a_person_is_on_a_list() -> None:
         for function in called:
             if isinstance(function, ast.Attribute) and ast.unparse(function) == "OneBitRuntime.load":
                 models.add((name, "load"))
+            if isinstance(function, ast.Attribute) and function.attr == "load_registered":
+                models.add((name, "load_registered"))
             if isinstance(function, ast.Name) and function.id == "read_shard":
                 people.add(name)
     assert models == OPENS_MODELS.keys()
@@ -177,7 +211,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["bitface.steps.versions.gate", "bitface.steps.audits.audit", "bitface.flows.stages"]
+    "module", ["bitface.steps.versions.gate", "bitface.steps.audits.audit", "bitface.usecases.judging"]
 )
 def test_what_computes_no_explanation_imports_no_torch(module: str) -> None:
     """It takes two seconds, which every `gate show`, erasure and start of a retrain would pay."""

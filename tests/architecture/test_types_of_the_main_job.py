@@ -14,33 +14,34 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOW = "flows/retrain.py"
 WRONG = {
     "two arguments change places": (
-        "step(stages.export, run, networks)",
-        "step(stages.export, networks, run)",
+        "step(stages.export, run, networks, job)",
+        "step(stages.export, networks, run, job)",
         'expected "Calibrated"',
     ),
     "networks without calibrators": (
-        "step(stages.calibrate, run, step(stages.train, run, data), data)",
-        "step(stages.train, run, data)",
+        "step(stages.calibrate, run, step(stages.train, run, data, job), data, job)",
+        "step(stages.train, run, data, job)",
         'expected "Calibrated"',
     ),
     "another stage's finding": (
-        "drifted=step(stages.drift, run, data)",
-        "drifted=step(stages.explain, run, model, data)",
+        "drifted=step(judging.drift, run, data, job)",
+        "drifted=step(judging.explain, run, model, data, job)",
         'expected "Drifted"',
     ),
     "features that no data gate has seen": (
-        "step(stages.evaluate, run, model, data)",
-        "step(stages.evaluate, run, model, seen)",
+        "step(judging.evaluate, run, model, data, job)",
+        "step(judging.evaluate, run, model, seen, job)",
         'expected "Data"',
     ),
     "one argument too few": (
-        "step(stages.gate, run, model, findings, data)",
-        "step(stages.gate, run, model)",
+        "step(judging.gate, run, model, findings, data, job)",
+        "step(judging.gate, run, model, job)",
         "Missing",
     ),
 }
 
-STAGES = "flows/stages.py"
+STAGES = "src/bitface/usecases/stages.py"
+JUDGING = "src/bitface/usecases/judging.py"
 WRONG_TOOLS = {
     "pages are no figures": (
         "draw_figures(run, recorded, outcome, draw, mesh)",
@@ -52,15 +53,21 @@ WRONG_TOOLS = {
         "write_reports(run, recorded, outcome, draw)",
         'expected "Pages"',
     ),
+}
+WRONG_ORDER = {
     "the rows of the data gate and its suites change places": (
-        "validate_samples(run, originals(seen.every_row), wiring.table_checks())",
-        "validate_samples(run, wiring.table_checks(), originals(seen.every_row))",
+        "validate_samples(run, originals(faces.every_row), job.tools.ports.table_checks())",
+        "validate_samples(run, job.tools.ports.table_checks(), originals(faces.every_row))",
         'expected "ClipTable"',
     ),
 }
 
 
-@pytest.mark.parametrize(("flow", "wrong_ones"), [(FLOW, WRONG), (STAGES, WRONG_TOOLS)], ids=["flow", "stages"])
+@pytest.mark.parametrize(
+    ("flow", "wrong_ones"),
+    [(FLOW, WRONG), (JUDGING, WRONG_TOOLS), (STAGES, WRONG_ORDER)],
+    ids=["flow", "judging", "stages"],
+)
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed; `make check` installs it")
 def test_what_is_wrong_in_the_flow_is_a_type_error(
     tmp_path: Path, flow: str, wrong_ones: dict[str, tuple[str, str, str]]

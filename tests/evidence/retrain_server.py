@@ -22,8 +22,9 @@ import great_expectations
 import mlflow
 from mlflow import MlflowClient
 
+from bitface.bootstrap.orchestrator import home_tag
+from bitface.bootstrap.places import workspace
 from bitface.flows import retrain as flow
-from bitface.flows.wiring import home_tag, workspace
 from bitface.gate.decision_bundle import read_recorded
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger

@@ -37,8 +37,6 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.dataset.shards import read_shard
 from bitface.errors import BitfaceError
-from bitface.flows.erasing import unfinished
-from bitface.flows.wiring import check_people_here
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.decision_bundle import write_bundle
 from bitface.gate.evidence import GateEvidence
@@ -64,6 +62,8 @@ from bitface.steps.versions.model_choice import choose_model
 from bitface.steps.versions.promote import promote, roll_back
 from bitface.steps.versions.release import RELEASE
 from bitface.steps.versions.served import served_folder
+from bitface.usecases.erasing import unfinished
+from bitface.usecases.people import check_people_here
 from tests.evidence.history_model import (
     CONTEXTS,
     LETTER,

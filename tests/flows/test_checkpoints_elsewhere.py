@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from bitface.bootstrap.places import open_ledger
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
-from bitface.flows.wiring import open_ledger
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.workspace import open_workspace
 

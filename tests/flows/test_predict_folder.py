@@ -63,8 +63,8 @@ def runtime() -> SimpleNamespace:
 @pytest.fixture
 def predict(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`predict(path, ...)` runs the command in this process; returns exit code, standard output and standard error."""
-    monkeypatch.setattr("bitface.flows.wiring.open_runtime", lambda *_: runtime())
-    monkeypatch.setattr("bitface.flows.wiring.status_of", lambda *_: STATUS)
+    monkeypatch.setattr("bitface.usecases.models.open_runtime", lambda *_: runtime())
+    monkeypatch.setattr("bitface.usecases.models.status_of", lambda *_: STATUS)
 
     def run(*words: object) -> tuple[int, str, str]:
         asked = ("predict", *words, "--purpose", "demo", "--context", "research")
@@ -168,9 +168,9 @@ def test_a_table_that_cannot_be_written_is_said_before_any_picture_is_read(predi
 
 
 def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bitface.flows import wiring
+    from bitface.usecases import answers
 
-    whole = wiring.face_reader
+    whole = answers.face_reader
 
     def ended_at_e(*words):
         reader = whole(*words)
@@ -182,7 +182,7 @@ def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monke
 
         return replace(reader, read=read)
 
-    monkeypatch.setattr(wiring, "face_reader", ended_at_e)
+    monkeypatch.setattr(answers, "face_reader", ended_at_e)
     table = folder.parent / "out.csv"
     code, out, err = predict(folder, "--json", "--csv", table)
     assert code == 130

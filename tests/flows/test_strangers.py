@@ -52,7 +52,7 @@ SECRETS = {
 }
 TEMPORARY = """
 import sys
-from bitface.flows.wiring import prepare_server, start_server
+from bitface.bootstrap.orchestrator import prepare_server, start_server
 prepare_server()
 access = start_server().access
 print(access.sign_in, access.address, flush=True)

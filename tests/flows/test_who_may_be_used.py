@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from bitface.bootstrap.places import open_keys, open_ledger
 from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
 from bitface.dataset.keys import KeyStore
-from bitface.flows.wiring import open_keys, open_ledger
 from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps.audits.checkpoints import Checkpoints

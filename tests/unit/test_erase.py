@@ -25,7 +25,6 @@ from bitface.dataset.sealed_evidence import open_evidence, seal_evidence
 from bitface.dataset.shards import Shard, seal, shard_name, write_shard
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord
-from bitface.flows.erasing import unfinished
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -42,6 +41,7 @@ from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores, writing
 from bitface.steps.versions.model_choice import find_model
 from bitface.steps.versions.promote import expected_previous
+from bitface.usecases.erasing import unfinished
 from bitface.workspace import Workspace
 
 NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)

@@ -299,11 +299,12 @@ def test_every_architecture_and_each_of_its_networks_is_in_both_registries() -> 
 
 
 RUN_WITH_TRACKING = """
-from bitface.flows.wiring import ended, ready, reconciled, tracking
+from bitface.bootstrap.tools import ready
+from bitface.usecases.registry import close_interrupted, reconciled
 from bitface.ports import TrackedOutcome
 
 tools = ready()
-tool = tracking(tools.workspace)
+tool = tools.ports.tracking()
 tool._note("start", "r1", "d1")
 tool._note("start", "r2", "d1")
 tool.finish("r1", TrackedOutcome(decision="hold", reasons=(), headline={}))

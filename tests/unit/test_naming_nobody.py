@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-import bitface.flows.stages
+from bitface.bootstrap.tools import open_job
 from bitface.errors import IntegrityError, RefusedError
 from bitface.steps.people.naming_nobody import naming_nobody, without_names
 
@@ -53,10 +54,13 @@ def test_what_a_failed_retrain_tells_mlflow_and_other_catalogues_names_nobody(
     project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr("bitface.flows.wiring.failed", lambda tools, runs, error, warn: told.append(str(error)))
-    monkeypatch.setattr("bitface.flows.wiring.ended", lambda tools: ())
-    stages = bitface.flows.stages.wire("default", (), "train", None)
-    stages.begun.append(SimpleNamespace())
-    with pytest.raises(RefusedError), stages.alone():
+    monkeypatch.setattr("bitface.usecases.job.traced", lambda run: run)
+    monkeypatch.setattr("bitface.usecases.job.close_interrupted", lambda tools: ())
+    shown = SimpleNamespace(fail=lambda run_id, why: told.append(why), failed=lambda run, why, at: told.append(why))
+    job = open_job("default", (), "train", None)
+    ports = replace(job.tools.ports, tracking=lambda: shown, lineage=lambda warn: shown)
+    job = replace(job, tools=replace(job.tools, ports=ports))
+    job.begun.append(SimpleNamespace(run_id="r1"))
+    with pytest.raises(RefusedError), job.exclusive():
         raise RefusedError(f"no key for person {PERSON}: erased, or enrolled on another installation")
-    assert told == ["no key for person (somebody): erased, or enrolled on another installation"]
+    assert told == ["no key for person (somebody): erased, or enrolled on another installation"] * 2

@@ -12,7 +12,7 @@ from bitface.gate.cells import Cell, State
 from bitface.gate.decision import decide, evaluate_gate
 from bitface.params import EvaluationParams
 from bitface.steps.judging.evaluate import Evaluated
-from bitface.steps.versions.gate import with_intervals_of
+from bitface.steps.versions.outcome import with_intervals_of
 from bitface.steps.versions.pictures import cell_words, finding_rows, forest_rows
 from bitface.steps.versions.register import fairness_sentence
 

@@ -82,6 +82,13 @@ def client_settings(access: Access) -> dict[str, str]:
     return {"PREFECT_API_URL": f"{access.address}/api", "PREFECT_API_AUTH_STRING": access.sign_in}
 
 
+def refresh_settings() -> None:
+    """Prefect may have been imported before the address of its server was known."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+
+
 @contextmanager
 def server(home: Path, port: int) -> Iterator[Access]:
     """Prefect's server on 127.0.0.1 while the block runs, and how to reach it. Its data lie in PREFECT_HOME.

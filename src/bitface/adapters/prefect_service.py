@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -12,34 +11,12 @@ from typing import Any, Final
 
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
+from bitface.ports import Deployment, Reaction
 
 POOL: Final = "bitface"
 ZOMBIES: Final = "bitface: close runs without a heartbeat"
 BREATH_S: Final = 30
 """Between signs of life of a flow run; Prefect takes 30 or more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """A flow that runs by itself: at `cron` (in UTC) or every `every_s` seconds; neither: only when it is asked to. `entrypoint` is its
-    dotted name.
-    """
-
-    name: str
-    entrypoint: str
-    description: str
-    cron: str | None = None
-    every_s: float | None = None
-    parameters: Fields = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reaction:
-    """A deployment that runs when an event is heard."""
-
-    name: str
-    event: str
-    deployment: str
 
 
 def deploy(

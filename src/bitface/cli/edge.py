@@ -133,7 +133,7 @@ def _unforeseen(error: Exception) -> int:
 
 def _unusable_place() -> str | None:
     """A tool may say nothing of the disk that it found full: whether one of our places cannot be written."""
-    from bitface.flows.wiring import workspace
+    from bitface.bootstrap.places import workspace
     from bitface.workspace import trouble_in
 
     with contextlib.suppress(BitfaceError, OSError):

@@ -23,10 +23,11 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
-    from bitface.flows.wiring import ready
+    from bitface.bootstrap.tools import ready
 
     ready(overrides=set_ or ())
-    from bitface.flows.stages import bench
+    from bitface.bootstrap.tools import open_job
+    from bitface.usecases.studies import bench
 
-    document, text = bench(against, tuple(set_ or ()))
+    document, text = bench(against, open_job("default", set_ or (), "train", None))
     emit(document, text, as_json)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,8 +34,9 @@ def synthesize(
     as_json: AsJson = False,
 ) -> None:
     """Render a dataset of synthetic adults and pin it in data.dvc."""
-    from bitface.flows.wiring import ready, synthesis, writing
+    from bitface.bootstrap.tools import ready
     from bitface.steps.people.synthesis import synthesise
+    from bitface.usecases.people import synthesis_of, writing
 
     wanted = {"training_people": people, "gate_people": gate_people, "clips_per_emotion": clips}
     sets = [f"synthetic.{name}={value}" for name, value in wanted.items() if value is not None]
@@ -47,7 +47,7 @@ def synthesize(
     tools = ready(overrides=sets + ([] if seed is None else [f"seed={seed}"]))
     target = out.absolute() if out else tools.workspace.data
     with tools.ledger, tools.progress, writing(tools, "bitface data synthesize", warn, target) as writer:
-        done = synthesise(writer, synthesis(tools), "none" if out else "pin")
+        done = synthesise(writer, synthesis_of(tools), "none" if out else "pin")
     text = f"{done.people} synthetic adults, {done.samples} samples in {target.name}/"
     pinned = f", pinned as {done.version} in {tools.store.pin_file.name}" if done.version else ", not pinned"
     emit(asdict(done), text + pinned, as_json)
@@ -77,40 +77,26 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import real people: consent is checked first, pictures are decoded safely and encrypted immediately."""
-    from bitface.dataset.incoming.subject_ids import normal_id
-    from bitface.flows.wiring import open_tools, ready, stores, writing
-    from bitface.steps.people.consents import clock_warning
-    from bitface.steps.people.intake import Pictures, import_people
-    from bitface.steps.people.sources import FolderFiles, Here
+    from bitface.bootstrap.tools import open_tools, ready
+    from bitface.steps.people.sources import FolderFiles
+    from bitface.usecases.people import import_source
 
     layout = format_of(format_)
     if not source.is_dir():
         raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures")
-    tools, reader = open_tools() if dry_run else ready(), layout.reader()
-    at = tools.now()
+    tools = open_tools() if dry_run else ready()
     files = FolderFiles(
         folder=source, manifest=manifest, consents=consents, licence=licence, ignored_columns=tuple(ignore_column or ())
     )
-    with tools.ledger as ledger, tools.progress as report:
-        here = Here(keys=tools.keys, ledger=ledger, at=at)
-        said = reader.consents(files, here)
-        behind = clock_warning(ledger, at)
-        if not dry_run:
-            said.record(reader.notices(files), ledger)
-        with said.naming_recorded_events(dry_run):
-            brought = reader.source(files, said, here)
-            pictures = Pictures(read=partial(tools.read_image, below=source), encode=tools.encode, report=report)
-            writer = None if dry_run else partial(writing, tools, "bitface data import", warn)
-            intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed or ())))
-            done = import_people(intake, brought.notices, pictures, stores(tools), at, writer)
-    if behind is not None:
-        warn(behind)
-    beside = {"dry_run": dry_run, "consents": said.document(), "ignored_columns": files.ignored_columns}
-    text = [_import_text(done), *said.text(dry_run)]
+    done = import_source(layout.reader(), files, reviewed or (), tools, warn, dry_run)
+    if done.clock is not None:
+        warn(done.clock)
+    beside = {"dry_run": dry_run, "consents": done.consents.document(), "ignored_columns": files.ignored_columns}
+    text = [_import_text(done.report), *done.consents.text(dry_run)]
     text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
-    emit(asdict(done) | beside, "\n".join(text), as_json)
-    said.check_no_unread_withdrawal()
-    brought.check_no_child_is_here(tools.keys)
+    emit(asdict(done.report) | beside, "\n".join(text), as_json)
+    done.consents.check_no_unread_withdrawal()
+    done.source.check_no_child_is_here(tools.keys)
 
 
 @data_app.command()
@@ -120,12 +106,13 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check the dataset with Great Expectations and the consent rules; exit 3 if the data gate fails."""
-    from bitface.flows.wiring import quieten
+    from bitface.bootstrap.orchestrator import quieten
 
     quieten()
-    from bitface.flows.stages import validate_dataset
+    from bitface.bootstrap.tools import open_job
+    from bitface.usecases.studies import validate_dataset
 
-    report = validate_dataset(purpose, context)
+    report = validate_dataset(open_job("default", (), purpose, context))
     lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
     lines += [
         f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
@@ -140,7 +127,7 @@ def validate(
 @data_app.command()
 def status(as_json: AsJson = False) -> None:
     """Show the dataset version, people, samples and slices, and what changed since the champion."""
-    from bitface.flows.wiring import open_tools
+    from bitface.bootstrap.tools import open_tools
     from bitface.steps.people.dataset_status import dataset_status
 
     tools = open_tools()

@@ -13,15 +13,8 @@ _SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 def doctor(as_json: AsJson = False) -> None:
     """Check versions, model assets, disk, keys, stores and open ports. Each row is ok, warn or fail, with a remedy."""
-    from bitface.flows.wiring import (
-        open_checkpoints,
-        open_doors,
-        open_keys,
-        open_ledger,
-        open_store,
-        quieten,
-        workspace,
-    )
+    from bitface.bootstrap.orchestrator import quieten
+    from bitface.bootstrap.places import open_checkpoints, open_doors, open_keys, open_ledger, open_store, workspace
     from bitface.steps.audits.diagnose import diagnose
 
     quieten()

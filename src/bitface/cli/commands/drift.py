@@ -20,9 +20,9 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Compare new faces with those a model was judged on. Drift suggests a retrain; it never blocks one."""
-    from bitface.flows.stages import wire
-    from bitface.flows.watch import compare_now
+    from bitface.bootstrap.tools import open_job
     from bitface.steps.versions.monitor import drift_text
+    from bitface.usecases.watching import compare_now
 
-    found = compare_now(wire("default", (), "train", None), model, window)
+    found = compare_now(model, window, open_job("default", (), "train", None))
     emit(found, drift_text(found), as_json)

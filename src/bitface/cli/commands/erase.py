@@ -39,15 +39,15 @@ def erase(
     Exit 3 if the search still finds any of their data. Repeating an erasure adds another proof.
     """
     _check_asked(subjects or [], dry_run, resume, checkpoint)
-    from bitface.flows.wiring import open_tools, ready_for_flow
+    from bitface.bootstrap.tools import open_tools, ready_for_flow
 
     overrides = tuple(set_ or ())
-    (open_tools if dry_run else ready_for_flow)(profile, overrides)
-    from bitface.flows.erasing import blast_radius
+    tools = (open_tools if dry_run else ready_for_flow)(profile, overrides)
     from bitface.steps.audits.erase import check_gone, erase_text, resumed_text, summary_of
+    from bitface.usecases.erasing import blast_radius
 
     if dry_run:
-        found = summary_of(blast_radius(subjects or []), dry_run=True)
+        found = summary_of(blast_radius(subjects or [], tools), dry_run=True)
         emit(found, erase_text(found), as_json)
         return
     from bitface.flows.erase import erase_here, resume_here

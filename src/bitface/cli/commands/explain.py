@@ -40,11 +40,13 @@ def explain(
 
     Exit 2 if a frame of a folder could not be read; the page covers all others.
     """
-    from bitface.flows.wiring import face_explainer, frames_to_show, open_runtime, open_tools, pictures, status_of
+    from bitface.bootstrap.tools import open_tools
     from bitface.steps.answers.explain_faces import explain_picture, picture_document, picture_text
     from bitface.steps.answers.explanation_page import write_page
     from bitface.steps.answers.frames import check_no_frame_lost
     from bitface.steps.people.inputs import check_spares_inputs
+    from bitface.usecases.answers import face_explainer, frames_to_show
+    from bitface.usecases.models import open_runtime, status_of
 
     tools = open_tools()
     frames = frames_to_show(tools, path, purpose, context) if show_face else None
@@ -53,7 +55,7 @@ def explain(
     check_spares_inputs(out, [path])
     with tools.progress as report:
         found = explain_picture(path, face_explainer(tools, runtime, faces), report, frames)
-    draw, mesh, pages = pictures(tools.workspace)
+    draw, mesh, pages = tools.ports.pictures()
     write_page(found, status.line_today, draw, mesh, pages, out, show_face=show_face)
     emit(picture_document(found, status), f"{picture_text(found, status)}\n\n  page  {out}", as_json)
     check_no_frame_lost(found.lost)

@@ -24,10 +24,12 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train a model and decide: version, validate, train, binarize, explain, gate, register. Exit 3 on hold or block."""
-    from bitface.flows.wiring import check_retrain, start_server
+    from bitface.bootstrap.orchestrator import start_server
+    from bitface.bootstrap.tools import ready_for_flow
     from bitface.steps.versions.summary import summary_text
+    from bitface.usecases.people import check_retrain
 
-    check_retrain(profile, set_ or (), purpose, context)
+    check_retrain(ready_for_flow(profile, set_ or ()), purpose, context)
     start_server()
     from bitface.flows.retrain import RetrainRequest, run_here
 
@@ -45,7 +47,7 @@ def show(
     run: Annotated[str, typer.Argument(help="Run id, from the retrain summary.")], as_json: AsJson = False
 ) -> None:
     """Show a run's gate decision, cell by cell."""
-    from bitface.flows.wiring import open_tools
+    from bitface.bootstrap.tools import open_tools
     from bitface.steps.versions.gate import check_judged, decision_text, recorded_decision
     from bitface.steps.versions.model_choice import status_of_run
 
@@ -81,7 +83,7 @@ def open_(
     as_json: AsJson = False,
 ) -> None:
     """Export a run's bundle for an auditor to replay anywhere: unencrypted rows, no names. The export is logged."""
-    from bitface.flows.wiring import open_tools
+    from bitface.bootstrap.tools import open_tools
     from bitface.steps.versions.gate import check_judged, hand_out
 
     tools = open_tools()
@@ -96,8 +98,8 @@ def open_(
 
 def _unsealed(sealed: bytes, run_id: str) -> bytes:
     """The sealed rows, opened with this installation's keys."""
+    from bitface.bootstrap.places import open_keys, workspace
     from bitface.dataset.sealed_evidence import open_evidence
-    from bitface.flows.wiring import open_keys, workspace
 
     return open_evidence(sealed, run_id, open_keys(workspace()))
 
@@ -110,6 +112,6 @@ def ui(
     It asks for a password, new at each start. No option exposes it to other machines or other sites' pages, or turns the
     password off. From another machine, forward the port: ssh -L PORT:127.0.0.1:PORT.
     """
-    from bitface.flows.wiring import serve_ui
+    from bitface.bootstrap.tools import serve_ui
 
     raise_exit_of(serve_ui(port))

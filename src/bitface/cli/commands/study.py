@@ -29,7 +29,8 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """Compare R-EMO with T-EMO, one-bit with float, landmarks with faces: several trainings of each. Resumable."""
-    from bitface.flows.wiring import prepare_server, ready_for_flow, start_server
+    from bitface.bootstrap.orchestrator import prepare_server, start_server
+    from bitface.bootstrap.tools import ready_for_flow
 
     ready_for_flow(profile, set_ or ())
     start_server()
@@ -53,7 +54,8 @@ def landmarks(
     as_json: AsJson = False,
 ) -> None:
     """Find how few of the 478 landmarks are enough: screen subsets, then train the best of each size."""
-    from bitface.flows.wiring import prepare_server, ready_for_flow, start_server
+    from bitface.bootstrap.orchestrator import prepare_server, start_server
+    from bitface.bootstrap.tools import ready_for_flow
 
     ready_for_flow(profile, set_ or ())
     start_server()

@@ -17,7 +17,7 @@ from bitface.faces.measures import family_of
 from bitface.params import DriftParams
 from bitface.ports import MeasureDrift
 from bitface.steps.judging.face_rows import one_of_each_person, person_means, rows_of_samples, slices_in
-from bitface.steps.retrain.artefacts import Data
+from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.train import with_folds
 

@@ -29,8 +29,9 @@ from bitface.models.calibrator import logit_of
 from bitface.params import Params
 from bitface.ports import Report
 from bitface.steps.judging.evaluate import Evaluated, with_centred_scores
-from bitface.steps.retrain.artefacts import Data, Model
 from bitface.steps.retrain.calibrate import labels_of
+from bitface.steps.retrain.data import Data
+from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
 from bitface.steps.retrain.train import PRECISIONS, with_folds, without_pseudonyms
@@ -51,7 +52,7 @@ INPUTS: Final = StageInputs(
         "faces.quality",
         "faces.synthetic.unit_intensities",
     ),
-    sources=("steps.retrain.artefacts", "steps.retrain.featurise", "steps.retrain.train", "steps.retrain.validate"),
+    sources=("steps.retrain.data", "steps.retrain.featurise", "steps.retrain.train", "steps.retrain.validate"),
     carriers=(
         "dataset.files",
         "dataset.keys",

@@ -76,7 +76,7 @@ _MIDDLE_AGE, _YOUNG, _OLD = 45.0, 25.0, 70.0
 
 @dataclass(frozen=True, kw_only=True)
 class Redrawing:
-    """What drawing and seeing again needs, picked in wiring. `stages`: where what was seen is kept, sealed."""
+    """What drawing and seeing again needs, `stages`: where what was seen is kept, sealed."""
 
     render: RenderVariations
     encode: EncodeFrames

@@ -50,6 +50,14 @@ class Exported:
         return {name: latency_of(times) for name, times in self.timings.wall_ms.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The calibrated pair of networks, and the bundle that its one-bit network is deployed as."""
+
+    networks: Calibrated
+    bundle: Exported
+
+
 def export_model(run: Run, models: Calibrated, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
     """Exports, or reuses the export of the same weights by the same code; every call loads and self-tests the bundle."""
     folder = stages / "export" / INPUTS.key(run.params, models=models.key)

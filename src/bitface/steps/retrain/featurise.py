@@ -68,7 +68,7 @@ class FeatureRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Featuriser:
-    """What featurising needs, picked in wiring: folders, keys, and the tools behind ports."""
+    """What featurising needs: folders, keys, and the tools behind ports."""
 
     data: Path
     features: Path

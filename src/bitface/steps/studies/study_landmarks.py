@@ -22,7 +22,7 @@ from bitface.faces.features import LANDMARKS, ClipTable
 from bitface.faces.splits import fold_of_people
 from bitface.params import EvaluationParams, LandmarkChoice, StudyParams
 from bitface.ports import Report
-from bitface.steps.retrain.artefacts import Data
+from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.featurise import originals
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import key_of

@@ -11,7 +11,7 @@ from bitface.faces.splits import fold_of_people
 from bitface.figure_ports import Figures
 from bitface.page_ports import Pages
 from bitface.ports import TrackedReport, Tracking
-from bitface.steps.retrain.artefacts import Data
+from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import key_of
 from bitface.steps.studies.study import Study, StudyTools, chosen_variants, compare, plan_jobs, run_jobs, study_table

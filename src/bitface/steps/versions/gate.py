@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import names_by, open_evidence, seal_evidence
 from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
-from bitface.evaluation.intervals import Interval
 from bitface.evaluation.predictions import Predictions
-from bitface.gate.cells import Cell
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.decision_bundle import (
     GateBundle,
@@ -31,11 +28,9 @@ from bitface.gate.decision_bundle import (
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.gate.unnamed import Token, unnamed
 from bitface.ledger.ledger import Ledger
-from bitface.params import GateKind
-from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.judging.explain_models import MAPS, Explained
-from bitface.steps.retrain.artefacts import Findings, Model, Outcome
-from bitface.steps.retrain.export import Exported
+from bitface.steps.judging.findings import Findings
+from bitface.steps.retrain.export import Exported, Model
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.versions.model_choice import versions_there_are
 from bitface.workspace import Workspace
@@ -106,44 +101,6 @@ def decide_run(
     sha256 = write_bundle(path, of_nobody, run.params.gate, run.params.seed, decision, _digests(run, bundle), seal)
     compared = int(rival.version) if rival else None
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
-
-
-def as_judged(outcome: Outcome) -> Outcome:
-    """The same figures, with the intervals that the gate decided by: no report shows two intervals of one figure."""
-    evaluation = with_intervals_of(outcome.decided.decision.cells, outcome.findings.evaluation)
-    return replace(outcome, findings=replace(outcome.findings, evaluation=evaluation))
-
-
-def with_intervals_of(cells: Sequence[Cell], evaluation: Evaluated) -> Evaluated:
-    """Figures with the intervals of the cells that judged them."""
-    known = {(cell.kind, cell.emotion, cell.attribute, cell.slice): cell for cell in cells if cell.value is not None}
-
-    def judged(kind: GateKind, emotion: str, attribute: str, value: str, figure: Interval) -> Interval:
-        cell = known.get((kind, emotion, attribute, value))
-        if cell is None or cell.lo is None or cell.hi is None:
-            return figure
-        return replace(figure, lo=cell.lo, hi=cell.hi)
-
-    scored = evaluation.models["one-bit"]
-    emotions = {
-        name: replace(own, balanced_accuracy=judged("emotion", name, "", "", own.balanced_accuracy))
-        for name, own in scored.emotions.items()
-    }
-    groups = evaluation.groups
-    accuracy = {key: judged("slice", "", *key, figure) for key, figure in groups.accuracy.items()}
-    slices = tuple(
-        replace(
-            own,
-            balanced_accuracy=own.balanced_accuracy
-            and judged("slice", own.emotion, own.attribute, own.value, own.balanced_accuracy),
-        )
-        for own in groups.slices
-    )
-    return replace(
-        evaluation,
-        models={**evaluation.models, "one-bit": replace(scored, emotions=emotions)},
-        groups=replace(groups, accuracy=accuracy, slices=slices),
-    )
 
 
 def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:

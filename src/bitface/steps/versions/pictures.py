@@ -26,11 +26,11 @@ from bitface.steps.judging.dataset_drift import Drifted
 from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.judging.explain_models import Explained
 from bitface.steps.judging.read_units import UnitsRead
-from bitface.steps.retrain.artefacts import Outcome
 from bitface.steps.retrain.export import Exported
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.retrain.train import PRECISIONS
 from bitface.steps.versions.gate import Decided
+from bitface.steps.versions.outcome import Outcome
 
 _VERDICTS = {
     "promote": "it passes the gate.",

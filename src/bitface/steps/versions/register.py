@@ -24,13 +24,13 @@ from bitface.ports import TracedRun, TrackedModel, TrackedOutcome, TrackedRun, T
 from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.judging.read_units import UnitsRead
 from bitface.steps.judging.redrawn_faces import counterfactual_summary
-from bitface.steps.retrain.artefacts import Outcome
 from bitface.steps.retrain.course import Course
 from bitface.steps.retrain.export import Exported
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.retrain.train import PRECISIONS, Calibrated, model_facts
 from bitface.steps.versions.guidance import causes_of, next_steps
 from bitface.steps.versions.model_choice import command_for
+from bitface.steps.versions.outcome import Outcome
 from bitface.steps.versions.promote import go_live, rule_of, stand_in
 from bitface.steps.versions.reconcile import keep_shown, project_aliases
 from bitface.steps.versions.release import CARD, release_bundle

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from bitface.documents import Document
-from bitface.steps.retrain.artefacts import Outcome
 from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.bill_of_materials import bill_of_materials, provenance
+from bitface.steps.versions.outcome import Outcome
 
 RELEASE: Final = "bundle"
 CARD: Final = "model_card.md"

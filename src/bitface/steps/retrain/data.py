@@ -1,29 +1,16 @@
-"""What a retrain has made so far, by what it is: stages take and return these records, and none takes another's by mistake."""
+"""The people of a run as stages read them: what was seen of them, decrypted once, and what the data gate let through."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from bitface.dataset.keys import KeyStore
 from bitface.faces.features import ClipTable
 from bitface.params import QualityParams
 from bitface.steps.retrain.featurise import FeatureRef, originals, read_features
 from bitface.steps.retrain.validate import Validation, usable_rows
-
-if TYPE_CHECKING:
-    from bitface.evaluation.counterfactual import PairedAnswers
-    from bitface.gate.evidence import DriftEvidence
-    from bitface.steps.judging.dataset_drift import Drifted
-    from bitface.steps.judging.evaluate import Evaluated
-    from bitface.steps.judging.explain_models import Explained
-    from bitface.steps.judging.read_units import UnitsRead
-    from bitface.steps.judging.transfer import Transferred
-    from bitface.steps.retrain.export import Exported
-    from bitface.steps.retrain.train import Calibrated
-    from bitface.steps.versions.gate import Decided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,34 +56,3 @@ class Data:
     def originals(self) -> ClipTable:
         """The usable rows without augmented copies."""
         return originals(self.rows)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """The calibrated pair of networks, and the bundle that its one-bit network is deployed as."""
-
-    networks: Calibrated
-    bundle: Exported
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What was measured of a model, on people who trained nothing. None: what params.yaml did not ask for, or what does not apply."""
-
-    evaluation: Evaluated
-    units: UnitsRead | None
-    transferred: Transferred | None
-    explanation: Explained
-    drifted: Drifted
-    window: DriftEvidence | None
-    changed_faces: tuple[PairedAnswers, ...] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """A run after its gate."""
-
-    data: Data
-    model: Model
-    findings: Findings
-    decided: Decided

@@ -1,4 +1,4 @@
-"""The steps of an erasure with their tools bound: what `erase` puts in order."""
+"""The steps of an erasure: what the flow `erase` puts in order, and who is to be erased tonight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from bitface.dataset.index import has_dataset, read_index
 from bitface.errors import BitfaceError
-from bitface.flows import wiring
 from bitface.steps.audits import erase
 from bitface.steps.audits.checkpoints import erased_in
 from bitface.steps.audits.erase import Opened, Removed
@@ -21,6 +20,9 @@ from bitface.steps.people.erasure_journal import ERASURES, being_erased, journal
 from bitface.steps.people.erasure_people import resolve, returned
 from bitface.steps.people.lease import holding
 from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.usecases.people import writing
+from bitface.usecases.registry import reconciled
+from bitface.usecases.tools import Tools
 
 LEASE: Final = "removal of people"
 
@@ -29,7 +31,7 @@ LEASE: Final = "removal of people"
 class Erasing:
     """Each method is one step; `seconds` says how long each took."""
 
-    tools: wiring.Tools
+    tools: Tools
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -44,7 +46,7 @@ class Erasing:
 
     def leave_dataset(self, opened: Opened) -> str | None:
         """The dataset without them."""
-        with self._timed("dataset"), wiring.writing(self.tools, "bitface erase") as writer:
+        with self._timed("dataset"), writing(self.tools, "bitface erase") as writer:
             return erase.leave_dataset(opened, writer)
 
     def must_retrain(self, opened: Opened) -> bool:
@@ -63,7 +65,7 @@ class Erasing:
     def destroy(self, opened: Opened, retrained: dict[str, Any]) -> dict[str, Any]:
         """Keys, then everything that was made with them; no import may bring anyone back in between."""
         tools = self.tools
-        with self._timed("destroy"), wiring.writing(tools, "bitface erase") as writer:
+        with self._timed("destroy"), writing(tools, "bitface erase") as writer:
             erase.leave_dataset(opened, writer)
             made_again = [retrained["run_id"]] if "run_id" in retrained else []
             return erase.destroy(
@@ -71,7 +73,7 @@ class Erasing:
                 tools.workspace,
                 tools.keys,
                 tools.store,
-                wiring.tracking(tools.workspace),
+                tools.ports.tracking(),
                 made_again,
             )
 
@@ -82,10 +84,10 @@ class Erasing:
         tools, start = self.tools, perf_counter()
         place, store = tools.workspace, tools.store
         removed = Removed(destroyed=done, dataset_version=version, retrained=retrained, seconds=self.seconds)
-        with wiring.writing(tools, "bitface erase"):
+        with writing(tools, "bitface erase"):
             found = erase.prove(opened, removed, place, store, tools.ledger, tools.now())
         tools.ledger.sign_end()
-        wiring.reconciled(tools)
+        reconciled(tools)
         path = place.home / ERASURES / f"{opened.erasure_id}.json"
         return {**found, "proof": str(path), "seconds": {**self.seconds, "proof": perf_counter() - start}}
 
@@ -98,37 +100,31 @@ class Erasing:
             self.seconds[name] = perf_counter() - start
 
 
-def wire_erasure(profile: str, overrides: Sequence[str]) -> Erasing:
-    """The steps for one request; nothing is written yet."""
-    return Erasing(tools=wiring.open_tools(profile, overrides))
-
-
 @contextmanager
-def removing(profile: str, overrides: Sequence[str]) -> Iterator[wiring.Tools]:
+def removing(tools: Tools) -> Iterator[Tools]:
     """The right to take people out, which one command has at a time, for erasures whose retrain can be made as asked.
 
     Raises:
         LeaseHeldError: another command has it.
     """
-    tools = wiring.open_tools(profile, overrides)
     lasts = timedelta(seconds=tools.params.schedule.lease_s)
     with tools.ledger as ledger, holding(ledger, LEASE, lasts):
         yield tools
 
 
-def quarantine(subjects: Sequence[str], reason: str, tools: wiring.Tools) -> str:
+def quarantine(subjects: Sequence[str], reason: str, tools: Tools) -> str:
     """Begins an erasure, or goes on with one of these people that was interrupted; returns its id."""
     return erase.begin(subjects, reason, tools.keys, tools.ledger, tools.workspace, tools.now()).erasure_id
 
 
-def unfinished(tools: wiring.Tools, checkpoint: Path | None) -> list[str]:
+def unfinished(tools: Tools, checkpoint: Path | None) -> list[str]:
     """The erasures that were interrupted, and a new one of whoever was erased and is here again, from a backup.
 
     `checkpoint` is one that was kept elsewhere: it knows whom a ledger and keys that were restored know nothing of. Those in
     BITFACE_CHECKPOINTS are asked by themselves.
     """
     place, keys = tools.workspace, tools.keys
-    wiring.open_checkpoints(place).learn_elsewhere()
+    tools.checkpoints.learn_elsewhere()
     if checkpoint is not None:
         keys.learn_suppressed(erased_in(checkpoint, place.home), checkpoint.name)
     begun = [one.erasure_id for one in journals(place.home, tools.now)]
@@ -137,7 +133,7 @@ def unfinished(tools: wiring.Tools, checkpoint: Path | None) -> list[str]:
     return [*begun, quarantine(sorted(back), "erased before", tools)] if back else begun
 
 
-def tonight(tools: wiring.Tools) -> tuple[list[str], int]:
+def tonight(tools: Tools) -> tuple[list[str], int]:
     """The erasures that are to be finished: interrupted ones, and a new one of everybody whom nobody need be asked about; and how many
     people could not be quarantined. Where one of them keeps all from beginning together, each begins alone.
 
@@ -158,7 +154,7 @@ def tonight(tools: wiring.Tools) -> tuple[list[str], int]:
     return [*begun, *(one for one in alone if one is not None)], alone.count(None)
 
 
-def _quarantined(people: Sequence[str], tools: wiring.Tools) -> str | None:
+def _quarantined(people: Sequence[str], tools: Tools) -> str | None:
     try:
         return quarantine(people, REASON, tools)
     except BitfaceError:
@@ -178,9 +174,8 @@ def outcome(begun: Sequence[str], states: Sequence[Any], failed: int) -> dict[st
     }
 
 
-def blast_radius(subjects: Sequence[str]) -> dict[str, Any]:
+def blast_radius(subjects: Sequence[str], tools: Tools) -> dict[str, Any]:
     """What an erasure would reach; nothing is written."""
-    tools = wiring.open_tools()
     with tools.ledger as ledger:
         people = resolve(subjects, tools.keys, ledger, tools.workspace)
         return erase.blast_radius(list(people), ledger, tools.workspace)

@@ -1,0 +1,138 @@
+"""Prefect as the orchestrator: its quiet environment, its server for this process, deployments, events and notices."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+
+from bitface.adapters.prefect_processes import (
+    TemporaryServer,
+    check_server,
+    client_settings,
+    named_server,
+    refresh_settings,
+    running_server,
+    server,
+    worker,
+)
+from bitface.adapters.prefect_service import close_left_running, deploy, notify, scheduled, tell
+from bitface.bootstrap.places import places_elsewhere, workspace
+from bitface.documents import Document
+from bitface.ports import Deployment, Reaction
+from bitface.usecases.tools import Tools
+from bitface.workspace import Workspace
+
+QUIET = {
+    "DO_NOT_TRACK": "true",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+"""No tool reports home, and none talks over the summary, unless the environment says otherwise. What goes wrong is said once, by us."""
+
+
+def quieten() -> None:
+    """Sets what tools read from the environment, before they are imported; what is set already stays."""
+    home = workspace().home
+    for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect")}.items():
+        os.environ.setdefault(name, value)
+    served = None if "PREFECT_API_URL" in os.environ else running_server(home)
+    if served:  # never one without the other: a password meant for another server would be told to this one
+        os.environ.update(client_settings(served))
+
+
+@cache
+def start_server() -> TemporaryServer | None:
+    """Prefect's temporary server for the flows of this process, unless the environment names a server: None then. It is started
+    once; call it early, because it needs as long as importing flows does.
+    """
+    quieten()
+    if named_server(os.environ):
+        return None
+    started = TemporaryServer(workspace().home)
+    os.environ.update(client_settings(started.access))
+    return started
+
+
+def prepare_server() -> None:
+    """Before the first flow of a process: a server answers.
+
+    Raises:
+        InputError: the temporary one does not.
+    """
+    started = start_server()
+    if started is None:
+        return
+    started.wait()
+    refresh_settings()
+
+
+def check_orchestrator() -> None:
+    """Raises InputError where PREFECT_API_URL or Prefect's profile names a server that does not answer."""
+    check_server(named_server(os.environ))
+
+
+def home_tag(place: Workspace) -> str:
+    """What marks this installation's runs on a Prefect server that others use too."""
+    return f"home-{hashlib.sha256(str(place.home.resolve()).encode()).hexdigest()[:12]}"
+
+
+def worker_threads() -> int:
+    """Threads that map over people: as many as cores, four at most."""
+    return min(4, os.cpu_count() or 1)
+
+
+def close_crashed(place: Workspace) -> tuple[str, ...]:
+    """Closes what a killed retrain of this installation left open; a sentence for each."""
+    return close_left_running("retrain", home_tag(place))
+
+
+def deploy_all(tools: Tools, wanted: Sequence[Deployment], reactions: Sequence[Reaction]) -> list[Document]:
+    """Creates deployments for this installation; what there is now."""
+    place = tools.workspace
+    prepare_server()
+    environment = {
+        "BITFACE_HOME": str(place.home),
+        "BITFACE_DATA": str(place.data),
+        "BITFACE_CACHE": str(place.cache),
+        "BITFACE_PARAMS": str(place.params),
+        **places_elsewhere(),
+        **QUIET,
+        "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
+    }
+    deploy(wanted, reactions, place.root, environment, [home_tag(place)])
+    return scheduled()
+
+
+def serve_schedule(tools: Tools, port: int) -> int:
+    """A server, unless there is one, and a worker, until they end; what the worker returned. Raises InputError: a port that is taken."""
+    place = tools.workspace
+    given = os.environ.get("PREFECT_API_URL")
+    with contextlib.ExitStack() as running:
+        access = None if given else running.enter_context(server(place.home, port))
+        client = client_settings(access) if access else {}
+        process = running.enter_context(worker(client, place.home, [home_tag(place)]))
+        where = access.address if access else str(given).removesuffix("/api")
+        asks = f"  sign in with: {access.sign_in}\n" if access else ""
+        sys.stdout.write(f"Prefect: {where}  worker is waiting for scheduled runs (stop with Ctrl-C)\n{asks}")
+        sys.stdout.flush()
+        return process.wait()
+
+
+def announce(tools: Tools, event: str, payload: dict[str, int], subject: str, body: str) -> None:
+    """An event that a reaction may wait for, and word to people."""
+    tell(event, home_tag(tools.workspace), payload)
+    inform(tools.params.schedule.notify, subject, body)
+
+
+def inform(block: str | None, subject: str, body: str) -> None:
+    """Notifies people through their Prefect block, if they chose one."""
+    if block:
+        notify(block, subject, body)

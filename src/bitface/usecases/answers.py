@@ -1,0 +1,96 @@
+"""What `predict` and `explain` read pictures with."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bitface.dataset.prediction_log import PredictionLog
+from bitface.ports import Runtime
+from bitface.usecases.tools import Tools
+
+if TYPE_CHECKING:  # explaining imports what answering does without
+    from bitface.steps.answers.explain_faces import Explainer
+    from bitface.steps.answers.frames import Frames
+    from bitface.steps.answers.predict import Reader
+    from bitface.steps.judging.window import KeptFaces
+    from bitface.training.trained import TrainedModel
+
+
+def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool, keep: KeptFaces | None) -> Reader:
+    """What `predict` reads pictures with; `faces` of one picture are answered, None: as many as params.yaml says."""
+    from bitface.steps.answers.predict import Reader
+
+    make, _ = tools.ports.landmarker()
+    faces_max = faces or tools.params.predict.faces_max
+    return Reader(
+        runtime=runtime,
+        open_landmarker=partial(make, faces_max=faces_max + 1),
+        features=tools.params.features,
+        read=tools.ports.read_image,
+        faces_max=faces_max,
+        explain=explain,
+        keep=keep,
+    )
+
+
+def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explainer:
+    """What `explain` works with; `faces` of one picture are explained, None: as many as params.yaml says."""
+    from bitface.steps.answers.explain_faces import Explainer
+
+    make, _ = tools.ports.landmarker()
+    faces_max = faces or tools.params.predict.faces_max
+    return Explainer(
+        runtime=runtime,
+        graph=_training_graph(tools, runtime),
+        open_landmarker=partial(make, faces_max=faces_max + 1),
+        features=tools.params.features,
+        params=tools.params.explain,
+        seed=tools.params.seed,
+        read=tools.ports.read_image,
+        read_video=tools.ports.read_video,
+        faces_max=faces_max,
+    )
+
+
+def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Frames:
+    """The frames of a picture or a clip whose faces may be put on a page: these are shown, whatever becomes of the file meanwhile.
+
+    Raises:
+        RefusedError: policy refuses purpose or context; or somebody on it is on record, and does not allow to be shown.
+        InputError: nothing there that can be read.
+    """
+    from bitface.steps.answers.frames import frames_of
+    from bitface.steps.answers.showing import Album, check_shown
+    from bitface.steps.people.on_record import OnRecord
+    from bitface.steps.people.reentry import reentry
+
+    ports = tools.ports
+    with tools.ledger as ledger:
+        ledger.check_any_use(purpose, context)
+        frames = frames_of(path, tools.params.explain.clip_frames, ports.read_image, ports.read_video)
+        record, gone = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
+        check_shown(frames.pictures, context, Album(record=record, gone=gone, ledger=ledger, encode=ports.encode))
+    return frames
+
+
+def prediction_log(tools: Tools) -> PredictionLog:
+    """What `predict --log` kept."""
+    return PredictionLog(tools.workspace.home / "predictions", tools.keys)
+
+
+def kept_faces(tools: Tools, runtime: Runtime, purpose: str, context: str) -> KeptFaces:
+    """Collects faces for the log."""
+    from bitface.steps.judging.window import KeptFaces
+
+    return KeptFaces(runtime, purpose, context, prediction_log(tools), tools.now())
+
+
+def _training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
+    """The network that a registered bundle was made from, where this machine trained it and still has it."""
+    from bitface.steps.retrain.train import find_trained
+
+    with tools.ledger as ledger:
+        entry = next((model for model in ledger.models() if model.bundle_sha256 == runtime.digest), None)
+    return None if entry is None else find_trained(tools.workspace.stages, entry.weights_sha256)

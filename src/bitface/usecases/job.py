@@ -1,0 +1,64 @@
+"""One request under way: its tools, what it is for, and how it has gone so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bitface.errors import BitfaceError
+from bitface.ledger.leases import Lease
+from bitface.steps.people.lease import holding
+from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.retrain.course import Course
+from bitface.steps.retrain.plan import Run
+from bitface.steps.versions.register import traced
+from bitface.usecases.registry import close_interrupted, reconciled
+from bitface.usecases.tools import Tools
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every stage is handed last; `course` says afterwards how it went."""
+
+    tools: Tools
+    purpose: str
+    context: str
+    course: Course = field(default_factory=Course)
+    lease: list[Lease] = field(default_factory=list)
+    begun: list[Run] = field(default_factory=list)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Opens progress and the ledger for a run, and closes both."""
+        with self.tools.progress, self.tools.ledger:
+            yield
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """The same for what no second process may do meanwhile; cleans up after one that was killed, and puts the registry right.
+
+        Raises:
+            LeaseHeldError: another process does it.
+        """
+        lasts = timedelta(seconds=self.tools.params.schedule.lease_s)
+        with self.tools.progress, self.tools.ledger, holding(self.tools.ledger, "retrain", lasts) as lease:
+            self.lease.append(lease)
+            self.course.warnings.extend([*close_interrupted(self.tools), *reconciled(self.tools)])
+            try:
+                with naming_nobody():
+                    yield
+            except BaseException as error:
+                self._failed(error)
+                raise
+
+    def _failed(self, error: BaseException) -> None:
+        """Says on the pages of runs, and to other catalogues, why they ended; a defect is reported by its type only."""
+        tools = self.tools
+        why = (
+            " ".join(str(error).split()) if isinstance(error, BitfaceError) else f"{type(error).__name__}, see the log"
+        )
+        for run in self.begun:
+            tools.ports.tracking().fail(run.run_id, why)
+            tools.ports.lineage(self.course.warnings.append).failed(traced(run), why, tools.now())

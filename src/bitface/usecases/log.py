@@ -1,0 +1,20 @@
+"""Goes on with the log where a newer one is lost for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bitface.steps.audits.continuing import continue_after, missing_end
+from bitface.steps.people.erasure_people import check_nobody_returned, returned
+from bitface.surroundings import user_name
+from bitface.usecases.tools import Tools
+
+
+def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
+    """Goes on though a newer log is lost; whoever is known to have been erased must be gone first. Raises what its steps raise."""
+    place, keys = tools.workspace, tools.keys
+    missing, said = missing_end(named, tools.checkpoints)
+    if "erased" in said:
+        keys.learn_suppressed(said["erased"], missing.name)
+    check_nobody_returned(returned(keys, tools.ledger, place.home, place.data))
+    continue_after(missing, user_name(), why, key, tools.ledger)

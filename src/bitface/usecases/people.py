@@ -1,0 +1,134 @@
+"""People come into the dataset and are rendered into it, under the one right to write; and whether those in it can be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from bitface.consent.policy import check_training
+from bitface.dataset.incoming.subject_ids import normal_id
+from bitface.dataset.index import has_dataset
+from bitface.steps.people.brought_consents import BroughtConsents
+from bitface.steps.people.consents import clock_warning
+from bitface.steps.people.contents import check_not_empty
+from bitface.steps.people.erasure_people import check_nobody_returned, returned
+from bitface.steps.people.intake import IntakeReport, Pictures, import_people
+from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
+from bitface.steps.people.synthesis import Synthesis, confirm, synthesise
+from bitface.steps.people.writing import Stores, Writer
+from bitface.steps.people.writing import writing as open_writer
+from bitface.steps.retrain.plan import Request, check_people, members_of
+from bitface.usecases.tools import Tools
+
+
+def stores_of(tools: Tools, data: Path | None = None) -> Stores:
+    """All that a change of the dataset touches; of another folder than the workspace's where `data` names one."""
+    return Stores(
+        data=data or tools.workspace.data,
+        home=tools.workspace.home,
+        keys=tools.keys,
+        ledger=tools.ledger,
+        store=tools.store,
+    )
+
+
+def writing(
+    tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
+) -> AbstractContextManager[Writer]:
+    """The right to change the dataset, with whoever is known elsewhere to have been erased known here. Raises what
+    `people.writing.writing` raises.
+    """
+    tools.checkpoints.learn_elsewhere()
+    return open_writer(stores_of(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
+
+
+def synthesis_of(tools: Tools) -> Synthesis:
+    """How the default dataset is rendered."""
+    params = tools.params
+    return Synthesis(
+        params=params.synthetic,
+        seed=params.seed,
+        workers=params.features.workers,
+        render=tools.ports.render,
+        encode=tools.ports.encode,
+        report=tools.progress,
+    )
+
+
+def render_default(tools: Tools, writer: Writer) -> None:
+    """Renders the default dataset into the dataset folder; pins nothing."""
+    synthesise(writer, synthesis_of(tools), "none")
+
+
+def confirmed(tools: Tools) -> tuple[str, ...]:
+    """Draws again whoever claims to be synthetic and was not drawn here; a sentence where there was somebody."""
+    return confirm(tools.workspace.data, synthesis_of(tools), tools.ledger)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """What an import found: its report, the consents that came with it, and a warning where this machine's clock is behind."""
+
+    report: IntakeReport
+    consents: BroughtConsents
+    source: Source
+    clock: str | None
+
+
+def import_source(
+    reader: FormatReader,
+    files: FolderFiles,
+    reviewed: Sequence[str],
+    tools: Tools,
+    tell: Callable[[str], None],
+    dry_run: bool = False,
+) -> Import:
+    """Takes people in: notices and consents are recorded first, whatever becomes of the pictures; a dry run records nothing.
+
+    Raises:
+        InputError, RefusedError: what the format's reader and `people.intake.import_people` raise.
+    """
+    at = tools.now()
+    with tools.ledger as ledger, tools.progress as report:
+        here = Here(keys=tools.keys, ledger=ledger, at=at)
+        consents = reader.consents(files, here)
+        behind = clock_warning(ledger, at)
+        if not dry_run:
+            consents.record(reader.notices(files), ledger)
+        with consents.naming_recorded_events(dry_run):
+            brought = reader.source(files, consents, here)
+            pictures = Pictures(
+                read=partial(tools.ports.read_image, below=files.folder), encode=tools.ports.encode, report=report
+            )
+            writer = None if dry_run else partial(writing, tools, "bitface data import", tell)
+            intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed)))
+            done = import_people(intake, brought.notices, pictures, stores_of(tools), at, writer)
+    return Import(report=done, consents=consents, source=brought, clock=behind)
+
+
+def check_people_here(tools: Tools) -> None:
+    """Raises RefusedError where somebody who was erased is here again, and InputError where everybody in the dataset was erased."""
+    place = tools.workspace
+    tools.checkpoints.latest_elsewhere()  # by which whoever was erased is known after home was put back
+    check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
+    check_not_empty(place.data)
+
+
+def check_retrain(tools: Tools, purpose: str, context: str | None) -> None:
+    """Says at once what the plan of a retrain would say only after the orchestrator has started.
+
+    Raises:
+        RefusedError: purpose or context are refused, or nobody is admitted. InputError: the people are too few.
+    """
+    data, params, now = tools.workspace.data, tools.params, tools.now()
+    asked = context or params.gate.context
+    with tools.ledger as ledger:
+        for at in ledger.moments(now):
+            check_training(purpose, asked, at, ledger.context_approvals())
+        check_people_here(tools)
+        if has_dataset(data):
+            members, _ = members_of(data, Request(purpose=purpose, context=asked, at=now, params=params), None, ledger)
+            check_people(members, params)

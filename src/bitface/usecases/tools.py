@@ -1,0 +1,95 @@
+"""The tools of one request, as one frozen record of ports: a test swaps a tool by replacing a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from bitface.dataset.keys import KeyStore
+from bitface.figure_ports import Figures, Mesh
+from bitface.ledger.entries import ModelEntry
+from bitface.ledger.ledger import Ledger
+from bitface.page_ports import Pages
+from bitface.params import Params
+from bitface.ports import (
+    DatasetStore,
+    DecodeFrames,
+    EncodeFrames,
+    ExportBundle,
+    Landmarker,
+    Lineage,
+    LoadRuntime,
+    MeasureDrift,
+    Progress,
+    ReadImage,
+    ReadVideo,
+    RenderPeople,
+    RenderVariations,
+    Rivals,
+    Runtime,
+    Signer,
+    TableChecks,
+    Tracking,
+)
+from bitface.steps.audits.checkpoints import Checkpoints
+from bitface.workspace import Workspace
+
+Warn = Callable[[str], None]
+
+
+class OpenLandmarker(Protocol):
+    """Opens a landmarker; of a picture it sees as many faces as `faces_max`."""
+
+    def __call__(self, *, faces_max: int = 1) -> Landmarker: ...
+
+
+class LoadRegistered(Protocol):
+    """Loads a bundle as the version that the ledger has under its digest; raises IntegrityError where it is another."""
+
+    def __call__(self, folder: Path, entry: ModelEntry) -> Runtime: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """What reaches outside. A field named as a verb does it; one named as a thing opens that thing, which may import for seconds."""
+
+    read_image: ReadImage
+    read_video: ReadVideo
+    encode: EncodeFrames
+    decode: DecodeFrames
+    landmarker: Callable[[], tuple[OpenLandmarker, str]]
+    """Opens landmarkers, and the SHA-256 of the model that they use."""
+    render: RenderPeople
+    redraw: RenderVariations
+    table_checks: Callable[[], TableChecks]
+    measure_drift: Callable[[], MeasureDrift]
+    exporter: Callable[[int], ExportBundle]
+    """Of a seed, from which the bundle's self-test is drawn: it is nobody's face."""
+    load: LoadRuntime
+    load_registered: LoadRegistered
+    rivals: Callable[[], Rivals]
+    tracking: Callable[[], Tracking]
+    lineage: Callable[[Warn], Lineage]
+    pictures: Callable[[], tuple[Figures, Mesh, Pages]]
+    signer: Callable[[], Signer]
+    close_crashed: Callable[[], tuple[str, ...]]
+    """Closes what a killed retrain left running in the orchestrator; a sentence for each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Everything a flow or a command works with, for one workspace and one set of parameters."""
+
+    workspace: Workspace
+    params: Params
+    profile: str
+    store: DatasetStore
+    keys: KeyStore
+    ledger: Ledger
+    checkpoints: Checkpoints
+    progress: Progress
+    ports: Ports
+    now: Callable[[], datetime]
