@@ -119,7 +119,8 @@ def drawing() -> str:
         f'<rect x="{box.x:.0f}" y="{box.y}" width="{box.width:.0f}" height="{BOX}" rx="6" fill="#f5f7f9" stroke="#1b2430"/>'
         f'<text x="{box.middle:.0f}" y="{box.y + 20}" text-anchor="middle" font-weight="600">{escape(box.name)}'
         f'<tspan dx="8" font-weight="400" fill="#59636f">{modules[box.name]} module{"s" * (modules[box.name] > 1)}</tspan></text>'
-        f'<text x="{box.middle:.0f}" y="{box.y + 37}" text-anchor="middle" fill="#59636f" font-size="12">{escape(WORDS[box.name])}</text>'
+        f'<text x="{box.middle:.0f}" y="{box.y + 37}" text-anchor="middle" fill="#59636f" font-size="12">'
+        f"{escape(WORDS.get(box.name, ''))}</text>"
         for box in boxes.values()
     ]
     height = 20 + ROW * len(rows)

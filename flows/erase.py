@@ -10,9 +10,9 @@ from typing import Any
 from prefect import flow, tags
 from pydantic import BaseModel, ConfigDict
 
+from bitface.bootstrap.opening import open_tools
 from bitface.bootstrap.orchestrator import home_tag, prepare_server
 from bitface.bootstrap.places import workspace
-from bitface.bootstrap.tools import open_tools
 from bitface.flows.retrain import RetrainRequest, retrain
 from bitface.flows.tasks import step, untagged
 from bitface.usecases.erasing import Erasing, quarantine, removing, unfinished

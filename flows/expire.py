@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from bitface.bootstrap.tools import open_tools
+from bitface.bootstrap.opening import open_tools
 from bitface.flows.nightly import look_after
 from bitface.flows.retention import RetentionRequest
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
+from bitface.bootstrap.jobs import open_job
 from bitface.bootstrap.orchestrator import announce
-from bitface.bootstrap.tools import open_job
 from bitface.flows.deployments import DRIFTED
 from bitface.usecases.watching import watch
 

@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel, ConfigDict
 
-from bitface.bootstrap.tools import open_tools
+from bitface.bootstrap.opening import open_tools
 from bitface.flows.erase import finished
 from bitface.usecases.erasing import outcome, removing, tonight
 

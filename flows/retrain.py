@@ -11,9 +11,9 @@ from prefect import flow, tags
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
+from bitface.bootstrap.jobs import open_job
 from bitface.bootstrap.orchestrator import home_tag, prepare_server, worker_threads
 from bitface.bootstrap.places import workspace
-from bitface.bootstrap.tools import open_job
 from bitface.flows.notices import notify_of_end
 from bitface.flows.tasks import step, steps, untagged
 from bitface.steps.judging.findings import Findings

@@ -8,8 +8,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
+from bitface.bootstrap.jobs import open_job
 from bitface.bootstrap.orchestrator import worker_threads
-from bitface.bootstrap.tools import open_job
 from bitface.flows.tasks import step, steps, untagged
 from bitface.usecases import stages, studies
 

@@ -54,12 +54,14 @@ NAMESAKES = {
     "contexts",
     "drift",
     "erase",
+    "expire",
+    "monitor",
     "policy",
     "predict",
     "promote",
     "retention",
-    "study",
     "retrain",
+    "study",
 }
 """A command and what it calls, or a table and what keeps it, may have one name: it means the same thing."""
 
@@ -90,7 +92,7 @@ def test_no_function_takes_more_than_a_reader_keeps_in_mind(path: Path) -> None:
 def test_every_exemption_from_the_number_of_parameters_is_needed() -> None:
     for own in MANY_PARAMETERS:
         place = ROOT / "src/bitface" / own
-        trees = [ast.parse(path.read_text()) for path in ([place] if place.is_file() else place.glob("*.py"))]
+        trees = [ast.parse(path.read_text()) for path in ([place] if place.is_file() else place.rglob("*.py"))]
         taken = [_parameters_of(node) for tree in trees for node in ast.walk(tree) if isinstance(node, _FUNCTION)]
         assert max(taken) > PARAMETERS_MOST, own
 

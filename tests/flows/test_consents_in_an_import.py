@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import bitface.bootstrap.tools
+import bitface.bootstrap.opening
 from bitface.cli import main
 from bitface.consent.known_sources import synthetic_consents
 from bitface.ledger.ledger import Ledger
@@ -278,10 +278,10 @@ def by_clock(changed: pytest.MonkeyPatch, hours: float) -> None:
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(hours=hours)
 
-    right = bitface.bootstrap.tools.open_tools
+    right = bitface.bootstrap.opening.open_tools
 
     def open_tools(*words: Any, **named: Any) -> bitface.usecases.tools.Tools:
         tools = right(*words, **named)
         return replace(tools, now=now, ledger=Ledger(tools.workspace.ledger_url, clock=now))
 
-    changed.setattr(bitface.bootstrap.tools, "open_tools", open_tools)
+    changed.setattr(bitface.bootstrap.opening, "open_tools", open_tools)

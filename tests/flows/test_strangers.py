@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from bitface.adapters.mlflow_tracking.served import mlflow_ui
+from bitface.adapters.mlflow_tracking.ui_application import mlflow_ui
 from bitface.adapters.prefect_processes import running_server
 from bitface.adapters.servers.own_processes import MARK, group, has_port
 

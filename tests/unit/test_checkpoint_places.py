@@ -15,7 +15,7 @@ import pytest
 from bitface.adapters.checkpoint_places.folder import FolderPlace
 from bitface.adapters.checkpoint_places.git import BRANCH, GitPlace
 from bitface.adapters.checkpoint_places.s3 import S3Place
-from bitface.bootstrap.tools import open_tools
+from bitface.bootstrap.opening import open_tools
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, IntegrityError

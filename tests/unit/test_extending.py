@@ -299,8 +299,8 @@ def test_every_architecture_and_each_of_its_networks_is_in_both_registries() -> 
 
 
 RUN_WITH_TRACKING = """
-from bitface.bootstrap.tools import ready
-from bitface.usecases.registry import close_interrupted, reconciled
+from bitface.bootstrap.opening import ready
+from bitface.usecases.reconciling import close_interrupted, reconciled
 from bitface.ports import TrackedOutcome
 
 tools = ready()

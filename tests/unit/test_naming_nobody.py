@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bitface.bootstrap.tools import open_job
+from bitface.bootstrap.jobs import open_job
 from bitface.errors import IntegrityError, RefusedError
 from bitface.steps.people.naming_nobody import naming_nobody, without_names
 

@@ -25,8 +25,8 @@ from bitface.faces.synthetic.unit_intensities import READABLE_UNITS, proxy_units
 from bitface.models.unit_net import UnitNet, UnitSpec, standardised
 from bitface.params import read_params
 from bitface.steps.judging.read_units import PROXY, TRUE, UnitSources, read_action_units, unit_table
-from bitface.steps.retrain.data import Data, Seen
 from bitface.steps.retrain.featurise import FeatureRef
+from bitface.steps.retrain.run_data import Data, Seen
 from bitface.steps.versions.register import unit_metrics
 from bitface.training.loop import save_model, train_pair
 from bitface.training.torchvision_cpu import load_torchvision

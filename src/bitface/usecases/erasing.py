@@ -21,7 +21,7 @@ from bitface.steps.people.erasure_people import resolve, returned
 from bitface.steps.people.lease import holding
 from bitface.steps.people.naming_nobody import naming_nobody
 from bitface.usecases.people import writing
-from bitface.usecases.registry import reconciled
+from bitface.usecases.reconciling import reconciled
 from bitface.usecases.tools import Tools
 
 LEASE: Final = "removal of people"

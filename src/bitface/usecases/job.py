@@ -14,7 +14,7 @@ from bitface.steps.people.naming_nobody import naming_nobody
 from bitface.steps.retrain.course import Course
 from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.register import traced
-from bitface.usecases.registry import close_interrupted, reconciled
+from bitface.usecases.reconciling import close_interrupted, reconciled
 from bitface.usecases.tools import Tools
 
 

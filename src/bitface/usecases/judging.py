@@ -20,10 +20,10 @@ from bitface.steps.judging.transfer import Entry, Seeing, Transferred, judge_on_
 from bitface.steps.judging.window import PRODUCTION, drift_from_window, logged_window
 from bitface.steps.people.on_record import OnRecord
 from bitface.steps.people.reentry import reentry
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.featurise import originals
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.versions.gate import Decided, decide_run
 from bitface.steps.versions.outcome import Outcome, as_judged
 from bitface.steps.versions.pictures import draw_figures, write_reports

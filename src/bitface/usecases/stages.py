@@ -11,10 +11,10 @@ from bitface.dataset.index import read_index
 from bitface.faces.records import Sample
 from bitface.steps.judging.read_units import check_weights
 from bitface.steps.retrain.calibrate import calibrate_models
-from bitface.steps.retrain.data import Data, Seen
 from bitface.steps.retrain.export import Exported, export_model
 from bitface.steps.retrain.featurise import FeatureRef, Featuriser, featurise_people, groups_to_see, originals
 from bitface.steps.retrain.plan import Request, Run, check_people, plan_run
+from bitface.steps.retrain.run_data import Data, Seen
 from bitface.steps.retrain.train import Calibrated, Trained, train_models
 from bitface.steps.retrain.validate import Validation, validate_samples
 from bitface.steps.retrain.version import DatasetRef, find_dataset

@@ -6,9 +6,9 @@ from typing import Any
 
 from bitface.dataset.index import has_dataset
 from bitface.evaluation.latency import Latency
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.featurise import featurise_people, groups_of_people, originals, read_features
 from bitface.steps.retrain.plan import Run, code_commit
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.validate import Validation
 from bitface.steps.studies.bench import BenchTools, bench_networks, chosen_rivals, time_end_to_end
 from bitface.steps.studies.bench_report import bench_text, report_bench

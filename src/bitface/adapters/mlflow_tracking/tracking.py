@@ -194,7 +194,7 @@ class MlflowTracking:
         """Serves MLflow's UI on a socket until it ends or is stopped, with every process of it; what it returned. `tell` gets the
         address and the password.
         """
-        from bitface.adapters.mlflow_tracking.served import mlflow_ui
+        from bitface.adapters.mlflow_tracking.ui_application import mlflow_ui
         from bitface.adapters.servers.local_servers import access_to, local_server
 
         access = access_to(listener)

@@ -32,7 +32,7 @@ def _show(
     from bitface.steps.audits.audit import records_text
 
     if html is not None:
-        from bitface.bootstrap.tools import open_tools
+        from bitface.bootstrap.opening import open_tools
         from bitface.steps.audits.audit_page import audit_page
 
         tools = open_tools()
@@ -48,7 +48,7 @@ def subject(
     as_json: AsJson = False,
 ) -> None:
     """List every dataset, run, model, alias period and file that depends on a person."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.audits.audit import audit_subject
     from bitface.steps.people.consents import person_of
 
@@ -63,7 +63,7 @@ def subject(
 @audit_app.command("run")
 def run(run_id: Annotated[str, typer.Argument(help="A run's id.")], html: Html = None, as_json: AsJson = False) -> None:
     """List a run's samples, each with the consent event that admitted it, and the run's models, decisions and files."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.audits.audit import audit_run
 
     tools = open_tools()
@@ -80,7 +80,7 @@ def model(
     as_json: AsJson = False,
 ) -> None:
     """Show a version's run, decisions and alias periods, and whether its people still consent."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.audits.audit import audit_model
     from bitface.steps.versions.monitor import model_and_run
 
@@ -99,7 +99,7 @@ def as_of(
     as_json: AsJson = False,
 ) -> None:
     """Show what was on record and what was live at a given time."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.consent.events import utc_time
     from bitface.steps.audits.audit import audit_as_of
 
@@ -136,8 +136,8 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """Verify the whole log and the record of decryptions; exit 3 if either fails verification."""
+    from bitface.bootstrap.opening import open_tools
     from bitface.bootstrap.places import stamp_of
-    from bitface.bootstrap.tools import open_tools
     from bitface.dataset.files import write_atomically
     from bitface.steps.audits.audit import audit_log, audit_openings
     from bitface.steps.audits.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
@@ -173,7 +173,7 @@ def erasure(
     as_json: AsJson = False,
 ) -> None:
     """Show the proof of an erasure; exit 3 if the proof file differs from the one the ledger recorded."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.audits.audit_page import erasure_sections
     from bitface.steps.audits.erase import audit_erasure
 
@@ -192,7 +192,7 @@ def dpia(
     as_json: AsJson = False,
 ) -> None:
     """Draft a data protection impact assessment: facts from the ledger are filled in, open points are marked."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.dataset.files import write_atomically
     from bitface.steps.audits.dpia import assessment
 

@@ -23,10 +23,10 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure latency and size of the one-bit networks against their float twins: interleaved, one face, one thread."""
-    from bitface.bootstrap.tools import ready
+    from bitface.bootstrap.opening import ready
 
     ready(overrides=set_ or ())
-    from bitface.bootstrap.tools import open_job
+    from bitface.bootstrap.jobs import open_job
     from bitface.usecases.studies import bench
 
     document, text = bench(against, open_job("default", set_ or (), "train", None))

@@ -25,7 +25,7 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Record all consent events of a file, or none if any is invalid. Recording the same file twice is safe."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.people.consents import record_file
 
     tools = open_tools()
@@ -45,7 +45,7 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Withdraw all consents of a person, effective now: no model trained on that person can be promoted or rolled back to."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.people.consents import person_of
     from bitface.steps.people.consents import withdraw as close
 
@@ -60,7 +60,7 @@ def withdraw(
 @consent_app.command()
 def show(who: Subject, as_json: AsJson = False) -> None:
     """Show a person's consent events and what they currently allow."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.people.consents import person_of, standing_of, standing_text
 
     tools = open_tools()
@@ -76,7 +76,7 @@ def expiring(
     as_json: AsJson = False,
 ) -> None:
     """List consents that expire soon, soonest first, and the live models trained on these people."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.people.expire import expiring as find
     from bitface.steps.people.expire import expiring_text
 

@@ -27,7 +27,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve a context for one reason and a limited time. Every other check still applies."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.contexts import approve_context
 
     with open_tools().ledger as ledger:
@@ -47,7 +47,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revoke an approval, effective now, for training, promotion and prediction."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.contexts import revoke_context
 
     with open_tools().ledger as ledger:
@@ -59,7 +59,7 @@ def revoke(
 @context_app.command(name="list")
 def list_contexts(as_json: AsJson = False) -> None:
     """List every approval and its current state."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.contexts import context_rows, contexts_text
 
     tools = open_tools()

@@ -34,7 +34,7 @@ def synthesize(
     as_json: AsJson = False,
 ) -> None:
     """Render a dataset of synthetic adults and pin it in data.dvc."""
-    from bitface.bootstrap.tools import ready
+    from bitface.bootstrap.opening import ready
     from bitface.steps.people.synthesis import synthesise
     from bitface.usecases.people import synthesis_of, writing
 
@@ -77,7 +77,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import real people: consent is checked first, pictures are decoded safely and encrypted immediately."""
-    from bitface.bootstrap.tools import open_tools, ready
+    from bitface.bootstrap.opening import open_tools, ready
     from bitface.steps.people.sources import FolderFiles
     from bitface.usecases.people import import_source
 
@@ -109,7 +109,7 @@ def validate(
     from bitface.bootstrap.orchestrator import quieten
 
     quieten()
-    from bitface.bootstrap.tools import open_job
+    from bitface.bootstrap.jobs import open_job
     from bitface.usecases.studies import validate_dataset
 
     report = validate_dataset(open_job("default", (), purpose, context))
@@ -127,7 +127,7 @@ def validate(
 @data_app.command()
 def status(as_json: AsJson = False) -> None:
     """Show the dataset version, people, samples and slices, and what changed since the champion."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.people.dataset_status import dataset_status
 
     tools = open_tools()

@@ -20,7 +20,7 @@ def drift(
     as_json: AsJson = False,
 ) -> None:
     """Compare new faces with those a model was judged on. Drift suggests a retrain; it never blocks one."""
-    from bitface.bootstrap.tools import open_job
+    from bitface.bootstrap.jobs import open_job
     from bitface.steps.versions.monitor import drift_text
     from bitface.usecases.watching import compare_now
 

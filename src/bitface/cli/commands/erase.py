@@ -39,7 +39,7 @@ def erase(
     Exit 3 if the search still finds any of their data. Repeating an erasure adds another proof.
     """
     _check_asked(subjects or [], dry_run, resume, checkpoint)
-    from bitface.bootstrap.tools import open_tools, ready_for_flow
+    from bitface.bootstrap.opening import open_tools, ready_for_flow
 
     overrides = tuple(set_ or ())
     tools = (open_tools if dry_run else ready_for_flow)(profile, overrides)

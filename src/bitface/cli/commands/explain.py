@@ -40,7 +40,7 @@ def explain(
 
     Exit 2 if a frame of a folder could not be read; the page covers all others.
     """
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.answers.explain_faces import explain_picture, picture_document, picture_text
     from bitface.steps.answers.explanation_page import write_page
     from bitface.steps.answers.frames import check_no_frame_lost

@@ -19,7 +19,7 @@ policy_app = typer.Typer(
 @policy_app.command()
 def show(as_json: AsJson = False) -> None:
     """Show the policy in force, who adopted it and why, and how params.yaml differs."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.policy import policy_differences
 
     tools = open_tools()
@@ -56,7 +56,7 @@ def adopt(
     as_json: AsJson = False,
 ) -> None:
     """Adopt the limits, rules and approvals in params.yaml. From then on, only decisions made under them can be promoted."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.policy import adopt as put_into_force
 
     tools = open_tools()

@@ -54,7 +54,7 @@ def predict(
     Links inside folders are not followed; hidden files are counted, not read. Exit 2 if a picture, a video or a named path
     could not be read; all other inputs are still answered.
     """
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.answers.prediction_report import check_nothing_lost, prediction_table
     from bitface.steps.people.inputs import check_spares_inputs, list_inputs
     from bitface.usecases.answers import face_reader, kept_faces

@@ -39,7 +39,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Create an Ed25519 key: the public half is recorded, the private half goes to a file that its owner keeps."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.approve import add_key
 
     tools = open_tools()
@@ -56,7 +56,7 @@ def add(
 @keys_app.command(name="list")
 def list_keys(as_json: AsJson = False) -> None:
     """List every key on record."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
 
     with open_tools().ledger as ledger:
         keys = ledger.known_keys()
@@ -67,7 +67,7 @@ def list_keys(as_json: AsJson = False) -> None:
 @keys_app.command()
 def rotate(as_json: AsJson = False) -> None:
     """Re-wrap every key with a new master key; encrypted data stay unchanged. Safe to interrupt: the next call continues."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
 
     count = open_tools().keys.rotate()
     text = f"{count} keys are now wrapped by the new master key; if you keep it outside bitface, configure the new one from now on"
@@ -81,7 +81,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Sign your approval of a version: its bundle, its gate decision and its consents."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.approve import approve as sign
 
     tools = open_tools()
@@ -95,7 +95,7 @@ def approve(
 
 def promote(version: Annotated[int, typer.Argument(help="Version number.")], as_json: AsJson = False) -> None:
     """Make a version the champion: its gate must have passed, required approvals be given, and consent still be valid."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.promote import promote as let_live
     from bitface.steps.versions.promote import rule_of
 
@@ -114,7 +114,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make an earlier champion the champion again; refused if any of its people has withdrawn consent."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.promote import roll_back
 
     start, tools = perf_counter(), open_tools()
@@ -127,7 +127,7 @@ def _warn_of_other_hands(tools: Tools) -> None:
     """Puts the registry right, unless a retrain is about to: versions that it has not shown yet are then no leftovers."""
     from bitface.ledger.leases import LeaseHeldError
     from bitface.steps.people.lease import holding
-    from bitface.usecases.registry import reconciled
+    from bitface.usecases.reconciling import reconciled
 
     lasts = timedelta(seconds=tools.params.schedule.lease_s)
     with contextlib.suppress(LeaseHeldError), holding(tools.ledger, "retrain", lasts):

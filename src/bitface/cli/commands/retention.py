@@ -25,7 +25,7 @@ def retention(
     people who withdrew everything more than retention.withdrawn_grace_days ago. To stop it, set retention.enforce_nightly to false.
     All others wait for --enforce.
     """
-    from bitface.bootstrap.tools import open_tools, ready_for_flow
+    from bitface.bootstrap.opening import open_tools, ready_for_flow
     from bitface.steps.audits.retention import REASON, due, retention_document, retention_text
     from bitface.steps.people.consents import clock_warning
 

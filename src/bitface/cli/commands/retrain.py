@@ -24,8 +24,8 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train a model and decide: version, validate, train, binarize, explain, gate, register. Exit 3 on hold or block."""
+    from bitface.bootstrap.opening import ready_for_flow
     from bitface.bootstrap.orchestrator import start_server
-    from bitface.bootstrap.tools import ready_for_flow
     from bitface.steps.versions.summary import summary_text
     from bitface.usecases.people import check_retrain
 
@@ -47,7 +47,7 @@ def show(
     run: Annotated[str, typer.Argument(help="Run id, from the retrain summary.")], as_json: AsJson = False
 ) -> None:
     """Show a run's gate decision, cell by cell."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.gate import check_judged, decision_text, recorded_decision
     from bitface.steps.versions.model_choice import status_of_run
 
@@ -83,7 +83,7 @@ def open_(
     as_json: AsJson = False,
 ) -> None:
     """Export a run's bundle for an auditor to replay anywhere: unencrypted rows, no names. The export is logged."""
-    from bitface.bootstrap.tools import open_tools
+    from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.gate import check_judged, hand_out
 
     tools = open_tools()
@@ -112,6 +112,6 @@ def ui(
     It asks for a password, new at each start. No option exposes it to other machines or other sites' pages, or turns the
     password off. From another machine, forward the port: ssh -L PORT:127.0.0.1:PORT.
     """
-    from bitface.bootstrap.tools import serve_ui
+    from bitface.bootstrap.opening import serve_ui
 
     raise_exit_of(serve_ui(port))

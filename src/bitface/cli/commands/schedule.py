@@ -21,7 +21,7 @@ def schedule(
     as_json: AsJson = False,
 ) -> None:
     """Create the Prefect deployments: scheduled retrain, nightly consent check, and the retrain it can trigger."""
-    from bitface.bootstrap.tools import ready_for_flow
+    from bitface.bootstrap.opening import ready_for_flow
     from bitface.flows.service import schedule_all
 
     rows = schedule_all(ready_for_flow(profile, tuple(set_ or ())), cron, every, tuple(set_ or ()))
@@ -37,7 +37,7 @@ def worker(
     That server listens on 127.0.0.1 only and asks for a password, new at each start. No option exposes it to other machines or
     other sites' pages, or turns the password off. From another machine, forward the port: ssh -L PORT:127.0.0.1:PORT.
     """
+    from bitface.bootstrap.opening import ready_for_flow
     from bitface.bootstrap.orchestrator import serve_schedule
-    from bitface.bootstrap.tools import ready_for_flow
 
     raise_exit_of(serve_schedule(ready_for_flow(), port))

@@ -29,8 +29,8 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """Compare R-EMO with T-EMO, one-bit with float, landmarks with faces: several trainings of each. Resumable."""
+    from bitface.bootstrap.opening import ready_for_flow
     from bitface.bootstrap.orchestrator import prepare_server, start_server
-    from bitface.bootstrap.tools import ready_for_flow
 
     ready_for_flow(profile, set_ or ())
     start_server()
@@ -54,8 +54,8 @@ def landmarks(
     as_json: AsJson = False,
 ) -> None:
     """Find how few of the 478 landmarks are enough: screen subsets, then train the best of each size."""
+    from bitface.bootstrap.opening import ready_for_flow
     from bitface.bootstrap.orchestrator import prepare_server, start_server
-    from bitface.bootstrap.tools import ready_for_flow
 
     ready_for_flow(profile, set_ or ())
     start_server()

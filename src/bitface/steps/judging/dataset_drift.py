@@ -17,8 +17,8 @@ from bitface.faces.measures import family_of
 from bitface.params import DriftParams
 from bitface.ports import MeasureDrift
 from bitface.steps.judging.face_rows import one_of_each_person, person_means, rows_of_samples, slices_in
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import with_folds
 
 _SAME = 1e-9

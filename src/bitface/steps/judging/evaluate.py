@@ -22,9 +22,9 @@ from bitface.models.calibrator import Calibrator, logit_of
 from bitface.params import CalibrationParams
 from bitface.ports import LoadRuntime, Runtime
 from bitface.steps.retrain.calibrate import OutOfFold, labels_of, out_of_fold_calibrator, read_out_of_fold
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import OUT_OF_FOLD, PRECISIONS, centred
 
 

@@ -28,9 +28,9 @@ from bitface.faces.regions import REGIONS, region_of_landmark, regions_of_owners
 from bitface.models.face.training_faces import TrainingFaces
 from bitface.params import ExplainParams
 from bitface.ports import LoadRuntime, Report, Runtime
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import with_folds
 
 if TYPE_CHECKING:

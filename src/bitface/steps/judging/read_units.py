@@ -30,10 +30,10 @@ from bitface.params import Params
 from bitface.ports import Report
 from bitface.steps.judging.evaluate import Evaluated, with_centred_scores
 from bitface.steps.retrain.calibrate import labels_of
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import PRECISIONS, with_folds, without_pseudonyms
 
 if TYPE_CHECKING:
@@ -52,7 +52,13 @@ INPUTS: Final = StageInputs(
         "faces.quality",
         "faces.synthetic.unit_intensities",
     ),
-    sources=("steps.retrain.data", "steps.retrain.featurise", "steps.retrain.train", "steps.retrain.validate"),
+    sources=(
+        "steps.retrain.export",
+        "steps.retrain.featurise",
+        "steps.retrain.run_data",
+        "steps.retrain.train",
+        "steps.retrain.validate",
+    ),
     carriers=(
         "dataset.files",
         "dataset.keys",

@@ -16,9 +16,9 @@ from bitface.errors import InputError, RefusedError
 from bitface.faces.measures import family_of
 from bitface.ports import LoadRuntime
 from bitface.steps.judging.face_rows import ANSWERS, rows_of_samples
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.run_data import Data
 
 REFERENCE = "reference"
 

@@ -20,9 +20,9 @@ from bitface.params import DriftParams
 from bitface.ports import MeasureDrift, Runtime
 from bitface.steps.judging.dataset_drift import Drifted, DriftTest, compare, still_rows
 from bitface.steps.judging.face_rows import ANSWERS, row_of_face, rows_of_samples
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.featurise import FeatureRef, originals, read_features
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.run_data import Data
 
 PRODUCTION = ("infer",)
 """Purposes of predictions that a candidate is held against; a demonstration says nothing of whom a model will meet."""

@@ -16,9 +16,9 @@ from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.models.calibrator import Calibrator, logit_of, uncalibrated
 from bitface.params import CalibrationParams
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import OUT_OF_FOLD, PRECISIONS, Calibrated, Trained
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ INPUTS: Final = StageInputs(
         "faces.features",
         "faces.quality",
     ),
-    sources=("steps.retrain.data", "steps.retrain.featurise", "steps.retrain.train", "steps.retrain.validate"),
+    sources=("steps.retrain.run_data", "steps.retrain.featurise", "steps.retrain.train", "steps.retrain.validate"),
     carriers=("params", "steps.retrain.plan", "steps.retrain.reuse"),
 )
 NOBODY = "not calibrated: the dataset has no people in split test, who neither train nor judge a model"

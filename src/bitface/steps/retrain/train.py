@@ -18,10 +18,10 @@ from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.models.calibrator import logit_of
 from bitface.ports import Report
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.featurise import AUGMENTED, originals
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.run_data import Data
 
 if TYPE_CHECKING:
     from bitface.training.trained import TrainedModel
@@ -42,7 +42,7 @@ INPUTS: Final = StageInputs(
         "faces.features",
         "faces.quality",
     ),
-    sources=("steps.retrain.data", "steps.retrain.featurise", "steps.retrain.validate"),
+    sources=("steps.retrain.run_data", "steps.retrain.featurise", "steps.retrain.validate"),
     carriers=("errors", "ports", "steps.retrain.plan", "steps.retrain.reuse"),
 )
 

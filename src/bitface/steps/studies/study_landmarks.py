@@ -22,10 +22,10 @@ from bitface.faces.features import LANDMARKS, ClipTable
 from bitface.faces.splits import fold_of_people
 from bitface.params import EvaluationParams, LandmarkChoice, StudyParams
 from bitface.ports import Report
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.featurise import originals
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import key_of
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import centred, with_folds
 from bitface.steps.studies.ranking_sanity import RankingSanity, ranking_sanity
 from bitface.steps.studies.study import (

@@ -10,8 +10,8 @@ from bitface.gate.cells import Cell
 from bitface.params import GateKind
 from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.judging.findings import Findings
-from bitface.steps.retrain.data import Data
 from bitface.steps.retrain.export import Model
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.versions.gate import Decided
 
 

@@ -13,7 +13,6 @@ from bitface.bootstrap.places import open_checkpoints, open_keys, open_ledger, o
 from bitface.ledger.ledger import utc_now
 from bitface.params import read_params
 from bitface.surroundings import listening
-from bitface.usecases.job import Job
 from bitface.usecases.tools import Tools
 from bitface.workspace import check_places
 
@@ -34,12 +33,6 @@ def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: b
         ports=ports_of(place, partial(close_crashed, place)),
         now=utc_now,
     )
-
-
-def open_job(profile: str, overrides: Sequence[str], purpose: str, context: str | None) -> Job:
-    """The job of one request; nothing is written yet."""
-    tools = open_tools(profile, overrides)
-    return Job(tools=tools, purpose=purpose, context=context or tools.params.gate.context)
 
 
 def ready(profile: str = "default", overrides: Sequence[str] = ()) -> Tools:
