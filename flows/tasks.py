@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from functools import partial, wraps
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import task
@@ -26,25 +26,20 @@ def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     Prefect looks at every object inside what a task is called with, and a run names thousands (a seventh of a second for each task):
     so it is called with nothing. What Prefect keeps of an error names nobody.
     """
-    return cast(R, _task(function, *arguments, **named)())
+    return cast(R, _task(partial(function, *arguments, **named), function.__name__)())
 
 
 def steps(function: Callable[[A, B, C], R], first: A, each: Iterable[B], last: C) -> list[R]:
     """Calls a function as a task for each of several second arguments, side by side; the results in their order."""
-    return cast(list[R], _task(_between(function, first, last)).map(list(each)).result())
 
-
-def _between(function: Callable[[A, B, C], R], first: A, last: C) -> Callable[[B], R]:
-    @wraps(function)
     def bound(one: B) -> R:
         return function(first, one, last)
 
-    return bound
+    return cast(list[R], _task(bound, function.__name__).map(list(each)).result())
 
 
-def _task(function: Callable[..., R], *arguments: Any, **named: Any) -> Any:
-    bound: Any = partial(naming_nobody()(function), *arguments, **named)
-    return task(bound, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
+def _task(bound: Callable[..., R], name: str) -> Any:
+    return task(partial(naming_nobody()(bound)), name=name, cache_policy=NO_CACHE, persist_result=False)
 
 
 def untagged() -> AbstractContextManager[Any]:
