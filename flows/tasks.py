@@ -39,7 +39,8 @@ def steps(function: Callable[[A, B, C], R], first: A, each: Iterable[B], last: C
 
 
 def _task(bound: Callable[..., R], name: str) -> Any:
-    return task(partial(naming_nobody()(bound)), name=name, cache_policy=NO_CACHE, persist_result=False)
+    body: Any = partial(naming_nobody()(bound))
+    return task(body, name=name, cache_policy=NO_CACHE, persist_result=False)
 
 
 def untagged() -> AbstractContextManager[Any]:
