@@ -23,7 +23,7 @@ from bitface.params import SplitParams, read_params
 from bitface.steps.judging.explain_models import spread_over_labels
 from bitface.steps.people.admit import admit_members, choose_members
 from bitface.steps.retrain.featurise import Featuriser, featurise_people, groups_to_see, people_of, place_of
-from bitface.steps.retrain.reuse import key_of, reuse_or_make
+from bitface.steps.retrain.reuse import key_of, unless_made
 from bitface.steps.retrain.train import centred, with_folds
 from bitface.steps.retrain.version import find_dataset
 
@@ -210,18 +210,19 @@ def test_gate_people_of_the_source_stay_gate_people() -> None:
 
 
 def test_a_stage_is_made_once_and_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
-    made: list[int] = []
-
-    def fail(folder: Path) -> None:
-        (folder / "half").touch()
-        raise RuntimeError
+    def fail() -> None:
+        with unless_made(tmp_path / "stage") as folder:
+            (folder / "half").touch()
+            raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        reuse_or_make(tmp_path / "stage", fail)
+        fail()
     assert not (tmp_path / "stage").exists()
-    assert not reuse_or_make(tmp_path / "stage", lambda folder: made.append(len(list(folder.iterdir()))))
-    assert reuse_or_make(tmp_path / "stage", lambda _: made.append(1))
-    assert made == [0]
+    with unless_made(tmp_path / "stage") as folder:
+        assert folder is not None and not list(folder.iterdir())
+    assert (tmp_path / "stage").is_dir()
+    with unless_made(tmp_path / "stage") as folder:
+        assert folder is None
 
 
 def test_a_key_follows_every_part_and_not_their_identity() -> None:

@@ -79,34 +79,26 @@ def train_pair(
             finite.
     """
     lesson, recipe = _lesson(table, params, seed), params.recipe()
-    if params.heads == "separate":
-        pairs = [
-            _train_pair(one, recipe, seed_of(seed, "separate", number), on_epoch)
-            for number, one in enumerate(_of_one_emotion(lesson))
-        ]
-        one_bit, twin = (_joined([pair[side] for pair in pairs]) for side in (0, 1))
-        return one_bit, twin
-    return _train_pair(lesson, recipe, seed, on_epoch)
+    is_separate, pairs = params.heads == "separate", []
+    for own_seed, own in _of_one_emotion(lesson, seed) if is_separate else [(seed, lesson)]:
+        twin = _train("float", own, recipe, own_seed, on_epoch, teacher=None)
+        one_bit = _train("one-bit", own, recipe, own_seed, on_epoch, teacher=twin.network)
+        faces = shippable(own.train, one_bit.network.reads)
+        pairs.append((replace(one_bit, faces=faces), replace(twin, faces=faces)))
+    one_bits, twins = zip(*pairs, strict=True)
+    return (_joined(one_bits), _joined(twins)) if is_separate else (one_bits[0], twins[0])
 
 
-def _train_pair(
-    lesson: _Lesson, recipe: TrainingParams, seed: int, on_epoch: OnEpoch
-) -> tuple[TrainedModel, TrainedModel]:
-    twin = _train("float", lesson, recipe, seed, on_epoch, teacher=None)
-    one_bit = _train("one-bit", lesson, recipe, seed, on_epoch, teacher=twin.network)
-    faces = shippable(lesson.train, one_bit.network.reads)
-    return replace(one_bit, faces=faces), replace(twin, faces=faces)
-
-
-def _of_one_emotion(lesson: _Lesson) -> Iterator[_Lesson]:
-    """The same people, asked for one emotion at a time."""
+def _of_one_emotion(lesson: _Lesson, seed: int) -> Iterator[tuple[int, _Lesson]]:
+    """The same people, asked for one emotion at a time, each with a seed of its own."""
     for column, emotion in enumerate(lesson.emotions):
-        yield replace(
+        own = replace(
             lesson,
             emotions=(emotion,),
             targets=lesson.targets[:, [column]],
             validation_targets=lesson.validation_targets[:, [column]],
         )
+        yield seed_of(seed, "separate", column), own
 
 
 def _joined(models: Sequence[TrainedModel]) -> TrainedModel:

@@ -32,7 +32,7 @@ from bitface.steps.judging.evaluate import Evaluated, with_centred_scores
 from bitface.steps.retrain.calibrate import labels_of
 from bitface.steps.retrain.export import Model
 from bitface.steps.retrain.plan import Run
-from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.reuse import StageInputs, unless_made
 from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import PRECISIONS, with_folds, without_pseudonyms
 
@@ -204,9 +204,11 @@ def read_action_units(
     )
     folder = sources.stages / "action_units" / key
     params = INPUTS.restricted(run.params)
-    reused = reuse_or_make(folder, lambda partial: _train_and_save(table, params, sources.weights, partial, report))
+    with unless_made(folder) as partial:
+        if partial is not None:
+            _train_and_save(table, params, sources.weights, partial, report)
     found = _judged(table, is_known, run, model, evaluation, folder)
-    return replace(found, started_from=sources.started_from, reused=reused)
+    return replace(found, started_from=sources.started_from, reused=partial is None)
 
 
 def unit_table(clips: ClipTable, data: Path, keys: KeyStore) -> tuple[UnitTable, NDArray[np.bool_]]:

@@ -17,7 +17,7 @@ from bitface.faces.features import ClipTable
 from bitface.models.calibrator import Calibrator, logit_of, uncalibrated
 from bitface.params import CalibrationParams
 from bitface.steps.retrain.plan import Run
-from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.reuse import StageInputs, unless_made
 from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import OUT_OF_FOLD, PRECISIONS, Calibrated, Trained
 
@@ -70,26 +70,27 @@ def calibrate_models(run: Run, trained: Trained, data: Data, stages: Path) -> Ca
     """
     folder = stages / "calibrate" / INPUTS.key(run.params, models=trained.key)
     run = replace(run, params=INPUTS.restricted(run.params))
+    with unless_made(folder) as partial:
+        if partial is not None:
+            _calibrate(run, trained, data.originals, partial)
+    return Calibrated(folder=folder, key=folder.name, reused=trained.reused and partial is None)
 
-    def make(partial: Path) -> None:
-        from bitface.training.loop import load_model, save_model
-        from bitface.training.seeds import repeatable
 
-        table = data.originals
+def _calibrate(run: Run, trained: Trained, table: ClipTable, partial: Path) -> None:
+    from bitface.training.loop import load_model, save_model
+    from bitface.training.seeds import repeatable
+
+    if run.members.folds:
+        shutil.copy2(trained.folder / OUT_OF_FOLD, partial / OUT_OF_FOLD)
+    for precision in PRECISIONS:
+        model = load_model(trained.folder / precision)
         if run.members.folds:
-            shutil.copy2(trained.folder / OUT_OF_FOLD, partial / OUT_OF_FOLD)
-        for precision in PRECISIONS:
-            model = load_model(trained.folder / precision)
-            if run.members.folds:
-                found = read_out_of_fold(table, trained.folder / OUT_OF_FOLD)
-                calibrator = out_of_fold_calibrator(found, precision, run.params.calibration)
-            else:
-                with repeatable(run.params.seed, run.params.training.threads):
-                    calibrator = held_out_calibrator(model, table, run.params.calibration)
-            save_model(replace(model, calibrator=calibrator), partial / precision)
-
-    reused = reuse_or_make(folder, make)
-    return Calibrated(folder=folder, key=folder.name, reused=trained.reused and reused)
+            found = read_out_of_fold(table, trained.folder / OUT_OF_FOLD)
+            calibrator = out_of_fold_calibrator(found, precision, run.params.calibration)
+        else:
+            with repeatable(run.params.seed, run.params.training.threads):
+                calibrator = held_out_calibrator(model, table, run.params.calibration)
+        save_model(replace(model, calibrator=calibrator), partial / precision)
 
 
 def held_out_calibrator(model: TrainedModel, table: ClipTable, params: CalibrationParams) -> Calibrator:

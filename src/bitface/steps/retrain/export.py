@@ -14,7 +14,7 @@ from bitface.evaluation.latency import Latency, Timings, latency_of, quietest_ti
 from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues, Reads
 from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.retrain.plan import Run
-from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.reuse import StageInputs, unless_made
 from bitface.steps.retrain.train import Calibrated
 
 if TYPE_CHECKING:
@@ -62,14 +62,12 @@ def export_model(run: Run, models: Calibrated, stages: Path, export: ExportBundl
     """Exports, or reuses the export of the same weights by the same code; every call loads and self-tests the bundle."""
     folder = stages / "export" / INPUTS.key(run.params, models=models.key)
     run = replace(run, params=INPUTS.restricted(run.params))
+    with unless_made(folder) as partial:
+        if partial is not None:
+            from bitface.training.loop import load_model
 
-    def make(partial: Path) -> None:
-        from bitface.training.loop import load_model
-
-        export(load_model(models.folder / "one-bit"), partial / "bundle")
-        _keep(_measure(load(partial / "bundle"), load_model(models.folder / "float"), run), partial / LATENCY)
-
-    reused = reuse_or_make(folder, make)
+            export(load_model(models.folder / "one-bit"), partial / "bundle")
+            _keep(_measure(load(partial / "bundle"), load_model(models.folder / "float"), run), partial / LATENCY)
     runtime = load(folder / "bundle")
     return Exported(
         folder=folder / "bundle",
@@ -78,7 +76,7 @@ def export_model(run: Run, models: Calibrated, stages: Path, export: ExportBundl
         one_bit_bytes=_bytes(folder / "bundle", ("model.bin", "model.xml", "heads.safetensors")),
         float_bytes=_bytes(models.folder / "float", ("weights.safetensors",)),
         timings=_kept(folder / LATENCY),
-        reused=reused,
+        reused=partial is None,
     )
 
 

@@ -6,7 +6,8 @@ import ast
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,21 +86,22 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def reuse_or_make(folder: Path, make: Callable[[Path], None]) -> bool:
-    """Fills `folder` by `make(partial)` unless a finished one is there; returns whether it was reused.
+@contextmanager
+def unless_made(folder: Path) -> Iterator[Path | None]:
+    """The folder to fill, which becomes `folder` when the block has ended without an error; None where a finished one is there.
 
-    The partial folder is renamed into place only when `make` has returned, so a killed run leaves no half result.
+    A killed run leaves no half result.
     """
     if (folder / _DONE).is_file():
-        return True
+        yield None
+        return
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     partial.mkdir(parents=True)
-    make(partial)
+    yield partial
     (partial / _DONE).touch()
     partial.rename(folder)
-    return False
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,7 @@ from bitface.models.calibrator import logit_of
 from bitface.ports import Report
 from bitface.steps.retrain.featurise import AUGMENTED, originals
 from bitface.steps.retrain.plan import Run
-from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.reuse import StageInputs, unless_made
 from bitface.steps.retrain.run_data import Data
 
 if TYPE_CHECKING:
@@ -75,16 +75,17 @@ def train_models(run: Run, data: Data, stages: Path, report: Report) -> Trained:
     )
     run = replace(run, params=INPUTS.restricted(run.params))
     folder = stages / "train" / key
+    with unless_made(folder) as partial:
+        if partial is not None:
+            table = data.rows
+            if run.members.folds:
+                _out_of_fold(table, run, partial, report)
+                table = with_folds(table, run.members.folds, judged=None, validation=0)
+            from bitface.training.loop import train_pair
 
-    def make(partial: Path) -> None:
-        table = data.rows
-        if run.members.folds:
-            _out_of_fold(table, run, partial, report)
-            table = with_folds(table, run.members.folds, judged=None, validation=0)
-        _train_and_save(table, run, partial, report)
-
-    reused = reuse_or_make(folder, make)
-    return Trained(folder=folder, key=key, reused=reused)
+            learned = without_pseudonyms(table.of_split("train", "validation"))
+            _save(train_pair(learned, run.params.training, run.params.seed, _progress(run, report)), partial)
+    return Trained(folder=folder, key=key, reused=partial is None)
 
 
 def with_folds(table: ClipTable, folds: Mapping[str, int], judged: int | None, validation: int) -> ClipTable:
@@ -104,15 +105,16 @@ def centred(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDA
     return np.asarray(expit(logit_of(scores) - logit_of(thresholds)), dtype=np.float64)
 
 
-def _train_and_save(table: ClipTable, run: Run, folder: Path, report: Report) -> None:
-    from bitface.training.loop import save_model, train_pair
-
+def _progress(run: Run, report: Report) -> Callable[[str, int, float], None]:
     def on_epoch(which: str, epoch: int, _: float) -> None:
         report(f"training {which}", epoch, run.params.training.epochs_of(which))
 
-    pair = train_pair(
-        without_pseudonyms(table.of_split("train", "validation")), run.params.training, run.params.seed, on_epoch
-    )
+    return on_epoch
+
+
+def _save(pair: Sequence[TrainedModel], folder: Path) -> None:
+    from bitface.training.loop import save_model
+
     for name, model in zip(PRECISIONS, pair, strict=True):
         save_model(model, folder / name)
 

@@ -24,7 +24,7 @@ from bitface.params import EvaluationParams, StudyParams, TrainingParams, varian
 from bitface.pools import worker_processes
 from bitface.ports import ExportBundle, LoadRuntime, Report
 from bitface.steps.retrain.featurise import originals
-from bitface.steps.retrain.reuse import StageInputs, reuse_or_make
+from bitface.steps.retrain.reuse import StageInputs, unless_made
 from bitface.steps.retrain.train import PRECISIONS, centred, with_folds, without_pseudonyms
 
 if TYPE_CHECKING:
@@ -268,7 +268,9 @@ def _keep_here(job: Job, count: int, folder: Path) -> None:
 
 
 def _keep(job: Job, table: ClipTable, folds: Mapping[str, int], count: int, folder: Path) -> None:
-    reuse_or_make(folder, lambda partial: _train_and_judge(job, table, folds, count, partial))
+    with unless_made(folder) as partial:
+        if partial is not None:
+            _train_and_judge(job, table, folds, count, partial)
 
 
 def _train_and_judge(job: Job, table: ClipTable, folds: Mapping[str, int], count: int, folder: Path) -> None:
