@@ -11,25 +11,17 @@ from bitface.binarize.cost import Cost
 from bitface.models.counting import cost_of
 from bitface.models.face.face_net import FaceNet, FaceSpec
 from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
-from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_net import LandmarkNet
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
 from bitface.models.separate import SeparateNets
+from tests.networks import landmark_spec
 
 NOTHING = np.ones(COORDINATES, np.float32)
 SCALE = CodeScale(centre=NOTHING, inverse_step=NOTHING)
 
 
 def landmark_net(precision, outputs=2):
-    spec = NetSpec(
-        precision=precision,
-        channels=32,
-        temporal_kernel=3,
-        binary_layers=2,
-        lstm_units=4,
-        outputs=outputs,
-        latent_clip=1.5,
-        dropout=0.0,
-    )
+    spec = landmark_spec(precision, lstm_units=4, outputs=outputs)
     return LandmarkNet(spec, SCALE).eval()
 
 
