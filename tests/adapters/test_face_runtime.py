@@ -17,43 +17,21 @@ from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
 from bitface.models.face.face_codes import encode_crops
 from bitface.models.face.face_extraction import extract_face
-from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.face.face_net import FaceNet
 from bitface.models.face.pruning import pruned
 from bitface.models.selftest import selftest_crops
-from bitface.training.trained import TrainedModel, load_model, save_model
+from bitface.training.trained import load_model, save_model
+from tests.networks import face_spec, trained, with_gammas_of_both_signs
 
 
 def model(precision="one-bit", seed=0, stages=2, blocks=1, channels=32):
     """A random network whose BatchNorms have run on pictures and have gammas of both signs."""
     torch.manual_seed(seed)
-    spec = FaceSpec(
-        precision=precision,
-        channels=channels,
-        stages=stages,
-        blocks=blocks,
-        features=32,
-        lstm_units=8,
-        outputs=2,
-        latent_clip=1.5,
-        dropout=0.0,
-    )
-    network = FaceNet(spec)
-    for name, parameter in network.named_parameters():
-        if "norm" in name or "affine" in name:
-            torch.nn.init.normal_(parameter)
+    spec = face_spec(precision, channels=channels, stages=stages, blocks=blocks)
+    network = with_gammas_of_both_signs(FaceNet(spec))
     table = selftest_crops(seed, samples=6)
     network.train()(torch.from_numpy(table.crops), torch.from_numpy(table.lengths))
-    return TrainedModel(
-        network=network.eval(),
-        variant="T-EMO",
-        precision=precision,
-        emotions=("happiness", "neutral"),
-        thresholds=np.array([0.4, 0.6]),
-        untrained=(),
-        history=(),
-        best_epoch=0,
-        train_s=0.0,
-    )
+    return trained(network, precision)
 
 
 def pruned_model(widths, channels=32, seed=0, blocks=1):

@@ -141,6 +141,11 @@ def assert_is_a_whole_picture(path):
     assert edge.min() == 255
 
 
+def test_times_by_the_clock_are_not_held_against_a_budget_of_processor_time_in_silence(tmp_path):
+    caption = figures.caption_of(latency(tmp_path / "figure.png"))[1]
+    assert "by the clock" in caption and "asks of processor time" in caption
+
+
 @pytest.mark.parametrize("draw", [confusion, reliability, coverage, units, roc, slices, latency, trade, drift])
 def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
     """1,080 pixels wide, with dark and light in it, a white margin, a title and a caption."""

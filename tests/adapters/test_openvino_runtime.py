@@ -14,9 +14,9 @@ from bitface.models import bundle_spec
 from bitface.models.calibrator import Calibrator, logit_of
 from bitface.models.extraction import graph_outputs
 from bitface.models.landmark.landmark_codes import CodeScale
-from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_net import LandmarkNet
 from bitface.models.selftest import selftest_table
-from bitface.training.trained import TrainedModel
+from tests.networks import landmark_spec, trained, with_gammas_of_both_signs
 
 RNG = np.random.default_rng(5)
 SCALE = CodeScale(
@@ -33,35 +33,14 @@ def scale_on(landmarks):
 def model(precision="one-bit", seed=0, channels=32, kernel=3, layers=2, landmarks=None):
     """A random network whose BatchNorms have run on noise and have gammas of both signs."""
     torch.manual_seed(seed)
-    spec = NetSpec(
-        precision=precision,
-        channels=channels,
-        temporal_kernel=kernel,
-        binary_layers=layers,
-        lstm_units=8,
-        outputs=2,
-        latent_clip=1.5,
-        dropout=0.0,
-        landmarks=landmarks,
+    spec = landmark_spec(
+        precision, channels=channels, temporal_kernel=kernel, binary_layers=layers, landmarks=landmarks
     )
     scale = scale_on(landmarks)
-    network = LandmarkNet(spec, scale)
-    for name, parameter in network.named_parameters():
-        if "norm" in name or "affine" in name:
-            torch.nn.init.normal_(parameter)
+    network = with_gammas_of_both_signs(LandmarkNet(spec, scale))
     table = selftest_table(scale, seed, samples=60)
     network.train()(torch.from_numpy(table.landmarks), torch.from_numpy(table.lengths))
-    return TrainedModel(
-        network=network.eval(),
-        variant="T-EMO",
-        precision=precision,
-        emotions=("happiness", "neutral"),
-        thresholds=np.array([0.4, 0.6]),
-        untrained=(),
-        history=(),
-        best_epoch=1,
-        train_s=0.0,
-    )
+    return trained(network, precision, best_epoch=1)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
 from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
 from bitface.models.random_net import RandomFaceNet, RandomFaceSpec, RandomLandmarkNet, RandomLandmarkSpec
-from bitface.training.trained import TrainedModel
+from tests.networks import trained
 
 SCALE = CodeScale(
     centre=np.linspace(-1, 1, COORDINATES, dtype=np.float32), inverse_step=np.full(COORDINATES, 300, np.float32)
@@ -31,17 +31,7 @@ def network(kind, precision="one-bit", seed=2**62 + 7, lstm_units=0):
 
 
 def model(net):
-    return TrainedModel(
-        network=net,
-        variant="R-EMO",
-        precision=net.spec.precision,
-        emotions=("happiness", "neutral"),
-        thresholds=np.array([0.4, 0.6]),
-        untrained=(),
-        history=(),
-        best_epoch=0,
-        train_s=0.0,
-    )
+    return trained(net, net.spec.precision, variant="R-EMO")
 
 
 @pytest.mark.parametrize("kind", ["landmarks", "crops"])

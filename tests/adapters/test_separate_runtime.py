@@ -12,7 +12,7 @@ from bitface.models.face.face_net import FaceNet, FaceSpec
 from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
 from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.models.separate import SeparateNets
-from bitface.training.trained import TrainedModel
+from tests.networks import trained
 
 SCALE = CodeScale(
     centre=np.linspace(-1, 1, COORDINATES, dtype=np.float32), inverse_step=np.full(COORDINATES, 300, np.float32)
@@ -37,17 +37,7 @@ def network(kind):
 
 
 def model(joined):
-    return TrainedModel(
-        network=joined,
-        variant="T-EMO",
-        precision="one-bit",
-        emotions=("anger", "happiness", "neutral"),
-        thresholds=np.array([0.4, 0.5, 0.6]),
-        untrained=(),
-        history=(),
-        best_epoch=0,
-        train_s=0.0,
-    )
+    return trained(joined, emotions=("anger", "happiness", "neutral"), thresholds=np.array([0.4, 0.5, 0.6]))
 
 
 @pytest.mark.parametrize("kind", ["landmarks", "crops"])

@@ -15,10 +15,11 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.errors import IntegrityError
 from bitface.ledger import tables
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import DecisionEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.steps.audits.checkpoints import Checkpoints
+from tests.builders import dataset_entry, member
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DECISIONS = {
@@ -51,21 +52,9 @@ def homes(tmp_path: Path) -> dict[str, Path]:
         events = synthetic_consents(people)
         ledger.record_consents(events)
         ledger.record_renders(dict.fromkeys(people, "e" * 64))
-        members = [
-            MemberEntry(
-                sample_id=f"{event.subject}-1",
-                person=event.subject,
-                sample_sha256="a" * 64,
-                split="train",
-                licence_id="synthetic",
-                consent_event_id=event.event_id,
-                consent_event_sha256=event.sha256,
-            )
-            for event in events
-        ]
-        dataset = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "synthetic"}
+        members = [member(event) for event in events]
         asked = {"purpose": "train", "context": "research"}
-        ledger.record_dataset(DatasetEntry(version="d1", people=6, samples=6, **dataset, **asked), members)
+        ledger.record_dataset(dataset_entry(6), members)
         for number in (1, 2):
             codes = {"code_commit": "c", "params_sha256": "d", "constraints_sha256": "e"}
             ledger.record_run(RunEntry(run_id=f"run{number}", dataset_version="d1", **codes, **asked))

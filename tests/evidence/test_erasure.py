@@ -19,8 +19,8 @@ from bitface.dataset.decryptions import DecryptionLog
 from bitface.dataset.index import write_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import write_manifest
-from bitface.dataset.shards import Shard, seal, shard_name, write_shard
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.dataset.shards import Shard, seal, write_shard
+from bitface.faces.records import Sample
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
@@ -29,6 +29,7 @@ from bitface.steps.audits import erase
 from bitface.steps.audits.audit import DECRYPTIONS
 from bitface.steps.people.writing import Stores, writing
 from bitface.workspace import Workspace
+from tests.builders import adult, sample
 
 pytestmark = pytest.mark.timeout(36000)
 THEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
@@ -44,37 +45,14 @@ def live_in(place: Workspace, keys: KeyStore, people: dict[str, str], clips: int
     """A dataset of these people with so many clips each."""
     samples = []
     for name, person in people.items():
-        record = SubjectRecord(
-            person=person,
-            age_band="30_44",
-            gender="female",
-            skin_tone=7,
-            ancestry="mixed",
-            self_reported=True,
-            evidence="real",
-        )
+        record = adult(person)
         media = {f"{person}-{clip}": picture(name, clip) for clip in range(clips)}
         write_shard(
             place.data,
             Shard(subject=record, samples=media, facial_actions={}, consent_receipts=[]),
             keys.key_of(person),
         )
-        samples += [
-            Sample(
-                sample_id=sample_id,
-                person=person,
-                shard=shard_name(person),
-                kind="image",
-                frames=1,
-                fps=0.0,
-                label="fear",
-                split="",
-                source="x",
-                licence_id="synthetic",
-                sha256="a" * 64,
-            )
-            for sample_id in media
-        ]
+        samples += [sample(sample_id, person) for sample_id in media]
     write_index(place.data, samples)
     (place.data / "licences.json").write_text(render_licences([SYNTHETIC_LICENCE]))
     write_manifest(place.data)

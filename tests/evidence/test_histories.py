@@ -31,7 +31,6 @@ from bitface.adapters.media_files import encode_frames, read_image
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
 from bitface.consent.policy import LicenceRecord
-from bitface.dataset.incoming.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import seal_evidence
@@ -64,6 +63,7 @@ from bitface.steps.versions.release import RELEASE
 from bitface.steps.versions.served import served_folder
 from bitface.usecases.erasing import unfinished
 from bitface.usecases.people import check_people_here
+from tests.builders import read_manifest
 from tests.evidence.history_model import (
     CONTEXTS,
     LETTER,

@@ -26,7 +26,6 @@ from bitface.adapters.media_files import encode_frames, read_image
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
 from bitface.consent.policy import LicenceRecord
-from bitface.dataset.incoming.import_rows import read_manifest
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
@@ -42,6 +41,7 @@ from bitface.steps.people.intake_decision import Intake
 from bitface.steps.people.lease import holding
 from bitface.steps.people.writing import Stores, writing
 from bitface.steps.retrain.version import find_dataset
+from tests.builders import read_manifest
 from tests.evidence.worlds import (
     IN_MEMORY,
     NOTICE,

@@ -36,11 +36,11 @@ from bitface.ledger.permissions.approvals import signed
 from bitface.ledger.permissions.signatures import key_of
 from bitface.models.bundle_spec import digests_of
 from bitface.models.landmark.landmark_codes import CodeScale
-from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_net import LandmarkNet
 from bitface.models.selftest import selftest_table
 from bitface.params import read_params
 from bitface.steps.versions.gate import opened_bundle
-from bitface.training.trained import TrainedModel
+from tests.networks import landmark_spec, trained
 
 pytestmark = pytest.mark.timeout(36000)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -61,31 +61,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         centre=rng.normal(0, 1, 1434).astype(np.float32), inverse_step=rng.uniform(300, 1500, 1434).astype(np.float32)
     )
     torch.manual_seed(0)
-    spec = NetSpec(
-        precision="one-bit",
-        channels=32,
-        temporal_kernel=3,
-        binary_layers=2,
-        lstm_units=8,
-        outputs=2,
-        latent_clip=1.5,
-        dropout=0.0,
-        landmarks=None,
-    )
-    network = LandmarkNet(spec, scale)
+    network = LandmarkNet(landmark_spec(), scale)
     table = selftest_table(scale, 0, samples=60)
     network.train()(torch.from_numpy(table.landmarks), torch.from_numpy(table.lengths))
-    model = TrainedModel(
-        network=network.eval(),
-        variant="T-EMO",
-        precision="one-bit",
-        emotions=("happiness", "neutral"),
-        thresholds=np.array([0.4, 0.6]),
-        untrained=(),
-        history=(),
-        best_epoch=1,
-        train_s=0.0,
-    )
+    model = trained(network, best_epoch=1)
     folder = tmp_path_factory.mktemp("exported") / "bundle"
     export_bundle(model, selftest_table(scale, 1), folder)
     return folder

@@ -28,11 +28,12 @@ from bitface.consent.policy import ContextApproval, check_prediction, check_trai
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.errors import BitfaceError, InputError, RefusedError
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import Checkpoint, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.contexts import SignedContext, sign_context
 from bitface.steps.people.consents import withdraw
 from bitface.steps.versions.approve import add_key, private_key
+from tests.builders import dataset_entry, member
 
 pytestmark = pytest.mark.timeout(36000)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -277,28 +278,8 @@ def fill(ledger: Ledger, people: list[str], runs: dict[str, list[str]]) -> None:
     events = {event.subject: event for event in synthetic_consents(people)}
     ledger.record_consents(events.values())
     for run_id, own in runs.items():
-        members = [
-            MemberEntry(
-                sample_id=f"{person}-{run_id}",
-                person=person,
-                sample_sha256="a" * 64,
-                split="train",
-                licence_id="synthetic",
-                consent_event_id=events[person].event_id,
-                consent_event_sha256=events[person].sha256,
-            )
-            for person in own
-        ]
-        version = DatasetEntry(
-            version=f"d-{run_id}",
-            manifest_sha256="b" * 64,
-            consent_snapshot_sha256="c" * 64,
-            purpose="train",
-            context="research",
-            evidence="synthetic",
-            people=len(own),
-            samples=len(own),
-        )
+        members = [member(events[person], sample_id=f"{person}-{run_id}") for person in own]
+        version = dataset_entry(len(own), version=f"d-{run_id}")
         ledger.record_dataset(version, members)
         ledger.record_run(
             RunEntry(run_id=run_id, dataset_version=f"d-{run_id}", purpose="train", context="research", **CODES)

@@ -17,11 +17,13 @@ import pytest
 from filelock import FileLock
 
 from bitface.adapters.prefect_processes import client_settings, server
+from bitface.cli import main
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore
 
 ROOT = Path(__file__).resolve().parents[2]
 Bitface = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., tuple[int, Any, str]]
 Trained = tuple[Path, dict[str, Any], int]
 
 
@@ -47,6 +49,24 @@ def bitface() -> Bitface:
         return subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=1700)
 
     return run
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
+    """`run("consent", "show", "p1")` in this process: exit code, the JSON document if there is one, the last line of standard error."""
+
+    def call(*words: object) -> tuple[int, Any, str]:
+        monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        streams = capsys.readouterr()
+        return code, json.loads(streams.out) if streams.out else None, (streams.err.strip().splitlines() or [""])[-1]
+
+    return call
 
 
 @pytest.fixture(scope="session")

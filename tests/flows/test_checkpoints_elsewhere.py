@@ -17,8 +17,9 @@ import pytest
 
 from bitface.bootstrap.places import open_ledger
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
-from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import DecisionEntry, ModelEntry, RunEntry
 from bitface.workspace import open_workspace
+from tests.builders import dataset_entry, member
 
 PEOPLE = ["s" + f"{number}" * 15 for number in range(3)]
 USE = ("predict", "nobody.png", "--purpose", "demo", "--context", "research")
@@ -88,28 +89,8 @@ def fill(ledger: Any) -> None:
     events = synthetic_consents(PEOPLE)
     ledger.record_notice(packaged_notice("synthetic-1"))
     ledger.record_consents(events)
-    members = [
-        MemberEntry(
-            sample_id=event.subject,
-            person=event.subject,
-            sample_sha256="a" * 64,
-            split="train",
-            licence_id="synthetic",
-            consent_event_id=event.event_id,
-            consent_event_sha256=event.sha256,
-        )
-        for event in events
-    ]
-    dataset = DatasetEntry(
-        version="d1",
-        manifest_sha256="b" * 64,
-        consent_snapshot_sha256="c" * 64,
-        purpose="train",
-        context="research",
-        evidence="synthetic",
-        people=3,
-        samples=3,
-    )
+    members = [member(event) for event in events]
+    dataset = dataset_entry(len(members))
     ledger.record_dataset(dataset, members)
     codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
     ledger.record_run(RunEntry(run_id="run1", dataset_version="d1", purpose="train", context="research", **codes))

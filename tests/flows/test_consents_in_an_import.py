@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import bitface.bootstrap.opening
-from bitface.cli import main
-from bitface.consent.known_sources import synthetic_consents
 from bitface.ledger.ledger import Ledger
+from tests.builders import NOW, begin_source, consent, write_consents, write_noise, write_rows
 
-NOTICE = b"We train a model on your picture, for research.\n"
-NOW = datetime.now(UTC)
 Run = Callable[..., tuple[int, Any, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
-    """`run("consent", "show", "p1")` in this process: exit code, JSON document, the last line of standard error."""
-
-    def call(*words: object) -> tuple[int, Any, str]:
-        monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        streams = capsys.readouterr()
-        return code, json.loads(streams.out) if streams.out else None, (streams.err.strip().splitlines() or [""])[-1]
-
-    return call
-
-
-def said(subject: str, **changes: object) -> dict[str, object]:
-    """A consent of somebody for research, given ten days ago."""
-    (model,) = synthetic_consents(["s" * 16])
-    begun, ends = (NOW - timedelta(days=10)).isoformat(), (NOW + timedelta(days=100)).isoformat()
-    return model.model_dump(mode="json") | {
-        "event_id": f"e-{subject}",
-        "record_id": f"r-{subject}",
-        "subject": subject,
-        "lawful_basis": "6(1)(a)",
-        "special_category_condition": "9(2)(a)",
-        "purposes": ["train", "evaluate"],
-        "contexts": ["research"],
-        "notice_id": "n1",
-        "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
-        "event_time": begun,
-        "valid_from": begun,
-        "valid_to": ends,
-        "delete_by": ends,
-        "last_interaction": begun,
-        **changes,
-    }
 
 
 def closing(subject: str, **changes: object) -> dict[str, object]:
     ended = {"event_id": f"w-{subject}", "state": "withdrawn", "purposes": []}
-    return said(subject, **{**ended, "event_time": (NOW - timedelta(hours=1)).isoformat(), **changes})
+    return consent(subject, **{**ended, "event_time": (NOW - timedelta(hours=1)).isoformat(), **changes})
 
 
 class Source:
@@ -76,23 +27,17 @@ class Source:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "notices").mkdir(parents=True)
-        (folder / "notices" / "n1.md").write_bytes(NOTICE)
-        licence = {"id": "own", "name": "ours", "text": "for training", "purposes": ["train", "evaluate"]}
-        (folder / "licence.json").write_text(json.dumps(licence))
+        begin_source(folder)
         for seed, name in enumerate(("p1.png", "p2.png")):
-            pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name)
+            write_noise(folder / name, seed)
         self.rows("p1", "p2")
-        self.events(said("p1"), said("p2"))
+        self.events(consent("p1"), consent("p2"))
 
     def rows(self, *people: str) -> None:
-        rows = "".join(f"{who}.png,{who},fear\n" for who in people)
-        (self.folder / "manifest.csv").write_text(f"path,subject_id,label\n{rows}")
+        write_rows(self.folder, (f"{who}.png,{who},fear" for who in people))
 
     def events(self, *events: dict[str, object] | str) -> None:
-        lines = [one if isinstance(one, str) else json.dumps(one) for one in events]
-        (self.folder / "consents.jsonl").write_text("\n".join(lines))
+        write_consents(self.folder, events)
 
     def take(self, run: Run, *words: str) -> tuple[int, Any, str]:
         return run("data", "import", self.folder, "--format", "folder", *words)
@@ -124,7 +69,7 @@ def test_a_closing_event_in_an_import_reaches_somebody_who_is_here(
     """Also where no picture of that person is brought, or none at all, and the import is refused."""
     assert source.take(run)[0] == 0
     source.rows(*rows)
-    source.events(closing("p1", state=state), said("p1"), said("p2"))
+    source.events(closing("p1", state=state), consent("p1"), consent("p2"))
     code, done, error = source.take(run)
     assert code == (0 if "p2" in rows else 4 if rows else 2), error
     if done:
@@ -137,7 +82,7 @@ def test_a_closing_event_in_an_import_reaches_somebody_who_is_here(
 
 def test_a_dry_run_tells_of_a_withdrawal_and_records_none(run: Run, source: Source) -> None:
     source.take(run)
-    source.events(closing("p1"), said("p2"))
+    source.events(closing("p1"), consent("p2"))
     code, done, _ = source.take(run, "--dry-run")
     assert (code, done["consents"]["closing"]) == (0, 1)
     assert may_train(run, "p1")
@@ -155,14 +100,14 @@ def test_a_child_that_was_taken_in_without_an_age_is_told_when_the_age_is(run: R
 
 def test_a_withdrawal_under_another_spelling_of_the_id_counts(run: Run, source: Source) -> None:
     source.take(run)
-    source.events(closing("\uff501\u200b ", event_id="w1", record_id="r-p1"), said("p2"))
+    source.events(closing("\uff501\u200b ", event_id="w1", record_id="r-p1"), consent("p2"))
     assert source.take(run)[0] == 0
     assert not may_train(run, "p1")
 
 
 def test_a_withdrawal_of_nobody_is_told_with_its_line(run: Run, source: Source) -> None:
     """Its id may be mistyped, and somebody believes to be out."""
-    source.events(said("p1"), said("p2"), closing("p11"))
+    source.events(consent("p1"), consent("p2"), closing("p11"))
     code, done, _ = source.take(run)
     assert (code, done["consents"]["not_here"]) == (0, [3])
 
@@ -170,7 +115,7 @@ def test_a_withdrawal_of_nobody_is_told_with_its_line(run: Run, source: Source) 
 def test_a_line_that_was_turned_from_given_to_withdrawn_is_a_withdrawal(run: Run, source: Source) -> None:
     """Its id is on record with different content; a withdrawal is kept under an id of its own, once."""
     source.take(run)
-    source.events(closing("p1", event_id="e-p1"), said("p2"))
+    source.events(closing("p1", event_id="e-p1"), consent("p2"))
     for new in (1, 0):
         code, done, _ = source.take(run)
         assert (code, done["consents"]["closing"]) == (0, new)
@@ -180,7 +125,7 @@ def test_a_line_that_was_turned_from_given_to_withdrawn_is_a_withdrawal(run: Run
 
 def test_a_consent_that_takes_an_id_on_record_is_named_and_costs_nobody_else(run: Run, source: Source) -> None:
     source.take(run)
-    source.events(said("p1", storage="elsewhere"), said("p2"))
+    source.events(consent("p1", storage="elsewhere"), consent("p2"))
     code, done, _ = source.take(run)
     assert (code, done["unchanged"], [row["row"] for row in done["quarantined"]]) == (0, 1, [1])
     assert "consents.jsonl line 1: event_id: another event with this id" in done["quarantined"][0]["reason"]
@@ -199,7 +144,7 @@ def test_a_consent_that_takes_an_id_on_record_is_named_and_costs_nobody_else(run
 def test_a_consent_line_that_cannot_be_used_is_named_by_file_and_line(
     run: Run, source: Source, changes: dict[str, object], says: str
 ) -> None:
-    source.events(said("p2"), "", said("p1", **changes))
+    source.events(consent("p2"), "", consent("p1", **changes))
     code, done, error = source.take(run)
     assert code == 0, error
     assert (done["admitted"], [row["row"] for row in done["quarantined"]]) == (1, [1])
@@ -212,7 +157,7 @@ def test_a_withdrawal_that_cannot_be_read_is_not_passed_over(run: Run, source: S
     """The others are taken, and the command does not end as if all were done."""
     source.take(run)
     source.rows("p2")
-    source.events(closing("p1", event_time="yesterday"), said("p2"))
+    source.events(closing("p1", event_time="yesterday"), consent("p2"))
     code, done, error = source.take(run)
     assert (code, done["unchanged"]) == (2, 1)
     assert "consents.jsonl line 1: event_time: " in error and "may be the withdrawal of a person on record" in error
@@ -220,14 +165,14 @@ def test_a_withdrawal_that_cannot_be_read_is_not_passed_over(run: Run, source: S
 
 def test_a_withdrawal_from_the_future_counts_and_is_told(run: Run, source: Source) -> None:
     source.take(run)
-    source.events(closing("p1", event_time=(NOW + timedelta(hours=9)).isoformat()), said("p2"))
+    source.events(closing("p1", event_time=(NOW + timedelta(hours=9)).isoformat()), consent("p2"))
     code, done, _ = source.take(run)
     assert (code, done["consents"]["dated_ahead"]) == (0, [1])
     assert not may_train(run, "p1")
 
 
 def test_a_withdrawal_from_the_future_of_somebody_new_is_told_with_its_line(run: Run, source: Source) -> None:
-    source.events(said("p1"), said("p2"), closing("p1", event_time=(NOW + timedelta(days=2)).isoformat()))
+    source.events(consent("p1"), consent("p2"), closing("p1", event_time=(NOW + timedelta(days=2)).isoformat()))
     code, done, _ = source.take(run)
     assert (code, done["admitted"], done["consents"]["dated_ahead"]) == (0, 1, [3])
     assert "consent is withdrawn" in done["quarantined"][0]["reason"]
@@ -242,7 +187,7 @@ def test_an_old_folder_does_not_bring_back_who_withdrew(run: Run, source: Source
 
 
 def test_a_line_that_does_not_say_whose_it_is_refuses_the_file(run: Run, source: Source, project: Path) -> None:
-    source.events(said("p1"), "{", said("p2"))
+    source.events(consent("p1"), "{", consent("p2"))
     code, done, error = source.take(run)
     assert (code, done) == (2, None) and "consents.jsonl line 2: not one JSON object" in error
     assert not (project / "data").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import re
@@ -11,61 +10,19 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from bitface.cli import main
-from bitface.consent.known_sources import synthetic_consents
 from bitface.dataset.index import read_index
 from bitface.dataset.locks import exclusive
+from tests.builders import NOW, begin_source, consent, write_noise
 
 ROOT = Path(__file__).resolve().parents[2]
-NOW = datetime.now(UTC)
-NOTICE = b"We train a model on your picture, for research.\n"
 Run = Callable[..., tuple[int, Any, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
-    """`run("data", "status")` in this process: exit code, the JSON document if there is one, the last line of standard error."""
-
-    def call(*words: object) -> tuple[int, Any, str]:
-        monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        streams = capsys.readouterr()
-        return code, json.loads(streams.out) if streams.out else None, streams.err.strip().splitlines()[-1:] or [""]
-
-    return call
-
-
-def event(subject: str, **changes: object) -> dict[str, object]:
-    """A consent of somebody for research, as a source writes it."""
-    (model,) = synthetic_consents(["s" * 16])
-    return model.model_dump(mode="json") | {
-        "event_id": f"e-{subject}",
-        "record_id": f"r-{subject}",
-        "subject": subject,
-        "lawful_basis": "6(1)(a)",
-        "special_category_condition": "9(2)(a)",
-        "purposes": ["train", "evaluate"],
-        "contexts": ["research"],
-        "notice_id": "n1",
-        "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
-        "valid_to": (NOW + timedelta(days=100)).isoformat(),
-        "delete_by": (NOW + timedelta(days=100)).isoformat(),
-        "last_interaction": (NOW - timedelta(days=10)).isoformat(),
-        **changes,
-    }
 
 
 class Source:
@@ -73,20 +30,15 @@ class Source:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "notices").mkdir(parents=True)
-        (folder / "notices" / "n1.md").write_bytes(NOTICE)
-        licence = {"id": "own", "name": "ours", "text": "for training", "purposes": ["train", "evaluate"]}
-        (folder / "licence.json").write_text(json.dumps(licence))
+        begin_source(folder)
 
     def rows(self, *rows: str, header: str = "path,subject_id,label") -> Path:
         """Writes the manifest, the pictures that it names, and a consent of everybody in it."""
         (self.folder / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
         named = [row.split(",")[:2] for row in rows]
         for name in {name for name, _ in named}:
-            seed = int("".join(filter(str.isdigit, name)))
-            pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(self.folder / name)
-        self.consents(*(event(who) for who in sorted({who for _, who in named})))
+            write_noise(self.folder / name, int("".join(filter(str.isdigit, name))))
+        self.consents(*(consent(who) for who in sorted({who for _, who in named})))
         return self.folder
 
     def consents(self, *events: dict[str, object]) -> None:
@@ -138,7 +90,7 @@ def test_a_consent_that_contradicts_the_record_costs_nobody_but_its_person(run, 
     known = run("consent", "show", "p1")[1]["events"]
     first, second = map(json.loads, (source.folder / "consents.jsonl").read_text().splitlines())
     source.rows("a1.png,p1,fear", "a2.png,p2,neutral", "a3.png,p3,anger")
-    source.consents(first | {"storage": "elsewhere"}, second, event("p3"))
+    source.consents(first | {"storage": "elsewhere"}, second, consent("p3"))
     done = take(run, source.folder)
     assert (done["admitted"], done["unchanged"], [row["row"] for row in done["quarantined"]]) == (1, 1, [1])
     assert "consents.jsonl line 1: event_id" in done["quarantined"][0]["reason"]
@@ -147,7 +99,7 @@ def test_a_consent_that_contradicts_the_record_costs_nobody_but_its_person(run, 
 
 def test_who_is_refused_leaves_no_key_and_no_consent(run, source, project) -> None:
     source.rows("a1.png,p1,fear", "a2.png,p2,neutral")
-    source.consents(event("p1"), event("p2", valid_to="2026-01-02T00:00:00Z"))
+    source.consents(consent("p1"), consent("p2", valid_to="2026-01-02T00:00:00Z"))
     done = take(run, source.folder)
     assert (done["people"], done["admitted"], done["consent_events"]) == (1, 1, 1)
     assert len(list((project / "home" / "keys" / "people").iterdir())) == 1
@@ -182,7 +134,7 @@ def test_an_import_that_finds_another_writer_says_who_and_exits_2(run, source, p
     monkeypatch.setenv("BITFACE_PARAMS", str(project / "params.yaml"))
     with exclusive(project / "data", "bitface retrain", 0):
         code, _, error = run("data", "import", source.rows("a1.png,p1,fear"), "--format", "folder")
-    assert code == 2 and "data is being written by bitface retrain" in error[0] and "since 20" in error[0]
+    assert code == 2 and "data is being written by bitface retrain" in error and "since 20" in error
     assert state(project) == {}
 
 
@@ -228,13 +180,13 @@ def test_another_licence_of_the_same_name_allows_less_and_never_more(run, source
     licence = {"id": "own", "name": "ours", "text": "for anything", "purposes": ["train", "evaluate", "demo"]}
     (source.folder / "licence.json").write_text(json.dumps(licence))
     code, _, error = run("data", "import", source.folder, "--format", "folder")
-    assert code == 2 and "licence 'own' is on record, and this one allows more" in error[0]
+    assert code == 2 and "licence 'own' is on record, and this one allows more" in error
     assert state(project) == before
     less = {"id": "own", "name": "ours", "text": "to judge models", "purposes": ["evaluate"], "contexts": ["research"]}
     (source.folder / "licence.json").write_text(json.dumps(less))
     assert run("data", "import", source.rows("b2.png,p2,nonsense"), "--format", "folder")[0] == 2
     code, _, error = run("data", "validate")
-    assert code == 4 and "the licence does not allow purpose train" in error[0], error
+    assert code == 4 and "the licence does not allow purpose train" in error, error
 
 
 @pytest.mark.parametrize(
@@ -254,12 +206,12 @@ def test_a_consent_that_the_law_does_not_carry_lets_nobody_in(run, source, proje
     """Others of the same folder are taken; alone it is a refusal."""
     source.rows("a1.png,p1,fear", "a2.png,p2,neutral")
     (source.folder / "notices" / "n2.md").write_text("Another notice.\n")
-    source.consents(event("p1", **changes), event("p2"))
+    source.consents(consent("p1", **changes), consent("p2"))
     done = take(run, source.folder)
     assert done["people"] == 1 and [row["row"] for row in done["quarantined"]] == [1]
     assert why in done["quarantined"][0]["reason"]
     source.rows("a1.png,p1,fear")
-    source.consents(event("p1", **changes))
+    source.consents(consent("p1", **changes))
     assert run("data", "import", source.folder, "--format", "folder")[0] == 4
 
 
@@ -282,7 +234,7 @@ def test_whoever_withdrew_is_on_the_list_of_those_who_must_go(bitface, source, t
 def test_what_the_law_ends_is_named_among_what_ends_soon(run, source, project) -> None:
     source.rows("a1.png,p1,fear")
     talked = (NOW - timedelta(days=3 * 365 - 20)).isoformat()
-    source.consents(event("p1", jurisdiction="IL, USA", last_interaction=talked))
+    source.consents(consent("p1", jurisdiction="IL, USA", last_interaction=talked))
     take(run, source.folder)
     (row,) = run("consent", "expiring", "--days", "60")[1]
     assert row["because"] == "740 ILCS 14/15(a), BIPA"
@@ -291,7 +243,7 @@ def test_what_the_law_ends_is_named_among_what_ends_soon(run, source, project) -
 def test_a_real_command_refuses_a_consent_without_a_ground(bitface, source, tmp_path) -> None:
     """As people run it: exit 4, one line, and nothing is stored."""
     source.rows("a1.png,p1,fear")
-    source.consents(event("p1", special_category_condition="none"))
+    source.consents(consent("p1", special_category_condition="none"))
     done = bitface(tmp_path / "fresh", "data", "import", str(source.folder), "--format", "folder")
     assert done.returncode == 4 and "a condition of GDPR Art. 9(2)" in done.stderr
     assert "Traceback" not in done.stderr and not (tmp_path / "fresh" / "data").exists()
@@ -322,7 +274,7 @@ def test_no_file_of_this_machine_gets_in_through_a_text_and_none_holds_it_up(run
         with place.open("wb") as file:
             file.truncate(1 << 33)
     code, done, error = run("data", "import", source.folder, "--format", "folder")
-    assert (code, done) == (2, None) and place.name in error[0]
+    assert (code, done) == (2, None) and place.name in error
     assert not any(b"root:x" in path.read_bytes() for path in (project / "home").rglob("*") if path.is_file())
 
 
@@ -331,7 +283,7 @@ def test_a_folder_of_notices_that_is_a_link_is_not_followed(run, source, project
     (source.folder / "notices").rename(source.folder.parent / "elsewhere")
     (source.folder / "notices").symlink_to(source.folder.parent / "elsewhere")
     code, done, error = run("data", "import", source.folder, "--format", "folder")
-    assert (code, done) == (2, None) and "links are not followed" in error[0]
+    assert (code, done) == (2, None) and "links are not followed" in error
 
 
 def test_one_picture_in_forty_rows_fills_no_memory(bitface, source, tmp_path) -> None:
@@ -375,7 +327,7 @@ def test_a_folder_that_is_named_as_a_formula_is_a_name_in_the_index(run, source,
 def test_what_a_purpose_needs_is_asked_again_when_the_dataset_is_judged(run, source, project) -> None:
     """Taken in to be evaluated, which trains nothing."""
     source.rows("a1.png,p1,fear")
-    source.consents(event("p1", purposes=["evaluate"]))
+    source.consents(consent("p1", purposes=["evaluate"]))
     take(run, source.folder)
     code, _, error = run("data", "validate")
-    assert code == 4 and "no consent event for purpose train" in error[0]
+    assert code == 4 and "no consent event for purpose train" in error

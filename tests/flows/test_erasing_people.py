@@ -11,22 +11,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from bitface.consent.known_sources import synthetic_consents
 from bitface.dataset.keys import KeyStore
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
+from tests.builders import begin_source, consent, write_consents, write_noise, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTICE = b"We train a model on your picture, for research.\n"
-NOW = datetime.now(UTC)
 
 
 class House:
@@ -34,13 +29,9 @@ class House:
 
     def __init__(self, folder: Path, bitface: Callable[..., Any], served: dict[str, str]) -> None:
         self.folder, self.source, self.run, self.served = folder, folder / "source", bitface, served
-        (self.source / "notices").mkdir(parents=True)
-        (self.source / "notices" / "n1.md").write_bytes(NOTICE)
-        licence = {"id": "own", "name": "ours", "text": "for training", "purposes": ["train", "evaluate"]}
-        (self.source / "licence.json").write_text(json.dumps(licence))
+        begin_source(self.source)
         for number in range(1, 11):
-            pixels = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(self.source / f"{number}.png")
+            write_noise(self.source / f"{number}.png", number)
         assert self.take(p1=1, p2=2, p3=3)["people"] == 3
 
     @property
@@ -49,9 +40,10 @@ class House:
 
     def bring(self, people: dict[str, int]) -> None:
         """A manifest and consents of these ids, each with the picture of that number."""
-        rows = "".join(f"{number}.png,{who},{('anger', 'fear')[number < 6]}\n" for who, number in people.items())
-        (self.source / "manifest.csv").write_text(f"path,subject_id,label\n{rows}")
-        (self.source / "consents.jsonl").write_text("\n".join(json.dumps(consent(who)) for who in people))
+        write_rows(
+            self.source, (f"{number}.png,{who},{('anger', 'fear')[number < 6]}" for who, number in people.items())
+        )
+        write_consents(self.source, map(consent, people))
 
     def take(self, *words: str, code: int = 0, **people: int) -> Any:
         """An import of these people; what it said, or its line where it was refused."""
@@ -66,28 +58,6 @@ class House:
     def people(self) -> list[str]:
         """Pseudonyms whose key is here."""
         return list(KeyStore(self.home / "keys").pseudonyms())
-
-
-def consent(subject: str) -> dict[str, Any]:
-    """A consent of somebody for research, given ten days ago."""
-    (model,) = synthetic_consents(["s" * 16])
-    begun, ends = (NOW - timedelta(days=10)).isoformat(), (NOW + timedelta(days=100)).isoformat()
-    return model.model_dump(mode="json") | {
-        "event_id": f"e-{subject}",
-        "lawful_basis": "6(1)(a)",
-        "special_category_condition": "9(2)(a)",
-        "record_id": f"r-{subject}",
-        "subject": subject,
-        "purposes": ["train", "evaluate"],
-        "contexts": ["research"],
-        "notice_id": "n1",
-        "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
-        "event_time": begun,
-        "valid_from": begun,
-        "valid_to": ends,
-        "delete_by": ends,
-        "last_interaction": begun,
-    }
 
 
 @pytest.fixture

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from bitface.consent.known_sources import synthetic_consents
 from bitface.dataset.keys import KeyStore
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
+from tests.builders import NOW, begin_source, consent, write_consents, write_noise, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTICE = b"We train a model on your picture, for research.\n"
-NOW = datetime.now(UTC)
 NIGHT = "import json; from bitface.flows.expire import expire; print(json.dumps(expire()))"
-
-
-def consent(subject: str, **changes: object) -> dict[str, Any]:
-    (model,) = synthetic_consents(["s" * 16])
-    begun, ends = (NOW - timedelta(days=10)).isoformat(), (NOW + timedelta(days=100)).isoformat()
-    return model.model_dump(mode="json") | {
-        "event_id": f"e-{subject}",
-        "record_id": f"r-{subject}",
-        "subject": subject,
-        "lawful_basis": "6(1)(a)",
-        "special_category_condition": "9(2)(a)",
-        "purposes": ["train", "evaluate"],
-        "contexts": ["research"],
-        "notice_id": "n1",
-        "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
-        "event_time": begun,
-        "valid_from": begun,
-        "valid_to": ends,
-        "delete_by": ends,
-        "last_interaction": begun,
-        **changes,
-    }
 
 
 class House:
@@ -57,17 +30,12 @@ class House:
     ) -> None:
         self.folder, self.run, self.source = folder, bitface, folder / "source"
         self.environment = environment(folder) | served
-        (self.source / "notices").mkdir(parents=True)
-        (self.source / "notices" / "n1.md").write_bytes(NOTICE)
-        licence = {"id": "own", "name": "ours", "text": "for training", "purposes": ["train", "evaluate"]}
-        (self.source / "licence.json").write_text(json.dumps(licence))
+        begin_source(self.source)
         names = [f"p{number}" for number in range(1, 5)]
         for name in names:
-            pixels = np.random.default_rng(int(name[1])).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(self.source / f"{name}.png")
-        rows = "".join(f"{name}.png,{name},anger\n" for name in names)
-        (self.source / "manifest.csv").write_text(f"path,subject_id,label\n{rows}")
-        (self.source / "consents.jsonl").write_text("\n".join(json.dumps(consent(name)) for name in names))
+            write_noise(self.source / f"{name}.png", int(name[1]))
+        write_rows(self.source, (f"{name}.png,{name},anger" for name in names))
+        write_consents(self.source, map(consent, names))
         self.command("data", "import", str(self.source), "--format", "folder")
         self.people = {name: KeyStore(self.home / "keys").pseudonym_of(name) or "" for name in names}
         sooner = consent("p1", event_id="sooner", state="reaffirmed", event_time=(NOW - timedelta(days=5)).isoformat())

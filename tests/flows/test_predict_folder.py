@@ -15,27 +15,10 @@ import pytest
 from PIL import Image
 
 from bitface.cli import main
-from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
+from tests.builders import BLOCKED
 
 EMOTIONS = ("happiness", "neutral")
-STATUS = ModelStatus(
-    name="bitface",
-    version=7,
-    run_id="r7",
-    decision="block",
-    alias=None,
-    evidence="synthetic",
-    trained_for="train",
-    passed_for=("demo",),
-    purposes=("demo",),
-    contexts=("research",),
-    was_champion=False,
-    retired=False,
-    lapsed=0,
-    judged_at="2026-06-01T12:00:00.000000Z",
-    at="2026-06-01T12:00:00+00:00",
-)
 CALIBRATOR = Calibrator(
     slopes=(1.0, 1.0),
     intercepts=(0.0, 0.0),
@@ -64,7 +47,7 @@ def runtime() -> SimpleNamespace:
 def predict(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """`predict(path, ...)` runs the command in this process; returns exit code, standard output and standard error."""
     monkeypatch.setattr("bitface.usecases.models.open_runtime", lambda *_: runtime())
-    monkeypatch.setattr("bitface.usecases.models.status_of", lambda *_: STATUS)
+    monkeypatch.setattr("bitface.usecases.models.status_of", lambda *_: BLOCKED)
 
     def run(*words: object) -> tuple[int, str, str]:
         asked = ("predict", *words, "--purpose", "demo", "--context", "research")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from bitface.consent.known_sources import synthetic_consents
 from bitface.dataset.keys import KeyStore
+from tests.builders import begin_source, consent, write_consents, write_rows
 
 NOTICE = b"We train a model on your picture, for research, and may show it.\n"
-NOW = datetime.now(UTC)
 SHOWN = ("train", "evaluate", "publish_image")
 
 
@@ -24,36 +21,11 @@ def picture(number: int) -> Image.Image:
     return Image.fromarray(spots).resize((128, 128), Image.Resampling.BICUBIC)
 
 
-def consent(subject: str, purposes: tuple[str, ...]) -> dict[str, Any]:
-    (model,) = synthetic_consents(["s" * 16])
-    begun, ends = (NOW - timedelta(days=10)).isoformat(), (NOW + timedelta(days=100)).isoformat()
-    return model.model_dump(mode="json") | {
-        "event_id": f"e-{subject}",
-        "record_id": f"r-{subject}",
-        "subject": subject,
-        "lawful_basis": "6(1)(a)",
-        "special_category_condition": "9(2)(a)",
-        "purposes": purposes,
-        "contexts": ["research"],
-        "notice_id": "n1",
-        "notice_sha256": hashlib.sha256(NOTICE).hexdigest(),
-        "event_time": begun,
-        "valid_from": begun,
-        "valid_to": ends,
-        "delete_by": ends,
-        "last_interaction": begun,
-    }
-
-
 def source(folder: Path, people: dict[str, tuple[str, ...]], pictures: dict[str, str]) -> Path:
     """A folder to import: subject id -> purposes, and -> the picture's file."""
-    (folder / "notices").mkdir(parents=True, exist_ok=True)
-    (folder / "notices" / "n1.md").write_bytes(NOTICE)
-    licence = {"id": "own", "name": "ours", "text": "as said", "purposes": SHOWN}
-    (folder / "licence.json").write_text(json.dumps(licence))
-    rows = "".join(f"{pictures[who]},{who},anger\n" for who in people)
-    (folder / "manifest.csv").write_text(f"path,subject_id,label\n{rows}")
-    (folder / "consents.jsonl").write_text("\n".join(json.dumps(consent(*one)) for one in people.items()))
+    begin_source(folder, NOTICE, SHOWN)
+    write_rows(folder, (f"{pictures[who]},{who},anger" for who in people))
+    write_consents(folder, (consent(who, NOTICE, purposes=purposes) for who, purposes in people.items()))
     return folder
 
 

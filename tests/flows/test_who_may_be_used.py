@@ -15,10 +15,11 @@ import pytest
 from bitface.bootstrap.places import open_keys, open_ledger
 from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packaged_notice
 from bitface.dataset.keys import KeyStore
-from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
+from bitface.ledger.entries import DecisionEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.workspace import Workspace, open_workspace
+from tests.builders import dataset_entry, member
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 WHO = ("marie", "jean")
@@ -57,24 +58,12 @@ class House:
 
     def fill(self, **changes: object) -> None:
         events = self.consents(**changes)
-        members = [
-            MemberEntry(
-                sample_id=event.subject,
-                person=event.subject,
-                sample_sha256="a" * 64,
-                split="train",
-                licence_id=LONDON_LICENCE.id,
-                consent_event_id=event.event_id,
-                consent_event_sha256=event.sha256,
-            )
-            for event in events
-        ]
+        members = [member(event, licence_id=LONDON_LICENCE.id) for event in events]
         asked = {"purpose": "train", "context": "research"}
-        facts = {"manifest_sha256": "b" * 64, "consent_snapshot_sha256": "c" * 64, "evidence": "real"}
         codes = {"code_commit": "c0ffee", "params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
         with self.opened() as ledger:
             ledger.record_consents(events, [packaged_notice("london-1")], [LONDON_LICENCE])
-            ledger.record_dataset(DatasetEntry(version="d1", people=2, samples=2, **facts, **asked), members)
+            ledger.record_dataset(dataset_entry(2, evidence="real"), members)
             for number in (1, 2):
                 ledger.record_run(RunEntry(run_id=f"run{number}", dataset_version="d1", **codes, **asked))
                 made = {"bundle_sha256": f"b{number}", "run_id": f"run{number}"}

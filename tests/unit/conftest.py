@@ -12,9 +12,10 @@ import pytest
 from bitface.consent.events import ConsentEvent
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
-from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
+from bitface.ledger.entries import RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import GateParams, read_params
+from tests.builders import dataset_entry, member
 
 EMOTIONS = ("anger", "happiness", "neutral")
 STILLS = 2 * len(EMOTIONS)
@@ -119,27 +120,9 @@ def _freeze(
     snapshot: str = "c" * 64,
 ) -> None:
     """Records a dataset version with a still of everybody whose consent event is given."""
-    members = [
-        MemberEntry(
-            sample_id=f"{event.subject}-1",
-            person=event.subject,
-            sample_sha256="a" * 64,
-            split="train",
-            licence_id="synthetic",
-            consent_event_id=event.event_id,
-            consent_event_sha256=event.sha256,
-        )
-        for event in events
-    ]
-    dataset = DatasetEntry(
-        version=version,
-        manifest_sha256="b" * 64,
-        consent_snapshot_sha256=snapshot,
-        purpose="train",
-        context=context,
-        evidence=evidence,
-        people=len(members),
-        samples=len(members),
+    members = [member(event) for event in events]
+    dataset = dataset_entry(
+        len(members), version=version, context=context, evidence=evidence, consent_snapshot_sha256=snapshot
     )
     ledger.record_dataset(dataset, members)
 

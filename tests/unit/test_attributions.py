@@ -19,7 +19,8 @@ from bitface.explain.integrated_gradients import (
 from bitface.explain.region_shapley import region_shapley
 from bitface.faces.regions import REGIONS, region_of_landmark
 from bitface.models.landmark.landmark_codes import CodeScale
-from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_net import LandmarkNet
+from tests.networks import landmark_spec
 
 EMOTIONS = ("happiness", "neutral")
 
@@ -162,16 +163,7 @@ def test_a_sample_is_explained_alike_alone_and_in_company():
 @pytest.mark.parametrize("precision", ["one-bit", "float"])
 def test_a_landmark_net_is_explained_and_left_as_it_was(precision):
     """The network keeps its mode and its parameters their gradients; the label follows the precision."""
-    spec = NetSpec(
-        precision=precision,
-        channels=32,
-        temporal_kernel=3,
-        binary_layers=2,
-        lstm_units=4,
-        outputs=2,
-        latent_clip=1.5,
-        dropout=0.2,
-    )
+    spec = landmark_spec(precision, lstm_units=4, dropout=0.2)
     step = np.full(1434, 31.75, np.float32)
     network = LandmarkNet(spec, CodeScale(centre=np.zeros(1434, np.float32), inverse_step=step)).train()
     landmarks, lengths = faces()

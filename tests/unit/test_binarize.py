@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from bitface.binarize.folding import COUNT_LIMIT, fold_norm
 from bitface.binarize.layers import BinaryActivation, BinaryTemporalConv, Int8Linear
-from bitface.binarize.packing import pack_signs, unpack_signs
+from bitface.binarize.packing import pack_signs
 from bitface.binarize.sign import approx_sign, clipped_sign, sign, straight_round
 from bitface.errors import InputError
 
@@ -51,7 +51,7 @@ def test_straight_round_rounds_half_to_even_and_passes_gradient():
 def test_packing_is_a_round_trip_of_one_bit_a_weight(weights):
     packed = pack_signs(weights)
     assert packed.nbytes == -(-weights.size // 8)
-    assert np.array_equal(unpack_signs(packed, weights.shape), weights)
+    assert np.array_equal(np.unpackbits(packed, count=weights.size, bitorder="little"), weights.ravel() > 0)
 
 
 def test_the_first_weight_is_the_lowest_bit():
@@ -61,12 +61,6 @@ def test_the_first_weight_is_the_lowest_bit():
 def test_a_third_symbol_does_not_fit():
     with pytest.raises(InputError, match="must be \\+1 or -1"):
         pack_signs(np.array([1, 0], np.int8))
-
-
-@pytest.mark.parametrize("packed", [np.zeros(2, np.uint8), np.array([0b1000], np.uint8), np.zeros(1, np.int8)])
-def test_bytes_that_are_not_packed_weights_are_refused(packed):
-    with pytest.raises(InputError):
-        unpack_signs(packed, (3,))
 
 
 @settings(max_examples=60)

@@ -15,7 +15,7 @@ from bitface.evaluation.scores import auc_of
 from bitface.faces.emotions import EMOTIONS as ALL
 from bitface.faces.features import ClipTable
 from bitface.models.landmark.landmark_codes import COORDINATES, CodeScale
-from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
+from bitface.models.landmark.landmark_net import LandmarkNet
 from bitface.params import read_params
 from bitface.steps.judging.evaluate import predictions_out_of_fold
 from bitface.steps.retrain.calibrate import (
@@ -27,6 +27,7 @@ from bitface.steps.retrain.calibrate import (
 )
 from bitface.steps.retrain.train import PRECISIONS
 from bitface.training.trained import TrainedModel, load_model, save_model
+from tests.networks import landmark_spec, trained
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").calibration
 EMOTIONS = ("anger", "happiness", "neutral")
@@ -56,26 +57,13 @@ def model() -> TrainedModel:
     """Random weights: what it says is not the question."""
     torch.manual_seed(0)
     ones = np.ones(COORDINATES, np.float32)
-    spec = NetSpec(
-        precision="float",
-        channels=32,
-        temporal_kernel=3,
-        binary_layers=1,
-        lstm_units=4,
-        outputs=3,
-        latent_clip=1.5,
-        dropout=0.0,
-    )
-    return TrainedModel(
-        network=LandmarkNet(spec, CodeScale(centre=ones, inverse_step=ones)).eval(),
-        variant="T-EMO",
-        precision="float",
+    spec = landmark_spec("float", binary_layers=1, lstm_units=4, outputs=3)
+    return trained(
+        LandmarkNet(spec, CodeScale(centre=ones, inverse_step=ones)),
+        "float",
         emotions=EMOTIONS,
         thresholds=np.array([0.2, 0.5, 0.6]),
-        untrained=(),
-        history=(),
         best_epoch=1,
-        train_s=0.0,
     )
 
 

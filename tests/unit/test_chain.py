@@ -20,13 +20,13 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ChainReport,
     Checkpoint,
-    DatasetEntry,
     DecisionEntry,
     MemberEntry,
     ModelEntry,
     RunEntry,
 )
 from bitface.ledger.ledger import Ledger
+from tests.builders import dataset_entry, member
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = ("s000000000000001", "s000000000000002")
@@ -51,16 +51,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Ledger(sqlite_url(file), clock=lambda: NOON) as ledger:
         ledger.record_notice(packaged_notice("synthetic-1"))
         ledger.record_consents(consents)
-        dataset = DatasetEntry(
-            version="d1",
-            manifest_sha256=sha("m"),
-            consent_snapshot_sha256=sha("s"),
-            purpose="train",
-            context="research",
-            evidence="synthetic",
-            people=2,
-            samples=2,
-        )
+        dataset = dataset_entry(2)
         ledger.record_dataset(dataset, [_member(number) for number in range(2)])
         ledger.record_run(
             RunEntry(
@@ -79,16 +70,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _member(number: int) -> MemberEntry:
-    event = synthetic_consents(PEOPLE)[number]
-    return MemberEntry(
-        sample_id=f"x{number}",
-        person=event.subject,
-        sample_sha256=sha(str(number)),
-        split="train",
-        licence_id="synthetic",
-        consent_event_id=event.event_id,
-        consent_event_sha256=event.sha256,
-    )
+    return member(synthetic_consents(PEOPLE)[number], sample_id=f"x{number}")
 
 
 def _promote(ledger: Ledger, number: int) -> None:

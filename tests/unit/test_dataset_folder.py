@@ -6,7 +6,6 @@ import contextlib
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,37 +27,17 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.audits.diagnose import Finding, diagnose
 from bitface.workspace import open_workspace
+from tests import builders
 
 SYNTHETIC = "s0123456789abcde"
 
 
-def subject(person: str = SYNTHETIC) -> SubjectRecord:
-    return SubjectRecord(
-        person=person,
-        age_band="30_44",
-        gender="female",
-        skin_tone=7,
-        ancestry="mixed",
-        self_reported=False,
-        evidence="synthetic",
-    )
+def subject() -> SubjectRecord:
+    return builders.adult(SYNTHETIC, self_reported=False, evidence="synthetic")
 
 
 def sample(sample_id: str = "a-1", person: str = SYNTHETIC, **changes: object) -> Sample:
-    base = Sample(
-        sample_id=sample_id,
-        person=person,
-        shard=shard_name(person),
-        kind="image",
-        frames=1,
-        fps=0.0,
-        label="fear",
-        split="",
-        source="synthetic",
-        licence_id="synthetic",
-        sha256="0" * 64,
-    )
-    return replace(base, **changes)
+    return builders.sample(sample_id, person, **{"source": "synthetic", "sha256": "0" * 64, **changes})
 
 
 def shard(media: bytes = b"pixels") -> Shard:

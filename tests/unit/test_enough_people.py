@@ -10,6 +10,7 @@ from bitface.errors import InputError
 from bitface.faces.enough_people import check_enough
 from bitface.faces.records import Sample
 from bitface.faces.splits import fold_of_people
+from tests.builders import sample
 
 FOLDS = 5
 
@@ -17,17 +18,11 @@ FOLDS = 5
 def samples_of(shown: Sequence[Sequence[str]], splits: Sequence[str] = ()) -> tuple[Sample, ...]:
     """One person for each entry, with a picture for each emotion in it."""
     return tuple(
-        Sample(
-            sample_id=f"{number}-{emotion}",
-            person=f"r{number:015d}",
-            shard="x",
-            kind="image",
-            frames=1,
-            fps=0.0,
+        sample(
+            f"{number}-{emotion}",
+            f"r{number:015d}",
             label=emotion,
             split=splits[number] if splits else "train",
-            source="x",
-            licence_id="x",
             sha256=f"{number:032d}{emotion:>32}",
         )
         for number, own in enumerate(shown)

@@ -24,7 +24,6 @@ from bitface.dataset.manifest import verify_manifest, write_manifest
 from bitface.dataset.sealed_evidence import open_evidence, seal_evidence
 from bitface.dataset.shards import Shard, seal, shard_name, write_shard
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
-from bitface.faces.records import Sample, SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -43,6 +42,7 @@ from bitface.steps.versions.model_choice import find_model
 from bitface.steps.versions.promote import expected_previous
 from bitface.usecases.erasing import unfinished
 from bitface.workspace import Workspace
+from tests.builders import adult, sample
 
 NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
 IDS = ("anna", "ben", "cleo")
@@ -116,32 +116,10 @@ def house(tmp_path: Path, freeze, begin) -> Iterator[House]:
     people = {name: keys.enrol(name) for name in IDS}
     samples = []
     for name, person in people.items():
-        record = SubjectRecord(
-            person=person,
-            age_band="30_44",
-            gender="female",
-            skin_tone=7,
-            ancestry="mixed",
-            self_reported=True,
-            evidence="real",
-        )
+        record = adult(person)
         shard = Shard(subject=record, samples={f"{person}-1": name.encode()}, facial_actions={}, consent_receipts=[])
         write_shard(data, shard, keys.key_of(person))
-        samples.append(
-            Sample(
-                sample_id=f"{person}-1",
-                person=person,
-                shard=shard_name(person),
-                kind="image",
-                frames=1,
-                fps=0.0,
-                label="fear",
-                split="",
-                source="x",
-                licence_id="synthetic",
-                sha256="a" * 64,
-            )
-        )
+        samples.append(sample(f"{person}-1", person))
     write_index(data, samples)
     (data / "licences.json").write_text(render_licences([SYNTHETIC_LICENCE]))
     write_manifest(data)

@@ -17,7 +17,6 @@ from bitface.errors import InputError
 from bitface.explain.region_mass import landmark_values
 from bitface.faces.regions import REGIONS, region_of_landmark
 from bitface.faces.seen import NOTHING_SEEN
-from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator
 from bitface.models.face.training_faces import TrainingFaces
 from bitface.page_ports import ExplanationPage
@@ -33,24 +32,7 @@ from bitface.steps.answers.explanation_page import CAVEATS, write_page
 from bitface.steps.answers.frames import check_no_frame_lost
 from bitface.steps.answers.predict import Reader, predictions
 from bitface.steps.people.inputs import Input
-
-STATUS = ModelStatus(
-    name="bitface",
-    version=7,
-    run_id="r7",
-    decision="block",
-    alias=None,
-    evidence="synthetic",
-    trained_for="train",
-    passed_for=("demo",),
-    purposes=("demo",),
-    contexts=("research",),
-    was_champion=False,
-    retired=False,
-    lapsed=0,
-    judged_at="2026-06-01T12:00:00.000000Z",
-    at="2026-06-01T12:00:00+00:00",
-)
+from tests.builders import BLOCKED
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 EMOTIONS = ("happiness", "surprise")
@@ -156,7 +138,7 @@ def explained(picture, model=None, looking=Looking, faces_max=2):
 
 def test_values_are_calibrated_log_odds_and_add_up(picture):
     """Slope 0.5 times the mouth's sum for happiness; slope 2 times half the brows' and a tenth of the mouth's for surprise."""
-    document = json.loads(json.dumps(picture_document(explained(picture), STATUS)))
+    document = json.loads(json.dumps(picture_document(explained(picture), BLOCKED)))
     (found,) = document["faces"]
     mouth, brows = 0.03 * MOUTH.sum(), 0.02 * BROWS.sum()
     assert found["regions"]["mouth"]["happiness"] == pytest.approx(0.5 * mouth, abs=1e-5)
@@ -172,7 +154,7 @@ def test_values_are_calibrated_log_odds_and_add_up(picture):
     assert found["ig"] is None
     assert {"path", "faces", "more_faces", "lost", "model"} == set(document)
     assert document["lost"] == [] and document["more_faces"] is False
-    assert document["model"]["status"]["line"] == STATUS.line
+    assert document["model"]["status"]["line"] == BLOCKED.line
     assert {"emotions", "regions", "baseline", "gap_max", "ig", "seconds"} <= set(found)
 
 
@@ -200,7 +182,7 @@ def test_predict_says_the_same_where_it_is_asked(picture):
 
 def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
     """The neutral face's mouth is higher than this one's: against it the same region leads, the other way."""
-    text = picture_text(explained(picture), STATUS)
+    text = picture_text(explained(picture), BLOCKED)
     assert "mouth +" in text
     assert "against the other baseline mouth leads with -" in text
     (found,) = explained(picture).faces
@@ -208,7 +190,7 @@ def test_a_person_reads_what_leads_and_where_the_baseline_decides(picture):
     (even,) = explained(picture, runtime(faces=replace(runtime().faces, neutral=runtime().faces.mean))).faces
     assert not even.depends_on_baseline(0)
     assert "not what the person feels" in text
-    assert text.splitlines()[-1] == STATUS.line
+    assert text.splitlines()[-1] == BLOCKED.line
 
 
 class _Mesh:
@@ -218,7 +200,7 @@ class _Mesh:
 
 def page(picture, tmp_path, **options):
     out = tmp_path / "page.html"
-    write_page(explained(picture), STATUS.line_today, figures, _Mesh(), report_html, out, **options)
+    write_page(explained(picture), BLOCKED.line_today, figures, _Mesh(), report_html, out, **options)
     return out.read_text(encoding="utf-8")
 
 
@@ -226,7 +208,7 @@ def test_the_page_stands_alone_adds_up_and_says_what_it_does_not_mean(picture, t
     html = page(picture, tmp_path)
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", html)
     first = " ".join(re.sub(r"<[^>]+>", "", html.partition("<main>")[2]).split())
-    assert first.startswith(f"{STATUS.line_today} What the scores"), "how the model stands comes before what it says"
+    assert first.startswith(f"{BLOCKED.line_today} What the scores"), "how the model stands comes before what it says"
     assert "evidence synthetic" in first
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
@@ -275,8 +257,8 @@ def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(clip):
     assert only.frames == 2
     at = list(only.exact.regions).index("mouth")
     assert only.exact.values[0, at] == pytest.approx(0.5 * 0.04 * MOUTH.sum(), abs=1e-5)
-    assert "(2 frames)" in picture_text(found, STATUS)
-    assert picture_document(found, STATUS)["faces"][0]["frames"] == 2
+    assert "(2 frames)" in picture_text(found, BLOCKED)
+    assert picture_document(found, BLOCKED)["faces"][0]["frames"] == 2
 
 
 def test_a_video_is_a_clip_by_its_bytes_or_its_name(tmp_path):
@@ -293,7 +275,7 @@ def test_frames_that_cannot_be_read_are_told_and_cost_no_other(clip):
     (clip / "notes.txt").write_text("shot in May")
     found = explained(clip, of_a_clip(), LookingTwice)
     assert found.faces[0].frames == 2
-    lost = {Path(one["path"]).name: (one["status"], one["reason"]) for one in picture_document(found, STATUS)["lost"]}
+    lost = {Path(one["path"]).name: (one["status"], one["reason"]) for one in picture_document(found, BLOCKED)["lost"]}
     assert lost["broken.png"] == ("unreadable", "is not a readable image")
     assert lost["later.heic"][0] == "not_supported"
     assert set(lost) == {"broken.png", "later.heic"}
@@ -344,8 +326,8 @@ class LookingAtMany(Looking):
 
 def test_of_more_faces_than_are_explained_the_largest_are_and_it_is_said(picture):
     found = explained(picture, looking=LookingAtMany, faces_max=2)
-    assert len(found.faces) == 2 and picture_document(found, STATUS)["more_faces"] is True
-    assert "more than 2 faces" in picture_text(found, STATUS)
+    assert len(found.faces) == 2 and picture_document(found, BLOCKED)["more_faces"] is True
+    assert "more than 2 faces" in picture_text(found, BLOCKED)
     assert not explained(picture, looking=LookingAtMany, faces_max=3).more_faces
 
 

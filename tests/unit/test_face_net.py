@@ -19,30 +19,18 @@ from bitface.binarize.images import (
 from bitface.binarize.layers import LATENT_START
 from bitface.errors import InputError
 from bitface.models.face.face_codes import encode_crops
-from bitface.models.face.face_net import FaceNet, FaceSpec
+from bitface.models.face.face_net import FaceNet
+from tests.networks import face_spec, with_gammas_of_both_signs
 
 
-def spec(precision="one-bit", channels=32, stages=2, blocks=1):
-    return FaceSpec(
-        precision=precision,
-        channels=channels,
-        stages=stages,
-        blocks=blocks,
-        features=32,
-        lstm_units=8,
-        outputs=3,
-        latent_clip=1.5,
-        dropout=0.0,
-    )
+def spec(precision="one-bit", **sizes):
+    return face_spec(precision, outputs=3, **sizes)
 
 
 def net(precision="one-bit", seed=0, **sizes):
     """A network of random weights, whose BatchNorms have run on noise and have gammas of both signs."""
     torch.manual_seed(seed)
-    network = FaceNet(spec(precision, **sizes))
-    for name, parameter in network.named_parameters():
-        if "norm" in name or "affine" in name:
-            torch.nn.init.normal_(parameter)
+    network = with_gammas_of_both_signs(FaceNet(spec(precision, **sizes)))
     network.train()
     network(crops(8), torch.ones(8, dtype=torch.int64))
     return network.eval()

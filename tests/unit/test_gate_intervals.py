@@ -63,7 +63,9 @@ def blocked_share(people, gap, trials):
         first, others = drawn_difference(rng, people, gap), drawn_difference(rng, 11 * people)
         by_person = np.concatenate([first, others]).reshape(-1, 7).sum(axis=1)
         p_values = sign_flip_p_values(np.where(of_slice, by_person[:, None], 0.0), 999, seed=trial)
-        blocked += min(holm(p_values.tolist())) < 0.05
+        blocked += (
+            min(1.0, p_values.min() * len(p_values)) < 0.05
+        )  # Holm's smallest, without his adjustments of the others
     return blocked / trials
 
 

@@ -13,29 +13,13 @@ from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, Question, State, at_least, judged, not_run
 from bitface.gate.decision import decide
 from bitface.gate.kinds import KINDS
-from bitface.ledger.status import ModelStatus
 from bitface.steps.versions.guidance import causes_of, guidance_text, next_steps
 from bitface.steps.versions.model_choice import command_for
 from bitface.steps.versions.summary import exit_code, time_words
+from tests.builders import BLOCKED
 
 ROOT = Path(__file__).resolve().parents[2]
-STATUS = ModelStatus(
-    name="bitface",
-    version=3,
-    run_id="0123456789abcdef",
-    decision="hold",
-    alias=None,
-    evidence="synthetic",
-    trained_for="train",
-    passed_for=("demo",),
-    purposes=("demo",),
-    contexts=("research",),
-    was_champion=False,
-    retired=False,
-    lapsed=0,
-    judged_at="2026-06-01T12:00:00.000000Z",
-    at="2026-06-01T12:00:00+00:00",
-)
+STATUS = replace(BLOCKED, version=3, run_id="0123456789abcdef", decision="hold")
 
 
 def cell(kind: str, lo: float, hi: float, people: int = 40, slice_: str = "", required: bool = True) -> Cell:

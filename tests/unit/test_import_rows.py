@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bitface.dataset.incoming.import_rows import ancestry_of, gender_of, grouped, read_manifest
+from bitface.dataset.incoming.import_rows import ancestry_of, gender_of, grouped
 from bitface.dataset.incoming.london import monk_of_ita, read_london
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.errors import InputError
+from tests.builders import read_manifest
 
 HEADER = "path,subject_id,label,age,gender,skin_tone,ethnicity,clip,frame,split\n"
 

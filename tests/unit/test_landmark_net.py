@@ -11,8 +11,9 @@ from bitface.models import bundle_spec
 from bitface.models.exported import IntegerTrunk
 from bitface.models.extraction import extract, graph_outputs
 from bitface.models.landmark.landmark_codes import CodeScale, encode, scale_of, without_repeats
-from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec, window_rows
+from bitface.models.landmark.landmark_net import LandmarkNet, window_rows
 from bitface.models.selftest import check_no_real_faces, selftest_table
+from tests.networks import landmark_spec, with_gammas_of_both_signs
 
 SCALE = CodeScale(centre=np.zeros(1434, np.float32), inverse_step=np.full(1434, 127 / 4, np.float32))
 
@@ -20,20 +21,8 @@ SCALE = CodeScale(centre=np.zeros(1434, np.float32), inverse_step=np.full(1434, 
 def net(precision="one-bit", seed=0, kernel=3, layers=2):
     """A network of random weights, whose BatchNorms have run on noise and have gammas of both signs."""
     torch.manual_seed(seed)
-    spec = NetSpec(
-        precision=precision,
-        channels=32,
-        temporal_kernel=kernel,
-        binary_layers=layers,
-        lstm_units=8,
-        outputs=3,
-        latent_clip=1.5,
-        dropout=0.0,
-    )
-    network = LandmarkNet(spec, SCALE)
-    for name, parameter in network.named_parameters():
-        if "norm" in name or "affine" in name:
-            torch.nn.init.normal_(parameter)
+    spec = landmark_spec(precision, temporal_kernel=kernel, binary_layers=layers, outputs=3)
+    network = with_gammas_of_both_signs(LandmarkNet(spec, SCALE))
     network.train()
     network(torch.randn(40, 3, 478, 3), torch.full((40,), 3))
     return network.eval()

@@ -20,7 +20,6 @@ from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.ledger import engine
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
-    DatasetEntry,
     DecisionEntry,
     MemberEntry,
     ModelEntry,
@@ -29,6 +28,7 @@ from bitface.ledger.entries import (
 )
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.tables import metadata
+from tests.builders import dataset_entry, member
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(3)]
@@ -44,30 +44,10 @@ def withdrawal(event: ConsentEvent) -> ConsentEvent:
 
 
 def members() -> tuple[MemberEntry, ...]:
-    return tuple(
-        MemberEntry(
-            sample_id=f"x{number}",
-            person=event.subject,
-            sample_sha256=sha(f"x{number}"),
-            split="train",
-            licence_id="synthetic",
-            consent_event_id=event.event_id,
-            consent_event_sha256=event.sha256,
-        )
-        for number, event in enumerate(synthetic_consents(PEOPLE))
-    )
+    return tuple(member(event, sample_id=f"x{number}") for number, event in enumerate(synthetic_consents(PEOPLE)))
 
 
-DATASET = DatasetEntry(
-    version="d1",
-    manifest_sha256=sha("manifest"),
-    consent_snapshot_sha256=sha("snapshot"),
-    purpose="train",
-    context="research",
-    evidence="synthetic",
-    people=3,
-    samples=3,
-)
+DATASET = dataset_entry(3)
 RUN = RunEntry(
     run_id="run-1",
     dataset_version="d1",

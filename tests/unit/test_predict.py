@@ -15,7 +15,6 @@ import pytest
 from scipy.special import expit
 
 from bitface.errors import InputError, NotSupportedError, OverLimitError
-from bitface.ledger.status import ModelStatus
 from bitface.models.calibrator import Calibrator, uncalibrated
 from bitface.steps.answers.predict import STATUSES, Prediction, Reader, predictions
 from bitface.steps.answers.prediction_report import (
@@ -26,25 +25,7 @@ from bitface.steps.answers.prediction_report import (
     predictions_text,
 )
 from bitface.steps.people.inputs import Input, Trouble
-
-STATUS = ModelStatus(
-    name="bitface",
-    version=7,
-    run_id="r7",
-    decision="block",
-    alias=None,
-    evidence="synthetic",
-    trained_for="train",
-    passed_for=("demo",),
-    purposes=("demo",),
-    contexts=("research",),
-    was_champion=False,
-    retired=False,
-    lapsed=0,
-    judged_at="2026-06-01T12:00:00.000000Z",
-    at="2026-06-01T12:00:00+00:00",
-)
-
+from tests.builders import BLOCKED
 
 EMOTIONS = ("anger", "happiness", "neutral")
 CALIBRATED = Calibrator(
@@ -164,14 +145,14 @@ def test_of_more_faces_than_are_answered_the_largest_are_and_it_is_said() -> Non
 
 
 def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise() -> None:
-    lines = predictions_text(list(predicted().values()), runtime(), STATUS, 0).splitlines()
+    lines = predictions_text(list(predicted().values()), runtime(), BLOCKED, 0).splitlines()
     said = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
     assert said["sure.png"].startswith("happiness  (happiness 0.95")
     assert said["torn.png"].startswith("happiness or neutral  (")
     assert said["lost.png"].startswith("no answer: it could be anger or happiness or neutral  (")
     assert said["none.png"].startswith("no answer: no emotion is likely enough  (")
     assert said["nobody.png"].startswith("no face found; ")
-    assert lines[-3] == STATUS.line
+    assert lines[-3] == BLOCKED.line
     assert lines[-2].endswith(
         "sets have a target coverage of 90% per emotion, for people like the calibration people "
         "(calibrated on 27 people of split test)"
@@ -183,7 +164,7 @@ def test_the_last_line_counts_all_inputs_and_what_was_left_out() -> None:
         *predicted("broken", "sure", "deep", "none", "huge", "nobody", "group").values(),
         Prediction(path=Path("notes.txt"), status="not_supported", reason="is not a picture"),
     ]
-    assert predictions_text(rows, runtime(), STATUS, 3).splitlines()[-1] == (
+    assert predictions_text(rows, runtime(), BLOCKED, 3).splitlines()[-1] == (
         "8 inputs: 2 answered, 1 abstained, 1 no face, 1 unreadable, 2 not supported, 1 refused; "
         "3 hidden or system files left out"
     )
@@ -193,7 +174,7 @@ def test_the_last_line_counts_all_inputs_and_what_was_left_out() -> None:
 def test_names_in_the_text_are_as_short_as_tells_them_apart_and_stay_on_one_line() -> None:
     paths = [Path("/home/a/f/x.png"), Path("/home/a/g/x.png"), Path("/home/a/g/two\nlines \x1b[31m\udcff.png")]
     rows = [Prediction(path=path, status="unreadable", reason="is empty") for path in paths]
-    lines = predictions_text(rows, runtime(), STATUS, 0).splitlines()
+    lines = predictions_text(rows, runtime(), BLOCKED, 0).splitlines()
     assert lines[:2] == ["f/x.png: unreadable, is empty", "g/x.png: unreadable, is empty"]
     assert lines[2] == r"g/two\nlines \x1b[31m\udcff.png: unreadable, is empty"
 
@@ -202,24 +183,26 @@ def test_a_model_that_nobody_calibrated_promises_nothing() -> None:
     bare = uncalibrated(np.full(3, 0.5), "not calibrated: there was nobody")
     rows = list(predicted(calibrator=bare).values())
     assert (
-        predictions_text(rows, runtime(bare), STATUS, 0).splitlines()[-2].endswith("; not calibrated: there was nobody")
+        predictions_text(rows, runtime(bare), BLOCKED, 0)
+        .splitlines()[-2]
+        .endswith("; not calibrated: there was nobody")
     )
-    assert prediction_documents(rows, runtime(bare), STATUS)[0]["model"]["confidence"] is None
+    assert prediction_documents(rows, runtime(bare), BLOCKED)[0]["model"]["confidence"] is None
 
 
 def test_json_has_the_keys_of_the_contract_whatever_became_of_an_input() -> None:
-    documents = prediction_documents(list(predicted("broken", "sure", "nobody").values()), runtime(), STATUS)
+    documents = prediction_documents(list(predicted("broken", "sure", "nobody").values()), runtime(), BLOCKED)
     assert json.loads(json.dumps(documents)) == documents
     for row in documents:
         assert {"path", "frame", "status", "reason", "faces", "more_faces", "model"} == set(row)
         assert {"name", "version", "digest"} <= set(row["model"])
-        assert row["model"]["status"] == STATUS.document()
+        assert row["model"]["status"] == BLOCKED.document()
         assert row["status"] in STATUSES
         assert bool(row["faces"]) == (row["status"] in ("answered", "abstained"))
 
 
 def write_csv(rows, path: Path) -> list[dict[str, str]]:
-    with prediction_table(path, EMOTIONS, STATUS.line) as write:
+    with prediction_table(path, EMOTIONS, BLOCKED.line) as write:
         for row in rows:
             write(row)
     with path.open(newline="", encoding="utf-8") as stream:
@@ -240,7 +223,7 @@ def test_a_table_has_a_row_per_face_and_one_for_each_input_without(tmp_path: Pat
     assert list(rows[0]) == [
         *("path", "face", "x0", "y0", "x1", "y1", *EMOTIONS, "set", "abstained", "status", "reason", "model")
     ]
-    assert {row["model"] for row in rows} == {STATUS.line}, "each row says how the model stands"
+    assert {row["model"] for row in rows} == {BLOCKED.line}, "each row says how the model stands"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.csv"]
 
 
@@ -255,12 +238,12 @@ def test_odd_names_come_back_from_a_table_in_utf_8(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, target: str) -> None:
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r".+"), prediction_table(tmp_path / target, EMOTIONS, STATUS.line):
+    with pytest.raises(OSError, match=r".+"), prediction_table(tmp_path / target, EMOTIONS, BLOCKED.line):
         raise AssertionError
 
 
 def test_a_device_takes_a_table_and_stays_one() -> None:
-    with prediction_table(Path("/dev/null"), EMOTIONS, STATUS.line) as write:
+    with prediction_table(Path("/dev/null"), EMOTIONS, BLOCKED.line) as write:
         write(predicted("sure")["sure"])
     assert Path("/dev/null").is_char_device()
 

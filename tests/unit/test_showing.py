@@ -18,13 +18,13 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import Shard, digest_of, write_shard
 from bitface.errors import RefusedError
 from bitface.faces.media.same_picture import Marks, looks_kept
-from bitface.faces.records import SubjectRecord
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.answers.showing import Album, check_shown
 from bitface.steps.people.contents import sample_of
 from bitface.steps.people.on_record import OnRecord
 from bitface.steps.people.reentry import reentry
+from tests.builders import adult
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -48,15 +48,7 @@ class House:
     def person(self, name: str, *frames: np.ndarray, licence: str = LONDON_LICENCE.id, **changes: object) -> str:
         person = self.keys.enrol(name)
         key, media = self.keys.key_of(person), encode_frames(frames, lossless=True)
-        record = SubjectRecord(
-            person=person,
-            age_band="30_44",
-            gender="unknown",
-            skin_tone=None,
-            ancestry="unknown",
-            self_reported=False,
-            evidence="real",
-        )
+        record = adult(person, gender="unknown", skin_tone=None, ancestry="unknown", self_reported=False)
         sample = sample_of(f"{person}-1", person, digest_of(media, person, key), "fear", len(frames), 25.0)
         self.samples.append(sample.__class__(**{**sample.__dict__, "licence_id": licence}))
         looks = {f"{person}-1": looks_kept(frames)}

@@ -11,25 +11,14 @@ from hypothesis import strategies as st
 from bitface.errors import InputError
 from bitface.faces.records import Sample
 from bitface.faces.splits import fold_of_people, people_by_content, split_by_person
+from tests.builders import sample
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 
 
 def samples_of(people: int, each: int = 2, split: str = "") -> tuple[Sample, ...]:
     return tuple(
-        Sample(
-            sample_id=f"{p}-{i}",
-            person=f"s{p:015d}",
-            shard="x",
-            kind="image",
-            frames=1,
-            fps=0.0,
-            label="fear",
-            split=split,
-            source="x",
-            licence_id="x",
-            sha256=f"{p:032d}{i:032d}",
-        )
+        sample(f"{p}-{i}", f"s{p:015d}", split=split, sha256=f"{p:032d}{i:032d}")
         for p in range(people)
         for i in range(each)
     )

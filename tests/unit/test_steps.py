@@ -26,6 +26,7 @@ from bitface.steps.retrain.featurise import Featuriser, featurise_people, groups
 from bitface.steps.retrain.reuse import key_of, unless_made
 from bitface.steps.retrain.train import centred, with_folds
 from bitface.steps.retrain.version import find_dataset
+from tests.builders import sample
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SPLITS = SplitParams(train=0.7, validation=0.15, test=0.15, cross_fit_below_people=50, folds=5)
@@ -34,16 +35,11 @@ NOTICE = packaged_notice("synthetic-1")
 
 def samples(people: int, licence: str = "synthetic", split: str = "") -> tuple[Sample, ...]:
     return tuple(
-        Sample(
-            sample_id=f"s{p:015d}-{i}",
-            person=f"s{p:015d}",
-            shard="x",
-            kind="image",
-            frames=1,
-            fps=0.0,
+        sample(
+            f"s{p:015d}-{i}",
+            f"s{p:015d}",
             label=label,
             split=split,
-            source="x",
             licence_id=licence,
             sha256=f"{p:032d}{i:032d}",
         )

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bitface.consent.events import parse_events
 from bitface.consent.policy import parse_licences
-from bitface.dataset.incoming.import_rows import read_manifest
 from bitface.dataset.incoming.text_files import read_table, read_text_file
 from bitface.errors import InputError
 from bitface.steps.people.sources import read_notices
+from tests.builders import read_manifest
 
 MARKS = {"utf-8": b"", "utf-8-sig": b"", "utf-16": b"", "utf-16-be": b"\xfe\xff", "utf-32": b""}
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12).map(str.strip)

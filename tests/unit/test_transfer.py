@@ -20,7 +20,6 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import Shard, digest_of, write_shard
 from bitface.errors import InputError, RefusedError
 from bitface.faces.media.same_picture import Marks, look_of, looks_kept
-from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFaces
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
@@ -31,6 +30,7 @@ from bitface.steps.people.intake_decision import Intake
 from bitface.steps.people.on_record import OnRecord
 from bitface.steps.people.reentry import reentry
 from bitface.steps.people.sources import Source
+from tests.builders import adult
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
@@ -175,15 +175,7 @@ def test_who_is_on_record_is_asked_here_whatever_the_source_says(tmp_path: Path,
     own, key = people["another-name"], keys.key_of(people["another-name"])
     media = encode_frames([pixels], lossless=True)
     sample = sample_of(f"{own}-1", own, digest_of(media, own, key), "fear", 1, 0.0)
-    record = SubjectRecord(
-        person=own,
-        age_band="30_44",
-        gender="female",
-        skin_tone=None,
-        ancestry="unknown",
-        self_reported=False,
-        evidence="real",
-    )
+    record = adult(own, skin_tone=None, ancestry="unknown", self_reported=False)
     data.mkdir()
     looks = {sample.sample_id: looks_kept([pixels])}
     stored = {sample.sample_id: media}

@@ -20,7 +20,6 @@ from bitface.faces.action_units import units_to_actions
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
 from bitface.faces.quality import QUALITY_COLUMNS
-from bitface.faces.records import SubjectRecord
 from bitface.faces.synthetic.unit_intensities import READABLE_UNITS, proxy_units
 from bitface.models.unit_net import UnitNet, UnitSpec, standardised
 from bitface.params import read_params
@@ -40,6 +39,7 @@ from bitface.training.units.unit_training import (
     shown_units,
     train_units,
 )
+from tests.builders import adult
 
 SHIPPED = read_params(Path(__file__).parents[2] / "params.yaml")
 PARAMS = SHIPPED.action_units.model_copy(
@@ -225,14 +225,8 @@ def written(table: ClipTable, data: Path, keys: KeyStore, with_actions: bool) ->
             packed = io.BytesIO()
             np.save(packed, actions_of(EMOTIONS[table.labels[row]]))
             actions[str(table.sample_ids[row])] = packed.getvalue()
-        record = SubjectRecord(
-            person=person,
-            age_band="18_29",
-            gender="female",
-            skin_tone=5,
-            ancestry="unknown",
-            self_reported=False,
-            evidence="synthetic",
+        record = adult(
+            person, age_band="18_29", skin_tone=5, ancestry="unknown", self_reported=False, evidence="synthetic"
         )
         write_shard(
             data,

@@ -20,7 +20,7 @@ from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.errors import RefusedError
 from bitface.ledger.engine import sqlite_url
-from bitface.ledger.entries import DatasetEntry, DecisionEntry, MemberEntry, ModelEntry
+from bitface.ledger.entries import DecisionEntry, MemberEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.steps.audits.checkpoints import Checkpoints
@@ -30,6 +30,7 @@ from bitface.steps.retrain.plan import Run
 from bitface.steps.studies.comparable import comparable
 from bitface.steps.versions.gate import Rival
 from bitface.steps.versions.rival import find_rival
+from tests.builders import dataset_entry
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"r{number:015d}" for number in range(4)]
@@ -74,16 +75,7 @@ class Site:
             )
             for person, event_id, sha256 in members
         ]
-        entry = DatasetEntry(
-            version=version,
-            manifest_sha256="b" * 64,
-            consent_snapshot_sha256="c" * 64,
-            purpose=purpose,
-            context="research",
-            evidence="real",
-            people=len(rows),
-            samples=len(rows),
-        )
+        entry = dataset_entry(len(rows), version=version, purpose=purpose, evidence="real")
         self.ledger.record_dataset(entry, rows)
         self.begin(self.ledger, f"run-{version}", version)
         model = self.ledger.record_model(

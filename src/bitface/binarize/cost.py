@@ -25,16 +25,6 @@ class Cost:
     float_macs: int
 
     @property
-    def weight_bits(self) -> int:
-        """Bits of all weights."""
-        return self.one_bit_weights + 8 * self.int8_weights + 32 * self.float_weights
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of all weights, one-bit ones packed by eight."""
-        return -(-self.one_bit_weights // 8) + self.int8_weights + 4 * self.float_weights
-
-    @property
     def macs(self) -> int:
         """All multiply-accumulates of one still."""
         return self.one_bit_macs + self.int8_macs + self.float_macs

@@ -11,11 +11,9 @@ Context = Literal["research", "medical", "safety", "consumer", "workplace", "edu
 DataKind = Literal["image", "video", "landmarks", "embedding"]
 AgeBand = Literal["under_18", "18_29", "30_44", "45_59", "60_plus", "adult", "unknown"]
 """`adult` is a source's word that a person is 18 or over where it gives no age; `unknown` is never admitted."""
-Evidence = Literal["synthetic", "real", "mixed"]
 
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 CONTEXTS: Final[tuple[Context, ...]] = get_args(Context)
-DATA_KINDS: Final[tuple[DataKind, ...]] = get_args(DataKind)
 ADMITTING_STATES: Final = frozenset({"given", "reaffirmed"})
 OPENING_STATES: Final = frozenset({"requested", "given", "reaffirmed"})
 """States that must name their purposes; any other state without purposes speaks of all of them."""

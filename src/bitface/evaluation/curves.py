@@ -49,13 +49,15 @@ def confusion(predictions: Predictions) -> NDArray[np.int64]:
     Raises:
         InputError: predictions that are not sound.
     """
+    from sklearn.metrics import confusion_matrix
+
     check_predictions(predictions)
-    E = len(predictions.emotions)
-    rows = np.array([_index(predictions.emotions, label) for label in predictions.labels.tolist()])
-    known = rows >= 0
-    counts = np.zeros((E, E), dtype=np.int64)
-    np.add.at(counts, (rows[known], predictions.scores.argmax(axis=1)[known]), 1)
-    return counts
+    names = np.array(predictions.emotions)
+    known = np.isin(predictions.labels, names)
+    if not known.any():
+        return np.zeros((len(names), len(names)), dtype=np.int64)
+    said = names[predictions.scores.argmax(axis=1)]
+    return np.asarray(confusion_matrix(predictions.labels[known], said[known], labels=names), dtype=np.int64)
 
 
 def roc_curves(predictions: Predictions) -> dict[str, RocCurve]:
@@ -124,12 +126,7 @@ def _height(curve: tuple[Floats, Floats], grid: Floats, top: bool) -> Floats:
 
 
 def _roc(truth: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
-    order = np.argsort(-scores, kind="stable")
-    last_of_ties = np.flatnonzero(np.r_[np.diff(-scores[order]) > 0, True])
-    found = np.cumsum(truth[order])[last_of_ties] / truth.sum()
-    mistaken = np.cumsum(~truth[order])[last_of_ties] / (~truth).sum()
-    return np.r_[0.0, mistaken], np.r_[0.0, found]
+    from sklearn.metrics import roc_curve
 
-
-def _index(emotions: tuple[str, ...], label: str) -> int:
-    return emotions.index(label) if label in emotions else -1
+    mistaken, found, _ = roc_curve(truth, scores, drop_intermediate=False)
+    return mistaken, found

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.errors import InputError
-
-MACRO: Final = "macro"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from bitface.evaluation.resampling import sums_by_code
 
@@ -44,5 +44,4 @@ def mcnemar_p_value(only_candidate: int, only_champion: int) -> float:
 
     Source: McNemar, 1947, with the binomial distribution; for cells in which each person has one sample.
     """
-    discordant = only_candidate + only_champion
-    return float(sum(math.comb(discordant, wins) for wins in range(only_candidate + 1)) / 2**discordant)
+    return float(bdtr(only_candidate, only_candidate + only_champion, 0.5))

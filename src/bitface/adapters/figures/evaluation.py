@@ -203,9 +203,10 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
 
 def latency_figure(rows: Sequence[LatencyRow], budget_ms: float | None, path: Path) -> Path:
     """Median to 95th percentile of each network, sorted as given, and its size; ours in blue with a filled dot."""
-    asked = "" if budget_ms is None else f" The orange line is the gate's budget for the median, {budget_ms:g} ms."
+    line = f" The orange line is the gate's budget for the median, {budget_ms:g} ms, which it asks of processor time."
+    asked = "" if budget_ms is None else line
     caption = (
-        "Time of the network alone for one face, one thread, runs interleaved: dot = median, bar to the 95th percentile. "
+        "Time by the clock of the network alone for one face, one thread, runs interleaved: dot = median, bar to the 95th percentile. "
         f"The landmark detector is not included.{asked}"
     )
 

@@ -70,16 +70,6 @@ class QuarantinedRow:
         return f"row {self.row}" + (f" (line {self.line})" if self.line is not None else "")
 
 
-def read_manifest(
-    manifest: Path, root: Path, ignored: Collection[str] = ()
-) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
-    """The usable rows of a manifest CSV and the quarantined ones; paths in it are relative to `root`.
-
-    Raises what `manifest_table` raises.
-    """
-    return rows_of(manifest_table(manifest, ignored), root)
-
-
 def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     """The cells of a manifest CSV. `ignored` names columns that are left aside: any other that is not of
     `manifest_columns.COLUMNS` refuses the manifest.
@@ -99,7 +89,7 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
 
 
 def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
-    """The usable rows of a manifest and the quarantined ones."""
+    """The usable rows of a manifest and the quarantined ones; paths in it are relative to `root`."""
     folder = SourceFolder(root)
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []

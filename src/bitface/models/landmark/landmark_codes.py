@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.binarize.folding import COUNT_LIMIT
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS
 
@@ -125,7 +124,3 @@ def without_repeats(
     order = np.argsort(~is_new, axis=1, kind="stable")
     picks = np.take_along_axis(order, np.minimum(np.arange(frames), kept[:, None] - 1), axis=1)
     return picks[:, : kept.max(initial=1)], kept
-
-
-COUNT_LIMIT_PER_CODE: Final = COUNT_LIMIT / float(_CODE_MAX)
-"""A stem filter's sum of |weights| stays at or below it, so that its counts stay exact in float32."""

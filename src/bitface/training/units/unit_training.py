@@ -34,7 +34,6 @@ from bitface.training.units.resnet_encoder import ENCODED, resnet_encoder
 from bitface.training.units.trained_units import TrainedUnits, UnitEpoch
 
 OnEpoch = Callable[[int], None]
-MakeEncoder = Callable[[], nn.Module]
 _FRAMES_AT_ONCE: Final = 128
 _LEVELS: Final = np.linspace(0.02, 0.6, 30)
 
