@@ -75,7 +75,6 @@ PARAMETERS_MOST = 7
 MANY_PARAMETERS = {
     "adapters/synthetic_faces/lighting.py": "compiled kernels, which take arrays and numbers alone",
     "cli": "commands, whose parameters are their options",
-    "ledger/ledger.py": "`promote` lists what a move of an alias records, by name",
 }
 
 

@@ -34,6 +34,7 @@ from bitface.ledger.entries import (
     StalePromotionError,
 )
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ports import TrackedRun, TrackedVersion
 from bitface.steps.versions.promote import go_live, roll_back
 from bitface.steps.versions.reconcile import keep_shown, project_aliases, reconcile
@@ -232,10 +233,12 @@ def swap(home: Path, mine: list[int], times: int) -> dict[str, Any]:
         target = next(version for version in mine if current is None or version != current.version)
         try:
             ledger.promote(
-                target,
-                expected_previous=current.version if current else None,
-                decision_sha256=sha(f"decision {target}"),
-                actor="test",
+                Move(
+                    to_version=target,
+                    expected_previous=current.version if current else None,
+                    decision_sha256=sha(f"decision {target}"),
+                    actor="test",
+                )
             )
             done += 1
         except StalePromotionError:

@@ -17,6 +17,7 @@ from bitface.ledger import tables
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DecisionEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
 from bitface.steps.audits.checkpoints import Checkpoints
 from tests.builders import dataset_entry, member
@@ -25,9 +26,11 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DECISIONS = {
     "predict": lambda ledger: ledger.check_use(ledger.champion(), "demo", "research"),
     "validate": lambda ledger: ledger.check_intact(),
-    "promote": lambda ledger: ledger.promote(2, expected_previous=1, decision_sha256="decision 2", actor="test"),
+    "promote": lambda ledger: ledger.promote(
+        Move(to_version=2, expected_previous=1, decision_sha256="decision 2", actor="test")
+    ),
     "rollback": lambda ledger: ledger.promote(
-        1, expected_previous=2, decision_sha256=None, actor="test", kind="rollback"
+        Move(to_version=1, expected_previous=2, decision_sha256=None, actor="test", kind="rollback")
     ),
 }
 
@@ -63,7 +66,7 @@ def homes(tmp_path: Path) -> dict[str, Path]:
             ledger.record_decision(
                 DecisionEntry(decision_sha256=f"decision {number}", decision="promote", reasons=(), **made)
             )
-        ledger.promote(1, expected_previous=None, decision_sha256="decision 1", actor="test")
+        ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="decision 1", actor="test"))
     shutil.copytree(waits, live)
     with opened(live) as ledger:
         DECISIONS["promote"](ledger)

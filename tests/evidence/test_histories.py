@@ -28,6 +28,7 @@ import pytest
 
 from bitface.adapters.checkpoint_places.folder import FolderPlace
 from bitface.adapters.media_files import encode_frames, read_image
+from bitface.bootstrap.places import open_checkpoints
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
 from bitface.consent.policy import LicenceRecord
@@ -628,7 +629,14 @@ class History:
 
     def go_on(self, stores: Stores) -> None:
         """`bitface erase --resume --checkpoint`."""
-        tools = SimpleNamespace(workspace=self.place, keys=stores.keys, ledger=stores.ledger, now=lambda: self.clock)
+        elsewhere = open_checkpoints(self.place)
+        tools = SimpleNamespace(
+            workspace=self.place,
+            keys=stores.keys,
+            ledger=stores.ledger,
+            checkpoints=elsewhere,
+            now=lambda: self.clock,
+        )
         with holding(stores.ledger, "removal of people", timedelta(minutes=5)):
             for erasure_id in unfinished(tools, self.checkpoint_with_a_book()):
                 finish_erasure(erase.opened(erasure_id, self.place.home, self.clock), stores, self.place, self.clock)
@@ -645,7 +653,10 @@ class History:
     def make(self, stores: Stores, gate: tuple[GateEvidence, GateDecision]) -> None:
         """What a retrain leaves on record and in its folder; the model itself is a few bytes."""
         marker, (measured, decision) = self.place.home / "rendered.json", gate
-        check_people_here(SimpleNamespace(workspace=self.place, keys=stores.keys, ledger=stores.ledger))
+        elsewhere = open_checkpoints(self.place)
+        check_people_here(
+            SimpleNamespace(workspace=self.place, keys=stores.keys, ledger=stores.ledger, checkpoints=elsewhere)
+        )
         with writing(stores, "test", 5):
             dataset = find_dataset(stores.data, stores.store, lambda: None, "quick", marker)
         purpose, context = MADE_FOR

@@ -31,6 +31,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.contexts import SignedContext, sign_context
+from bitface.ledger.promotion import Move
 from bitface.steps.people.consents import withdraw
 from bitface.steps.versions.approve import add_key, private_key
 from tests.builders import dataset_entry, member
@@ -268,7 +269,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fill(ledger, people, {"r1": people})
         for version in (1, 2):
             model(ledger, "r1", version)
-        ledger.promote(1, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada")
+        ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada"))
     return file
 
 
@@ -322,7 +323,7 @@ def test_a_withdrawal_that_races_a_promotion_is_never_overtaken(template, tmp_pa
                 ledger.known_notices()
                 start.wait()
                 sleep(wait)
-                ledger.promote(2, expected_previous=1, decision_sha256=sha("decision 2"), actor="ada")
+                ledger.promote(Move(to_version=2, expected_previous=1, decision_sha256=sha("decision 2"), actor="ada"))
 
         with ThreadPoolExecutor(2) as pool:
             done = [pool.submit(leave), pool.submit(go_live)]
@@ -356,7 +357,12 @@ def test_an_auditor_s_questions_are_answered_as_by_going_through_everything(tmp_
             model(ledger, run_id, version)
             if rng.random() < 0.7:
                 move = ledger.promote(
-                    version, expected_previous=current, decision_sha256=sha(f"decision {version}"), actor="ada"
+                    Move(
+                        to_version=version,
+                        expected_previous=current,
+                        decision_sha256=sha(f"decision {version}"),
+                        actor="ada",
+                    )
                 )
                 moves.append((move.promoted_at, current, version))
                 current = version

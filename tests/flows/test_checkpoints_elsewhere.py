@@ -18,6 +18,7 @@ import pytest
 from bitface.bootstrap.places import open_ledger
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.ledger.entries import DecisionEntry, ModelEntry, RunEntry
+from bitface.ledger.promotion import Move
 from bitface.workspace import open_workspace
 from tests.builders import dataset_entry, member
 
@@ -100,7 +101,7 @@ def fill(ledger: Any) -> None:
     ledger.record_decision(
         DecisionEntry(decision_sha256="d1", bundle_sha256="b1", run_id="run1", decision="promote", reasons=())
     )
-    ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
+    ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d1", actor="test"))
 
 
 def set_all(patch: pytest.MonkeyPatch, told: dict[str, str]) -> None:

@@ -17,6 +17,7 @@ from bitface.consent.known_sources import LONDON_LICENCE, london_consents, packa
 from bitface.dataset.keys import KeyStore
 from bitface.ledger.entries import DecisionEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.workspace import Workspace, open_workspace
 from tests.builders import dataset_entry, member
@@ -72,7 +73,9 @@ class House:
                     DecisionEntry(decision_sha256=f"d{number}", decision="promote", reasons=(), **made)
                 )
                 before = number - 1 or None
-                ledger.promote(number, expected_previous=before, decision_sha256=f"d{number}", actor="test")
+                ledger.promote(
+                    Move(to_version=number, expected_previous=before, decision_sha256=f"d{number}", actor="test")
+                )
 
     def said(self, *words: str, **told: str) -> Any:
         return self._bitface(self.project, *words, **told)

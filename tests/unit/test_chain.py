@@ -26,6 +26,7 @@ from bitface.ledger.entries import (
     RunEntry,
 )
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from tests.builders import dataset_entry, member
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -81,7 +82,7 @@ def _promote(ledger: Ledger, number: int) -> None:
     ledger.record_decision(
         DecisionEntry(decision_sha256=verdict, bundle_sha256=bundle, run_id="r1", decision="promote", reasons=())
     )
-    ledger.promote(number, expected_previous=number - 1 or None, decision_sha256=verdict, actor="ada")
+    ledger.promote(Move(to_version=number, expected_previous=number - 1 or None, decision_sha256=verdict, actor="ada"))
 
 
 def report(path: Path, kept: Checkpoint | None = None) -> ChainReport:

@@ -22,6 +22,7 @@ from bitface.errors import InputError, IntegrityError
 from bitface.flows import service
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
 from bitface.steps.audits.checkpoints import FOLDER, Checkpoints
 
@@ -142,7 +143,7 @@ def test_a_use_believes_a_comparison_for_ten_minutes_and_a_promotion_never(own, 
     own.check()
     assert asked == ["00000002.json"]
     with own.ledger() as ledger, pytest.raises(InputError, match="no version"):
-        ledger.promote(1, expected_previous=None, decision_sha256="d", actor="test")
+        ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d", actor="test"))
     assert len(asked) == 2
     own.now -= timedelta(days=1)  # a clock that was set back makes nothing believed for longer
     own.check()

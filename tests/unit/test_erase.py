@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bitface.bootstrap.places import open_checkpoints
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import SYNTHETIC_LICENCE, packaged_notice, synthetic_consents
 from bitface.consent.policy import render_licences
@@ -27,6 +28,7 @@ from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
 from bitface.ports import Forgotten, StorePlaces
 from bitface.steps.audits import erase
@@ -160,7 +162,7 @@ def _record(
     ledger.record_decision(
         DecisionEntry(decision_sha256="x1", bundle_sha256="b1", run_id="r1", decision="promote", reasons=())
     )
-    ledger.promote(1, expected_previous=None, decision_sha256="x1", actor="test")
+    ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="x1", actor="test"))
     return events
 
 
@@ -386,7 +388,13 @@ def test_whom_nothing_but_an_older_ledger_is_left_of_is_put_on_record_again(hous
     with Ledger(sqlite_url(tmp_path / "older.db"), clock=lambda: NOON, trust=trust) as older:
         house.ledger = older
         assert house.returned() == () and older.forgotten() == {house.people["anna"]}
-        tools = SimpleNamespace(workspace=house.place, keys=house.keys, ledger=older, now=lambda: NOON)
+        tools = SimpleNamespace(
+            workspace=house.place,
+            keys=house.keys,
+            ledger=older,
+            checkpoints=open_checkpoints(house.place),
+            now=lambda: NOON,
+        )
         (erasure_id,) = unfinished(tools, None)
         opened = erase.opened(erasure_id, house.place.home, NOON)
         house.leave(opened)

@@ -13,6 +13,7 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.steps.people.expire import expiring, expiring_text, lapsed_models, look
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -42,7 +43,7 @@ def ledger(tmp_path: Path, freeze, begin) -> Iterator[Ledger]:
         opened.record_decision(
             DecisionEntry(decision_sha256="x1", bundle_sha256="b1", run_id="r1", decision="promote", reasons=())
         )
-        opened.promote(1, expected_previous=None, decision_sha256="x1", actor="test")
+        opened.promote(Move(to_version=1, expected_previous=None, decision_sha256="x1", actor="test"))
         yield opened
 
 

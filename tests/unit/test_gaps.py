@@ -23,6 +23,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.lost_logs import PURPOSE, Gap
 from bitface.ledger.permissions.policies import AdoptedPolicy
 from bitface.ledger.permissions.signatures import key_of, signature_of
+from bitface.ledger.promotion import Move
 from bitface.steps.audits.continuing import continue_after
 from bitface.steps.audits.retention import due
 
@@ -51,7 +52,7 @@ def filled(freeze, begin) -> Callable[[Path, str], Ledger]:
         ledger.record_decision(
             DecisionEntry(decision_sha256="d1", bundle_sha256="b1", run_id="run1", decision="promote", reasons=())
         )
-        ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
+        ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d1", actor="test"))
         return ledger
 
     return fill
@@ -80,8 +81,10 @@ def test_versions_from_before_are_used_and_rolled_back_to_once_promoted_again(fi
         with pytest.raises(RefusedError, match="promote it again"):
             ledger.check_use(model, "demo", "research")
         with pytest.raises(RefusedError, match="cannot roll back to"):
-            ledger.promote(1, expected_previous=None, decision_sha256=None, actor="test", kind="rollback")
-        ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
+            ledger.promote(
+                Move(to_version=1, expected_previous=None, decision_sha256=None, actor="test", kind="rollback")
+            )
+        ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d1", actor="test"))
         ledger.check_use(model, "demo", "research")
         assert ledger.verify_chain().intact and [period.until is None for period in ledger.alias_periods()] == [
             False,
@@ -99,7 +102,7 @@ def test_what_a_real_person_allowed_is_invalid_until_it_is_given_again(filled, t
         (must_go,) = due(tmp_path / "data", keys, ledger, LATER)
         assert (must_go.person, must_go.why) == (REAL, "the consent was made invalid, and not given again")
         with pytest.raises(RefusedError, match="no longer admitted"):
-            ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
+            ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d1", actor="test"))
         (given,) = (event for event in ledger.consents(REAL) if event.state == "given")
         again = {"event_id": "again", "event_time": LATER, "recorded_at": LATER, "last_interaction": LATER}
         ledger.record_consents([given.model_copy(update=again)])

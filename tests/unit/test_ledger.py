@@ -27,6 +27,7 @@ from bitface.ledger.entries import (
     StalePromotionError,
 )
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ledger.tables import metadata
 from tests.builders import dataset_entry, member
 
@@ -98,7 +99,9 @@ def ledger(url: str) -> Iterator[Ledger]:
 def champion_of(ledger: Ledger, number: int, expected: int | None) -> int:
     version = ledger.record_model(model(number)).version
     ledger.record_decision(decision(number))
-    ledger.promote(version, expected_previous=expected, decision_sha256=sha(f"decision {number}"), actor="ada")
+    ledger.promote(
+        Move(to_version=version, expected_previous=expected, decision_sha256=sha(f"decision {number}"), actor="ada")
+    )
     return version
 
 
@@ -136,7 +139,7 @@ def test_recording_again_leaves_no_trace(ledger: Ledger) -> None:
     assert not ledger.record_run(RUN)
     assert ledger.record_model(model(1)).version == number
     assert not ledger.record_decision(decision(1))
-    ledger.promote(number, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada")
+    ledger.promote(Move(to_version=number, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada"))
     assert ledger.checkpoint() == before
 
 
@@ -240,7 +243,9 @@ def test_a_promotion_that_expects_another_champion_is_refused(ledger: Ledger, ex
     ledger.record_decision(decision(2))
     before = ledger.checkpoint()
     with pytest.raises(StalePromotionError, match="compare with it and decide again"):
-        ledger.promote(second, expected_previous=expected, decision_sha256=sha("decision 2"), actor="ada")
+        ledger.promote(
+            Move(to_version=second, expected_previous=expected, decision_sha256=sha("decision 2"), actor="ada")
+        )
     champion = ledger.champion()
     assert champion and champion.version == first
     assert ledger.checkpoint() == before
@@ -251,7 +256,7 @@ def test_a_promotion_without_a_champion_expects_none(ledger: Ledger) -> None:
     version = ledger.record_model(model(1)).version
     ledger.record_decision(decision(1))
     with pytest.raises(StalePromotionError, match="is nowhere, not version 3"):
-        ledger.promote(version, expected_previous=3, decision_sha256=sha("decision 1"), actor="ada")
+        ledger.promote(Move(to_version=version, expected_previous=3, decision_sha256=sha("decision 1"), actor="ada"))
 
 
 @pytest.mark.parametrize("verdict", ["hold", "block"])
@@ -260,7 +265,7 @@ def test_only_a_promote_decision_lets_a_version_go_live(ledger: Ledger, verdict:
     version = ledger.record_model(model(1)).version
     ledger.record_decision(decision(1, verdict))
     with pytest.raises(GateError, match=verdict):
-        ledger.promote(version, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada")
+        ledger.promote(Move(to_version=version, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada"))
     assert ledger.champion() is None
 
 
@@ -270,9 +275,9 @@ def test_a_decision_on_another_bundle_does_not_count(ledger: Ledger) -> None:
     ledger.record_decision(decision(2))
     for digest in (sha("decision 2"), None):
         with pytest.raises(InputError, match="run the gate first"):
-            ledger.promote(version, expected_previous=None, decision_sha256=digest, actor="ada")
+            ledger.promote(Move(to_version=version, expected_previous=None, decision_sha256=digest, actor="ada"))
     with pytest.raises(InputError, match="no version 9"):
-        ledger.promote(9, expected_previous=None, decision_sha256=sha("decision 2"), actor="ada")
+        ledger.promote(Move(to_version=9, expected_previous=None, decision_sha256=sha("decision 2"), actor="ada"))
 
 
 def test_a_benchmark_model_is_never_promoted(ledger: Ledger) -> None:
@@ -280,7 +285,7 @@ def test_a_benchmark_model_is_never_promoted(ledger: Ledger) -> None:
     version = ledger.record_model(model(1, purpose="benchmark")).version
     ledger.record_decision(decision(1))
     with pytest.raises(RefusedError, match="cannot be promoted"):
-        ledger.promote(version, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada")
+        ledger.promote(Move(to_version=version, expected_previous=None, decision_sha256=sha("decision 1"), actor="ada"))
 
 
 def test_a_rollback_goes_only_where_the_alias_has_been(ledger: Ledger) -> None:
@@ -289,8 +294,8 @@ def test_a_rollback_goes_only_where_the_alias_has_been(ledger: Ledger) -> None:
     champion_of(ledger, 2, 1)
     ledger.record_model(model(3))
     with pytest.raises(RefusedError, match="never champion"):
-        ledger.promote(3, expected_previous=2, decision_sha256=None, actor="ada", kind="rollback")
-    ledger.promote(1, expected_previous=2, decision_sha256=None, actor="ada", kind="rollback")
+        ledger.promote(Move(to_version=3, expected_previous=2, decision_sha256=None, actor="ada", kind="rollback"))
+    ledger.promote(Move(to_version=1, expected_previous=2, decision_sha256=None, actor="ada", kind="rollback"))
     champion = ledger.champion()
     assert champion and champion.version == 1 and ledger.promotions()[-1].kind == "rollback"
 
@@ -308,10 +313,12 @@ def test_concurrent_promoters_lose_no_update(ledger: Ledger, url: str) -> None:
                 seen = own.champion()
                 try:
                     own.promote(
-                        number,
-                        expected_previous=seen.version if seen else None,
-                        decision_sha256=sha(f"decision {number}"),
-                        actor="writer",
+                        Move(
+                            to_version=number,
+                            expected_previous=seen.version if seen else None,
+                            decision_sha256=sha(f"decision {number}"),
+                            actor="writer",
+                        )
                     )
                 except StalePromotionError:
                     refused.append(number)

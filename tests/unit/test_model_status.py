@@ -13,6 +13,7 @@ from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import ApprovalRule, DecisionEntry, ModelEntry, StalePromotionError
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.steps.audits.audit import audit_model
 from bitface.steps.versions.model_choice import choose_model, find_model
 from bitface.steps.versions.monitor import model_and_run
@@ -162,7 +163,9 @@ def test_the_ledger_itself_refuses_a_demo_that_may_be_none(ledger, put, verdict:
     put(1, None, evidence=evidence)
     judge(ledger, 1, verdict)
     with pytest.raises((GateError, RefusedError), match="demo"):
-        ledger.promote(1, expected_previous=None, decision_sha256="decision 1", actor="hand", alias="demo")
+        ledger.promote(
+            Move(to_version=1, expected_previous=None, decision_sha256="decision 1", actor="hand", alias="demo")
+        )
     assert ledger.champion("demo") is None
 
 
@@ -175,7 +178,9 @@ def test_there_is_a_demo_only_while_there_is_no_champion(ledger, put) -> None:
     put(4, "hold")
     assert ledger.champion("demo") is None
     with pytest.raises(StalePromotionError, match="is the champion"):
-        ledger.promote(4, expected_previous=None, decision_sha256="decision 4", actor="hand", alias="demo")
+        ledger.promote(
+            Move(to_version=4, expected_previous=None, decision_sha256="decision 4", actor="hand", alias="demo")
+        )
     assert ledger.verify_chain().intact
 
 

@@ -15,6 +15,7 @@ from bitface.ledger.entries import ApprovalRule, ApprovalsMissingError, Decision
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.policies import AdoptedPolicy
 from bitface.ledger.permissions.policy_document import differences, policy_of, policy_sha256
+from bitface.ledger.promotion import Move
 from bitface.params import read_params
 from bitface.steps.versions.approve import add_key
 from bitface.steps.versions.policy import adopt, adopt_first, policies_in, policy_differences
@@ -52,11 +53,13 @@ def params_with(tmp_path: Path, old: str, new: str) -> Path:
 def promote(ledger: Ledger, version: int, rule: ApprovalRule = ApprovalRule()) -> None:  # noqa: B008 - frozen
     current = ledger.champion()
     ledger.promote(
-        version,
-        expected_previous=current.version if current else None,
-        decision_sha256=f"d{version}",
-        actor="test",
-        rule=rule,
+        Move(
+            to_version=version,
+            expected_previous=current.version if current else None,
+            decision_sha256=f"d{version}",
+            actor="test",
+            rule=rule,
+        )
     )
 
 

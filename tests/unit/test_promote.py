@@ -34,6 +34,7 @@ from bitface.ledger.entries import (
 from bitface.ledger.leases import LeaseLostError
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.approvals import answering_keys, valid_approvals
+from bitface.ledger.promotion import Move
 from bitface.ledger.tables import endorsements
 from bitface.ports import TrackedVersion
 from bitface.steps.audits.audit import audit_run
@@ -130,10 +131,12 @@ def test_a_version_for_work_goes_live_only_while_its_context_is_approved(ledger,
     def live(number: int):
         champion = ledger.champion()
         return ledger.promote(
-            number,
-            expected_previous=champion.version if champion else None,
-            decision_sha256=ledger.decisions(f"bundle {number}")[-1].decision_sha256,
-            actor="test",
+            Move(
+                to_version=number,
+                expected_previous=champion.version if champion else None,
+                decision_sha256=ledger.decisions(f"bundle {number}")[-1].decision_sha256,
+                actor="test",
+            )
         )
 
     with pytest.raises(RefusedError, match="workplace"):

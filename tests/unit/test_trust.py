@@ -20,6 +20,7 @@ from bitface.ledger import chain, tables
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
 from bitface.steps.audits.checkpoints import FOLDER, Checkpoints, keep_checkpoint
 
@@ -71,7 +72,7 @@ def home(tmp_path: Path, freeze, begin) -> Path:
                     reasons=(),
                 )
             )
-        ledger.promote(1, expected_previous=None, decision_sha256="d1", actor="test")
+        ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d1", actor="test"))
     return tmp_path
 
 
@@ -138,13 +139,13 @@ def test_an_edit_beside_an_open_command_is_seen_by_its_next_decision(home) -> No
         with pytest.raises(IntegrityError):
             ledger.check_use(ledger.champion(), "infer", "consumer")
         with pytest.raises(IntegrityError):
-            ledger.promote(2, expected_previous=1, decision_sha256="d2", actor="test")
+            ledger.promote(Move(to_version=2, expected_previous=1, decision_sha256="d2", actor="test"))
 
 
 def test_a_decision_that_was_edited_from_hold_to_promote_promotes_nothing(home) -> None:
     edit(home, "update decisions set decision = 'promote' where decision = 'hold'")
     with trusted(home) as ledger, pytest.raises(IntegrityError):
-        ledger.promote(2, expected_previous=1, decision_sha256="d2", actor="test")
+        ledger.promote(Move(to_version=2, expected_previous=1, decision_sha256="d2", actor="test"))
     with trusted(home) as ledger:
         assert ledger.champion().version == 1
 
@@ -232,7 +233,9 @@ def asked_of(ledger: Ledger, door: str) -> None:
             "use": lambda: ledger.check_use(ledger.champion(), "demo", "research"),
             "any use": lambda: ledger.check_any_use("infer", "workplace"),
             "lawful": lambda: ledger.is_lawful(ledger.champion()),
-            "promotion": lambda: ledger.promote(1, expected_previous=1, decision_sha256="d1", actor="test"),
+            "promotion": lambda: ledger.promote(
+                Move(to_version=1, expected_previous=1, decision_sha256="d1", actor="test")
+            ),
         }[door]()
 
 

@@ -22,6 +22,7 @@ from bitface.errors import RefusedError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import DecisionEntry, MemberEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
 from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.steps.people.admit import Members
@@ -220,8 +221,10 @@ def doors(site: Site, model: ModelEntry) -> dict[str, Callable[[], object]]:
         "use": lambda: site.ledger.check_use(model, "infer", "research"),
         "comparison": lambda: site.ledger.check_judged(model),
         "lawful": lambda: site.ledger.check_lawful(model),
-        "promotion": lambda: site.ledger.promote(to, decision_sha256=decision.decision_sha256, **decided),
-        "rollback": lambda: site.ledger.promote(to, decision_sha256=None, kind="rollback", **decided),
+        "promotion": lambda: site.ledger.promote(
+            Move(to_version=to, decision_sha256=decision.decision_sha256, **decided)
+        ),
+        "rollback": lambda: site.ledger.promote(Move(to_version=to, decision_sha256=None, kind="rollback", **decided)),
     }
 
 
@@ -242,7 +245,9 @@ def refused_everywhere(site: Site, model: ModelEntry, words: str) -> None:
 def test_a_clock_that_is_set_back_re_admits_nobody(site: Site, begin, ended: str, written: str) -> None:
     """Whatever was written down when the consent was over: the log has seen that time."""
     model = site.model_of([given(PEOPLE[0]), given(PEOPLE[1], **{ended: after(30)})])
-    site.ledger.promote(model.version, expected_previous=None, decision_sha256="decision d0", actor="test")
+    site.ledger.promote(
+        Move(to_version=model.version, expected_previous=None, decision_sha256="decision d0", actor="test")
+    )
     site.clock.now = after(31)
     {
         "a consent": lambda: site.ledger.record_consents([given(PEOPLE[2], recorded_at=after(31))]),

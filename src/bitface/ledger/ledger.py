@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, Table, and_, func, select
 
@@ -25,7 +25,6 @@ from bitface.ledger.entries import (
     MODEL_NAME,
     Alias,
     Approval,
-    ApprovalRule,
     AssetEntry,
     ChainProblem,
     ChainReport,
@@ -545,38 +544,15 @@ class Ledger:
         with self._appending() as connection:
             leases.give_back(connection, lease)
 
-    def promote(
-        self,
-        to_version: int,
-        *,
-        expected_previous: int | None,
-        decision_sha256: str | None,
-        actor: str,
-        kind: Literal["promote", "rollback"] = "promote",
-        alias: Alias = "champion",
-        name: str = MODEL_NAME,
-        rule: ApprovalRule = ApprovalRule(),  # noqa: B008 - frozen
-        lease: leases.Lease | None = None,
-    ) -> Promotion:
+    def promote(self, move: promotion.Move) -> Promotion:
         """Moves an alias from `expected_previous` (None: it points nowhere) to `to_version`, in one transaction.
 
         A repeated call returns the first one's record. Raises what `promotion.move_alias` raises.
         """
-        move = promotion.Move(
-            name=name,
-            alias=alias,
-            to_version=to_version,
-            expected_previous=expected_previous,
-            kind=kind,
-            decision_sha256=decision_sha256,
-            actor=actor,
-            rule=rule,
-            lease=lease,
-        )
         kept = self.kept_ends()
         with self._appending() as connection:
             self._check(connection, self._state(), kept)
-            self._check_people(connection, to_version, name)
+            self._check_people(connection, move.to_version, move.name)
             return promotion.move_alias(connection, move, self._clock())
 
     def champion(self, alias: Alias = "champion", name: str = MODEL_NAME) -> ModelEntry | None:

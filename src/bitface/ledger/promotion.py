@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -14,7 +14,15 @@ from bitface.errors import GateError, InputError, RefusedError
 from bitface.ledger import chain, questions, tables
 from bitface.ledger import lost_logs as gaps
 from bitface.ledger.crowd import crowd_of
-from bitface.ledger.entries import Alias, ApprovalRule, ModelEntry, Promotion, StalePromotionError, Statement
+from bitface.ledger.entries import (
+    MODEL_NAME,
+    Alias,
+    ApprovalRule,
+    ModelEntry,
+    Promotion,
+    StalePromotionError,
+    Statement,
+)
 from bitface.ledger.leases import Lease, check
 from bitface.ledger.permissions.approvals import check_approvals, valid_approvals
 from bitface.ledger.permissions.policies import check_judged, rule_for
@@ -30,14 +38,14 @@ class Move:
     synthetic people, and on there being no champion. `lease`: under which it was prepared, if any.
     """
 
-    name: str
-    alias: Alias
     to_version: int
     expected_previous: int | None
-    kind: Literal["promote", "rollback"]
     decision_sha256: str | None
     actor: str
-    rule: ApprovalRule
+    kind: Literal["promote", "rollback"] = "promote"
+    alias: Alias = "champion"
+    name: str = MODEL_NAME
+    rule: ApprovalRule = field(default_factory=ApprovalRule)
     lease: Lease | None = None
 
 

@@ -11,6 +11,7 @@ from bitface.gate.decision_bundle import replay
 from bitface.ledger.entries import ApprovalRule, ApprovalsMissingError, ModelEntry, Promotion
 from bitface.ledger.leases import Lease
 from bitface.ledger.ledger import Ledger
+from bitface.ledger.promotion import Move
 from bitface.params import PromotionParams
 from bitface.steps.versions.approve import Standing, standing
 from bitface.steps.versions.gate import BUNDLE_NAME, opened_bundle
@@ -33,11 +34,13 @@ def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Le
     ledger.check_intact()
     found = standing(version, ledger)
     return ledger.promote(
-        version,
-        expected_previous=_replaced(found, runs, ledger, keys),
-        decision_sha256=found.decision.decision_sha256,
-        actor=actor,
-        rule=rule,
+        Move(
+            to_version=version,
+            expected_previous=_replaced(found, runs, ledger, keys),
+            decision_sha256=found.decision.decision_sha256,
+            actor=actor,
+            rule=rule,
+        )
     )
 
 
@@ -60,22 +63,26 @@ def go_live(
     actor = "retrain, with the approvals of people" if rule.asks else "retrain: no approval is required by params.yaml"
     try:
         ledger.promote(
-            version,
-            expected_previous=expected_previous(compared, evidence, current, _is_over(current, ledger)),
-            decision_sha256=decision_sha256,
-            actor=actor,
-            rule=rule,
-            lease=lease,
+            Move(
+                to_version=version,
+                expected_previous=expected_previous(compared, evidence, current, _is_over(current, ledger)),
+                decision_sha256=decision_sha256,
+                actor=actor,
+                rule=rule,
+                lease=lease,
+            )
         )
     except (ApprovalsMissingError, RealChampionError) as why:
         challenger = ledger.champion("challenger")
         ledger.promote(
-            version,
-            expected_previous=challenger.version if challenger else None,
-            decision_sha256=decision_sha256,
-            actor="retrain",
-            alias="challenger",
-            lease=lease,
+            Move(
+                to_version=version,
+                expected_previous=challenger.version if challenger else None,
+                decision_sha256=decision_sha256,
+                actor="retrain",
+                alias="challenger",
+                lease=lease,
+            )
         )
         return str(why)
     return None
@@ -92,12 +99,14 @@ def stand_in(version: int, decision_sha256: str, ledger: Ledger, lease: Lease | 
         return
     current = ledger.champion("demo")
     ledger.promote(
-        version,
-        expected_previous=current.version if current else None,
-        decision_sha256=decision_sha256,
-        actor="retrain: held, of synthetic people, and there is no champion",
-        alias="demo",
-        lease=lease,
+        Move(
+            to_version=version,
+            expected_previous=current.version if current else None,
+            decision_sha256=decision_sha256,
+            actor="retrain: held, of synthetic people, and there is no champion",
+            alias="demo",
+            lease=lease,
+        )
     )
 
 
@@ -149,11 +158,13 @@ def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
     if target is None:
         raise InputError(f"there is no previous champion to roll back to; {versions_there_are(ledger)}")
     return ledger.promote(
-        target,
-        expected_previous=current.version if current else None,
-        decision_sha256=None,
-        actor=actor,
-        kind="rollback",
+        Move(
+            to_version=target,
+            expected_previous=current.version if current else None,
+            decision_sha256=None,
+            actor=actor,
+            kind="rollback",
+        )
     )
 
 
