@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,9 +51,9 @@ class ImportRow:
     """Fields of `FACTS` that the row calls unknown on purpose; an empty field says nothing."""
     line: int | None = None
 
-    def refused(self, reason: str) -> QuarantinedRow:
+    def refused(self, reason: str, finding: str = "") -> QuarantinedRow:
         """The row as one that was not taken."""
-        return QuarantinedRow(row=self.row, reason=reason, line=self.line)
+        return QuarantinedRow(row=self.row, reason=reason, line=self.line, finding=finding)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +63,8 @@ class QuarantinedRow:
     row: int
     reason: str
     line: int | None = None
+    finding: str = ""
+    """Its name in `findings.SAYS`, empty where the reason says it all."""
 
     @property
     def place(self) -> str:
@@ -77,7 +79,7 @@ def read_manifest(
 
     Raises what `manifest_table` raises.
     """
-    return rows_of(manifest_table(manifest, ignored), root)
+    return rows_of(manifest_table(manifest, ignored), SourceFolder(root).file)
 
 
 def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
@@ -98,16 +100,17 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     return table
 
 
-def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
-    """The usable rows of a manifest and the quarantined ones."""
-    folder = SourceFolder(root)
+def rows_of(
+    table: Table, find: Callable[[str], Path]
+) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The usable rows of a manifest and the quarantined ones; `find` leads from a path in it to the picture, or raises InputError."""
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
     for row in table.rows:
         try:
             if row.fault is not None:
                 raise InputError(row.fault)
-            usable.append(_row(row.number, row.line, row.values, folder))
+            usable.append(_row(row.number, row.line, row.values, find))
         except InputError as error:
             rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
     barred = _in_two_splits(usable) | closed_people(_ages(table))
@@ -130,11 +133,11 @@ def _ages(table: Table) -> Iterator[StatedAge]:
             yield StatedAge(subject=subject, row=row.number, text=text)
 
 
-def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
+def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], Path]) -> ImportRow:
     return ImportRow(
         row=number,
         line=line,
-        path=folder.file(raw["path"]),
+        path=find(raw["path"]),
         subject_id=normal_id(raw["subject_id"]),
         label=_label(raw["label"]),
         age_band=age_band_of(years_of(raw.get("age", ""))),

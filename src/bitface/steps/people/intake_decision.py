@@ -14,6 +14,7 @@ from bitface.consent.admission import Use, admit, at_each, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.dataset.incoming.findings import Finding
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow
 from bitface.dataset.incoming.import_rules import (
     Correction,
@@ -28,6 +29,7 @@ from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import Kind, Sample, SubjectRecord
+from bitface.ports import ReadImage
 from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
 from bitface.steps.people.reentry import reentry
@@ -53,6 +55,12 @@ class Intake:
     """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
     reviewed: frozenset[str] = frozenset()
     """Ids that a person has looked at: each is a person of its own, whatever it looks like."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the source, beside the rows that are refused."""
+    read: ReadImage | None = None
+    """Reads pictures that lie in no file of their own; None: each is a file."""
+    are_people_known: bool = True
+    """Whether the source says who is on a picture; else each is a person of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +77,8 @@ class Taken:
     corrections: tuple[Correction, ...]
     rows: frozenset[int]
     admitted: frozenset[int]
+    is_by_licence: bool = False
+    """Whether no consent event speaks of the person, so that the licence alone admits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +92,7 @@ class Decision:
     samples: Mapping[str, Sample]
     licences: Mapping[str, LicenceRecord]
     licence: LicenceRecord
+    findings: tuple[Finding, ...] = ()
 
     @property
     def is_change(self) -> bool:
@@ -136,7 +147,8 @@ def decide(
             after = record_from(_rows(free), pseudonyms[subject], known[subject])
             key = enrolments[subject].key or stores.keys.key_of(pseudonyms[subject])
             there = _present(pseudonyms[subject], samples, content)
-            taken.append(_part_of(free, enrolments[subject], known[subject], after, there, key, intake))
+            part = _part_of(free, enrolments[subject], known[subject], after, there, key, intake)
+            taken.append(replace(part, is_by_licence=not (on_record or new)))
     here = {one.enrolment.pseudonym for one in taken} | {one.pseudonym for one in enrolments.values() if not one.is_new}
     events = tuple(event for event in offered if event.subject in here)
     return Decision(
@@ -147,6 +159,7 @@ def decide(
         samples=samples,
         licences=licences,
         licence=intake.licence,
+        findings=intake.findings,
     )
 
 
