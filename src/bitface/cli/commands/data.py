@@ -62,7 +62,9 @@ def import_(
     ] = None,
     consents: Annotated[
         Path | None,
-        typer.Option(help="Consent events, JSONL. Default: SOURCE/consents.jsonl. Without any: purpose benchmark alone."),
+        typer.Option(
+            help="Consent events, JSONL. Default: SOURCE/consents.jsonl. Without any: purpose benchmark alone."
+        ),
     ] = None,
     licence: Annotated[
         Path | None,
@@ -71,7 +73,9 @@ def import_(
     votes: Annotated[Path | None, typer.Option(help="FERPlus votes for the rows of --format fer2013, CSV.")] = None,
     subject_pattern: Annotated[
         str | None,
-        typer.Option(help="Regular expression that finds the person in a file name, for --format classes: '^(S[0-9]+)_'."),
+        typer.Option(
+            help="Regular expression that finds the person in a file name, for --format classes: '^(S[0-9]+)_'."
+        ),
     ] = None,
     ignore_column: Annotated[
         list[str] | None,
@@ -181,7 +185,9 @@ def _import_text(done: IntakeReport) -> str:
 def _licence_lines(done: IntakeReport) -> list[str]:
     if not done.by_licence:
         return []
-    return [f"{done.by_licence} of these people have no consent event: licence '{done.licence}' admits them for benchmark alone"]
+    return [
+        f"{done.by_licence} of these people have no consent event: licence '{done.licence}' admits them for benchmark alone"
+    ]
 
 
 def _first(lines: list[str]) -> list[str]:

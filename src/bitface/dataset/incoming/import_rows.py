@@ -100,9 +100,7 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     return table
 
 
-def rows_of(
-    table: Table, find: Callable[[str], Path]
-) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+def rows_of(table: Table, find: Callable[[str], Path]) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
     """The usable rows of a manifest and the quarantined ones; `find` leads from a path in it to the picture, or raises InputError."""
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []

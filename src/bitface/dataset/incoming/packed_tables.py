@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from bitface.dataset.plain_files import opened
 from bitface.errors import InputError, OverLimitError
@@ -49,9 +49,9 @@ def packed_rows(path: Path, name_of: Callable[[str], str], needed: Collection[st
 def _rows(file: BinaryIO, name: str, name_of: Callable[[str], str], needed: Collection[str]) -> Iterator[PackedRow]:
     packed = file.read(len(_GZIP)) == _GZIP
     file.seek(0)
-    source: io.BufferedIOBase = _Limited(gzip.GzipFile(fileobj=file) if packed else file, name)
+    source = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file) if packed else file, name), 1 << 16)
     text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
-    reader = csv.reader(_lines(text, name), skipinitialspace=True, strict=True)
+    reader = csv.reader(_lines(text.readline, name), skipinitialspace=True, strict=True)
     try:
         columns = [name_of(cell.strip()) for cell in next(reader, [])]
         _check_columns(columns, name, needed)
@@ -80,14 +80,14 @@ def _check_columns(columns: list[str], name: str, needed: Collection[str]) -> No
         raise InputError(f"{name}: column '{twice[0][:40]}' occurs twice; keep one")
 
 
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    for number, line in enumerate(iter(partial(text.readline, LINE_CHARACTERS), ""), start=1):
+def _lines(readline: Callable[[int], str], name: str) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(readline, LINE_CHARACTERS), ""), start=1):
         if len(line) == LINE_CHARACTERS:
             raise OverLimitError(f"{name} line {number} has over {LINE_CHARACTERS:,} characters; is this a CSV file?")
         yield line
 
 
-class _Limited(io.BufferedIOBase):
+class _Limited(io.RawIOBase):
     """A file of which no more than `UNPACKED_BYTES` can be read."""
 
     def __init__(self, file: BinaryIO | gzip.GzipFile, name: str) -> None:
@@ -96,11 +96,10 @@ class _Limited(io.BufferedIOBase):
     def readable(self) -> bool:
         return True
 
-    def read1(self, size: int = -1, /) -> bytes:
-        data = self._file.read(1 << 16 if size < 0 else size)
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._file.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
             raise OverLimitError(f"{self._name} has over {UNPACKED_BYTES >> 20} MiB unpacked; import it in parts")
-        return data
-
-    read = read1
+        buffer[: len(data)] = data
+        return len(data)

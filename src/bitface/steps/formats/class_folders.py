@@ -46,7 +46,8 @@ class _Rows:
             self.refused.append(QuarantinedRow(row=number, reason=why or SAYS[wrong], finding=wrong))
             return
         part = PARTS[folders[0].lower()] if len(folders) > 1 else ""
-        self.found += [] if part else [("no_part", number)]
+        if not part:
+            self.found.append(("no_part", number))
         cells = (path, _person_of(path, name, self.pattern), emotion_of(folders[-1]), part)
         values = dict(zip(_COLUMNS, cells, strict=True))
         self.usable.append(TableRow(number=number, line=number, values=values, fault=None))
@@ -104,7 +105,9 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
         found = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"--subject-pattern is no regular expression ({error}); write one such as '^(S[0-9]+)_'") from error
+        raise InputError(
+            f"--subject-pattern is no regular expression ({error}); write one such as '^(S[0-9]+)_'"
+        ) from error
     if found.groups > 1:
         raise InputError(
             f"--subject-pattern has {found.groups} groups; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"

@@ -47,8 +47,9 @@ class _Rows:
         """Takes a row over, or refuses it with the name of what is wrong."""
         said, raw = self.votes.get(row.number), row.values or {}
         label, part, pixels = _label_of(raw, said), _part_of(raw), _pixels_of(raw)
-        remarks = [] if said is None else [*said.remarks, *_other_label(raw, said)]
-        self.found.extend((name, row.number) for name in [*remarks, *(["no_part"] if part == "" else [])])
+        remarks: list[str] = [] if said is None else [*said.remarks, *_other_label(raw, said)]
+        remarks += ["no_part"] if part == "" else []
+        self.found.extend((name, row.number) for name in remarks)
         wrong = "damaged_row" if row.values is None else said.finding if said and said.finding else ""
         wrong = wrong or ("" if label else "unknown_label") or ("unknown_part" if part is None else "")
         wrong = wrong or ("damaged_pixels" if not pixels else "blank_picture" if len(set(pixels)) == 1 else "")
@@ -58,7 +59,13 @@ class _Rows:
         path = Path(f"row {row.number}")
         self.pixels[path] = pixels
         facts = {name: raw[name] for name in _FACTS if name in raw}
-        values = {"path": str(path), "subject_id": self._person_of(pixels), "label": label, "split": part or "", **facts}
+        values = {
+            "path": str(path),
+            "subject_id": self._person_of(pixels),
+            "label": label,
+            "split": part or "",
+            **facts,
+        }
         self.usable.append(TableRow(number=row.number, line=row.line, values=values, fault=None))
 
     def _person_of(self, pixels: bytes) -> str:
@@ -66,7 +73,7 @@ class _Rows:
         self.copies[pixels] += 1
         return "fer2013-" + hashlib.sha256(b"%d " % self.copies[pixels] + pixels).hexdigest()[:16]
 
-    def read(self, path: Path, _: str, /, below: Path | None = None) -> NDArray[np.uint8]:
+    def read(self, path: Path, name: str, /, below: Path | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - a `ports.ReadImage`
         """The pixels of a row, uint8 (side, side, 3)."""
         grey = np.frombuffer(self.pixels[path], np.uint8)
         side = isqrt(len(grey))
@@ -80,16 +87,18 @@ def table_of_pixels(files: FolderFiles) -> Brought:
         InputError: a file cannot be read, has other columns or no rows, or the votes are of other rows; the message names the line.
     """
     path = files.table or files.folder
-    rows = _Rows(votes=dict(enumerate(read_votes(files.votes), start=1)) if files.votes else {})
-    count = 0
-    for count, row in enumerate(packed_rows(path, partial(_column, files.ignored_columns), NEEDED), start=1):
-        _check_same_row(row, rows.votes, files.votes)
+    said = () if files.votes is None else read_votes(files.votes)
+    votes = dict(enumerate(said, start=1))
+    rows, count = _Rows(votes=votes), 0
+    for row in packed_rows(path, partial(_column, files.ignored_columns), NEEDED):
+        _check_same_row(row, votes, files.votes)
         rows.take(row)
+        count = row.number
     if not count:
         raise InputError(f"{path.name} has a header but no rows; download it again")
-    if files.votes and len(rows.votes) != count:
+    if files.votes and len(votes) != count:
         raise InputError(
-            f"{files.votes.name} has {len(rows.votes)} rows and {path.name} has {count}; the votes must be of these rows"
+            f"{files.votes.name} has {len(votes)} rows and {path.name} has {count}; the votes must be of these rows"
         )
     columns = ("path", "subject_id", "label", "split", *_FACTS)
     return Brought(

@@ -24,7 +24,8 @@ from bitface.steps.people.intake_decision import Intake
 from bitface.terminal_text import printable
 
 LICENCE_EXAMPLE: Final = (
-    '{"id": "faces-2020", "name": "Faces 2020, CC BY 4.0", "address": "https://example.org/terms", "purposes": ["benchmark"]}'
+    '{"id": "faces-2020", "name": "Faces 2020, CC BY 4.0", "address": "https://example.org/terms", '
+    '"purposes": ["benchmark"]}'
 )
 CONSENT_FIELDS: Final = (
     '{"event_id": "e1", "record_id": "r1", "subject": "p1", "state": "given", "purposes": ["train"], ...}'
