@@ -66,7 +66,7 @@ def _rows(file: BinaryIO, name: str, name_of: Callable[[str], str], needed: Coll
             "correct the line"
         ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} line {reader.line_num + 1} is not UTF-8; save the file as UTF-8") from error
+        raise InputError(f"{name}: a byte after line {reader.line_num} is not UTF-8; save the file as UTF-8") from error
 
 
 def _check_columns(columns: list[str], name: str, needed: Collection[str]) -> None:

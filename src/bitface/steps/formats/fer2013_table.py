@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import isqrt
@@ -87,8 +87,8 @@ def table_of_pixels(files: FolderFiles) -> Brought:
         InputError: a file cannot be read, has other columns or no rows, or the votes are of other rows; the message names the line.
     """
     path = files.table or files.folder
-    said = () if files.votes is None else read_votes(files.votes)
-    votes = dict(enumerate(said, start=1))
+    said: Iterable[Votes] = () if files.votes is None else read_votes(files.votes)
+    votes: dict[int, Votes] = dict(enumerate(said, start=1))
     rows, count = _Rows(votes=votes), 0
     for row in packed_rows(path, partial(_column, files.ignored_columns), NEEDED):
         _check_same_row(row, votes, files.votes)
