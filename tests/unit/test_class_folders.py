@@ -119,7 +119,7 @@ def test_a_pattern_takes_the_person_from_the_name_and_else_each_picture_is_its_o
     assert whole.table.rows[0].values["subject_id"] == "S001"
 
 
-@pytest.mark.parametrize(("pattern", "words"), [("(", "no regular expression"), ("(a)(b)", "has 2 groups")])
+@pytest.mark.parametrize(("pattern", "words"), [("(", "not a regular expression"), ("(a)(b)", "has 2 groups")])
 def test_a_pattern_that_cannot_be_used_is_refused(tmp_path: Path, pattern: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read(tmp_path, "sad/a.png", pattern=pattern)

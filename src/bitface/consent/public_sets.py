@@ -9,8 +9,8 @@ from bitface.consent.policy import LicenceRecord
 FER2013_LICENCE: Final = LicenceRecord(
     id="fer2013-research",
     name="FER2013, published for research by the ICML 2013 workshop on representation learning",
-    text="Pictures were collected from the web by a search engine; nobody in them was asked, and no licence for a person's likeness is "
-    "stated. Its makers published it for research (Goodfellow et al. 2013, Challenges in representation learning). Read literally: "
+    text="Pictures were collected from the web by a search engine; the people in them were not asked, and it states no licence for a "
+    "person's likeness. Its makers published it for research (Goodfellow et al. 2013, Challenges in representation learning). Read literally: "
     "comparison of methods in research, and nothing else.",
     address="https://arxiv.org/abs/1307.0414",
     purposes=("benchmark",),

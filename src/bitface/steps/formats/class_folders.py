@@ -106,7 +106,7 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
         found = re.compile(pattern)
     except re.error as error:
         raise InputError(
-            f"--subject-pattern is no regular expression ({error}); write one such as '^(S[0-9]+)_'"
+            f"--subject-pattern is not a regular expression ({error}); write one such as '^(S[0-9]+)_'"
         ) from error
     if found.groups > 1:
         raise InputError(
