@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -148,6 +149,47 @@ def test_what_is_missing_is_named_with_an_example_the_option_and_the_page(run: R
     assert code == 2 and "file 'none.csv' does not exist" in error
     code, _, error = run("data", "import", source, "--format", "fer2013")
     assert code == 2 and "file 'faces' does not exist or is a folder" in error
+
+
+@pytest.mark.parametrize(
+    ("format_", "option"),
+    [
+        ("classes", "--votes"),
+        ("classes", "--manifest"),
+        ("fer2013", "--subject-pattern"),
+        ("folder", "--votes"),
+        ("london", "--consents"),
+        ("london", "--licence"),
+        ("classes", "--ignore-column"),
+    ],
+)
+def test_an_option_that_a_format_does_not_read_is_refused_and_not_passed_over(
+    run: Run, project: Path, format_: str, option: str
+) -> None:
+    code, _, error = run("data", "import", project, "--format", format_, option, "x")
+    assert code == 2 and f"{option} has no meaning for --format {format_}" in error
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(run: Run, project: Path) -> None:
+    source = table(project, [line(1), line(1), line(2)])
+    code, dry, error = run("data", "import", source, "--format", "fer2013", "--dry-run")
+    assert code == 0, error
+    assert (dry["people"], dry["by_licence"], found(dry)["same_picture"]) == (2, 2, (1, [2]))
+    assert not (project / "data").exists() and not (project / "home").exists()
+    real = run("data", "import", source, "--format", "fer2013")[1]
+    assert {**real, "version": None, "manifest_sha256": None, "dry_run": True} == dry
+
+
+def test_a_person_of_a_public_set_who_objects_is_erased_by_the_id_that_the_page_gives(run: Run, project: Path) -> None:
+    """There is no consent to withdraw; the message says what there is instead, and it finds the person."""
+    assert run("data", "import", table(project, [line(1), line(2)]), "--format", "fer2013")[0] == 0
+    who = "fer2013-" + hashlib.sha256(b"1 " + grey(1).tobytes()).hexdigest()[:16]
+    code, _, error = run("consent", "withdraw", who, "--reason", "asked")
+    assert (
+        code == 2 and "a licence alone admits a person without one; to take the person out use `bitface erase`" in error
+    )
+    code, found, error = run("erase", who, "--dry-run")
+    assert code == 0 and len(found["subjects"]) == 1, error
 
 
 def test_a_manifest_without_consents_goes_in_for_benchmark_where_its_licence_allows_that(

@@ -98,6 +98,8 @@ def import_(
 
     layout = format_of(format_)
     reader = layout.reader()
+    given = {"consents": consents, "licence": licence, "manifest": manifest, "votes": votes}
+    reader.check_read({**given, "subject-pattern": subject_pattern, "ignore-column": ignore_column}, format_)
     files = FolderFiles(
         folder=reader.folder_of(source),
         table=source if reader.takes_file else None,

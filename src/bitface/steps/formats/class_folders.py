@@ -17,7 +17,7 @@ from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.faces.media.file_kinds import READ, kind_by_name
-from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, source_of
+from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, source_of
 
 PARTS: Final = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -131,4 +131,4 @@ def _nothing(rows: _Rows) -> str:
     )
 
 
-READER = FormatReader(source=partial(source_of, table_of_folders))
+READER = FormatReader(source=partial(source_of, table_of_folders), reads=BESIDE | {"subject-pattern"})

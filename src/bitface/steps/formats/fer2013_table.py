@@ -21,7 +21,7 @@ from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
 from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.dataset.incoming.votes import Votes, read_votes
 from bitface.errors import InputError
-from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, source_of
+from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, source_of
 
 EMOTIONS_BY_NUMBER: Final = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 PARTS: Final = {"training": "train", "publictest": "validation", "privatetest": "test"}
@@ -58,7 +58,7 @@ class _Rows:
             return
         path = Path(f"row {row.number}")
         self.pixels[path] = pixels
-        facts = {name: raw[name] for name in _FACTS if name in raw}
+        facts: dict[str, str] = {name: raw[name] for name in _FACTS if name in raw}
         values = {
             "path": str(path),
             "subject_id": self._person_of(pixels),
@@ -168,4 +168,8 @@ def _agreement(rows: _Rows) -> tuple[Finding, ...]:
     return found("label_by_votes", taken, means)
 
 
-READER = FormatReader(source=partial(source_of, table_of_pixels, published=FER2013_LICENCE), takes_file=True)
+READER = FormatReader(
+    source=partial(source_of, table_of_pixels, published=FER2013_LICENCE),
+    takes_file=True,
+    reads=BESIDE | {"votes", "ignore-column"},
+)

@@ -31,6 +31,8 @@ CONSENT_FIELDS: Final = (
     '{"event_id": "e1", "record_id": "r1", "subject": "p1", "state": "given", "purposes": ["train"], ...}'
 )
 PAGE: Final = "docs/datasets.md"
+BESIDE: Final = frozenset({"consents", "licence"})
+"""Options that name a file which else lies beside the pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,15 @@ class FormatReader:
     notices: Callable[[FolderFiles], tuple[Notice, ...]] = notices_beside
     takes_file: bool = False
     """Whether the source is a file, a table that the pictures lie in, and not a folder."""
+
+    reads: frozenset[str] = BESIDE
+    """Which of the options `consents`, `licence`, `manifest`, `votes`, `subject-pattern` and `ignore-column` mean something to it."""
+
+    def check_read(self, given: Mapping[str, object], name: str) -> None:
+        """Raises InputError for an option of `reads` that somebody gave, option -> value, and this format does not read."""
+        for option, value in given.items():
+            if value and option not in self.reads:
+                raise InputError(f"--{option} has no meaning for --format {name}; leave it out ({PAGE})")
 
     def folder_of(self, source: Path) -> Path:
         """The folder of a source. Raises InputError where it is not what this format reads, a file or a folder."""
