@@ -60,6 +60,17 @@ def test_a_named_gate_judges_and_the_test_part_calibrates_as_before() -> None:
     assert people(members.samples) == {"train": 20, "validation": 8, "test": 9, "gate": 12} and not members.parts
 
 
+def test_each_source_has_parts_of_its_own() -> None:
+    """Synthetic gate people who are there already do not make the test part of a public set anything else than what judges."""
+    rows = [
+        replace(row, source="rendered") if row.split in ("gate", "") else row
+        for row in samples(gate=5, none=20, train=9, test=4)
+    ]
+    members = chosen(tuple(rows))
+    assert people(members.samples) == {"gate": 5 + 4, "train": 14 + 9, "validation": 3, "test": 3}
+    assert members.parts == "parts of the source: its test part judges"
+
+
 def test_people_of_no_part_are_split_as_usual_beside_those_of_one() -> None:
     counts = people(chosen(samples(train=10, test=10, none=100)).samples)
     assert counts == {"train": 10 + 70, "validation": 15, "test": 15, "gate": 10}

@@ -46,13 +46,15 @@ def with_parts_of_source(
 ) -> tuple[tuple[Sample, ...], str]:
     """The parts that a source names, as a run needs them, and a sentence on what was made of them, empty where nothing was.
 
-    Where nobody is named for the gate, the test people judge. Where everybody is named and nobody for validation, a share of the
+    The test people of a source that names nobody for the gate judge. Where everybody is named and nobody for validation, a share of the
     training people chooses the model: `shares` (split -> share) tells of how many. Order, seed and content as in `split_by_person`.
     """
     named = named_splits(samples)
     said: list[str] = []
-    if "gate" not in named.values() and "test" in named.values():
-        named = {person: "gate" if part == "test" else part for person, part in named.items()}
+    with_gate = {sample.source for sample in samples if sample.split == "gate"}
+    judging = {sample.person for sample in samples if sample.split == "test" and sample.source not in with_gate}
+    if judging:
+        named |= dict.fromkeys(judging, "gate")
         said.append("its test part judges")
     if len(named) == len({sample.person for sample in samples}) and "validation" not in named.values():
         learning = [person for person in _hash_order(samples, seed, content) if named[person] == "train"]

@@ -11,6 +11,9 @@ EXAMPLES: Final = 5
 SAYS: Final = {
     "person_per_picture": "the source does not say who is on a picture, so each counts as a person of its own; one person may then be in "
     "two parts, and scores may flatter",
+    "child": "the source says that the person is under 18; adults only",
+    "unreadable_picture": "the file cannot be decoded as a picture",
+    "on_record_elsewhere": "the same pixels are on record for another person",
     "same_picture": "the same pixels as another row; kept once, in the training part where it is in one",
     "two_labels": "the same pixels under two labels; none of them is taken",
     "two_people": "the same pixels under two people; none of them is taken",

@@ -104,15 +104,21 @@ def rows_of(table: Table, find: Callable[[str], Path]) -> tuple[tuple[ImportRow,
     """The usable rows of a manifest and the quarantined ones; `find` leads from a path in it to the picture, or raises InputError."""
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
+    children = minors_of(table)
     for row in table.rows:
         try:
             if row.fault is not None:
                 raise InputError(row.fault)
             usable.append(_row(row.number, row.line, row.values, find))
         except InputError as error:
-            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
+            finding = _child(id_or_none(row.values.get("subject_id", "")), children)
+            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line, finding=finding))
     barred = _in_two_splits(usable) | closed_people(_ages(table))
-    rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
+    rejected += [
+        row.refused(barred[row.subject_id], _child(row.subject_id, children))
+        for row in usable
+        if row.subject_id in barred
+    ]
     usable = [row for row in usable if row.subject_id not in barred]
     return tuple(usable), tuple(sorted(rejected, key=lambda row: row.row))
 
@@ -120,6 +126,10 @@ def rows_of(table: Table, find: Callable[[str], Path]) -> tuple[tuple[ImportRow,
 def minors_of(table: Table) -> frozenset[str]:
     """The ids of people of whom any row says an age under 18, also one that cannot be taken for another reason."""
     return minors(_ages(table))
+
+
+def _child(subject: str | None, children: Collection[str]) -> str:
+    return "child" if subject in children else ""
 
 
 def _ages(table: Table) -> Iterator[StatedAge]:

@@ -154,7 +154,7 @@ def _sample(
         try:
             frame = pictures.read(member.path, f"row {member.row}")
         except InputError as error:
-            rejected.append(member.refused(str(error)))
+            rejected.append(member.refused(str(error), "unreadable_picture"))
             continue
         try:
             check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))

@@ -247,7 +247,8 @@ def _unclaimed(pictures: Sequence[Picture], person: str, here: _Here) -> tuple[l
     """The pictures that are not on record as another person's, and the rows of those that are."""
     free = [picture for picture in pictures if here.owners.get(picture.sha256, person) == person]
     theirs = [picture for picture in pictures if here.owners.get(picture.sha256, person) != person]
-    return free, [row.refused("this picture is on record for another person") for row in _rows(theirs)]
+    why = "this picture is on record for another person"
+    return free, [row.refused(why, "on_record_elsewhere") for row in _rows(theirs)]
 
 
 def _part_of(
