@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 CROP_PX: Final = 100
-"""The longer side up to which a picture is taken for a crop of a face: FER2013 and CK+ have 48, RAF-DB 100."""
-
-
-def is_tight_crop(height: int, width: int) -> bool:
-    """Whether a picture of this size is taken for a crop of a face."""
-    return max(height, width) <= CROP_PX
+"""The longer side up to which lengths are judged as in a picture of this size: FER2013 and CK+ have 48, RAF-DB 100."""
 
 
 def enlargement(height: int, width: int) -> float:
