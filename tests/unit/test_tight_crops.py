@@ -8,19 +8,18 @@ import numpy as np
 import pytest
 
 from bitface.faces.quality import frame_quality, limits_missed, quality_reasons
-from bitface.faces.tight_crops import CROP_PX, enlargement, is_tight_crop
+from bitface.faces.tight_crops import enlargement
 from bitface.params import read_params
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").quality
 RIGHT_EYE = (362, 263)
 
 
-@pytest.mark.parametrize(
-    ("size", "crop"), [((48, 48), True), ((100, 100), True), ((101, 60), False), ((256, 256), False)]
-)
-def test_a_picture_of_up_to_a_hundred_pixels_is_a_crop(size: tuple[int, int], crop: bool) -> None:
-    assert is_tight_crop(*size) is crop
-    assert enlargement(*size) == (CROP_PX / max(size) if crop else 1.0)
+@pytest.mark.parametrize(("size", "factor"), [((48, 48), 100 / 48), ((100, 80), 1), ((101, 60), 1), ((256, 256), 1)])
+def test_a_picture_of_up_to_a_hundred_pixels_is_judged_as_one_of_a_hundred(
+    size: tuple[int, int], factor: float
+) -> None:
+    assert enlargement(*size) == pytest.approx(factor)
 
 
 def measured(eyes_px: float, side: int) -> np.ndarray:
