@@ -79,7 +79,7 @@ def read_manifest(
 
     Raises what `manifest_table` raises.
     """
-    return rows_of(manifest_table(manifest, ignored), SourceFolder(root).file)
+    return rows_of(manifest_table(manifest, ignored), root)
 
 
 def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
@@ -100,8 +100,11 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     return table
 
 
-def rows_of(table: Table, find: Callable[[str], Path]) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
-    """The usable rows of a manifest and the quarantined ones; `find` leads from a path in it to the picture, or raises InputError."""
+def rows_of(
+    table: Table, root: Path, find: Callable[[str], Path] | None = None
+) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The usable rows of a manifest and the quarantined ones. Paths in it are relative to `root`, or lead where `find` says."""
+    find = find or SourceFolder(root).file
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
     children = minors_of(table)

@@ -13,7 +13,6 @@ from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.dataset.incoming.findings import Finding, found
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
-from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
@@ -181,7 +180,7 @@ def source_of(
             f"one consent event a line, such as {CONSENT_FIELDS}, or a licence that allows purpose benchmark without personal consent",
         )
     brought = read(files)
-    rows, rejected = rows_of(brought.table, brought.find or SourceFolder(files.folder).file)
+    rows, rejected = rows_of(brought.table, files.folder, brought.find)
     notices, known_notices = notices_beside(files), here.ledger.notice_ids()
     unnamed = () if brought.are_people_known else found("person_per_picture", (row.row for row in rows))
 
