@@ -1,4 +1,4 @@
-"""Who may calibrate a model: never people who trained, chose or judge it, and out of fold nobody for themselves."""
+"""Who may calibrate a model: never people who trained or judge it, nobody for themselves out of fold, and who chose it only if said."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from bitface.models.landmark.landmark_net import LandmarkNet
 from bitface.params import read_params
 from bitface.steps.judging.evaluate import predictions_out_of_fold
 from bitface.steps.retrain.calibrate import (
+    ALSO_CHOSE,
     NOBODY,
     OutOfFold,
     held_out_calibrator,
@@ -103,8 +104,16 @@ def test_only_people_of_split_test_calibrate(model: TrainedModel) -> None:
     assert held_out_calibrator(model, replace(rows, landmarks=moved), PARAMS) != fitted
 
 
-def test_nobody_of_split_test_means_no_promise(model: TrainedModel) -> None:
-    fitted = held_out_calibrator(model, table({**PEOPLE, "test": 0}), PARAMS)
+def test_where_a_source_has_no_part_to_calibrate_by_whoever_chose_the_model_does_and_it_is_said(
+    model: TrainedModel,
+) -> None:
+    fitted = held_out_calibrator(model, table({"train": 4, "validation": 12, "gate": 5}), PARAMS)
+    assert ALSO_CHOSE in fitted.remark and fitted.confidence is not None
+    assert ALSO_CHOSE not in held_out_calibrator(model, table(PEOPLE), PARAMS).remark
+
+
+def test_nobody_of_split_test_or_validation_means_no_promise(model: TrainedModel) -> None:
+    fitted = held_out_calibrator(model, table({**PEOPLE, "test": 0, "validation": 0}), PARAMS)
     assert (fitted.remark, fitted.confidence) == (NOBODY, None)
     assert fitted.set_limits == tuple(model.thresholds)
 

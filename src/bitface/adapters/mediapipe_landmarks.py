@@ -21,6 +21,7 @@ from bitface.faces.alignment import aligned_crop, eye_distance, normalise_landma
 from bitface.faces.features import BLENDSHAPES, LANDMARKS
 from bitface.faces.quality import frame_quality
 from bitface.faces.seen import NOTHING_SEEN, SeenFace, SeenFaces
+from bitface.faces.tight_crops import enlargement
 from bitface.params import FeatureParams
 
 if TYPE_CHECKING:
@@ -247,5 +248,5 @@ def _face(
         blendshapes=blendshapes,
         normalised=normalise_landmarks(landmarks),
         crop=crop,
-        quality=frame_quality(np.array([faces]), landmarks[None], crop[None])[0],
+        quality=frame_quality(np.array([faces]), landmarks[None], crop[None], enlargement(height, width))[0],
     )

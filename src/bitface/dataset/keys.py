@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from bitface.dataset.files import write_atomically, write_once
+from bitface.dataset.files import each_in_threads, write_atomically, write_once
 from bitface.dataset.incoming.subject_ids import folded_id, id_or_none, normal_id
 from bitface.dataset.locks import exclusive
 from bitface.dataset.suppression import (
@@ -137,8 +137,7 @@ class KeyStore:
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
         with self._exclusive():
-            for enrolment in enrolments:
-                self._keep(enrolment)
+            each_in_threads(self._keep, enrolments)
 
     def forget(self, people: Sequence[str]) -> None:
         """Takes back enrolments that came to nothing: no data and no consent of these pseudonyms was ever stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -21,6 +22,7 @@ class Spool:
     def __init__(self) -> None:
         """Opens nothing yet."""
         self._key = secrets.token_bytes(_KEY_BYTES)
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         """Makes the file, which is gone when this process is."""
@@ -41,5 +43,7 @@ class Spool:
         return partial(self._get, offset, len(sealed))
 
     def _get(self, offset: int, size: int) -> bytes:
-        self._file.seek(offset)
-        return unseal(self._file.read(size), self._key, _WHOSE, str(offset))
+        with self._lock:  # shards are written by several threads
+            self._file.seek(offset)
+            sealed = self._file.read(size)
+        return unseal(sealed, self._key, _WHOSE, str(offset))

@@ -10,16 +10,15 @@ EMOTIONS: Final = ("anger", "disgust", "fear", "happiness", "sadness", "surprise
 """Ekman's basic emotions, neutral, and contempt where a source has it. The order is the order of every column."""
 
 _SYNONYMS: Final = {
-    "angry": "anger",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "happy": "happiness",
-    "smiling": "happiness",
-    "sad": "sadness",
-    "surprised": "surprise",
-    "calm": "neutral",
+    **dict.fromkeys(("angry", "an", "ang"), "anger"),
+    **dict.fromkeys(("disgusted", "di", "dis"), "disgust"),
+    **dict.fromkeys(("fearful", "afraid", "fea", "af"), "fear"),
+    **dict.fromkeys(("happy", "smiling", "joy", "ha", "hap"), "happiness"),
+    **dict.fromkeys(("sad", "sa"), "sadness"),
+    **dict.fromkeys(("surprised", "su"), "surprise"),
+    **dict.fromkeys(("ne", "neu"), "neutral"),
 }
+"""Spellings and codes that published sets use. `calm` (RAVDESS) is not neutral: its actors played both."""
 
 
 def emotion_of(label: str) -> str:

@@ -8,6 +8,7 @@ from bitface.errors import InputError
 from bitface.faces.records import Sample
 
 NEEDED = ("train", "validation", "gate")
+_JUDGES = " (where a source names no gate, its test part judges)"
 
 
 def check_enough(samples: Sequence[Sample], folds: Mapping[str, int], fold_count: int) -> None:
@@ -57,7 +58,7 @@ def _check_splits(samples: Sequence[Sample]) -> None:
     if empty:
         raise InputError(
             f"of {_people(len({sample.person for sample in samples}))} who may be used there are {counts}, and each needs one at least; "
-            f"import more people for {' and '.join(empty)}, or leave the column split out"
+            f"import more people for {' and '.join(empty)}{_JUDGES if 'gate' in empty else ''}, or leave the column split out"
         )
     if not frozenset.intersection(*(_shown_apart(part) for part in parts.values())):
         raise InputError(_too_few_emotions(samples, "each of train, validation and gate") + f" ({counts})")

@@ -13,8 +13,8 @@ from bitface.faces.alignment import eye_distance, yaw_deg
 from bitface.params import QualityParams
 
 QUALITY_COLUMNS: Final = ("faces", "eye_distance_px", "sharpness", "brightness", "yaw_deg")
-"""Faces found; eye distance in pixels of the original image; sharpness, see `sharpness`; mean grey level of the inner
-face (0 to 255); and head turn in degrees (0 faces the camera)."""
+"""Faces found; eye distance in pixels of the original image, a tight crop enlarged to 100 px (`tight_crops`);
+sharpness, see `sharpness`; mean grey level of the inner face (0 to 255); and head turn in degrees (0 faces the camera)."""
 
 _MID_GREY: Final = 127.5
 # Of an aligned crop, from the brows to the chin: what lies behind a person must not make the face bright or sharp.
@@ -23,13 +23,16 @@ _INNER_FACE: Final = (..., slice(8, 58), slice(10, 54))
 _FLAT: Final = 1.0
 
 
-def frame_quality(faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+def frame_quality(
+    faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDArray[np.uint8], enlarged: float = 1.0
+) -> NDArray[np.float32]:
     """Measures T frames.
 
     Args:
         faces: int64 (T,), faces found in each frame.
         raw: float32 (T, 478, 3), landmarks in pixels of the original image, zeros where no face was found.
         crops: uint8 (T, 64, 64), aligned grey crops.
+        enlarged: by how much, for lengths, the image is taken to be larger than it is: `tight_crops.enlargement`.
 
     Returns:
         float32 (T, 5), columns as QUALITY_COLUMNS.
@@ -37,7 +40,7 @@ def frame_quality(faces: NDArray[np.int64], raw: NDArray[np.float32], crops: NDA
     return np.stack(
         [
             faces.astype(np.float32),
-            eye_distance(raw),
+            (eye_distance(raw) * enlarged).astype(np.float32),
             sharpness(crops),
             crops[_INNER_FACE].mean(axis=(-2, -1), dtype=np.float64).astype(np.float32),
             yaw_deg(raw),
@@ -84,6 +87,32 @@ def worst_frame(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         ],
         dtype=np.float32,
     )
+
+
+def limits_missed(rows: NDArray[np.float32], params: QualityParams) -> tuple[str, ...]:
+    """Which limits samples miss, the most frequent first: each with the share, the median of who has a face, and the parameter.
+
+    Args:
+        rows: float32 (N, 5), columns as QUALITY_COLUMNS, N at least 1.
+        params: the limits, as in `quality_reasons`.
+    """
+    seen = rows[:, 0] >= 1
+    faces, distance, sharp, brightness, yaw = rows[seen].T.astype(np.float64)
+    missed = (
+        ("eye distance under {} px", "eye_distance_px_min", distance, distance < params.eye_distance_px_min),
+        ("sharpness under {}", "sharpness_min", sharp, sharp < params.sharpness_min),
+        ("brightness under {}", "brightness_min", brightness, brightness < params.brightness_min),
+        ("brightness over {}", "brightness_max", brightness, brightness > params.brightness_max),
+        ("head turned over {} degrees", "yaw_deg_max", np.abs(yaw), np.abs(yaw) > params.yaw_deg_max),
+        ("more than {} face", "faces", faces, faces > params.faces),
+    )
+    found = [(int((~seen).sum()), "no face found")] if not seen.all() else []
+    for words, name, values, is_missed in missed:
+        if is_missed.any():
+            limit = f"{getattr(params, name):g}"
+            said = f"{words.format(limit)} (quality.{name}; median {np.median(values):.3g})"
+            found.append((int(is_missed.sum()), said))
+    return tuple(f"{count / len(rows):.0%} {said}" for count, said in sorted(found, key=lambda one: -one[0]))
 
 
 def quality_reasons(row: Sequence[float] | NDArray[np.float32], params: QualityParams) -> tuple[str, ...]:

@@ -41,6 +41,32 @@ def split_by_person(
     return tuple(replace(sample, split=splits[sample.person]) for sample in samples)
 
 
+def with_parts_of_source(
+    samples: Sequence[Sample], shares: Mapping[str, float], seed: int, content: Mapping[str, str] = OWN_DIGESTS
+) -> tuple[tuple[Sample, ...], str]:
+    """The parts that a source names, as a run needs them, and a sentence on what was made of them, empty where nothing was.
+
+    The test people of a source that names nobody for the gate judge. Where everybody is named and nobody for validation, a share of the
+    training people chooses the model: `shares` (split -> share) tells of how many. Order, seed and content as in `split_by_person`.
+    """
+    named = named_splits(samples)
+    said: list[str] = []
+    with_gate = {sample.source for sample in samples if sample.split == "gate"}
+    judging = {sample.person for sample in samples if sample.split == "test" and sample.source not in with_gate}
+    if judging:
+        named |= dict.fromkeys(judging, "gate")
+        said.append("its test part judges")
+    if len(named) == len({sample.person for sample in samples}) and "validation" not in named.values():
+        learning = [person for person in _hash_order(samples, seed, content) if named[person] == "train"]
+        count = round(len(learning) * shares["validation"] / (shares["train"] + shares["validation"]))
+        named |= dict.fromkeys(learning[:count], "validation")
+        said.append(f"it has no validation part, so {count} people of its training part choose the model")
+    if "test" not in named.values() and "validation" in named.values():
+        said.append("validation people also calibrate")
+    split = tuple(replace(sample, split=named.get(sample.person, sample.split)) for sample in samples)
+    return split, f"parts of the source: {'; '.join(said)}" if said else ""
+
+
 def named_splits(samples: Iterable[Sample]) -> dict[str, str]:
     """The split that the source names for each person; raises InputError where it names two for one person."""
     named: dict[str, set[str]] = {}

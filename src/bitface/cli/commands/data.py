@@ -55,15 +55,28 @@ def synthesize(
 
 @data_app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="The folder with the pictures.")],
+    source: Annotated[Path, typer.Argument(help="The folder with the pictures, or the table that holds them.")],
     format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")],
     manifest: Annotated[
         Path | None, typer.Option(help="CSV with path, subject_id and label. Default: SOURCE/manifest.csv.")
     ] = None,
     consents: Annotated[
-        Path | None, typer.Option(help="Consent events, JSONL. Default: SOURCE/consents.jsonl.")
+        Path | None,
+        typer.Option(
+            help="Consent events, JSONL. Default: SOURCE/consents.jsonl. Without any: purpose benchmark alone."
+        ),
     ] = None,
-    licence: Annotated[Path | None, typer.Option(help="Licence record, JSON. Default: SOURCE/licence.json.")] = None,
+    licence: Annotated[
+        Path | None,
+        typer.Option(help="Licence record, JSON. Default: SOURCE/licence.json, or the published one of a known set."),
+    ] = None,
+    votes: Annotated[Path | None, typer.Option(help="FERPlus votes for the rows of --format fer2013, CSV.")] = None,
+    subject_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Regular expression that finds the person in a file name, for --format classes: '^(S[0-9]+)_'."
+        ),
+    ] = None,
     ignore_column: Annotated[
         list[str] | None,
         typer.Option(help="Ignore this manifest column; unknown columns are refused otherwise. Repeatable."),
@@ -82,13 +95,21 @@ def import_(
     from bitface.usecases.people import import_source
 
     layout = format_of(format_)
-    if not source.is_dir():
-        raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures")
-    tools = open_tools() if dry_run else ready()
+    reader = layout.reader()
+    given = {"consents": consents, "licence": licence, "manifest": manifest, "votes": votes}
+    reader.check_read({**given, "subject-pattern": subject_pattern, "ignore-column": ignore_column}, format_)
     files = FolderFiles(
-        folder=source, manifest=manifest, consents=consents, licence=licence, ignored_columns=tuple(ignore_column or ())
+        folder=reader.folder_of(source),
+        table=source if reader.takes_file else None,
+        manifest=manifest,
+        consents=consents,
+        licence=licence,
+        votes=votes,
+        ignored_columns=tuple(ignore_column or ()),
+        subject_pattern=subject_pattern,
     )
-    done = import_source(layout.reader(), files, reviewed or (), tools, warn, dry_run)
+    tools = open_tools() if dry_run else ready()
+    done = import_source(reader, files, reviewed or (), tools, warn, dry_run)
     if done.clock is not None:
         warn(done.clock)
     beside = {"dry_run": dry_run, "consents": done.consents.document(), "ignored_columns": files.ignored_columns}
@@ -142,10 +163,20 @@ def _import_text(done: IntakeReport) -> str:
         f"{done.people} people, {done.samples} samples of {done.rows} rows: {admitted}, {done.unchanged} unchanged, "
         f"{len(done.quarantined)} quarantined"
     ]
+    lines += [f"  {one.text}" for one in done.findings]
+    lines += _licence_lines(done)
     lines += _first([f"  row {one.row}: {one.change}" for one in done.corrections])
     lines += _first([f"  {row.place}: {row.reason}" for row in done.quarantined])
     lines += [f"{done.consent_events} new consent events"] if done.consent_events else []
     return "\n".join([*lines, f"pinned as {done.version}" if done.version else "dry run: nothing was written"])
+
+
+def _licence_lines(done: IntakeReport) -> list[str]:
+    if not done.by_licence:
+        return []
+    return [
+        f"{done.by_licence} of these people have no consent event: licence '{done.licence}' admits them for benchmark alone"
+    ]
 
 
 def _first(lines: list[str]) -> list[str]:

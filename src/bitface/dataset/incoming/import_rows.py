@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,9 +51,9 @@ class ImportRow:
     """Fields of `FACTS` that the row calls unknown on purpose; an empty field says nothing."""
     line: int | None = None
 
-    def refused(self, reason: str) -> QuarantinedRow:
+    def refused(self, reason: str, finding: str = "") -> QuarantinedRow:
         """The row as one that was not taken."""
-        return QuarantinedRow(row=self.row, reason=reason, line=self.line)
+        return QuarantinedRow(row=self.row, reason=reason, line=self.line, finding=finding)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +63,8 @@ class QuarantinedRow:
     row: int
     reason: str
     line: int | None = None
+    finding: str = ""
+    """Its name in `findings.SAYS`, empty where the reason says it all."""
 
     @property
     def place(self) -> str:
@@ -88,20 +90,28 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     return table
 
 
-def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
-    """The usable rows of a manifest and the quarantined ones; paths in it are relative to `root`."""
-    folder = SourceFolder(root)
+def rows_of(
+    table: Table, root: Path, find: Callable[[str], Path] | None = None
+) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
+    """The usable rows of a manifest and the quarantined ones. Paths in it are relative to `root`, or lead where `find` says."""
+    find = find or SourceFolder(root).file
     usable: list[ImportRow] = []
     rejected: list[QuarantinedRow] = []
+    children = minors_of(table)
     for row in table.rows:
         try:
             if row.fault is not None:
                 raise InputError(row.fault)
-            usable.append(_row(row.number, row.line, row.values, folder))
+            usable.append(_row(row.number, row.line, row.values, find))
         except InputError as error:
-            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line))
+            finding = _child(id_or_none(row.values.get("subject_id", "")), children)
+            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line, finding=finding))
     barred = _in_two_splits(usable) | closed_people(_ages(table))
-    rejected += [row.refused(barred[row.subject_id]) for row in usable if row.subject_id in barred]
+    rejected += [
+        row.refused(barred[row.subject_id], _child(row.subject_id, children))
+        for row in usable
+        if row.subject_id in barred
+    ]
     usable = [row for row in usable if row.subject_id not in barred]
     return tuple(usable), tuple(sorted(rejected, key=lambda row: row.row))
 
@@ -109,6 +119,10 @@ def rows_of(table: Table, root: Path) -> tuple[tuple[ImportRow, ...], tuple[Quar
 def minors_of(table: Table) -> frozenset[str]:
     """The ids of people of whom any row says an age under 18, also one that cannot be taken for another reason."""
     return minors(_ages(table))
+
+
+def _child(subject: str | None, children: Collection[str]) -> str:
+    return "child" if subject in children else ""
 
 
 def _ages(table: Table) -> Iterator[StatedAge]:
@@ -120,11 +134,11 @@ def _ages(table: Table) -> Iterator[StatedAge]:
             yield StatedAge(subject=subject, row=row.number, text=text)
 
 
-def _row(number: int, line: int, raw: Mapping[str, str], folder: SourceFolder) -> ImportRow:
+def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], Path]) -> ImportRow:
     return ImportRow(
         row=number,
         line=line,
-        path=folder.file(raw["path"]),
+        path=find(raw["path"]),
         subject_id=normal_id(raw["subject_id"]),
         label=_label(raw["label"]),
         age_band=age_band_of(years_of(raw.get("age", ""))),

@@ -14,6 +14,8 @@ from bitface.dataset.incoming.import_rows import FACTS, ImportRow, QuarantinedRo
 from bitface.faces.records import Kind, Sample, SubjectRecord
 
 _UNKNOWN: Final = ("unknown", None)
+_PARTS: Final = ("train", "", "validation", "test", "gate")
+"""In which part a picture stays that is in several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,14 @@ def agreeing_files(rows: Sequence[ImportRow]) -> tuple[tuple[ImportRow, ...], tu
     return tuple(row for row in rows if row.row not in gone), refused
 
 
-def agreeing_pictures(pictures: Sequence[Picture]) -> tuple[tuple[Picture, ...], tuple[QuarantinedRow, ...]]:
-    """Each picture once, and the rows of those that are repeated or that the manifest gives two labels or two people."""
+def agreeing_pictures(
+    pictures: Sequence[Picture], are_people_known: bool = True
+) -> tuple[tuple[Picture, ...], tuple[QuarantinedRow, ...]]:
+    """Each picture once, and the rows of those that are repeated or that the manifest gives two labels or two people.
+
+    Where nobody knows who is on a picture, two people of one picture are one: it is kept in the training part where it is in one, so
+    that none that is learned from is judged by too.
+    """
     same: dict[str, list[Picture]] = {}
     for picture in pictures:
         same.setdefault(picture.sha256, []).append(picture)
@@ -78,14 +86,16 @@ def agreeing_pictures(pictures: Sequence[Picture]) -> tuple[tuple[Picture, ...],
     for alike in same.values():
         numbers = _numbers(picture.rows[0] for picture in alike)
         labels = sorted({picture.rows[0].label for picture in alike})
-        if len({picture.subject for picture in alike}) > 1:
-            refused += _refused(alike, f"rows {numbers} assign one picture to two people; keep the correct row")
+        if are_people_known and len({picture.subject for picture in alike}) > 1:
+            why = f"rows {numbers} assign one picture to two people; keep the correct row"
+            refused += _refused(alike, why, "two_people")
         elif len(labels) > 1:
             why = f"rows {numbers} give one picture two labels ({', '.join(labels)}); keep the correct row"
-            refused += _refused(alike, why)
+            refused += _refused(alike, why, "two_labels")
         else:
-            kept.append(alike[0])
-            refused += _refused(alike[1:], f"the same picture is in row {alike[0].rows[0].row}")
+            first, *others = sorted(alike, key=_part_then_row)
+            kept.append(first)
+            refused += _refused(others, f"the same picture is in row {first.rows[0].row}", "same_picture")
     return tuple(kept), tuple(refused)
 
 
@@ -173,8 +183,13 @@ def _word(value: Any) -> str:
     return "unknown" if value is None else str(value)
 
 
-def _refused(pictures: Iterable[Picture], why: str) -> list[QuarantinedRow]:
-    return [row.refused(why) for picture in pictures for row in picture.rows]
+def _refused(pictures: Iterable[Picture], why: str, finding: str) -> list[QuarantinedRow]:
+    return [row.refused(why, finding) for picture in pictures for row in picture.rows]
+
+
+def _part_then_row(picture: Picture) -> tuple[int, int]:
+    first = picture.rows[0]
+    return _PARTS.index(first.split), first.row
 
 
 def _numbers(rows: Iterable[ImportRow]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -54,7 +55,17 @@ def looks_kept(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> tuple
 def looks_asked(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> tuple[bytes, ...]:
     """The looks by which a sample is looked for: as it is, and as it was if up to a fiftieth of a side was cut off."""
     chosen = [frames[index] for index in evenly_spread(len(frames), _FRAMES)]
-    return tuple(dict.fromkeys(look_of(frame, margins) for frame in chosen for margins in _MARGINS))
+    return tuple(dict.fromkeys(look_of(frame, margins) for frame in chosen for margins in _told_apart(frame)))
+
+
+def _told_apart(frame: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
+    """The margins that give other fields than those before them: of a picture of 48 pixels a hundredth is no pixel."""
+    height, width = (len(range(0, side, max(1, side // _PIXELS))) for side in frame.shape[:2])
+    apart: dict[tuple[bytes, bytes], tuple[float, float, float, float]] = {}
+    for left, top, right, bottom in _MARGINS:
+        fields = _starts(height, top, bottom).tobytes(), _starts(width, left, right).tobytes()
+        apart.setdefault(fields, (left, top, right, bottom))
+    return list(apart.values())
 
 
 def look_of(frame: NDArray[np.uint8], margins: tuple[float, float, float, float] = _MARGINS[0]) -> bytes:
@@ -87,6 +98,7 @@ def alike_among(asked: Iterable[bytes], kept: Sequence[bytes]) -> set[int]:
     return found
 
 
+@lru_cache(maxsize=1 << 10)
 def _starts(length: int, before: float, behind: float) -> NDArray[np.intp]:
     """Where fields begin along a side of so many pixels; of what was cut off there is nothing to average."""
     edges = np.linspace(-before * length, (1 + behind) * length, _FIELDS + 1)[:-1]

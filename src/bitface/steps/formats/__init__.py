@@ -33,6 +33,12 @@ FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         Format(name="folder", layout="pictures beside a manifest.csv", module="bitface.steps.formats.with_manifest"),
+        Format(name="classes", layout="[part/]label/picture folders", module="bitface.steps.formats.class_folders"),
+        Format(
+            name="fer2013",
+            layout="one table emotion,pixels,Usage, .csv or .csv.gz",
+            module="bitface.steps.formats.fer2013_table",
+        ),
         Format(name="london", layout="the Face Research Lab London Set", module="bitface.steps.formats.london_set"),
     )
 }

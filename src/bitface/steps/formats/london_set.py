@@ -50,4 +50,4 @@ def _no_consents(_: FolderFiles, __: Here) -> BroughtConsents:
     return NO_CONSENTS
 
 
-READER = FormatReader(source=_source, consents=_no_consents, notices=lambda _: (_notice(),))
+READER = FormatReader(source=_source, consents=_no_consents, notices=lambda _: (_notice(),), reads=frozenset())

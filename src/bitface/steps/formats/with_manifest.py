@@ -6,7 +6,7 @@ from functools import partial
 
 from bitface.dataset.incoming.import_rows import manifest_table
 from bitface.dataset.incoming.text_files import Table
-from bitface.steps.people.sources import FolderFiles, FormatReader, source_of_table
+from bitface.steps.people.sources import BESIDE, FolderFiles, FormatReader, source_of_table
 
 
 def manifest_of(files: FolderFiles) -> Table:
@@ -14,4 +14,4 @@ def manifest_of(files: FolderFiles) -> Table:
     return manifest_table(files.manifest or files.folder / "manifest.csv", files.ignored_columns)
 
 
-READER = FormatReader(source=partial(source_of_table, manifest_of))
+READER = FormatReader(source=partial(source_of_table, manifest_of), reads=BESIDE | {"manifest", "ignore-column"})

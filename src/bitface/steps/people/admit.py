@@ -12,7 +12,7 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.errors import RefusedError
 from bitface.faces.records import Kind, Sample
-from bitface.faces.splits import OWN_DIGESTS, fold_of_people, named_splits, split_by_person
+from bitface.faces.splits import OWN_DIGESTS, fold_of_people, named_splits, split_by_person, with_parts_of_source
 from bitface.params import SplitParams
 
 
@@ -38,6 +38,8 @@ class Members:
     quarantined: tuple[Quarantined, ...]
     folds: Mapping[str, int]
     content: Mapping[str, str] = field(default_factory=dict)
+    parts: str = ""
+    """What was made of the parts that a source names, in a sentence; empty where it names none, or all that are needed."""
 
 
 def admit_members(
@@ -82,12 +84,14 @@ def choose_members(
         RefusedError: nobody is admitted; the message names the most frequent reason.
         InputError: a person is in two splits.
     """
-    kept = [sample for sample in samples if sample.sample_id in admissions]
+    kept: Sequence[Sample] = [sample for sample in samples if sample.sample_id in admissions]
     if not kept:
         reasons = Counter(row.reason for row in refused)
         most = reasons.most_common(1)[0][0] if reasons else "the dataset is empty"
         raise RefusedError(f"none of {len(samples)} samples may be used: {most}; see `bitface data validate`")
     people = {sample.person for sample in kept}
+    usual = {"train": params.train, "validation": params.validation}
+    kept, parts = with_parts_of_source(kept, usual, seed, content) if named_splits(kept) else (kept, "")
     named = named_splits(kept)
     folds: dict[str, int] = {}
     if not named and len(people) < params.cross_fit_below_people:
@@ -103,10 +107,11 @@ def choose_members(
         quarantined=tuple(refused),
         folds=folds,
         content=content,
+        parts=parts,
     )
 
 
 def _shares(params: SplitParams, named: Mapping[str, str]) -> dict[str, float]:
-    """The shares of splits; without gate people of the source, the test people are the gate people."""
+    """The shares of splits of whom the source names none; without gate people, the held-out ones are the gate people."""
     held_out = "test" if "gate" in named.values() else "gate"
     return {"train": params.train, "validation": params.validation, held_out: params.test}

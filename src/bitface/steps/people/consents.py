@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from bitface.consent.admission import Use, admit, at_each
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
@@ -24,6 +25,7 @@ from bitface.steps.people.expire import lapsed_models
 from bitface.steps.people.sources import read_notices
 
 REASON_MAX = 200
+BY_LICENCE: Final = "a licence alone admits a person without one; to take the person out use `bitface erase`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +51,16 @@ def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
     """The pseudonym of a subject: its owner's id, or the pseudonym itself.
 
     Raises:
-        InputError: nobody of that id was ever here.
+        InputError: nobody of that id was ever here, or is here by a licence alone, without any consent event.
     """
     subject = id_or_none(subject) or ""
     person = keys.pseudonym_of(subject)
     if person is None and is_pseudonym(subject) and (is_synthetic(subject) or ledger.whereabouts(subject).holdings):
         person = subject
-    if person is None or not (ledger.consents(person) or ledger.whereabouts(person).holdings):
+    is_on_record = person is not None and bool(ledger.consents(person) or ledger.whereabouts(person).holdings)
+    if person is not None and not is_on_record:
+        raise InputError(f"no person with this id is on record with a consent event: {BY_LICENCE}")
+    if person is None:
         raise InputError("no person with this id is on record; use the subject's own id, or the pseudonym")
     return person
 
@@ -106,7 +111,7 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
     for event in ledger.consents(person):
         latest[event.record_id] = event
     if not latest:
-        raise InputError("this person has no consent to withdraw")
+        raise InputError(f"this person has no consent to withdraw: {BY_LICENCE}")
     open_records = [event for event in latest.values() if event.state != "withdrawn" or event.purposes]
     ledger.record_consents(_withdrawal(event, reason.strip(), at) for event in open_records)
     return Withdrawn(

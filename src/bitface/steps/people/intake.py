@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitface.consent.known_sources import Notice
+from bitface.dataset.incoming.findings import Finding, findings_of
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, grouped
 from bitface.dataset.incoming.import_rules import (
     Correction,
@@ -47,6 +48,10 @@ class IntakeReport:
     corrected: int
     corrections: tuple[Correction, ...]
     consent_events: int
+    by_licence: int
+    """People without any consent event: the licence alone admits them, for benchmark."""
+    licence: str
+    findings: tuple[Finding, ...]
     manifest_sha256: str | None
     version: str | None
 
@@ -119,8 +124,8 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    brought, undecodable = _read(rows, pictures, spool)
-    agreeing, doubled = agreeing_pictures(brought)
+    brought, undecodable = _read(rows, replace(pictures, read=intake.read or pictures.read), spool)
+    agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
 
 
@@ -149,7 +154,7 @@ def _sample(
         try:
             frame = pictures.read(member.path, f"row {member.row}")
         except InputError as error:
-            rejected.append(member.refused(str(error)))
+            rejected.append(member.refused(str(error), "unreadable_picture"))
             continue
         try:
             check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
@@ -201,6 +206,9 @@ def _report(decision: Decision, manifest_sha256: str | None, version: str | None
         corrected=len({change.row for change in corrections}),
         corrections=tuple(corrections),
         consent_events=decision.new_events,
+        by_licence=sum(one.is_by_licence for one in taken),
+        licence=decision.licence.id,
+        findings=(*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected)),
         manifest_sha256=manifest_sha256,
         version=version,
     )

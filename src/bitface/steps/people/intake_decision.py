@@ -14,6 +14,8 @@ from bitface.consent.admission import Use, admit, at_each, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.dataset.files import each_in_threads
+from bitface.dataset.incoming.findings import Finding
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow
 from bitface.dataset.incoming.import_rules import (
     Correction,
@@ -28,6 +30,7 @@ from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import Kind, Sample, SubjectRecord
+from bitface.ports import ReadImage
 from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
 from bitface.steps.people.reentry import reentry
@@ -53,6 +56,12 @@ class Intake:
     """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
     reviewed: frozenset[str] = frozenset()
     """Ids that a person has looked at: each is a person of its own, whatever it looks like."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the source, beside the rows that are refused."""
+    read: ReadImage | None = None
+    """Reads pictures that lie in no file of their own; None: each is a file."""
+    are_people_known: bool = True
+    """Whether the source says who is on a picture; else each is a person of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +78,8 @@ class Taken:
     corrections: tuple[Correction, ...]
     rows: frozenset[int]
     admitted: frozenset[int]
+    is_by_licence: bool = False
+    """Whether no consent event speaks of the person, so that the licence alone admits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +93,7 @@ class Decision:
     samples: Mapping[str, Sample]
     licences: Mapping[str, LicenceRecord]
     licence: LicenceRecord
+    findings: tuple[Finding, ...] = ()
 
     @property
     def is_change(self) -> bool:
@@ -108,17 +120,22 @@ def decide(
     for subject, why in _not_to_enter(people, intake, stores).items():
         refused += [row.refused(why) for row in _rows(people.pop(subject))]
     enrolments = {subject: stores.keys.foreseen(subject) for subject in people}
-    known = {subject: _known(enrolments[subject].pseudonym, samples, stores) for subject in people}
+    here = _Here.of(samples, stores)
+    known = {subject: _known(enrolments[subject].pseudonym, here, stores) for subject in people}
     pseudonyms = {subject: one.pseudonym for subject, one in enrolments.items()}
     records = {subject: record_from(_rows(own), pseudonyms[subject], known[subject]) for subject, own in people.items()}
-    content = content_of(samples.values(), stores.data, stores.keys)
     offered = intake.consents(pseudonyms, {one.person: one.age_band for one in records.values()})
+    offered_to: dict[str, list[ConsentEvent]] = {}
+    for event in offered:
+        offered_to.setdefault(event.subject, []).append(event)
     moments = stores.ledger.moments(at)
     taken: list[Taken] = []
     for subject, own in people.items():
-        on_record = stores.ledger.consents(pseudonyms[subject])
+        # Of somebody new, whose pseudonym was drawn just now, nothing can be on record.
+        on_record = () if enrolments[subject].is_new else stores.ledger.consents(pseudonyms[subject])
         known_ids = {event.event_id for event in on_record}
-        new = in_log_order(event for event in offered if event.event_id not in known_ids)
+        own_events = offered_to.get(pseudonyms[subject], ())
+        new = in_log_order(event for event in own_events if event.event_id not in known_ids)
         refusals = {
             kind: intake.faults.get(subject) or _refusal([*on_record, *new], pseudonyms[subject], kind, intake, moments)
             for kind in {picture.kind for picture in own}
@@ -130,15 +147,17 @@ def decide(
             for row in picture.rows
         ]
         allowed = [picture for picture in own if not refusals[picture.kind]]
-        free, theirs = _unclaimed(allowed, pseudonyms[subject], samples, content)
+        free, theirs = _unclaimed(allowed, pseudonyms[subject], here)
         refused += theirs
         if free:
             after = record_from(_rows(free), pseudonyms[subject], known[subject])
             key = enrolments[subject].key or stores.keys.key_of(pseudonyms[subject])
-            there = _present(pseudonyms[subject], samples, content)
-            taken.append(_part_of(free, enrolments[subject], known[subject], after, there, key, intake))
-    here = {one.enrolment.pseudonym for one in taken} | {one.pseudonym for one in enrolments.values() if not one.is_new}
-    events = tuple(event for event in offered if event.subject in here)
+            there = here.people.get(pseudonyms[subject], {})
+            part = _part_of(free, enrolments[subject], known[subject], after, there, key, intake)
+            taken.append(replace(part, is_by_licence=not (on_record or new)))
+    staying = {one.enrolment.pseudonym for one in taken}
+    staying |= {one.pseudonym for one in enrolments.values() if not one.is_new}
+    events = tuple(event for event in offered if event.subject in staying)
     return Decision(
         taken=tuple(taken),
         rejected=tuple(sorted(refused, key=lambda row: row.row)),
@@ -147,6 +166,7 @@ def decide(
         samples=samples,
         licences=licences,
         licence=intake.licence,
+        findings=intake.findings,
     )
 
 
@@ -172,8 +192,25 @@ def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) ->
         )
 
 
-def _known(person: str, samples: Mapping[str, Sample], stores: Stores) -> SubjectRecord | None:
-    if not any(sample.person == person for sample in samples.values()):
+@dataclass(frozen=True, kw_only=True)
+class _Here:
+    """The samples on record by the SHA-256 of what is stored: whose each is, and each person's own."""
+
+    owners: Mapping[str, str]
+    people: Mapping[str, Mapping[str, Sample]]
+
+    @classmethod
+    def of(cls, samples: Mapping[str, Sample], stores: Stores) -> _Here:
+        content = content_of(samples.values(), stores.data, stores.keys)
+        people: dict[str, dict[str, Sample]] = {}
+        for name, sample in samples.items():
+            people.setdefault(sample.person, {})[content[name]] = sample
+        owners = {content[name]: sample.person for name, sample in samples.items()}
+        return cls(owners=owners, people=people)
+
+
+def _known(person: str, here: _Here, stores: Stores) -> SubjectRecord | None:
+    if person not in here.people:
         return None
     return read_shard(stores.data, person, stores.keys.key_of(person), media=False).subject
 
@@ -186,6 +223,8 @@ def _refusal(
     events: Sequence[ConsentEvent], person: str, kind: Kind, intake: Intake, moments: Sequence[datetime]
 ) -> str | None:
     """Why nothing at all may be done with this person's pictures of a kind, or None."""
+    if not events and "benchmark" in intake.licence.purposes and intake.licence.contexts:
+        return None  # as the loop would find: `under_licence` admits whoever never spoke
     reasons: Counter[str] = Counter()
     for purpose in PURPOSES:
         for context in CONTEXTS:
@@ -204,19 +243,12 @@ def _refusal(
     return reasons.most_common(1)[0][0] if reasons else "the licence does not allow any purpose"
 
 
-def _unclaimed(
-    pictures: Sequence[Picture], person: str, samples: Mapping[str, Sample], content: Mapping[str, str]
-) -> tuple[list[Picture], list[QuarantinedRow]]:
+def _unclaimed(pictures: Sequence[Picture], person: str, here: _Here) -> tuple[list[Picture], list[QuarantinedRow]]:
     """The pictures that are not on record as another person's, and the rows of those that are."""
-    owners = {content[name]: sample.person for name, sample in samples.items()}
-    free = [picture for picture in pictures if owners.get(picture.sha256, person) == person]
-    theirs = [picture for picture in pictures if owners.get(picture.sha256, person) != person]
-    return free, [row.refused("this picture is on record for another person") for row in _rows(theirs)]
-
-
-def _present(person: str, samples: Mapping[str, Sample], content: Mapping[str, str]) -> dict[str, Sample]:
-    """A person's samples that are on record, by the SHA-256 of what is stored."""
-    return {content[name]: sample for name, sample in samples.items() if sample.person == person}
+    free = [picture for picture in pictures if here.owners.get(picture.sha256, person) == person]
+    theirs = [picture for picture in pictures if here.owners.get(picture.sha256, person) != person]
+    why = "this picture is on record for another person"
+    return free, [row.refused(why, "on_record_elsewhere") for row in _rows(theirs)]
 
 
 def _part_of(
@@ -265,25 +297,34 @@ def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) 
 
 def fill_with(folder: Path, decision: Decision, stores: Stores) -> None:
     """The dataset as it is, with what an import adds and corrects."""
-    written: set[str] = set()
+    # Keys first and one by one, since each opening is noted.
+    changed = {
+        one.enrolment.pseudonym: (one, one.enrolment.key or stores.keys.key_of(one.enrolment.pseudonym))
+        for one in decision.taken
+        if one.is_changed
+    }
+    receipts: dict[str, list[ConsentEvent]] = {}
+    for event in decision.events:
+        receipts.setdefault(event.subject, []).append(event)
+
+    def write(person: str) -> None:
+        one, key = changed[person]
+        write_shard(folder, _shard(one, receipts.get(person, ()), key, stores.data), key)
+
+    each_in_threads(write, changed)
     samples = dict(decision.samples)
     for one in decision.taken:
-        person = one.enrolment.pseudonym
         samples |= one.samples
-        if one.is_changed:
-            key = one.enrolment.key or stores.keys.key_of(person)
-            write_shard(folder, _shard(one, decision.events, key, stores.data), key)
-            written.add(person)
-    for person in {sample.person for sample in decision.samples.values()} - written:
+    for person in {sample.person for sample in decision.samples.values()} - changed.keys():
         copy_of(stores.data / shard_name(person), folder / shard_name(person))
     licences = {**decision.licences, decision.licence.id: decision.licence}
     write_lists(folder, samples.values(), licences.values())
 
 
 def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -> Shard:
-    """A person's shard: what was in it, what is new, and the consent events that came with it."""
+    """A person's shard: what was in it, what is new, and the person's consent events that came with it."""
     person = one.enrolment.pseudonym
-    receipts = [event.model_dump(mode="json") for event in events if event.subject == person]
+    receipts = [event.model_dump(mode="json") for event in events]
     samples = {name: picture.media() for name, picture in one.added.items()}
     looks = {name: picture.looks for name, picture in one.added.items()}
     new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts, looks=looks)

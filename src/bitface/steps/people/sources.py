@@ -6,18 +6,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
-from bitface.dataset.incoming.import_rows import minors_of, rows_of
+from bitface.dataset.incoming.findings import Finding, found
+from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
-from bitface.steps.people.brought_consents import BroughtConsents, new_notices, read_consents
+from bitface.ports import ReadImage
+from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
 from bitface.steps.people.intake_decision import Intake
 from bitface.terminal_text import printable
+
+LICENCE_EXAMPLE: Final = (
+    '{"id": "faces-2020", "name": "Faces 2020, CC BY 4.0", "address": "https://example.org/terms", '
+    '"purposes": ["benchmark"]}'
+)
+CONSENT_FIELDS: Final = (
+    '{"event_id": "e1", "record_id": "r1", "subject": "p1", "state": "given", "purposes": ["train"], ...}'
+)
+PAGE: Final = "docs/datasets.md"
+BESIDE: Final = frozenset({"consents", "licence"})
+"""Options that name a file which else lies beside the pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +55,25 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class FolderFiles:
-    """A folder of pictures and the files that say what they are; those that are None lie in it under their usual names."""
+    """A folder of pictures and the files that say what they are; those that are None lie in it under their usual names.
+
+    `table`: the file that is the source, where its pictures lie in a table; `folder` is the one that it lies in.
+    """
 
     folder: Path
+    table: Path | None = None
     manifest: Path | None = None
     consents: Path | None = None
     licence: Path | None = None
+    votes: Path | None = None
     ignored_columns: tuple[str, ...] = ()
+    subject_pattern: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the source is called in the dataset: its folder or file, without what could be read as a formula."""
+        named = self.table.name.partition(".")[0] if self.table else self.folder.resolve().name
+        return printable(named).lstrip("'")[:40]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +86,15 @@ class Here:
 
 
 def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
-    """The consent events in `consents.jsonl` or the file that was named.
+    """The consent events in `consents.jsonl` or the file that was named; none where there is no such file.
 
     Raises:
-        InputError: they are missing or cannot be read.
+        InputError: the file that was named is missing, or they cannot be read.
     """
     path = files.consents or files.folder / "consents.jsonl"
-    _check_there(path, "--consents", "one consent event a line")
+    if files.consents is None and not path.is_file():
+        return NO_CONSENTS
+    _check_there(path, "--consents", f"one consent event a line, such as {CONSENT_FIELDS}")
     return read_consents(path, here.keys, here.ledger, here.at)
 
 
@@ -86,34 +114,92 @@ class FormatReader:
     source: Callable[[FolderFiles, BroughtConsents, Here], Source]
     consents: Callable[[FolderFiles, Here], BroughtConsents] = consents_beside
     notices: Callable[[FolderFiles], tuple[Notice, ...]] = notices_beside
+    takes_file: bool = False
+    """Whether the source is a file, a table that the pictures lie in, and not a folder."""
+
+    reads: frozenset[str] = BESIDE
+    """Which of the options `consents`, `licence`, `manifest`, `votes`, `subject-pattern` and `ignore-column` mean something to it."""
+
+    def check_read(self, given: Mapping[str, object], name: str) -> None:
+        """Raises InputError for an option of `reads` that somebody gave, option -> value, and this format does not read."""
+        for option, value in given.items():
+            if value and option not in self.reads:
+                raise InputError(f"--{option} has no meaning for --format {name}; leave it out ({PAGE})")
+
+    def folder_of(self, source: Path) -> Path:
+        """The folder of a source. Raises InputError where it is not what this format reads, a file or a folder."""
+        if self.takes_file and not source.is_file():
+            raise InputError(f"file '{source.name}' does not exist or is a folder; name the table itself ({PAGE})")
+        if not self.takes_file and not source.is_dir():
+            raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures ({PAGE})")
+        return source.parent if self.takes_file else source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """What the reader of a format found: rows in the columns of a manifest, rows that it refused, and what is odd about the source.
+
+    `read` gives the pixels of pictures that lie in no file of their own, and `find` leads to them; None: they are files of the folder.
+    `are_people_known`: whether the source says who is on a picture.
+    """
+
+    table: Table
+    refused: tuple[QuarantinedRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    read: ReadImage | None = None
+    find: Callable[[str], Path] | None = None
+    are_people_known: bool = True
 
 
 def source_of_table(
     read: Callable[[FolderFiles], Table], files: FolderFiles, consents: BroughtConsents, here: Here
 ) -> Source:
-    """A folder of pictures whose rows `read` finds, in the columns of a manifest, with `licence.json`, `notices/` and the consents.
+    """A folder of pictures whose rows `read` finds, in the columns of a manifest. Raises what `source_of` raises."""
+    return source_of(lambda own: Brought(table=read(own)), files, consents, here)
+
+
+def source_of(
+    read: Callable[[FolderFiles], Brought],
+    files: FolderFiles,
+    consents: BroughtConsents,
+    here: Here,
+    published: LicenceRecord | None = None,
+) -> Source:
+    """What `read` finds, with the notices and consents that lie beside it, under `licence.json`; without one under the `published`
+    licence, where the set is known.
 
     Raises:
-        InputError: a part is missing or cannot be read; the message names it and the option that names another.
+        InputError: a part is missing or cannot be read; the message names it, an example, and the option that names another.
     """
-    licence = _licence(files.licence or files.folder / "licence.json")
-    table = read(files)
-    rows, rejected = rows_of(table, files.folder)
+    beside = files.licence or files.folder / "licence.json"
+    licence = published if published and not (files.licence or beside.is_file()) else licence_in(beside)
+    if consents is NO_CONSENTS and "benchmark" not in licence.purposes:
+        _check_there(
+            files.folder / "consents.jsonl",
+            "--consents",
+            f"one consent event a line, such as {CONSENT_FIELDS}, or a licence that allows purpose benchmark without personal consent",
+        )
+    brought = read(files)
+    rows, rejected = rows_of(brought.table, files.folder, brought.find)
     notices, known_notices = notices_beside(files), here.ledger.notice_ids()
+    unnamed = () if brought.are_people_known else found("person_per_picture", (row.row for row in rows))
 
     def events(pseudonyms: Mapping[str, str], bands: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         return consents.events_of({subject: person for subject, person in pseudonyms.items() if person in bands})
 
     intake = Intake(
         rows=rows,
-        rejected=rejected,
+        rejected=(*brought.refused, *rejected),
         licence=licence,
-        source=printable(files.folder.name).lstrip("'")[:40],
+        source=files.name,
         consents=events,
         known_notices={**{notice.sha256: notice.notice_id for notice in notices}, **known_notices},
         faults=consents.faults,
+        findings=(*brought.findings, *unnamed),
+        read=brought.read,
+        are_people_known=brought.are_people_known,
     )
-    return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(table))
+    return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table))
 
 
 def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:
@@ -154,8 +240,9 @@ def _spellings(path: Path) -> Iterator[Notice]:
         yield plain
 
 
-def _licence(path: Path) -> LicenceRecord:
-    _check_there(path, "--licence", "a licence record with id, name, text or address, and purposes")
+def licence_in(path: Path) -> LicenceRecord:
+    """The one licence record of a file. Raises InputError where there is none, or more."""
+    _check_there(path, "--licence", f"a licence record, such as {LICENCE_EXAMPLE}")
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
@@ -165,4 +252,6 @@ def _licence(path: Path) -> LicenceRecord:
 
 def _check_there(path: Path, option: str, content: str) -> None:
     if not path.is_file():
-        raise InputError(f"'{path.name}' does not exist: an import needs {content}; name the file with {option}")
+        raise InputError(
+            f"'{path.name}' does not exist: an import needs {content}; name the file with {option} ({PAGE})"
+        )

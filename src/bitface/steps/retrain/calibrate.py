@@ -42,7 +42,8 @@ INPUTS: Final = StageInputs(
     sources=("steps.retrain.run_data", "steps.retrain.featurise", "steps.retrain.train", "steps.retrain.validate"),
     carriers=("params", "steps.retrain.plan", "steps.retrain.reuse"),
 )
-NOBODY = "not calibrated: the dataset has no people in split test, who neither train nor judge a model"
+NOBODY = "not calibrated: the dataset has no people in split test or validation, who neither train nor judge a model"
+ALSO_CHOSE = "people of split validation, who also chose the model, since the source has no part to calibrate by"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,9 @@ class OutOfFold:
 def calibrate_models(run: Run, trained: Trained, data: Data, stages: Path) -> Calibrated:
     """The same pair, each with a calibrator of its own, or reuses what the same models, parameters and code gave before.
 
-    Apex stills of people of split `test` calibrate, without augmented copies; where a small set is judged out of fold,
-    everyone's out-of-fold stills. Where there is nobody, scores stay as they are and the calibrator says so. A closed-form
-    model's counts of people stay where training left them: an erasure has one place to look.
+    Apex stills of people of split `test`, or of `validation` where a source has no such part, calibrate, without augmented copies;
+    where a small set is judged out of fold, everyone's out-of-fold stills. Where there is nobody, scores stay as they are and the
+    calibrator says so. A closed-form model's counts of people stay where training left them: an erasure has one place to look.
     """
     folder = stages / "calibrate" / INPUTS.key(run.params, models=trained.key)
     run = replace(run, params=INPUTS.restricted(run.params))
@@ -94,15 +95,19 @@ def _calibrate(run: Run, trained: Trained, table: ClipTable, partial: Path) -> N
 
 
 def held_out_calibrator(model: TrainedModel, table: ClipTable, params: CalibrationParams) -> Calibrator:
-    """A calibrator of a model's logits by the apex stills of the people of split `test`; of nobody where there are none."""
+    """A calibrator of a model's logits by the apex stills of the people of split `test`; where there are none, of `validation`, and of
+    nobody where there are none either.
+    """
     from bitface.training.batches import apex_stills
     from bitface.training.loop import predict_scores
 
-    asked = table.of_split("test")
+    asked, who = table.of_split("test"), "people of split test"
+    if not len(asked):
+        asked, who = table.of_split("validation"), ALSO_CHOSE
     if not len(asked):
         return uncalibrated(model.thresholds, NOBODY)
     logits = logit_of(predict_scores(model, apex_stills(asked)))
-    return fit_calibrator(logits, labels_of(asked), asked.persons, model.emotions, params, "people of split test")
+    return fit_calibrator(logits, labels_of(asked), asked.persons, model.emotions, params, who)
 
 
 def out_of_fold_calibrator(

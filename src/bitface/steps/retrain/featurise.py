@@ -41,6 +41,7 @@ INPUTS: Final = StageInputs(
         "faces.features",
         "faces.quality",
         "faces.seen",
+        "faces.tight_crops",
     ),
     carriers=(
         "dataset.files",

@@ -12,7 +12,7 @@ import pandas as pd
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.errors import GateError
 from bitface.faces.features import ClipTable
-from bitface.faces.quality import QUALITY_COLUMNS, quality_reasons
+from bitface.faces.quality import QUALITY_COLUMNS, limits_missed, quality_reasons
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.params import QualityParams
 from bitface.ports import TableChecks
@@ -49,13 +49,16 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
     """
     members, params = run.members, run.params.quality
     used = {answer.event_id for answer in members.admissions.values()}
+    # Whom licences alone admit, for benchmark, has no consent to show; a run of anybody else without consents fails.
+    by_licence = run.purpose == "benchmark" and used == {None}
+    consents = _consents([event for event in run.events if event.event_id in used], run.purpose, run.context)
     report = checks(
         {
             "index": _frame([asdict(sample) for sample in members.samples], [f.name for f in fields(Sample)]),
             "subjects": _frame(
                 [asdict(record) for record in run.subjects.values()], [f.name for f in fields(SubjectRecord)]
             ),
-            "consents": _consents([event for event in run.events if event.event_id in used], run.purpose, run.context),
+            **({} if by_licence else {"consents": consents}),
             "quality": pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)[
                 ["sample_id", *QUALITY_COLUMNS]
             ],
@@ -74,7 +77,7 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
         admitted=len(kept),
         kept=kept,
         quarantined=(*members.quarantined, *poor),
-        failures=tuple(report.failures) + _shares(members, kept, params),
+        failures=(*_shares(members, kept, table, params), *report.failures),
         expectations=report.expectations,
         docs_index=report.docs_index,
     )
@@ -88,12 +91,17 @@ def usable_rows(table: ClipTable, kept: frozenset[str], params: QualityParams) -
     return table.where(good & fine)
 
 
-def _shares(members: Members, kept: frozenset[str], params: QualityParams) -> tuple[str, ...]:
+def _shares(members: Members, kept: frozenset[str], table: ClipTable, params: QualityParams) -> tuple[str, ...]:
+    """One sentence, first of all: suites name columns, and whoever reads it needs the parameter and what to do."""
     share = len(kept) / len(members.samples)
     if share >= params.admitted_share_min:
         return ()
     limit = f"{params.admitted_share_min:.0%}"
-    return (f"only {share:.0%} of the admitted samples show one good face, under {limit} (quality.admitted_share_min)",)
+    missed = ", ".join(limits_missed(table.quality, params)) if len(table) else "no sample was seen"
+    return (
+        f"only {share:.0%} of the admitted samples show one good face, under {limit} (quality.admitted_share_min): {missed}; bring "
+        "pictures that show one face each, larger or sharper ones, or move the limit that does not fit this source with --set",
+    )
 
 
 def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:

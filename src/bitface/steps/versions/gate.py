@@ -32,6 +32,7 @@ from bitface.steps.judging.explain_models import MAPS, Explained
 from bitface.steps.judging.findings import Findings
 from bitface.steps.retrain.export import Exported, Model
 from bitface.steps.retrain.plan import Run, dataset_entry_version
+from bitface.steps.retrain.terms import gate_params_of
 from bitface.steps.versions.model_choice import versions_there_are
 from bitface.workspace import Workspace
 
@@ -95,10 +96,11 @@ def decide_run(
         counterfactuals=findings.changed_faces,
     )
     of_nobody = unnamed(evidence, names_in(run.run_id, run.evidence, keys))
-    decision = evaluate_gate(of_nobody, run.params.gate, run.params.seed)
+    asked = gate_params_of(run, people)
+    decision = evaluate_gate(of_nobody, asked, run.params.seed)
     path = run.folder / BUNDLE_NAME
     seal = partial(seal_evidence, keys=keys, renew=run.evidence == "synthetic")
-    sha256 = write_bundle(path, of_nobody, run.params.gate, run.params.seed, decision, _digests(run, bundle), seal)
+    sha256 = write_bundle(path, of_nobody, asked, run.params.seed, decision, _digests(run, bundle), seal)
     compared = int(rival.version) if rival else None
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
 

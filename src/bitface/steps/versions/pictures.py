@@ -28,6 +28,7 @@ from bitface.steps.judging.explain_models import Explained
 from bitface.steps.judging.read_units import UnitsRead
 from bitface.steps.retrain.export import Exported
 from bitface.steps.retrain.plan import Run, dataset_entry_version
+from bitface.steps.retrain.terms import notes_of
 from bitface.steps.retrain.train import PRECISIONS
 from bitface.steps.versions.gate import Decided
 from bitface.steps.versions.outcome import Outcome
@@ -238,6 +239,7 @@ def _drift_document(drifted: Drifted) -> Path:
 
 def _facts(run: Run, outcome: Outcome) -> dict[str, str]:
     validation, decision = outcome.data.validation, outcome.decided
+    judged = outcome.findings.evaluation.predictions["one-bit"].persons
     return {
         "run": run.run_id,
         "dataset": dataset_entry_version(run),
@@ -245,6 +247,7 @@ def _facts(run: Run, outcome: Outcome) -> dict[str, str]:
         "samples": f"{validation.admitted} admitted, {len(validation.quarantined)} quarantined",
         "judged on": outcome.findings.evaluation.judged_on,
         "purpose and context": f"{run.purpose}, {run.context}",
+        "notes": "; ".join(notes_of(run, set(map(str, judged)))) or "none",
         "code": run.code_commit,
         "gate": _gate_words(decision.decision),
         "gate bundle": decision.sha256,

@@ -27,6 +27,7 @@ from bitface.steps.judging.redrawn_faces import counterfactual_summary
 from bitface.steps.retrain.course import Course
 from bitface.steps.retrain.export import Exported
 from bitface.steps.retrain.plan import Run, dataset_entry_version
+from bitface.steps.retrain.terms import notes_of
 from bitface.steps.retrain.train import PRECISIONS, Calibrated, model_facts
 from bitface.steps.versions.guidance import causes_of, next_steps
 from bitface.steps.versions.model_choice import command_for
@@ -200,6 +201,7 @@ def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course
         "models": [_model(name, models, evaluation) for name in PRECISIONS],
         "not_trained": _not_trained(models),
         "judged_on": evaluation.judged_on,
+        "notes": list(notes_of(run, set(map(str, judged.persons)))),
         "latency": {
             name: {"p50_ms": round(found.p50_ms, 4), "p95_ms": round(found.p95_ms, 4)}
             for name, found in bundle.latency().items()

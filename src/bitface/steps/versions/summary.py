@@ -107,6 +107,7 @@ def _rows(summary: Fields) -> list[tuple[str, str]]:
         ),
         *((f"{model['precision']}", _model_words(model, summary["judged_on"])) for model in summary["models"]),
     ]
+    rows += [("note", note) for note in summary.get("notes", ())]
     if summary["not_trained"]:
         rows.append(("not trained", f"{', '.join(summary['not_trained'])}: the dataset lacks them"))
     rows += [

@@ -1,0 +1,72 @@
+"""What is odd about a source, by name, with how often and where: none of it is dropped or repaired in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+EXAMPLES: Final = 5
+
+SAYS: Final = {
+    "person_per_picture": "the source does not say who is on a picture, so each counts as a person of its own; one person may then be in "
+    "two parts, and scores may flatter",
+    "child": "the source says that the person is under 18; adults only",
+    "unreadable_picture": "the file cannot be decoded as a picture",
+    "on_record_elsewhere": "the same pixels are on record for another person",
+    "same_picture": "the same pixels as another row; kept once, in the training part where it is in one",
+    "two_labels": "the same pixels under two labels; none of them is taken",
+    "two_people": "the same pixels under two people; none of them is taken",
+    "blank_picture": "every pixel has one grey level",
+    "damaged_pixels": "the pixels are not whole numbers 0 to 255 that make a square of 16 to 512 a side",
+    "damaged_row": "the row does not have the fields of the header",
+    "unknown_label": "the label is not one of the known emotions",
+    "unknown_part": "the part is none of training, validation and test",
+    "no_part": "the source names no part for these rows",
+    "outside_the_layout": "files that are not at [part/]label/file",
+    "not_a_picture": "files that are not JPEG, PNG or WEBP by their names",
+    "no_person_in_name": "the name does not match --subject-pattern",
+    "label_by_votes": "the label is the emotion with most votes; the share of the votes that it has on average",
+    "not_a_face": "most votes say that this is not a face",
+    "unknown_majority": "most votes say that the expression is unknown",
+    "tied_votes": "two emotions have the most votes",
+    "no_majority": "the label has half of the votes or fewer; taken with that label",
+    "other_vote_count": "the row does not have 10 votes; taken with the label of most",
+    "unnamed_by_votes": "the file of votes names no picture for the row",
+    "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
+}
+"""What each finding means, in words of the report and of docs/datasets.md."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """An oddity: its name in `SAYS`, on how many rows it is, and the first of these, counted as in the report."""
+
+    name: str
+    count: int
+    rows: tuple[int, ...]
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line of the report."""
+        where = f", first rows {', '.join(map(str, self.rows))}" if self.rows else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.name}: {self.count}{where}: {SAYS[self.name]}{detail}"
+
+
+def found(name: str, rows: Iterable[int], detail: str = "") -> tuple[Finding, ...]:
+    """A finding on some rows; none where there are none."""
+    numbers = sorted(rows)
+    if not numbers:
+        return ()
+    return (Finding(name=name, count=len(numbers), rows=tuple(numbers[:EXAMPLES]), detail=detail),)
+
+
+def findings_of(rows: Iterable[tuple[str, int]]) -> tuple[Finding, ...]:
+    """The findings of rows that have one, in the order of `SAYS`; a row without a name has none."""
+    by_name: dict[str, list[int]] = {}
+    for name, row in rows:
+        if name:
+            by_name.setdefault(name, []).append(row)
+    return tuple(one for name in SAYS if name in by_name for one in found(name, by_name[name]))
