@@ -410,7 +410,7 @@ class DriftFigures(Protocol):
 
 class MeasureDrift(Protocol):
     """Compares columns of two tables by a named test, and keeps an HTML report that marks a column beyond its own threshold, and
-    all of them where at least a share of columns is.
+    all of them where at least a share of columns is. A `remark` stands at its top.
     """
 
     def __call__(
@@ -421,6 +421,7 @@ class MeasureDrift(Protocol):
         thresholds: Mapping[str, float],
         drift_share: float,
         html: Path,
+        remark: str = "",
     ) -> DriftFigures: ...
 
 
