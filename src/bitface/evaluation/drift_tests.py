@@ -181,7 +181,8 @@ def exchange(reference: Floats, current: Floats, permutations: int, seed: int) -
 
 def members_of(n: int, m: int) -> Counts:
     """Which of n + m pooled rows belong to which table: m of the reference and -n of the other, so that they add up to 0."""
-    return np.asarray(np.r_[np.full(n, m), np.full(m, -n)], dtype=np.int32 if n * m <= _INT32_MAX else np.int64)
+    members: Counts = np.r_[np.full(n, m), np.full(m, -n)].astype(np.int32 if n * m <= _INT32_MAX else np.int64)
+    return members
 
 
 def _ranked(reference: Floats, current: Floats) -> Floats:
