@@ -426,8 +426,9 @@ def featuriser(tools: Tools) -> Any:
 def table_checks() -> TableChecks:
     """The suites, by Great Expectations."""
     from bitface.adapters.great_expectations_checks import check_tables
+    from bitface.adapters.report_html import write_data_docs
 
-    return check_tables
+    return partial(check_tables, write=write_data_docs)
 
 
 def measure_drift() -> MeasureDrift:

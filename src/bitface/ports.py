@@ -165,10 +165,13 @@ class RenderVariations(Protocol):
 
 
 class ChecksReport(Protocol):
-    """The outcome of the suites: what failed, in words; how many expectations ran; where their report lies."""
+    """The outcome of the suites: what failed, and what stops nothing, in words; how many expectations ran; where their report lies."""
 
     @property
     def failures(self) -> tuple[str, ...]: ...
+
+    @property
+    def advice(self) -> tuple[str, ...]: ...
 
     @property
     def expectations(self) -> int: ...
@@ -178,7 +181,9 @@ class ChecksReport(Protocol):
 
 
 class TableChecks(Protocol):
-    """Runs the suites over the tables index, subjects, consents, quality, and keeps their report under `docs_folder`."""
+    """Runs the suites over the tables index, subjects, consents, quality, labels, demographics, splits and schema, and keeps their report
+    under `docs_folder`.
+    """
 
     def __call__(
         self, tables: Mapping[str, pd.DataFrame], params: QualityParams, docs_folder: Path
