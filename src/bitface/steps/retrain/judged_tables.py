@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 from bitface.dataset.files import write_atomically
+from bitface.documents import Document
+from bitface.errors import IntegrityError
 from bitface.faces.records import SLICE_ATTRIBUTES, Sample
 from bitface.gate.unknown import UNKNOWN
 from bitface.steps.retrain.doubts import Doubts
@@ -20,7 +23,11 @@ Names = Mapping[str, Sequence[str]]
 
 
 def judged_tables(run: Run, doubts: Doubts) -> dict[str, pd.DataFrame]:
-    """The tables by name; also keeps what the schema of this version is, for the next."""
+    """The tables by name; also keeps what the schema of this version is, for the next.
+
+    Raises:
+        IntegrityError: what an earlier run kept is broken.
+    """
     names = names_of(run)
     earlier = _earlier_names(run)
     _keep(run, names)
@@ -115,10 +122,18 @@ def _splits(samples: Sequence[Sample], doubts: Doubts) -> pd.DataFrame:
 
 def _earlier_names(run: Run) -> Names | None:
     """Those of the latest version before this one that was judged here; None for the first."""
-    kept = [json.loads(path.read_text(encoding="utf-8")) for path in run.folder.parent.glob(f"*/{SCHEMA_NAME}")]
+    kept = [_read(path) for path in sorted(run.folder.parent.glob(f"*/{SCHEMA_NAME}"))]
     others = [one for one in kept if one["dataset"] != run.dataset.manifest_sha256]
     names: Names | None = max(others, key=lambda one: str(one["at"]))["names"] if others else None
     return names
+
+
+def _read(path: Path) -> Document:
+    try:
+        found: Document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise IntegrityError(f"{path.parent.name}/{path.name} of an earlier run is broken; delete that file") from error
+    return found
 
 
 def _keep(run: Run, names: Names) -> None:
