@@ -33,7 +33,7 @@ def test_a_picture_under_two_people_is_listed_with_what_is_odd_about_it() -> Non
     splits, labels = people.table.splits.copy(), people.table.labels.copy()
     splits[[3, 70]], labels[[3, 70]] = ["train", "test"], [1, 2]
     table = with_copy(replace(people.table, splits=splits, labels=labels), of=3, at=70)
-    found = doubts_of(table, people.slices, 0.05, 0)
+    found = doubts_of(table, people.slices, 0)
     (row,) = (one for one in found.review if one.other_sample_id)
     assert (row.sample_id, row.other_sample_id) == (str(table.sample_ids[3]), str(table.sample_ids[70]))
     assert row.why == "the picture of another person, in another part, under another label" and row.figure >= 0.9
@@ -47,8 +47,8 @@ def test_copies_of_one_s_own_picture_and_of_drawn_people_are_no_doubts() -> None
     table = with_copy(people.table, of=3, at=70)
     persons = table.persons.copy()
     persons[70] = persons[3]
-    own = doubts_of(replace(table, persons=persons), people.slices, 0.05, 0)
-    drawn = doubts_of(replace(table, persons=made_up_set(90, 1).table.persons), {}, 0.05, 0)
+    own = doubts_of(replace(table, persons=persons), people.slices, 0)
+    drawn = doubts_of(replace(table, persons=made_up_set(90, 1).table.persons), {}, 0)
     assert not own.of_another_person and not drawn.of_another_person
 
 
@@ -57,19 +57,18 @@ def test_the_list_holds_sample_ids_and_no_person(tmp_path) -> None:
     labels = people.table.labels.copy()
     labels[:5] = (labels[:5] + 1) % 7
     table = with_copy(replace(people.table, labels=labels), of=3, at=70)
-    path = doubts_of(table, people.slices, 0.05, 0).write(tmp_path)
+    path = doubts_of(table, people.slices, 0).write(tmp_path)
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert path.name == "review.csv" and {"sample_id", "why", "other_sample_id", "figure"} == set(rows[0])
-    assert set(table.sample_ids[:5]) <= {
-        row["sample_id"] for row in rows if row["why"] == "the face contradicts the label"
-    }
+    listed = {row["sample_id"] for row in rows if row["why"] == "the face contradicts the label"}
+    assert len(listed & set(table.sample_ids[:5])) >= 3 and len(listed) < 20
     assert not any(str(person) in path.read_text(encoding="utf-8") for person in table.persons)
 
 
 def test_a_set_in_which_nothing_can_be_held_against_faces_says_so() -> None:
     people = real_people(30, 3)
     table = replace(people.table, labels=np.zeros(30, np.int64))
-    assert doubts_of(table, people.slices, 0.05, 0).sentences[0].startswith("labels were not held against faces")
+    assert doubts_of(table, people.slices, 0).sentences[0].startswith("labels were not held against faces")
 
 
 def test_a_slice_of_odd_labels_is_raised_and_others_are_not() -> None:
@@ -77,9 +76,9 @@ def test_a_slice_of_odd_labels_is_raised_and_others_are_not() -> None:
     odd = np.array([people.slices[str(name)]["gender"] == "female" for name in people.table.persons])
     odds = np.random.default_rng(4).uniform(0, 0.05, size=400)
     odds[np.flatnonzero(odd)[:20]] = 0.9
-    (sentence,) = slices_with_odd_labels(odds, people.table.persons, people.slices, 0.05, 0)
+    (sentence,) = slices_with_odd_labels(odds, people.table.persons, people.slices, 0)
     assert sentence.startswith("labels of gender:female fit their faces less often")
-    assert slices_with_odd_labels(np.sort(odds) * 0, people.table.persons, people.slices, 0.05, 0) == ()
+    assert slices_with_odd_labels(np.sort(odds) * 0, people.table.persons, people.slices, 0) == ()
 
 
 @pytest.mark.parametrize("few", [0, 19])
@@ -87,4 +86,4 @@ def test_slices_of_few_people_are_not_looked_at(few) -> None:
     persons = np.array([f"p{row:03d}" for row in range(100)])
     slices = {str(name): {"gender": "female" if row < few else "male"} for row, name in enumerate(persons)}
     odds = np.where(np.arange(100) < few, 0.99, 0.0)
-    assert slices_with_odd_labels(odds, persons, slices, 0.05, 0) == ()
+    assert slices_with_odd_labels(odds, persons, slices, 0) == ()

@@ -2,7 +2,7 @@
 
 Confident learning (Northcutt, Jiang & Chuang, 2021, JAIR 70): a label is doubted where a model that never saw the person thinks another
 one at least as likely as it usually is where it stands, and likelier than any other that is. The model is a linear discriminant with a
-shrunken covariance (Ledoit & Wolf, 2004, towards the mean variance, by a fixed share), fitted anew for each fold of people.
+shrunken covariance (towards the mean variance, as Ledoit & Wolf, 2004; the fewer people, the more), fitted anew for each fold of people.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def _discriminant(own: Floats, labels: Labels, others: Floats, count: int) -> Fl
     means = sums / np.maximum(shown, 1)[:, None]
     centred = own - means[labels]
     pooled = centred.T @ centred / max(1, len(own) - count)
-    shrunk = (1 - _SHRINKAGE) * pooled + _SHRINKAGE * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
+    # Of few people a covariance is mostly chance, and a model that trusts it is sure of everything.
+    share = max(_SHRINKAGE, len(pooled) / (len(pooled) + len(own)))
+    shrunk = (1 - share) * pooled + share * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
     weights = np.linalg.solve(shrunk, means.T)
     with np.errstate(divide="ignore"):
         logits = others @ weights - (means.T * weights).sum(axis=0) / 2 + np.log(shown / len(own))

@@ -32,7 +32,11 @@ from bitface.gate.unknown import UNKNOWN
 REVIEW_NAME: Final = "review.csv"
 _COLUMNS: Final = ("sample_id", "why", "other_sample_id", "figure")
 _PERMUTATIONS: Final = 1999
+_FALSE_ALARMS: Final = 0.01
+"""How often clean labels raise a slice, over all slices (Holm): advice that is often wrong is not read."""
 _PEOPLE_MIN: Final = 20
+_LISTED_FROM: Final = 0.5
+"""Odds that a label is wrong from which a doubted one is worth a person's look."""
 Slices = Mapping[str, Mapping[str, str]]
 
 
@@ -66,17 +70,16 @@ class Doubts:
         return folder / REVIEW_NAME
 
 
-def doubts_of(table: ClipTable, slices: Slices, alpha: float, seed: int) -> Doubts:
+def doubts_of(table: ClipTable, slices: Slices, seed: int) -> Doubts:
     """Looks at the middle frame of each sample of a table without augmented copies.
 
     Args:
         table: all samples that were seen.
         slices: person -> attribute -> value.
-        alpha: the chance that clean labels raise a slice, over all slices (Holm).
         seed: of folds and exchanges.
     """
     copies = _copies_of_others(table)
-    labels = _labels_in_doubt(table, slices, alpha, seed)
+    labels = _labels_in_doubt(table, slices, seed)
     first, second = copies.first, copies.second
     apart = table.splits[first] != table.splits[second]
     differ = table.labels[first] != table.labels[second]
@@ -131,7 +134,7 @@ class _LabelDoubts:
     sentences: tuple[str, ...]
 
 
-def _labels_in_doubt(table: ClipTable, slices: Slices, alpha: float, seed: int) -> _LabelDoubts:
+def _labels_in_doubt(table: ClipTable, slices: Slices, seed: int) -> _LabelDoubts:
     middle = np.arange(len(table)), table.lengths // 2
     features = measures_of(table.blendshapes[middle], table.landmarks[middle], table.quality)
     _, labels = np.unique(table.labels, return_inverse=True)
@@ -140,7 +143,7 @@ def _labels_in_doubt(table: ClipTable, slices: Slices, alpha: float, seed: int) 
     except InputError as error:
         return _LabelDoubts(review=(), sentences=(f"labels were not held against faces: {error}",))
     odds = flip_odds(likely, labels)
-    suspects = np.flatnonzero(doubted(likely, labels))
+    suspects = np.flatnonzero(doubted(likely, labels) & (odds >= _LISTED_FROM))
     review = tuple(
         ToReview(
             sample_id=str(table.sample_ids[row]),
@@ -150,11 +153,11 @@ def _labels_in_doubt(table: ClipTable, slices: Slices, alpha: float, seed: int) 
         )
         for row in suspects[np.argsort(-odds[suspects], kind="stable")]
     )
-    return _LabelDoubts(review=review, sentences=slices_with_odd_labels(odds, table.persons, slices, alpha, seed))
+    return _LabelDoubts(review=review, sentences=slices_with_odd_labels(odds, table.persons, slices, seed))
 
 
 def slices_with_odd_labels(
-    odds: NDArray[np.float64], persons: NDArray[np.str_], slices: Slices, alpha: float, seed: int
+    odds: NDArray[np.float64], persons: NDArray[np.str_], slices: Slices, seed: int
 ) -> tuple[str, ...]:
     """A sentence for each slice whose labels are odder than everybody else's, by exchanging people (Holm over slices).
 
@@ -181,7 +184,7 @@ def slices_with_odd_labels(
         f"labels of {':'.join(asked[column])} fit their faces less often than all others': about {1 - own:.0%} may be wrong against "
         f"{1 - rest:.0%} (p = {p:.4f}); look at who labelled them and how, see {REVIEW_NAME}"
         for column, own, rest, p in zip(enough, right, others, adjusted, strict=True)
-        if p < alpha
+        if p <= _FALSE_ALARMS
     )
 
 

@@ -54,7 +54,7 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
     `table` holds the original rows (no augmented copies) of all members.
     """
     members, params = run.members, run.params.quality
-    doubts = doubts_of(table, run.slices(), run.params.gate.alpha, run.params.seed)
+    doubts = doubts_of(table, run.slices(), run.params.seed)
     judged = judged_tables(run, doubts)
     used = {answer.event_id for answer in members.admissions.values()}
     report = checks(
