@@ -9,23 +9,33 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import process_time
+from types import SimpleNamespace
 from typing import TypeVar
 
 import numpy as np
 import pytest
 
 from bitface.adapters.evidently_drift import drift_report
+from bitface.adapters.great_expectations_checks import check_tables
+from bitface.adapters.report_html import write_data_docs
+from bitface.consent.known_sources import synthetic_consents
 from bitface.evaluation.by_group import group_report
 from bitface.evaluation.coverage import SetPredictions, calibration_report
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.scores import score_model
+from bitface.faces.emotions import EMOTIONS
+from bitface.faces.records import Sample, SubjectRecord
 from bitface.gate.decision import evaluate_gate
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.params import Params, read_params
 from bitface.steps.judging.dataset_drift import Drifted, DriftTest, compare, still_rows
 from bitface.steps.judging.face_rows import person_means, rows_of_samples
+from bitface.steps.retrain.validate import Validation, validate_samples
 from tests.evidence.made_up_sets import TAUGHT, MadeUpSet, made_up_answers, made_up_set
 
 T = TypeVar("T")
@@ -113,6 +123,60 @@ def evaluated(people: MadeUpSet, answers: Predictions, params: Params) -> None:
     calibration_report(stills, 0.9, "test people", people.slices, params.evaluation, params.seed)
 
 
+def data_gate_of(people: MadeUpSet, params: Params, folder: Path) -> Validation:
+    """Suites, doubts and page of the data gate, of people who are said to be real, so that copies are looked for."""
+    table = replace(
+        people.table,
+        persons=np.char.replace(people.table.persons, "s0", "r0", count=1),
+        crops=np.random.default_rng(0).integers(0, 255, people.table.crops.shape, dtype=np.uint8),
+    )
+    subjects = {
+        str(person): SubjectRecord(
+            person=str(person),
+            age_band=values["age_band"],
+            gender=values["gender"],
+            skin_tone=2,
+            ancestry="unknown",
+            self_reported=True,
+            evidence="real",
+        )
+        for person, values in zip(table.persons, people.slices.values(), strict=True)
+    }
+    samples = [
+        Sample(
+            sample_id=str(name),
+            person=str(person),
+            shard=f"shards/{person}.shard",
+            kind="image",
+            frames=1,
+            fps=0.0,
+            label=EMOTIONS[label],
+            split=str(split),
+            source="made up",
+            licence_id="own",
+            sha256=f"{row:064x}",
+        )
+        for row, (name, person, label, split) in enumerate(
+            zip(table.sample_ids, table.persons, table.labels, table.splits, strict=True)
+        )
+    ]
+    admissions = {person: SimpleNamespace(event_id=f"synthetic-{person}-1") for person in subjects}
+    events = synthetic_consents(subjects)
+    run = SimpleNamespace(
+        members=SimpleNamespace(samples=samples, quarantined=(), admissions=admissions),
+        subjects=subjects,
+        slices=lambda: {person: record.slices() for person, record in subjects.items()},
+        events=events,
+        purpose="train",
+        context="research",
+        params=params,
+        folder=folder / "runs" / "r",
+        dataset=SimpleNamespace(manifest_sha256="0"),
+        started_at=datetime(2026, 6, 1, tzinfo=UTC),
+    )
+    return validate_samples(run, table, partial(check_tables, write=write_data_docs))
+
+
 def growth(small: tuple[int, float], large: tuple[int, float]) -> float:
     """The power of the number of people that seconds grow by: 1 is as fast as the people."""
     return math.log(large[1] / small[1]) / math.log(large[0] / small[0])
@@ -130,6 +194,8 @@ def costs(params: Params, tmp_path: Path) -> Callable[[int], dict[str, float]]:
         found["window"], _ = seconds_of(lambda: window_of(people, params, tmp_path))
         found["gate"], decision = seconds_of(lambda: evaluate_gate(evidence, params.gate, params.seed))
         found["evaluate"], _ = seconds_of(lambda: evaluated(people, made_up_answers(people.table, 0.8, 0), params))
+        found["data gate"], checked = seconds_of(lambda: data_gate_of(people, params, tmp_path / str(count)))
+        assert checked.failures == () and checked.admitted == count
         assert drifted.share == 0, "people of one kind, divided at random"
         assert not decision.counts()["not_run"] and decision.counts()["pass"]
         return found
@@ -143,11 +209,12 @@ def warmed(params: Params, folder: Path) -> None:
         warnings.simplefilter("ignore")
         few = made_up_set(60, 0)
         drift_of(few, params, folder)
+        data_gate_of(few, params, folder)
         evaluated(few, made_up_answers(few.table, 0.8, 0), params)
 
 
 def test_parts_run_on_a_small_set(costs) -> None:
-    assert set(costs(200)) == {"drift", "window", "gate", "evaluate"}
+    assert set(costs(200)) == {"drift", "window", "gate", "evaluate", "data gate"}
 
 
 @pytest.mark.long

@@ -65,6 +65,10 @@ def test_faces_that_share_much_are_not_copies() -> None:
     assert len(near_copies(faces(60, 5, own=0.9))) == 0
 
 
+def test_crops_of_noise_are_no_copies_though_none_is_worth_a_second_look() -> None:
+    assert len(near_copies(np.random.default_rng(8).integers(0, 255, (50, PX, PX), dtype=np.uint8))) == 0
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_crop_has_no_copy(count) -> None:
     assert len(near_copies(faces(2, 6)[:count])) == 0

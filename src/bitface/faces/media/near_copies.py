@@ -8,6 +8,7 @@ another by a turn, a scale and a shift (inverse compositional alignment: Baker &
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -183,7 +184,7 @@ def _unit(values: Floats) -> Floats:
 
 def _unit_and_norm(values: Floats) -> tuple[Floats, Floats]:
     """Rows of mean 0 and length 1, float32 (N, K), and what they were divided by, (N, 1)."""
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
     centred = flat - flat.mean(axis=1, keepdims=True)
     norm = np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     return np.asarray(centred / norm, dtype=np.float32), np.asarray(norm, dtype=np.float32)
