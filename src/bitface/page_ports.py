@@ -151,6 +151,37 @@ class AuditPage:
     tables: Sequence[ReportTable]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckRow:
+    """One rule of the data gate. `rule` says in words what must hold, `found` what was found, `remedy` what to do where it does not.
+
+    `state` is FAIL where the rule does not hold and the gate stops, ADVICE where it does not hold and somebody should look, PASS else.
+    """
+
+    table: str
+    rule: str
+    state: str
+    found: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedTable:
+    """What was checked of a table with so many rows, in words of `about` what it holds."""
+
+    name: str
+    about: str
+    rows: int
+    checks: Sequence[CheckRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataDocs:
+    """What the page of the data gate shows: counts and rules, never a value of a row."""
+
+    tables: Sequence[CheckedTable]
+
+
 class Pages(Protocol):
     """Writes each page as one file that stands alone, and returns its path.
 
@@ -166,3 +197,5 @@ class Pages(Protocol):
     def write_explanation(self, page: ExplanationPage, path: Path) -> Path: ...
 
     def write_audit_page(self, page: AuditPage, path: Path) -> Path: ...
+
+    def write_data_docs(self, page: DataDocs, path: Path) -> Path: ...

@@ -179,10 +179,13 @@ class RenderVariations(Protocol):
 
 
 class ChecksReport(Protocol):
-    """The outcome of the suites: what failed, in words; how many expectations ran; where their report lies."""
+    """The outcome of the suites: what failed, and what stops nothing, in words; how many expectations ran; where their report lies."""
 
     @property
     def failures(self) -> tuple[str, ...]: ...
+
+    @property
+    def advice(self) -> tuple[str, ...]: ...
 
     @property
     def expectations(self) -> int: ...
@@ -192,7 +195,9 @@ class ChecksReport(Protocol):
 
 
 class TableChecks(Protocol):
-    """Runs the suites over the tables index, subjects, consents, quality, and keeps their report under `docs_folder`."""
+    """Runs the suites over the tables index, subjects, consents, quality, labels, demographics, splits and schema, and keeps their report
+    under `docs_folder`.
+    """
 
     def __call__(
         self, tables: Mapping[str, pd.DataFrame], params: QualityParams, docs_folder: Path
@@ -465,7 +470,7 @@ class DriftFigures(Protocol):
 
 class MeasureDrift(Protocol):
     """Compares columns of two tables by a named test, and keeps an HTML report that marks a column beyond its own threshold, and
-    all of them where at least a share of columns is.
+    all of them where at least a share of columns is. A `remark` stands at its top.
     """
 
     def __call__(
@@ -476,6 +481,7 @@ class MeasureDrift(Protocol):
         thresholds: Mapping[str, float],
         drift_share: float,
         html: Path,
+        remark: str = "",
     ) -> DriftFigures: ...
 
 

@@ -131,3 +131,11 @@ def test_the_page_marks_the_columns_and_the_tables_by_the_thresholds_that_it_was
 def test_a_column_without_a_threshold_is_refused(tmp_path):
     with pytest.raises(InputError, match="no drift threshold for column fear, neutral"):
         drift_report(frame(9, 1), frame(9, 2), "ks", {"anger": 0.1}, 0.5, tmp_path / "drift.html")
+
+
+def test_a_remark_stands_at_the_top_of_the_page(tmp_path):
+    html = tmp_path / "drift.html"
+    limits = dict.fromkeys(frame(9, 1).columns, 0.01)
+    drift_report(frame(9, 1), frame(9, 2), "ks", limits, 0.5, html, "5 of 9 rows <drawn>")
+    body = html.read_text(encoding="utf-8").partition("<body>")[2]
+    assert body.lstrip().startswith("<p") and "5 of 9 rows &lt;drawn&gt;" in body[:200]

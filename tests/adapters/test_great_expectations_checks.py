@@ -2,13 +2,23 @@
 
 import re
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from bitface.adapters.great_expectations_checks import CONSENT_COLUMNS, check_tables, judged
+from bitface.adapters import great_expectations_checks
+from bitface.adapters.great_expectations_checks import judged
+from bitface.adapters.great_expectations_suites import (
+    CONSENT_COLUMNS,
+    DEMOGRAPHIC_COLUMNS,
+    LABEL_COLUMNS,
+    SCHEMA_COLUMNS,
+    SPLIT_COLUMNS,
+)
+from bitface.adapters.report_html import write_data_docs
 from bitface.errors import InputError
 from bitface.faces.quality import QUALITY_COLUMNS
 from bitface.faces.records import Sample, SubjectRecord
@@ -19,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_(constants|parse)' i
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml").quality
 PEOPLE = ["a" * 16, "b" * 16, "c" * 16]
+check_tables = partial(great_expectations_checks.check_tables, write=write_data_docs)
 
 
 def good_tables():
@@ -62,7 +73,23 @@ def good_tables():
     )
     quality = pd.DataFrame([(1, 60, 0.7, 120, -5)] * 3, columns=list(QUALITY_COLUMNS), dtype="float32")
     quality.insert(0, "sample_id", ["s1", "s2", "s3"])
-    return {"index": index, "subjects": subjects, "consents": consents, "quality": quality}
+    labels = pd.DataFrame(
+        [("s1", "fear", 0), ("s2", "neutral", 0), ("s3", "happiness", 0)], columns=list(LABEL_COLUMNS)
+    )
+    demographics = pd.DataFrame(
+        [("age_band", 3, 0.0, 0.1, 0), ("gender", 3, 0.1, 0.1, 0), ("ancestry", 3, 0.9, 1.0, 0)],
+        columns=list(DEMOGRAPHIC_COLUMNS),
+    )
+    splits = pd.DataFrame(
+        [(person, split, 1, 0, 0) for person, split in zip(PEOPLE, ("train", "test", "gate"), strict=True)],
+        columns=list(SPLIT_COLUMNS),
+    )
+    schema = pd.DataFrame(
+        [("column", "sample_id", "same"), ("label", "fear", "same"), ("gender", "female", "same")],
+        columns=list(SCHEMA_COLUMNS),
+    )
+    seen = {"index": index, "subjects": subjects, "consents": consents, "quality": quality}
+    return seen | {"labels": labels, "demographics": demographics, "splits": splits, "schema": schema}
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +116,13 @@ def test_good_tables_pass_and_leave_a_report(good_report):
     assert good_report.success
     assert good_report.expectations > 50
     assert good_report.docs_index.is_file()
-    assert len(list(good_report.docs_index.parent.rglob("validations/**/*.html"))) == 4
+    assert good_report.advice == ()
+    page = good_report.docs_index.read_text(encoding="utf-8")
+    assert "PASSED." in page and all(f"<h2>{name.capitalize()}</h2>" in page for name in good_tables())
 
 
 def by_table(damage, folder):
-    """The failures of each table when all four are damaged alike; one run, because each takes a second."""
+    """The failures of each table when all are damaged alike; one run, because each takes a second."""
     tables = {name: damage(frame) for name, frame in good_tables().items()}
     failures = check_tables(tables, PARAMS, folder).failures
     return {name: [text for text in failures if text.startswith(f"{name}:")] for name in tables}
@@ -153,6 +182,22 @@ BAD_VALUES = {
         ("notice_sha256", "unknown", "match regex"),
     ],
     "quality": [("sample_id", "s1", "be unique"), *((column, None, "not be null") for column in QUALITY_COLUMNS)],
+    "labels": [("sample_id", "s1", "be unique"), ("label", "joy", "be in set"), ("contradicting", None, "not be null")],
+    "demographics": [
+        ("attribute", "height", "be in set"),
+        ("people", 0, "be between"),
+        ("unknown_share", None, "not be null"),
+        ("unknown_share_max", None, "not be null"),
+        ("values_without_people", None, "not be null"),
+    ],
+    "splits": [
+        ("person", "Jane Doe", "match regex"),
+        ("split", "", "be in set"),
+        ("splits", 2, "be between"),
+        ("pictures_in_another_split", None, "not be null"),
+        ("pictures_of_another_person", None, "not be null"),
+    ],
+    "schema": [("part", "colour", "be in set"), ("name", None, "not be null"), ("state", "lost", "be in set")],
 }
 
 
@@ -211,7 +256,7 @@ def test_report_holds_no_value_of_a_row(tmp_path):
     assert not any(person in shown for person in PEOPLE)
 
 
-@pytest.mark.parametrize("table", ["index", "subjects", "quality"])
+@pytest.mark.parametrize("table", ["index", "subjects", "quality", "labels", "demographics", "splits", "schema"])
 def test_table_that_is_not_there_is_refused(table, tmp_path):
     tables = good_tables()
     del tables[table]
@@ -242,3 +287,47 @@ def result(success):
 )
 def test_a_check_that_gave_no_result_is_a_failure(results, failures):
     assert len(judged("t", 2, [result(success) for success in results])) == failures
+
+
+ADVICE = {
+    "labels": ("contradicting", 1),
+    "demographics": ("unknown_share", 0.4),
+    "splits": ("pictures_in_another_split", 2),
+    "schema": ("state", "new"),
+}
+
+
+def test_what_only_advises_is_said_and_stops_nothing(tmp_path):
+    """A copy in another part, a contradicted label, people who do not tell, a new word: somebody should look, and the run goes on."""
+    tables = good_tables()
+    for table, (column, value) in ADVICE.items():
+        tables[table].loc[1, column] = value
+    report = check_tables(tables, PARAMS, tmp_path)
+    assert report.success and report.failures == ()
+    assert [text.partition(":")[0] for text in report.advice] == list(ADVICE)
+    page = report.docs_index.read_text(encoding="utf-8")
+    assert "PASSED." in page and page.count('<span class="badge ADVICE">') == 2 * len(ADVICE) + 2
+
+
+def test_an_advice_that_could_not_be_checked_is_a_failure(tmp_path):
+    """A gate that cannot run is not a pass, whatever it would have said."""
+    failures = failures_of("splits", good_tables()["splits"].drop(columns="pictures_of_another_person"), tmp_path)
+    assert any("'pictures_of_another_person'" in text and "could not be checked" in text for text in failures)
+
+
+def test_one_label_tells_nothing_apart(tmp_path):
+    (failure,) = failures_of("labels", good_tables()["labels"].assign(label="fear"), tmp_path)
+    assert "unique value count must be between (found 1)" in failure
+
+
+def test_what_stops_the_run_stands_first_with_what_to_do_and_the_page_opens_without_a_network(tmp_path):
+    tables = good_tables()
+    tables["schema"].loc[0, "state"] = "gone"
+    tables["splits"].loc[2, "splits"] = 2
+    page = check_tables(tables, PARAMS, tmp_path).docs_index.read_text(encoding="utf-8")
+    assert "STOPPED." in page and [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["index.html"]
+    rows = page.partition("What does not hold")[2]
+    fail, advice = rows.index("a person is in one part only"), rows.index("is new or gone since the last version")
+    assert fail < advice and "Divide the source by person" in rows[fail:advice]
+    assert not re.search(r"""(?:https?:)?//|\b(?:src|href|action)\s*=|@import|url\(""", page)
+    assert "<script" not in page and "default-src 'none'" in page

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp, mannwhitneyu, norm
+from scipy.stats import ks_2samp, kstwobign, mannwhitneyu, norm
 
 from bitface.errors import InputError
 from bitface.evaluation.drift_tests import (
     columns_of,
     exchange,
     ks_statistics,
+    members_of,
     rank_sum_deviates,
     slices_that_drift,
 )
@@ -109,3 +110,44 @@ def test_the_threshold_of_one_column_is_what_the_smallest_of_all_falls_under_in_
     assert 0.05 / 20 * 0.5 < limit < 0.05
     assert (2 * norm.sf(found.largest) <= limit * (1 + 1e-9)).mean() == pytest.approx(0.05, abs=0.001)
     assert found.single_threshold(1e-6) == 0.0
+
+
+def one_after_the_other(reference: np.ndarray, current: np.ndarray, permutations: int, seed: int) -> np.ndarray:
+    """The same p-values by the book: for each exchange and column scipy's distance and rank sum, step-down over columns."""
+    pooled, n, m = np.concatenate([reference, current]), len(reference), len(current)
+
+    def figures(members: np.ndarray) -> np.ndarray:
+        own, other = pooled[members > 0], pooled[members < 0]
+        distances = [ks_2samp(own[:, k], other[:, k]).statistic for k in range(pooled.shape[1])]
+        deviates = norm.isf(np.maximum(kstwobign.sf(np.sqrt(n * m / (n + m)) * np.array(distances)), 1e-30) / 2)
+        return np.maximum(deviates, np.abs(rank_sum_deviates(own, other)))
+
+    members = np.r_[np.full(n, 1), np.full(m, -1)]
+    observed, rng = figures(members), np.random.default_rng(seed)
+    order = np.argsort(-observed)
+    drawn = np.array([figures(row) for row in rng.permuted(np.tile(members, (permutations, 1)), axis=1)])[:, order]
+    behind = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
+    p = np.empty(len(order))
+    p[order] = np.maximum.accumulate((1 + (behind >= observed[order] - 1e-6).sum(axis=0)) / (1 + permutations))
+    return p
+
+
+@pytest.mark.parametrize(("n", "m", "digits"), [(23, 31, 6), (40, 9, 1), (25, 25, 0)])
+def test_taking_steps_together_changes_no_p_value(n, m, digits) -> None:
+    """Fast, and the p-values of the slow way, ties and tables of unequal size included: the draws of a seed are the same."""
+    rng = np.random.default_rng([n, m])
+    reference, current = (
+        np.round(rng.normal(size=(n, 6)), digits),
+        np.round(rng.normal(size=(m, 6)) + np.arange(6) / 6, digits),
+    )
+    assert exchange(reference, current, 219, 5).p_values.tolist() == pytest.approx(
+        one_after_the_other(reference, current, 219, 5).tolist(), abs=1e-12
+    )
+
+
+def test_tables_of_a_hundred_thousand_people_do_not_overflow() -> None:
+    rng = np.random.default_rng(11)
+    reference, current = rng.normal(size=(50_000, 1)), rng.normal(0.02, 1, size=(60_000, 1))
+    assert members_of(50_000, 60_000).dtype == np.int64 and members_of(5_000, 6_000).dtype == np.int32
+    known = ks_2samp(reference[:, 0], current[:, 0]).statistic
+    assert ks_statistics(reference, current)[0] == pytest.approx(known, abs=1e-12)

@@ -19,7 +19,7 @@ from bitface.faces.features import ClipTable
 from bitface.faces.measures import MEASURE_NAMES
 from bitface.faces.seen import NOTHING_SEEN
 from bitface.params import DriftParams, read_params
-from bitface.steps.judging.dataset_drift import DriftTest, compare, report_thresholds, still_rows
+from bitface.steps.judging.dataset_drift import DRAWN_ROWS, DriftTest, compare, report_thresholds, still_rows
 from bitface.steps.judging.face_rows import person_means, row_of_face, rows_of_samples
 from bitface.steps.judging.window import PRODUCTION, KeptFaces, days_of, logged_window, material_share
 
@@ -230,7 +230,7 @@ def test_the_report_marks_the_columns_that_the_decision_calls_drifted(params, tm
     """Its own limit for a column, whatever the rank sum or the stepping down decided beside it."""
     marked = {}
 
-    def looking(reference, current, method, thresholds, drift_share, html):
+    def looking(reference, current, method, thresholds, drift_share, *_):
         found = measure(reference, current)
         marked.update({name: p <= thresholds[name] for name, p in found.columns.items()})
         assert drift_share == pytest.approx(1 / len(found.columns))
@@ -250,3 +250,20 @@ def test_the_reports_limit_is_the_calibrated_one_save_where_the_decision_says_ot
     columns = [ColumnDrift(name=name, distance=0.1, p_value=p) for name, p in (("a", 0.5), ("b", 0.004), ("c", 0.03))]
     limits = report_thresholds(columns, {"a": 0.2, "b": 0.002, "c": 0.0002}, 0.0005, 0.01)
     assert limits["a"] == 0.0005 and limits["b"] == 0.002 and 0.00019 < limits["c"] < 0.0002
+
+
+def test_of_large_tables_the_report_shows_some_rows_and_says_so_while_all_of_them_decide(params, tmp_path) -> None:
+    asked: list[tuple[int, int, str]] = []
+
+    def measured(reference: pd.DataFrame, current: pd.DataFrame, *rest: object) -> SimpleNamespace:
+        asked.append((len(reference), len(current), str(rest[-1])))
+        return measure(reference, current)
+
+    few = params.model_copy(update={"permutations": 199})
+    test = DriftTest(params=few, seed=0, measure=measured)
+    found = compare(people(DRAWN_ROWS + 1, 0), people(300, 1), test, tmp_path / "a.html")
+    assert (found.people_reference, found.people_current) == (DRAWN_ROWS + 1, 300)
+    compare(people(300, 0), people(300, 1), test, tmp_path / "a.html")
+    (large, other, remark), (small, _, nothing) = asked
+    assert (large, other, small) == (DRAWN_ROWS, 300, 300)
+    assert remark.startswith("Figures and pictures on this page are of 5000 of 5001 reference rows") and nothing == ""

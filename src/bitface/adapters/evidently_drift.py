@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,7 @@ def drift_report(
     thresholds: Mapping[str, float],
     drift_share: float,
     html: Path,
+    remark: str = "",
 ) -> DriftFigures:
     """Compares each column by one test and keeps the report, which shows distributions and no rows.
 
@@ -54,7 +56,8 @@ def drift_report(
             own choice changes at 1,000 rows.
         thresholds: of the p-value or the distance, for each column by its name.
         drift_share: share of columns beyond theirs from which the report says that the tables drift, above 0 and up to 1.
-        html: receives the report, 4 MB, readable without a network.
+        html: receives the report, 4 to 10 MB, readable without a network.
+        remark: what a reader must know of the tables; it stands at the top.
 
     Raises:
         InputError: an unknown method; no rows; columns that differ, are not numbers, hold values that are not finite, or have no
@@ -70,12 +73,22 @@ def drift_report(
     document = snapshot.dict()
     html.parent.mkdir(parents=True, exist_ok=True)
     snapshot.save_html(str(html))
+    if remark:
+        _begin_with(html, remark)
     return DriftFigures(
         method=method,
         columns=_figures(document, list(reference.columns)),
         share_drifted=_share(document),
         n_reference=len(reference),
         n_current=len(current),
+    )
+
+
+def _begin_with(page: Path, remark: str) -> None:
+    """Evidently's pages have no place for a sentence of ours."""
+    head, body, rest = page.read_text(encoding="utf-8").partition("<body>")
+    page.write_text(
+        f'{head}{body}<p style="margin: 1em; font: 1rem sans-serif">{escape(remark)}</p>{rest}', encoding="utf-8"
     )
 
 

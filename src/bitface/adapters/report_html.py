@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bitface.documents import Fields
 from bitface.errors import InputError
-from bitface.page_ports import AuditPage, CardFacts, CardMetric, ExplanationPage, GateReport, StudyPage
+from bitface.page_ports import AuditPage, CardFacts, CardMetric, DataDocs, ExplanationPage, GateReport, StudyPage
 from bitface.project import GLOSSARY, shipped
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
@@ -22,6 +22,12 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "PASS": ("&#10003;", "shown to pass"),
 }
 """Sign and meaning of each state, worst first: a reader meets what needs them before what does not."""
+CHECK_STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "FAIL": ("&#10005;", "does not hold, and stops the run"),
+    "ADVICE": ("!", "does not hold; look at it, the run goes on"),
+    "PASS": ("&#10003;", "holds"),
+}
+"""Sign and meaning of each state of a rule on data, worst first."""
 DECISIONS: Final[Mapping[str, str]] = {
     "promote": "The model may go live: every required cell passes.",
     "hold": "The model waits: no required cell fails, but not all are shown to pass.",
@@ -60,6 +66,30 @@ def write_study_report(page: StudyPage, path: Path) -> Path:
     figures = {words: base64.b64encode(path.read_bytes()).decode("ascii") for words, path in page.figures.items()}
     values = {"page": page, "status": "", "figures": figures, "evidence_sentence": EVIDENCE_SENTENCES[page.evidence]}
     return _written(_render("study.html.jinja", values), path)
+
+
+def write_data_docs(page: DataDocs, path: Path) -> Path:
+    """The data gate as one HTML file without outside resources, what stops it first; returns `path`.
+
+    Raises:
+        InputError: a state that is unknown, or no rule at all: a gate that did not run is not a pass.
+    """
+    checks = [check for table in page.tables for check in table.checks]
+    if not checks:
+        raise InputError("the data gate checked nothing; give it at least one table")
+    for check in checks:
+        _known(check.state, CHECK_STATES, "state of a check")
+    worst_first = list(CHECK_STATES)
+    values = {
+        "status": "",
+        "states": CHECK_STATES,
+        "counts": {state: sum(check.state == state for check in checks) for state in CHECK_STATES},
+        "open": sorted((c for c in checks if c.state != "PASS"), key=lambda check: worst_first.index(check.state)),
+        "tables": [
+            (table, sorted(table.checks, key=lambda check: worst_first.index(check.state))) for table in page.tables
+        ],
+    }
+    return _written(_render("data_docs.html.jinja", values), path)
 
 
 def write_gate_report(report: GateReport, path: Path) -> Path:

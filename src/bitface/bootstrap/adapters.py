@@ -99,8 +99,9 @@ def _redraw(
 
 def _table_checks() -> TableChecks:
     from bitface.adapters.great_expectations_checks import check_tables
+    from bitface.adapters.report_html import write_data_docs
 
-    return check_tables
+    return partial(check_tables, write=write_data_docs)
 
 
 def _measure_drift() -> MeasureDrift:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,37 +110,34 @@ def slice_values(
 def _fairlearn(predictions: Predictions, values: NDArray[np.str_]) -> dict[tuple[str, str], dict[str, float]]:
     """Point figures by (emotion, slice value); one that does not exist is NaN, where Fairlearn's own rates say 0.
 
-    One `MetricFrame` over all decisions, with the emotion as control feature: one a column would take seven times as long.
+    One `MetricFrame` over all decisions, with the emotion as control feature, and one metric that holds all figures: Fairlearn makes
+    arrays of its columns, value by value, for each metric and each group.
     """
     from fairlearn.metrics import MetricFrame
 
     E = len(predictions.emotions)
-    columns = {"decided": predictions.decisions().ravel(), "folds": np.repeat(predictions.folds, E)}
-    metrics = {
-        "selection_rate": lambda _, __, decided, ___: _mean(decided),
-        "true_positive_rate": lambda y_true, _, decided, __: _mean(decided[y_true]),
-        "false_positive_rate": lambda y_true, _, decided, __: _mean(decided[~y_true]),
-        "balanced_accuracy": lambda y_true, _, decided, __: (_mean(decided[y_true]) + _mean(~decided[~y_true])) / 2,
-        "auc": lambda y_true, y_pred, _, folds: float(auc_of(y_true[:, None], y_pred[:, None], None, folds)[0, 0]),
-    }
     frame = MetricFrame(
-        metrics={name: _of_arrays(metric) for name, metric in metrics.items()},
+        metrics=_rates,
         y_true=predictions.truth().ravel(),
         y_pred=predictions.scores.ravel(),
         sensitive_features=np.repeat(values, E),
         control_features=np.tile(np.array(predictions.emotions), len(values)),
-        sample_params=dict.fromkeys(metrics, columns),
+        sample_params={"decided": predictions.decisions().ravel(), "folds": np.repeat(predictions.folds, E)},
     )
-    points: dict[tuple[str, str], dict[str, float]] = frame.by_group.T.to_dict()
+    points: dict[tuple[str, str], dict[str, float]] = frame.by_group.to_dict()
     return points
 
 
-def _of_arrays(metric: Callable[..., float]) -> Callable[..., float]:
-    def of_columns(y_true: ArrayLike, y_pred: ArrayLike, decided: ArrayLike, folds: ArrayLike) -> float:
-        truth, called = np.asarray(y_true, dtype=np.bool_), np.asarray(decided, dtype=np.bool_)
-        return metric(truth, np.asarray(y_pred, dtype=np.float64), called, np.asarray(folds, dtype=np.int64))
-
-    return of_columns
+def _rates(y_true: ArrayLike, y_pred: ArrayLike, decided: ArrayLike, folds: ArrayLike) -> dict[str, float]:
+    truth, called = np.asarray(y_true, dtype=np.bool_), np.asarray(decided, dtype=np.bool_)
+    scores, networks = np.asarray(y_pred, dtype=np.float64), np.asarray(folds, dtype=np.int64)
+    return {
+        "selection_rate": _mean(called),
+        "true_positive_rate": _mean(called[truth]),
+        "false_positive_rate": _mean(called[~truth]),
+        "balanced_accuracy": (_mean(called[truth]) + _mean(~called[~truth])) / 2,
+        "auc": float(auc_of(truth[:, None], scores[:, None], None, networks)[0, 0]),
+    }
 
 
 def _mean(column: Bools) -> float:

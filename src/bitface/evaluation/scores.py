@@ -169,13 +169,13 @@ def _auc(truth: Bools, scores: Floats, weights: Floats, parts: Sequence[Bools]) 
 
 def _ordered_pairs(truth: Bools, scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Weight of pairs with the positive above the negative, ties counting half, and of all pairs, each float64 (R,)."""
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
-    positive, negative = weights[:, order] * truth[order], weights[:, order] * ~truth[order]
-    if len(starts) < len(scores):
-        positive, negative = (np.add.reduceat(kind, starts, axis=1) for kind in (positive, negative))
-    below = np.cumsum(negative, axis=1) - negative / 2
-    return np.einsum("rn,rn->r", positive, below), positive.sum(axis=1) * negative.sum(axis=1)
+    negative = np.flatnonzero(~truth)[np.argsort(scores[~truth], kind="stable")]
+    up_to = np.zeros((len(weights), len(negative) + 1))
+    np.cumsum(weights[:, negative], axis=1, out=up_to[:, 1:])
+    ends = (np.searchsorted(scores[negative], scores[truth], side=side) for side in ("left", "right"))
+    below = sum(up_to[:, end] for end in ends) / 2
+    positive = weights[:, truth]
+    return np.einsum("rn,rn->r", positive, below), positive.sum(axis=1) * up_to[:, -1]
 
 
 def _rows(weights: Rows | None, n: int) -> Rows:

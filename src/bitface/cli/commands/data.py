@@ -138,7 +138,9 @@ def validate(
     lines += [
         f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
     ]
-    lines += [f"  failed: {failure}" for failure in report.failures] + [f"Data Docs: {report.docs_index}"]
+    lines += [f"  failed: {failure}" for failure in report.failures]
+    lines += [f"  look at: {sentence}" for sentence in report.advice]
+    lines += [f"Data Docs: {report.docs_index}", f"samples to look at: {report.review}"]
     document = asdict(report) | {"kept": len(report.kept)}
     emit(document, "\n".join(lines), as_json)
     if report.failures:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from bitface.steps.retrain.train import with_folds
 
 _SAME = 1e-9
 _MIX = "mix"
+DRAWN_ROWS: Final = 5000
+"""Of each table, at most, that the report's pictures and figures are of: pages of more take longer and show the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,14 +171,33 @@ def _draw_report(
     test: DriftTest,
     html: Path,
 ) -> None:
-    """The report calls those columns drifted that the decision does, and the tables where the gate's share is passed."""
+    """The report calls those columns drifted that the decision does, and the tables where the gate's share is passed. Of large tables
+    it shows some rows, and says so.
+    """
     from scipy.stats import ks_2samp
 
-    params, (reference, current) = test.params, (table.reset_index(drop=True) for table in tables)
+    params, seed = test.params, seed_for(test.seed, "drift report")
+    reference, current = (_some_rows(table, seed) for table in tables)
     own = {name: float(ks_2samp(reference[name], current[name]).pvalue) for name in reference}
     thresholds = report_thresholds(columns, own, single, params.threshold)
     least = (math.floor(params.share_max * len(columns) + _SAME) + 1) / len(columns)
-    test.measure(reference, current, params.method, thresholds, least, html)
+    test.measure(reference, current, params.method, thresholds, least, html, _remark(tables, (reference, current)))
+
+
+def _some_rows(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    if len(table) > DRAWN_ROWS:
+        table = table.sample(n=DRAWN_ROWS, random_state=seed % 2**32)
+    return table.reset_index(drop=True)
+
+
+def _remark(tables: tuple[pd.DataFrame, pd.DataFrame], drawn: tuple[pd.DataFrame, pd.DataFrame]) -> str:
+    if tuple(map(len, tables)) == tuple(map(len, drawn)):
+        return ""
+    (reference, current), (own, other) = map(len, tables), map(len, drawn)
+    return (
+        f"Figures and pictures on this page are of {own} of {reference} reference rows and {other} of {current} current rows, drawn at "
+        "random. Whether a column drifts was decided on all of them."
+    )
 
 
 def report_thresholds(

@@ -17,7 +17,9 @@ from bitface.faces.records import Sample, SubjectRecord
 from bitface.params import QualityParams
 from bitface.ports import TableChecks
 from bitface.steps.people.admit import Members, Quarantined
+from bitface.steps.retrain.doubts import doubts_of
 from bitface.steps.retrain.featurise import AUGMENTED
+from bitface.steps.retrain.judged_tables import judged_tables, schema_sentences
 from bitface.steps.retrain.plan import Run
 
 CONSENT_COLUMNS = ("person", "event_id", "state", "purpose", "context", "valid_from", "valid_to", "notice_sha256")
@@ -25,13 +27,17 @@ CONSENT_COLUMNS = ("person", "event_id", "state", "purpose", "context", "valid_f
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """What the data gate found. `admitted` + `quarantined` = `samples`; `failures` is empty when the gate holds."""
+    """What the data gate found. `admitted` + `quarantined` = `samples`; `failures` is empty when the gate holds; `advice` stops nothing,
+    and `review` lists the samples that somebody should look at.
+    """
 
     samples: int
     admitted: int
     kept: frozenset[str]
     quarantined: tuple[Quarantined, ...]
     failures: tuple[str, ...]
+    advice: tuple[str, ...]
+    review: Path
     expectations: int
     docs_index: Path
 
@@ -43,11 +49,13 @@ class Validation:
 
 
 def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validation:
-    """Runs the suites over index, subjects, consents and quality, then the row-level quality rule.
+    """Runs the suites over what is known of samples and people, then the row-level quality rule.
 
     `table` holds the original rows (no augmented copies) of all members.
     """
     members, params = run.members, run.params.quality
+    doubts = doubts_of(table, run.slices(), run.params.seed)
+    judged = judged_tables(run, doubts)
     used = {answer.event_id for answer in members.admissions.values()}
     # Whom licences alone admit, for benchmark, has no consent to show; a run of anybody else without consents fails.
     by_licence = run.purpose == "benchmark" and used == {None}
@@ -62,6 +70,7 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
             "quality": pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)[
                 ["sample_id", *QUALITY_COLUMNS]
             ],
+            **judged,
         },
         params,
         run.folder / "data_docs",
@@ -78,6 +87,8 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
         kept=kept,
         quarantined=(*members.quarantined, *poor),
         failures=(*_shares(members, kept, table, params), *report.failures),
+        advice=(*report.advice, *schema_sentences(judged["schema"]), *doubts.sentences),
+        review=doubts.write(report.docs_index.parent),
         expectations=report.expectations,
         docs_index=report.docs_index,
     )
