@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitface.adapters.dvc_store import DvcStore
-from bitface.adapters.media_files import decode_frames, encode_frames, read_image, read_video
+from bitface.adapters.media_files import decode_frames, encode_frames, read_image
 from bitface.adapters.mlflow_tracking import MlflowTracking as TrackingTool
 from bitface.adapters.prefect_processes import (
     TemporaryServer,
@@ -25,6 +25,7 @@ from bitface.adapters.prefect_processes import (
 )
 from bitface.adapters.prefect_service import close_left_running
 from bitface.adapters.terminal_progress import TerminalProgress
+from bitface.adapters.video_files import read_video
 from bitface.dataset.decryptions import HEAD, DecryptionLog
 from bitface.dataset.index import has_dataset
 from bitface.dataset.keys import KeyStore
