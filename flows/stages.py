@@ -39,7 +39,6 @@ from bitface.steps.retrain.featurise import (
     FeatureRef,
     featurise_people,
     groups_of_people,
-    groups_to_see,
     originals,
     read_features,
 )
@@ -166,13 +165,10 @@ class Stages:
         self.begun.append(run)
         return self.people(run)
 
-    def featurise(self, run: Run, people: Sequence[Sequence[Sample]]) -> tuple[FeatureRef, ...]:
+    def featurise(self, _run: Run, people: Sequence[Sequence[Sample]]) -> tuple[FeatureRef, ...]:
         """Landmarks, crops and quality of a group of people."""
         with self.course.timed("features"):
-            found = featurise_people(people, wiring.featuriser(self.tools))
-        self.course.seconds["people done"] = self.course.seconds.get("people done", 0) + len(people)
-        self.tools.progress("seeing faces", int(self.course.seconds["people done"]), len(run.members.admissions))
-        return found
+            return featurise_people(people, wiring.featuriser(self.tools))
 
     def seen(self, groups: Sequence[Sequence[FeatureRef]]) -> Seen:
         """The features of all people of the run."""
@@ -319,13 +315,11 @@ class Stages:
             made = TracedModel(version=registered.status.version, bundle_sha256=outcome.model.bundle.bundle_sha256)
             wiring.lineage(tools, self.course.warnings.append).completed(traced(run), made, tools.now())
             tools.ledger.sign_end()
-        self.course.seconds.pop("people done", None)
         return summarise(run, outcome, registered, self.course)
 
     def people(self, run: Run) -> list[tuple[tuple[Sample, ...], ...]]:
-        """Groups of people, one mapped task each."""
-        size = self.tools.params.features.people_per_task
-        return groups_to_see(run.members.samples, size, wiring.featuriser(self.tools), run.members.content)
+        """All people in one group: what one task works on, with a process for each core."""
+        return groups_of_people(run.members.samples, len(run.members.samples), run.members.content)
 
     def study(self, run: Run, data: Data, variants: str | None) -> Study:
         """Variants of params.yaml's section study, trained and judged out of fold."""

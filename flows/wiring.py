@@ -408,19 +408,23 @@ def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explain
 
 def featuriser(tools: Tools) -> Any:
     """What the featurise step works with."""
-    from bitface.steps.retrain.featurise import Featuriser
+    from bitface.steps.retrain.featurise import Featuriser, Sight
     from bitface.training.image_augmentation import augmented
 
     make, sha256 = landmarker(tools)
     return Featuriser(
-        data=tools.workspace.data,
+        sight=Sight(
+            data=tools.workspace.data,
+            params=tools.params,
+            decode=tools.decode,
+            augment=augmented,
+            landmarker=make,
+        ),
         features=tools.workspace.stages / "features",
         keys=tools.keys,
-        params=tools.params,
-        decode=tools.decode,
-        augment=augmented,
-        landmarker=make,
         asset_sha256=sha256,
+        workers=tools.params.features.workers,
+        report=tools.progress,
     )
 
 
