@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -25,6 +26,8 @@ from bitface.params import FeatureParams
 
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker
+
+    from bitface.adapters.face_networks import FaceNetworks
 
 _Found = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Landmarks (478, 3) in pixels of the whole picture, and blendshapes (52,)."""
@@ -59,7 +62,7 @@ class FaceLandmarks:
         """
         if not model.is_file():
             raise InputError(f"face model not found at '{model.name}'; run `bitface doctor`")
-        self._faces_max = faces_max
+        self._model, self._faces_max = model, faces_max
         self._landmarker = _open_landmarker(model, faces_max)
 
     def __enter__(self) -> Self:
@@ -120,7 +123,21 @@ class FaceLandmarks:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise InputError(f"a picture of {image.dtype} {image.shape} is not uint8 (height, width, 3)")
         # Padding finds faces that fill their picture and loses those under a quarter of it: these get a second look.
-        return self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
+        found = self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
+        return found or (self._look_closely(image) if scenes.is_tight_crop(*image.shape[:2]) else [])
+
+    def _look_closely(self, image: NDArray[np.uint8]) -> list[_Found]:
+        """The one face of a picture that is all face, by the mesh alone."""
+        from bitface.adapters.face_networks.tight_crops import find_tight_face
+
+        points = find_tight_face(self._networks, image)
+        return [] if points is None else [(points, self._networks.blendshapes(points))]
+
+    @cached_property
+    def _networks(self) -> FaceNetworks:
+        from bitface.adapters.face_networks import FaceNetworks
+
+        return FaceNetworks(self._model)
 
     def _look_in_tiles(
         self, image: NDArray[np.uint8], params: FeatureParams, tiles: Sequence[scenes.Box]

@@ -13,6 +13,8 @@ from bitface.faces.alignment import eye_distance
 
 # A detector finds heads of a fifth of what it is shown, so that in tiles a fifteenth of the longer side is enough.
 _TILES_PER_SIDE: Final = 3
+TIGHT_CROP_PX_MAX: Final = 128
+"""Longer side up to which a picture is taken for all face, as those of public sets are (48 to 112 pixels)."""
 SCENE_PX_MIN: Final = 512
 """Longer side of a picture that is looked at in tiles. In a smaller one, a head of a fifteenth has eyes under 10 pixels apart."""
 NO_FACE: Final = (
@@ -36,6 +38,11 @@ def largest_share(faces: Sequence[NDArray[np.float32]], height: int, width: int)
     """The longer side of the largest face (landmarks (478, 3) in pixels) as a share of the picture's; 0 without a face."""
     sides = [float((face[:, :2].max(axis=0) - face[:, :2].min(axis=0)).max()) for face in faces]
     return max(sides, default=0.0) / max(height, width)
+
+
+def is_tight_crop(height: int, width: int) -> bool:
+    """Whether a picture is so small that only the crop of a face makes sense."""
+    return max(height, width) <= TIGHT_CROP_PX_MAX
 
 
 def is_portrait(share: float) -> bool:
