@@ -8,11 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.faces import scenes
+
 Points = NDArray[np.float32]
 """Landmarks float32 (478, 3) in pixels, z in the same unit."""
 # Outer corners of the eyes, by which MediaPipe's tracker tilts its region, and how much around a mesh it looks at.
 _RIGHT_EYE, _LEFT_EYE = 33, 263
 _AROUND: Final = 1.5
+_SURROUNDINGS: Final = 2.5
 # A look that shrinks more is made from a smaller picture, or it would leap over pixels.
 _SHRINKING_MAX: Final = 2.0
 
@@ -51,6 +54,21 @@ class Region:
         near = np.hypot(self.x - other.x, self.y - other.y) < 0.05 * larger
         return bool(near) and larger < 1.15 * smaller and abs(self.tilt - other.tilt) < 0.2
 
+    def surroundings(self, height: int, width: int) -> scenes.Box:
+        """The part of a picture that shows a face whole: its box, two and a half times as large."""
+        half = _SURROUNDINGS / _AROUND * self.side / 2
+        left, top = max(0, int(self.x - half)), max(0, int(self.y - half))
+        return left, top, min(width, int(self.x + half) + 1), min(height, int(self.y + half) + 1)
+
+    def has_in_its_middle(self, points: Points) -> bool:
+        """Whether landmarks are of this face, and not of a neighbour's."""
+        x, y = (points[:, :2].min(axis=0) + points[:, :2].max(axis=0)) / 2
+        return bool(np.hypot(x - self.x, y - self.y) < self.side / (2 * _AROUND))
+
+    def scaled(self, scale: float) -> Region:
+        """The same square of the picture at another size."""
+        return Region(x=self.x * scale, y=self.y * scale, side=self.side * scale, tilt=self.tilt)
+
     def places(self, size: float) -> NDArray[np.float64]:
         """The affine map (2, 3) from pixels of a look of this size to pixels of the picture."""
         step = _turn(self.tilt) * (self.side / size)
@@ -65,13 +83,22 @@ def cut(picture: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.flo
     shrinking = region.side / size
     if shrinking > _SHRINKING_MAX:
         share = _SHRINKING_MAX / shrinking
-        picture = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        picture = resized(picture, share)
         places = places * share
     smooth = cv2.INTER_CUBIC if shrinking < 1 else cv2.INTER_LINEAR
     look = cv2.warpAffine(
         picture, places, (size, size), flags=smooth | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(look, np.float32)
+
+
+def resized(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """A picture of another size, at least one pixel wide and high."""
+    import cv2
+
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    smooth = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=smooth), np.uint8)
 
 
 def _turn(angle: float) -> NDArray[np.float64]:

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.face_networks import FaceNetworks
-from bitface.adapters.face_networks.regions import Points, Region
+from bitface.adapters.face_networks.regions import Points, Region, resized
 from bitface.faces.alignment import eye_distance
 from bitface.training.landmarks.mirror import mirror_order
 
 _SIDE_PX: Final = 288
 """What the longer side is enlarged to: six-fold for 48 pixels."""
-# Borders of replicated pixels around the crop, as shares of its side, and how sure the detector must be: it only proposes.
-_BORDERS: Final = (0.25, 0.1, 0.5)
+# Replicated pixels around the crop, as a share of its side, and how sure the detector must be: it only proposes.
+_BORDER: Final = 0.25
 _PROPOSED_FROM: Final = 0.08
 _PROPOSALS: Final = 2
 # Without a proposal: heads of 5/6 of the crop, a little under its middle, upright or tilted by 23 degrees.
@@ -52,9 +52,23 @@ def find_tight_face(networks: FaceNetworks, picture: NDArray[np.uint8]) -> Point
     scale = _SIDE_PX / max(height, width)
     for canvas in _variants(picture, scale):
         for region in _regions(networks, canvas):
-            points = _settled(networks, canvas, region)
+            points = _settled(networks, canvas, region, face_side=max(canvas.shape[:2]))
             if points is not None and _has_features(picture, points / np.float32(scale)):
                 return points / np.float32(scale)
+    return None
+
+
+def find_face_at(networks: FaceNetworks, picture: NDArray[np.uint8], region: Region) -> Points | None:
+    """As `find_tight_face`, of what a detector has proposed in a larger picture."""
+    left, top, right, bottom = region.surroundings(*picture.shape[:2])
+    part = np.ascontiguousarray(picture[top:bottom, left:right])
+    # The face, and not its surroundings, is what should be as large as in a tight crop.
+    scale = 1.5 * _SIDE_PX / max(part.shape[:2])
+    inside = Region(x=region.x - left, y=region.y - top, side=region.side, tilt=region.tilt)
+    for canvas in _variants(part, scale):
+        points = _settled(networks, canvas, inside.scaled(scale), face_side=region.side * scale)
+        if points is not None and _has_features(part, points / np.float32(scale)):
+            return points / np.float32(scale) + np.array([left, top, 0], np.float32)
     return None
 
 
@@ -62,7 +76,7 @@ def _variants(picture: NDArray[np.uint8], scale: float) -> Iterator[NDArray[np.u
     """The picture enlarged; then with local contrast evened out (CLAHE); then smoothed, which takes away blocks of JPEG."""
     import cv2
 
-    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    large = resized(picture, scale)
     yield large
     lab = cv2.cvtColor(large, cv2.COLOR_RGB2LAB)
     lab[..., 0] = cv2.createCLAHE(2.0, (4, 4)).apply(np.ascontiguousarray(lab[..., 0]))
@@ -74,13 +88,8 @@ def _regions(networks: FaceNetworks, canvas: NDArray[np.uint8]) -> Iterator[Regi
     """Squares to try, each of them once: what the detector proposes, then guesses."""
     height, width = canvas.shape[:2]
     side = max(height, width)
-    proposed = (
-        region
-        for border in _BORDERS
-        for _, region in networks.proposals(
-            canvas, Region(x=width / 2, y=height / 2, side=side * (1 + 2 * border)), _PROPOSED_FROM
-        )[:_PROPOSALS]
-    )
+    around = Region(x=width / 2, y=height / 2, side=side * (1 + 2 * _BORDER))
+    proposed = (region for _, region in networks.proposals(canvas, around, _PROPOSED_FROM)[:_PROPOSALS])
     guessed = (Region(x=width / 2, y=height * down, side=side * large, tilt=tilt) for down, large, tilt in _GUESSED)
     tried: list[Region] = []
     for region in chain(proposed, guessed):
@@ -89,19 +98,18 @@ def _regions(networks: FaceNetworks, canvas: NDArray[np.uint8]) -> Iterator[Regi
             yield region
 
 
-def _settled(networks: FaceNetworks, canvas: NDArray[np.uint8], region: Region) -> Points | None:
-    """The mesh after the region has followed it twice, if all looks agree on it."""
-    side = max(canvas.shape[:2])
+def _settled(networks: FaceNetworks, canvas: NDArray[np.uint8], region: Region, face_side: float) -> Points | None:
+    """The mesh after the region has followed it twice, if all looks agree on it; `face_side` is that of a square that is all face."""
     points, _ = networks.mesh(canvas, region)
     for least in _SCORES_ON_THE_WAY:
         region = Region.of_mesh(points)
-        if not 0.4 * side < region.side < 3 * side:
+        if not 0.4 * face_side < region.side < 3 * face_side:
             return None
         points, score = networks.mesh(canvas, region)
         if score < least:
             return None
     distance = float(eye_distance(points))
-    if distance < _EYE_DISTANCE_MIN * side:
+    if distance < _EYE_DISTANCE_MIN * face_side:
         return None
     return _agreed(networks, canvas, points, score)
 
@@ -118,7 +126,7 @@ def _agreed(networks: FaceNetworks, canvas: NDArray[np.uint8], points: Points, s
         if apart > _AGREE_EYE_DISTANCES * distance or score < _SCORE_MIN:
             return None
         looks.append(other)
-    return np.mean(looks, axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(np.mean(looks, axis=0, dtype=np.float64), np.float32)
 
 
 def _has_features(picture: NDArray[np.uint8], points: Points) -> bool:

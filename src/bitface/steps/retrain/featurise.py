@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import io
 from collections import deque
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice, repeat
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
@@ -181,9 +181,14 @@ _HERE: list[tuple[Sight, Landmarker]] = []
 
 
 def _open(sight: Sight) -> None:
-    landmarker = sight.landmarker()
-    atexit.register(landmarker.__exit__, None, None, None)
-    _HERE.append((sight, landmarker.__enter__()))
+    import torch
+
+    # Each process has a core; threads of two that wait for each other cost both.
+    torch.set_num_threads(1)
+    landmarker = sight.landmarker().__enter__()
+    # Before the interpreter ends: MediaPipe closes by a thread, and at exit none can be had any more.
+    Finalize(None, landmarker.__exit__, (None, None, None), exitpriority=0)
+    _HERE.append((sight, landmarker))
 
 
 def _keep_here(people: Sequence[_Person]) -> int:
