@@ -101,6 +101,15 @@ def resized(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=smooth), np.uint8)
 
 
+def evened(picture: NDArray[np.uint8], parts: int) -> NDArray[np.uint8]:
+    """The picture with contrast evened out in so many parts of a side (CLAHE), colours kept."""
+    import cv2
+
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = cv2.createCLAHE(2.0, (parts, parts)).apply(np.ascontiguousarray(lab[..., 0]))
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+
+
 def _turn(angle: float) -> NDArray[np.float64]:
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos, -sin], [sin, cos]])

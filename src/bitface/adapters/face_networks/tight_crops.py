@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.face_networks import FaceNetworks
-from bitface.adapters.face_networks.regions import Points, Region, resized
+from bitface.adapters.face_networks.regions import Points, Region, evened, resized
 from bitface.faces.alignment import eye_distance
 from bitface.training.landmarks.mirror import mirror_order
 
@@ -38,7 +38,8 @@ _SCORES_ON_THE_WAY: Final = (0.00015, 0.0)
 _EYE_DISTANCE_MIN: Final = 0.18
 """Of the longer side: what is smaller is not a picture of one face."""
 _CONTRAST_MIN: Final = 6.0
-"""Least standard deviation, in grey levels, of the parts of the picture that should be eyes and mouth; an empty head shape has none."""
+"""Least standard deviation, in grey levels of a well lit picture, of what should be eyes and mouth; an empty head shape has none."""
+_WELL_LIT: Final = 100.0
 _PARTS: Final = ((33, 133), (263, 362), (61, 291))
 _PART_EYE_DISTANCES: Final = (0.45, 0.3)
 
@@ -78,9 +79,7 @@ def _variants(picture: NDArray[np.uint8], scale: float) -> Iterator[NDArray[np.u
 
     large = resized(picture, scale)
     yield large
-    lab = cv2.cvtColor(large, cv2.COLOR_RGB2LAB)
-    lab[..., 0] = cv2.createCLAHE(2.0, (4, 4)).apply(np.ascontiguousarray(lab[..., 0]))
-    yield cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    yield evened(large, 4)
     yield cv2.GaussianBlur(large, (0, 0), _SIDE_PX / 96)
 
 
@@ -131,12 +130,13 @@ def _agreed(networks: FaceNetworks, canvas: NDArray[np.uint8], points: Points, s
 
 def _has_features(picture: NDArray[np.uint8], points: Points) -> bool:
     grey = picture.mean(axis=2)
+    least = _CONTRAST_MIN * min(1.0, float(grey.mean()) / _WELL_LIT)
     half_width, half_height = np.maximum(2.0, np.array(_PART_EYE_DISTANCES) * float(eye_distance(points)))
     for one, other in _PARTS:
         x, y = (points[one, :2] + points[other, :2]) / 2
         rows = slice(max(0, int(y - half_height)), max(0, int(y + half_height) + 1))
         columns = slice(max(0, int(x - half_width)), max(0, int(x + half_width) + 1))
         part = grey[rows, columns]
-        if part.size < 4 or part.std() < _CONTRAST_MIN:
+        if part.size < 4 or part.std() < least:
             return False
     return True

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.face_networks import FaceNetworks
-from bitface.adapters.face_networks.regions import Region, resized
+from bitface.adapters.face_networks.regions import Region, evened, resized
 from bitface.faces import scenes
 
 _SCORE_MIN: Final = 0.4
 """Of the detector, for a proposal: in 36 composed scenes it missed few heads of 24 pixels and saw none where none was."""
+_DARK: Final = 64
+"""Mean grey level of a scene below which it is looked at a second time, with its contrast evened out: dark skin is lost first."""
+_EVENED_PARTS: Final = 8
 # A tile is never shown larger than the detector needs it.
 _TILE_PX: Final = 256
 
@@ -37,10 +40,12 @@ def _in_tiles(
     # Once for all tiles: a camera's picture has more pixels than any of them is looked at with.
     scale = min(1.0, _TILE_PX / max(tiles[0][2] - tiles[0][0], tiles[0][3] - tiles[0][1]))
     small = picture if scale == 1 else resized(picture, scale)
+    looks = (small, evened(small, _EVENED_PARTS)) if small.mean() < _DARK else (small,)
     return [
         (score, region.scaled(1 / scale))
+        for look in looks
         for tile in tiles
-        for score, region in networks.proposals(small, _square(tile).scaled(scale), _SCORE_MIN)
+        for score, region in networks.proposals(look, _square(tile).scaled(scale), _SCORE_MIN)
     ]
 
 
