@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow, tags
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from bitface.bootstrap.jobs import open_job
-from bitface.bootstrap.orchestrator import home_tag, prepare_server, worker_threads
+from bitface.bootstrap.orchestrator import home_tag, prepare_server
 from bitface.bootstrap.places import workspace
 from bitface.flows.notices import notify_of_end
-from bitface.flows.tasks import step, steps, untagged
+from bitface.flows.tasks import step, untagged
 from bitface.steps.judging.findings import Findings
 from bitface.steps.retrain.export import Model
 from bitface.steps.versions.outcome import Outcome
@@ -36,7 +35,6 @@ class RetrainRequest(BaseModel):
 
 @flow(
     name="retrain",
-    task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()),  # type: ignore[arg-type]
     persist_result=True,
     result_serializer="json",
     on_completion=[notify_of_end],
@@ -49,8 +47,8 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         run = step(stages.plan, step(stages.version, job), job)
         if is_finished(run):
             return step(stages.reuse, run, job)
-        seen = stages.seen(steps(stages.featurise, run, stages.groups(run, job), job), job)
-        data = step(stages.validate, run, seen, job)
+        stages.begin(run, job)
+        data = step(stages.validate, run, step(stages.featurise, run, job), job)
         networks = step(stages.calibrate, run, step(stages.train, run, data, job), data, job)
         model = Model(networks=networks, bundle=step(stages.export, run, networks, job))
         evaluation = step(judging.evaluate, run, model, data, job)

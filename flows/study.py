@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, ConfigDict
 
 from bitface.bootstrap.jobs import open_job
-from bitface.bootstrap.orchestrator import worker_threads
-from bitface.flows.tasks import step, steps, untagged
+from bitface.flows.tasks import step, untagged
 from bitface.usecases import stages, studies
 
 
@@ -25,14 +23,13 @@ class StudyRequest(BaseModel):
     variants: str | None = None
 
 
-@flow(name="study", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
+@flow(name="study", persist_result=False)
 def study(request: StudyRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     job = open_job(request.profile, request.overrides, "train", request.context)
     with job.running(), untagged():
         run = step(stages.comparable, step(stages.plan, step(stages.version, job), job), job)
-        features = steps(stages.featurise, run, stages.people(run, job), job)
-        data = step(stages.validate, run, stages.seen(features, job), job)
+        data = step(stages.validate, run, step(stages.featurise, run, job), job)
         found = step(studies.study, run, data, request.variants, job)
         return {**step(studies.report_study, run, found, job), "warnings": job.course.warnings}
 
@@ -47,13 +44,12 @@ class LandmarkRequest(BaseModel):
     overrides: tuple[str, ...] = ()
 
 
-@flow(name="study-landmarks", task_runner=ThreadPoolTaskRunner(max_workers=worker_threads()), persist_result=False)  # type: ignore[arg-type]
+@flow(name="study-landmarks", persist_result=False)
 def study_landmarks(request: LandmarkRequest) -> dict[str, Any]:
     """Runs the stages in order; returns the study as plain values."""
     job = open_job(request.profile, request.overrides, "train", request.context)
     with job.running(), untagged():
         run = step(stages.comparable, step(stages.plan, step(stages.version, job), job), job)
-        features = steps(stages.featurise, run, stages.people(run, job), job)
-        data = step(stages.validate, run, stages.seen(features, job), job)
+        data = step(stages.validate, run, step(stages.featurise, run, job), job)
         found = step(studies.study_landmarks, run, data, job)
         return {**step(studies.report_landmarks, run, found, job), "warnings": job.course.warnings}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
@@ -15,9 +15,6 @@ from bitface.steps.people.naming_nobody import naming_nobody
 
 P = ParamSpec("P")
 R = TypeVar("R")
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
 
 
 def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
@@ -26,21 +23,9 @@ def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     Prefect looks at every object inside what a task is called with, and a run names thousands (a seventh of a second for each task):
     so it is called with nothing. What Prefect keeps of an error names nobody.
     """
-    return cast(R, _task(partial(function, *arguments, **named), function.__name__)())
-
-
-def steps(function: Callable[[A, B, C], R], first: A, each: Iterable[B], last: C) -> list[R]:
-    """Calls a function as a task for each of several second arguments, side by side; the results in their order."""
-
-    def bound(one: B) -> R:
-        return function(first, one, last)
-
-    return cast(list[R], _task(bound, function.__name__).map(list(each)).result())
-
-
-def _task(bound: Callable[..., R], name: str) -> Any:
-    body: Any = partial(naming_nobody()(bound))
-    return task(body, name=name, cache_policy=NO_CACHE, persist_result=False)
+    nameless: Any = naming_nobody()(function)
+    body: Any = partial(nameless, *arguments, **named)
+    return cast(R, task(body, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)())
 
 
 def untagged() -> AbstractContextManager[Any]:

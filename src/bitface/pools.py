@@ -8,9 +8,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import ParamSpec, TypeVar
+
+from bitface.errors import InputError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +25,9 @@ def worker_processes(
 ) -> Iterator[ProcessPoolExecutor]:
     """`count` processes, each set up by `initializer`. What is under way is finished at the end of the block, and dropped where the block
     ends with an error or Ctrl-C. Killed with `kill -9`, this process takes them along.
+
+    Raises:
+        InputError: one of them was ended from outside.
     """
     context = multiprocessing.get_context("spawn")
     # Nobody writes: reading ends when the last writer is closed, as it is with this process.
@@ -30,6 +36,11 @@ def worker_processes(
         pool = _Unreached(count, mp_context=context, initializer=_begin, initargs=(reader, initializer, initargs))
         try:
             yield pool
+        except BrokenProcessPool as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise InputError(
+                "a worker process was ended from outside, as systems do when memory runs out; close other programs, or set fewer workers"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bitface.documents import Fields
 from bitface.faces.features import FaceValues, Reads
+from bitface.faces.media.video_limits import Gap, VideoLimits
 from bitface.faces.records import SubjectRecord
 from bitface.faces.seen import SeenFace, SeenFaces
 from bitface.faces.synthetic.synthetic_people import SyntheticPerson, Variation
@@ -32,6 +33,8 @@ Frames = NDArray[np.uint8]
 DecodeFrames = Callable[[bytes], Frames]
 ReadVideo = Callable[[Path, int], Sequence[NDArray[np.uint8]]]
 """The frames, uint8 (H, W, 3), of a video; of longer ones so many, evenly spread."""
+TimedFrame = tuple[float, NDArray[np.uint8]]
+"""Seconds from the first frame of a video, and uint8 (H, W, 3) RGB, upright."""
 Augment = Callable[[Frames, int], Frames]
 """The frames of one clip, changed alike, by a seed."""
 Report = Callable[[str, int, int], None]
@@ -52,6 +55,17 @@ class ReadImage(Protocol):
     """The pixels of a picture's file, which errors call by `name`; over no link from the folder `below` on."""
 
     def __call__(self, path: Path, name: str, /, below: Path | None = None) -> Frames: ...
+
+
+class WatchVideo(Protocol):
+    """The frames of a video with their times, one for each `every_s` seconds (0: all), decoded as they are asked for.
+
+    `on_gap` is told of each part that cannot be read.
+    """
+
+    def __call__(
+        self, path: Path, every_s: float = 0.0, limits: VideoLimits = ..., on_gap: Callable[[Gap], None] = ...
+    ) -> Iterator[TimedFrame]: ...
 
 
 class EncodeFrames(Protocol):

@@ -5,7 +5,6 @@ import struct
 import zipfile
 import zlib
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +14,6 @@ from bitface.adapters.media_files import (
     decode_image,
     encode_frames,
     read_image,
-    read_video,
 )
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.clip_limits import CLIP_PIXELS_MAX, FRAMES_MAX
@@ -277,83 +275,12 @@ def test_name_with_a_line_break_still_gives_one_line():
     assert "\n" not in str(caught.value)
 
 
-def test_frames_of_a_video_are_evenly_spread(tmp_path):
-    """Of eight frames that get lighter, four are read: the first, the last, and two between."""
-
-    video = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
-    for number in range(8):
-        video.write(np.full((48, 64, 3), 30 * number, np.uint8))
-    video.release()
-    found = read_video(tmp_path / "clip.avi", 4)
-    assert [frame.shape for frame in found] == [(48, 64, 3)] * 4
-    assert [frame.mean() for frame in found] == pytest.approx([0, 60, 150, 210], abs=2)
-
-
-def test_colours_of_a_video_are_red_green_blue(tmp_path):
-
-    video = cv2.VideoWriter(str(tmp_path / "red.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
-    video.write(np.full((48, 64, 3), (0, 0, 255), np.uint8))
-    video.release()
-    (frame,) = read_video(tmp_path / "red.avi", 4)
-    assert frame[..., 0].mean() > 240
-    assert frame[..., 2].mean() < 15
-
-
-def clip_of(path, *greys):
-    """A video of one colour a frame."""
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
-    for grey in greys:
-        video.write(np.full((48, 64, 3), grey, np.uint8))
-    video.release()
-    return path
-
-
-def test_what_was_looked_at_is_what_is_decoded(tmp_path, monkeypatch):
-    """The name may lead to another file by the time that the decoder opens it, twice: before the first pass, and before the second."""
-    path, other = clip_of(tmp_path / "clip.avi", 40, 40, 40), clip_of(tmp_path / "other.avi", 200, 200, 200)
-    real = cv2.VideoCapture
-
-    def swapped(name, backend):
-        path.unlink(missing_ok=True)
-        path.symlink_to(other)
-        return real(name, backend)
-
-    monkeypatch.setattr(cv2, "VideoCapture", swapped)
-    assert all(abs(int(frame.mean()) - 40) < 6 for frame in read_video(path, 3))
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "ffconcat version 1.0\nfile secret.avi\n",
-        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.avi\n#EXT-X-ENDLIST\n",
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period/></MPD>',
-        "v=0\nm=video 5004 RTP/AVP 96\n",
-    ],
-    ids=["concat", "HLS", "DASH", "SDP"],
-)
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi", "clip.mts"])
-def test_a_script_under_the_name_of_a_video_reads_no_other_file(tmp_path, script, name):
-    """FFmpeg goes by what is in a file: a list of other files is a video to it."""
-    clip_of(tmp_path / "secret.avi", 10, 20)
-    (tmp_path / name).write_text(script)
-    with pytest.raises(InputError, match="not a readable video"):
-        read_video(tmp_path / name, 4)
-
-
 def test_containers_are_known_by_their_bytes():
     packets = b"".join(b"G" + bytes(187) for _ in range(3))
     of_camera = b"".join(bytes(4) + b"G" + bytes(187) for _ in range(3))
     old, branded = bytes(4) + b"wide" + bytes(504), bytes(4) + b"ftypisom" + bytes(500)
     assert all(map(is_video, (packets, of_camera, old, branded, b"\x1a\x45\xdf\xa3" + bytes(500))))
     assert not any(map(is_video, (b"G" + bytes(511), b"GGGG plain words", b"", bytes(4) + b"ftypheic" + bytes(500))))
-
-
-@pytest.mark.parametrize("content", [b"", b"no video at all", b"RIFF" + bytes(200)])
-def test_what_is_no_video_is_said_in_one_line(tmp_path, content):
-    (tmp_path / "clip.mp4").write_bytes(content)
-    with pytest.raises(InputError, match="not a readable video"):
-        read_video(tmp_path / "clip.mp4", 4)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

@@ -30,7 +30,7 @@ WRONG = {
     ),
     "features that no data gate has seen": (
         "step(judging.evaluate, run, model, data, job)",
-        "step(judging.evaluate, run, model, seen, job)",
+        "step(judging.evaluate, run, model, networks, job)",
         'expected "Data"',
     ),
     "one argument too few": (

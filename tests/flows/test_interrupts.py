@@ -209,6 +209,17 @@ def test_work_of_a_pool_is_dropped_where_the_block_ends_with_an_error(tmp_path: 
     assert "ValueError: enough" in "".join(command.lines)
 
 
+def test_a_worker_process_that_the_system_ends_is_said_in_one_line(tmp_path: Path) -> None:
+    text = POOL.replace("END", "pool.submit(os._exit, 9).result()").replace(
+        "pool.submit(work, 1), pool.submit(work, 2)", "pass"
+    )
+    (tmp_path / "pool.py").write_text(text)
+    with running([sys.executable, str(tmp_path / "pool.py")]) as command:
+        assert command.process.wait(PATIENCE_S) == 1
+        assert none_left(command.mark)
+    assert "InputError: a worker process was ended from outside" in "".join(command.lines)
+
+
 PARENT = """
 import os, sys, time
 from bitface.adapters.servers.own_processes import group

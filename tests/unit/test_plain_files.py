@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bitface.adapters.media_files import read_image, read_video
+from bitface.adapters.media_files import read_image
+from bitface.adapters.video_files import read_video
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.plain_files import read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError

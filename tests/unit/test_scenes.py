@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bitface.faces.scenes import distinct, is_portrait, largest_share, surroundings, tiles_of
+from bitface.faces.scenes import distinct, is_portrait, largest_share, tiles_of
 
 
 def face(left: float, top: float, side: float) -> np.ndarray:
@@ -28,6 +28,15 @@ def test_every_head_of_half_a_tile_lies_whole_in_a_tile(height: int, width: int)
             assert any(t[0] <= left and t[1] <= top and t[2] >= right and t[3] >= bottom for t in tiles), (left, top)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1600, 2400), (512, 300), (3000, 4000)])
+def test_small_tiles_are_an_eighth_and_never_smaller_than_a_small_head_needs(height: int, width: int) -> None:
+    tiles = list(tiles_of(height, width, 0.0, per_side=8))
+    assert len(tiles) <= 225
+    assert {max(right - left, bottom - top) for left, top, right, bottom in tiles} == {
+        max(160, -(-max(height, width) // 8))
+    }
+
+
 def test_small_pictures_and_pictures_of_large_faces_are_not_cut_into_tiles() -> None:
     assert list(tiles_of(511, 300, 0.0)) == []
     assert list(tiles_of(1600, 2400, 0.25)) == []
@@ -43,8 +52,3 @@ def test_one_head_that_is_seen_twice_is_one_face_and_neighbours_are_two() -> Non
     faces = [face(0, 0, 100), face(5, 3, 110), face(90, 0, 100), face(30, 30, 40)]
     assert distinct(faces) == [1, 2]
     assert distinct([]) == []
-
-
-def test_surroundings_have_a_margin_and_stay_in_the_picture() -> None:
-    assert surroundings(face(500, 400, 100), 1000, 1000) == (425, 325, 675, 575)
-    assert surroundings(face(10, 950, 100), 1000, 1000) == (0, 875, 185, 1000)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +12,13 @@ import pytest
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import LONDON_LICENCE, SYNTHETIC_LICENCE, packaged_notice, synthetic_consents
 from bitface.consent.policy import LicenceRecord
-from bitface.dataset.files import write_atomically
-from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import write_manifest
 from bitface.errors import IntegrityError, RefusedError
 from bitface.faces.features import ClipTable
 from bitface.faces.records import Sample
-from bitface.params import SplitParams, read_params
+from bitface.params import SplitParams
 from bitface.steps.judging.explain_models import spread_over_labels
 from bitface.steps.people.admit import admit_members, choose_members
-from bitface.steps.retrain.featurise import Featuriser, featurise_people, groups_to_see, people_of, place_of
 from bitface.steps.retrain.reuse import key_of, unless_made
 from bitface.steps.retrain.train import centred, with_folds
 from bitface.steps.retrain.version import find_dataset
@@ -263,31 +259,3 @@ def test_centring_keeps_every_decision_and_puts_each_threshold_at_one_half() -> 
 def test_explained_samples_are_spread_over_labels() -> None:
     labels = spread_over_labels(table(20, 4, labels=4), 12).labels
     assert np.bincount(labels).tolist() == [3, 3, 3, 3]
-
-
-def test_people_whose_features_are_kept_are_one_group_and_nobody_changes_place(tmp_path: Path) -> None:
-    """A mapped task takes time of its own; the order of people decides what is learned, so it stays."""
-
-    def never(*_: object) -> Any:
-        raise AssertionError("nothing is to be seen")
-
-    tools = Featuriser(
-        data=tmp_path,
-        features=tmp_path / "features",
-        keys=KeyStore(tmp_path / "keys"),
-        params=read_params(Path(__file__).parents[2] / "params.yaml"),
-        decode=never,
-        augment=never,
-        landmarker=never,
-        asset_sha256="0" * 64,
-    )
-    rows = samples(9)
-    people = people_of(rows)
-    assert [len(group) for group in groups_to_see(rows, 2, tools)] == [2, 2, 2, 2, 1]
-    for own in (*people[:3], *people[5:]):
-        write_atomically(place_of(own, tools), own[0].person.encode())
-    groups = groups_to_see(rows, 2, tools)
-    assert [len(group) for group in groups] == [3, 2, 4]
-    assert [own for group in groups for own in group] == people
-    found = featurise_people(groups[0], tools)
-    assert [one.person for one in found] == [own[0].person for own in people[:3]] and all(one.reused for one in found)

@@ -1,4 +1,4 @@
-"""Turns image files into pixels and clips into bytes, and believes nothing that a file says about itself."""
+"""Turns image files into pixels and samples into bytes, and believes nothing that a file says about itself."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from bitface.dataset.plain_files import PICTURE_BYTES, opened, read_plain
+from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.clip_limits import FRAMES_MAX, check_clip
-from bitface.faces.media.file_kinds import READ, VIDEO_HEAD_BYTES, is_video
-from bitface.faces.media.frame_choice import evenly_spread
+from bitface.faces.media.file_kinds import READ
 
 PIXELS_MAX: Final = 25_000_000
 """Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""
 FILE_BYTES_MAX: Final = PICTURE_BYTES
-VIDEO_FRAMES_MAX: Final = 4500
-"""Of a video: 3 minutes at 25 frames a second."""
 
 _JPEG_QUALITY: Final = 92
 # 8 bits a channel; wider modes would be clipped silently on their way to RGB.
@@ -83,63 +80,6 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     except _DECODER_ERRORS as error:
         remedy = f"export it again as {', '.join(READ)} of at most {PIXELS_MAX // 10**6} megapixels"
         raise InputError(f"{name!r} is not a readable image; {remedy}") from error
-
-
-def read_video(path: Path, count: int) -> tuple[NDArray[np.uint8], ...]:
-    """At most `count` frames of a video, uint8 (H, W, 3) RGB, evenly spread from the first to the last.
-
-    All are decoded one after another, since what a container says of its length and of places to jump to is often wrong.
-
-    Raises:
-        InputError: not a plain file, or no video by its first bytes; no frame can be read, there are over 4,500, or they have over 25
-            megapixels.
-    """
-    try:
-        with opened(path, repr(path.name)) as file:
-            return _frames_of(file, path.name, count)
-    except OSError as error:
-        raise InputError(f"{path.name!r} cannot be read ({error.strerror}); check that it exists") from error
-
-
-def _frames_of(file: BinaryIO, name: str, count: int) -> tuple[NDArray[np.uint8], ...]:
-    unreadable = f"{name!r} is not a readable video of at most {VIDEO_FRAMES_MAX} frames; cut or convert it"
-    # A script for FFmpeg, under the name of a video, would have it read any other file.
-    if not is_video(file.read(VIDEO_HEAD_BYTES)):
-        raise InputError(unreadable)
-    length = 0
-    with _decoding(file, name) as video:
-        while length <= VIDEO_FRAMES_MAX and video.grab():
-            length += 1
-    if not length or length > VIDEO_FRAMES_MAX:
-        raise InputError(unreadable)
-    wanted, found = set(evenly_spread(length, count)), []
-    with _decoding(file, name) as video:
-        for index in range(length):
-            if not video.grab():
-                break
-            if index in wanted:
-                whole, frame = video.retrieve()
-                found += [np.ascontiguousarray(frame[..., ::-1])] if whole else []
-    if not found:
-        raise InputError(f"{name!r} has no readable frame; convert it to another format")
-    return tuple(found)
-
-
-@contextmanager
-def _decoding(file: BinaryIO, name: str) -> Iterator[Any]:
-    """OpenCV at the beginning of the file that is open, and of no other one that may have its name by now."""
-    # MediaPipe brings it; only who reads videos pays for it.
-    import cv2
-
-    file.seek(0)  # where the system opens a descriptor's path, it may share the place in the file
-    video = cv2.VideoCapture(f"/dev/fd/{file.fileno()}", cv2.CAP_FFMPEG)
-    try:
-        width, height = (video.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if width * height > PIXELS_MAX:
-            raise InputError(f"{name!r} has {width:.0f} x {height:.0f} pixels, over {PIXELS_MAX}; make it smaller")
-        yield video
-    finally:
-        video.release()
 
 
 def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lossless: bool) -> bytes:

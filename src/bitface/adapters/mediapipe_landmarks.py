@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -26,6 +27,9 @@ from bitface.params import FeatureParams
 
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker
+
+    from bitface.adapters.face_networks import FaceNetworks
+    from bitface.adapters.face_networks.regions import Region
 
 _Found = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Landmarks (478, 3) in pixels of the whole picture, and blendshapes (52,)."""
@@ -60,7 +64,7 @@ class FaceLandmarks:
         """
         if not model.is_file():
             raise InputError(f"face model not found at '{model.name}'; run `bitface doctor`")
-        self._faces_max = faces_max
+        self._model, self._faces_max = model, faces_max
         self._landmarker = _open_landmarker(model, faces_max)
 
     def __enter__(self) -> Self:
@@ -102,7 +106,7 @@ class FaceLandmarks:
         """All faces of a picture, uint8 (H, W, 3) RGB, largest first, `faces_max` at most.
 
         A portrait is looked at as by `see`. Where no face fills two fifths of the longer side, smaller ones are looked for as
-        well: in all of it, and beside none of a quarter in tiles, so that a head of a fifteenth is found; see `faces.scenes`.
+        well: in all of it, and beside none of a quarter in tiles, so that a head of a fortieth is found; see `faces.scenes`.
 
         Raises:
             InputError: the picture has another shape or type.
@@ -113,7 +117,7 @@ class FaceLandmarks:
         if not scenes.is_portrait(share):
             # Where nothing was found, the whole has been looked at without a border already.
             found += self._detect(image, params, 0.0) if found else []
-            found += self._look_in_tiles(image, params, list(scenes.tiles_of(height, width, share)))
+            found += self._look_in_tiles(image, params, share)
         kept = scenes.distinct([landmarks for landmarks, _ in found])
         return _faces(image, [found[index] for index in kept[: self._faces_max]])
 
@@ -121,20 +125,38 @@ class FaceLandmarks:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise InputError(f"a picture of {image.dtype} {image.shape} is not uint8 (height, width, 3)")
         # Padding finds faces that fill their picture and loses those under a quarter of it: these get a second look.
-        return self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
+        found = self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
+        return found or (self._look_closely(image) if scenes.is_tight_crop(*image.shape[:2]) else [])
 
-    def _look_in_tiles(
-        self, image: NDArray[np.uint8], params: FeatureParams, tiles: Sequence[scenes.Box]
-    ) -> list[_Found]:
-        """Faces that are found twice, in a tile and in their own surroundings: tiles cut faces, and see some where none is."""
-        first = [found for tile in tiles for found in self._detect_in(image, tile, params, 0.0)]
-        kept = scenes.distinct([landmarks for landmarks, _ in first])
-        again: list[_Found] = []
-        for face in (first[index][0] for index in kept[: self._faces_max]):
-            around = scenes.surroundings(face, *image.shape[:2])
-            looked = self._detect_in(image, around, params, params.pad_share)
-            again += [found for found in looked if len(scenes.distinct([found[0], face])) == 1][:1]
-        return again
+    def _look_closely(self, image: NDArray[np.uint8]) -> list[_Found]:
+        """The one face of a picture that is all face, by the mesh alone."""
+        from bitface.adapters.face_networks.tight_crops import find_tight_face
+
+        points = find_tight_face(self._networks, image)
+        return [] if points is None else [(points, self._networks.blendshapes(points))]
+
+    @cached_property
+    def _networks(self) -> FaceNetworks:
+        from bitface.adapters.face_networks import FaceNetworks
+
+        return FaceNetworks(self._model)
+
+    def _look_in_tiles(self, image: NDArray[np.uint8], params: FeatureParams, share: float) -> list[_Found]:
+        """Faces that the detector proposes in tiles, and that are then seen in their own surroundings: tiles cut faces, and some of what
+        looks like one in a tile is none.
+        """
+        from bitface.adapters.face_networks.tiles import proposed_in_tiles
+
+        proposed = proposed_in_tiles(self._networks, image, share)
+        return [found for region in proposed[: 2 * self._faces_max] for found in self._seen_at(image, region, params)]
+
+    def _seen_at(self, image: NDArray[np.uint8], region: Region, params: FeatureParams) -> list[_Found]:
+        from bitface.adapters.face_networks.tight_crops import find_face_at
+
+        looked = self._detect_in(image, region.surroundings(*image.shape[:2]), params, params.pad_share)
+        inside = [found for found in looked if region.has_in_its_middle(found[0])]
+        points = None if inside else find_face_at(self._networks, image, region)
+        return inside[:1] if points is None else [(points, self._networks.blendshapes(points))]
 
     def _detect_in(
         self, image: NDArray[np.uint8], part: scenes.Box, params: FeatureParams, pad_share: float

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bitface.adapters.media_files import decode_frames, encode_frames, read_image, read_video
+from bitface.adapters.media_files import decode_frames, encode_frames, read_image
 from bitface.adapters.mlflow_tracking import MlflowTracking as TrackingTool
+from bitface.adapters.video_files import read_video
 from bitface.figure_ports import Figures, Mesh
 from bitface.ledger.entries import ModelEntry
 from bitface.page_ports import Pages

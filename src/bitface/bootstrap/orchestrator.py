@@ -84,11 +84,6 @@ def home_tag(place: Workspace) -> str:
     return f"home-{hashlib.sha256(str(place.home.resolve()).encode()).hexdigest()[:12]}"
 
 
-def worker_threads() -> int:
-    """Threads that map over people: as many as cores, four at most."""
-    return min(4, os.cpu_count() or 1)
-
-
 def close_crashed(place: Workspace) -> tuple[str, ...]:
     """Closes what a killed retrain of this installation left open; a sentence for each."""
     return close_left_running("retrain", home_tag(place))

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from bitface.faces.alignment import eye_distance
 
-# A detector finds heads of a fifth of what it is shown, so that in tiles a fifteenth of the longer side is enough.
-_TILES_PER_SIDE: Final = 3
+TILES_PER_SIDE: Final = (3, 8)
+"""A detector that proposes finds heads of an eighth of what it is shown: in these tiles a sixtieth of the longer side is enough."""
+# Heads of 20 pixels are an eighth of it; smaller ones have no expression that could be read.
+_TILE_PX_MIN: Final = 160
+TIGHT_CROP_PX_MAX: Final = 128
+"""Longer side up to which a picture is taken for all face, as those of public sets are (48 to 112 pixels)."""
 SCENE_PX_MIN: Final = 512
-"""Longer side of a picture that is looked at in tiles. In a smaller one, a head of a fifteenth has eyes under 10 pixels apart."""
+"""Longer side of a picture that is looked at in tiles."""
 NO_FACE: Final = (
-    "no face found; a head must be upright, frontal, and span at least a fifteenth of the longer side (a fifth of a "
+    "no face found; a head must be upright, frontal, and span at least a fortieth of the longer side (a fifth of a "
     f"picture under {SCENE_PX_MIN} pixels): rotate or crop the picture"
 )
 # Of the longer side. Larger, a face is a portrait, and others beside it are about as large.
@@ -24,8 +28,6 @@ _PORTRAIT_SHARE: Final = 0.4
 _NO_TILES_SHARE: Final = 0.25
 # Of the smaller of two boxes: heads of two people overlap by less, and two looks at one head by more.
 _SAME_FACE_SHARE: Final = 0.5
-# Of a box, on each side: what the detector needs to see around a head.
-_MARGIN: Final = 0.75
 
 
 Box = tuple[int, int, int, int]
@@ -38,20 +40,25 @@ def largest_share(faces: Sequence[NDArray[np.float32]], height: int, width: int)
     return max(sides, default=0.0) / max(height, width)
 
 
+def is_tight_crop(height: int, width: int) -> bool:
+    """Whether a picture is so small that only the crop of a face makes sense."""
+    return max(height, width) <= TIGHT_CROP_PX_MAX
+
+
 def is_portrait(share: float) -> bool:
     """Whether a face of this share of the longer side leaves no room for smaller ones that were missed."""
     return share >= _PORTRAIT_SHARE
 
 
-def tiles_of(height: int, width: int, share: float) -> Iterator[Box]:
-    """Squares of a third of the longer side, each half over the next, that cover a scene; none where faces are large or it is small.
+def tiles_of(height: int, width: int, share: float, per_side: int = TILES_PER_SIDE[0]) -> Iterator[Box]:
+    """Squares of a share of the longer side, each half over the next, that cover a scene; none where faces are large or it is small.
 
-    At most 25: a head of up to half a tile lies whole in one of them.
+    At most 25 of a third, and 225 of an eighth: a head of up to half a tile lies whole in one of them.
     """
     longest = max(height, width)
     if longest < SCENE_PX_MIN or share >= _NO_TILES_SHARE:
         return
-    side = -(-longest // _TILES_PER_SIDE)
+    side = max(_TILE_PX_MIN, -(-longest // per_side))
     for top, left in product(_starts(height, side), _starts(width, side)):
         yield left, top, min(left + side, width), min(top + side, height)
 
@@ -60,15 +67,6 @@ def _starts(length: int, side: int) -> list[int]:
     last = max(0, length - side)
     steps = -(-last // (side // 2))
     return [round(last * step / max(1, steps)) for step in range(steps + 1)]
-
-
-def surroundings(face: NDArray[np.float32], height: int, width: int) -> Box:
-    """A face's box with a margin, inside the picture: what to look at again to see it whole."""
-    low, high = face[:, :2].min(axis=0), face[:, :2].max(axis=0)
-    margin = _MARGIN * float((high - low).max())
-    left, top = np.maximum(np.floor(low - margin), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(high + margin), [width, height]).astype(int)
-    return int(left), int(top), int(right), int(bottom)
 
 
 def distinct(faces: Sequence[NDArray[np.float32]]) -> list[int]:

@@ -141,7 +141,6 @@ def register(run: Run, outcome: Outcome, job: Job) -> dict[str, Any]:
         made = TracedModel(version=registered.status.version, bundle_sha256=outcome.model.bundle.bundle_sha256)
         tools.ports.lineage(course.warnings.append).completed(traced(run), made, tools.now())
         tools.ledger.sign_end()
-    course.seconds.pop("people done", None)
     return summarise(run, outcome, registered, course)
 
 

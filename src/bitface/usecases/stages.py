@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bitface.dataset.index import read_index
-from bitface.faces.records import Sample
 from bitface.steps.judging.read_units import check_weights
 from bitface.steps.retrain.calibrate import calibrate_models
 from bitface.steps.retrain.export import Exported, export_model
-from bitface.steps.retrain.featurise import FeatureRef, Featuriser, featurise_people, groups_to_see, originals
+from bitface.steps.retrain.featurise import Featuriser, Sight, featurise_people, originals, people_of
 from bitface.steps.retrain.plan import Request, Run, check_people, plan_run
 from bitface.steps.retrain.run_data import Data, Seen
 from bitface.steps.retrain.train import Calibrated, Trained, train_models
@@ -74,34 +72,19 @@ def reuse(run: Run, job: Job) -> dict[str, Any]:
     return {**found, "warnings": [*found["warnings"], *job.course.warnings]}
 
 
-def groups(run: Run, job: Job) -> list[tuple[tuple[Sample, ...], ...]]:
-    """Groups of people, where they are enough; says on the run's page, and to other catalogues, that it has begun."""
+def begin(run: Run, job: Job) -> None:
+    """Says on the run's page, and to other catalogues, that it has begun; raises InputError where the people are not enough."""
     check_people(run.members, run.params)
     start_tracking(run, job.tools.ports.tracking())
     job.tools.ports.lineage(job.course.warnings.append).started(traced(run), run.started_at)
     job.begun.append(run)
-    return people(run, job)
 
 
-def people(run: Run, job: Job) -> list[tuple[tuple[Sample, ...], ...]]:
-    """Groups of people, one mapped task each."""
-    size = job.tools.params.features.people_per_task
-    return groups_to_see(run.members.samples, size, featuriser(job.tools), run.members.content)
-
-
-def featurise(run: Run, group: Sequence[Sequence[Sample]], job: Job) -> tuple[FeatureRef, ...]:
-    """Landmarks, crops and quality of a group of people."""
-    course = job.course
-    with course.timed("features"):
-        found = featurise_people(group, featuriser(job.tools))
-    course.seconds["people done"] = course.seconds.get("people done", 0) + len(group)
-    job.tools.progress("seeing faces", int(course.seconds["people done"]), len(run.members.admissions))
-    return found
-
-
-def seen(features: Sequence[Sequence[FeatureRef]], job: Job) -> Seen:
-    """The features of all people of the run."""
-    found = Seen(features=[one for group in features for one in group], keys=job.tools.keys)
+def featurise(run: Run, job: Job) -> Seen:
+    """Landmarks, crops and quality of all people of the run."""
+    with job.course.timed("features"):
+        people = people_of(run.members.samples, run.members.content)
+        found = Seen(features=featurise_people(people, featuriser(job.tools)), keys=job.tools.keys)
     job.course.reused.extend(["features"] if found.reused else [])
     return found
 
@@ -147,14 +130,18 @@ def featuriser(tools: Tools) -> Featuriser:
 
     make, sha256 = tools.ports.landmarker()
     return Featuriser(
-        data=tools.workspace.data,
+        sight=Sight(
+            data=tools.workspace.data,
+            params=tools.params,
+            decode=tools.ports.decode,
+            augment=augmented,
+            landmarker=make,
+        ),
         features=tools.workspace.stages / "features",
         keys=tools.keys,
-        params=tools.params,
-        decode=tools.ports.decode,
-        augment=augmented,
-        landmarker=make,
         asset_sha256=sha256,
+        workers=tools.params.features.workers,
+        report=tools.progress,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bitface.dataset.index import has_dataset
 from bitface.evaluation.latency import Latency
-from bitface.steps.retrain.featurise import featurise_people, groups_of_people, originals, read_features
+from bitface.steps.retrain.featurise import featurise_people, originals, people_of, read_features
 from bitface.steps.retrain.plan import Run, code_commit
 from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.validate import Validation
@@ -55,8 +55,7 @@ def validate_dataset(job: Job) -> Validation:
     """
     with job.running():
         run = stages.plan(stages.present(job), job)
-        features = [stages.featurise(run, group, job) for group in stages.people(run, job)]
-        return stages.checked(run, stages.seen(features, job), job)
+        return stages.checked(run, stages.featurise(run, job), job)
 
 
 def bench(against: str | None, job: Job) -> tuple[dict[str, Any], str]:
@@ -94,14 +93,14 @@ def faces_of_training_people(job: Job) -> tuple[Faces | None, dict[str, Latency]
     tools, params = job.tools, job.tools.params
     run = stages.comparable(stages.plan(stages.present(job), job), job)
     training_people = [sample for sample in run.members.samples if sample.split == "train"]
-    people = groups_of_people(training_people, params.bench.calibration_people, run.members.content)
+    people = people_of(training_people, run.members.content)[: params.bench.calibration_people]
     if not people:
         return None, {}
     featuriser = stages.featuriser(tools)
-    table = originals(read_features(featurise_people(people[0], featuriser), tools.keys))
+    table = originals(read_features(featurise_people(people, featuriser), tools.keys))
     seed, ports = params.seed, tools.ports
     whole = time_end_to_end(
-        people[0][0][0], featuriser, params.training, params.bench, seed, ports.exporter(seed), ports.load
+        people[0][0], featuriser, params.training, params.bench, seed, ports.exporter(seed), ports.load
     )
     return faces_of_people(table, params.bench.calibration_faces), whole
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from bitface.errors import InputError
 from bitface.steps.judging.dataset_drift import DriftTest
 from bitface.steps.judging.window import NEW_SAMPLES, Window, days_of, logged_window, new_samples
+from bitface.steps.retrain.featurise import featurise_people
 from bitface.steps.retrain.plan import code_commit
 from bitface.steps.versions.monitor import JudgedPeople, compare_with_model, model_and_run, people_not_met, show_drift
 from bitface.usecases import stages
@@ -57,7 +58,7 @@ def _window(model: str, window: str | None, job: Job) -> Window | None:
     if window == NEW_SAMPLES:
         runtime = signed_runtime(tools, model)  # before anybody's picture is read
         run = stages.comparable(stages.plan(stages.present(job), job), job)
-        features = stages.featurise(run, people_not_met(run, model, tools.ledger), job)
+        features = featurise_people(people_not_met(run, model, tools.ledger), stages.featuriser(tools))
         return new_samples(run, features, runtime, tools.keys)
     days = days_of(window) if window else tools.params.drift.window_days
     return logged_window(prediction_log(tools), None, days, entry.bundle_sha256, tools.now())

@@ -65,6 +65,15 @@ _VIDEOS: Final = (
     ("FLV", rb"FLV\x01"),
     ("Ogg", rb"OggS\x00.{22}.*theora"),
 )
+_CONTAINERS: Final = {
+    "MP4 or MOV": "mov",
+    "Matroska or WebM": "matroska",
+    "AVI": "avi",
+    "MPEG": "mpeg",
+    "WMV": "asf",
+    "FLV": "flv",
+    "Ogg": "ogg",
+}
 
 
 def kind_of(head: bytes) -> FileKind | None:
@@ -85,6 +94,19 @@ def is_video(head: bytes) -> bool:
     """Whether a file with these first `VIDEO_HEAD_BYTES` bytes is a video by them, and not only by its name."""
     kind = kind_of(head[:HEAD_BYTES])
     return (kind is not None and kind.medium == "video") or _is_quicktime(head) or _is_transport_stream(head)
+
+
+def container_of(head: bytes) -> str | None:
+    """FFmpeg's name for the container of a video with these first `VIDEO_HEAD_BYTES` bytes; None where it is no video.
+
+    Named, so that no reader of playlists, scripts or devices is tried on a file.
+    """
+    if _is_transport_stream(head):
+        return "mpegts"
+    if not is_video(head):
+        return None
+    kind = kind_of(head[:HEAD_BYTES])
+    return "mov" if kind is None else _CONTAINERS[kind.name]
 
 
 def _is_quicktime(head: bytes) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from itertools import groupby
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field, fields
+from itertools import islice, repeat
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +27,8 @@ from bitface.faces.records import Sample, is_synthetic
 from bitface.faces.seen import SeenFaces
 from bitface.faces.splits import OWN_DIGESTS, people_by_content
 from bitface.params import FeatureParams, Params
-from bitface.ports import Augment, DecodeFrames, Landmarker
+from bitface.pools import worker_processes
+from bitface.ports import Augment, DecodeFrames, Landmarker, Report
 from bitface.steps.retrain.reuse import StageInputs, key_of
 
 AUGMENTED = "+"
@@ -51,10 +55,17 @@ INPUTS: Final = StageInputs(
         "faces.records",
         "faces.splits",
         "params",
+        "pools",
         "ports",
         "steps.retrain.reuse",
     ),
 )
+
+
+# Two processes are there after as many seconds as one needs for so many frames.
+_FRAMES_WORTH_PROCESSES: Final = 400
+# So that no process waits long for the last job of another.
+_JOBS_EACH: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,40 +79,38 @@ class FeatureRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Featuriser:
-    """What featurising needs: folders, keys, and the tools behind ports."""
+class Sight:
+    """What a process sees people with: their folder, parameters, and the tools behind ports, each of which can be sent to it."""
 
     data: Path
-    features: Path
-    keys: KeyStore
     params: Params
     decode: DecodeFrames
     augment: Augment
     landmarker: Callable[[], Landmarker]
-    asset_sha256: str
 
 
-def groups_of_people(
-    samples: Sequence[Sample], size: int, content: Mapping[str, str] = OWN_DIGESTS
-) -> list[tuple[tuple[Sample, ...], ...]]:
-    """The samples by person, in groups of `size` people: one group is one mapped task."""
-    people = people_of(samples, content)
-    return [tuple(people[start : start + size]) for start in range(0, len(people), size)]
+@dataclass(frozen=True, kw_only=True)
+class Featuriser:
+    """What featurising needs: what people are seen with, their keys, and where features are kept.
 
-
-def groups_to_see(
-    samples: Sequence[Sample], size: int, tools: Featuriser, content: Mapping[str, str] = OWN_DIGESTS
-) -> list[tuple[tuple[Sample, ...], ...]]:
-    """The same for features that are kept: people who have theirs and follow on each other are one group, however many.
-
-    A mapped task costs half a second, and reading what is kept next to nothing.
+    `workers` processes have a landmarker each.
     """
-    groups: list[tuple[tuple[Sample, ...], ...]] = []
-    for is_kept, people in groupby(people_of(samples, content), key=lambda own: place_of(own, tools).is_file()):
-        together = tuple(people)
-        width = len(together) if is_kept else size
-        groups += [together[start : start + width] for start in range(0, len(together), width)]
-    return groups
+
+    sight: Sight
+    features: Path
+    keys: KeyStore
+    asset_sha256: str
+    workers: int
+    report: Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Person:
+    """Somebody to be seen: the samples, where the features go, and the key of both."""
+
+    samples: tuple[Sample, ...]
+    path: Path
+    key: bytes = field(repr=False)
 
 
 def people_of(samples: Sequence[Sample], content: Mapping[str, str] = OWN_DIGESTS) -> list[tuple[Sample, ...]]:
@@ -119,12 +128,70 @@ def _in_order(samples: Sequence[Sample], content: Mapping[str, str]) -> tuple[Sa
 
 
 def featurise_people(people: Sequence[Sequence[Sample]], tools: Featuriser) -> tuple[FeatureRef, ...]:
-    """Features of a group of people; those whose encrypted cache has the same key are reused, no model is opened then."""
-    wanted = [(samples, place_of(samples, tools)) for samples in people]
-    if all(path.is_file() for _, path in wanted):
-        return tuple(_reference(samples[0].person, path, reused=True) for samples, path in wanted)
-    with tools.landmarker() as landmarker:
-        return tuple(_featurise(samples, path, tools, landmarker) for samples, path in wanted)
+    """Features of people, in their order; those whose encrypted cache has the same key are reused, no model is opened then.
+
+    The same bytes whatever `workers` is. What was seen is kept where somebody ends it; the next call goes on from there.
+    """
+    places = [place_of(samples, tools) for samples in people]
+    kept = {path for path in places if path.is_file()}
+    missing = [(tuple(samples), path) for samples, path in zip(people, places, strict=True) if path not in kept]
+    for done, _ in enumerate(_seen(missing, tools), start=len(kept) + 1):
+        tools.report("seeing faces", done, len(people))
+    return tuple(
+        FeatureRef(person=samples[0].person, path=path, sha256=sha256_of(path), reused=path in kept)
+        for samples, path in zip(people, places, strict=True)
+    )
+
+
+def _seen(missing: Sequence[tuple[tuple[Sample, ...], Path]], tools: Featuriser) -> Iterator[None]:
+    """Sees people one after another, or in processes where that is quicker; yields for each one whose features are kept."""
+    # A key is looked up when its person's turn comes: each look is noted.
+    jobs = (_Person(samples=samples, path=path, key=tools.keys.key_of(samples[0].person)) for samples, path in missing)
+    workers = min(tools.workers, len(missing))
+    if workers > 1 and _frames_of(missing, tools.sight.params.features) >= _FRAMES_WORTH_PROCESSES:
+        size = min(tools.sight.params.features.people_per_task, -(-len(missing) // (_JOBS_EACH * workers)))
+        yield from _seen_by_processes(jobs, size, workers, tools.sight)
+    elif missing:
+        with tools.sight.landmarker() as landmarker:
+            for person in jobs:
+                _keep(person, tools.sight, landmarker)
+                yield
+
+
+def _seen_by_processes(jobs: Iterator[_Person], size: int, workers: int, sight: Sight) -> Iterator[None]:
+    with worker_processes(workers, _open, (sight,)) as pool:
+        running: deque[Future[int]] = deque()
+        while people := tuple(islice(jobs, size)):
+            running.append(pool.submit(_keep_here, people))
+            # Keys of people whose turn is far off lie in no queue.
+            if len(running) > 2 * workers:
+                yield from repeat(None, running.popleft().result())
+        while running:
+            yield from repeat(None, running.popleft().result())
+
+
+_HERE: list[tuple[Sight, Landmarker]] = []
+
+
+def _open(sight: Sight) -> None:
+    import torch
+
+    # Each process has a core; threads of two that wait for each other cost both.
+    torch.set_num_threads(1)
+    landmarker = sight.landmarker().__enter__()
+    # Before the interpreter ends: MediaPipe closes by a thread, and at exit none can be had any more.
+    Finalize(None, landmarker.__exit__, (None, None, None), exitpriority=0)
+    _HERE.append((sight, landmarker))
+
+
+def _keep_here(people: Sequence[_Person]) -> int:
+    for person in people:
+        _keep(person, *_HERE[0])
+    return len(people)
+
+
+def _frames_of(missing: Sequence[tuple[tuple[Sample, ...], Path]], params: FeatureParams) -> int:
+    return sum(sample.frames * (1 + _copies(sample, params)) for samples, _ in missing for sample in samples)
 
 
 def read_features(references: Iterable[FeatureRef], keys: KeyStore) -> ClipTable:
@@ -148,23 +215,20 @@ def originals(table: ClipTable) -> ClipTable:
     return table.where(np.char.find(table.sample_ids, AUGMENTED) < 0)
 
 
-def _featurise(samples: Sequence[Sample], path: Path, tools: Featuriser, landmarker: Landmarker) -> FeatureRef:
-    person = samples[0].person
-    if path.is_file():
-        return _reference(person, path, reused=True)
-    key = tools.keys.key_of(person)
-    shard, params = read_shard(tools.data, person, key), INPUTS.restricted(tools.params)
+def _keep(person: _Person, sight: Sight, landmarker: Landmarker) -> None:
+    """Sees a person's samples, and keeps the features encrypted as the shard is."""
+    name, params = person.samples[0].person, INPUTS.restricted(sight.params)
+    shard = read_shard(sight.data, name, person.key)
     rows = []
-    for sample in samples:
+    for sample in person.samples:
         media = shard.samples[sample.sample_id]
-        frames, content = tools.decode(media), hashlib.sha256(media).hexdigest()
+        frames, content = sight.decode(media), hashlib.sha256(media).hexdigest()
         rows.append((sample, sample.sample_id, landmarker.see(frames, params.features)))
         for copy in range(_copies(sample, params.features)):
             seed = int(key_of(params.seed, content, copy)[:8], 16)
-            copied = tools.augment(frames, seed)
+            copied = sight.augment(frames, seed)
             rows.append((sample, f"{sample.sample_id}{AUGMENTED}{copy}", landmarker.see(copied, params.features)))
-    write_atomically(path, seal(_packed(_table(rows)), key, person, "features"))
-    return _reference(person, path, reused=False)
+    write_atomically(person.path, seal(_packed(_table(rows)), person.key, name, "features"))
 
 
 def _copies(sample: Sample, params: FeatureParams) -> int:
@@ -200,9 +264,5 @@ def _packed(table: ClipTable) -> bytes:
 
 def place_of(samples: Sequence[Sample], tools: Featuriser) -> Path:
     """Where one person's features are kept: named by the samples, the settings and the code that they come from."""
-    key = INPUTS.key(tools.params, samples=[asdict(sample) for sample in samples], landmarker=tools.asset_sha256)
+    key = INPUTS.key(tools.sight.params, samples=[asdict(sample) for sample in samples], landmarker=tools.asset_sha256)
     return tools.features / samples[0].person / f"{key}.sealed"
-
-
-def _reference(person: str, path: Path, reused: bool) -> FeatureRef:
-    return FeatureRef(person=person, path=path, sha256=sha256_of(path), reused=reused)

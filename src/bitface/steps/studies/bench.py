@@ -178,15 +178,16 @@ def time_end_to_end(
     load: LoadRuntime,
 ) -> dict[str, Latency]:
     """The landmark detector alone on a sample's first picture, and with the one-bit landmark net behind it."""
-    shard = read_shard(tools.data, sample.person, tools.keys.key_of(sample.person))
-    picture = tools.decode(shard.samples[sample.sample_id])[0]
+    sight = tools.sight
+    shard = read_shard(sight.data, sample.person, tools.keys.key_of(sample.person))
+    picture = sight.decode(shard.samples[sample.sample_id])[0]
     one_bit, _ = pair_of(training.model_copy(update={"architecture": "landmark_net", "variant": "T-EMO"}), seed)
-    with TemporaryDirectory() as place, tools.landmarker() as landmarker, one_thread():
+    with TemporaryDirectory() as place, sight.landmarker() as landmarker, one_thread():
         export(as_trained(one_bit), Path(place))
         runtime, length = load(Path(place)), np.ones(1, dtype=np.int64)
 
         def detect() -> Sequence[SeenFace]:
-            return landmarker.see_all(picture, tools.params.features)
+            return landmarker.see_all(picture, sight.params.features)
 
         def answer() -> object:
             return [runtime.scores(face.column(runtime.reads)[None, None], length) for face in detect()]
