@@ -23,9 +23,11 @@ def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     Prefect looks at every object inside what a task is called with, and a run names thousands (a seventh of a second for each task):
     so it is called with nothing. What Prefect keeps of an error names nobody.
     """
-    nameless: Any = naming_nobody()(function)
-    body: Any = partial(nameless, *arguments, **named)
-    return cast(R, task(body, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)())
+    body: Any = naming_nobody()(function)
+    own: Any = task(
+        partial(body, *arguments, **named), name=function.__name__, cache_policy=NO_CACHE, persist_result=False
+    )
+    return cast(R, own())
 
 
 def untagged() -> AbstractContextManager[Any]:
