@@ -127,6 +127,8 @@ def _run(report: Report, reference: pd.DataFrame, current: pd.DataFrame) -> Any:
     with warnings.catch_warnings():
         # Evidently also correlates every pair of columns, which nobody asked for; one that is constant divides by zero there.
         warnings.filterwarnings("ignore", "invalid value encountered in divide", RuntimeWarning)
+        # Of thousands of rows scipy may find the exact p-value too long to compute, and takes the asymptotic one.
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
         return report.run(*datasets)
 
 
