@@ -1,4 +1,4 @@
-"""How our steps become Prefect's tasks, without what costs Prefect time and gives us nothing."""
+"""Runs our steps as Prefect tasks, without the features that cost time and that we do not use."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ C = TypeVar("C")
 def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     """Calls a function as a task; our own content keys decide what is reused, so Prefect caches and pickles nothing.
 
-    Prefect looks at every object inside what a task is called with, and a run names thousands (a seventh of a second for each task):
-    so it is called with nothing. What Prefect keeps of an error names nobody.
+    Prefect inspects every object in a task's arguments, and a run contains thousands (a seventh of a second per task), so tasks get
+    no arguments. Errors that Prefect stores contain no names.
     """
     return cast(R, _task(partial(function, *arguments, **named), function.__name__)())
 
 
 def steps(function: Callable[[A, B, C], R], first: A, each: Iterable[B], last: C) -> list[R]:
-    """Calls a function as a task for each of several second arguments, side by side; the results in their order."""
+    """Calls a function as one task per second argument, in parallel; returns the results in order."""
 
     def bound(one: B) -> R:
         return function(first, one, last)
@@ -44,7 +44,7 @@ def _task(bound: Callable[..., R], name: str) -> Any:
 
 
 def untagged() -> AbstractContextManager[Any]:
-    """Tasks without the tags of their flow run: for those Prefect asks its server before each task, two seconds where the
-    connection has gone stale meanwhile.
+    """Tasks without the tags of their flow run: with tags, Prefect queries its server before each task, which takes two seconds
+    if the connection has gone stale meanwhile.
     """
     return TagsContext(current_tags=set())

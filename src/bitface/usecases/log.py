@@ -1,4 +1,4 @@
-"""Goes on with the log where a newer one is lost for good."""
+"""Continues the log after a newer one is lost for good."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitface.usecases.tools import Tools
 
 
 def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
-    """Goes on though a newer log is lost; whoever is known to have been erased must be gone first. Raises what its steps raise."""
+    """Continues although a newer log is lost; all known erasures must be carried out first. Raises what its steps raise."""
     place, keys = tools.workspace, tools.keys
     missing, said = missing_end(named, tools.checkpoints)
     if "erased" in said:

@@ -1,4 +1,4 @@
-"""People come into the dataset and are rendered into it, under the one right to write; and whether those in it can be trained on."""
+"""Imports people into the dataset or renders them, under the one write lock; and checks whether they can be trained on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bitface.usecases.tools import Tools
 
 
 def stores_of(tools: Tools, data: Path | None = None) -> Stores:
-    """All that a change of the dataset touches; of another folder than the workspace's where `data` names one."""
+    """Everything that a change of the dataset touches; `data` names a folder other than the workspace's."""
     return Stores(
         data=data or tools.workspace.data,
         home=tools.workspace.home,
@@ -38,8 +38,8 @@ def stores_of(tools: Tools, data: Path | None = None) -> Stores:
 def writing(
     tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
 ) -> AbstractContextManager[Writer]:
-    """The right to change the dataset, with whoever is known elsewhere to have been erased known here. Raises what
-    `people.writing.writing` raises.
+    """The right to change the dataset, after learning of erasures recorded elsewhere. Raises what `people.writing.writing`
+    raises.
     """
     tools.checkpoints.learn_elsewhere()
     return open_writer(stores_of(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
@@ -64,13 +64,13 @@ def render_default(tools: Tools, writer: Writer) -> None:
 
 
 def confirmed(tools: Tools) -> tuple[str, ...]:
-    """Draws again whoever claims to be synthetic and was not drawn here; a sentence where there was somebody."""
+    """Renders again people marked synthetic who were not rendered here; a sentence if there were any."""
     return confirm(tools.workspace.data, synthesis_of(tools), tools.ledger)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """What an import found: its report, the consents that came with it, and a warning where this machine's clock is behind."""
+    """The result of an import: its report, the consents that came with it, and a warning if this machine's clock is behind."""
 
     report: IntakeReport
     consents: BroughtConsents
@@ -86,7 +86,7 @@ def import_source(
     tell: Callable[[str], None],
     dry_run: bool = False,
 ) -> Import:
-    """Takes people in: notices and consents are recorded first, whatever becomes of the pictures; a dry run records nothing.
+    """Imports people: notices and consents are recorded first, even if the pictures fail; a dry run records nothing.
 
     Raises:
         InputError, RefusedError: what the format's reader and `people.intake.import_people` raise.
@@ -110,18 +110,18 @@ def import_source(
 
 
 def check_people_here(tools: Tools) -> None:
-    """Raises RefusedError where somebody who was erased is here again, and InputError where everybody in the dataset was erased."""
+    """Raises RefusedError if an erased person has reappeared, and InputError if everyone in the dataset was erased."""
     place = tools.workspace
-    tools.checkpoints.latest_elsewhere()  # by which whoever was erased is known after home was put back
+    tools.checkpoints.latest_elsewhere()  # erasures stay known after home was restored
     check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
     check_not_empty(place.data)
 
 
 def check_retrain(tools: Tools, purpose: str, context: str | None) -> None:
-    """Says at once what the plan of a retrain would say only after the orchestrator has started.
+    """Raises at once what the plan of a retrain would raise only after the orchestrator has started.
 
     Raises:
-        RefusedError: purpose or context are refused, or nobody is admitted. InputError: the people are too few.
+        RefusedError: purpose or context are refused, or no person is admitted. InputError: there are too few people.
     """
     data, params, now = tools.workspace.data, tools.params, tools.now()
     asked = context or params.gate.context

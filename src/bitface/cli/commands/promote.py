@@ -124,7 +124,7 @@ def rollback(
 
 
 def _warn_of_other_hands(tools: Tools) -> None:
-    """Puts the registry right, unless a retrain is about to: versions that it has not shown yet are then no leftovers."""
+    """Corrects the registry, unless a retrain is running: versions that it has not shown yet are then not leftovers."""
     from bitface.ledger.leases import LeaseHeldError
     from bitface.steps.people.lease import holding
     from bitface.usecases.reconciling import reconciled

@@ -97,7 +97,7 @@ def open_(
 
 
 def _unsealed(sealed: bytes, run_id: str) -> bytes:
-    """The sealed rows, opened with this installation's keys."""
+    """The sealed rows, decrypted with this installation's keys."""
     from bitface.bootstrap.places import open_keys, workspace
     from bitface.dataset.sealed_evidence import open_evidence
 
