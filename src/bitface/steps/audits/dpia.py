@@ -1,4 +1,4 @@
-"""A data protection impact assessment (GDPR Art. 35(7)) with what the ledger knows filled in, and the rest left to people."""
+"""A data protection impact assessment (GDPR Art. 35(7)) with the ledger's facts filled in, and the rest left to people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AHEAD_DAYS: Final = 90
 
 
 def assessment(ledger: Ledger, at: datetime) -> str:
-    """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It names nobody."""
+    """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It contains no names."""
     events, notices, now = ledger.consents(), ledger.notice_ids(), ledger.moments(at)[-1]
     people = sorted({event.subject for event in events})
     by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
@@ -80,7 +80,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
 
 
 def _uses(admitted: Counter[tuple[Purpose, Context]]) -> list[str]:
-    """For how many people each purpose is admitted now in each context, as a table."""
+    """How many people currently allow each purpose in each context, as a table."""
     contexts = [context for context in CONTEXTS if any(admitted[purpose, context] for purpose in PURPOSES)]
     if not contexts:
         return []

@@ -31,7 +31,7 @@ LOOKS_ALIKE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Reentry:
-    """What is known of those who left, and who is here. `reviewed` are ids that a person has looked at: they are people of their own."""
+    """What is known about erased people, and who is here. `reviewed`: ids that a reviewer confirmed to be different people."""
 
     keys: KeyStore
     gone: Suppression
@@ -39,20 +39,20 @@ class Reentry:
     reviewed: frozenset[str] = frozenset()
 
     def refused(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why nothing may be taken of a person who was erased or is being erased."""
+        """Subject id -> why it is refused: the person was erased or is being erased."""
         found = {subject: self._refusal(subject) for subject in subjects}
         return {subject: why for subject, why in found.items() if why is not None}
 
     def alike(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why a person has to look at it first: it is new, and another person's in another spelling."""
+        """Subject id -> why it must be reviewed first: it is new, and a spelling variant of another person's."""
         here = self.keys.folded_ids()
         brought = Counter(map(folded_id, subjects))
         new = [one for one in subjects if one not in self.reviewed and self.keys.pseudonym_of(one) is None]
         return {one: ALIKE for one in new if folded_id(one) in here or brought[folded_id(one)] > 1}
 
     def seen(self, pictures: Iterable[tuple[str, Marks]]) -> dict[str, str]:
-        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of a person who was erased, or one that
-        looks like it, is among them.
+        """The same for subject ids with the marks of their pictures (`looks_asked`): one of them is, or looks like, a picture of an
+        erased person.
         """
         found = [(subject, self._sight(marks)) for subject, marks in pictures if subject not in self.reviewed]
         alike = {subject: LOOKS_ALIKE for subject, why in found if why == LOOKS_ALIKE}
@@ -71,6 +71,6 @@ class Reentry:
 
 
 def reentry(keys: KeyStore, home: Path, reviewed: Collection[str] = ()) -> Reentry:
-    """What to ask of whoever is brought. Raises IntegrityError where the book of the erased was edited."""
+    """The checks for imported people. Raises IntegrityError if the book of the erased was edited."""
     gone = keys.suppression(remains_of_leaving(home))
     return Reentry(keys=keys, gone=gone, leaving=being_erased(home), reviewed=frozenset(reviewed))

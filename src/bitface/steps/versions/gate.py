@@ -1,4 +1,4 @@
-"""Hands the gate what was measured, without names, writes the decision as a bundle that can be replayed, and reads it again."""
+"""Passes measurements to the gate, without names, writes the decision as a replayable bundle, and reads it back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BUNDLE_NAME = "gate.zip"
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """The decision, the bundle that holds it with its evidence, its digest, and the champion that it compared with."""
+    """The decision, its bundle with the evidence, the bundle's digest, and the champion it compared with."""
 
     decision: GateDecision
     path: Path
@@ -50,7 +50,7 @@ class Decided:
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """The champion that a candidate is compared with: its version, and what it says of the same samples, if it can."""
+    """The champion that a candidate is compared with: its version, and its predictions for the same samples, if possible."""
 
     version: str
     predictions: Predictions | None
@@ -59,7 +59,7 @@ class Rival:
 def decide_run(
     run: Run, model: Model, findings: Findings, rival: Rival | None, ledger: Ledger, keys: KeyStore, at: datetime
 ) -> Decided:
-    """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good.
+    """Judges every cell on the evidence of a run and writes the bundle. A poor model is not an error.
 
     Raises:
         RefusedError: a person in it was erased meanwhile.
@@ -119,17 +119,17 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
 
 
 def names_in(run_id: str, evidence: str, keys: KeyStore) -> Token:
-    """What people and samples are called in the evidence of a run of such people: real, synthetic or mixed."""
+    """The names for people and samples in the evidence of a run with such people: real, synthetic or mixed."""
     return names_by(run_id, keys.evidence_names(published=evidence == "synthetic"))
 
 
 def opened_bundle(path: Path, keys: KeyStore) -> GateBundle:
-    """A bundle with the people in it. Raises what `read_bundle` and `open_evidence` raise."""
+    """A bundle with its rows about people decrypted. Raises what `read_bundle` and `open_evidence` raise."""
     return read_bundle(path, partial(open_evidence, keys=keys))
 
 
 def replay_bundle(path: Path, unseal: Seal) -> Document:
-    """Derives the decision again from its bundle; JSON of INTERFACE `gate replay`."""
+    """Recomputes the decision from its bundle; JSON of INTERFACE `gate replay`."""
     outcome = replay(read_bundle(path, unseal))
     return {
         "decision": outcome.decision.verdict,
@@ -139,13 +139,13 @@ def replay_bundle(path: Path, unseal: Seal) -> Document:
 
 
 def check_judged(run_id: str, runs: Path, ledger: Ledger) -> None:
-    """Raises InputError where no bundle of a run is here; the versions that there are stand in the message."""
+    """Raises InputError if a run has no bundle here; the message lists the existing versions."""
     if not run_id.isalnum() or not (runs / run_id / BUNDLE_NAME).is_file():
         raise InputError(f"run '{run_id[:40]}' has no decision; {versions_there_are(ledger)}")
 
 
 def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> Document:
-    """The decision as it was recorded in a run's bundle, with its cells; nobody's row is opened for that.
+    """The decision as recorded in a run's bundle, with its cells; rows about people stay sealed.
 
     Raises:
         IntegrityError: the bundle is not the one on record.
@@ -159,10 +159,10 @@ def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> Document:
 
 
 def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
-    """Writes a copy of a run's bundle that anyone can replay, and notes that; returns its digest.
+    """Writes a copy of a run's bundle that anyone can replay, and logs that; returns its digest.
 
     Raises:
-        InputError: `out` lies in the home or the dataset, where no erasure would know it. What `write_unsealed` and `open_evidence` raise.
+        InputError: `out` is in home or the dataset folder, where erasures would miss it. What `write_unsealed` and `open_evidence` raise.
     """
     if any(out.resolve().is_relative_to(folder.resolve()) for folder in (place.home, place.data)):
         raise InputError(
@@ -178,7 +178,7 @@ def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
 
 
 def decision_text(document: Fields) -> str:
-    """The decision for a person: required cells first, worst first."""
+    """The decision as text: required cells first, worst first."""
     order = {"FAIL": 0, "NOT-RUN": 1, "INSUFFICIENT": 2, "PASS": 3}
     cells = sorted(document["cells"], key=lambda cell: (not cell["required"], order[cell["state"]], cell["name"]))
     lines = [f"decision: {document['decision']}", *(f"  because {reason}" for reason in document["reasons"])]

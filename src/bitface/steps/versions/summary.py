@@ -1,4 +1,4 @@
-"""What a run leaves to read: one JSON document, and ten seconds of text with where to look next."""
+"""The summary of a run: one JSON document, and text to read in ten seconds, with where to look next."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
 
 
 def exit_code(decision: str, alias: str | None, demo_is_enough: bool) -> int:
-    """0 where the gate said promote, or where a demo was all that was asked for and there is one; 3 for hold and block."""
+    """0 if the gate decided promote, or if a demo was enough and there is one; 3 for hold and block."""
     return 0 if decision == "promote" or (alias == "demo" and demo_is_enough) else 3
 
 
 def is_finished(run: Run) -> bool:
-    """Whether this very run (same data, consent, parameters and code) was finished before."""
+    """Whether an identical run (same data, consent, parameters and code) was finished before."""
     return run.summary_path.is_file()
 
 
 def reuse(run: Run, ledger: Ledger) -> Document:
-    """The summary of the earlier, identical run, marked as reused; its alias and its data as they stand now."""
+    """The summary of the earlier, identical run, marked as reused, with the current alias and data."""
     summary: Document = json.loads(run.summary_path.read_text(encoding="utf-8"))
     entry = ledger.model(summary["version"])
     status = ledger.status(entry) if entry else None
@@ -52,7 +52,7 @@ def write_summary(run: Run, summary: Fields) -> Document:
 
 
 def first_part(run: Run) -> Document:
-    """What is known of a run from its plan."""
+    """What is known about a run from its plan."""
     return {
         "run_id": run.run_id,
         "profile": run.profile,
@@ -68,7 +68,7 @@ def _warnings(run: Run) -> list[str]:
 
 
 def summary_text(summary: Fields) -> str:
-    """Ten seconds of reading: the decision, then one line per question an adopter asks."""
+    """Text to read in ten seconds: the decision, then one line per question of an adopter."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
     said = guidance_text(summary)
@@ -146,12 +146,12 @@ def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def time_words(summary: Fields) -> str:
-    """How long a run took by the clock, and its longest stages."""
+    """The wall-clock time of a run, and its longest stages."""
     seconds = summary["seconds"]
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:4]
     parts = ", ".join(f"{name} {value:.0f} s" for name, value in longest)
     reused = f"; reused {', '.join(summary['reused'])}" if summary["reused"] else ""
     if not seconds:
         return "nothing to compute"
-    # Stages run side by side, so that their seconds add up to more than what passed.
+    # Stages run in parallel, so their seconds add up to more than the elapsed time.
     return f"{summary['took_s']:.0f} s; longest stages (some run in parallel): {parts}{reused}"
