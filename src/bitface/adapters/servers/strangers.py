@@ -1,4 +1,4 @@
-"""Knocks at every port that this user's bitface listens on as a stranger would, and says how one gets in."""
+"""Probes every port that this user's bitface listens on, without credentials, and reports the ways in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bitface.ports import Door
 
 _TOOLS: Final = ("MLflow", "Prefect")
 _DATA: Final = ("/api/admin/version", "/ajax-api/2.0/mlflow/experiments/search?max_results=1")
-"""What Prefect and MLflow tell to whoever may ask; asking changes nothing."""
+"""Addresses where Prefect and MLflow return data to authorized clients; requests change nothing."""
 _STRANGE: Final = "http://stranger.example"
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 _WAIT_S: Final = 5
 
 
 def open_ports(named: str | None) -> tuple[Door, ...]:
-    """Every port that is open now, in order, and the server of this machine that PREFECT_API_URL names, if it is none of these."""
+    """Every port that is open now, in order, and the server that PREFECT_API_URL names, if it is a different one on this machine."""
     found = {port: (address, process) for process, address, port in listeners()}
     ours = [
         _door(address, port, _tool(process.cmdline()), process.pid)
