@@ -29,7 +29,7 @@ def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dic
         text = "\n".join(found["lapsed"])
         announce(tools, CONSENT_LAPSED, {"models": len(found["lapsed"])}, "bitface: consent has ended", text)
     night = night_of(state)
-    told = night_text(night, len(overdue))
-    if told:
-        inform(tools.params.schedule.notify, "bitface: data due for erasure", told)
+    notice = night_text(night, len(overdue))
+    if notice:
+        inform(tools.params.schedule.notify, "bitface: data due for erasure", notice)
     return {**found, "overdue": len(overdue), "retention": night, "days_of_predictions_destroyed": forgotten}

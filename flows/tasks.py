@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
 
-from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.names_removed import names_removed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,7 +39,7 @@ def steps(function: Callable[[A, B, C], R], first: A, each: Iterable[B], last: C
 
 
 def _task(bound: Callable[..., R], name: str) -> Any:
-    body: Any = partial(naming_nobody()(bound))
+    body: Any = partial(names_removed()(bound))
     return task(body, name=name, cache_policy=NO_CACHE, persist_result=False)
 
 

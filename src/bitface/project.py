@@ -22,13 +22,13 @@ def project_root() -> Path:
     Raises:
         InputError: neither exists.
     """
-    here = Path.cwd()
-    if (here / PARAMS).is_file():
-        return here
+    current = Path.cwd()
+    if (current / PARAMS).is_file():
+        return current
     checkout = _PACKAGE.parents[1]
     if (checkout / PARAMS).is_file():
         return checkout
-    raise InputError(f"'{here.name}' has no {PARAMS}; run `bitface init` here, or change to a project folder")
+    raise InputError(f"'{current.name}' has no {PARAMS}; run `bitface init` here, or change to a project folder")
 
 
 def begin_project(folder: Path) -> tuple[Path, ...]:

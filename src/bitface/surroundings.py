@@ -70,8 +70,8 @@ def trouble_with(folder: Path) -> str | None:
     file is created there and removed.
     """
     try:
-        there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-        handle, name = tempfile.mkstemp(dir=there, prefix=".bitface-probe-")
+        existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+        handle, name = tempfile.mkstemp(dir=existing, prefix=".bitface-probe-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(bytes(4096))

@@ -183,7 +183,7 @@ def _application(access: Access, more: Mapping[str, str]) -> Application:
         tool="Prefect",
         name="prefect.server.api.server:create_app",
         factory=True,
-        asks_itself=True,
+        checks_password=True,
         settings=given | own | dict(more),
     )
 

@@ -180,7 +180,7 @@ def close_left_running(flow_name: str, tag: str) -> tuple[str, ...]:
     )
 
 
-def tell(event: str, about: str, payload: Fields) -> None:
+def send_event(event: str, about: str, payload: Fields) -> None:
     """Sends an event that automations may react to; it contains no personal data."""
     from prefect.events import emit_event
 

@@ -19,7 +19,7 @@ from bitface.adapters.prefect_processes import (
     server,
     worker,
 )
-from bitface.adapters.prefect_service import close_left_running, deploy, notify, scheduled, tell
+from bitface.adapters.prefect_service import close_left_running, deploy, notify, scheduled, send_event
 from bitface.bootstrap.places import places_elsewhere, workspace
 from bitface.documents import Document
 from bitface.ports import Deployment, Reaction
@@ -128,7 +128,7 @@ def serve_schedule(tools: Tools, port: int) -> int:
 
 def announce(tools: Tools, event: str, payload: dict[str, int], subject: str, body: str) -> None:
     """Sends an event that reactions may wait for, and notifies people."""
-    tell(event, home_tag(tools.workspace), payload)
+    send_event(event, home_tag(tools.workspace), payload)
     inform(tools.params.schedule.notify, subject, body)
 
 

@@ -45,7 +45,7 @@ def open_keys(place: Workspace) -> KeyStore:
 
 def open_doors() -> tuple[Door, ...]:
     """Every port that a process of ours listens on now, and how it lets unauthorized clients in."""
-    from bitface.adapters.servers.strangers import open_ports
+    from bitface.adapters.servers.port_probe import open_ports
 
     return open_ports(os.environ.get("PREFECT_API_URL"))
 
@@ -69,7 +69,7 @@ def open_checkpoints(place: Workspace) -> Checkpoints:
         home=place.home,
         place=_checkpoint_place(os.environ.get("BITFACE_CHECKPOINTS", ""), place.home),
         learn=lambda book, name: open_keys(place).learn_suppressed(book, name),
-        tell=lambda text: sys.stderr.write(f"warning: {shown(text)}\n"),
+        warn=lambda text: sys.stderr.write(f"warning: {shown(text)}\n"),
         now=utc_now,
         stamp=_stamp(os.environ.get("BITFACE_TIMESTAMPS", "")),
     )

@@ -93,7 +93,7 @@ def _command() -> str:
 
 
 def _interrupted(ending: Ending) -> int:
-    ending.say()
+    ending.print_line()
     return ending.exit_code
 
 

@@ -27,17 +27,17 @@ class Ending:
     """The signal that ended the command, 0 if none did."""
 
     number: int = 0
-    is_said: bool = False
+    is_printed: bool = False
 
     @property
     def exit_code(self) -> int:
         """As in a shell: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed terminal."""
         return 128 + self.number
 
-    def say(self) -> None:
+    def print_line(self) -> None:
         """Prints the line once."""
-        if not self.is_said:
-            self.is_said = True
+        if not self.is_printed:
+            self.is_printed = True
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(LINE)
                 sys.stderr.flush()
@@ -47,7 +47,7 @@ class Ending:
         with contextlib.suppress(OSError, ValueError):
             if sys.stderr.isatty():
                 sys.stderr.write("\x1b[?25h")  # progress bars hide the cursor
-        self.say()
+        self.print_line()
         os._exit(self.exit_code)
 
 
@@ -73,8 +73,8 @@ def ending_on_signals() -> Iterator[Ending]:
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _NUMBERS}
-    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in heeded:
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, interrupt)
     # Python runs handlers between two steps of the main thread, which may take long; the descriptor is written at once.
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -84,7 +84,7 @@ def ending_on_signals() -> Iterator[Ending]:
     finally:
         if not ending.number:
             signal.set_wakeup_fd(wakeup)
-            for number in heeded:
+            for number in handled:
                 signal.signal(number, before[number])
             os.close(writer)
 

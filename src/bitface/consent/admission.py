@@ -190,10 +190,10 @@ def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
         (use.context in event.contexts, f"context {use.context} is not allowed"),
         (event.delete_by > at, "the retention period has ended"),
     )
-    said = next((reason for holds, reason in checks if not holds), None)
-    said = said or grounds_fault(event, use.context) or kinds_fault(event, use.kind)
-    if said is not None:
-        return said
+    fault = next((reason for holds, reason in checks if not holds), None)
+    fault = fault or grounds_fault(event, use.context) or kinds_fault(event, use.kind)
+    if fault is not None:
+        return fault
     end, why = ends(event)
     return None if at < end else f"the retention period allowed by law has ended ({why})"
 

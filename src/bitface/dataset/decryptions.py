@@ -64,11 +64,11 @@ class DecryptionLog:
             _write_head(self._head, Head(size=end.size + 1, mac=mac))
 
 
-def decryptions_of(path: Path, *whose: str) -> Iterator[Document]:
+def decryptions_of(path: Path, *people: str) -> Iterator[Document]:
     """The entries about people, or about evidence with people, oldest first."""
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
-            yield from (entry for line in lines if (entry := json.loads(line))["person"] in whose)
+            yield from (entry for line in lines if (entry := json.loads(line))["person"] in people)
 
 
 def read_head(path: Path) -> Head | None:

@@ -164,10 +164,10 @@ class KeyStore:
         if normal is None or not self._has_master():
             return None
         # The book first: an entry restored from a backup would hide the erasure.
-        gone = self.suppression().of_id(normal)
+        erased = self.suppression().of_id(normal)
         path = self._entry(normal)
-        text = path.read_text(encoding="utf-8") if gone is None and path.is_file() else ""
-        return gone.erasure_id if gone else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
+        text = path.read_text(encoding="utf-8") if erased is None and path.is_file() else ""
+        return erased.erasure_id if erased else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
 
     def pseudonyms(self) -> tuple[str, ...]:
         """The people with a key here."""
@@ -180,9 +180,12 @@ class KeyStore:
         normal = id_or_none(subject)
         if normal is None:
             return ()
-        found = {self._pseudonym_of_id(normal), *(who for who, its in self._sealed_ids().items() if its == normal)}
-        here = is_pseudonym(normal) and (normal in self.pseudonyms() or bool(self._entries_of(normal)))
-        return tuple(sorted({one for one in found if one} | ({normal} if here else set())))
+        found = {
+            self._pseudonym_of_id(normal),
+            *(person for person, its in self._sealed_ids().items() if its == normal),
+        }
+        is_known = is_pseudonym(normal) and (normal in self.pseudonyms() or bool(self._entries_of(normal)))
+        return tuple(sorted({one for one in found if one} | ({normal} if is_known else set())))
 
     def folded_ids(self) -> dict[str, frozenset[str]]:
         """Folded id -> the pseudonyms of people here whose id folds to it."""
@@ -226,9 +229,9 @@ class KeyStore:
             sealed = self._sealed_id(person)
             for entry in [self._entry(sealed)] if sealed else self._entries_of(person):
                 write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode())
-            is_here = path.is_file()
+            existed = path.is_file()
             path.unlink(missing_ok=True)
-        return is_here
+        return existed
 
     def suppression(self, leaving: Iterable[Suppressed] = ()) -> Suppression:
         """Everyone erased here, from the book with the keys and its copy beside the dataset, and those `leaving`.
@@ -248,7 +251,7 @@ class KeyStore:
             IntegrityError: a book was edited, or cannot be read, since its key is not here.
         """
         real = [person for person in people if not is_synthetic(person)]
-        if not real or not self._is_anybody_erased():
+        if not real or not self._has_book():
             return frozenset()
         if not self._has_master():
             raise IntegrityError(
@@ -390,10 +393,10 @@ class KeyStore:
         with self._exclusive():
             return self._rotated(self._next())
 
-    def _note(self, whose: str) -> None:
-        if whose not in self._opened:
-            self._opened.add(whose)
-            self._on_open(whose, self.access_key())
+    def _note(self, name: str) -> None:
+        if name not in self._opened:
+            self._opened.add(name)
+            self._on_open(name, self.access_key())
 
     def _rotated(self, new: bytes) -> int:
         write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()))
@@ -418,12 +421,12 @@ class KeyStore:
     def _suppress(self, people: Sequence[Suppressed]) -> None:
         secret = self._index_secret()
         books = {path: self._book(path, secret) for path in self._books(secret)}
-        everybody = joined(*books.values(), people)
+        merged = joined(*books.values(), people)
         for path in books:
             for part in path.parent.glob(f".{path.name[:40]}.*.part"):
                 part.unlink(missing_ok=True)
-        for path in (one for one, book in books.items() if book != everybody):
-            write_book(path, everybody, secret)
+        for path in (one for one, book in books.items() if book != merged):
+            write_book(path, merged, secret)
 
     def _book(self, path: Path, secret: bytes) -> tuple[Suppressed, ...]:
         """A book, read again only if the file was replaced: every id of an import is looked up in it."""
@@ -436,7 +439,7 @@ class KeyStore:
             self._read[path] = (state, read_book(path, secret))
         return self._read[path][1]
 
-    def _is_anybody_erased(self) -> bool:
+    def _has_book(self) -> bool:
         """Whether there is a book at all, with the keys or beside the dataset: this needs no key."""
         copies = self._beside.parent.glob(f"{escape(self._beside.name)}.erased-*.json") if self._beside else ()
         return (self._folder / BOOK).is_file() or any(copies)
@@ -496,13 +499,13 @@ class KeyStore:
         write_once(place, secrets.token_bytes(_MASTER_BYTES))
         return place.read_bytes()
 
-    def _unwrapped(self, wrapped: bytes, whose: str) -> bytes:
+    def _unwrapped(self, wrapped: bytes, owner: str) -> bytes:
         """Unwraps a key by the master key or, during a rotation, by the next one."""
         place = self._folder / _NEXT
         for master in self._given() or (self._master(), *([place.read_bytes()] if place.is_file() else [])):
             with contextlib.suppress(InvalidUnwrap, ValueError):
                 return aes_key_unwrap(master, wrapped)
-        raise IntegrityError(f"the key of {whose} cannot be decrypted with this master key; restore it")
+        raise IntegrityError(f"the key of {owner} cannot be decrypted with this master key; restore it")
 
     def _pseudonym_of_id(self, subject_id: str) -> str | None:
         if not self._has_master():

@@ -16,7 +16,7 @@ from typing import Final
 from bitface.errors import InputError
 
 _POLL_S: Final = 0.05
-_TELL_AFTER_S: Final = 1.0
+_NOTIFY_AFTER_S: Final = 1.0
 
 
 class BusyError(InputError):
@@ -24,21 +24,23 @@ class BusyError(InputError):
 
 
 @contextmanager
-def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def exclusive(
+    folder: Path, doing: str, wait_s: float, notify: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Keeps every other writer of a folder out, in any process, installation or thread.
 
     Args:
         folder: the folder to write; it need not exist. The lock is a file beside it, removed afterwards.
         doing: the command, shown to others that wait.
         wait_s: how long to wait for another writer.
-        tell: called once with the writer that this one waits for.
+        notify: called once with the writer that this one waits for.
 
     Raises:
         BusyError: another writer was not done in time; the message states which, and since when.
         InputError: the lock cannot be made there.
     """
     path = folder.with_name(f".{folder.name}.lock")
-    handle = _acquired(path, folder, wait_s, tell)
+    handle = _acquired(path, folder, wait_s, notify)
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(handle, 0)
@@ -51,15 +53,15 @@ def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], Non
             os.close(handle)
 
 
-def _acquired(path: Path, folder: Path, wait_s: float, tell: Callable[[str], None]) -> int:
-    begun, is_told = time.monotonic(), False
+def _acquired(path: Path, folder: Path, wait_s: float, notify: Callable[[str], None]) -> int:
+    begun, is_notified = time.monotonic(), False
     while (handle := _try(path, folder)) is None:
         waited = time.monotonic() - begun
         if waited >= wait_s:
             raise BusyError(f"{folder.name} is being written by {_holder(path)}; wait for it to finish, then run again")
-        if waited >= _TELL_AFTER_S and not is_told:
-            tell(f"waiting for {folder.name}, being written by {_holder(path)}")
-            is_told = True
+        if waited >= _NOTIFY_AFTER_S and not is_notified:
+            notify(f"waiting for {folder.name}, being written by {_holder(path)}")
+            is_notified = True
         time.sleep(_POLL_S)
     return handle
 

@@ -72,11 +72,11 @@ class PredictionLog:
     def forget(self, before: date) -> int:
         """Destroys the keys of earlier days, then their files; returns how many days were removed."""
         kept = {date.fromisoformat(path.name) for path in self._days()} | set(self._keys.days())
-        gone = sorted(day for day in kept if day < before)
-        for day in gone:
+        expired = sorted(day for day in kept if day < before)
+        for day in expired:
             self._keys.destroy_day(day)
             shutil.rmtree(self._folder / day.isoformat(), ignore_errors=True)
-        return len(gone)
+        return len(expired)
 
     def _files(self, first: date) -> Iterable[Path]:
         days = (path for path in self._days() if date.fromisoformat(path.name) >= first)

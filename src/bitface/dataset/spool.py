@@ -12,7 +12,7 @@ from typing import Final, Self
 from bitface.dataset.shards import seal, unseal
 
 _KEY_BYTES: Final = 64
-_WHOSE: Final = "spool"
+_OWNER: Final = "spool"
 
 
 class Spool:
@@ -36,10 +36,10 @@ class Spool:
     def put(self, plain: bytes) -> Callable[[], bytes]:
         """Stores bytes; returns a function that reads them back while the spool is open. Raises OSError."""
         offset = self._file.seek(0, 2)
-        sealed = seal(plain, self._key, _WHOSE, str(offset))
+        sealed = seal(plain, self._key, _OWNER, str(offset))
         self._file.write(sealed)
         return partial(self._get, offset, len(sealed))
 
     def _get(self, offset: int, size: int) -> bytes:
         self._file.seek(offset)
-        return unseal(self._file.read(size), self._key, _WHOSE, str(offset))
+        return unseal(self._file.read(size), self._key, _OWNER, str(offset))

@@ -26,7 +26,7 @@ Kind = Literal["id", "folded id", "person", "picture", "band"]
 BOOK: Final = "erased.json"
 _TOKEN_DIGITS: Final = 32
 _BAND_DIGITS: Final = 4
-_TELLS_NOTHING: Final = "_" * _BAND_DIGITS
+_NO_INFORMATION: Final = "_" * _BAND_DIGITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Suppression:
         """The token of a look. Only the key protects it: a band has 65,536 values, and with the key all can be tried."""
         bands = bands_of(look)
         return "".join(
-            self._band(number, bands[number]) if number in bands else _TELLS_NOTHING for number in range(BANDS)
+            self._band(number, bands[number]) if number in bands else _NO_INFORMATION for number in range(BANDS)
         )
 
     def holds_alike(self, looks: Iterable[bytes]) -> bool:

@@ -149,8 +149,8 @@ def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...
         return (ChainProblem(seq=0, what=f"the log was cut: {now.gaps} gaps in it, the checkpoint says {kept.gaps}"),)
     if kept.size > now.size:
         return (ChainProblem(seq=0, what=f"the log was cut: {now.size} entries, the checkpoint says {kept.size}"),)
-    there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
-    if kept.size and there != kept.head_sha256:
+    digest = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
+    if kept.size and digest != kept.head_sha256:
         return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest differs from the checkpoint's"),)
     return ()
 
@@ -160,8 +160,8 @@ def _against_lost(connection: Connection, kept: Checkpoint) -> tuple[ChainProble
 
     A checkpoint that this log signed itself before the gap is in order.
     """
-    there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
-    if there == kept.head_sha256:
+    digest = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
+    if digest == kept.head_sha256:
         return ()
     ended = select(tables.gaps).order_by(tables.gaps.c.log_seq).offset(kept.gaps).limit(1)
     missing = connection.execute(ended).one()

@@ -26,7 +26,7 @@ from bitface.ledger.permissions.contexts import in_force
 from bitface.ledger.permissions.licences import licences_on_record
 from bitface.ledger.rows import consent_of, notice_ids_of
 
-_NOBODY: Final = "the people it was trained on are not on record"
+_NO_RECORD: Final = "the people it was trained on are not on record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +99,10 @@ class Crowd:
     def check_standing(self, at: datetime) -> None:
         """Raises RefusedError if its context is no longer approved, or a person in it no longer allows what it was made for."""
         check_context(self._dataset.context, at, self._approvals)
-        gone = self.standing(at)
-        if gone is not None:
+        refused = self.standing(at)
+        if refused is not None:
             raise RefusedError(
-                f"{gone.people} of {gone.of} people in it are no longer admitted ({gone.reason}); retrain without them"
+                f"{refused.people} of {refused.of} people in it are no longer admitted ({refused.reason}); retrain without them"
             )
 
     def uses(self, purposes: Sequence[str], at: datetime) -> dict[str, tuple[str, ...]]:
@@ -124,7 +124,7 @@ def crowd_of(connection: Connection, model: ModelEntry) -> Crowd:
     """The people in a version. Raises RefusedError if no run that made it is on record."""
     run = questions.run_of(connection, model)
     if run is None:
-        raise RefusedError(f"{model.name}/{model.version}: {_NOBODY}; restore the ledger, or retrain")
+        raise RefusedError(f"{model.name}/{model.version}: {_NO_RECORD}; restore the ledger, or retrain")
     return Crowd(connection, run.dataset_version)
 
 
@@ -136,8 +136,8 @@ def _alike(connection: Connection, dataset_version: str) -> tuple[_Alike, ...]:
     groups: dict[tuple[object, ...], list[str]] = {}
     for person, licence_id in sorted(pairs):
         # Event ids and subjects contain the pseudonym: without it, people with the same consent have the same text.
-        said = tuple((entry, body.replace(person, "")) for entry, body in recorded.get(person, ()))
-        groups.setdefault((licence_id, is_synthetic(person), said), []).append(person)
+        texts = tuple((entry, body.replace(person, "")) for entry, body in recorded.get(person, ()))
+        groups.setdefault((licence_id, is_synthetic(person), texts), []).append(person)
     return tuple(
         _Alike(
             people=tuple(people),

@@ -132,14 +132,14 @@ def _trouble_explained() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        said = str(error.orig)
-        if "locked" in said or "busy" in said:
+        message = str(error.orig)
+        if "locked" in message or "busy" in message:
             raise InputError(
                 f"the ledger is locked by another process for over {BUSY_TIMEOUT_S} s; stop it or wait, then run again"
             ) from error
-        if any(word in said for word in _STORAGE_TROUBLE):
+        if any(word in message for word in _STORAGE_TROUBLE):
             raise InputError(
-                f"the ledger could not be used ({said}); nothing was recorded, check the disk and the file's permissions"
+                f"the ledger could not be used ({message}); nothing was recorded, check the disk and the file's permissions"
             ) from error
         raise
 
@@ -161,8 +161,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _create_or_check(engine: Engine) -> None:
     try:
         with reading(engine) as connection:
-            is_there = inspect(connection).has_table(tables.schema.name)
-        if not is_there:
+            has_schema = inspect(connection).has_table(tables.schema.name)
+        if not has_schema:
             _create(engine)
         with reading(engine) as connection:
             found = connection.execute(select(tables.schema.c.version)).scalar_one()

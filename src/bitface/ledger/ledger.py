@@ -57,7 +57,7 @@ from bitface.ledger.rows import (
     values_of,
 )
 from bitface.ledger.status import ModelStatus
-from bitface.ledger.trust import Erased, FileState, Trust, nobody_erased, state_of
+from bitface.ledger.trust import Erased, FileState, Trust, none_erased, state_of
 
 _SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion", "gap"})
 """After entries of these kinds, which allow or end something, the end of the log is signed."""
@@ -585,7 +585,7 @@ class Ledger:
         return None if version is None else self.model(version, name)
 
     def promotions(self, alias: Alias = "champion", name: str = MODEL_NAME) -> tuple[Promotion, ...]:
-        """Every move of an alias, oldest first: by whom, when, from where, on which decision."""
+        """Every move of an alias, oldest first: its actor, time, origin and decision."""
         with reading(self._to_read) as connection:
             return promotion.promotions(connection, name, alias)
 
@@ -620,7 +620,7 @@ class Ledger:
 
     @property
     def _erased(self) -> Erased:
-        return self._trust.erased if self._trust is not None else nobody_erased
+        return self._trust.erased if self._trust is not None else none_erased
 
     @contextmanager
     def _trusting(self) -> Iterator[Connection]:
@@ -634,7 +634,7 @@ class Ledger:
                 yield connection
         finally:
             self._sign_left()
-            self._tell_compared()
+            self._report_compared()
 
     @contextmanager
     def _appending(self) -> Iterator[Connection]:
@@ -642,8 +642,8 @@ class Ledger:
         before: FileState | None = None
         ended: Checkpoint | None = None
 
-        def written(is_alone: bool) -> None:
-            self._verified = self._state() if is_alone and self._is_known(before) else None
+        def written(is_only_writer: bool) -> None:
+            self._verified = self._state() if is_only_writer and self._is_known(before) else None
 
         try:
             with writing(self._engine, written) as connection:
@@ -656,7 +656,7 @@ class Ledger:
             self._trust.ends.sign(ended, self.holds)
         elif self._trust is not None:
             self._trust.ends.settle(self.holds)
-        self._tell_compared()
+        self._report_compared()
 
     def _ends_to_compare(self) -> Sequence[Checkpoint] | None:
         """The signed ends of the log; None if it was compared with them recently and has not been touched since."""
@@ -669,9 +669,9 @@ class Ledger:
         may have been killed before signing. A log that does not contain what was signed here signs nothing: it is an older one that was
         restored, and would be taken for the newest once it is longer.
         """
-        here = self._trust.ends.here() if self._trust else None
-        since = size if here is None else min(size, here.size)
-        is_older = here is not None and bool(chain.against(connection, here))
+        signed_end = self._trust.ends.latest_in_home() if self._trust else None
+        since = size if signed_end is None else min(size, signed_end.size)
+        is_older = signed_end is not None and bool(chain.against(connection, signed_end))
         if is_older or not chain.kinds_after(connection, since) & _SIGNED:
             return None
         return chain.checkpoint(connection)
@@ -701,7 +701,7 @@ class Ledger:
             with suppress(OSError):  # if home is read-only now, a later command signs
                 self._trust.ends.sign(left, self.holds)
 
-    def _tell_compared(self) -> None:
+    def _report_compared(self) -> None:
         """Outside of transactions: exports that failed before are tried again, and may be slow."""
         if self._trust is not None and self._holds_ends:
             self._trust.ends.compared()

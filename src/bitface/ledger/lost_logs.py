@@ -95,13 +95,13 @@ def _closing(connection: Connection, at: datetime) -> Iterator[ConsentEvent]:
     """For each consent record of a real person, an event that invalidates it; a later event can reopen it."""
     latest = {event.record_id: event for event in consents_of(connection) if not is_synthetic(event.subject)}
     for event in latest.values():
-        said = hashlib.sha256(canonical_json(["gap", event.event_id, utc_text(at)]).encode()).hexdigest()
+        digest = hashlib.sha256(canonical_json(["gap", event.event_id, utc_text(at)]).encode()).hexdigest()
         changes = {
-            "event_id": f"g-{said[:30]}",
+            "event_id": f"g-{digest[:30]}",
             "state": "invalidated",
             "purposes": (),
             "withdrawal_method": "bitface audit log --continue-from: what was said since is lost; ask again",
-            "evidence_sha256": said,
+            "evidence_sha256": digest,
             "event_time": at,
             "last_interaction": at,
             "recorded_at": at,

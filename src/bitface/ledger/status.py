@@ -89,8 +89,10 @@ class ModelStatus:
     @property
     def judged(self) -> str:
         """The gate's decision, regardless of later events."""
-        said = "NOT JUDGED" if self.decision is None else _GATE[self.decision]
-        return said if self.trained_for == "train" else f"{self.trained_for.upper()}, {said}, never to be promoted"
+        verdict = "NOT JUDGED" if self.decision is None else _GATE[self.decision]
+        return (
+            verdict if self.trained_for == "train" else f"{self.trained_for.upper()}, {verdict}, never to be promoted"
+        )
 
     @property
     def uses(self) -> str:
@@ -110,14 +112,14 @@ class ModelStatus:
     @property
     def line_as_judged(self) -> str:
         """The status line of a page that is written once, before anything can go live: the gate's decision, and where to look later."""
-        said = (
+        parts = (
             self.reference,
             self.judged,
             f"evidence {self.evidence}",
             self.uses,
             f"as judged on {self.judged_at[:10]}",
         )
-        return " · ".join((*said, f"current status: bitface audit model {self.reference}"))
+        return " · ".join((*parts, f"current status: bitface audit model {self.reference}"))
 
     @property
     def line_today(self) -> str:
@@ -163,7 +165,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_bac
     )
     purposes, contexts = predictions_allowed(model.evidence, passed, at, in_force(connection))
     crowd = None if retired else crowd_of(connection, model)
-    gone = crowd.standing(at) if crowd else None
+    refused = crowd.standing(at) if crowd else None
     uses = crowd.uses(purposes, at) if crowd else {}
     allowed = {purpose: [context for context in own if context in contexts] for purpose, own in uses.items()}
     return ModelStatus(
@@ -179,7 +181,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_bac
         contexts=tuple(context for context in contexts if any(context in own for own in allowed.values())),
         was_champion=was_champion,
         retired=retired,
-        lapsed=gone.people if gone else 0,
+        lapsed=refused.people if refused else 0,
         judged_at=questions.judged_at(connection, model),
         at=at.isoformat(timespec="seconds"),
         before_gap=gaps.is_before(connection, model),

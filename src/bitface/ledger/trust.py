@@ -67,7 +67,7 @@ class SignedEnds(Protocol):
     def kept(self) -> Sequence[Checkpoint]:
         """The latest of both places. Raises InputError if the other place cannot be read."""
 
-    def here(self) -> Checkpoint | None:
+    def latest_in_home(self) -> Checkpoint | None:
         """The latest in home, which is always available."""
 
     def is_compared(self) -> bool:
@@ -87,7 +87,7 @@ Erased = Callable[[Iterable[str]], frozenset[str]]
 """Returns those of the given people whose erasure is known outside the ledger."""
 
 
-def nobody_erased(_: Iterable[str]) -> frozenset[str]:
+def none_erased(_: Iterable[str]) -> frozenset[str]:
     """For a ledger without records outside it."""
     return frozenset()
 
@@ -97,7 +97,7 @@ class Trust:
     the people erased, even if a restored older ledger lacks them.
     """
 
-    def __init__(self, note: Path, key: Path, ends: SignedEnds, erased: Erased = nobody_erased) -> None:
+    def __init__(self, note: Path, key: Path, ends: SignedEnds, erased: Erased = none_erased) -> None:
         """Only stores the places."""
         self._note, self._key, self.ends, self.erased = note, key, ends, erased
 
@@ -130,5 +130,5 @@ class Trust:
                 file.write(secrets.token_bytes(32))
 
     def _seal(self, state: FileState) -> str:
-        said = json.dumps(asdict(state), sort_keys=True).encode()
-        return hmac.new(self._key.read_bytes(), said, hashlib.sha256).hexdigest()
+        text = json.dumps(asdict(state), sort_keys=True).encode()
+        return hmac.new(self._key.read_bytes(), text, hashlib.sha256).hexdigest()

@@ -67,10 +67,10 @@ def check_lawful(connection: Connection, model: ModelEntry, at: datetime, erased
     """
     if gaps.is_before(connection, model):
         raise RefusedError(f"version {model.version} cannot be used: {gaps.AGAIN}")
-    gone = questions.erased_people(connection, model)
-    if gone:
+    count = questions.erased_people(connection, model)
+    if count:
         raise RefusedError(
-            f"version {model.version} was trained on people who have been erased ({gone}) and can no longer be used; run "
+            f"version {model.version} was trained on people who have been erased ({count}) and can no longer be used; run "
             "`bitface retrain`"
         )
     check_standing(connection, model, at, erased)
@@ -80,10 +80,10 @@ def check_standing(connection: Connection, model: ModelEntry, at: datetime, eras
     """Raises RefusedError if a person in a version no longer allows what it was made for, or has an erasure that is known outside the
     log but not in it (the log is then older than the erasure).
     """
-    gone = returned(connection, model, erased)
-    if gone:
+    count = returned(connection, model, erased)
+    if count:
         raise RefusedError(
-            f"version {model.version} was made with people who have been erased ({gone}), and this ledger does not know it: something "
+            f"version {model.version} was made with people who have been erased ({count}), and this ledger does not know it: something "
             "older than the erasure was restored; run `bitface erase --resume`, then `bitface retrain`"
         )
     crowd_of(connection, model).check_standing(at)

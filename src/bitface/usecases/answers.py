@@ -70,8 +70,8 @@ def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Fram
     with tools.ledger as ledger:
         ledger.check_any_use(purpose, context)
         frames = frames_of(path, tools.params.explain.clip_frames, ports.read_image, ports.read_video)
-        record, gone = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
-        check_shown(frames.pictures, context, Album(record=record, gone=gone, ledger=ledger, encode=ports.encode))
+        record, erased = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
+        check_shown(frames.pictures, context, Album(record=record, erased=erased, ledger=ledger, encode=ports.encode))
     return frames
 
 

@@ -19,7 +19,7 @@ from bitface.steps.audits.retention import REASON, due
 from bitface.steps.people.erasure_journal import ERASURES, being_erased, journals
 from bitface.steps.people.erasure_people import resolve, returned
 from bitface.steps.people.lease import holding
-from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.names_removed import names_removed
 from bitface.usecases.people import writing
 from bitface.usecases.reconciling import reconciled
 from bitface.usecases.tools import Tools
@@ -37,7 +37,7 @@ class Erasing:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Opens and closes the ledger; errors raised inside lose people's names."""
-        with self.tools.ledger, naming_nobody():
+        with self.tools.ledger, names_removed():
             yield
 
     def opened(self, erasure_id: str) -> Opened:
@@ -60,7 +60,7 @@ class Erasing:
 
     def retrained(self, opened: Opened, state: Any) -> dict[str, Any]:
         """The result of the retrain, from now or from before an interruption."""
-        return opened.journal.once("retrain", lambda: told(state, opened))
+        return opened.journal.once("retrain", lambda: retrain_result(state, opened))
 
     def destroy(self, opened: Opened, retrained: dict[str, Any]) -> dict[str, Any]:
         """Destroys keys, then everything that was made with them; imports are locked out in between."""
@@ -150,8 +150,8 @@ def tonight(tools: Tools) -> tuple[list[str], int]:
     together = _quarantined(people, tools)
     if together is not None:
         return [*begun, together], 0
-    alone = [_quarantined([person], tools) for person in people]
-    return [*begun, *(one for one in alone if one is not None)], alone.count(None)
+    separate = [_quarantined([person], tools) for person in people]
+    return [*begun, *(one for one in separate if one is not None)], separate.count(None)
 
 
 def _quarantined(people: Sequence[str], tools: Tools) -> str | None:
@@ -181,7 +181,7 @@ def blast_radius(subjects: Sequence[str], tools: Tools) -> dict[str, Any]:
         return erase.blast_radius(list(people), ledger, tools.workspace)
 
 
-def told(state: Any, opened: Opened) -> dict[str, Any]:
+def retrain_result(state: Any, opened: Opened) -> dict[str, Any]:
     """What the proof states about the retrain, from its final state (None: there was none)."""
     if state is None:
         return {"not_needed": _why_not(opened)}

@@ -10,7 +10,7 @@ from datetime import timedelta
 from bitface.errors import BitfaceError
 from bitface.ledger.leases import Lease
 from bitface.steps.people.lease import holding
-from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.names_removed import names_removed
 from bitface.steps.retrain.course import Course
 from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.register import traced
@@ -47,7 +47,7 @@ class Job:
             self.lease.append(lease)
             self.course.warnings.extend([*close_interrupted(self.tools), *reconciled(self.tools)])
             try:
-                with naming_nobody():
+                with names_removed():
                     yield
             except BaseException as error:
                 self._failed(error)

@@ -13,8 +13,8 @@ from bitface.usecases.tools import Tools
 def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
     """Continues although a newer log is lost; all known erasures must be carried out first. Raises what its steps raise."""
     place, keys = tools.workspace, tools.keys
-    missing, said = missing_end(named, tools.checkpoints)
-    if "erased" in said:
-        keys.learn_suppressed(said["erased"], missing.name)
+    missing, statement = missing_end(named, tools.checkpoints)
+    if "erased" in statement:
+        keys.learn_suppressed(statement["erased"], missing.name)
     check_nobody_returned(returned(keys, tools.ledger, place.home, place.data))
     continue_after(missing, user_name(), why, key, tools.ledger)

@@ -36,13 +36,13 @@ def stores_of(tools: Tools, data: Path | None = None) -> Stores:
 
 
 def writing(
-    tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
+    tools: Tools, doing: str, notify: Callable[[str], None] = lambda _: None, data: Path | None = None
 ) -> AbstractContextManager[Writer]:
     """The right to change the dataset, after learning of erasures recorded elsewhere. Raises what `people.writing.writing`
     raises.
     """
     tools.checkpoints.learn_elsewhere()
-    return open_writer(stores_of(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
+    return open_writer(stores_of(tools, data), doing, tools.params.schedule.writer_wait_s, notify)
 
 
 def synthesis_of(tools: Tools) -> Synthesis:
@@ -83,7 +83,7 @@ def import_source(
     files: FolderFiles,
     reviewed: Sequence[str],
     tools: Tools,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     dry_run: bool = False,
 ) -> Import:
     """Imports people: notices and consents are recorded first, even if the pictures fail; a dry run records nothing.
@@ -93,17 +93,17 @@ def import_source(
     """
     at = tools.now()
     with tools.ledger as ledger, tools.progress as report:
-        here = Here(keys=tools.keys, ledger=ledger, at=at)
-        consents = reader.consents(files, here)
+        installation = Here(keys=tools.keys, ledger=ledger, at=at)
+        consents = reader.consents(files, installation)
         behind = clock_warning(ledger, at)
         if not dry_run:
             consents.record(reader.notices(files), ledger)
         with consents.naming_recorded_events(dry_run):
-            brought = reader.source(files, consents, here)
+            brought = reader.source(files, consents, installation)
             pictures = Pictures(
                 read=partial(tools.ports.read_image, below=files.folder), encode=tools.ports.encode, report=report
             )
-            writer = None if dry_run else partial(writing, tools, "bitface data import", tell)
+            writer = None if dry_run else partial(writing, tools, "bitface data import", notify)
             intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed)))
             done = import_people(intake, brought.notices, pictures, stores_of(tools), at, writer)
     return Import(report=done, consents=consents, source=brought, clock=behind)

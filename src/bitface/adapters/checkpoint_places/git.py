@@ -17,7 +17,7 @@ _MAX_BYTES: Final = 64 * 1024**2
 _KEPT: Final = ("PATH", "HOME", "SSH_AUTH_SOCK")
 """Environment variables passed to git; others are not, since they can make it run programs and contact other servers."""
 _SETTINGS: Final = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0")
-_OURS: Final = {
+_FIXED: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_TERMINAL_PROMPT": "0",
@@ -46,7 +46,7 @@ class GitPlace:
 
     def read(self, name: str) -> bytes:
         """The bytes of a checkpoint, as fetched; empty if it is not a file or is too large for a checkpoint."""
-        _, kind, *size = self._git("cat-file", "--batch-check", told=f"{BRANCH}:{name}\n".encode()).split()
+        _, kind, *size = self._git("cat-file", "--batch-check", stdin=f"{BRANCH}:{name}\n".encode()).split()
         if kind != b"blob" or int(size[0]) > _MAX_BYTES:
             return b""
         return self._git("cat-file", "blob", f"{BRANCH}:{name}")
@@ -64,8 +64,8 @@ class GitPlace:
         """Whether the push succeeded; False if another one came first."""
         tip = self._tip()
         listed = self._git("ls-tree", tip) if tip else b""
-        blob = self._git("hash-object", "-w", "--stdin", told=data).strip().decode()
-        tree = self._git("mktree", told=listed + f"100644 blob {blob}\t{name}\n".encode()).strip().decode()
+        blob = self._git("hash-object", "-w", "--stdin", stdin=data).strip().decode()
+        tree = self._git("mktree", stdin=listed + f"100644 blob {blob}\t{name}\n".encode()).strip().decode()
         parents = ("-p", tip) if tip else ()
         commit = self._git("commit-tree", tree, *parents, "-m", f"Checkpoint {name}").strip().decode()
         try:
@@ -85,27 +85,27 @@ class GitPlace:
         if not (self._copy / "HEAD").is_file():
             self._copy.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._git("init", "--quiet", "--bare", "--template=")
-        there = self._git("ls-remote", "--", self._url, BRANCH).split()
-        if there and there[0].decode() != self._tip():
+        remote = self._git("ls-remote", "--", self._url, BRANCH).split()
+        if remote and remote[0].decode() != self._tip():
             # Not by force: a branch that does not continue from what was fetched before was rewritten.
             self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._url, f"{BRANCH}:{BRANCH}")
-        return there[0].decode() if there else ""
+        return remote[0].decode() if remote else ""
 
     def _tip(self) -> str:
         return self._git("for-each-ref", "--format=%(objectname)", BRANCH).strip().decode()
 
-    def _git(self, *words: str, told: bytes = b"") -> bytes:
+    def _git(self, *words: str, stdin: bytes = b"") -> bytes:
         settings = [word for one in _SETTINGS for word in ("-c", one)]
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _OURS
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _FIXED
         command = ["git", *settings, f"--git-dir={self._copy}", *words]
         try:
             done = subprocess.run(  # noqa: S603 - no shell, and no word that git could take for an option
-                command, input=told, env=environment, capture_output=True, check=True, timeout=_SECONDS
+                command, input=stdin, env=environment, capture_output=True, check=True, timeout=_SECONDS
             )
         except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines() or [f"git ended with {error.returncode}"]
+            lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"git ended with {error.returncode}"]
             raise InputError(
-                f"{said[0][:200]}; check the repository and your permission to push to {BRANCH.rpartition('/')[2]}"
+                f"{lines[0][:200]}; check the repository and your permission to push to {BRANCH.rpartition('/')[2]}"
             ) from error
         except (OSError, subprocess.SubprocessError) as error:
             raise InputError(

@@ -11,7 +11,7 @@ from bitface.errors import InputError
 
 _SECONDS: Final = 10
 _MAX_BYTES: Final = 64 * 1024**2
-_THERE_ALREADY: Final = ("PreconditionFailed", "ConditionalRequestConflict")
+_EXISTS: Final = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class S3Place:
@@ -46,7 +46,7 @@ class S3Place:
             try:
                 self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data, IfNoneMatch="*")
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _THERE_ALREADY:
+                if error.response["Error"]["Code"] not in _EXISTS:
                     raise
 
     @cached_property

@@ -90,7 +90,7 @@ class MlflowStore:
         from mlflow import MlflowClient
 
         self.artefacts.mkdir(parents=True, exist_ok=True)
-        with _migrations_unheard():
+        with _quiet_migrations():
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_experiments(max_results=1)
         with closing(sqlite3.connect(self._home / "mlflow.db")) as connection:
@@ -189,7 +189,7 @@ def quotable(text: str) -> str:
 
 
 @contextmanager
-def _migrations_unheard() -> Iterator[None]:
+def _quiet_migrations() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("mlflow.store.db.utils", "alembic")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -134,16 +134,16 @@ class MlflowTracking:
         """
         if not self._store.exists:
             return ()
-        said = []
+        sentences = []
         for run in self._store.running():
-            ours = run.data.tags.get(RUN_TAG, "")
+            run_id = run.data.tags.get(RUN_TAG, "")
             note = (
                 "**Interrupted.** The process that ran it ended unexpectedly; run the same command again to continue."
             )
             self._store.log_tags(run.info.run_id, {"mlflow.note.content": note})
             self._store.client.set_terminated(run.info.run_id, "KILLED")
-            said.append(f"run {ours} was left open by a process that ended; it is now marked as killed")
-        return tuple(said)
+            sentences.append(f"run {run_id} was left open by a process that ended; it is now marked as killed")
+        return tuple(sentences)
 
     def log_report(self, report: TrackedReport) -> str:
         """Records a study or a benchmark as a finished run beside the retrains; returns MLflow's id for it.
@@ -190,8 +190,8 @@ class MlflowTracking:
         """What the registry shows for a name; see `MlflowRegistry.shown`."""
         return self._registry.shown(name)
 
-    def serve(self, listener: socket, environment: Mapping[str, str], tell: Callable[[str], None]) -> int:
-        """Serves MLflow's UI on a socket until it ends or is stopped, with all its processes; returns its exit code. `tell` receives
+    def serve(self, listener: socket, environment: Mapping[str, str], announce: Callable[[str], None]) -> int:
+        """Serves MLflow's UI on a socket until it ends or is stopped, with all its processes; returns its exit code. `announce` gets
         the address and the password.
         """
         from bitface.adapters.mlflow_tracking.ui_application import mlflow_ui
@@ -199,7 +199,7 @@ class MlflowTracking:
 
         access = access_to(listener)
         application = mlflow_ui(self.store_uri, self.artefacts, access, environment)
-        tell(
+        announce(
             f"MLflow: {access.address}{self.page}  (stop with Ctrl-C)\n  user {access.user}, password {access.password}\n"
         )
         with local_server(application, listener, access, None) as server:

@@ -32,6 +32,6 @@ def mlflow_ui(store_uri: str, artefacts: Path, access: Access, environment: Mapp
         tool="MLflow",
         name="mlflow.server.fastapi_app:app",
         factory=False,
-        asks_itself=False,
+        checks_password=False,
         settings=given | own,
     )

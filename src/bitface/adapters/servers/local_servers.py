@@ -75,7 +75,7 @@ class Application:
     tool: str
     name: str
     factory: bool
-    asks_itself: bool
+    checks_password: bool
     """Whether it checks the password itself, so that the guard need not."""
     settings: Mapping[str, str] = field(repr=False)
 
@@ -93,12 +93,12 @@ def local_server(
     orders = {
         "app": application.name,
         "factory": application.factory,
-        "password": None if application.asks_itself else access.password,
+        "password": None if application.checks_password else access.password,
         "settings": dict(application.settings),
     }
     ends = os.pipe()
-    with listener, os.fdopen(ends[0], "rb") as theirs, os.fdopen(ends[1], "wb") as ours:
-        files = (listener.fileno(), theirs.fileno())
+    with listener, os.fdopen(ends[0], "rb") as reader, os.fdopen(ends[1], "wb") as writer:
+        files = (listener.fileno(), reader.fileno())
         words = ["bitface.adapters.servers.guarded_server", application.tool, *map(str, files)]
         environment = {
             **plain(os.environ),
@@ -106,10 +106,10 @@ def local_server(
         }  # the tool's own output, which would mix with ours
         with group(words, environment, out, files) as process:
             listener.close()
-            theirs.close()
+            reader.close()
             with contextlib.suppress(BrokenPipeError):  # it has ended already, which its waiter will notice
-                ours.write(json.dumps(orders).encode())
-                ours.close()
+                writer.write(json.dumps(orders).encode())
+                writer.close()
             yield process
 
 

@@ -1,6 +1,6 @@
 """People's keys and what they signed: an approval covers one bundle, one decision and one consent snapshot, and nothing else.
 
-The ledger holds public keys only; whoever has a private key can sign in its owner's name.
+The ledger holds public keys only; owners must protect their private keys, which sign in their name.
 """
 
 from __future__ import annotations
@@ -85,13 +85,13 @@ def answering_keys(connection: Connection) -> dict[str, KeyEntry]:
     root = next((key for key in keys if key.role == ENDORSER), None)
     if root is None:
         return {}
-    said = {
+    endorsements = {
         row["key_id"]: Endorsement(**values_of(row, Endorsement))
         for row in connection.execute(select(tables.endorsements)).mappings()
     }
     found = {root.key_id: root}
     for key in keys:
-        one = said.get(key.key_id)
+        one = endorsements.get(key.key_id)
         by = found.get(one.by_key_id) if one else None
         if one and by and by.role == ENDORSER and holds(_ENDORSED, _endorsed_facts(key, by.key_id), one.signature, by):
             found[key.key_id] = key

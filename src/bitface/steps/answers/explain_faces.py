@@ -201,7 +201,7 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
     for number, face in enumerate(found.faces, start=1):
         best = int(face.probabilities.argmax())
         order = np.argsort(-np.abs(face.exact.values[best]))[:3]
-        told = ", ".join(f"{face.exact.regions[r]} {face.exact.values[best, r]:+.2f}" for r in order)
+        top = ", ".join(f"{face.exact.regions[r]} {face.exact.values[best, r]:+.2f}" for r in order)
         _, second = face.leading(best)
         doubt = (
             f"; against the other baseline {second[0]} leads with {second[1]:+.2f}"
@@ -210,7 +210,7 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
         )
         lines.append(
             f"face {number}{_length(face)}: {found.emotions[best]} {face.probabilities[best]:.2f}; "
-            f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
+            f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {top}{doubt}"
         )
     if found.more_faces:
         lines.append(f"shows more than {len(found.faces)} faces; only the largest are explained, see --faces")

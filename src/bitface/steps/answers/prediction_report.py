@@ -84,8 +84,8 @@ def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[object]
     why = row.reason or ""
     for number, face in enumerate(row.faces):
         values = [face["emotions"].get(name, "") for name in emotions]
-        said, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
-        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), said, status, why]
+        abstained, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
+        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), abstained, status, why]
     if not row.faces:
         yield [row.path, *[""] * (len(emotions) + 7), row.status, why]
 
@@ -101,9 +101,9 @@ def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: Model
 def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
     """How many inputs had each status; the numbers add up to the number of inputs."""
     of = Counter(row.status for row in rows)
-    said = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
+    counts = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
     hidden = f"; {left_out} hidden or system file{'s' * (left_out != 1)} left out" if left_out else ""
-    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {said}{hidden}"
+    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {counts}{hidden}"
 
 
 def check_nothing_lost(rows: Sequence[Prediction]) -> None:
@@ -153,6 +153,6 @@ def _promise(runtime: Runtime) -> str:
     if calibrator.confidence is None:
         return calibrator.remark
     # The remaining clauses are for a reviewer; the JSON has them.
-    who = calibrator.remark.partition(";")[0]
+    people = calibrator.remark.partition(";")[0]
     share = f"{calibrator.confidence:.0%} per emotion"
-    return f"sets have a target coverage of {share}, for people like the calibration people ({who})"
+    return f"sets have a target coverage of {share}, for people like the calibration people ({people})"

@@ -21,7 +21,7 @@ class Album:
     """Everyone whose pictures are or were here, and what they allow."""
 
     record: OnRecord
-    gone: Reentry
+    erased: Reentry
     ledger: Ledger
     encode: EncodeFrames
 
@@ -31,7 +31,7 @@ def check_shown(pictures: Pictures, context: str, album: Album) -> None:
     who was erased, withdrew, never allowed `publish_image`, or whose consent or licence has ended.
     """
     asked = marks_asked(pictures, album.encode)
-    if album.gone.seen(("", marks) for marks in asked):
+    if album.erased.seen(("", marks) for marks in asked):
         raise RefusedError(f"this picture matches, or resembles, a picture of a person who was erased; {REMEDY}")
     try:
         for sample in album.record.samples_like(asked):

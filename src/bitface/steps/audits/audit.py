@@ -19,7 +19,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.questions import AliasPeriod
 from bitface.steps.people.consents import standing_of
 from bitface.steps.versions.contexts import context_rows
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 
 DECRYPTIONS: Final = "decryptions.jsonl"
 """In home: the log of who opened whose data."""
@@ -71,7 +71,7 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
     run = ledger.run(run_id)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if run is None or dataset is None:
-        raise InputError(f"run '{run_id[:40]}' is not on record; {versions_there_are(ledger)}")
+        raise InputError(f"run '{run_id[:40]}' is not on record; {existing_versions(ledger)}")
     approvals = [row for row in context_rows(ledger, at) if row["context"] == run.context]
     models = [model for model in ledger.models() if run_id in {one.run_id for one in ledger.runs_of(model)}]
     return [
@@ -93,7 +93,7 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
     answers = admit_people(
         ledger.consents(), people, Use(purpose=run.purpose, context=run.context), now, ledger.notice_ids()
     )
-    gone = sorted(person for person, answer in answers.items() if not answer.admitted)
+    not_admitted = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
         _model(model, ledger),
         {"kind": "run", **asdict(run)},
@@ -101,7 +101,7 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
         *_decisions([model], ledger),
         *({"kind": "alias", **asdict(one)} for one in _periods_of(model, ledger.alias_periods())),
         *({"kind": one.kind, **_asset(one.run_id, one.path, one.sha256)} for one in ledger.assets(run.run_id)),
-        {"kind": "consent now", "people": len(people), "no_longer_admitted": gone},
+        {"kind": "consent now", "people": len(people), "no_longer_admitted": not_admitted},
     ]
 
 
@@ -149,8 +149,8 @@ def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
         if is_known
         else ["the key that authenticates it is missing; restore it"]
     )
-    told = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
-    return [told, *({"kind": "problem", "what": problem} for problem in problems)]
+    summary = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
+    return [summary, *({"kind": "problem", "what": problem} for problem in problems)]
 
 
 def records_text(records: Sequence[Document], limit: int = 40) -> str:
@@ -170,8 +170,8 @@ def status_lines(records: Sequence[Document]) -> list[str]:
 
 
 def _words(record: Document) -> str:
-    told = {name: value for name, value in record.items() if name not in ("kind", "status")}
-    shown = {name: value for name, value in told.items() if value not in (None, "", (), [])}
+    fields = {name: value for name, value in record.items() if name not in ("kind", "status")}
+    shown = {name: value for name, value in fields.items() if value not in (None, "", (), [])}
     return ", ".join(f"{name} {_short(value)}" for name, value in shown.items())
 
 

@@ -93,10 +93,10 @@ def _auc(radius: Mapping[str, Any], run: str) -> dict[str, object]:
 def _table(kind: str, records: Records) -> ReportTable:
     own = [record for record in records if record["kind"] == kind]
     names = [name for name in dict.fromkeys(name for record in own for name in record) if name != "kind"]
-    told = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
-    heads = [name.replace("_", " ") for name in told]
-    rows = [[_display(record.get(name)) for name in told] for record in own]
-    if len(told) > 1 and (len(rows) == 1 or len(heads) > _COLUMNS_MAX >= len(rows)):
+    filled = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
+    heads = [name.replace("_", " ") for name in filled]
+    rows = [[_display(record.get(name)) for name in filled] for record in own]
+    if len(filled) > 1 and (len(rows) == 1 or len(heads) > _COLUMNS_MAX >= len(rows)):
         # A page is too narrow for them: fields become rows, records columns.
         rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
         heads = ["", *("" if len(own) == 1 else f"record {number}" for number in range(1, len(own) + 1))]

@@ -61,17 +61,17 @@ _NOTHING: Final = _State(place="", last="", exported_at="", compared_at="")
 class Checkpoints:
     """Signed ends of an installation's log, in its home and in a place elsewhere, if there is one; implements `trust.SignedEnds`.
 
-    `learn` adopts the erased people from a book and the name of the checkpoint that contains it; `tell` prints a line to the user of
+    `learn` adopts the erased people from a book and the name of the checkpoint that contains it; `warn` prints a line to the user of
     the command; `stamp`, if given, has an authority date a checkpoint.
     """
 
     home: Path
     place: CheckpointPlace | None
     learn: Callable[[Any, str], int]
-    tell: Callable[[str], object]
+    warn: Callable[[str], object]
     now: Callable[[], datetime]
     stamp: Callable[[bytes], bytes] | None = None
-    _told: set[str] = field(default_factory=set, compare=False, repr=False)
+    _warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def kept(self) -> Sequence[Checkpoint]:
         """The latest one that this installation signed, in its home or elsewhere.
@@ -83,9 +83,9 @@ class Checkpoints:
             InputError: the place elsewhere cannot be read, or lacks what was exported to it.
         """
         elsewhere = self.latest_elsewhere()
-        return tuple(one for one in (self.here(), elsewhere) if one is not None)
+        return tuple(one for one in (self.latest_in_home(), elsewhere) if one is not None)
 
-    def here(self) -> Checkpoint | None:
+    def latest_in_home(self) -> Checkpoint | None:
         """The latest one in home."""
         return _latest(self.home / FOLDER, self.home)
 
@@ -129,7 +129,7 @@ class Checkpoints:
         try:
             self.latest_elsewhere()
         except InputError as error:
-            self._say(f"exported records of erasures could not be checked: {error}")
+            self._warn_once(f"exported records of erasures could not be checked: {error}")
 
     def is_compared(self) -> bool:
         """Whether the log was compared with the place elsewhere in the last ten minutes; true if there is none."""
@@ -146,7 +146,7 @@ class Checkpoints:
         try:
             self._export(self.place)
         except InputError as error:
-            self._say(f"{_LATER}: {error}")
+            self._warn_once(f"{_LATER}: {error}")
 
     def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> Path:
         """Signs where the log ended, here and elsewhere; returns the file at home.
@@ -167,15 +167,15 @@ class Checkpoints:
 
     def _send(self, place: CheckpointPlace, holds: Callable[[Checkpoint], bool]) -> None:
         try:
-            there = self.latest_elsewhere()
-            if there is None or holds(there):
+            latest = self.latest_elsewhere()
+            if latest is None or holds(latest):
                 self._export(place)
             else:
-                self._say(
-                    f"not exported, since {VARIABLE} has a different log: {there.size} entries that this ledger lacks"
+                self._warn_once(
+                    f"not exported, since {VARIABLE} has a different log: {latest.size} entries that this ledger lacks"
                 )
         except InputError as error:
-            self._say(f"{_LATER}: {error}")
+            self._warn_once(f"{_LATER}: {error}")
 
     def exported(self) -> str:
         """When a checkpoint was last exported to the place elsewhere; empty if none was."""
@@ -216,8 +216,8 @@ class Checkpoints:
 
     def _check_there(self, place: CheckpointPlace, name: str) -> None:
         """Raises InputError if a place has other content under the name of our checkpoint, which it then did not keep."""
-        there = self._own(name)
-        if there is not None and there[0] == read_checkpoint(self.home / FOLDER / name, self.home):
+        found = self._own(name)
+        if found is not None and found[0] == read_checkpoint(self.home / FOLDER / name, self.home):
             return
         raise InputError(
             f"{VARIABLE} ({place.name}) already has a different {name}; name a place that no other installation exports to"
@@ -245,12 +245,12 @@ class Checkpoints:
         try:
             write_once(stamped, self.stamp(path.read_bytes()))
         except InputError as error:
-            self._say(f"{path.name} has no time stamp; the next one covers it: {error}")
+            self._warn_once(f"{path.name} has no time stamp; the next one covers it: {error}")
 
-    def _say(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self.tell(text)
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

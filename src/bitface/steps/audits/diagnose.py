@@ -238,15 +238,15 @@ def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:
         before = checkpoints.forgotten()
         found = f"kept only in this home{f', previously also in {before}' if before else ''}"
         return Finding(what="checkpoints", state="warn", found=found, remedy=remedy)
-    there = checkpoints.latest_elsewhere()
+    latest = checkpoints.latest_elsewhere()
     name = checkpoints.place.name
-    if there is not None and not ledger.holds(there):
-        found = f"{name} has {there.size} entries that this ledger lacks"
+    if latest is not None and not ledger.holds(latest):
+        found = f"{name} has {latest.size} entries that this ledger lacks"
         return Finding(what="checkpoints", state="fail", found=found, remedy=GO_ON)
     checkpoints.check_writing()
     at = checkpoints.exported()
-    said = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing exported yet"
-    return Finding(what="checkpoints", state="ok", found=f"{name} is readable and writable, {said}")
+    export = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing exported yet"
+    return Finding(what="checkpoints", state="ok", found=f"{name} is readable and writable, {export}")
 
 
 def _erasures(home: Path) -> Finding:

@@ -204,9 +204,9 @@ def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace
         InputError: the subject was not erased here.
     """
     erasures, normal = ledger.erasures(), id_or_none(subject)
-    gone = keys.erasure_of(subject)
+    erasure_id = keys.erasure_of(subject)
     people = {normal} if any(one.person == normal for one in erasures) else set()
-    if not people and gone is not None:
+    if not people and erasure_id is not None:
         people = set(resolve([subject], keys, ledger, place))
     proofs = {one.erasure_id: one for one in erasures if one.person in people}
     if not proofs:
@@ -256,8 +256,8 @@ def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
 def check_gone(proofs: Sequence[Mapping[str, Any]]) -> None:
     """Raises GateError, with a remedy, if any of their data were found after everything was done."""
     left = [f"{one['path']} ({one['what']})" for proof in proofs for one in proof["found_at"]]
-    here = sum(len(proof["in_dataset_now"]) for proof in proofs)
-    left += [f"{here} people in the dataset"] if here else []
+    remaining = sum(len(proof["in_dataset_now"]) for proof in proofs)
+    left += [f"{remaining} people in the dataset"] if remaining else []
     if left:
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         raise GateError(
@@ -317,7 +317,7 @@ def _begun(people: Named, keys: KeyStore, ledger: Ledger, place: Workspace, at: 
     journal = journal_of(place.home, erasure_id, lambda: at)
     pictures = _pictures(set(people), ledger, place.data, keys)
     before = [one for one in ledger.erasures() if one.person in people]
-    remains = (keys.remains_of(who, erasure_id, ids, pictures.get(who, ())) for who, ids in people.items())
+    remains = (keys.remains_of(person, erasure_id, ids, pictures.get(person, ())) for person, ids in people.items())
     radius = blast_radius(list(people), ledger, place)
     found = {
         "subjects": list(people),
@@ -325,7 +325,7 @@ def _begun(people: Named, keys: KeyStore, ledger: Ledger, place: Workspace, at: 
         "radius": radius,
         "held": sorted(set(people) & set(keys.pseudonyms())),
         "evidence": sorted(set(radius["runs"]) & keys.sealed_runs()),
-        "remains": {who: asdict(stays) for who, stays in zip(people, remains, strict=True) if stays},
+        "remains": {person: asdict(stays) for person, stays in zip(people, remains, strict=True) if stays},
         "earlier": list(dict.fromkeys(one.erasure_id for one in before)),
         "replaces": bool(radius["models"]) and not set(people) <= {one.person for one in before},
     }
@@ -348,7 +348,7 @@ def _unfinished(people: Named, home: Path, at: datetime) -> Journal | None:
 
 def _from_journal(journal: Journal) -> Opened:
     begun = journal.found(BEGUN) or {}
-    remains = {who: suppressed_from(one) for who, one in begun["remains"].items()}
+    remains = {person: suppressed_from(one) for person, one in begun["remains"].items()}
     return Opened(
         erasure_id=journal.erasure_id,
         people=tuple(begun["subjects"]),
@@ -383,9 +383,9 @@ def _pictures(people: Collection[str], ledger: Ledger, data: Path, keys: KeyStor
     for version in sorted(versions):
         for member in ledger.members(version):
             found.setdefault(member.person, set()).add(Marks(sha256=member.sample_sha256))
-    here = [sample for sample in (read_index(data) if has_dataset(data) else ()) if sample.person in people]
-    for person in {sample.person for sample in here}:
-        own = [sample for sample in here if sample.person == person]
+    present = [sample for sample in (read_index(data) if has_dataset(data) else ()) if sample.person in people]
+    for person in {sample.person for sample in present}:
+        own = [sample for sample in present if sample.person == person]
         with suppress(RefusedError):  # the key was destroyed before, or a backup lacks it
             found.setdefault(person, set()).update(marks_of(own, data, keys).values())
     return {person: own for person, own in found.items() if person in people}

@@ -16,7 +16,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.documents import Document, Fields
 from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
-from bitface.steps.people.naming_nobody import without_names
+from bitface.steps.people.names_removed import without_names
 
 _WITHDRAWN: Final = "withdrawn and not erased"
 _CLOSED: Final = {"invalidated": "the consent was made invalid, and not given again"}

@@ -49,9 +49,9 @@ def _people_of(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace) -
     found = keys.pseudonyms_of(normal)
     if not found and is_pseudonym(normal) and _is_known(normal, ledger, place):
         found = (normal,)
-    gone = keys.erasure_of(normal)
-    if not found and gone is not None:
-        found = _erased_in(gone, normal, keys, ledger, place.home)
+    erasure_id = keys.erasure_of(normal)
+    if not found and erasure_id is not None:
+        found = _erased_in(erasure_id, normal, keys, ledger, place.home)
     if not found:
         raise InputError("no person with this id is on record; use the subject's own id, or the pseudonym")
     return found
@@ -89,11 +89,11 @@ def returned(keys: KeyStore, ledger: Ledger, home: Path, data: Path) -> tuple[Re
     People still being erased do not count, nor do synthetic people, who may be rendered again.
     """
     with_key, with_shard = set(keys.pseudonyms()), _in_dataset(data)
-    here = [person for person in sorted(with_key | with_shard) if not is_synthetic(person)]
-    if not here:
+    present = [person for person in sorted(with_key | with_shard) if not is_synthetic(person)]
+    if not present:
         return ()
-    gone, book, leaving = {one.person for one in ledger.erasures()}, keys.suppression(), being_erased(home)
-    back = [one for one in here if (one in gone or book.holds_person(one)) and one not in leaving]
+    erased, book, leaving = {one.person for one in ledger.erasures()}, keys.suppression(), being_erased(home)
+    back = [one for one in present if (one in erased or book.holds_person(one)) and one not in leaving]
     return tuple(
         Returned(
             person=one, what=tuple(what for what, where in (("key", with_key), ("shard", with_shard)) if one in where)

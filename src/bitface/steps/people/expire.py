@@ -21,12 +21,12 @@ class Lapsed:
     alias: str
     version: int
     people: int
-    gone: int
+    not_admitted: int
 
     def sentence(self) -> str:
         """The same as a sentence."""
         return (
-            f"{self.alias} {self.version}: {self.gone} of {self.people} people in it are no longer admitted; "
+            f"{self.alias} {self.version}: {self.not_admitted} of {self.people} people in it are no longer admitted; "
             "retrain without them"
         )
 
@@ -41,9 +41,9 @@ def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
     """Each alias whose version contains a person who is no longer admitted."""
     found = [(alias, entry, ledger.standing(entry, at)) for alias in ALIASES if (entry := ledger.champion(alias))]
     return tuple(
-        Lapsed(alias=alias, version=entry.version, people=gone.of, gone=gone.people)
-        for alias, entry, gone in found
-        if gone
+        Lapsed(alias=alias, version=entry.version, people=refused.of, not_admitted=refused.people)
+        for alias, entry, refused in found
+        if refused
     )
 
 

@@ -107,8 +107,8 @@ def _below(folder: Path) -> tuple[list[Input], int]:
     left_out = 0
     closed: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=closed.append):
-        here = Path(place)
-        shown = {name: here / name for name in sorted([*folders, *files]) if not _is_hidden(name)}
+        parent = Path(place)
+        shown = {name: parent / name for name in sorted([*folders, *files]) if not _is_hidden(name)}
         left_out += len(folders) + len(files) - len(shown)
         folders[:] = [name for name in sorted(folders) if name in shown and not shown[name].is_symlink()]
         found += [_in_folder(path) for name, path in shown.items() if name not in folders]

@@ -55,8 +55,8 @@ class OnRecord:
             raise RefusedError(
                 f"{len(unknown)} people in the dataset have no key on this installation, so this picture cannot be compared with theirs"
             )
-        there = marks_of(self.samples, self._data, self._keys)
-        return [there[sample.sample_id] for sample in self.samples]
+        marks = marks_of(self.samples, self._data, self._keys)
+        return [marks[sample.sample_id] for sample in self.samples]
 
     @cached_property
     def _looks(self) -> tuple[list[int], list[bytes]]:

@@ -34,7 +34,7 @@ class Reentry:
     """What is known about erased people, and who is here. `reviewed`: ids that a reviewer confirmed to be different people."""
 
     keys: KeyStore
-    gone: Suppression
+    erased: Suppression
     leaving: frozenset[str]
     reviewed: frozenset[str] = frozenset()
 
@@ -45,10 +45,10 @@ class Reentry:
 
     def alike(self, subjects: Collection[str]) -> dict[str, str]:
         """Subject id -> why it must be reviewed first: it is new, and a spelling variant of another person's."""
-        here = self.keys.folded_ids()
+        known = self.keys.folded_ids()
         brought = Counter(map(folded_id, subjects))
         new = [one for one in subjects if one not in self.reviewed and self.keys.pseudonym_of(one) is None]
-        return {one: ALIKE for one in new if folded_id(one) in here or brought[folded_id(one)] > 1}
+        return {one: ALIKE for one in new if folded_id(one) in known or brought[folded_id(one)] > 1}
 
     def seen(self, pictures: Iterable[tuple[str, Marks]]) -> dict[str, str]:
         """The same for subject ids with the marks of their pictures (`looks_asked`): one of them is, or looks like, a picture of an
@@ -59,18 +59,18 @@ class Reentry:
         return alike | {subject: SEEN for subject, why in found if why == SEEN}
 
     def _sight(self, marks: Marks) -> str | None:
-        if self.gone.holds_picture(marks.sha256):
+        if self.erased.holds_picture(marks.sha256):
             return SEEN
-        return LOOKS_ALIKE if self.gone.holds_alike(marks.looks) else None
+        return LOOKS_ALIKE if self.erased.holds_alike(marks.looks) else None
 
     def _refusal(self, subject: str) -> str | None:
         if self.keys.pseudonym_of(subject) in self.leaving:
             return LEAVING
-        is_gone = self.keys.erasure_of(subject) is not None or self.gone.holds_folded(folded_id(subject))
-        return ERASED if is_gone else None
+        is_erased = self.keys.erasure_of(subject) is not None or self.erased.holds_folded(folded_id(subject))
+        return ERASED if is_erased else None
 
 
 def reentry(keys: KeyStore, home: Path, reviewed: Collection[str] = ()) -> Reentry:
     """The checks for imported people. Raises IntegrityError if the book of the erased was edited."""
-    gone = keys.suppression(remains_of_leaving(home))
-    return Reentry(keys=keys, gone=gone, leaving=being_erased(home), reviewed=frozenset(reviewed))
+    erased = keys.suppression(remains_of_leaving(home))
+    return Reentry(keys=keys, erased=erased, leaving=being_erased(home), reviewed=frozenset(reviewed))

@@ -90,14 +90,14 @@ def _render(folder: Path, synthesis: Synthesis) -> list[Sample]:
 def confirm_drawn(data: Path, people: Collection[str], synthesis: Synthesis) -> dict[str, str]:
     """Renders people again, with the current parameters; person -> SHA-256 of the shard, for those who are identical, byte for byte."""
     found: dict[str, str] = {}
-    keys, there = KeyStore(data), drawn_shards(data)
+    keys, recorded = KeyStore(data), drawn_shards(data)
     with TemporaryDirectory() as place:
         drawn = synthesis.render(synthesis.params, synthesis.seed, synthesis.workers, people)
         for done, (person, rendered) in enumerate(drawn, start=1):
             name = person.record.person
             write_shard(Path(place), _shard_of(person, rendered, synthesis.encode), keys.key_of(name))
-            if sha256_of(Path(place) / shard_name(name)) == there.get(name):
-                found[name] = there[name]
+            if sha256_of(Path(place) / shard_name(name)) == recorded.get(name):
+                found[name] = recorded[name]
             (Path(place) / shard_name(name)).unlink()
             synthesis.report("re-rendering synthetic people", done, len(people))
     return found

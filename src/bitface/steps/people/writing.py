@@ -85,10 +85,10 @@ class _Note:
 class Writer:
     """The right to change one dataset folder, for as long as `writing` lasts."""
 
-    def __init__(self, stores: Stores, tell: Callable[[str], None]) -> None:
+    def __init__(self, stores: Stores, notify: Callable[[str], None]) -> None:
         """Created by `writing` only."""
         self.stores = stores
-        self._tell = tell
+        self._notify = notify
         digest = hashlib.sha256(str(stores.data).encode()).hexdigest()
         self._path = stores.home / "unfinished" / f"{digest[:16]}.json"
 
@@ -129,7 +129,7 @@ class Writer:
         is_decided = note.is_decided or any(self.stores.ledger.consents(one) for one in note.enrolled)
         if is_decided:
             self._finish(note)
-            self._tell("an interrupted change of the dataset has been completed")
+            self._notify("an interrupted change of the dataset has been completed")
         else:
             if note.enrolled:
                 self.stores.keys.forget(note.enrolled)
@@ -204,7 +204,7 @@ class Writer:
 
 @contextmanager
 def writing(
-    stores: Stores, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None
+    stores: Stores, doing: str, wait_s: float, notify: Callable[[str], None] = lambda _: None
 ) -> Iterator[Writer]:
     """The exclusive right to change the dataset; what a killed writer left is finished or undone first.
 
@@ -212,8 +212,8 @@ def writing(
         BusyError: another writer has it and was not done within `wait_s` seconds.
     """
     real = replace(stores, data=stores.data.resolve())
-    with exclusive(real.data, doing, wait_s, tell):
-        writer = Writer(real, tell)
+    with exclusive(real.data, doing, wait_s, notify):
+        writer = Writer(real, notify)
         writer.settle()
         yield writer
 

@@ -14,7 +14,7 @@ from bitface.ledger.entries import MODEL_NAME, DecisionEntry, KeyEntry, ModelEnt
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.approvals import endorsed, signed
 from bitface.ledger.permissions.signatures import key_of
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,12 @@ def standing(version: int, ledger: Ledger) -> Standing:
     """
     model = ledger.model(version)
     if model is None:
-        raise InputError(f"'{MODEL_NAME}' has no version {version}; {versions_there_are(ledger)}")
+        raise InputError(f"'{MODEL_NAME}' has no version {version}; {existing_versions(ledger)}")
     decisions = ledger.decisions(model.bundle_sha256)
     if not decisions or decisions[-1].decision != "promote":
-        said = decisions[-1].decision if decisions else "nothing"
+        latest = decisions[-1].decision if decisions else "nothing"
         look = f"`bitface gate show {decisions[-1].run_id}` says why" if decisions else "retrain"
-        raise GateError(f"the gate's decision on version {version} is {said}; only promote can go live; {look}")
+        raise GateError(f"the gate's decision on version {version} is {latest}; only promote can go live; {look}")
     run = ledger.run_of(model)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if dataset is None:

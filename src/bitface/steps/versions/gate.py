@@ -32,7 +32,7 @@ from bitface.steps.judging.explain_models import MAPS, Explained
 from bitface.steps.judging.findings import Findings
 from bitface.steps.retrain.export import Exported, Model
 from bitface.steps.retrain.plan import Run, dataset_entry_version
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 from bitface.workspace import Workspace
 
 BUNDLE_NAME = "gate.zip"
@@ -94,11 +94,11 @@ def decide_run(
         window=findings.window,
         counterfactuals=findings.changed_faces,
     )
-    of_nobody = unnamed(evidence, names_in(run.run_id, run.evidence, keys))
-    decision = evaluate_gate(of_nobody, run.params.gate, run.params.seed)
+    nameless = unnamed(evidence, names_in(run.run_id, run.evidence, keys))
+    decision = evaluate_gate(nameless, run.params.gate, run.params.seed)
     path = run.folder / BUNDLE_NAME
     seal = partial(seal_evidence, keys=keys, renew=run.evidence == "synthetic")
-    sha256 = write_bundle(path, of_nobody, run.params.gate, run.params.seed, decision, _digests(run, bundle), seal)
+    sha256 = write_bundle(path, nameless, run.params.gate, run.params.seed, decision, _digests(run, bundle), seal)
     compared = int(rival.version) if rival else None
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
 
@@ -111,10 +111,10 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
         admit_people(events, own, Use(purpose=run.purpose, context=run.context), now, notices)
         for now in ledger.moments(at)
     ]
-    gone = {person for one in answers for person, answer in one.items() if not answer.admitted}
+    not_admitted = {person for one in answers for person, answer in one.items() if not answer.admitted}
     members = len(run.members.samples)
     return ConsentEvidence(
-        members=members, admitted=members - sum(sample.person in gone for sample in run.members.samples)
+        members=members, admitted=members - sum(sample.person in not_admitted for sample in run.members.samples)
     )
 
 
@@ -141,7 +141,7 @@ def replay_bundle(path: Path, unseal: Seal) -> Document:
 def check_judged(run_id: str, runs: Path, ledger: Ledger) -> None:
     """Raises InputError if a run has no bundle here; the message lists the existing versions."""
     if not run_id.isalnum() or not (runs / run_id / BUNDLE_NAME).is_file():
-        raise InputError(f"run '{run_id[:40]}' has no decision; {versions_there_are(ledger)}")
+        raise InputError(f"run '{run_id[:40]}' has no decision; {existing_versions(ledger)}")
 
 
 def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> Document:

@@ -115,9 +115,9 @@ def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> lis
         return []
     times = sorted(one["persons_needed"] / one["persons"] for one in open_)
     half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))
-    said = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
+    advice = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
     slices = [one for one in open_ if one["slice"]]
     if not slices:
-        return [said]
+        return [advice]
     least = min(slices, key=lambda one: one["persons"])
-    return [f"{said}; {_about(least)} had {least['persons']}, and about {least['persons_needed']} would decide it"]
+    return [f"{advice}; {_about(least)} had {least['persons']}, and about {least['persons_needed']} would decide it"]

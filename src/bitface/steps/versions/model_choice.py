@@ -47,7 +47,7 @@ def find_model(reference: str, ledger: Ledger) -> ModelEntry:
             f"'{reference[:60]}' is not a model reference; use {', '.join(reversed(ALIASES))} or NAME/VERSION"
         )
     missing = f"there is no {alias} yet" if alias else f"there is no model '{reference[:60]}'"
-    raise InputError(f"{missing}; {versions_there_are(ledger)}")
+    raise InputError(f"{missing}; {existing_versions(ledger)}")
 
 
 def status_of_run(run_id: str, ledger: Ledger) -> ModelStatus | None:
@@ -61,7 +61,7 @@ def status_of_run(run_id: str, ledger: Ledger) -> ModelStatus | None:
     return None if entry is None else ledger.status(entry)
 
 
-def versions_there_are(ledger: Ledger) -> str:
+def existing_versions(ledger: Ledger) -> str:
     """One line with the versions on record, latest first, and the command that uses one of them."""
     found = [ledger.status(entry) for entry in reversed(ledger.models())]
     if not found:
@@ -83,8 +83,8 @@ def command_for(status: ModelStatus, what: str = "predict FILE") -> str:
 
 
 def _named(status: ModelStatus) -> str:
-    said = "retired" if status.retired else "suspended" if status.lapsed else status.alias or _WORDS[status.decision]
-    return f"{status.reference} ({said}, {status.judged_at[:16].replace('T', ' ')} UTC)"
+    state = "retired" if status.retired else "suspended" if status.lapsed else status.alias or _WORDS[status.decision]
+    return f"{status.reference} ({state}, {status.judged_at[:16].replace('T', ' ')} UTC)"
 
 
 def _use(found: Sequence[ModelStatus]) -> str:

@@ -339,18 +339,18 @@ def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
         else f"Sets have a target coverage of {calibrated.confidence:.0%} per emotion, for people like the calibration "
         "people. Single groups and other people are not covered by it."
     )
-    said = [
+    sentences = [
         f"The model is {calibrated.remark}.",
         f"{calibrated.sentence()}.",
         f"ECE before and after: {errors}.",
         promised,
     ]
     if calibrated.answered is not None:
-        said.append(f"Where it answers, the set contains the true emotion in {calibrated.answered.value:.0%}.")
-    said.append(
+        sentences.append(f"Where it answers, the set contains the true emotion in {calibrated.answered.value:.0%}.")
+    sentences.append(
         "Where emotions are more or less frequent than among the calibration people, probabilities are too low or too high."
     )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def _regions_sentence(explanation: Explained) -> str:

@@ -53,4 +53,4 @@ def policy_differences(params: Path, ledger: Ledger) -> dict[str, Sequence[str]]
     if in_force is None:
         return {}
     found = {profile: in_force.differences(profile, own) for profile, own in policies_in(params).items()}
-    return {profile: said for profile, said in found.items() if said}
+    return {profile: sentences for profile, sentences in found.items() if sentences}

@@ -14,7 +14,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.params import PromotionParams
 from bitface.steps.versions.approve import Standing, standing
 from bitface.steps.versions.gate import BUNDLE_NAME, opened_bundle
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 
 
 def rule_of(params: PromotionParams) -> ApprovalRule:
@@ -147,7 +147,7 @@ def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
     current, previous = ledger.champion(), ledger.champion("previous")
     target = version if version is not None else previous.version if previous else None
     if target is None:
-        raise InputError(f"there is no previous champion to roll back to; {versions_there_are(ledger)}")
+        raise InputError(f"there is no previous champion to roll back to; {existing_versions(ledger)}")
     return ledger.promote(
         target,
         expected_previous=current.version if current else None,

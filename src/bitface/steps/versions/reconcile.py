@@ -41,11 +41,11 @@ def reconcile(runs: Path, ledger: Ledger, open_tracking: Callable[[], Tracking])
         return ()
     tracking = open_tracking()
     shown = tracking.shown(MODEL_NAME)
-    said = [_show_again(model, runs, ledger, tracking) for model in models if model.version not in shown.versions]
+    sentences = [_show_again(model, runs, ledger, tracking) for model in models if model.version not in shown.versions]
     wanted = project_aliases(ledger, tracking)
     found = {alias: shown.aliases.get(alias) for alias in ALIASES if alias in wanted}
-    said += [_moved(alias, at, wanted[alias], ledger) for alias, at in found.items() if at != wanted[alias]]
-    return tuple(said)
+    sentences += [_moved(alias, at, wanted[alias], ledger) for alias, at in found.items() if at != wanted[alias]]
+    return tuple(sentences)
 
 
 def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]:
@@ -55,11 +55,11 @@ def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]
     that promote at once, the slower one would otherwise show what the faster one has replaced.
     """
     while True:
-        said, there = aliases_of(ledger), tracking.shown(MODEL_NAME).versions
-        wanted = {alias: at for alias, at in said.items() if at is None or at in there}
+        aliases, registered = aliases_of(ledger), tracking.shown(MODEL_NAME).versions
+        wanted = {alias: at for alias, at in aliases.items() if at is None or at in registered}
         tracking.point_aliases(MODEL_NAME, wanted)
         tracking.tell_status(MODEL_NAME, {model.version: ledger.status(model).line for model in ledger.models()})
-        if aliases_of(ledger) == said:
+        if aliases_of(ledger) == aliases:
             return wanted
 
 

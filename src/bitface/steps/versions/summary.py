@@ -13,7 +13,7 @@ from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.guidance import guidance_text
 from bitface.steps.versions.model_choice import command_for
 
-_SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
+_VERDICTS: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
 
 
 def exit_code(decision: str, alias: str | None, demo_is_enough: bool) -> int:
@@ -71,8 +71,8 @@ def summary_text(summary: Fields) -> str:
     """Text to read in ten seconds: the decision, then one line per question of an adopter."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
-    said = guidance_text(summary)
-    return "\n".join([*lines, "", said] if said else lines)
+    guidance = guidance_text(summary)
+    return "\n".join([*lines, "", guidance] if guidance else lines)
 
 
 def _headline(summary: Fields) -> str:
@@ -80,7 +80,7 @@ def _headline(summary: Fields) -> str:
     if summary["reused"] == ["everything"]:
         state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion"
         same = f"same data, consent, parameters and code as run {summary['run_id']}"
-        return f"NOTHING CHANGED: {same}, which was {_SAID[decision].lower()} {state}"
+        return f"NOTHING CHANGED: {same}, which was {_VERDICTS[decision].lower()} {state}"
     where = f"bitface/{summary['version']}"
     limits = " (evidence is synthetic: for {} in research only)" if summary["evidence"] == "synthetic" else ""
     if summary["alias"] == "champion":
@@ -88,12 +88,14 @@ def _headline(summary: Fields) -> str:
     if summary["alias"] == "demo":
         return f"HELD: {where} is the demo and not the champion{limits.format('demo')}"
     if summary["withheld"] and not summary["alias"]:
-        return f"{'PASSED' if decision == 'promote' else _SAID[decision]}, NOT LIVE: {where} was {summary['withheld']}"
+        return (
+            f"{'PASSED' if decision == 'promote' else _VERDICTS[decision]}, NOT LIVE: {where} was {summary['withheld']}"
+        )
     if summary["withheld"]:
         return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
     if decision == "promote":
         return f"PASSED: {where} passes its gate; versions trained for {summary['purpose']} are never promoted"
-    return f"{_SAID[decision]}: {where} is registered without an alias and does not go live"
+    return f"{_VERDICTS[decision]}: {where} is registered without an alias and does not go live"
 
 
 def _rows(summary: Fields) -> list[tuple[str, str]]:

@@ -9,11 +9,11 @@ from typing import Final
 
 _PSEUDONYM: Final = re.compile(r"(?<![A-Za-z0-9])[rstx][0-9a-f]{15}(?:-[0-9A-Za-z]+)?(?![A-Za-z0-9])")
 """Pseudonyms, and sample ids derived from them (`faces.records`); names of runs and digests begin differently."""
-SOMEBODY: Final = "(somebody)"
+PLACEHOLDER: Final = "(somebody)"
 
 
 @contextmanager
-def naming_nobody() -> Iterator[None]:
+def names_removed() -> Iterator[None]:
     """Raises any error from inside the block again, without pseudonyms in its text or in those of its causes.
 
     Owners' ids never appear in errors: our code does not write them.
@@ -31,7 +31,7 @@ def naming_nobody() -> Iterator[None]:
 
 def without_names(text: str) -> str:
     """The text with every pseudonym replaced."""
-    return _PSEUDONYM.sub(SOMEBODY, text)
+    return _PSEUDONYM.sub(PLACEHOLDER, text)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
