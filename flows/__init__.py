@@ -1,5 +1,5 @@
-"""What happens and in which order: `retrain` is the main job, `expire` looks after consents, `monitor` after drift, `erase` takes
-people out, `study` compares ways to build.
+"""What happens and in which order: `retrain` is the main job, `expire` watches consents, `monitor` drift, `erase` removes people,
+`study` compares model variants.
 
-`deployments` says what runs by itself, `service` creates it, `nightly` is what it looks after.
+`deployments` lists what runs on a schedule, `service` creates it, `nightly` is the nightly work.
 """

@@ -1,4 +1,4 @@
-"""What runs by itself and when: the retrain every week; every night a look at consents, and at faces that models have read."""
+"""What runs on a schedule: the retrain every week; a check of consents, and of faces that models have read, every night."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DRIFTED: Final = "bitface.drift.found"
 def deployments(
     params: ScheduleParams, request: dict[str, Any], cron: str | None, every_s: float | None
 ) -> tuple[Deployment, ...]:
-    """All of them; `cron` or `every_s` stand in for the retrain's own schedule where they are given."""
+    """All deployments; `cron` or `every_s`, if given, replace the retrain's own schedule."""
     own = None if every_s else cron or params.retrain
     return (
         Deployment(

@@ -19,7 +19,7 @@ from bitface.usecases.erasing import Erasing, quarantine, removing, unfinished
 
 
 class EraseRequest(BaseModel):
-    """Which erasure that was begun, and how the models are made again. It holds no names: Prefect stores flow arguments."""
+    """The erasure to finish, and how models are retrained. It holds no names: Prefect stores flow arguments."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +30,7 @@ class EraseRequest(BaseModel):
 
 @flow(name="erase", persist_result=False)
 def erase(request: EraseRequest) -> dict[str, Any]:
-    """Runs the order of an erasure; a failed or blocked retrain is recorded in the proof and does not stop it."""
+    """Runs the steps of an erasure; a failed or blocked retrain is recorded in the proof and does not stop it."""
     erasing = Erasing(tools=open_tools(request.profile, request.overrides))
     with erasing.running(), untagged():
         opened = erasing.opened(request.erasure_id)
@@ -43,24 +43,24 @@ def erase(request: EraseRequest) -> dict[str, Any]:
 
 
 def erase_here(subjects: Sequence[str], reason: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """Quarantines people at once, then runs the rest in this process, marked as this installation's."""
+    """Quarantines people at once, then runs the rest in this process, tagged as this installation's."""
     with removing(open_tools(profile, overrides)) as tools:
         return finish(quarantine(subjects, reason, tools), profile, overrides)
 
 
 def resume_here(checkpoint: Path | None, profile: str, overrides: Sequence[str]) -> list[dict[str, Any]]:
-    """Finishes what was interrupted, and erases once more whoever is here again."""
+    """Finishes interrupted erasures, and erases reappeared people again."""
     with removing(open_tools(profile, overrides)) as tools:
         return list(map(partial(finish, profile=profile, overrides=overrides), unfinished(tools, checkpoint)))
 
 
 def finished(erasure_id: str, profile: str, overrides: Sequence[str]) -> Any:
-    """The same, as its final state: a failure is reported, not raised."""
+    """The same, as its final state: a failure is returned, not raised."""
     return erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides)), return_state=True)
 
 
 def finish(erasure_id: str, profile: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The rest of an erasure that has begun; the proof."""
+    """Finishes an erasure that has begun; returns the proof."""
     prepare_server()
     with tags(home_tag(workspace())):
         return dict(erase(EraseRequest(erasure_id=erasure_id, profile=profile, overrides=tuple(overrides))))

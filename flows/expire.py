@@ -1,4 +1,4 @@
-"""Every night: which live models hold people whose consent has ended, which consents end soon, and whose data must go and do."""
+"""Every night: which live models contain people whose consent has ended, which consents end soon, and which data are due for erasure."""
 
 from __future__ import annotations
 

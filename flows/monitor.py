@@ -1,4 +1,4 @@
-"""Every day: whether the faces that models read of late are still like those that the champion was judged on."""
+"""Every day: whether the faces that models read recently still resemble those that the champion was judged on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitface.usecases.watching import watch
 
 @flow(name="monitor", persist_result=True, result_serializer="json")
 def monitor(window: str | None = None) -> dict[str, Any]:
-    """Reports drift, which can trigger a retrain and never blocks one."""
+    """Reports drift, which can trigger a retrain but never blocks one."""
     job = open_job("default", (), "train", None)
     found = watch(window, job)
     if found["asks_for_retrain"]:

@@ -1,4 +1,4 @@
-"""What is looked after at night: consents that end, data that must go, predictions whose time is over, and the end of the log."""
+"""The nightly work: consents that end, data due for erasure, expired predictions, and the end of the log."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bitface.usecases.tools import Tools
 
 
 def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dict[str, Any]:
-    """Kept predictions whose time is over are destroyed, and whoever had to be gone is erased where params.yaml lets it; then lapsed and
-    lapsing consents of this installation, with an event where a live model holds somebody who left, and the end of the log is signed.
+    """Destroys expired predictions and, if params.yaml allows it, erases people who are due; then reports consents that have lapsed or soon
+    will, with an event if a live model contains a person whose consent ended, and signs the end of the log.
     """
     forgotten = prediction_log(tools).forget(first_day_kept(tools.now(), tools.params.drift.log_days))
     state = enforce(request, return_state=True) if tools.params.retention.enforce_nightly else None
@@ -29,7 +29,7 @@ def look_after(tools: Tools, days: int | None, request: RetentionRequest) -> dic
         text = "\n".join(found["lapsed"])
         announce(tools, CONSENT_LAPSED, {"models": len(found["lapsed"])}, "bitface: consent has ended", text)
     night = night_of(state)
-    told = night_text(night, len(overdue))
-    if told:
-        inform(tools.params.schedule.notify, "bitface: data due for erasure", told)
+    notice = night_text(night, len(overdue))
+    if notice:
+        inform(tools.params.schedule.notify, "bitface: data due for erasure", notice)
     return {**found, "overdue": len(overdue), "retention": night, "days_of_predictions_destroyed": forgotten}

@@ -1,4 +1,4 @@
-"""Every night: whoever had to be gone is erased, by the same erasure as `bitface retention --enforce`, without manual confirmation."""
+"""Every night: people due for erasure are erased, as by `bitface retention --enforce`, without manual confirmation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitface.usecases.erasing import outcome, removing, tonight
 
 
 class RetentionRequest(BaseModel):
-    """How models are made again without whoever is erased."""
+    """How models are retrained without the erased people."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,10 +24,10 @@ class RetentionRequest(BaseModel):
 
 @flow(name="retention", persist_result=True, result_serializer="json")
 def enforce(request: RetentionRequest) -> dict[str, Any]:
-    """Finishes erasures that were interrupted, and begins one of everybody whose time is over; one that fails stops none of the others.
+    """Finishes interrupted erasures, and begins one of all people who are overdue; one that fails does not stop the others.
 
     Returns:
-        how many people, of which erasures, and how many failed: `bitface erase --resume` says why, and the next night goes on.
+        how many people, in which erasures, and how many failed: `bitface erase --resume` reports why, and the next night continues.
     """
     with removing(open_tools(request.profile, request.overrides)) as tools:
         begun, failed = tonight(tools)

@@ -1,6 +1,6 @@
 """The main job: from a dataset to a model that is promoted, held or blocked, with the reasons on record.
 
-Read it downwards; each task names the stage that does the work (`usecases.stages`, `usecases.judging`), and that names its step.
+Read it from top to bottom; each task names the stage that does the work (`usecases.stages`, `usecases.judging`), which names its step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bitface.usecases import judging, stages
 
 
 class RetrainRequest(BaseModel):
-    """What a person or a schedule asks for; the context is params.yaml's where None."""
+    """What a person or a schedule requests; context None: that of params.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,7 +41,7 @@ class RetrainRequest(BaseModel):
     on_failure=[notify_of_end],
 )
 def retrain(request: RetrainRequest) -> dict[str, Any]:
-    """Runs the stages in order; returns the summary, which names the decision and where to look."""
+    """Runs the stages in order; returns the summary, with the decision and where to look."""
     job = open_job(request.profile, request.overrides, request.purpose, request.context)
     with job.exclusive(), untagged():
         run = step(stages.plan, step(stages.version, job), job)
@@ -66,7 +66,7 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
 
 
 def run_here(request: RetrainRequest) -> dict[str, Any]:
-    """Runs it in this process, marked as this installation's."""
+    """Runs it in this process, tagged as this installation's."""
     prepare_server()
     with tags(home_tag(workspace())):
         return dict(retrain(request))

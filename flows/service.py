@@ -13,6 +13,6 @@ from bitface.usecases.tools import Tools
 def schedule_all(
     tools: Tools, cron: str | None, every_s: float | None, overrides: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Creates every deployment for this installation; what there is now."""
+    """Creates every deployment for this installation; returns those that exist now."""
     request = {"profile": tools.profile, "overrides": list(overrides)}
     return deploy_all(tools, deployments(tools.params.schedule, request, cron, every_s), REACTIONS)

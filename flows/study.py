@@ -13,7 +13,7 @@ from bitface.usecases import stages, studies
 
 
 class StudyRequest(BaseModel):
-    """What a person asks for; context and variants are params.yaml's where None."""
+    """What a person requests; context or variants None: those of params.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ def study(request: StudyRequest) -> dict[str, Any]:
 
 
 class LandmarkRequest(BaseModel):
-    """What a person asks for; the context is params.yaml's where None."""
+    """What a person requests; context None: that of params.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

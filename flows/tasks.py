@@ -1,4 +1,4 @@
-"""How our steps become Prefect's tasks, without what costs Prefect time and gives us nothing."""
+"""Runs our steps as Prefect tasks, without the features that cost time and that we do not use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
 
-from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.names_removed import names_removed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,18 +20,17 @@ R = TypeVar("R")
 def step(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     """Calls a function as a task; our own content keys decide what is reused, so Prefect caches and pickles nothing.
 
-    Prefect looks at every object inside what a task is called with, and a run names thousands (a seventh of a second for each task):
-    so it is called with nothing. What Prefect keeps of an error names nobody.
+    Prefect inspects every object in a task's arguments, and a run contains thousands (a seventh of a second per task), so tasks get
+    no arguments. Errors that Prefect stores contain no names.
     """
-    body: Any = naming_nobody()(function)
-    own: Any = task(
-        partial(body, *arguments, **named), name=function.__name__, cache_policy=NO_CACHE, persist_result=False
-    )
+    nameless: Any = names_removed()(function)
+    body: Any = partial(nameless, *arguments, **named)
+    own: Any = task(body, name=function.__name__, cache_policy=NO_CACHE, persist_result=False)
     return cast(R, own())
 
 
 def untagged() -> AbstractContextManager[Any]:
-    """Tasks without the tags of their flow run: for those Prefect asks its server before each task, two seconds where the
-    connection has gone stale meanwhile.
+    """Tasks without the tags of their flow run: with tags, Prefect queries its server before each task, which takes two seconds
+    if the connection has gone stale meanwhile.
     """
     return TagsContext(current_tags=set())

@@ -1,4 +1,4 @@
-"""Names for what a file holds: JSON and arrays are checked where they are read, and typed once they are."""
+"""Types for the content of files: JSON and arrays are checked where they are read, and typed after that."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:  # parsing a command line needs no numpy
     from numpy.typing import NDArray
 
 Document = dict[str, Any]
-"""A JSON object that is looked into: values by key, each of whatever type its writer gave it."""
+"""A JSON object: values by key, each of any type."""
 Fields = Mapping[str, Any]
-"""The same where it is only read: a document, or a row of a table."""
+"""A read-only one: a document, or a row of a table."""
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
-"""Arrays by the name that they have in a file, each of its own type."""
+"""Arrays by their name in a file, each of its own type."""

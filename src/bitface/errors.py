@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class BitfaceError(Exception):
-    """A refusal that a person can act on: the message names the value, the limit and the remedy."""
+    """An error that a user can act on: the message names the value, the limit and the remedy."""
 
     exit_code = 1
 
@@ -16,15 +16,15 @@ class InputError(BitfaceError):
 
 
 class NotSupportedError(InputError):
-    """Whole, but of a kind that is not read: another format, more than 8 bits a channel."""
+    """Intact, but of an unsupported kind: another format, more than 8 bits per channel."""
 
 
 class OverLimitError(InputError):
-    """Larger than a limit that keeps one file from taking the whole machine."""
+    """Above a limit that keeps one file from exhausting the machine."""
 
 
 class GateError(BitfaceError):
-    """A data gate or a model gate said hold or block (exit code 3)."""
+    """A data gate or a model gate decided hold or block (exit code 3)."""
 
     exit_code = 3
 

@@ -1,4 +1,4 @@
-"""What pictures show, in our own types, and what is asked of whoever draws them: an adapter draws, and computes no figure."""
+"""The content of pictures, in our own types, and the port of the adapter that draws them, which computes no figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
 
-if TYPE_CHECKING:  # torch comes with it, and a picture needs none
+if TYPE_CHECKING:  # it imports torch, which a picture does not need
     from bitface.explain.attributions import AttributionSummary
 
 
@@ -63,11 +63,11 @@ class Mesh(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What the overview of a run shows.
+    """The content of a run's overview.
 
-    `title` is the decision in a sentence and says whether the evidence is synthetic; `findings` the required cells that do not
-    pass, worst first, all of which the file's description names; `groups` are rows of one `metric`, and `floor` is asked of it;
-    `shown` are two or three names of `summary.emotions`.
+    `title` is the decision in a sentence and states whether the evidence is synthetic; `findings` are the required cells that do not
+    pass, worst first, all named in the file's description; `groups` are rows of one `metric`, and `floor` is its limit; `shown` are
+    two or three names of `summary.emotions`.
     """
 
     title: str
@@ -103,7 +103,7 @@ class DriftPanel:
 
 @dataclass(frozen=True, kw_only=True)
 class ReductionCurve:
-    """One way to choose landmarks: a figure at each number of them."""
+    """One method to choose landmarks: a figure for each number of them."""
 
     name: str
     counts: Sequence[int]
@@ -112,7 +112,7 @@ class ReductionCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class ReductionPoint:
-    """One trained subset: a figure of each training; `is_best` of those of its size."""
+    """One trained subset: a figure for each training; `is_best` among those of its size."""
 
     name: str
     count: int
@@ -122,7 +122,7 @@ class ReductionPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRow:
-    """One variant: a figure of each training, one-bit and float."""
+    """One variant: a figure for each training, one-bit and float."""
 
     name: str
     one_bit: Sequence[float]
@@ -131,7 +131,7 @@ class StudyRow:
 
 @dataclass(frozen=True, kw_only=True)
 class TradePoint:
-    """One variant: median milliseconds of a still, and a figure of each training."""
+    """One variant: median milliseconds of a still, and a figure for each training."""
 
     name: str
     ms: float
@@ -139,12 +139,12 @@ class TradePoint:
 
     @property
     def mean(self) -> float:
-        """Of the trainings."""
+        """The mean over trainings."""
         return sum(self.values) / len(self.values)
 
 
 class Figures(Protocol):
-    """Draws each picture as a PNG with its title and caption in it, and returns its path."""
+    """Draws each picture as a PNG that includes title and caption, and returns its path."""
 
     def confusion_figure(self, counts: NDArray[np.int64], emotions: Sequence[str], path: Path) -> Path: ...
 

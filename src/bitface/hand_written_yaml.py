@@ -1,4 +1,4 @@
-"""Reads YAML that people edit by hand: what is wrong with it is said with line and column, and a key given twice is refused."""
+"""Reads YAML that people edit by hand: errors name line and column, and a repeated key is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitface.errors import InputError
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """YAML asks for unique keys, PyYAML lets the last one win: a number changed at the first would change nothing."""
+    """YAML requires unique keys, but PyYAML uses the last one: editing the first would have no effect."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -25,7 +25,7 @@ class _EachKeyOnce(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file says, as plain values; None where it says nothing.
+    """The content of a YAML file, as plain values; None if it is empty.
 
     Raises:
         InputError: it is not UTF-8 text or not YAML; with line and column, both from 1. OSError: it cannot be read.
@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_scalar(text: str, name: str) -> Any:
-    """What a value on the command line says in YAML.
+    """A value on the command line, parsed as YAML.
 
     Raises:
         InputError: it is not YAML.
@@ -60,7 +60,7 @@ def _parsed(text: str, name: str) -> Any:
         place = f", line {text.count(chr(10), 0, error.position) + 1}"
         raise InputError(f"{name}{place}: a character that YAML does not allow; remove it") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # Such as 2024-13-45, which looks like a date and is none.
+        # Such as 2024-13-45, which looks like a date but is not one.
         raise InputError(
             f"{name}: {' '.join(str(error).split())[:200]}; put the value in quotes or correct it"
         ) from error

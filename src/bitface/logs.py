@@ -1,6 +1,6 @@
-"""Log records by the standard library: silent unless BITFACE_LOG asks for a level, one JSON object a line with BITFACE_LOG_FORMAT=json.
+"""Log records by the standard library: silent unless BITFACE_LOG asks for a level, one JSON object per line with BITFACE_LOG_FORMAT=json.
 
-Records name commands, stages and files of ours, and no person.
+Records name our commands, stages and files, never people.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "
 
 
 class JsonLines(logging.Formatter):
-    """Time (UTC, ISO 8601), level, logger and message, and whatever a record was given as `extra`."""
+    """Time (UTC, ISO 8601), level, logger, message, and the fields given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line without line breaks."""
+        """A single line of JSON."""
         return json.dumps(
             {
                 "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -37,17 +37,17 @@ class JsonLines(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """The same for a person."""
+    """The same as plain text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """A single line of text."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         given = "".join(f" {name}={value}" for name, value in _given(record).items())
         return f"{time} {record.levelname.lower()} {record.name}: {record.getMessage()}{given}"
 
 
 def begin_logging(environment: Mapping[str, str]) -> None:
-    """Sends records of `bitface` to standard error, as BITFACE_LOG and BITFACE_LOG_FORMAT say; other loggers are left alone.
+    """Sends records of `bitface` to standard error, as set by BITFACE_LOG and BITFACE_LOG_FORMAT; other loggers are not changed.
 
     Raises:
         InputError: a level or a format that does not exist.

@@ -1,4 +1,4 @@
-"""What pages show, in our own types, and what is asked of whoever writes them: an adapter sets them, and computes no figure."""
+"""The content of pages, in our own types, and the port of the adapter that writes them, which computes no figures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class GateReport:
-    """What the page of a gate shows. `facts` are a few lines of name -> words; `cells` as the gate records them.
+    """The content of a gate's page. `facts` are a few lines of name -> words; `cells` as the gate records them.
 
     `status` is the model's status line.
 
     A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
-    limit that was asked as `limit` or `floor`; figures may be None.
+    limit as `limit` or `floor`; figures may be None.
     """
 
     status: str
@@ -66,7 +66,7 @@ class CardFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportTable:
-    """A table of words; the first column names the row, the others stand right-aligned."""
+    """A table of words; the first column names the row, the others are right-aligned."""
 
     heading: str
     caption: str
@@ -76,7 +76,7 @@ class ReportTable:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPage:
-    """What the page of a study shows; `figures` are PNGs that are put into the page, by the words that stand for them."""
+    """The content of a study's page; `figures` are PNGs embedded in the page, by their alternative text."""
 
     title: str
     lead: str
@@ -88,7 +88,7 @@ class StudyPage:
 
 @dataclass(frozen=True, kw_only=True)
 class EmotionRow:
-    """One emotion's calibrated probability, and whether the conformal set holds it."""
+    """One emotion's calibrated probability, and whether it is in the conformal set."""
 
     name: str
     probability: float
@@ -97,7 +97,7 @@ class EmotionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionSum:
-    """`at_baseline` + the values of `regions` = `at_face`, in log odds; regions by the size of their value."""
+    """`at_baseline` + the values of `regions` = `at_face`, in log odds; regions sorted by absolute value."""
 
     emotion: str
     at_baseline: float
@@ -112,7 +112,7 @@ class RegionSum:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOnPage:
-    """One explained face; `figures` are PNGs that are put into the page, by the words that stand for them."""
+    """One explained face; `figures` are PNGs embedded in the page, by their alternative text."""
 
     answer: str
     emotions: Sequence[EmotionRow]
@@ -127,7 +127,7 @@ class FaceOnPage:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationPage:
-    """What the page of an explained picture shows. `facts` are a few lines of name -> words, `status` the model's status line."""
+    """The content of an explained picture's page. `facts` are a few lines of name -> words, `status` the model's status line."""
 
     status: str
     title: str
@@ -139,8 +139,8 @@ class ExplanationPage:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditPage:
-    """The answer to an auditor's question: `standing` says where the log ended when it was asked, and whether it held; `status` is the
-    status line of the model that it is about, "" where it is about none.
+    """The answer to an auditor's question: `standing` states where the log ended at that time, and whether it was valid; `status` is the
+    status line of the model in question, "" if there is none.
     """
 
     status: str
@@ -183,7 +183,7 @@ class DataDocs:
 
 
 class Pages(Protocol):
-    """Writes each page as one file that stands alone, and returns its path.
+    """Writes each page as one self-contained file, and returns its path.
 
     Raises InputError for a word that is unknown (a decision, a state, a kind of evidence), and for a page that lacks its caveats.
     """

@@ -1,4 +1,4 @@
-"""The one reader of params.yaml: a number that a person may change has one home, and a typo in its name is refused."""
+"""The only reader of params.yaml: every number that a user may change is there, and a typo in its name is refused."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LandmarkChoice = Literal["random", "uniform", "variance", "greedy", "stability"]
 
 
 class Section(BaseModel):
-    """A frozen section of params.yaml; unknown keys are refused, and there are no defaults: the file says every number."""
+    """A frozen section of params.yaml; unknown keys are refused, and there are no defaults: the file states every number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
     def digest(self) -> str:
-        """SHA-256 of the section as canonical JSON: the part of a stage's key that parameters are."""
+        """SHA-256 of the section as canonical JSON: the parameters' part of a stage's key."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
@@ -118,7 +118,7 @@ class FaceAugmentation(CropAugmentation):
 
 
 class FaceNetParams(Section):
-    """`pruned`: channels of each stage that are kept after training; None keeps all."""
+    """`pruned`: channels kept per stage after training; None keeps all."""
 
     channels: int = Field(ge=32, multiple_of=32)
     stages: int = Field(ge=1, le=4)
@@ -210,7 +210,7 @@ class TrainingParams(Section):
         return self
 
     def recipe(self) -> TrainingParams:
-        """The numbers that hold for the chosen architecture: a face net's own in place of the shared ones."""
+        """The numbers for the chosen architecture: a face net's own replace the shared ones."""
         if self.architecture != "face_net":
             return self
         own = type(self.face_net).model_fields.keys() & type(self).model_fields.keys() - {"augmentation"}
@@ -224,25 +224,25 @@ class TrainingParams(Section):
         return recipe.model_copy(update={"epochs": self.face_net.one_bit_epochs})
 
     def epochs_of(self, precision: str) -> int:
-        """Epochs of one network of the pair, those after pruning included."""
+        """Epochs of one network of the pair, including those after pruning."""
         tuned = self.face_net.pruned_epochs if self.pruned and precision == "one-bit" else 0
         return self.recipe_of(precision).epochs + tuned
 
     @property
     def pruned(self) -> tuple[int, ...] | None:
-        """Channels of each stage that a trained one-bit net keeps; None where it keeps all, or where none is trained."""
+        """Channels per stage that a trained one-bit net keeps; None if it keeps all, or none is trained."""
         is_trained = self.architecture == "face_net" and self.variant == "T-EMO" and self.heads == "shared"
         return self.face_net.pruned if is_trained else None
 
     @property
     def chosen_landmarks(self) -> LandmarksParams | None:
-        """The subset that a net is to read; None for all, and for nets whose kernels are random or which read pixels."""
+        """The subset that a net reads; None for all, and for nets with random kernels or pixel input."""
         is_chosen = self.architecture == "landmark_net" and self.variant == "T-EMO" and self.landmarks.count < 478
         return self.landmarks if is_chosen else None
 
     @property
     def is_closed_form(self) -> bool:
-        """Whether heads are solved at once instead of trained in epochs."""
+        """Whether heads are solved in closed form instead of trained in epochs."""
         return self.variant == "R-EMO" and self.r_emo.head == "closed_form"
 
 
@@ -280,7 +280,7 @@ class CalibrationParams(Section):
 
 
 class LandmarkStudyParams(Section):
-    """`counts` of landmarks that are compared with all 478; `control_count` is the one at which controls are trained too."""
+    """`counts` of landmarks to compare with all 478; controls are trained at `control_count`."""
 
     counts: tuple[int, ...] = Field(min_length=1)
     control_count: int
@@ -297,7 +297,7 @@ class LandmarkStudyParams(Section):
 
 
 class StudyParams(Section):
-    """`variants`: name -> changes of the section training; `fused`: name -> variants whose logits are averaged."""
+    """`variants`: name -> changes to the section training; `fused`: name -> variants whose logits are averaged."""
 
     folds: int = Field(ge=3)
     seeds: int = Field(ge=1)
@@ -481,7 +481,7 @@ def read_params(path: Path, profile: str = "default", overrides: Sequence[str] =
     """Reads params.yaml, applies a profile and then `key.sub=value` overrides (values are YAML scalars).
 
     Raises:
-        InputError: no such file or profile, no YAML, another program's file, an unknown key, a value out of its range.
+        InputError: no such file or profile, invalid YAML, another program's file, an unknown key, a value out of range.
     """
     document = _read_document(path)
     profiles = document.pop("profiles")
@@ -524,10 +524,10 @@ _KNOWN = frozenset({*Params.model_fields, "profiles"})
 
 
 def variant_of(training: TrainingParams, name: str, changes: Fields) -> TrainingParams:
-    """The section training with the changes of a study's variant, which may reach into its sections.
+    """The section training with the changes of a study's variant, which may include subsections.
 
     Raises:
-        InputError: a key is unknown or a value out of its range.
+        InputError: a key is unknown or a value out of range.
     """
     try:
         return TrainingParams.model_validate(_merged(training.model_dump(), changes))

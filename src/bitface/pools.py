@@ -1,4 +1,4 @@
-"""Worker processes that a terminal's Ctrl-C does not reach, and that end with the work they are for, however that ended."""
+"""Worker processes that a terminal's Ctrl-C does not reach, and that end with their work, however it ends."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ T = TypeVar("T")
 def worker_processes(
     count: int, initializer: Callable[..., None], initargs: tuple[object, ...]
 ) -> Iterator[ProcessPoolExecutor]:
-    """`count` processes, each set up by `initializer`. What is under way is finished at the end of the block, and dropped where the block
-    ends with an error or Ctrl-C. Killed with `kill -9`, this process takes them along.
+    """`count` processes, each set up by `initializer`. Pending work is finished at the end of the block, or dropped if the block ends
+    with an error or Ctrl-C. If this process is killed with `kill -9`, they end too.
 
     Raises:
-        InputError: one of them was ended from outside.
+        InputError: a process was ended from outside.
     """
     context = multiprocessing.get_context("spawn")
-    # Nobody writes: reading ends when the last writer is closed, as it is with this process.
+    # Nothing is written: reading ends when the last writer is closed, which happens when this process ends.
     reader, writer = context.Pipe(duplex=False)
     with reader, writer:
         pool = _Unreached(count, mp_context=context, initializer=_begin, initargs=(reader, initializer, initargs))
@@ -48,7 +48,7 @@ def worker_processes(
 
 
 class _Unreached(ProcessPoolExecutor):
-    """Starts its processes with Ctrl-C held back, which they inherit; ignoring it from within would come too late."""
+    """Starts its processes with Ctrl-C blocked, which they inherit; ignoring it inside them would be too late."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

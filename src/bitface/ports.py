@@ -1,4 +1,4 @@
-"""What steps ask of the outside world, in our own types: adapters satisfy these, tests may fake them, the core is free of tools."""
+"""What steps need from the outside world, in our own types: adapters implement these, tests may fake them, the core is free of tools."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Frames = NDArray[np.uint8]
 """uint8 (T, H, W, 3), RGB."""
 DecodeFrames = Callable[[bytes], Frames]
 ReadVideo = Callable[[Path, int], Sequence[NDArray[np.uint8]]]
-"""The frames, uint8 (H, W, 3), of a video; of longer ones so many, evenly spread."""
+"""The frames of a video, uint8 (H, W, 3); at most the given number, evenly spread."""
 TimedFrame = tuple[float, NDArray[np.uint8]]
 """Seconds from the first frame of a video, and uint8 (H, W, 3) RGB, upright."""
 Augment = Callable[[Frames, int], Frames]
-"""The frames of one clip, changed alike, by a seed."""
+"""The frames of one clip, all augmented in the same way, from a seed."""
 Report = Callable[[str, int, int], None]
-"""Progress: what, done, of how many."""
+"""Progress: what, number done, total."""
 
 
 class Progress(Protocol):
@@ -52,7 +52,7 @@ class Progress(Protocol):
 
 
 class ReadImage(Protocol):
-    """The pixels of a picture's file, which errors call by `name`; over no link from the folder `below` on."""
+    """The pixels of a picture's file, named `name` in errors; links from the folder `below` on are not followed."""
 
     def __call__(self, path: Path, name: str, /, below: Path | None = None) -> Frames: ...
 
@@ -69,13 +69,13 @@ class WatchVideo(Protocol):
 
 
 class EncodeFrames(Protocol):
-    """Packs frames into bytes, the same each time."""
+    """Packs frames into bytes, deterministically."""
 
     def __call__(self, frames: Frames | Sequence[NDArray[np.uint8]], *, lossless: bool) -> bytes: ...
 
 
 class Landmarker(Protocol):
-    """Sees faces; opened once per thread and closed explicitly."""
+    """Detects faces; opened once per thread and closed explicitly."""
 
     def __enter__(self) -> Self: ...
 
@@ -88,19 +88,19 @@ class Landmarker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """A port of this machine that is open, and the ways in which a person who has no business there is let in."""
+    """An open port of this machine, and the ways in which it lets unauthorized clients in."""
 
     tool: str
     port: int
     process: int | None
-    """None: someone else started it."""
+    """None: it was not started by bitface."""
     open_to: tuple[str, ...] | None
-    """None: nobody answered in time."""
+    """None: no answer in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptForOthers:
-    """Versions that hold a person who left, and stay in a store because another dataset needs them."""
+    """Versions that contain an erased person, but stay in a store because another dataset needs them."""
 
     store: str
     dataset: str
@@ -109,7 +109,7 @@ class KeptForOthers:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """How many objects went from a dataset's stores, and what stays there for other datasets."""
+    """How many objects were removed from a dataset's stores, and what is kept there for other datasets."""
 
     objects: int
     kept_for_others: tuple[KeptForOthers, ...] = ()
@@ -117,9 +117,9 @@ class Forgotten:
 
 @dataclass(frozen=True, kw_only=True)
 class StorePlaces:
-    """Where the versions of a dataset lie: folders by what they are, and the files in them that only other datasets need.
+    """Where the versions of a dataset are stored: folders by their role, and the files in them that only other datasets need.
 
-    `not_searched` are stores that are set up and that we never write to.
+    `not_searched` are configured stores that we never write to.
     """
 
     folders: Mapping[str, Path]
@@ -177,7 +177,7 @@ class RenderedSample(Protocol):
 
 
 class RenderPeople(Protocol):
-    """Renders synthetic adults in a fixed order, whatever the number of workers; `only` some of them where it is given."""
+    """Renders synthetic adults in a fixed order, with any number of workers; only the people in `only`, if given."""
 
     def __call__(
         self, params: SyntheticParams, seed: int, workers: int, only: Collection[str] | None = None
@@ -185,7 +185,7 @@ class RenderPeople(Protocol):
 
 
 class RenderVariations(Protocol):
-    """Renders synthetic adults as they are or changed in one thing, in the order of the jobs, whatever the number of workers."""
+    """Renders synthetic adults unchanged or with one change, in the order of the jobs, with any number of workers."""
 
     def __call__(
         self, jobs: Sequence[tuple[SyntheticPerson, Variation]], params: SyntheticParams, workers: int
@@ -193,7 +193,7 @@ class RenderVariations(Protocol):
 
 
 class ChecksReport(Protocol):
-    """The outcome of the suites: what failed, and what stops nothing, in words; how many expectations ran; where their report lies."""
+    """The result of the suites: failures and advice in words, the number of expectations, and the path of the report."""
 
     @property
     def failures(self) -> tuple[str, ...]: ...
@@ -219,10 +219,10 @@ class TableChecks(Protocol):
 
 
 class Runtime(Protocol):
-    """A verified bundle, loaded: what it reads of a face in, calibrated one-vs-rest probabilities out, and sets of these.
+    """A verified bundle, loaded: takes what it reads of a face, returns calibrated one-vs-rest probabilities, and conformal sets.
 
-    `landmarks` is how many of a face's decide, 0 where it reads crops; `thresholds` are of the calibrated scores; `logits` are
-    those before calibration; `faces` is what it is explained by.
+    `landmarks`: how many landmarks it uses, 0 if it reads crops; `thresholds` are for the calibrated scores; `logits` are
+    uncalibrated; `faces` is the reference for explanations.
     """
 
     @property
@@ -265,9 +265,9 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedRun:
-    """What a reviewer sees of a retrain from its first moment. `run_id` is ours; `params` are values by dotted name.
+    """What a reviewer sees of a retrain from the beginning. `run_id` is ours; `params` are values by dotted name.
 
-    `dataset_version` is the ledger's name of the dataset, as everywhere; `dataset_content` DVC's digest of the folder.
+    `dataset_version` is the ledger's name for the dataset, as everywhere; `dataset_content` DVC's digest of the folder.
     """
 
     run_id: str
@@ -300,10 +300,10 @@ class TrackedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedOutcome:
-    """How a retrain ended. `headline` are the few facts, in reading order, that say it in ten seconds (name -> words).
+    """The outcome of a retrain. `headline`: the key facts (name -> words), in reading order, to read in ten seconds.
 
-    `status` is the version's status line as judged; `figures` are picture files; `reports` are files or folders by the name that they
-    shall have.
+    `status` is the version's status line as judged; `figures` are picture files; `reports` are files or folders by the name they
+    will have.
     """
 
     decision: str
@@ -317,7 +317,7 @@ class TrackedOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedVersion:
-    """A version of the ledger as the registry shall show it. `bundle` is a folder of plain files, `status` its status line as judged."""
+    """A version of the ledger as the registry should show it. `bundle` is a folder of plain files, `status` its status line as judged."""
 
     name: str
     version: int
@@ -339,10 +339,10 @@ class TrackedVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedReport:
-    """A measurement other than a retrain, such as a study or a benchmark, with what a reviewer reads of it.
+    """A measurement other than a retrain, such as a study or a benchmark, as shown to a reviewer.
 
-    `report_id` is ours: the same id again replaces nothing and adds no second run. `headline` are the few facts, in reading
-    order; `figures` are picture files, `reports` files by the name that they shall have.
+    `report_id` is ours: repeating an id replaces nothing and adds no second run. `headline`: the key facts, in reading
+    order; `figures` are picture files, `reports` files by the name they will have.
     """
 
     report_id: str
@@ -362,7 +362,7 @@ class TrackedReport:
 class ShownVersions:
     """What the registry shows: the ledger's numbers of its versions, and of those that aliases point to.
 
-    An alias that points to a version which the ledger never made has number 0; one that points nowhere is left out.
+    An alias that points to a version unknown to the ledger has number 0; one that points nowhere is left out.
     """
 
     versions: frozenset[int]
@@ -370,7 +370,7 @@ class ShownVersions:
 
 
 class Tracking(Protocol):
-    """What a reviewer looks at: a view of the ledger, written again without harm, never read to decide anything."""
+    """What a reviewer looks at: a view of the ledger that can safely be rewritten, never read to decide anything."""
 
     def start(self, run: TrackedRun) -> str: ...
 
@@ -394,12 +394,12 @@ class Tracking(Protocol):
 
     def shown(self, name: str) -> ShownVersions: ...
 
-    def serve(self, listener: socket, environment: Mapping[str, str], tell: Callable[[str], None]) -> int: ...
+    def serve(self, listener: socket, environment: Mapping[str, str], announce: Callable[[str], None]) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class TracedRun:
-    """What lineage catalogues receive about a retrain: no person, one digest for all consents."""
+    """What lineage catalogues receive about a retrain: no personal data, one digest for all consents."""
 
     run_id: str
     dataset_version: str
@@ -419,7 +419,7 @@ class TracedModel:
 
 
 class Lineage(Protocol):
-    """Tells lineage catalogues how a retrain begins and ends."""
+    """Reports the start and end of a retrain to lineage catalogues."""
 
     def started(self, run: TracedRun, at: datetime) -> None: ...
 
@@ -429,7 +429,7 @@ class Lineage(Protocol):
 
 
 class Signer(Protocol):
-    """Signs the folder of a bundle, and verifies it: every file in it, and none besides. Raises IntegrityError where that fails."""
+    """Signs the folder of a bundle, and verifies it: every file in it and no others. Raises IntegrityError if that fails."""
 
     def sign(self, folder: Path) -> None: ...
 
@@ -438,7 +438,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A flow that runs by itself: at `cron` (in UTC) or every `every_s` seconds; neither: only when it is asked to. `entrypoint` is its
+    """A deployed flow: runs at `cron` (in UTC) or every `every_s` seconds; if neither is set, only on request. `entrypoint` is its
     dotted name.
     """
 
@@ -452,7 +452,7 @@ class Deployment:
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
-    """A deployment that runs when an event is heard."""
+    """A deployment that runs when an event is received."""
 
     name: str
     event: str
@@ -462,7 +462,7 @@ class Reaction:
 class Rivals(Protocol):
     """Other runtimes, to time ours against: each call of a runner reads one face on one thread and returns the answer.
 
-    There is no runner where a runtime cannot take the network. `quantise` returns how far int8 answers are off, as a share
+    There is no runner if a runtime does not support the network. `quantise` returns how far int8 answers are off, as a share
     of the float answers' deviation.
     """
 
@@ -483,8 +483,8 @@ class DriftFigures(Protocol):
 
 
 class MeasureDrift(Protocol):
-    """Compares columns of two tables by a named test, and keeps an HTML report that marks a column beyond its own threshold, and
-    all of them where at least a share of columns is. A `remark` stands at its top.
+    """Compares columns of two tables by a named test, and writes an HTML report that flags each column beyond its own threshold, and
+    the whole table if at least a given share of columns is. A `remark` stands at its top.
     """
 
     def __call__(
@@ -500,9 +500,9 @@ class MeasureDrift(Protocol):
 
 
 class CheckpointPlace(Protocol):
-    """A place outside the home for signed ends of the log, by names that sort by age. `name` is what people call it.
+    """A place outside the home for signed ends of the log, by names that sort by age. `name` is for messages.
 
-    Where it cannot be used, each raises InputError: what is wrong, and what helps.
+    If it cannot be used, each method raises InputError with the cause and the remedy.
     """
 
     @property
@@ -522,4 +522,4 @@ class ExportBundle(Protocol):
 
 
 LoadRuntime = Callable[[Path], Runtime]
-"""Loads a bundle after its digests, header and self-test hold; IntegrityError otherwise."""
+"""Loads a bundle if its digests, header and self-test are valid; IntegrityError otherwise."""

@@ -1,4 +1,4 @@
-"""Begins a project in a folder, and finds the one that a command runs in."""
+"""Creates a project in a folder, and finds the one that a command runs in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitface.errors import InputError
 PARAMS: Final = "params.yaml"
 GLOSSARY: Final = "glossary.md"
 _IGNORED: Final = "/.bitface/\n/data\n/.data.*\n"
-"""What git leaves out of a project: keys, models and people's data."""
+"""What git ignores in a project: keys, models and people's data."""
 _PACKAGE: Final = Path(bitface.__file__).parent
 
 
@@ -20,19 +20,19 @@ def project_root() -> Path:
     """The project that a command runs in: the current folder, else the checkout that this package runs from.
 
     Raises:
-        InputError: there is neither.
+        InputError: neither exists.
     """
-    here = Path.cwd()
-    if (here / PARAMS).is_file():
-        return here
+    current = Path.cwd()
+    if (current / PARAMS).is_file():
+        return current
     checkout = _PACKAGE.parents[1]
     if (checkout / PARAMS).is_file():
         return checkout
-    raise InputError(f"'{here.name}' has no {PARAMS}; run `bitface init` here, or change to a project folder")
+    raise InputError(f"'{current.name}' has no {PARAMS}; run `bitface init` here, or change to a project folder")
 
 
 def begin_project(folder: Path) -> tuple[Path, ...]:
-    """Writes params.yaml as it ships, and a .gitignore where there is none; returns what was written.
+    """Writes the default params.yaml, and a .gitignore if there is none; returns what was written.
 
     Raises:
         InputError: the folder cannot be written.
@@ -51,7 +51,7 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
 
 
 def shipped(name: str) -> Path:
-    """A text that comes with the package: inside it where it was installed, else where the checkout keeps it."""
+    """A text file of the package: from the installed package, else from the checkout."""
     packed = _PACKAGE / name
     checkout = _PACKAGE.parents[1]
     return packed if packed.is_file() else checkout / ("docs" if name == GLOSSARY else "") / name

@@ -1,4 +1,4 @@
-"""What a command finds around it: places to write, ports, a user; and in one line what is wrong with them, and what helps."""
+"""The environment of a command: places to write, ports, a user; and one-line errors about them, with a remedy."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TROUBLE: Final = {
     errno.ENETUNREACH: ("the network cannot be reached", "check the network, or unset the variable that names it"),
     errno.ETIMEDOUT: ("it did not answer in time", "check the network, or unset the variable that names it"),
 }
-_DATABASE: Final = {  # what SQLite says, wherever the words of it end up
+_DATABASE: Final = {  # SQLite's messages, however they are wrapped
     "disk is full": errno.ENOSPC,
     "disk I/O error": errno.EIO,
     "readonly database": errno.EROFS,
@@ -51,9 +51,9 @@ _DATABASE: Final = {  # what SQLite says, wherever the words of it end up
 
 
 def explained(error: BaseException) -> str | None:
-    """What is wrong around us, in one line with the place and the remedy, where an error comes from that; None: it is not such an error."""
+    """One line with the cause, the place and the remedy, if an error comes from the environment; else None."""
     for one, is_cause in _chain(error):
-        # What was merely being handled when a defect of ours showed does not excuse it, unless the disk failed.
+        # An error that was only being handled when a defect of ours occurred does not excuse it, unless the disk failed.
         if isinstance(one, OSError) and (is_cause or one.errno in _DISK) and (found := _of_system(one)):
             return found
         if isinstance(one, MemoryError):
@@ -66,12 +66,12 @@ def explained(error: BaseException) -> str | None:
 
 
 def trouble_with(folder: Path) -> str | None:
-    """Why nothing could be written below a folder, in words; None where something can. What is not there yet is judged by the folder
-    that would hold it: a file is made there and removed, and nothing else.
+    """Why a folder cannot be written, in words; None if it can. A missing folder is judged by its existing parent: only a temporary
+    file is created there and removed.
     """
     try:
-        there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-        handle, name = tempfile.mkstemp(dir=there, prefix=".bitface-probe-")
+        existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+        handle, name = tempfile.mkstemp(dir=existing, prefix=".bitface-probe-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(bytes(4096))
@@ -86,10 +86,10 @@ def trouble_with(folder: Path) -> str | None:
 
 
 def check_file(path: Path) -> None:
-    """Refuses a file that could not be written once the work is done; what is there is not touched.
+    """Checks that a file can be written once the work is done; an existing one is not touched.
 
     Raises:
-        InputError: it is a folder, or nothing can be written where it would lie.
+        InputError: it is a folder, or its folder cannot be written.
     """
     found = None
     if len(os.fsencode(path.name)) > _NAME_BYTES:
@@ -98,7 +98,7 @@ def check_file(path: Path) -> None:
         found = "; ".join(_TROUBLE[errno.EISDIR])
     elif path.is_file() and not os.access(path, os.W_OK):
         found = "permission denied; get permission, or name another file"
-    elif path.is_file() or not path.exists():  # what a device or a pipe takes shows when it is written
+    elif path.is_file() or not path.exists():  # a device or a pipe can only be tested by writing
         words = trouble_with(path.absolute().parent)
         found = words and words.partition("cannot be written: ")[2].replace(f", {_MOVE}", ", or name another file")
     if found:
@@ -106,10 +106,10 @@ def check_file(path: Path) -> None:
 
 
 def listening(port: int) -> socket.socket:
-    """A port of 127.0.0.1 that is ours from now on: a socket that listens on it. Whoever comes before the server is there, waits.
+    """Reserves a port of 127.0.0.1: a socket that listens on it. Clients that connect before the server is ready wait.
 
     Raises:
-        InputError: there is no such port, it is taken, or only the machine's owner may open it.
+        InputError: there is no such port, it is taken, or it needs root rights.
     """
     if not 1 <= port <= _PORTS:
         raise InputError(f"{port} is not a valid port; name one from 1024 to {_PORTS} with --port")
@@ -122,14 +122,14 @@ def listening(port: int) -> socket.socket:
 
 
 def listening_anywhere() -> socket.socket:
-    """The same on a port that is free."""
+    """The same on any free port."""
     return _listening(0)
 
 
 def _listening(port: int) -> socket.socket:
     listener = socket.socket()
     try:
-        # As servers do: what a server of a moment ago left in TIME_WAIT does not matter.
+        # As servers do: connections of a previous server in TIME_WAIT do not matter.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()
@@ -140,7 +140,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def user_name() -> str:
-    """Who runs this, as the operating system knows it and whatever the environment says; the number where a user has no name, as in
+    """The current user according to the operating system, regardless of the environment; the number if the user has no name, as in
     many containers.
     """
     try:
@@ -158,7 +158,7 @@ def _of_system(error: OSError) -> str | None:
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
-    """An error, and those that it came from, each once; with each whether it is named as a cause."""
+    """An error and those that led to it, each once, with whether it is an explicit cause."""
     waiting: list[tuple[BaseException | None, bool]] = [(error, True)]
     seen = set[int]()
     while waiting:

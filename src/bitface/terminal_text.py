@@ -1,4 +1,4 @@
-"""What a terminal may be shown of texts that people bring: a name can hold sequences that move its cursor and unsay what was said."""
+"""Makes users' texts safe for a terminal: a name can contain sequences that move the cursor and overwrite earlier output."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Final
 
 # Spaces of other widths; joiners shape Indic and Persian words and emoji.
 _KEPT: Final = frozenset("\u00a0\u202f\u3000\u200c\u200d")
-# Of these controls (C0, DEL, C1), marks that turn the direction of what follows, and halves of surrogates are escaped.
+# Escaped: controls (C0, DEL, C1), marks that change the text direction, and unpaired surrogates.
 _SUSPECT: Final = re.compile(r"[^\x20-\x7e\n\t]")
 
 
 def printable(name: str) -> str:
-    """A name on one line, whatever characters are in it; what no terminal should get is escaped as in Python."""
+    """A name on one line, whatever characters it contains; unsafe ones are escaped as in Python."""
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in name)
 
 
 def shown(text: str) -> str:
-    """A text of several lines, as `printable`, with its ends of line, tabs and spaces of other widths left as they are."""
+    """A text of several lines, as `printable`, but line ends, tabs and spaces of other widths are kept."""
     return _SUSPECT.sub(lambda found: _harmless(found[0]), text)
 
 

@@ -1,4 +1,4 @@
-"""Where things lie: the only place that turns environment variables into folders."""
+"""Where files are: the only module that turns environment variables into folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitface.surroundings import trouble_with
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """Folders of one installation. `home` holds all that the program writes, `cache` what can be made again."""
+    """Folders of one installation. `home` contains everything the program writes, `cache` what can be recreated."""
 
     root: Path
     home: Path
@@ -44,7 +44,7 @@ def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
     """The workspace of a project at `root`; BITFACE_HOME, BITFACE_CACHE, BITFACE_DATA and BITFACE_PARAMS move its parts.
 
     Raises:
-        InputError: a variable begins with `~` and a user who is not there.
+        InputError: a variable begins with `~` and an unknown user.
     """
 
     def folder(name: str, default: Path) -> Path:
@@ -63,7 +63,7 @@ def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
 
 
 def trouble_in(place: Workspace) -> dict[str, str]:
-    """What of home, dataset folder and cache cannot be written -> why, in words; empty where all can."""
+    """Which of home, dataset folder and cache cannot be written -> why, in words; empty if all can."""
     # Beside the dataset: a reader of the folder must not meet the probe.
     beside = place.data if place.data.exists() and not place.data.is_dir() else place.data.parent
     found = {"home": trouble_with(place.home), "data": trouble_with(beside), "cache": trouble_with(place.cache)}
@@ -71,7 +71,7 @@ def trouble_in(place: Workspace) -> dict[str, str]:
 
 
 def check_places(place: Workspace) -> None:
-    """Refuses to begin what could not be kept.
+    """Checks that results can be stored.
 
     Raises:
         InputError: home, the dataset folder or the cache cannot be written.

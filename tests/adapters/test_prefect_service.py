@@ -122,7 +122,7 @@ def test_a_flow_tells_how_it_ended(heard, tmp_path, monkeypatch) -> None:
     from prefect import flow
 
     from bitface.errors import RefusedError
-    from bitface.flows.notices import told
+    from bitface.flows.notices import notify_of_end
 
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["schedule"]["notify"] = "custom-webhook/ours"
@@ -130,11 +130,11 @@ def test_a_flow_tells_how_it_ended(heard, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("BITFACE_PARAMS", str(tmp_path / "params.yaml"))
     monkeypatch.setattr("bitface.flows.notices.summary_text", lambda summary: f"PROMOTED: bitface/{summary['version']}")
 
-    @flow(name="good", on_completion=[told], persist_result=True, result_serializer="json")
+    @flow(name="good", on_completion=[notify_of_end], persist_result=True, result_serializer="json")
     def good() -> dict[str, int]:
         return {"version": 3}
 
-    @flow(name="bad", on_failure=[told])
+    @flow(name="bad", on_failure=[notify_of_end])
     def bad() -> None:
         raise RefusedError("nobody is admitted")
 

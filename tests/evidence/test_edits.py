@@ -40,7 +40,7 @@ def opened(home: Path) -> Ledger:
     trust = Trust(
         note=home / "ledger.verified",
         key=home / "keys" / "ledger.key",
-        ends=Checkpoints(home=home, place=None, learn=lambda *_: 0, tell=print, now=lambda: NOON),
+        ends=Checkpoints(home=home, place=None, learn=lambda *_: 0, warn=print, now=lambda: NOON),
     )
     return Ledger(sqlite_url(home / "ledger.db"), clock=lambda: NOON, trust=trust)
 

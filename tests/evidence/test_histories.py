@@ -562,7 +562,7 @@ class History:
             home=home,
             place=FolderPlace(self.away),
             learn=keys.learn_suppressed,
-            tell=lambda _: None,
+            warn=lambda _: None,
             now=lambda: self.clock,
         )
         trust = Trust(note=home / "ledger.verified", key=home / "keys" / "ledger.key", ends=ends, erased=keys.erased_of)

@@ -44,7 +44,7 @@ class Installation:
             home=self.home,
             place=FolderPlace(self.away),
             learn=lambda book, _: self.learnt.append(book) or 0,
-            tell=self.said.append,
+            warn=self.said.append,
             now=lambda: self.now,
         )
 

@@ -383,7 +383,7 @@ def test_whom_nothing_but_an_older_ledger_is_left_of_is_put_on_record_again(hous
     """The ledger alone was restored: no key, no shard; `erase --resume` begins with whom it has forgotten."""
     shutil.copy(house.place.home / "ledger.db", tmp_path / "older.db")
     house.erase("anna")
-    ends = Checkpoints(home=tmp_path / "h", place=None, learn=lambda *_: 0, tell=print, now=lambda: NOON)
+    ends = Checkpoints(home=tmp_path / "h", place=None, learn=lambda *_: 0, warn=print, now=lambda: NOON)
     trust = Trust(tmp_path / "note", tmp_path / "key", ends, erased=house.keys.erased_of)
     with Ledger(sqlite_url(tmp_path / "older.db"), clock=lambda: NOON, trust=trust) as older:
         house.ledger = older

@@ -50,11 +50,11 @@ def ledger(tmp_path: Path, freeze, begin) -> Iterator[Ledger]:
 def test_a_live_model_is_named_once_somebody_in_it_has_left(ledger) -> None:
     assert lapsed_models(ledger, NOON + timedelta(days=9)) == ()
     (found,) = lapsed_models(ledger, NOON + timedelta(days=10))
-    assert (found.alias, found.version, found.people, found.gone) == ("champion", 1, 3, 1)
+    assert (found.alias, found.version, found.people, found.not_admitted) == ("champion", 1, 3, 1)
     assert "1 of 3 people" in found.sentence() and PEOPLE[0] not in found.sentence()
     assert look(ledger, 15, NOON + timedelta(days=10)) == {"lapsed": [found.sentence()], "expiring": 1, "days": 15}
     (later,) = lapsed_models(ledger, NOON + timedelta(days=21))
-    assert later.gone == 2
+    assert later.not_admitted == 2
 
 
 def test_what_ends_soon_is_listed_soonest_first_with_the_reason(ledger) -> None:
@@ -74,4 +74,4 @@ def test_a_consent_that_was_withdrawn_does_not_end_again(ledger) -> None:
     ledger.record_consents([ConsentEvent.model_validate(event.model_dump() | changes)])
     assert [row["subject"] for row in expiring(ledger, 30, NOON)] == [PEOPLE[1]]
     (found,) = lapsed_models(ledger, NOON)
-    assert found.gone == 1
+    assert found.not_admitted == 1

@@ -9,7 +9,7 @@ import pytest
 
 from bitface.bootstrap.jobs import open_job
 from bitface.errors import IntegrityError, RefusedError
-from bitface.steps.people.naming_nobody import naming_nobody, without_names
+from bitface.steps.people.names_removed import names_removed, without_names
 
 PERSON = "r0123456789abcde"
 
@@ -43,7 +43,7 @@ def failed_for(person: str) -> None:
 def test_an_error_keeps_its_kind_and_loses_the_names_of_its_causes_too() -> None:
     with (
         pytest.raises(IntegrityError, match=r"shard of person \(somebody\) is not readable") as raised,
-        naming_nobody(),
+        names_removed(),
     ):
         failed_for(PERSON)
     chain = [raised.value, raised.value.__cause__, raised.value.__cause__.__context__]

@@ -52,14 +52,14 @@ def test_who_was_erased_is_refused_under_every_spelling_also_after_a_look(asked)
     spellings = ["p0", "P0", "p-0", "p_0", "pO"]
     assert asked.refused([*spellings, "p0x", "Anna_1"]).keys() == set(spellings)
     keys = asked.keys
-    after = Reentry(keys=keys, gone=keys.suppression(), leaving=frozenset(), reviewed=frozenset(spellings))
+    after = Reentry(keys=keys, erased=keys.suppression(), leaving=frozenset(), reviewed=frozenset(spellings))
     assert after.refused(spellings).keys() == set(spellings)
 
 
 def test_a_new_id_that_is_another_person_s_in_another_spelling_is_asked_about(asked) -> None:
     assert asked.alike(["anna-1", "Anna_1", "ben", "B-en", "cleo"]) == dict.fromkeys(["anna-1", "ben", "B-en"], ALIKE)
     looked = Reentry(
-        keys=asked.keys, gone=asked.gone, leaving=frozenset(), reviewed=frozenset({"anna-1", "ben", "B-en"})
+        keys=asked.keys, erased=asked.erased, leaving=frozenset(), reviewed=frozenset({"anna-1", "ben", "B-en"})
     )
     assert looked.alike(["anna-1", "Anna_1", "ben", "B-en"]) == {}
 
@@ -82,7 +82,7 @@ def test_a_picture_that_looks_like_one_of_theirs_is_asked_about_and_the_book_hol
     assert replace(asked, reviewed=frozenset({"p0x"})).seen([("p0x", changed(0))]) == {}
     book = (tmp_path / "keys" / "erased.json").read_text()
     assert not any(LOOK[at : at + 2].hex() * 2 in book or LOOK[at : at + 4].hex() in book for at in range(0, 60, 2))
-    other = Suppression(b"another installation's", asked.gone.people)
+    other = Suppression(b"another installation's", asked.erased.people)
     assert not other.holds_alike([LOOK]), "without the key nobody knows it again"
 
 
@@ -100,4 +100,6 @@ def test_who_is_being_erased_is_known_by_pictures_before_the_book_has_them(asked
 
 def test_who_is_being_erased_is_refused(asked) -> None:
     leaving = frozenset({asked.keys.pseudonym_of("Anna_1")})
-    assert Reentry(keys=asked.keys, gone=asked.gone, leaving=leaving).refused(["Anna_1", "ben"]).keys() == {"Anna_1"}
+    assert Reentry(keys=asked.keys, erased=asked.erased, leaving=leaving).refused(["Anna_1", "ben"]).keys() == {
+        "Anna_1"
+    }

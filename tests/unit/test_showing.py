@@ -68,7 +68,7 @@ class House:
         gone = reentry(self.keys, self.home)
         try:
             record = OnRecord(self.data, self.keys)
-            check_shown(pictures, context, Album(record=record, gone=gone, ledger=self.ledger, encode=encode_frames))
+            check_shown(pictures, context, Album(record=record, erased=gone, ledger=self.ledger, encode=encode_frames))
         except RefusedError as error:
             return str(error)
         return ""

@@ -37,7 +37,7 @@ def trusted(home: Path, elsewhere: Path | None = None) -> Ledger:
             home=home,
             place=FolderPlace(elsewhere) if elsewhere else None,
             learn=lambda *_: 0,
-            tell=print,
+            warn=print,
             now=lambda: NOON,
         ),
     )

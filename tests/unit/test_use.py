@@ -290,7 +290,7 @@ def test_clocks_that_are_seconds_apart_are_not_told(site: Site) -> None:
 def restored(tmp_path: Path, begin) -> Iterator[tuple[Site, set[str]]]:
     """A site whose ledger is older than what is known beside it of the erased: those in the set."""
     gone: set[str] = set()
-    ends = Checkpoints(home=tmp_path, place=None, learn=lambda *_: 0, tell=print, now=lambda: START)
+    ends = Checkpoints(home=tmp_path, place=None, learn=lambda *_: 0, warn=print, now=lambda: START)
     trust = Trust(tmp_path / "note", tmp_path / "key", ends, erased=lambda people: frozenset(gone.intersection(people)))
     clock = Clock()
     with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=clock, trust=trust) as ledger:

@@ -1,4 +1,4 @@
-"""Prefect's server and worker as processes of our own, and which server Prefect's clients are to talk to."""
+"""Runs Prefect's server and worker as child processes, and selects the server for Prefect's clients."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _START_S: Final = 120
 _TEMPORARY_START_S: Final = 300
 _REMEDY: Final = "Run again when the machine is less busy, or start a server and name it in PREFECT_API_URL"
 _PROXIES: Final = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
-"""Ways out for its automations; an address of one may hold a password, and so goes through the pipe."""
+"""Proxy settings for its automations; such an address may contain a password, and so goes through the pipe."""
 _OF_CLIENTS: Final = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "PREFECT_API_URL", "PREFECT_CLIENT_")
 
 
 def running_server(home: Path) -> Access | None:
-    """How to reach the server that a worker of this home runs now; None where that process no longer has the port, which may be
-    a stranger's by now.
+    """How to reach the server that a worker of this home runs now; None if that process no longer has the port, which may belong
+    to another program by now.
     """
     try:
         noted = json.loads((home / _RUNNING).read_text())
@@ -45,7 +45,7 @@ def running_server(home: Path) -> Access | None:
 
 
 def named_server(environment: Mapping[str, str]) -> str | None:
-    """The address of the server that PREFECT_API_URL names, or the active one of Prefect's profiles (`prefect profile use`)."""
+    """The address of the server in PREFECT_API_URL, or in Prefect's active profile (`prefect profile use`)."""
     given = environment.get("PREFECT_API_URL")
     folder = Path(environment.get("PREFECT_HOME", Path.home() / ".prefect"))
     try:
@@ -58,7 +58,7 @@ def named_server(environment: Mapping[str, str]) -> str | None:
 
 
 def check_server(url: str | None) -> None:
-    """Refuses an address at which no server answers; None: a temporary one is started.
+    """Checks that a server answers at an address; None: a temporary one will be started.
 
     Raises:
         InputError: no server is listening there within three seconds, or it is not an address.
@@ -78,12 +78,12 @@ def check_server(url: str | None) -> None:
 
 
 def client_settings(access: Access) -> dict[str, str]:
-    """The variables that lead Prefect's clients to a server of ours."""
+    """The variables that point Prefect's clients to one of our servers."""
     return {"PREFECT_API_URL": f"{access.address}/api", "PREFECT_API_AUTH_STRING": access.sign_in}
 
 
 def refresh_settings() -> None:
-    """Prefect may have been imported before the address of its server was known."""
+    """Makes Prefect read its settings again: it may have been imported before the address of its server was known."""
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()
@@ -91,10 +91,10 @@ def refresh_settings() -> None:
 
 @contextmanager
 def server(home: Path, port: int) -> Iterator[Access]:
-    """Prefect's server on 127.0.0.1 while the block runs, and how to reach it. Its data lie in PREFECT_HOME.
+    """Runs Prefect's server on 127.0.0.1 while the block runs; yields how to reach it. Its data are in PREFECT_HOME.
 
     Raises:
-        InputError: the port is none or taken, or the server does not answer within two minutes.
+        InputError: the port is invalid or taken, or the server does not answer within two minutes.
     """
     with listening(port) as listener:
         access, place, log = access_to(listener), home / _RUNNING, home / "prefect" / "server.log"
@@ -111,9 +111,9 @@ def server(home: Path, port: int) -> Iterator[Access]:
 
 @contextmanager
 def worker(client: Mapping[str, str], home: Path, tags: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of our pool on the server that `client` leads to, while the block runs; ended with all that it started.
+    """Runs a worker of our pool on the server that `client` points to, while the block runs; it ends with everything it started.
 
-    It has our whole environment: what it runs needs the master key, and it listens on no port.
+    It gets our whole environment: what it runs needs the master key, and it does not listen on a port.
     """
     environment = {
         **os.environ,
@@ -139,18 +139,18 @@ def worker(client: Mapping[str, str], home: Path, tags: Sequence[str]) -> Iterat
 class TemporaryServer:
     """Prefect's server for the flows of this process, on a free port of 127.0.0.1, until this process ends.
 
-    It runs in a session of its own, out of reach of a terminal's Ctrl-C: it must still answer while a run is ended in order. It
-    needs seconds to begin, so start it before flows are imported, and `wait` before the first one runs.
+    It runs in its own session, which a terminal's Ctrl-C does not reach: it must still answer while a run is ended in order. It
+    takes seconds to start, so start it before flows are imported, and call `wait` before the first one runs.
     """
 
     def __init__(self, home: Path) -> None:
-        """Starts it; its data lie in PREFECT_HOME, `home` unless that is set."""
+        """Starts it; its data are in PREFECT_HOME, `home` unless that is set."""
         folder = Path(os.environ.get("PREFECT_HOME", home / "prefect"))
         folder.mkdir(parents=True, exist_ok=True)
-        # Nowhere on a full or read-only disk.
+        # Empty on a full or read-only disk.
         self._log = Path(os.devnull) if trouble_with(folder) else folder / "temporary-server.log"
         running = ExitStack()
-        # Exit handlers run backwards: registered before Prefect's own, this one lets them say their last words first.
+        # Exit handlers run in reverse order: registered before Prefect's own, this one lets them send their last messages first.
         atexit.register(running.close)
         with listening_anywhere() as listener, self._log.open("ab") as out:
             self.access = access_to(listener)
@@ -158,7 +158,7 @@ class TemporaryServer:
             self._process = running.enter_context(local_server(application, listener, self.access, out))
 
     def wait(self) -> None:
-        """Until it answers.
+        """Waits until it answers.
 
         Raises:
             InputError: it ended, or does not answer within five minutes.
@@ -167,7 +167,7 @@ class TemporaryServer:
 
 
 def _application(access: Access, more: Mapping[str, str]) -> Application:
-    """Prefect's API with its UI. It asks for the password itself: websockets of its clients bring theirs in the first message."""
+    """Prefect's API with its UI. It checks the password itself: websocket clients send theirs in the first message."""
     given = {
         name: value
         for name, value in os.environ.items()
@@ -183,13 +183,13 @@ def _application(access: Access, more: Mapping[str, str]) -> Application:
         tool="Prefect",
         name="prefect.server.api.server:create_app",
         factory=True,
-        asks_itself=True,
+        checks_password=True,
         settings=given | own | dict(more),
     )
 
 
 def _wait_for(process: subprocess.Popen[bytes], access: Access, seconds: float, remedy: str) -> None:
-    """Its port listens from the first moment: the answer comes when the server is there, or ends with the server."""
+    """Its port listens from the beginning: the response comes when the server is ready, or ends with the server."""
     with closing(HTTPConnection("127.0.0.1", access.port, timeout=seconds)) as connection:
         try:
             connection.request("GET", "/api/health")

@@ -1,4 +1,4 @@
-"""What is asked of a Prefect server: deployments with their schedules, runs that a crash left open, events and notices."""
+"""Calls to a Prefect server: deployments with their schedules, runs that a crash left open, events and notices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitface.ports import Deployment, Reaction
 POOL: Final = "bitface"
 ZOMBIES: Final = "bitface: close runs without a heartbeat"
 BREATH_S: Final = 30
-"""Between signs of life of a flow run; Prefect takes 30 or more."""
+"""Seconds between heartbeats of a flow run; Prefect requires 30 or more."""
 
 
 def deploy(
@@ -26,9 +26,9 @@ def deploy(
     environment: Mapping[str, str],
     tags: Sequence[str],
 ) -> dict[str, str]:
-    """Creates or changes deployments, one run of each at a time, and what they react to; returns name -> id.
+    """Creates or updates deployments, with one run of each at a time, and their reactions; returns name -> id.
 
-    The same call again changes nothing. `environment` is what their processes get on top of the worker's.
+    The same call again changes nothing. Their processes get `environment` in addition to the worker's.
 
     Raises:
         InputError: a schedule that cannot be read.
@@ -146,9 +146,9 @@ def _words(schedule: Any) -> str:
 
 
 def close_left_running(flow_name: str, tag: str) -> tuple[str, ...]:
-    """Marks as crashed every run of a flow with a tag that is still RUNNING, save the one that asks; a sentence for each.
+    """Marks as crashed every run of a flow with a tag that is still RUNNING, except the caller's; a sentence for each.
 
-    Prefect does nothing on `kill -9`. Call it only where no such run can be alive.
+    Prefect does nothing on `kill -9`. Call it only when no such run can be alive.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
@@ -180,8 +180,8 @@ def close_left_running(flow_name: str, tag: str) -> tuple[str, ...]:
     )
 
 
-def tell(event: str, about: str, payload: Fields) -> None:
-    """Sends an event that automations may react to; nobody's data is in it."""
+def send_event(event: str, about: str, payload: Fields) -> None:
+    """Sends an event that automations may react to; it contains no personal data."""
     from prefect.events import emit_event
 
     emit_event(event=event, resource={"prefect.resource.id": f"bitface.{about}"}, payload=dict(payload))
@@ -191,7 +191,7 @@ def notify(block: str, subject: str, body: str) -> None:
     """Sends a message through a notification block of Prefect, named as "type/name", for example slack-webhook/team.
 
     Raises:
-        InputError: there is no such block, or it notifies nobody.
+        InputError: there is no such block, or it cannot send notifications.
     """
     from prefect.blocks.abstract import NotificationBlock
     from prefect.blocks.core import Block

@@ -1,1 +1,1 @@
-"""The only place that picks tools: each port gets its adapter here, and to change a tool is one adapter and one line."""
+"""The only place that picks tools: each port gets its adapter here, so changing a tool takes one adapter and one line."""

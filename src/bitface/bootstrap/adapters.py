@@ -1,4 +1,4 @@
-"""Which adapter answers for which port. What takes seconds to import is imported when it is first asked for."""
+"""Which adapter implements which port. Slow imports happen at first use."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _OtherRuntimes:
         export_onnx(module, example, path)
 
     def quantise(self, path: Path, faces: Sequence[FaceValues], out: Path) -> float:
-        """Writes its int8 form; returns how far that is off."""
+        """Writes its int8 form; returns its deviation."""
         from bitface.adapters.onnx_rivals import quantise
 
         return quantise(path, faces, out)
@@ -153,7 +153,7 @@ class _OtherRuntimes:
     def runner(
         self, runtime: str, precision: str, path: Path, face: FaceValues
     ) -> Callable[[], NDArray[np.float32]] | None:
-        """Calls one of the two."""
+        """The runner of one of the two."""
         from bitface.adapters.onnx_rivals import onnx_runner
         from bitface.adapters.openvino_runtime.rivals import openvino_runner
 
@@ -163,7 +163,7 @@ class _OtherRuntimes:
 
 
 def _rivals() -> Rivals:
-    """Raises InputError at once where the extra `bench` is missing."""
+    """Raises InputError at once if the extra `bench` is missing."""
     from bitface.adapters.onnx_rivals import check_installed
 
     check_installed()

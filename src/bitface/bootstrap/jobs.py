@@ -1,4 +1,4 @@
-"""Opens the job of one request: its tools, and what it is for."""
+"""Opens the job of one request: its tools and its purpose."""
 
 from __future__ import annotations
 

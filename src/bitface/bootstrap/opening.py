@@ -1,4 +1,4 @@
-"""Opens the tools of one request, and refuses at once what could not be kept or reached."""
+"""Opens the tools of one request, and fails at once if places cannot be written or servers reached."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: b
 
 
 def ready(profile: str = "default", overrides: Sequence[str] = ()) -> Tools:
-    """The tools for a command that writes: what could not be kept is refused at once, and home is made, in which tools make folders of
-    their own.
+    """The tools for a command that writes: fails at once if results could not be kept, and creates home, where tools make their own
+    folders.
 
     Raises:
-        InputError: a parameter is none; home, the dataset's folder or the cache cannot be written.
+        InputError: a parameter is invalid; home, the dataset's folder or the cache cannot be written.
     """
     tools = open_tools(profile, overrides)
     check_places(tools.workspace)
@@ -60,10 +60,10 @@ def ready_for_flow(profile: str = "default", overrides: Sequence[str] = ()) -> T
 
 
 def serve_ui(port: int) -> int:
-    """Serves the tracking tool's pages on 127.0.0.1 until they end or are stopped, with every process; what they returned.
+    """Serves the tracking tool's pages on 127.0.0.1 until they end or are stopped, with all processes; returns their exit code.
 
     Raises:
-        InputError: the port is none, or taken; or the tool has no pages to serve.
+        InputError: the port is invalid or taken; or the tool has no pages to serve.
     """
     tools = ready()
     with listening(port) as listener:

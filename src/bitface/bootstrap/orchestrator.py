@@ -19,7 +19,7 @@ from bitface.adapters.prefect_processes import (
     server,
     worker,
 )
-from bitface.adapters.prefect_service import close_left_running, deploy, notify, scheduled, tell
+from bitface.adapters.prefect_service import close_left_running, deploy, notify, scheduled, send_event
 from bitface.bootstrap.places import places_elsewhere, workspace
 from bitface.documents import Document
 from bitface.ports import Deployment, Reaction
@@ -35,23 +35,23 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-"""No tool reports home, and none talks over the summary, unless the environment says otherwise. What goes wrong is said once, by us."""
+"""No tool sends telemetry or prints over the summary, unless the environment overrides it. Errors are reported once, by us."""
 
 
 def quieten() -> None:
-    """Sets what tools read from the environment, before they are imported; what is set already stays."""
+    """Sets the environment variables of tools before they are imported; existing values stay."""
     home = workspace().home
     for name, value in {**QUIET, "PREFECT_HOME": str(home / "prefect")}.items():
         os.environ.setdefault(name, value)
     served = None if "PREFECT_API_URL" in os.environ else running_server(home)
-    if served:  # never one without the other: a password meant for another server would be told to this one
+    if served:  # never one without the other: a password meant for another server would be sent to this one
         os.environ.update(client_settings(served))
 
 
 @cache
 def start_server() -> TemporaryServer | None:
     """Prefect's temporary server for the flows of this process, unless the environment names a server: None then. It is started
-    once; call it early, because it needs as long as importing flows does.
+    once; call it early, because it takes as long as importing flows.
     """
     quieten()
     if named_server(os.environ):
@@ -62,10 +62,10 @@ def start_server() -> TemporaryServer | None:
 
 
 def prepare_server() -> None:
-    """Before the first flow of a process: a server answers.
+    """Call before the first flow of a process: waits until a server answers.
 
     Raises:
-        InputError: the temporary one does not.
+        InputError: the temporary server does not answer.
     """
     started = start_server()
     if started is None:
@@ -75,12 +75,12 @@ def prepare_server() -> None:
 
 
 def check_orchestrator() -> None:
-    """Raises InputError where PREFECT_API_URL or Prefect's profile names a server that does not answer."""
+    """Raises InputError if PREFECT_API_URL or Prefect's profile names a server that does not answer."""
     check_server(named_server(os.environ))
 
 
 def home_tag(place: Workspace) -> str:
-    """What marks this installation's runs on a Prefect server that others use too."""
+    """The tag of this installation's runs on a shared Prefect server."""
     return f"home-{hashlib.sha256(str(place.home.resolve()).encode()).hexdigest()[:12]}"
 
 
@@ -90,7 +90,7 @@ def close_crashed(place: Workspace) -> tuple[str, ...]:
 
 
 def deploy_all(tools: Tools, wanted: Sequence[Deployment], reactions: Sequence[Reaction]) -> list[Document]:
-    """Creates deployments for this installation; what there is now."""
+    """Creates deployments for this installation; returns those that exist now."""
     place = tools.workspace
     prepare_server()
     environment = {
@@ -100,14 +100,14 @@ def deploy_all(tools: Tools, wanted: Sequence[Deployment], reactions: Sequence[R
         "BITFACE_PARAMS": str(place.params),
         **places_elsewhere(),
         **QUIET,
-        "PREFECT_LOGGING_LEVEL": "WARNING",  # nobody looks on: the log is all there is
+        "PREFECT_LOGGING_LEVEL": "WARNING",  # unattended: the log is all there is
     }
     deploy(wanted, reactions, place.root, environment, [home_tag(place)])
     return scheduled()
 
 
 def serve_schedule(tools: Tools, port: int) -> int:
-    """A server, unless there is one, and a worker, until they end; what the worker returned. Raises InputError: a port that is taken."""
+    """Runs a worker and, if needed, a server until they end; returns the worker's exit code. Raises InputError: the port is taken."""
     place = tools.workspace
     given = os.environ.get("PREFECT_API_URL")
     with contextlib.ExitStack() as running:
@@ -122,8 +122,8 @@ def serve_schedule(tools: Tools, port: int) -> int:
 
 
 def announce(tools: Tools, event: str, payload: dict[str, int], subject: str, body: str) -> None:
-    """An event that a reaction may wait for, and word to people."""
-    tell(event, home_tag(tools.workspace), payload)
+    """Sends an event that reactions may wait for, and notifies people."""
+    send_event(event, home_tag(tools.workspace), payload)
     inform(tools.params.schedule.notify, subject, body)
 
 

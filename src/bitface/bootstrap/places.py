@@ -1,4 +1,4 @@
-"""Opens what an installation keeps: dataset versions, keys, the ledger, and checkpoints of it elsewhere."""
+"""Opens the stores of an installation: dataset versions, keys, the ledger, and its checkpoints elsewhere."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def workspace() -> Workspace:
 
 
 def open_store(place: Workspace) -> DvcStore:
-    """The dataset folder's versions; nothing is opened yet."""
+    """The versions of the dataset folder; nothing is opened yet."""
     return DvcStore(place.data, place.root, place.home)
 
 
 def open_keys(place: Workspace) -> KeyStore:
-    """The key store: its master key from the environment or a command where they give one, every opening of a real person's key noted."""
+    """The key store: its master key from the environment or a command, if set; every opening of a real person's key is logged."""
     purpose = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     log = DecryptionLog(place.home / DECRYPTIONS, place.keys / HEAD, user_name(), purpose, utc_now)
-    given = cache(partial(given_master_keys, os.environ))  # a command that prints it may take its time
+    given = cache(partial(given_master_keys, os.environ))  # a command that prints it may be slow
     return KeyStore(place.keys, given, log.opened, beside=place.data)
 
 
 def open_doors() -> tuple[Door, ...]:
-    """Every port that a process of ours listens on now, and how strangers get in."""
-    from bitface.adapters.servers.strangers import open_ports
+    """Every port that a process of ours listens on now, and how it lets unauthorized clients in."""
+    from bitface.adapters.servers.port_probe import open_ports
 
     return open_ports(os.environ.get("PREFECT_API_URL"))
 
 
 def open_ledger(place: Workspace) -> Ledger:
     """The ledger: SQLite in the workspace, or the SQLAlchemy URL in BITFACE_LEDGER_URL; signed ends of its log in home and in
-    BITFACE_CHECKPOINTS, and the book of the erased, by which a ledger that is older than an erasure is noticed.
+    BITFACE_CHECKPOINTS, and the book of the erased, which reveals a ledger that is older than an erasure.
     """
     trust = Trust(
         note=place.home / "ledger.verified",
@@ -69,23 +69,23 @@ def open_checkpoints(place: Workspace) -> Checkpoints:
         home=place.home,
         place=_checkpoint_place(os.environ.get("BITFACE_CHECKPOINTS", ""), place.home),
         learn=lambda book, name: open_keys(place).learn_suppressed(book, name),
-        tell=lambda text: sys.stderr.write(f"warning: {shown(text)}\n"),
+        warn=lambda text: sys.stderr.write(f"warning: {shown(text)}\n"),
         now=utc_now,
         stamp=_stamp(os.environ.get("BITFACE_TIMESTAMPS", "")),
     )
 
 
 def places_elsewhere() -> dict[str, str]:
-    """The variables by which whoever runs a flow later compares with the same place; what opens it (AWS_..., an ssh key) is their own."""
+    """The variables that make a later flow compare with the same place; its credentials (AWS_..., an ssh key) are not passed on."""
     names = ("BITFACE_CHECKPOINTS", "BITFACE_TIMESTAMPS", "BITFACE_TIMESTAMPS_CA")
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def stamp_of(checkpoint: Path) -> list[dict[str, Any]]:
-    """When a checkpoint was there by the time stamp beside it, a record for an auditor; nothing where there is no stamp.
+    """When a checkpoint existed according to its time stamp, a record for an auditor; empty if there is no stamp.
 
     Raises:
-        InputError: BITFACE_TIMESTAMPS_CA names no certificate. IntegrityError: the stamp is not that authority's, or of other bytes.
+        InputError: BITFACE_TIMESTAMPS_CA names no certificate. IntegrityError: the stamp is not that authority's or not of these bytes.
     """
     stamp = checkpoint.with_suffix(STAMP)
     if not stamp.is_file():
@@ -97,7 +97,7 @@ def stamp_of(checkpoint: Path) -> list[dict[str, Any]]:
 
 
 def _stamp(authority: str) -> Callable[[bytes], bytes] | None:
-    """Asks an authority for time stamps; None where none is named."""
+    """Requests time stamps from an authority; None if none is named."""
 
     def stamp(data: bytes) -> bytes:
         from bitface.adapters.time_stamps import stamp_over
@@ -108,7 +108,7 @@ def _stamp(authority: str) -> Callable[[bytes], bytes] | None:
 
 
 def _checkpoint_place(setting: str, home: Path) -> CheckpointPlace | None:
-    """A folder, s3://bucket/prefix, git+file:///repository or git+ssh://host/repository; None where nothing is set."""
+    """A folder, s3://bucket/prefix, git+file:///repository or git+ssh://host/repository; None if nothing is set."""
     if not setting:
         return None
     if setting.startswith("s3://"):

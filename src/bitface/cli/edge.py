@@ -25,13 +25,13 @@ from bitface.terminal_text import shown
 
 LOG: Final = logging.getLogger("bitface.cli")
 CLOSED_PIPE = 141
-"""As a shell has it for a program whose reader has left, for example `| head`: 128 + SIGPIPE."""
+"""As in a shell, for a program whose reader has closed the pipe, for example `| head`: 128 + SIGPIPE."""
 
 
 def run_app(ending: Ending) -> int:
     """Runs the command line; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal's encoding lacks is written as an escape.
+        # A character that the terminal's encoding lacks is written as an escape.
         if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -47,14 +47,14 @@ def run_app(ending: Ending) -> int:
 
 
 def _answered(ending: Ending) -> int:
-    """The exit code of the command; errors of standard output rise."""
+    """The exit code of the command; errors of standard output are raised."""
     from bitface.cli.app import app
 
     out, start = sys.stdout, perf_counter()
     try:
         begin_logging(os.environ)
         LOG.debug("command begins", extra={"command": _command()})
-        # Exit codes come back; None is 0.
+        # Exit codes are returned; None is 0.
         code = int(app(standalone_mode=False) or 0)
     except typer.TyperException as error:
         code = _misused(error)
@@ -63,7 +63,7 @@ def _answered(ending: Ending) -> int:
     except typer.Abort:
         code = _report_error("cancelled at the prompt; nothing was done", 2)
     except SystemExit as error:
-        # Typer's own answer to a broken pipe, whichever pipe it was.
+        # Typer's own reaction to a broken pipe, whichever pipe it was.
         sys.stdout = out
         if isinstance(error.__context__, OSError):
             return _unforeseen(error.__context__)
@@ -83,7 +83,7 @@ def _answered(ending: Ending) -> int:
 
 
 def _command() -> str:
-    """The command and, of a group, its member: no option and no argument, which may name people."""
+    """The command and, in a group, its subcommand: no option and no argument, since these may name people."""
     from bitface.cli.app import app
 
     words = [*sys.argv[1:3], "", ""]
@@ -93,7 +93,7 @@ def _command() -> str:
 
 
 def _interrupted(ending: Ending) -> int:
-    ending.say()
+    ending.print_line()
     return ending.exit_code
 
 
@@ -103,7 +103,7 @@ def _report_error(text: str, code: int) -> int:
 
 
 def _misused(error: typer.TyperException) -> int:
-    """What the command line's own reader found: help where a word was missing, else one line."""
+    """A usage error found by the parser: help if a word was missing, else one line."""
     context = getattr(error, "ctx", None)
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(context.get_help() + "\n")
@@ -114,11 +114,11 @@ def _misused(error: typer.TyperException) -> int:
 
 
 def _unforeseen(error: Exception) -> int:
-    """2 where the surroundings are to blame, as where a disk is full or a file lies where a folder should be; else 1."""
+    """Exit code 2 if the environment is the cause, such as a full disk or a file in place of a folder; else 1."""
     if isinstance(error, BrokenPipeError) and _is_output_closed():
         raise error
     found = explained(error)
-    if found is None or not found.startswith("'"):  # it names no place: ours may be the one
+    if found is None or not found.startswith("'"):  # it names no place: it may be one of ours
         found = _unusable_place() or found
     if found:
         return _report_error(found, 2)
@@ -132,7 +132,7 @@ def _unforeseen(error: Exception) -> int:
 
 
 def _unusable_place() -> str | None:
-    """A tool may say nothing of the disk that it found full: whether one of our places cannot be written."""
+    """Whether one of our places cannot be written: a tool may not report that the disk was full."""
     from bitface.bootstrap.places import workspace
     from bitface.workspace import trouble_in
 
@@ -142,7 +142,7 @@ def _unusable_place() -> str | None:
 
 
 def _kept(error: Exception) -> Path | None:
-    """The file with the way that an error took; not its words, which may name people. None where none can be written."""
+    """The file with an error's traceback, without its message, which may name people. None if none can be written."""
     lines = [f"{datetime.now(UTC).isoformat()} {type(error).__name__}\n", *traceback.format_tb(error.__traceback__)]
     with contextlib.suppress(OSError):
         handle, name = tempfile.mkstemp(prefix="bitface-defect-", suffix=".txt")
@@ -153,7 +153,7 @@ def _kept(error: Exception) -> Path | None:
 
 
 def _is_output_closed() -> bool:
-    """Whether the reader of standard output is gone; Rich then puts the null device in its place."""
+    """Whether the reader of standard output has closed it; Rich then replaces it by the null device."""
     look = select.poll()
     with contextlib.suppress(OSError, ValueError):
         if os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat()):
@@ -164,6 +164,6 @@ def _is_output_closed() -> bool:
 
 
 def _forget_output() -> None:
-    """Python flushes standard output at its end, and would complain again."""
+    """Python flushes standard output at exit, and would report the error again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

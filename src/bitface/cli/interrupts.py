@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and a closed terminal end a command within seconds: in order where that goes quickly, else at once.
+"""Ctrl-C, SIGTERM and a closed terminal end a command within seconds: in order if that is quick, else at once.
 
-What a command writes appears whole or not at all, and the next run closes what a killed one left open, so ending at once loses nothing.
+Everything a command writes appears whole or not at all, and the next run closes what a killed one left open, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from time import sleep
 from typing import Final, NoReturn
 
 GRACE_S: Final = 2.0
-"""For an orderly end: a run is marked as failed, the lease given back, servers ended."""
+"""For an orderly end: a run is marked as failed, the lease released, servers stopped."""
 LINE: Final = "bitface: interrupted; finished work is kept, run the same command again to continue\n"
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass
 class Ending:
-    """Which signal ended the command, 0 as long as none did."""
+    """The signal that ended the command, 0 if none did."""
 
     number: int = 0
-    is_said: bool = False
+    is_printed: bool = False
 
     @property
     def exit_code(self) -> int:
-        """As a shell has it: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed terminal."""
+        """As in a shell: 130 for Ctrl-C, 143 for SIGTERM, 129 for a closed terminal."""
         return 128 + self.number
 
-    def say(self) -> None:
+    def print_line(self) -> None:
         """Prints the line once."""
-        if not self.is_said:
-            self.is_said = True
+        if not self.is_printed:
+            self.is_printed = True
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(LINE)
                 sys.stderr.flush()
 
     def leave(self) -> NoReturn:
-        """Ends this process at once; what it started ends by itself when it sees that."""
+        """Ends this process at once; its child processes notice and end by themselves."""
         with contextlib.suppress(OSError, ValueError):
             if sys.stderr.isatty():
                 sys.stderr.write("\x1b[?25h")  # progress bars hide the cursor
-        self.say()
+        self.print_line()
         os._exit(self.exit_code)
 
 
 @contextmanager
 def ending_on_signals() -> Iterator[Ending]:
-    """The first signal rises as KeyboardInterrupt, and has GRACE_S to come through; a second one ends the process at once.
+    """The first signal raises KeyboardInterrupt, which has GRACE_S to end the command; a second one ends the process at once.
 
-    A signal that whoever started us chose to ignore stays ignored. Does nothing outside the main thread.
+    A signal that the parent process ignores stays ignored. Does nothing outside the main thread.
     """
     ending = Ending()
     if threading.current_thread() is not threading.main_thread():
@@ -69,14 +69,14 @@ def ending_on_signals() -> Iterator[Ending]:
             ending.leave()
         ending.number = number
         with contextlib.suppress(OSError):
-            os.write(writer, bytes([number]))  # a loop of asyncio may have taken the wakeup descriptor
+            os.write(writer, bytes([number]))  # an asyncio loop may have taken the wakeup descriptor
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _NUMBERS}
-    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in heeded:
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, interrupt)
-    # Python runs handlers between two steps of the main thread, which may be long in coming: the descriptor is written at once.
+    # Python runs handlers between two steps of the main thread, which may take long; the descriptor is written at once.
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(reader, ending), name="end in time", daemon=True).start()
     try:
@@ -84,7 +84,7 @@ def ending_on_signals() -> Iterator[Ending]:
     finally:
         if not ending.number:
             signal.set_wakeup_fd(wakeup)
-            for number in heeded:
+            for number in handled:
                 signal.signal(number, before[number])
             os.close(writer)
 

@@ -16,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 def writable_file(path: Path | None) -> Path | None:
-    """Callback of options that name an output file: raises InputError before any work is done."""
+    """Callback for options that name an output file: raises InputError before any work is done."""
     if path is not None:
         check_file(path)
     return path

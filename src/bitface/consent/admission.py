@@ -1,4 +1,4 @@
-"""Decides whether a person's data may be used at a moment; asked when a dataset is built and at promotion."""
+"""Decides whether a person's data may be used at a moment; checked when a dataset is built and at promotion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bitface.faces.records import Kind
 class Admission:
     """The answer of the rule. `reason` is a fixed phrase without ids; the event is the one that decided, if any.
 
-    `on_record` says whether any event of the person was recorded by then, whatever it speaks of.
+    `on_record`: whether any event of the person, for any purpose, was recorded by then.
     """
 
     admitted: bool
@@ -30,7 +30,7 @@ class Admission:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """What a person's data would be used for: a sample of this kind, of either one where None."""
+    """The intended use of a person's data, for a sample of this kind (None: either kind)."""
 
     purpose: str
     context: str
@@ -45,19 +45,17 @@ def admit(
     known_notices: Mapping[str, str],
     record_id: str | None = None,
 ) -> Admission:
-    """Applies the admission rule to one person, or to one consent record of that person, for what is asked.
+    """Applies the admission rule to one person, or to one consent record of that person, for an intended use.
 
-    `events` are what is in the log, in its order (`in_log_order` for what is recorded together): what the log holds is known,
-    whatever the clock says that stamped it. One that is brought again counts where it stands first. Of a record and purpose, an
-    event that opens counts unless one that closes was
-    recorded after it, or took effect at its event time or later; so a withdrawal counts from when it is in the log, and neither
-    a fast clock nor one that was set back lets it sleep. Admitted if and only if the latest event that counts, by (event time,
+    `events` are those in the log, in log order (`in_log_order` for events recorded together); an event in the log counts,
+    whatever clock stamped it. A repeated event counts at its first position. Per record and purpose, an opening event counts
+    unless a closing one was recorded after it, or took effect at its event time or later; so a withdrawal counts from when it is
+    in the log, whether the clock was fast or set back. Admitted if and only if the latest event that counts, by (event time,
     recorded at), is given or reaffirmed (events that tie must all admit), valid_from <= at < valid_to, the purpose is listed,
     the subject is an adult, the context is allowed, delete-by > at, the notice's SHA-256 is in `known_notices` (SHA-256 -> id)
-    and its id is not on record for other words, and the law lets it (see `law`): a ground of GDPR Art. 6 and 9 that carries a face,
-    the kinds of data that are used of a sample (of the kind that is asked for, where one is), and no earlier end by a state's law. A person
-    with several records is admitted only if each record that speaks of the purpose admits: which record an asset came in under
-    is not known here.
+    and its id is not on record with a different text, and the law permits it (see `law`): a ground of GDPR Art. 6 and 9 for a face,
+    the kinds of data used of a sample (of the requested kind, if any), and no earlier end by state law. A person with several
+    records is admitted only if each record that covers the purpose admits: which record a sample came in under is not known here.
 
     Raises:
         InputError: `at` has no zone.
@@ -77,7 +75,7 @@ def admit(
 
 
 def at_each(moments: Iterable[datetime], asked: Callable[[datetime], Admission]) -> Admission:
-    """What holds at each of some moments: the first refusal, else the last admission."""
+    """The admission at several moments: the first refusal, else the last admission."""
     answers = [asked(at) for at in moments]
     return next((answer for answer in answers if not answer.admitted), answers[-1])
 
@@ -98,12 +96,12 @@ def admit_people(
 
 
 def in_log_order(events: Iterable[ConsentEvent]) -> tuple[ConsentEvent, ...]:
-    """Events that are recorded together, in the order in which they took effect; of two at one time the one that closes is last."""
+    """Events recorded together, in the order in which they took effect; at the same time, a closing event comes last."""
     return tuple(sorted(events, key=lambda event: (event.takes_effect, event.closes, event.event_id)))
 
 
 def consent_snapshot_sha256(admissions: Mapping[str, Admission]) -> str:
-    """One digest of who was admitted by which event; keys are pseudonyms, rejected people do not enter it."""
+    """One digest of the people admitted and by which event; keys are pseudonyms, rejected people are left out."""
     rows = sorted(
         (person, answer.event_id or "", answer.event_sha256 or "")
         for person, answer in admissions.items()
@@ -115,7 +113,7 @@ def consent_snapshot_sha256(admissions: Mapping[str, Admission]) -> str:
 def expiring(events: Sequence[ConsentEvent], at: datetime, until: datetime) -> tuple[ConsentEvent, ...]:
     """Events in force at `at` that end by `until` (see `law.ends`), soonest first; superseded ones left out.
 
-    `events` stand in the order of the log.
+    `events` are in log order.
     """
     recorded: dict[str, list[ConsentEvent]] = {}
     for event in events:
@@ -138,7 +136,7 @@ def _each_once(events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
 
 
 def _deciding(events: Iterable[ConsentEvent], purpose: str, record_id: str | None) -> list[ConsentEvent]:
-    """The events that decide about a purpose: those of each record that speaks of it, or of the one record."""
+    """The events that decide about a purpose: those of each record that covers it, or of the one record."""
     of_record: dict[str, list[ConsentEvent]] = {}
     for event in events:
         if event.concerns(purpose) and record_id in (None, event.record_id):
@@ -147,7 +145,7 @@ def _deciding(events: Iterable[ConsentEvent], purpose: str, record_id: str | Non
 
 
 def _standing(events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
-    """Of one record and purpose: the latest events that open it and count, else the one that closed it."""
+    """For one record and purpose: the latest opening events that count, else the one that closed it."""
     opening: list[ConsentEvent] = []
     closing: ConsentEvent | None = None
     for event in events:
@@ -182,7 +180,7 @@ def _judge(event: ConsentEvent, use: Use, at: datetime, known_notices: Mapping[s
 
 
 def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
-    """What the event itself, the clock and the law say against a use, the first of it."""
+    """The first objection of the event itself, the clock or the law to a use."""
     checks = (
         (event.state in ADMITTING_STATES, f"consent is {event.state}"),
         (event.valid_from <= at, "consent is not yet valid"),
@@ -192,10 +190,10 @@ def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
         (use.context in event.contexts, f"context {use.context} is not allowed"),
         (event.delete_by > at, "the retention period has ended"),
     )
-    said = next((reason for holds, reason in checks if not holds), None)
-    said = said or grounds_fault(event, use.context) or kinds_fault(event, use.kind)
-    if said is not None:
-        return said
+    fault = next((reason for holds, reason in checks if not holds), None)
+    fault = fault or grounds_fault(event, use.context) or kinds_fault(event, use.kind)
+    if fault is not None:
+        return fault
     end, why = ends(event)
     return None if at < end else f"the retention period allowed by law has ended ({why})"
 

@@ -1,4 +1,4 @@
-"""One consent event as it is stored and hashed, so that nobody can later claim that something else was agreed."""
+"""One consent event as stored and hashed, so that what was agreed cannot be disputed later."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def utc_time(text: str) -> datetime:
-    """The moment that an ISO 8601 text with a zone names, in UTC. Raises InputError otherwise."""
+    """The moment given by an ISO 8601 text with a zone, in UTC. Raises InputError otherwise."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -121,7 +121,7 @@ class ConsentEvent(BaseModel):
         if self.valid_to <= self.valid_from:
             raise ValueError("valid_to: must be later than valid_from")
         if self.recorded_at < self.event_time and not self.closes:
-            # No tolerance: a consent that waits for its time would come alive unsaid, and asking again a little later costs little.
+            # No tolerance: a consent dated ahead would take effect later without notice, and recording it again later costs little.
             ahead = timedelta(seconds=math.ceil((self.event_time - self.recorded_at).total_seconds()))
             raise ValueError(
                 f"event_time: {ahead} ahead of this machine's clock; correct the clock that is wrong, or record it once "
@@ -131,16 +131,16 @@ class ConsentEvent(BaseModel):
 
     @property
     def closes(self) -> bool:
-        """Whether the event ends what was allowed, or keeps it from beginning: any state but requested, given, reaffirmed."""
+        """Whether the event ends consent or prevents it: any state but requested, given, reaffirmed."""
         return self.state not in OPENING_STATES
 
     @property
     def takes_effect(self) -> datetime:
-        """When the event counts from: its event time, and at the latest when it is recorded."""
+        """When the event starts to count: at its event time, at the latest when it is recorded."""
         return min(self.event_time, self.recorded_at)
 
     def concerns(self, purpose: str) -> bool:
-        """Whether the event speaks of a purpose: it lists it, or it closes the record without naming any."""
+        """Whether the event covers a purpose: it lists it, or it closes the record without naming any."""
         return purpose in self.purposes or (not self.purposes and self.closes)
 
     def canonical(self) -> str:
@@ -153,15 +153,15 @@ class ConsentEvent(BaseModel):
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def says_the_same_as(self, other: ConsentEvent) -> bool:
-        """Whether two events differ at most in when they were recorded: the second is then a repetition."""
+        """Whether two events differ at most in their recording time: the second is then a repetition."""
         return self.model_copy(update={"recorded_at": other.recorded_at}) == other
 
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedLine:
-    """A line that holds no event: its number from 1, the field at fault, and why. Never what the line says.
+    """A line that is not a valid event: its number from 1, the field at fault, and why. Never the line's content.
 
-    `may_close`: it does not clearly say that it opens, so it may be a withdrawal.
+    `may_close`: it does not clearly give consent, so it may be a withdrawal.
     """
 
     line: int
@@ -176,14 +176,14 @@ class RejectedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedEvents:
-    """The events of a JSONL text, without what opens anything for a person who has an unreadable line, and the lines at fault."""
+    """The events of a JSONL text, without opening events of people who have an unreadable line, and the lines at fault."""
 
     events: tuple[ConsentEvent, ...]
     lines: tuple[int, ...]
-    """Of each event, the line that it stands in."""
+    """The line number of each event."""
     rejected: tuple[RejectedLine, ...]
     faults: Mapping[str, RejectedLine]
-    """Pseudonym -> the line of that subject that is at fault; of several the last that may be a withdrawal, else the first."""
+    """Pseudonym -> the faulty line of that subject; of several, the last that may be a withdrawal, else the first."""
     withheld: int
     """Readable events left out because another line of the same subject is unreadable: it may be the withdrawal."""
 
@@ -195,13 +195,13 @@ def parse_events(
     recorded_at: datetime | None = None,
     name: str = "consent events",
 ) -> ParsedEvents:
-    """Reads consent events, one JSON object a line; empty lines are skipped. `name` is that of the file, for messages.
+    """Reads consent events, one JSON object per line; empty lines are skipped. `name` is the file's, for messages.
 
-    `pseudonym_of` turns the subject's id of a source into the pseudonym that is stored. `recorded_at`, where given, is
-    stamped on every event, so that a source cannot date its own recording back.
+    `pseudonym_of` turns a source's subject id into the pseudonym that is stored. `recorded_at`, if given, is stamped on
+    every event, so that a source cannot backdate its own recording.
 
     Raises:
-        InputError: a faulty line does not even say whose it is, so that no event of the file can be trusted.
+        InputError: a faulty line does not even name its subject, so that no event of the file can be trusted.
     """
     events: list[tuple[int, ConsentEvent]] = []
     rejected: list[RejectedLine] = []
@@ -277,6 +277,6 @@ def _rejected(number: int, error: ValidationError) -> RejectedLine:
     if field == "event" and ": " in reason:
         field, _, reason = reason.partition(": ")
     if first["type"] == "extra_forbidden":
-        # The name of an unknown field is the source's own text, and may be anything.
+        # The name of an unknown field is text of the source, and may be anything.
         field, reason = "an unknown field", "only the fields of the schema are stored"
     return RejectedLine(line=number, field=field, reason=reason)

@@ -1,6 +1,6 @@
-"""What the law adds to a person's consent: which bases carry a face at all, which kinds of data they must name, and where a state ends it.
+"""What the law adds to a person's consent: which legal bases permit a face at all, which kinds of data they must name, and state limits.
 
-An engineering reading, not legal advice. Both tables are data: a row more is a rule more.
+An engineering reading, not legal advice. Both tables are data: one more row is one more rule.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bitface.faces.records import Kind, is_synthetic
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """A condition of GDPR Art. 9(2): the bases of Art. 6(1) that it stands beside, the contexts that it is made for, and who says so."""
+    """A condition of GDPR Art. 9(2): the bases of Art. 6(1) that it is combined with, its contexts, and the source."""
 
     bases: frozenset[str]
     contexts: frozenset[Context]
@@ -48,7 +48,7 @@ CONDITIONS: Final = {
         source="GDPR Art. 9(2)(j), 89(1): research; EDPB Opinion 3/2019, 26 to 29: a public task, or a legitimate interest",
     ),
 }
-"""Not here, and so admitting nobody: no condition, `none` as a basis, and vital interests (6(1)(d), whose condition is 9(2)(c))."""
+"""Not listed, and so refused: no condition, `none` as a basis, and vital interests (6(1)(d), whose condition is 9(2)(c))."""
 
 PICTURES_OF: Final[dict[Kind, tuple[DataKind, ...]]] = {"image": ("image",), "clip": ("image", "video")}
 """The frames of a clip are images too."""
@@ -56,7 +56,7 @@ PICTURES_OF: Final[dict[Kind, tuple[DataKind, ...]]] = {"image": ("image",), "cl
 
 @dataclass(frozen=True, kw_only=True)
 class StateLaw:
-    """How long a state lets biometric data be kept: years after the purpose ends and after the last interaction; None: no such figure."""
+    """How long a state allows biometric data to be kept: years after the purpose ends and after the last interaction; None: no limit."""
 
     state: str
     names: tuple[str, ...]
@@ -95,14 +95,14 @@ STATE_LAWS: Final = (
         source="C.R.S. 6-1-1314(2)(a), HB 24-1130: 24 months",
     ),
 )
-"""Read against the statutes' text. What the statutes say and this table does not cover:
+"""Checked against the statutes' text. What the statutes state and this table does not cover:
 
-- Illinois: what is kept must go when the initial purpose has been satisfied, or three years after the last interaction, whichever is first.
-- Texas: within a reasonable time, the first anniversary at the latest. Since 2026-01-01 503.001(e)(2) leaves out what is held to train
-  artificial intelligence that identifies nobody, and (f) takes that back for another commercial use: the limit is kept as if it held.
-- Washington: RCW 19.375.010(1) leaves out photographs and what is generated from them, so this is stricter than it asks. RCW 19.373.040
-  (My Health My Data) has no date either: on request, answered within 45 days, copies in backups within six months.
-- Colorado: also 45 days after the controller finds, once a year, that keeping it is not necessary any more; a person must find that.
+- Illinois: data must be deleted when the initial purpose is satisfied, or three years after the last interaction, whichever is first.
+- Texas: within a reasonable time, the first anniversary at the latest. Since 2026-01-01 503.001(e)(2) exempts data for training
+  artificial intelligence that does not identify people, and (f) revokes that for another commercial use: the limit is applied anyway.
+- Washington: RCW 19.375.010(1) excludes photographs and data generated from them, so this is stricter than required. RCW 19.373.040
+  (My Health My Data) sets no date either: on request, answered within 45 days, copies in backups within six months.
+- Colorado: also 45 days after the controller's yearly review finds it no longer necessary to keep; a person must decide that.
 
 A year after the purpose is counted from `valid_to`: the purpose ends with the consent at the latest.
 """
@@ -112,9 +112,9 @@ _FOREIGN_CODE: Final = re.compile(r"(?!US-)[A-Z]{2}-[A-Z0-9]{1,3}")
 
 
 def grounds_fault(event: ConsentEvent, context: str) -> str | None:
-    """Why the law does not let this event carry a face in a context, in words without ids; None where it does.
+    """Why the law does not let this event cover a face in a context, in words without ids; None if it does.
 
-    People who do not exist need no ground: `none` is theirs, and nobody else's.
+    Synthetic people need no legal ground: only they have `none`.
     """
     if is_synthetic(event.subject):
         return None
@@ -132,24 +132,24 @@ def grounds_fault(event: ConsentEvent, context: str) -> str | None:
 
 
 def kinds_fault(event: ConsentEvent, kind: Kind | None) -> str | None:
-    """Which kind of data of a sample the event does not name, in words; None where it names what the sample is.
+    """Which kind of data the event does not name, in words; None if it names the kind of the sample.
 
-    What a person allowed of a picture covers what is read off it: landmarks and features are made of it, kept with its key, and go with
-    it. Landmarks or features alone allow no picture. `kind` None: either one.
+    Consent for a picture covers what is derived from it: landmarks and features are kept with its key and deleted with it. Consent for
+    landmarks or features alone does not cover a picture. `kind` None: either one.
     """
     allowed = PICTURES_OF[kind] if kind is not None else PICTURES_OF["clip"]
     return None if set(allowed) & set(event.data_kinds) else f"data kind {' or '.join(allowed)} is not listed"
 
 
 def ends(event: ConsentEvent) -> tuple[datetime, str]:
-    """When an event ends by time, and which of its ends that is: `valid to`, `delete by`, or the source of a state's law."""
+    """When an event ends by time, and by which limit: `valid to`, `delete by`, or the source of a state's law."""
     return min([(event.valid_to, "valid to"), *deletions(event)], key=lambda end: end[0])
 
 
 def deletions(event: ConsentEvent) -> list[tuple[datetime, str]]:
-    """When what came by an event must be gone, and by what: `delete by`, which was promised, or the source of a state's law."""
+    """When the data of an event must be deleted, and by which limit: `delete by`, as promised, or the source of a state's law."""
     found = [(event.delete_by, "delete by")]
-    # What a source says of the future is no interaction yet.
+    # A date in the future is not an interaction yet.
     interaction = min(event.last_interaction, event.recorded_at)
     for law in () if is_synthetic(event.subject) else laws_of(event.jurisdiction):
         found.append((_years_after(event.valid_to, law.years_after_purpose), law.source))
@@ -160,7 +160,7 @@ def deletions(event: ConsentEvent) -> list[tuple[datetime, str]]:
 
 @lru_cache(maxsize=4096)
 def laws_of(jurisdiction: str) -> tuple[StateLaw, ...]:
-    """The state laws that a jurisdiction names: by name or postal code, in any case and order; the United States alone name them all."""
+    """The state laws that a jurisdiction names, by name or postal code, in any case and order; the United States alone means all."""
     text = unicodedata.normalize("NFKC", jurisdiction).strip()
     if _FOREIGN_CODE.fullmatch(text):
         return ()
@@ -172,13 +172,13 @@ def laws_of(jurisdiction: str) -> tuple[StateLaw, ...]:
 
 
 def _is_coded(code: str, words: list[str]) -> bool:
-    """Whether a postal code is meant: in capitals, alone, or beside its country; `co` and `il` are words elsewhere."""
+    """Whether a postal code is meant: in capitals, alone, or next to its country; `co` and `il` are ordinary words elsewhere."""
     plain = [word.casefold() for word in words]
     return code in words or (code.casefold() in plain and (len(words) == 1 or bool({"us", "usa"} & set(plain))))
 
 
 def _years_after(moment: datetime, years: int) -> datetime:
-    """The same day of another year; of 29 February the 28th. The last moment there is where none is left."""
+    """The same day of another year (28 February for the 29th), or the last representable moment."""
     try:
         return moment.replace(year=moment.year + years)
     except ValueError:

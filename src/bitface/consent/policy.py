@@ -1,7 +1,7 @@
-"""What no consent can override: prohibited contexts, licences of sources, and where a synthetic champion may speak.
+"""What no consent can override: prohibited contexts, licences of sources, and where a synthetic champion may predict.
 
 An engineering reading of EU AI Act Art. 5(1)(f), not legal advice: inferring emotions at work or in education is
-prohibited save for medical or safety reasons, so both contexts are refused without an approved record of such a reason.
+prohibited except for medical or safety reasons, so both contexts are refused without an approved record of such a reason.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _DEMO: Final = ("demo",)
 
 
 class ContextApproval(BaseModel):
-    """The medical or safety reason for which a prohibited context is used after all, from one time to another.
+    """The medical or safety reason that permits a prohibited context, from one time to another.
 
-    `record_sha256` is the digest of the document that states the reason; who keeps it shows it to an auditor.
+    `record_sha256` is the digest of the document that states the reason; its keeper shows it to an auditor.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -52,7 +52,7 @@ class ContextApproval(BaseModel):
 
     @property
     def approval_id(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of what it says."""
+        """The first 16 hexadecimal digits of the SHA-256 of its content."""
         return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:16]
 
     def covers(self, context: str, at: datetime) -> bool:
@@ -61,7 +61,7 @@ class ContextApproval(BaseModel):
 
 
 def approval_of(**facts: Any) -> ContextApproval:
-    """An approval of what a person wrote; raises InputError, with the field at fault."""
+    """An approval from a person's input; raises InputError, with the field at fault."""
     try:
         return ContextApproval.model_validate(facts)
     except ValidationError as error:
@@ -71,7 +71,7 @@ def approval_of(**facts: Any) -> ContextApproval:
 
 
 def approval_from(body: str) -> ContextApproval:
-    """The approval of a stored text; raises IntegrityError where it is none any more."""
+    """The approval in a stored text; raises IntegrityError if it is no longer valid."""
     try:
         return ContextApproval.model_validate_json(body)
     except ValidationError as error:
@@ -79,7 +79,7 @@ def approval_from(body: str) -> ContextApproval:
 
 
 class LicenceRecord(BaseModel):
-    """What the licence of a source allows; `text` or `address` says where it reads. No contexts named means all."""
+    """What the licence of a source allows; `text` or `address` gives its wording. No contexts named means all."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
@@ -97,7 +97,7 @@ class LicenceRecord(BaseModel):
         return self
 
     def allows_no_more_than(self, other: LicenceRecord) -> bool:
-        """Whether every use that this one allows is one that the other allows too."""
+        """Whether the other one allows every use that this one allows."""
         return set(self.purposes) <= set(other.purposes) and set(self.contexts) <= set(other.contexts)
 
 
@@ -105,7 +105,7 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
     """Licence id -> record, from the text of `licences.json` (a list of records), or of the file of that name.
 
     Raises:
-        InputError: not JSON (line named), a record at fault (position and field named), or an id that stands twice.
+        InputError: not JSON (line named), a record at fault (position and field named), or a repeated id.
     """
     try:
         records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(json.loads(text, object_pairs_hook=_once))
@@ -140,7 +140,7 @@ def _faulty_licence(name: str, error: ValidationError) -> str:
 
 
 def licence_from(body: str) -> LicenceRecord:
-    """The licence of a stored text; raises IntegrityError where it is none any more."""
+    """The licence in a stored text; raises IntegrityError if it is no longer valid."""
     try:
         return LicenceRecord.model_validate_json(body)
     except ValidationError as error:
@@ -154,7 +154,7 @@ def render_licences(records: Iterable[LicenceRecord]) -> str:
 
 
 def check_context(context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
-    """Raises RefusedError for an unknown context, and for a prohibited one without an approval in force at `at`."""
+    """Raises RefusedError for an unknown context, or for a prohibited one without an approval in force at `at`."""
     if context not in CONTEXTS:
         raise RefusedError(f"unknown context '{context[:40]}'; use one of {', '.join(CONTEXTS)}")
     if context in PROHIBITED_CONTEXTS and not any(approval.covers(context, at) for approval in approvals):
@@ -171,7 +171,7 @@ def check_training(purpose: str, context: str, at: datetime, approvals: Sequence
 
 
 def check_asked(purpose: str, context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
-    """Raises RefusedError where no model at all may predict for this purpose in this context at `at`."""
+    """Raises RefusedError if no model at all may predict for this purpose in this context at `at`."""
     _check_purpose(purpose, PREDICTION_PURPOSES, "a prediction")
     check_context(context, at, approvals)
 
@@ -181,8 +181,8 @@ def predictions_allowed(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The purposes and the contexts in which a model with this evidence may predict at `at`.
 
-    Where the gate has `passed` it, those that `check_prediction` names. Before that nobody relies on it: one of synthetic people is for
-    a demo alone, one of real people for everything but `infer`.
+    If the gate has `passed` it, those that `check_prediction` allows. Before that, a model of synthetic people may only be used for
+    a demo, one of real people for everything but `infer`.
     """
     if evidence == "synthetic":
         return SYNTHETIC_PREDICTION_PURPOSES if passed else _DEMO, SYNTHETIC_PREDICTION_CONTEXTS
@@ -212,7 +212,7 @@ def check_prediction(
 
 
 def check_promotable(purpose: str) -> None:
-    """Raises RefusedError for a model that was trained for benchmark: licence alone put people into it."""
+    """Raises RefusedError for a model that was trained for benchmark: people may be in it by licence alone."""
     if purpose != "train":
         raise RefusedError(
             f"a model trained for purpose '{purpose[:40]}' cannot be promoted; retrain with --purpose train"
@@ -222,8 +222,8 @@ def check_promotable(purpose: str) -> None:
 def under_licence(licence: LicenceRecord | None, consent: Admission, purpose: str, context: str) -> Admission:
     """The admission of a sample, from its person's consent and the licence record of its source.
 
-    The licence must allow purpose and context. Then consent decides; only where the person has no consent event at all
-    does a licence that allows `benchmark` admit for that purpose without one: whoever spoke for themselves is heard.
+    The licence must allow purpose and context. Then consent decides; only if the person has no consent event at all does a
+    licence that allows `benchmark` admit for that purpose: a person's own statement takes precedence.
     """
     if licence is None:
         return Admission(admitted=False, reason="its source has no licence on record")

@@ -1,7 +1,7 @@
-"""Who opened which real person's data, when and for what: a line for each, appended before the key is handed out.
+"""Logs who opened which real person's data, when and for what: a line each, appended before the key is released.
 
-Each line holds an HMAC over itself and the line before, by a key of the installation, so that an edited line, or one that is missing,
-shows. The end is known too: a file with the keys says how many lines there are, and signed checkpoints repeat it.
+Each line holds an HMAC over itself and the line before, by a key of the installation, so that edited or missing lines are
+detected. So is a cut end: a file next to the keys states the number of lines, and signed checkpoints repeat it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bitface.documents import Document
 from bitface.errors import IntegrityError
 
 HEAD: Final = "openings.json"
-"""Beside the keys: where the log ends."""
+"""Next to the keys: where the log ends."""
 _LINE_BYTES_MAX: Final = 65536
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Where a log ended: how many authenticated lines it has, and the HMAC of the last one."""
+    """The end of a log: its number of authenticated lines, and the HMAC of the last one."""
 
     size: int
     mac: str
@@ -39,15 +39,15 @@ _NOTHING: Final = Head(size=-1, mac="")
 
 
 class DecryptionLog:
-    """The log in one file of JSON lines; several processes may append at once. It names pseudonyms, never people."""
+    """The log in one file of JSON lines; several processes may append at once. It contains pseudonyms, never names."""
 
     def __init__(self, path: Path, head: Path, who: str, purpose: str, clock: Callable[[], datetime]) -> None:
         self._path, self._head, self._who, self._purpose, self._clock = path, head, who, purpose, clock
 
     def opened(self, person: str, key: bytes) -> None:
-        """Notes that a person's key was opened by this process; `key` authenticates the line.
+        """Logs that this process opened a person's key; `key` authenticates the line.
 
-        It follows from the last line that was ever written, also where that is gone: a log that was deleted does not begin anew.
+        It is linked to the last line ever written, even if that is missing: a deleted log does not start over.
         """
         entry = {
             "at": self._clock().isoformat(timespec="seconds"),
@@ -64,18 +64,18 @@ class DecryptionLog:
             _write_head(self._head, Head(size=end.size + 1, mac=mac))
 
 
-def decryptions_of(path: Path, *whose: str) -> Iterator[Document]:
-    """The entries about people, or about evidence with them, oldest first."""
+def decryptions_of(path: Path, *people: str) -> Iterator[Document]:
+    """The entries about people, or about evidence with people, oldest first."""
     if path.is_file():
         with path.open(encoding="utf-8") as lines:
-            yield from (entry for line in lines if (entry := json.loads(line))["person"] in whose)
+            yield from (entry for line in lines if (entry := json.loads(line))["person"] in people)
 
 
 def read_head(path: Path) -> Head | None:
-    """Where the log ended when it was last written, None where nothing was opened yet.
+    """The end of the log when it was last written, None if nothing was opened yet.
 
     Raises:
-        IntegrityError: the file does not say.
+        IntegrityError: the file is not readable.
     """
     try:
         return Head(**json.loads(path.read_text(encoding="utf-8")))
@@ -86,9 +86,9 @@ def read_head(path: Path) -> Head | None:
 
 
 def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
-    """What is wrong with a log: edited or missing lines, and an end that is before one of `ends`; none where it is whole.
+    """The problems of a log: edited or missing lines, and an end before one of `ends`; empty if it is intact.
 
-    Lines of before it was authenticated count as one: the first authenticated line covers them.
+    Lines from before authentication count as one: the first authenticated line covers them.
     """
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     old = next((number for number, line in enumerate(lines) if b'"mac"' in line), len(lines))
@@ -110,7 +110,7 @@ def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The file, opened to append, while no other process appends."""
+    """The file, open for appending, while no other process appends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -122,7 +122,7 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _end_of(descriptor: int) -> Head:
-    """How many authenticated lines there are, and what the next one follows from."""
+    """The number of authenticated lines, and the HMAC that the next one links to."""
     length = os.fstat(descriptor).st_size
     tail = os.pread(descriptor, _LINE_BYTES_MAX, max(0, length - _LINE_BYTES_MAX)).splitlines()
     last = _parsed(tail[-1]) if tail else {}
@@ -132,7 +132,7 @@ def _end_of(descriptor: int) -> Head:
 
 
 def _of_old(lines: bytes) -> str:
-    """What stands for everything before the first authenticated line."""
+    """A value that covers everything before the first authenticated line."""
     return hashlib.sha256(lines).hexdigest()
 
 
@@ -149,7 +149,7 @@ def _mac(entry: Document, before: str, key: bytes) -> str:
 
 
 def _write_head(path: Path, head: Head) -> None:
-    """In place, under the log's lock: a write that is cut short is found, and mended by the next line."""
+    """In place, under the log's lock: an incomplete write is detected, and repaired by the next line."""
     text = json.dumps(asdict(head))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)

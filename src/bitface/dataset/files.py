@@ -16,7 +16,7 @@ _WRITERS: Final = 16
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Writes `data` beside `path`, syncs it, and renames it into place; straight into a device or a pipe, which must stay one."""
+    """Writes `data` beside `path`, syncs it, and renames it into place; directly into a device or a pipe, which must stay one."""
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)
         return
@@ -25,7 +25,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """The same, but what is there already stays: of several processes the first one's data is everyone's."""
+    """The same, but an existing file stays: of several processes, the first one's data is used by all."""
     if path.exists():
         return
     with _written_beside(path, data, mode) as part, contextlib.suppress(FileExistsError):
@@ -34,7 +34,7 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 @contextlib.contextmanager
 def _written_beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
-    """A synced file beside `path`; gone afterwards unless it was renamed."""
+    """A synced file beside `path`; removed afterwards unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
     try:

@@ -1,4 +1,4 @@
-"""Reads and writes `index.csv`: one row per sample, under pseudonyms, in an order that does not depend on who wrote it."""
+"""Reads and writes `index.csv`: one row per sample, under pseudonyms, in an order that does not depend on the writer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_index(data: Path, samples: Iterable[Sample]) -> None:
 
 
 def has_dataset(data: Path) -> bool:
-    """Whether the folder holds a dataset."""
+    """Whether the folder contains a dataset."""
     return (data / INDEX_NAME).is_file()
 
 
@@ -35,7 +35,7 @@ def read_index(data: Path) -> tuple[Sample, ...]:
     """All samples of the dataset.
 
     Raises:
-        InputError: the file is missing, a column is missing or unknown, or a row does not hold a sample.
+        InputError: the file is missing, a column is missing or unknown, or a row is not a valid sample.
     """
     path = data / INDEX_NAME
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Keys of people's shards: destroying one makes every copy of that person's data unreadable, in caches and backups too.
+"""Keys of people's shards: destroying one makes every copy of that person's data unreadable, also in caches and backups.
 
 A real person's key is random, wrapped by the installation's master key (RFC 3394). A synthetic person's key is derived
 (HKDF, RFC 5869) from a published demo key, so that everyone gets the same bytes.
@@ -57,7 +57,7 @@ _RUN: Final = re.compile(r"[a-z0-9]{1,64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Enrolment:
-    """A subject as it is known here, or would be: nothing of a new one is kept before `KeyStore.keep`. `key` is None of a known one."""
+    """An existing or prospective subject: nothing of a new one is stored before `KeyStore.keep`. `key` is None for a known one."""
 
     subject_id: str = field(repr=False)
     pseudonym: str
@@ -69,12 +69,12 @@ class Enrolment:
 
 
 def evidence_read(run_id: str) -> str:
-    """How the log of openings says that the evidence of a run was opened, by this program."""
+    """The entry in the log of openings when this program opens the evidence of a run."""
     return f"evidence of run {run_id}"
 
 
 def evidence_handed_out(run_id: str) -> str:
-    """How it says that a copy in the clear was made."""
+    """The entry when an unencrypted copy is made."""
     return f"{evidence_read(run_id)}, in the clear"
 
 
@@ -96,9 +96,9 @@ class KeyStore:
 
         Args:
             folder: of the keys.
-            given: the master key where it is kept elsewhere, 32 bytes, and while it is rotated the next one; none: in `folder`.
-            on_open: receives the pseudonym when a real person's key is opened, or of which run the evidence is, the first time by this
-                store, and what the log of openings is authenticated by.
+            given: the master key if it is kept elsewhere, 32 bytes, and during a rotation the next one; empty: it is in `folder`.
+            on_open: receives the pseudonym, or the name of a run's evidence, when its key is first opened by this store, and the key
+                that authenticates the log of openings.
             beside: the dataset folder beside which a copy of the book of erased people is kept; None: there is no copy.
         """
         self._folder, self._given, self._on_open, self._beside = folder, given, on_open, beside
@@ -112,7 +112,7 @@ class KeyStore:
         return enrolment.pseudonym
 
     def foreseen(self, subject_id: str) -> Enrolment:
-        """The enrolment of a subject's id, a new one where there is none; nothing is written, not even a master key.
+        """The enrolment of a subject's id, a new one if there is none; nothing is written, not even a master key.
 
         Raises:
             InputError: the id cannot be stored (see `subject_ids.normal_id`).
@@ -128,11 +128,11 @@ class KeyStore:
         return Enrolment(subject_id=subject_id, pseudonym="r" + digest[:15], key=secrets.token_bytes(_KEY_BYTES))
 
     def keep(self, enrolments: Sequence[Enrolment]) -> None:
-        """Writes the keys and entries of new enrolments; known ones are left as they are.
+        """Writes the keys and entries of new enrolments; existing ones are left as they are.
 
         Raises:
             RefusedError: a subject was erased, or the master key is the published demo key.
-            InputError: someone else enrolled a subject meanwhile.
+            InputError: another process enrolled a subject meanwhile.
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
@@ -140,7 +140,7 @@ class KeyStore:
             each_in_threads(self._keep, enrolments)
 
     def forget(self, people: Sequence[str]) -> None:
-        """Takes back enrolments that came to nothing: no data and no consent of these pseudonyms was ever stored."""
+        """Undoes abandoned enrolments: no data and no consent of these pseudonyms was ever stored."""
         with self._exclusive():
             for person in people:
                 path = self._folder / "people" / f"{check_pseudonym(person)}.json"
@@ -151,40 +151,43 @@ class KeyStore:
                     path.unlink()
 
     def pseudonym_of(self, subject: str) -> str | None:
-        """The pseudonym of a subject's id, or the subject itself where it is a known pseudonym, else None."""
+        """The pseudonym of a subject's id, or the subject itself if it is a known pseudonym, else None."""
         normal = id_or_none(subject)
         if normal is not None and is_pseudonym(normal) and (self._folder / "people" / f"{normal}.json").is_file():
             return normal
         return None if normal is None else self._pseudonym_of_id(normal)
 
     def erasure_of(self, subject_id: str) -> str | None:
-        """The erasure in which a subject's id went, None where it never did: all that is left of the id is a keyed digest."""
+        """The erasure that removed a subject's id, None if there was none: only a keyed digest of the id remains."""
         normal = id_or_none(subject_id)
         if normal is None or not self._has_master():
             return None
-        # The book first: an entry that was brought back from a backup says that nothing has happened.
-        gone = self.suppression().of_id(normal)
+        # The book first: an entry restored from a backup would hide the erasure.
+        erased = self.suppression().of_id(normal)
         path = self._entry(normal)
-        text = path.read_text(encoding="utf-8") if gone is None and path.is_file() else ""
-        return gone.erasure_id if gone else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
+        text = path.read_text(encoding="utf-8") if erased is None and path.is_file() else ""
+        return erased.erasure_id if erased else text.removeprefix(_SUPPRESSED) if text.startswith(_SUPPRESSED) else None
 
     def pseudonyms(self) -> tuple[str, ...]:
-        """Everyone whose key is here."""
+        """The people with a key here."""
         return tuple(sorted(path.stem for path in (self._folder / "people").glob("*.json")))
 
     def pseudonyms_of(self, subject: str) -> tuple[str, ...]:
-        """Every pseudonym under which something of a subject is kept here: by the list of ids, by the id that lies sealed with a key,
-        or the subject itself. A command that was killed may have left one of them alone.
+        """Every pseudonym under which a subject is stored here: by the list of ids, by the id sealed with a key, or the subject
+        itself. A killed command may have left only one of them.
         """
         normal = id_or_none(subject)
         if normal is None:
             return ()
-        found = {self._pseudonym_of_id(normal), *(who for who, its in self._sealed_ids().items() if its == normal)}
-        here = is_pseudonym(normal) and (normal in self.pseudonyms() or bool(self._entries_of(normal)))
-        return tuple(sorted({one for one in found if one} | ({normal} if here else set())))
+        found = {
+            self._pseudonym_of_id(normal),
+            *(person for person, its in self._sealed_ids().items() if its == normal),
+        }
+        is_known = is_pseudonym(normal) and (normal in self.pseudonyms() or bool(self._entries_of(normal)))
+        return tuple(sorted({one for one in found if one} | ({normal} if is_known else set())))
 
     def folded_ids(self) -> dict[str, frozenset[str]]:
-        """Folded id -> the pseudonyms of those who are here under an id that folds to it."""
+        """Folded id -> the pseudonyms of people here whose id folds to it."""
         found: dict[str, set[str]] = {}
         for person, subject_id in self._sealed_ids().items():
             found.setdefault(folded_id(subject_id), set()).add(person)
@@ -193,7 +196,7 @@ class KeyStore:
     def remains_of(
         self, person: str, erasure_id: str, ids: Collection[str] = (), pictures: Collection[Marks] = ()
     ) -> Suppressed | None:
-        """What is to stay of a person: of the id that is sealed here, of other `ids` and of the marks of `pictures`. None where no real
+        """What will be kept of a person: tokens of the id sealed here, of other `ids` and of the marks of `pictures`. None if no real
         person was ever enrolled here.
         """
         if is_synthetic(person) or not self._has_master():
@@ -211,10 +214,10 @@ class KeyStore:
         )
 
     def destroy(self, person: str, erasure_id: str, remains: Suppressed | None = None) -> bool:
-        """Destroys a person's key, and leaves what the person is refused by from now on; False where no key was kept here.
+        """Destroys a person's key, and keeps the tokens by which the person is refused from now on; False if there was no key here.
 
-        Every copy of that person's data, wherever it lies, can be read no more. A synthetic person's key is published: it
-        cannot be destroyed. Killed at any point, the same call goes on: the key goes last.
+        No copy of that person's data can be read any more, wherever it is. A synthetic person's key is published: it cannot be
+        destroyed. If killed at any point, the same call continues: the key is deleted last.
         """
         path = self._folder / "people" / f"{check_pseudonym(person)}.json"
         if is_synthetic(person) or not self._has_master():
@@ -225,12 +228,12 @@ class KeyStore:
             sealed = self._sealed_id(person)
             for entry in [self._entry(sealed)] if sealed else self._entries_of(person):
                 write_atomically(entry, f"{_SUPPRESSED}{erasure_id}".encode())
-            is_here = path.is_file()
+            existed = path.is_file()
             path.unlink(missing_ok=True)
-        return is_here
+        return existed
 
     def suppression(self, leaving: Iterable[Suppressed] = ()) -> Suppression:
-        """Everyone who was erased here, by the book with the keys and by its copy beside the dataset, and who is `leaving`.
+        """Everyone erased here, from the book with the keys and its copy beside the dataset, and those `leaving`.
 
         Raises:
             IntegrityError: one of the two was edited.
@@ -241,13 +244,13 @@ class KeyStore:
         return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret)), tuple(leaving)))
 
     def erased_of(self, people: Iterable[str]) -> frozenset[str]:
-        """Of some people those whom the book of the erased knows; synthetic ones stand in none.
+        """Those of the given people who are in the book of the erased; synthetic ones never are.
 
         Raises:
-            IntegrityError: there is a book that was edited, or that cannot be asked, since its key is not here.
+            IntegrityError: a book was edited, or cannot be read, since its key is not here.
         """
         real = [person for person in people if not is_synthetic(person)]
-        if not real or not self._is_anybody_erased():
+        if not real or not self._has_book():
             return frozenset()
         if not self._has_master():
             raise IntegrityError(
@@ -257,7 +260,7 @@ class KeyStore:
         return frozenset(filter(self.suppression().holds_person, real))
 
     def learn_suppressed(self, document: Any, name: str) -> int:
-        """Takes over the book that a kept checkpoint holds; how many people were new. Raises IntegrityError where it was edited."""
+        """Adopts the book in a kept checkpoint; returns how many people were new. Raises IntegrityError if it was edited."""
         if not self._has_master():
             return 0
         before = len(self.suppression().people)
@@ -266,14 +269,14 @@ class KeyStore:
         return len(self.suppression().people) - before
 
     def access_key(self) -> bytes:
-        """What the log of openings is authenticated by."""
+        """The key that authenticates the log of openings."""
         return hmac.new(self._index_secret(), b"log of openings", hashlib.sha256).digest()
 
     def key_of(self, person: str) -> bytes:
         """The 64-byte AES-SIV key of a pseudonym.
 
         Raises:
-            RefusedError: the key was destroyed, or never was on this installation.
+            RefusedError: the key was destroyed, or never existed on this installation.
             IntegrityError: the wrapped key does not open with this master key.
         """
         if is_synthetic(person):
@@ -287,7 +290,7 @@ class KeyStore:
         return key
 
     def key_of_day(self, day: date) -> bytes:
-        """The 64-byte AES-SIV key of what predictions kept of a day, UTC; made at the first call, wrapped by the master key.
+        """The 64-byte AES-SIV key of a day's prediction log (UTC); made at the first call, wrapped by the master key.
 
         Raises:
             IntegrityError: the wrapped key does not open with this master key.
@@ -296,21 +299,21 @@ class KeyStore:
         if not path.exists():
             self._master()
             with self._exclusive():
-                # Of two processes that make it at once, the first counts for both.
+                # If two processes make it at once, the first one's is used by both.
                 write_once(path, aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode())
         return self._unwrapped(bytes.fromhex(path.read_text(encoding="utf-8")), f"day {day}")
 
     def days(self) -> tuple[date, ...]:
-        """Days that have a key, earliest first."""
+        """Days with a key, earliest first."""
         return tuple(sorted(date.fromisoformat(path.name) for path in (self._folder / "days").glob("????-??-??")))
 
     def destroy_day(self, day: date) -> None:
-        """Destroys a day's key: whatever copy there is of what was kept then can be read no more."""
+        """Destroys a day's key: no copy of that day's log can be read any more."""
         self._day(day).unlink(missing_ok=True)
 
     def key_for_evidence(self, run_id: str, *, renew: bool = False) -> bytes:
-        """The 32-byte key that the evidence of a run is sealed by; made at the first call, wrapped by the master key. `renew`: of
-        synthetic people, who may be drawn again, a key that was destroyed is followed by a new one.
+        """The 32-byte key that the evidence of a run is sealed by; made at the first call, wrapped by the master key. `renew`: for
+        synthetic people, who may be rendered again, a destroyed key is replaced by a new one.
 
         Raises:
             RefusedError: the evidence of this run was destroyed, because a person in it was erased.
@@ -325,10 +328,10 @@ class KeyStore:
         return self._key_in(path, run_id)
 
     def key_of_evidence(self, run_id: str) -> bytes:
-        """The same of evidence that is to be read, which is noted.
+        """The key for reading existing evidence, which is logged.
 
         Raises:
-            InputError: there is none here. RefusedError, IntegrityError: as `key_for_evidence`.
+            InputError: there is none here. RefusedError, IntegrityError: as for `key_for_evidence`.
         """
         path = self._evidence(run_id)
         if not path.is_file():
@@ -341,7 +344,7 @@ class KeyStore:
         return key
 
     def note_handed_out(self, run_id: str) -> None:
-        """Notes in the log of openings that the evidence of a run is given to a person in the clear."""
+        """Logs in the log of openings that the evidence of a run is exported unencrypted."""
         self._on_open(evidence_handed_out(run_id), self.access_key())
 
     def sealed_runs(self) -> frozenset[str]:
@@ -350,26 +353,26 @@ class KeyStore:
         return frozenset(path.name for path in files if not path.read_text(encoding="utf-8").startswith(_SUPPRESSED))
 
     def destroy_evidence(self, run_id: str, erasure_id: str) -> None:
-        """Destroys the key of a run's evidence: no copy of it, wherever it lies, can be read any more, and none is sealed again."""
+        """Destroys the key of a run's evidence: no copy of it can be read any more, wherever it is, and none is sealed again."""
         if self._has_master():
             with self._exclusive():
                 write_atomically(self._evidence(run_id), f"{_SUPPRESSED}{erasure_id}".encode())
 
     def evidence_names(self, *, published: bool) -> bytes:
-        """What names in evidence are drawn by: a key of this installation, which a rotation does not change; of synthetic people alone
-        the published one, so that everyone gets the same decision.
+        """The key from which names in evidence are derived: this installation's, which a rotation does not change; for only synthetic
+        people the published one, so that everyone gets the same decision.
         """
         secret = DEMO_KEY if published else self._index_secret()
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"bitface names in evidence").derive(secret)
 
     def place_of_master(self) -> Literal["nowhere", "here", "elsewhere"]:
-        """Where the master key is kept; nowhere before it is first needed."""
+        """Where the master key is kept; empty before it is first needed."""
         if self._given():
             return "elsewhere"
         return "here" if (self._folder / _MASTER).is_file() else "nowhere"
 
     def is_published(self) -> bool:
-        """Whether a master key that is in use is the published demo key, so that whoever has the files can read them."""
+        """Whether a master key in use is the published demo key, which would let anyone with the files read them."""
         return self._has_master() and DEMO_KEY in (self._given() or (self._master(),))
 
     def people(self) -> int:
@@ -377,10 +380,10 @@ class KeyStore:
         return sum(1 for _ in (self._folder / "people").glob("*.json"))
 
     def rotate(self) -> int:
-        """Wraps every key by a new master key; nothing that the keys encrypt is touched. Returns how many were wrapped again.
+        """Wraps every key by a new master key; encrypted data are not touched. Returns how many keys were wrapped again.
 
-        The new key is in place before the first key is wrapped by it, and the old one goes last: killed at any point, every key opens,
-        and the next call goes on.
+        The new key is in place before the first key is wrapped by it, and the old one is removed last: if killed at any point, every
+        key still opens, and the next call continues.
 
         Raises:
             InputError: the master key is kept elsewhere, and the next one is not given. IntegrityError: a key opens with neither.
@@ -389,10 +392,10 @@ class KeyStore:
         with self._exclusive():
             return self._rotated(self._next())
 
-    def _note(self, whose: str) -> None:
-        if whose not in self._opened:
-            self._opened.add(whose)
-            self._on_open(whose, self.access_key())
+    def _note(self, name: str) -> None:
+        if name not in self._opened:
+            self._opened.add(name)
+            self._on_open(name, self.access_key())
 
     def _rotated(self, new: bytes) -> int:
         write_atomically(self._folder / _INDEX, aes_key_wrap(new, self._index_secret()))
@@ -417,15 +420,15 @@ class KeyStore:
     def _suppress(self, people: Sequence[Suppressed]) -> None:
         secret = self._index_secret()
         books = {path: self._book(path, secret) for path in self._books(secret)}
-        everybody = joined(*books.values(), people)
+        merged = joined(*books.values(), people)
         for path in books:
             for part in path.parent.glob(f".{path.name[:40]}.*.part"):
                 part.unlink(missing_ok=True)
-        for path in (one for one, book in books.items() if book != everybody):
-            write_book(path, everybody, secret)
+        for path in (one for one, book in books.items() if book != merged):
+            write_book(path, merged, secret)
 
     def _book(self, path: Path, secret: bytes) -> tuple[Suppressed, ...]:
-        """A book, read again where another one has taken its place: every id of an import is looked up in it."""
+        """A book, read again only if the file was replaced: every id of an import is looked up in it."""
         try:
             at = path.stat()
         except FileNotFoundError:
@@ -435,8 +438,8 @@ class KeyStore:
             self._read[path] = (state, read_book(path, secret))
         return self._read[path][1]
 
-    def _is_anybody_erased(self) -> bool:
-        """Whether there is a book at all, with the keys or beside the dataset: it is seen without the key."""
+    def _has_book(self) -> bool:
+        """Whether there is a book at all, with the keys or beside the dataset: this needs no key."""
         copies = self._beside.parent.glob(f"{escape(self._beside.name)}.erased-*.json") if self._beside else ()
         return (self._folder / BOOK).is_file() or any(copies)
 
@@ -450,22 +453,22 @@ class KeyStore:
         return tuple(path for path in entries if path.read_text(encoding="utf-8") == person)
 
     def _sealed_ids(self) -> dict[str, str]:
-        """Pseudonym -> the owner's id, of everyone whose entry opens."""
+        """Pseudonym -> the owner's id, for every entry that can be opened."""
         people = self.pseudonyms() if self._has_master() else ()
         seal = self._seal() if people else None
         found = {person: self._sealed_id(person, seal) for person in people}
         return {person: subject_id for person, subject_id in found.items() if subject_id is not None}
 
     def _sealed_id(self, person: str, seal: AESSIV | None = None) -> str | None:
-        """The owner's id that lies with a key, None where there is none or it does not open."""
+        """The owner's id stored with a key, None if there is none or it does not open."""
         with contextlib.suppress(IntegrityError, ValueError, KeyError, FileNotFoundError):
             return self._subject_of(self._folder / "people" / f"{person}.json", person, seal)
         return None
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Keeps other writers of keys out: none may wrap a key by a master key that is just replaced. What one that was killed left half
-        written goes first, since it may hold a key.
+        """Keeps other writers of keys out: none may wrap a key by a master key that is being replaced. Half-written files of a killed
+        writer are removed first, since they may contain a key.
         """
         with exclusive(self._folder, "a command that writes keys", _WAIT_S):
             for part in self._folder.glob("*/.*.part"):
@@ -486,7 +489,7 @@ class KeyStore:
             raise InputError("another command enrolled a person at the same time; run the same command again")
 
     def _next(self) -> bytes:
-        """The master key that a rotation leads to."""
+        """The new master key of a rotation."""
         given, place = self._given(), self._folder / _NEXT
         if given:
             if len(given) < 2:
@@ -495,13 +498,13 @@ class KeyStore:
         write_once(place, secrets.token_bytes(_MASTER_BYTES))
         return place.read_bytes()
 
-    def _unwrapped(self, wrapped: bytes, whose: str) -> bytes:
-        """A wrapped key, by the master key, or by the next one while a rotation is under way."""
+    def _unwrapped(self, wrapped: bytes, owner: str) -> bytes:
+        """Unwraps a key by the master key or, during a rotation, by the next one."""
         place = self._folder / _NEXT
         for master in self._given() or (self._master(), *([place.read_bytes()] if place.is_file() else [])):
             with contextlib.suppress(InvalidUnwrap, ValueError):
                 return aes_key_unwrap(master, wrapped)
-        raise IntegrityError(f"the key of {whose} cannot be decrypted with this master key; restore it")
+        raise IntegrityError(f"the key of {owner} cannot be decrypted with this master key; restore it")
 
     def _pseudonym_of_id(self, subject_id: str) -> str | None:
         if not self._has_master():
@@ -521,7 +524,7 @@ class KeyStore:
             ) from error
 
     def _index_secret(self) -> bytes:
-        """What ids are looked up and sealed by; the first master key, and it stays that when the master key is rotated."""
+        """The key by which ids are looked up and sealed: the first master key, which a rotation does not change."""
         path = self._folder / _INDEX
         return self._unwrapped(path.read_bytes(), "the index") if path.is_file() else self._master()
 
@@ -556,7 +559,7 @@ class KeyStore:
         path = self._folder / _MASTER
         if not path.is_file():
             wraps = any((self._folder / wrapped).is_dir() for wrapped in _WRAPS)
-            # Looked for again: another process may have made it meanwhile, and wrapped its first key by it.
+            # Checked again: another process may have made it meanwhile, and wrapped its first key by it.
             if wraps and not path.is_file():
                 raise IntegrityError(
                     "the master key is missing but keys wrapped by it exist; restore it from its backup"

@@ -1,4 +1,4 @@
-"""One writer at a time: a lock that the operating system keeps beside a folder, and takes back when its holder is killed."""
+"""One writer at a time: a lock beside a folder, which the operating system releases when its holder is killed."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from typing import Final
 from bitface.errors import InputError
 
 _POLL_S: Final = 0.05
-_TELL_AFTER_S: Final = 1.0
+_NOTIFY_AFTER_S: Final = 1.0
 
 
 class BusyError(InputError):
-    """Another command is writing there now."""
+    """Another command is writing there."""
 
 
 @contextmanager
-def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Keeps every other writer of a folder out, whichever process, installation or thread it belongs to.
+def exclusive(
+    folder: Path, doing: str, wait_s: float, notify: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Keeps every other writer of a folder out, in any process, installation or thread.
 
     Args:
-        folder: what is written; it need not exist. The lock is a file beside it, which is gone afterwards.
-        doing: the command, for whoever waits.
+        folder: the folder to write; it need not exist. The lock is a file beside it, removed afterwards.
+        doing: the command, shown to others that wait.
         wait_s: how long to wait for another writer.
-        tell: called once with the writer that this one waits for.
+        notify: called once with the writer that this one waits for.
 
     Raises:
-        BusyError: another writer was not done by then; the message says which, and since when.
+        BusyError: another writer was not done in time; the message states which, and since when.
         InputError: the lock cannot be made there.
     """
     path = folder.with_name(f".{folder.name}.lock")
-    handle = _acquired(path, folder, wait_s, tell)
+    handle = _acquired(path, folder, wait_s, notify)
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(handle, 0)
@@ -51,21 +53,21 @@ def exclusive(folder: Path, doing: str, wait_s: float, tell: Callable[[str], Non
             os.close(handle)
 
 
-def _acquired(path: Path, folder: Path, wait_s: float, tell: Callable[[str], None]) -> int:
-    begun, is_told = time.monotonic(), False
+def _acquired(path: Path, folder: Path, wait_s: float, notify: Callable[[str], None]) -> int:
+    begun, is_notified = time.monotonic(), False
     while (handle := _try(path, folder)) is None:
         waited = time.monotonic() - begun
         if waited >= wait_s:
             raise BusyError(f"{folder.name} is being written by {_holder(path)}; wait for it to finish, then run again")
-        if waited >= _TELL_AFTER_S and not is_told:
-            tell(f"waiting for {folder.name}, being written by {_holder(path)}")
-            is_told = True
+        if waited >= _NOTIFY_AFTER_S and not is_notified:
+            notify(f"waiting for {folder.name}, being written by {_holder(path)}")
+            is_notified = True
         time.sleep(_POLL_S)
     return handle
 
 
 def _try(path: Path, folder: Path) -> int | None:
-    """The open lock, None where another has it."""
+    """The open lock, None if another process has it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -75,7 +77,7 @@ def _try(path: Path, folder: Path) -> int | None:
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its last holder may have taken the file away meanwhile: a lock on it would keep nobody out.
+        # Its last holder may have removed the file meanwhile: a lock on it would have no effect.
         if os.path.samestat(os.fstat(handle), path.stat()):
             return handle
     except FileNotFoundError:

@@ -45,7 +45,7 @@ def verify_manifest(data: Path) -> str:
 
 
 def recorded_digests(data: Path) -> dict[str, str]:
-    """File of the dataset, relative -> SHA-256, as its manifest says; `verify_manifest` holds it against the files."""
+    """Relative path -> SHA-256 of the dataset's files, from its manifest; `verify_manifest` compares it with the files."""
     found: dict[str, str] = json.loads((data / MANIFEST_NAME).read_text(encoding="utf-8"))["files"]
     return found
 

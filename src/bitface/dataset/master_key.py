@@ -1,4 +1,4 @@
-"""Where the master key comes from: a file beside the keys, the environment, or a command that asks a key service."""
+"""Where the master key comes from: a file beside the keys, the environment, or a command that queries a key service."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _HEX: Final = 64
 
 
 def given_master_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    """The 32 bytes that BITFACE_MASTER_KEY gives as 64 hexadecimal digits, or BITFACE_MASTER_KEY_COMMAND prints, and behind them those of
-    BITFACE_MASTER_KEY_NEXT while the key is rotated; empty where it lies beside the keys.
+    """The 32 bytes given by BITFACE_MASTER_KEY as 64 hexadecimal digits, or printed by BITFACE_MASTER_KEY_COMMAND; during a rotation,
+    those of BITFACE_MASTER_KEY_NEXT follow. Empty if the key is stored beside the keys.
 
     Raises:
-        InputError: not 64 hexadecimal digits, or the command failed. What was given is never repeated.
+        InputError: not 64 hexadecimal digits, or the command failed. The message never contains the value.
     """
     if environment.get(KEY):
         first = _key_from(environment[KEY], KEY)

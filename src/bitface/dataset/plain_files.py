@@ -1,7 +1,7 @@
-"""Opens what people bring: plain files only, over no link, and none that is larger than its kind may be.
+"""Opens files from users: regular files only, without following links, and none above the size limit of its kind.
 
-A link in a folder that a person brings could lead to any file of this machine, a pipe never ends, a device may do anything. What is
-looked at is the opened file itself, so that nobody can change it between the look and the reading.
+A link in a user's folder could lead to any file of this machine, a pipe may never end, a device may do anything. Checks are made on
+the opened file itself, so that it cannot be swapped between check and read.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import BinaryIO, Final
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 
 PICTURE_BYTES: Final = 64 << 20
-"""Of a picture's file; more is a film under the wrong name, or made to fill the memory."""
+"""Largest picture file; anything larger is a video under the wrong name, or made to exhaust memory."""
 LINK: Final = "is a link or below one, and links are not followed; copy the file it points to"
 NO_FILE: Final = "is neither a file nor a folder; save it as a file"
-# Opening a pipe would wait for who writes it, and opening a terminal could make it ours.
+# Opening a pipe would wait for its writer, and opening a terminal could make it our controlling terminal.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LINK_ERRORS: Final = (errno.ELOOP, errno.EMLINK)
@@ -28,18 +28,18 @@ _LINK_ERRORS: Final = (errno.ELOOP, errno.EMLINK)
 
 @contextmanager
 def opened(path: Path, name: str, below: Path | None = None) -> Iterator[BinaryIO]:
-    """A plain file, open for reading. `name` is what an error calls it.
+    """A regular file, open for reading. `name` is its name in errors.
 
-    The last part of the path may be no link; where `below` is given, a folder that it lies in, no part from there on.
+    The last part of the path must not be a link; if `below`, a parent folder, is given, no part from there on may be one.
 
     Raises:
-        NotSupportedError: a link, or no plain file. OSError: it is not there, or may not be read.
+        NotSupportedError: a link, or not a regular file. OSError: it does not exist, or may not be read.
     """
     try:
         with _folder_of(path, below) as folder:
             found = os.open(path.name if folder is not None else path, _FLAGS, dir_fd=folder)
     except OSError as error:
-        # A link where a folder is opened is no folder.
+        # A link in place of a folder raises ENOTDIR.
         is_link = error.errno in _LINK_ERRORS or (error.errno == errno.ENOTDIR and path.parent.is_dir())
         if is_link:
             raise NotSupportedError(f"{name} {LINK}") from error
@@ -51,15 +51,15 @@ def opened(path: Path, name: str, below: Path | None = None) -> Iterator[BinaryI
 
 
 def read_plain(path: Path, name: str, most_bytes: int, below: Path | None = None) -> bytes:
-    """The bytes of a plain file, see `opened`.
+    """The bytes of a regular file, see `opened`.
 
     Raises:
-        InputError: it cannot be read, is a link or no plain file (NotSupportedError), or has over `most_bytes` (OverLimitError).
+        InputError: it cannot be read, is a link or not a regular file (NotSupportedError), or exceeds `most_bytes` (OverLimitError).
     """
     try:
         with opened(path, name, below) as file:
             size = os.fstat(file.fileno()).st_size
-            # Read to the limit and not to the size: a file may grow while it is read.
+            # Read up to the limit, not the size: a file may grow while it is read.
             data = file.read(most_bytes + 1) if size <= most_bytes else b""
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}); check that it exists") from error
@@ -70,7 +70,7 @@ def read_plain(path: Path, name: str, most_bytes: int, below: Path | None = None
 
 @contextmanager
 def _folder_of(path: Path, below: Path | None) -> Iterator[int | None]:
-    """A descriptor of the folder that a file lies in, reached from `below` over no link; None without it."""
+    """A descriptor of a file's folder, reached from `below` without following links; None without it."""
     if below is None:
         yield None
         return

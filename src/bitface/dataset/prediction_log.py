@@ -1,8 +1,8 @@
-"""What predictions keep if asked to: features and scores, never a face, a path or a name, for a limited time.
+"""What predictions keep on request, for a limited time: features and scores, never a face, a path or a name.
 
-One encrypted file per call of `predict --log` in a folder per day; a day's key is destroyed with it, and with that every copy
-of the day in caches and backups. A face has a pseudonym within its day, an HMAC of the picture under the day's key: it tells
-that a picture was read twice, and nothing once the key is gone.
+One encrypted file per call of `predict --log` in a folder per day; a day's key is destroyed with it, which makes every
+copy of that day in caches and backups unreadable. A face has a pseudonym for the day, an HMAC of the picture under the day's key: it
+shows that a picture was read twice, and nothing after the key is destroyed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PSEUDONYM_DIGITS: Final = 16
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedFace:
-    """A face that a model read. `face` is its pseudonym of the day, `model` the bundle's digest, `values` number by column."""
+    """A face that a model read. `face` is its pseudonym for the day, `model` the bundle's digest, `values` numbers by column."""
 
     face: str
     at: str
@@ -46,12 +46,12 @@ class PredictionLog:
         self._folder, self._keys = folder, keys
 
     def pseudonym(self, picture_sha256: str, number: int, at: datetime) -> str:
-        """Of the face of that number in a picture, on that day."""
+        """The pseudonym of the face with that number in a picture, on that day."""
         key = self._keys.key_of_day(_day_of(at))
         return hmac.new(key, f"{picture_sha256} {number}".encode(), hashlib.sha256).hexdigest()[:_PSEUDONYM_DIGITS]
 
     def append(self, faces: Sequence[LoggedFace], at: datetime) -> None:
-        """Keeps the faces of one call, whole or not at all; several processes may do so at once."""
+        """Stores the faces of one call, all or none; several processes may do so at once."""
         if not faces:
             return
         day = _day_of(at)
@@ -63,20 +63,20 @@ class PredictionLog:
         """Faces read at `start` or later, earliest first, see `distinct`.
 
         Raises:
-            IntegrityError: a file was altered, or its day's key is gone while it is here.
+            IntegrityError: a file was altered, or its day's key is missing.
         """
         faces = [face for path in self._files(_day_of(start)) for face in self._read(path)]
         recent = (face for face in faces if datetime.fromisoformat(face.at) >= start)
         return tuple(sorted(recent, key=lambda face: (face.at, face.face)))
 
     def forget(self, before: date) -> int:
-        """Destroys the keys of earlier days, then their files; returns how many days went."""
+        """Destroys the keys of earlier days, then their files; returns how many days were removed."""
         kept = {date.fromisoformat(path.name) for path in self._days()} | set(self._keys.days())
-        gone = sorted(day for day in kept if day < before)
-        for day in gone:
+        expired = sorted(day for day in kept if day < before)
+        for day in expired:
             self._keys.destroy_day(day)
             shutil.rmtree(self._folder / day.isoformat(), ignore_errors=True)
-        return len(gone)
+        return len(expired)
 
     def _files(self, first: date) -> Iterable[Path]:
         days = (path for path in self._days() if date.fromisoformat(path.name) >= first)
@@ -96,12 +96,12 @@ class PredictionLog:
 
 
 def distinct(faces: Iterable[LoggedFace]) -> tuple[LoggedFace, ...]:
-    """Each face of a day once, as it was read last: reading a picture again makes no new face."""
+    """Each face of a day once, as last read: reading a picture again adds no new face."""
     return tuple({(face.at[:10], face.face): face for face in faces}.values())
 
 
 def first_day_kept(at: datetime, days: int) -> date:
-    """The earliest day of a log that keeps so many days beside today."""
+    """The earliest day of a log that keeps `days` days in addition to today."""
     return _day_of(at) - timedelta(days=days)
 
 

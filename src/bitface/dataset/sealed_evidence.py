@@ -1,6 +1,6 @@
-"""Seals the rows of people that a gate decided by, each run's with a key of its own: destroying it makes every copy unreadable.
+"""Seals a gate's evidence rows about people with one key per run: destroying it makes every copy unreadable.
 
-AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits, since a run that was killed is judged and sealed once more by the same key.
+AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits, since a killed run is judged and sealed again with the same key.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _TOKEN_DIGITS: Final = 32
 
 
 def seal_evidence(content: bytes, run_id: str, keys: KeyStore, *, renew: bool) -> bytes:
-    """The content under the key of a run, which is bound to it. Takes and raises what `KeyStore.key_for_evidence` does."""
+    """Encrypts content with the key of a run, bound to it. Takes and raises what `KeyStore.key_for_evidence` does."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + AESGCM(keys.key_for_evidence(run_id, renew=renew)).encrypt(nonce, content, _about(run_id))
 
 
 def open_evidence(sealed: bytes, run_id: str, keys: KeyStore) -> bytes:
-    """The content again.
+    """Decrypts sealed content.
 
     Raises:
         InputError, RefusedError: its key is not here, or was destroyed.
-        IntegrityError: it was sealed for another run, by another key, or a bit of it was touched.
+        IntegrityError: it was sealed for another run or with another key, or was altered.
     """
     key = keys.key_of_evidence(run_id)
     try:
@@ -44,7 +44,7 @@ def open_evidence(sealed: bytes, run_id: str, keys: KeyStore) -> bytes:
 
 
 def names_by(run_id: str, key: bytes) -> Callable[[str], str]:
-    """What stands for a name in the evidence of a run: a keyed digest of 128 bits, another one in every run."""
+    """What replaces a name in the evidence of a run: a keyed digest of 128 bits, different in every run."""
 
     def token(name: str) -> str:
         return hmac.new(key, f"{run_id} {name}".encode(), hashlib.sha256).hexdigest()[:_TOKEN_DIGITS]

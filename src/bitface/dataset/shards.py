@@ -1,8 +1,8 @@
-"""One encrypted container per person, so that erasing the person is destroying one key.
+"""One encrypted container per person, so that destroying one key erases the person.
 
 A shard is a stored (uncompressed) ZIP with fixed dates: `header.json` in the clear (format version and pseudonym only),
 every other entry AES-SIV (RFC 5297) with associated data = format version, pseudonym, entry name. SIV is deterministic:
-unchanged people keep their bytes, and the dataset's version changes only where a person's data does.
+unchanged people keep their bytes, and the dataset's version changes only if a person's data do.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Shard:
     facial_actions: Mapping[str, bytes]
     consent_receipts: Sequence[Mapping[str, object]]
     content: Mapping[str, str] = field(default_factory=dict)
-    """Sample id -> SHA-256 of the media container, as it was read; of real people only, whose digests stand nowhere else."""
+    """Sample id -> SHA-256 of the media container, as read; only for real people, whose digests are stored nowhere else."""
     looks: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
-    """Sample id -> looks of its pictures (`media.same_picture`); of real people only, and of none imported before there were any."""
+    """Sample id -> looks of its pictures (`media.same_picture`); only for real people, and missing in shards of old versions."""
 
 
 def shard_name(person: str) -> str:
@@ -51,7 +51,7 @@ def shard_name(person: str) -> str:
 
 
 def drawn_shards(data: Path) -> dict[str, str]:
-    """Person -> SHA-256 of the shard, as the manifest has it, of those in a dataset folder who claim to be synthetic."""
+    """Person -> SHA-256 of the shard, from the manifest, for people in a dataset folder marked synthetic."""
     people = {
         PurePosixPath(name).stem: sha256
         for name, sha256 in recorded_digests(data).items()
@@ -113,8 +113,8 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
 
 
 def digest_of(media: bytes, person: str, key: bytes) -> str:
-    """What stands outside a shard for a sample of it, 64 hexadecimal digits: of a real person an HMAC-SHA256 by the person's key, since
-    whoever has the same picture could find the person by a plain digest. It is worth nothing when the key is destroyed.
+    """The digest of a sample outside its shard, 64 hexadecimal digits: for a real person an HMAC-SHA256 by the person's key, since a
+    plain digest would let owners of the same picture find the person. It is useless after the key is destroyed.
     """
     if is_synthetic(person):
         return hashlib.sha256(media).hexdigest()
@@ -127,7 +127,7 @@ def seal(plain: bytes, key: bytes, person: str, name: str) -> bytes:
 
 
 def unseal(sealed: bytes, key: bytes, person: str, name: str) -> bytes:
-    """The plain bytes of `seal`; raises IntegrityError where they do not authenticate."""
+    """The plain bytes of `seal`; raises IntegrityError if they do not authenticate."""
     try:
         return AESSIV(key).decrypt(sealed, [SHARD_FORMAT, person.encode(), name.encode()])
     except InvalidTag as error:

@@ -1,4 +1,4 @@
-"""Keeps what an import has read out of memory until all is decided, and off the disk in any readable form."""
+"""Buffers what an import has read until everything is decided: not in memory, and on disk only encrypted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Final, Self
 from bitface.dataset.shards import seal, unseal
 
 _KEY_BYTES: Final = 64
-_WHOSE: Final = "spool"
+_OWNER: Final = "spool"
 
 
 class Spool:
-    """A file without a name (in TMPDIR), each entry sealed by a key that is nowhere but in this process. Use it as a context manager."""
+    """A file without a name (in TMPDIR), each entry sealed by a key that exists only in this process. Use it as a context manager."""
 
     def __init__(self) -> None:
         """Opens nothing yet."""
@@ -25,20 +25,20 @@ class Spool:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        """Makes the file, which is gone when this process is."""
+        """Creates the file, which disappears when this process ends."""
         self._file = tempfile.TemporaryFile()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Takes the file away, and with it whatever could not be written yet."""
+        """Removes the file and all unwritten data."""
         self._file.close()
 
     def put(self, plain: bytes) -> Callable[[], bytes]:
-        """Takes bytes over; what is returned reads them back, as long as the spool is open. Errors of the system rise."""
+        """Stores bytes; returns a function that reads them back while the spool is open. Raises OSError."""
         offset = self._file.seek(0, 2)
-        sealed = seal(plain, self._key, _WHOSE, str(offset))
+        sealed = seal(plain, self._key, _OWNER, str(offset))
         self._file.write(sealed)
         return partial(self._get, offset, len(sealed))
 
@@ -46,4 +46,4 @@ class Spool:
         with self._lock:  # shards are written by several threads
             self._file.seek(offset)
             sealed = self._file.read(size)
-        return unseal(sealed, self._key, _WHOSE, str(offset))
+        return unseal(sealed, self._key, _OWNER, str(offset))

@@ -1,6 +1,6 @@
-"""What remains of erased people: keyed digests that recognise them without revealing who they were.
+"""What is kept of erased people: keyed digests that recognise them without revealing who they were.
 
-The book of them lies with the keys, and a copy beside the dataset: whoever restores one of the two from a backup meets the other one.
+This book is stored with the keys, and a copy beside the dataset: if one of the two is restored from a backup, the other still counts.
 Digests are HMAC-SHA-256 under the installation's index key, cut to 128 bits; the book is authenticated by the same key.
 """
 
@@ -26,12 +26,12 @@ Kind = Literal["id", "folded id", "person", "picture", "band"]
 BOOK: Final = "erased.json"
 _TOKEN_DIGITS: Final = 32
 _BAND_DIGITS: Final = 4
-_TELLS_NOTHING: Final = "_" * _BAND_DIGITS
+_NO_INFORMATION: Final = "_" * _BAND_DIGITS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suppressed:
-    """One person who was erased: tokens of the pseudonym, of ids as their owner wrote them and folded, of pictures and of their looks."""
+    """One erased person: tokens of the pseudonym, of ids as written and folded, of pictures and of their looks."""
 
     erasure_id: str
     person: str
@@ -39,11 +39,11 @@ class Suppressed:
     folded_ids: tuple[str, ...]
     pictures: tuple[str, ...]
     looks: tuple[str, ...] = ()
-    """Of each look a token of 4 digits per band, `____` for one without information."""
+    """For each look, a token of 4 digits per band, `____` for a band without information."""
 
 
 class Suppression:
-    """Everyone who was erased, and the key by which a question becomes a token."""
+    """Everyone who was erased, and the key that turns a query into a token."""
 
     def __init__(self, secret: bytes, people: Iterable[Suppressed] = ()) -> None:
         self._secret = secret
@@ -70,40 +70,40 @@ class Suppression:
         return found
 
     def token(self, kind: Kind, value: str) -> str:
-        """What stands for a value of a kind."""
+        """The token of a value of a kind."""
         text = f"suppressed {kind} {value}"
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:_TOKEN_DIGITS]
 
     def tokens(self, kind: Kind, values: Iterable[str]) -> tuple[str, ...]:
-        """The same of several values, in an order that reveals nothing."""
+        """The tokens of several values, in an order that reveals nothing."""
         return tuple(sorted({self.token(kind, value) for value in values}))
 
     def of_id(self, subject_id: str) -> Suppressed | None:
-        """Who went under this very id, as it is stored; the latest time."""
+        """The erased person with exactly this id; of several, the latest."""
         token = self.token("id", subject_id)
         return next((one for one in reversed(self.people) if token in one.ids), None)
 
     def holds_folded(self, folded: str) -> bool:
-        """Whether a person went under an id that folds to this."""
+        """Whether an erased person had an id that folds to this."""
         return bool(self._folded) and self.token("folded id", folded) in self._folded
 
     def holds_person(self, person: str) -> bool:
-        """Whether a pseudonym was a person's who went."""
+        """Whether a pseudonym was an erased person's."""
         return bool(self._persons) and self.token("person", person) in self._persons
 
     def holds_picture(self, sha256: str) -> bool:
-        """Whether a picture, by the digest of its stored bytes, was a person's who went."""
+        """Whether a picture, by the digest of its stored bytes, was an erased person's."""
         return bool(self._pictures) and self.token("picture", sha256) in self._pictures
 
     def look(self, look: bytes) -> str:
-        """What stands for a look. The key is what keeps it: a band has 65,536 values, and whoever has the key can try them all."""
+        """The token of a look. Only the key protects it: a band has 65,536 values, and with the key all can be tried."""
         bands = bands_of(look)
         return "".join(
-            self._band(number, bands[number]) if number in bands else _TELLS_NOTHING for number in range(BANDS)
+            self._band(number, bands[number]) if number in bands else _NO_INFORMATION for number in range(BANDS)
         )
 
     def holds_alike(self, looks: Iterable[bytes]) -> bool:
-        """Whether one of these looks (`faces.media.same_picture.looks_asked`) is like one of a picture of a person who went."""
+        """Whether one of these looks (`faces.media.same_picture.looks_asked`) resembles one of an erased person's picture."""
         return bool(self._bands) and any(map(self._is_alike, looks))
 
     def _is_alike(self, look: bytes) -> bool:
@@ -117,24 +117,24 @@ class Suppression:
 
 
 def copy_beside(data: Path, secret: bytes) -> Path:
-    """Where the copy of a dataset's book lies. Installations that share a dataset have one each: neither can read the other's."""
+    """The path of a dataset's copy of the book. Installations that share a dataset have one each: neither can read the other's."""
     mark = hmac.new(secret, b"name of the book", hashlib.sha256).hexdigest()[:12]
     return data.with_name(f"{data.name}.erased-{mark}.json")
 
 
 def joined(*books: Sequence[Suppressed]) -> tuple[Suppressed, ...]:
-    """Everyone of several books, once an erasure, in the order of the first."""
+    """The people of several books, once per erasure, in the order of the first."""
     return tuple(dict.fromkeys(one for book in books for one in book))
 
 
 def write_book(path: Path, people: Sequence[Suppressed], secret: bytes) -> None:
-    """Writes a book whole, readable by its owner alone."""
+    """Writes a whole book, readable only by its owner."""
     rows = [asdict(one) for one in people]
     write_atomically(path, (json.dumps({"people": rows, "mac": _mac(rows, secret)}, indent=1) + "\n").encode())
 
 
 def read_book(path: Path, secret: bytes) -> tuple[Suppressed, ...]:
-    """A book, empty where there is none. Raises IntegrityError where it is not what was written."""
+    """A book, empty if there is none. Raises IntegrityError if it was altered."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -145,7 +145,7 @@ def read_book(path: Path, secret: bytes) -> tuple[Suppressed, ...]:
 
 
 def people_of(document: object, name: str, secret: bytes) -> tuple[Suppressed, ...]:
-    """The people of a book as JSON. Raises IntegrityError where it is not what was written."""
+    """The people of a book in JSON. Raises IntegrityError if it was altered."""
     book: Fields = document if isinstance(document, Mapping) else {}
     rows = book.get("people")
     if not isinstance(rows, list) or not hmac.compare_digest(str(book.get("mac")), _mac(rows, secret)):
@@ -154,14 +154,14 @@ def people_of(document: object, name: str, secret: bytes) -> tuple[Suppressed, .
 
 
 def suppressed_from(row: Fields) -> Suppressed:
-    """One person of a book as JSON."""
+    """One person of a book in JSON."""
     return Suppressed(
         erasure_id=row["erasure_id"],
         person=row["person"],
         ids=tuple(row["ids"]),
         folded_ids=tuple(row["folded_ids"]),
         pictures=tuple(row["pictures"]),
-        looks=tuple(row.get("looks", ())),  # books of before have none
+        looks=tuple(row.get("looks", ())),  # older books have none
     )
 
 

@@ -1,4 +1,4 @@
-"""A whole folder takes the place of another in one step, so that whoever reads finds the old one or the new one."""
+"""Replaces a whole folder by another in one step, so that readers find either the old one or the new one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CANNOT_EXCHANGE: Final = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.E
 
 
 def version_of(data: Path) -> str:
-    """What distinguishes states of a dataset folder: the digest of its manifest; empty where there is no dataset."""
+    """The version of a dataset folder: the digest of its manifest; empty if there is no dataset."""
     try:
         return sha256_of(data / MANIFEST_NAME)
     except (FileNotFoundError, NotADirectoryError):
@@ -32,10 +32,10 @@ def version_of(data: Path) -> str:
 
 
 def read_unchanged(data: Path, read: Callable[[], T]) -> T:
-    """What `read` returns of one state of the dataset; it is read again where a writer has changed it meanwhile.
+    """The result of `read` on one state of the dataset; it is read again if a writer has changed it meanwhile.
 
     Raises:
-        InputError: it was changed each time. What `read` raises, where nothing was changed.
+        InputError: it was changed each time. Also what `read` raises, if nothing was changed.
     """
     for _ in range(_READS):
         before = version_of(data)
@@ -51,7 +51,7 @@ def read_unchanged(data: Path, read: Callable[[], T]) -> T:
 
 
 def check_replaceable(data: Path) -> None:
-    """Raises InputError where something other than a dataset would be lost with the folder."""
+    """Raises InputError if anything other than a dataset would be lost with the folder."""
     if not data.exists():
         return
     if not data.is_dir():
@@ -67,7 +67,7 @@ def check_replaceable(data: Path) -> None:
 
 
 def put_in_place(staged: Path, data: Path) -> None:
-    """Makes `staged` the dataset folder; where there was one, `staged` holds that afterwards."""
+    """Makes `staged` the dataset folder; a previous one is in `staged` afterwards."""
     if not data.exists():
         staged.rename(data)
     elif not _exchanged(staged, data):
@@ -78,7 +78,7 @@ def put_in_place(staged: Path, data: Path) -> None:
 
 
 def mend(staged: Path, data: Path) -> None:
-    """Undoes what `put_in_place` left half done where folders cannot be exchanged in one step."""
+    """Undoes a half-done `put_in_place` on systems that cannot exchange folders in one step."""
     aside = _aside(staged)
     if aside.is_dir() and not data.exists():
         aside.rename(data)
@@ -86,7 +86,7 @@ def mend(staged: Path, data: Path) -> None:
 
 
 def copy_of(source: Path, target: Path) -> None:
-    """The same file once more, as a link where that can be had: files of a dataset are never changed in place."""
+    """Copies a file, as a hard link if possible: files of a dataset are never changed in place."""
     try:
         target.hardlink_to(source)
     except OSError:
@@ -98,7 +98,7 @@ def _aside(staged: Path) -> Path:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Whether two folders changed places in one step (renameat2(2)); False where the system or the disk cannot do that."""
+    """Whether two folders changed places in one step (renameat2(2)); False if the system or the disk does not support it."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
         return False

@@ -1,4 +1,4 @@
-"""What is true about datasets, consents, runs, models, decisions and promotions: append-only, and chained by hashes.
+"""The record of datasets, consents, runs, models, decisions and promotions: append-only, and chained by hashes.
 
-Read `entries` (what is written), `tables` (where), `chain` (why an edit shows), `ledger` (the one door to all of it).
+Read `entries` (what is written), `tables` (where), `chain` (how an edit is detected), `ledger` (the only way in).
 """

@@ -1,6 +1,6 @@
-"""The hash chain over the log: an edit, a deletion or a swap of entries or of rows they wrote does not stay unseen.
+"""The hash chain over the log: an edit, a deletion or a swap of entries or of their rows is detected.
 
-A cut of the end, or a rewrite from some entry on, leaves a chain that holds; only a checkpoint kept elsewhere shows it.
+Cutting off the end, or rewriting everything from some entry on, leaves a valid chain; only a checkpoint kept elsewhere shows it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Rows = Mapping[Table, Sequence[Mapping[str, object]]]
 def append(connection: Connection, kind: str, facts: Mapping[str, object], rows: Rows, at: datetime) -> int:
     """Writes rows and the log entry that covers them, in the caller's transaction; returns the entry's number.
 
-    `facts` says in public words what happened (digests, counts, pseudonyms never). The entry's digest is SHA-256 over
+    `facts` states what happened in public terms (digests and counts, never pseudonyms). The entry's digest is SHA-256 over
     number, time, kind, payload and the predecessor's digest; the payload holds a digest of each table's rows.
     """
     head = checkpoint(connection)
@@ -41,7 +41,7 @@ def append(connection: Connection, kind: str, facts: Mapping[str, object], rows:
 
 
 def checkpoint(connection: Connection) -> Checkpoint:
-    """Where the log ends now."""
+    """The current end of the log."""
     newest_first = select(tables.log.c.seq, tables.log.c.sha256).order_by(tables.log.c.seq.desc())
     last = connection.execute(newest_first.limit(1)).first()
     if last is None:
@@ -51,30 +51,30 @@ def checkpoint(connection: Connection) -> Checkpoint:
 
 
 def latest_at(connection: Connection) -> datetime | None:
-    """The latest time that any entry is stamped with, None where there is none: entries are stamped by clocks, of which one may go back."""
+    """The latest timestamp of any entry, None if there is none; not always the last entry's, since a clock may go back."""
     latest = connection.execute(select(func.max(tables.log.c.at))).scalar_one_or_none()
     return None if latest is None else utc_time(latest)
 
 
 def kinds_after(connection: Connection, seq: int) -> set[str]:
-    """The kinds of the entries that follow an entry."""
+    """The kinds of the entries after a given one."""
     return set(connection.execute(select(tables.log.c.kind).where(tables.log.c.seq > seq)).scalars())
 
 
 def entry_sha256(entry: Mapping[str, object]) -> str:
-    """The digest of a log entry, its own `sha256` left out."""
+    """The digest of a log entry without its own `sha256`."""
     covered = [entry[name] for name in ("seq", "at", "kind", "payload", "previous_sha256")]
     return hashlib.sha256(canonical_json(covered).encode()).hexdigest()
 
 
 def rows_sha256(rows: Iterable[Mapping[str, object]]) -> str:
-    """One digest of a set of rows, whatever their order; the number of the log entry stays out of it."""
+    """One digest of a set of rows in any order, without the number of their log entry."""
     texts = sorted(canonical_json({name: value for name, value in row.items() if name != "log_seq"}) for row in rows)
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def verify(connection: Connection, kept: Checkpoint | None = None) -> ChainReport:
-    """Walks the whole log and every row it covers. `kept`: a checkpoint from elsewhere that the log must still hold."""
+    """Walks the whole log and every row it covers. `kept`: a checkpoint from elsewhere that the log must still contain."""
     entries = connection.execute(select(tables.log).order_by(tables.log.c.seq)).all()
     problems = [*_links(entries), *_rows(connection, entries), *_aliases(connection)]
     if kept is not None:
@@ -113,7 +113,7 @@ def _stated_rows(payload: str) -> dict[str, str]:
     try:
         return {name: stated["sha256"] for name, stated in json.loads(payload)["rows"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        # An edited payload; `_links` reports it, and its rows are then reported as never written.
+        # An edited payload: `_links` reports it, and its rows are reported as never written.
         return {}
 
 
@@ -138,9 +138,9 @@ def _aliases(connection: Connection) -> Iterator[ChainProblem]:
 
 
 def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...]:
-    """What a checkpoint from elsewhere shows of a log whose own links hold: that its end was cut off, or that it was written anew.
+    """Compares a log whose own links hold with a checkpoint from elsewhere, to find a cut end or a rewrite.
 
-    Of a log that was lost for good, and known to be when this one was continued, nothing is asked any more.
+    A log that was declared lost for good when this one was continued is not compared any more.
     """
     now = checkpoint(connection)
     if kept.gaps < now.gaps:
@@ -149,19 +149,19 @@ def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...
         return (ChainProblem(seq=0, what=f"the log was cut: {now.gaps} gaps in it, the checkpoint says {kept.gaps}"),)
     if kept.size > now.size:
         return (ChainProblem(seq=0, what=f"the log was cut: {now.size} entries, the checkpoint says {kept.size}"),)
-    there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
-    if kept.size and there != kept.head_sha256:
+    digest = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
+    if kept.size and digest != kept.head_sha256:
         return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest differs from the checkpoint's"),)
     return ()
 
 
 def _against_lost(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...]:
-    """The same of a checkpoint from before a gap: of later entries than those that were given up, or of others.
+    """The same for a checkpoint from before a gap: it must not name entries after those that were given up, or different ones.
 
-    One that this log signed itself before it was continued, it holds.
+    A checkpoint that this log signed itself before the gap is in order.
     """
-    there = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
-    if there == kept.head_sha256:
+    digest = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
+    if digest == kept.head_sha256:
         return ()
     ended = select(tables.gaps).order_by(tables.gaps.c.log_seq).offset(kept.gaps).limit(1)
     missing = connection.execute(ended).one()

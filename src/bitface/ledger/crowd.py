@@ -1,7 +1,7 @@
-"""Everyone who is in a version, and what they allow: from what is on record of them, as of now.
+"""The people in a version and what they currently allow, according to the ledger.
 
-A model goes on saying what people taught it, so it is used for a purpose, in a context, only while everyone who is in it allows
-that: by a consent that stands, and under the licence that their pictures came with. What the dataset folder says counts for nothing.
+A model keeps what it learned from people, so it may be used for a purpose, in a context, only while everyone in it allows that: by
+a valid consent, and under the licence that their pictures came with. The dataset folder is not consulted.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from bitface.ledger.permissions.contexts import in_force
 from bitface.ledger.permissions.licences import licences_on_record
 from bitface.ledger.rows import consent_of, notice_ids_of
 
-_NOBODY: Final = "the people it was trained on are not on record"
+_NO_RECORD: Final = "the people it was trained on are not on record"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Alike:
-    """People of whom the same is on record, under one licence: what holds of the first holds of all. The events are the first one's."""
+    """People with identical records under one licence, so one answer holds for all. The events are those of the first."""
 
     people: tuple[str, ...]
     licence_id: str
@@ -40,7 +40,7 @@ class _Alike:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusals:
-    """How many of the people in a version do not allow something, and the reason of most of them."""
+    """How many of the people in a version do not allow something, and the most frequent reason."""
 
     people: int
     of: int
@@ -48,10 +48,10 @@ class Refusals:
 
 
 class Crowd:
-    """Everyone who is in one dataset version, with their consent events and licences, as the ledger has them now."""
+    """The people in one dataset version, with their consent events and licences as the ledger has them now."""
 
     def __init__(self, connection: Connection, dataset_version: str) -> None:
-        """Reads them; people of whom the same is on record are kept as one, so that thousands cost little."""
+        """Reads them; people with identical records are kept as one, so that thousands cost little."""
         versions = tables.dataset_versions
         self._dataset = connection.execute(select(versions).where(versions.c.version == dataset_version)).one()
         self._alike = _alike(connection, dataset_version)
@@ -61,11 +61,11 @@ class Crowd:
 
     @property
     def consent_snapshot_sha256(self) -> str:
-        """The digest of who was admitted by what when the dataset version was recorded."""
+        """Digest of the people admitted, and by which events, when the dataset version was recorded."""
         return str(self._dataset.consent_snapshot_sha256)
 
     def refusals(self, purpose: str, context: str, at: datetime) -> Refusals | None:
-        """Who does not allow this use at `at`; None: everyone does."""
+        """The people who do not allow this use at `at`; None if everyone does."""
         reasons: Counter[str] = Counter()
         for one in self._alike:
             answer = self._answer(one, purpose, context, at)
@@ -77,11 +77,11 @@ class Crowd:
         return Refusals(people=reasons.total(), of=total, reason=reasons.most_common(1)[0][0])
 
     def judgement(self, at: datetime) -> Refusals | None:
-        """Who does not allow at `at` that it is judged or compared, in the context that it was made for; None: everyone does."""
+        """The people who do not allow at `at` that it is judged or compared in the context it was made for; None if everyone does."""
         return self.refusals(self._judged_for, self._dataset.context, at)
 
     def refusing_judgement(self, at: datetime) -> frozenset[str]:
-        """The same people."""
+        """Their pseudonyms."""
         asked = self._judged_for, self._dataset.context, at
         return frozenset(
             person for one in self._alike if not self._answer(one, *asked).admitted for person in one.people
@@ -89,24 +89,24 @@ class Crowd:
 
     @property
     def _judged_for(self) -> str:
-        """What judging it is: an evaluation, or a part of the benchmark that it was made for."""
+        """The purpose of judging it: evaluation or, if it was made for a benchmark, that benchmark."""
         return "evaluate" if self._dataset.purpose == "train" else str(self._dataset.purpose)
 
     def standing(self, at: datetime) -> Refusals | None:
-        """Who does not allow at `at` any more what the version was made for; None: everyone does."""
+        """The people who at `at` no longer allow what the version was made for; None if everyone does."""
         return self.refusals(self._dataset.purpose, self._dataset.context, at)
 
     def check_standing(self, at: datetime) -> None:
-        """Raises RefusedError where its context is no longer approved, or a person in it allows no longer what it was made for."""
+        """Raises RefusedError if its context is no longer approved, or a person in it no longer allows what it was made for."""
         check_context(self._dataset.context, at, self._approvals)
-        gone = self.standing(at)
-        if gone is not None:
+        refused = self.standing(at)
+        if refused is not None:
             raise RefusedError(
-                f"{gone.people} of {gone.of} people in it are no longer admitted ({gone.reason}); retrain without them"
+                f"{refused.people} of {refused.of} people in it are no longer admitted ({refused.reason}); retrain without them"
             )
 
     def uses(self, purposes: Sequence[str], at: datetime) -> dict[str, tuple[str, ...]]:
-        """Purpose -> the contexts in which everyone allows it at `at`; purposes that nobody's consent carries are left out."""
+        """Purpose -> the contexts in which everyone allows it at `at`; purposes without such a context are left out."""
         if self.standing(at) is not None:
             return {}
         found = {
@@ -121,10 +121,10 @@ class Crowd:
 
 
 def crowd_of(connection: Connection, model: ModelEntry) -> Crowd:
-    """Everyone who is in a version. Raises RefusedError where no run is on record that made it."""
+    """The people in a version. Raises RefusedError if no run that made it is on record."""
     run = questions.run_of(connection, model)
     if run is None:
-        raise RefusedError(f"{model.name}/{model.version}: {_NOBODY}; restore the ledger, or retrain")
+        raise RefusedError(f"{model.name}/{model.version}: {_NO_RECORD}; restore the ledger, or retrain")
     return Crowd(connection, run.dataset_version)
 
 
@@ -135,9 +135,9 @@ def _alike(connection: Connection, dataset_version: str) -> tuple[_Alike, ...]:
     recorded = _recorded(connection, dataset_version)
     groups: dict[tuple[object, ...], list[str]] = {}
     for person, licence_id in sorted(pairs):
-        # Event ids and subjects hold the pseudonym: without it, people who said the same have the same text.
-        said = tuple((entry, body.replace(person, "")) for entry, body in recorded.get(person, ()))
-        groups.setdefault((licence_id, is_synthetic(person), said), []).append(person)
+        # Event ids and subjects contain the pseudonym: without it, people with the same consent have the same text.
+        texts = tuple((entry, body.replace(person, "")) for entry, body in recorded.get(person, ()))
+        groups.setdefault((licence_id, is_synthetic(person), texts), []).append(person)
     return tuple(
         _Alike(
             people=tuple(people),
@@ -149,7 +149,7 @@ def _alike(connection: Connection, dataset_version: str) -> tuple[_Alike, ...]:
 
 
 def _recorded(connection: Connection, dataset_version: str) -> dict[str, list[tuple[int, str]]]:
-    """Person -> the texts of their events in the order of the log, each with the number of its entry among the person's own."""
+    """Person -> the texts of their events in log order, each numbered by its entry among the person's own."""
     members, events = tables.dataset_members, tables.consent_events
     people = select(members.c.person).where(members.c.dataset_version == dataset_version)
     query = select(events.c.subject, events.c.log_seq, events.c.body).where(events.c.subject.in_(people))
@@ -162,7 +162,7 @@ def _recorded(connection: Connection, dataset_version: str) -> dict[str, list[tu
 
 
 def _events(recorded: Sequence[tuple[int, str]]) -> Iterator[ConsentEvent]:
-    """Events of one person in the order of the log."""
+    """Events of one person in log order."""
     together: dict[int, list[ConsentEvent]] = {}
     for entry, body in recorded:
         together.setdefault(entry, []).append(consent_of(body))

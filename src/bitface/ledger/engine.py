@@ -1,4 +1,4 @@
-"""Opens the ledger's database so that a commit is on disk when it returns, and a busy writer is waited for."""
+"""Opens the ledger's database so that a commit is on disk when it returns, and a busy database is waited for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sqlite_url(path: Path) -> str:
 
 
 def open_engine(url: str) -> Engine:
-    """An engine on a ledger, whose tables are created where it is new.
+    """An engine on a ledger; creates the tables of a new one.
 
     Raises:
         InputError: the URL cannot be read, the file is not a database, or its schema is another version's.
@@ -62,7 +62,7 @@ def _engine_of(parsed: URL) -> Engine:
 
 
 def file_of(url: str) -> Path | None:
-    """The SQLite file that a URL names; None where it names none, or cannot be read."""
+    """The SQLite file that a URL names; None if it names none or cannot be parsed."""
     try:
         parsed = make_url(url)
         file = parsed.database if parsed.get_backend_name() == "sqlite" else None
@@ -72,13 +72,13 @@ def file_of(url: str) -> Path | None:
 
 
 def is_new_file(url: str) -> bool:
-    """Whether a URL names an SQLite file that is not there yet; False where it cannot be read as one."""
+    """Whether a URL names an SQLite file that does not exist yet; False if it cannot be parsed as one."""
     file = file_of(url)
     return file is not None and not file.exists()
 
 
 def empty_engine() -> Engine:
-    """An empty ledger in memory, for questions where nothing was ever recorded: asking leaves no file behind."""
+    """An empty ledger in memory, for queries before anything was recorded: a query creates no file."""
     # One connection for all threads: each would otherwise see a database of its own.
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
     tables.metadata.create_all(engine)
@@ -87,12 +87,12 @@ def empty_engine() -> Engine:
 
 @contextmanager
 def writing(engine: Engine, written: Callable[[bool], None] = lambda _: None) -> Iterator[Connection]:
-    """A transaction that holds the only right to append: the log's next number can be read and used.
+    """A transaction with the exclusive right to append: the log's next number can be read and used.
 
-    `written` is told, when it has come into effect, whether nobody else has written since it began.
+    `written` receives, after the commit, whether no other process has written since it began.
 
     Raises:
-        InputError: another process held that right for too long.
+        InputError: another process held that right too long.
     """
     with engine.connect().execution_options(bitface_writes=True) as connection, _trouble_explained():
         with connection.begin():
@@ -105,13 +105,13 @@ def writing(engine: Engine, written: Callable[[bool], None] = lambda _: None) ->
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that reads one state of the ledger and hinders no writer."""
+    """A transaction that reads one state of the ledger and does not block writers."""
     with engine.connect() as connection, _trouble_explained(), connection.begin():
         yield connection
 
 
 def _changes_of_others(connection: Connection) -> int | None:
-    """A number that is another one as soon as another connection has written; None where the database has none."""
+    """A number that changes when another connection writes; None if the database has no such number."""
     if connection.dialect.name != "sqlite":
         return None
     return int(connection.connection.execute("PRAGMA data_version").fetchone()[0])
@@ -132,14 +132,14 @@ def _trouble_explained() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        said = str(error.orig)
-        if "locked" in said or "busy" in said:
+        message = str(error.orig)
+        if "locked" in message or "busy" in message:
             raise InputError(
                 f"the ledger is locked by another process for over {BUSY_TIMEOUT_S} s; stop it or wait, then run again"
             ) from error
-        if any(word in said for word in _STORAGE_TROUBLE):
+        if any(word in message for word in _STORAGE_TROUBLE):
             raise InputError(
-                f"the ledger could not be used ({said}); nothing was recorded, check the disk and the file's permissions"
+                f"the ledger could not be used ({message}); nothing was recorded, check the disk and the file's permissions"
             ) from error
         raise
 
@@ -161,8 +161,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _create_or_check(engine: Engine) -> None:
     try:
         with reading(engine) as connection:
-            is_there = inspect(connection).has_table(tables.schema.name)
-        if not is_there:
+            has_schema = inspect(connection).has_table(tables.schema.name)
+        if not has_schema:
             _create(engine)
         with reading(engine) as connection:
             found = connection.execute(select(tables.schema.c.version)).scalar_one()
@@ -181,7 +181,7 @@ def _create_or_check(engine: Engine) -> None:
 
 
 def _bring_up_to_date(engine: Engine) -> None:
-    """Every later version only added tables and indexes, so what is there stays as it is."""
+    """Every later version only added tables and indexes, so existing ones stay as they are."""
     with _write_begun(engine) as connection:
         tables.metadata.create_all(connection)
         for index in (one for table in tables.metadata.sorted_tables for one in table.indexes):
@@ -191,7 +191,7 @@ def _bring_up_to_date(engine: Engine) -> None:
 
 def _create(engine: Engine) -> None:
     with _write_begun(engine) as connection:
-        # Under the write lock: of two processes that found no ledger, the second finds the first one's.
+        # Under the write lock: if two processes found no ledger, the second finds the one that the first created.
         tables.metadata.create_all(connection)
         if connection.execute(select(tables.schema.c.version)).first() is None:
             connection.execute(insert(tables.schema), {"version": tables.SCHEMA_VERSION})

@@ -1,4 +1,4 @@
-"""The ledger's inputs and outputs, as frozen values: no row, session or vendor type leaves it."""
+"""The ledger's inputs and outputs, as frozen values: rows, sessions and vendor types stay inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitface.errors import GateError
 MODEL_NAME: Final = "bitface"
 Alias = Literal["champion", "challenger", "previous", "demo"]
 ALIASES: Final[tuple[Alias, ...]] = ("demo", "challenger", "previous", "champion")
-"""In the order in which they are shown: the champion's last. `demo` is a held version of synthetic people, while there is no champion."""
+"""In the order in which they are shown, the champion's last. `demo` is a held version of synthetic people while there is no champion."""
 Verdict = Literal["promote", "hold", "block"]
 ROLES: Final = ("engineer", "reviewer", "compliance")
 
@@ -32,7 +32,7 @@ class DatasetEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberEntry:
-    """One sample of a dataset version. Without a consent event its licence alone admitted it (purpose benchmark)."""
+    """One sample of a dataset version. If it has no consent event, its licence alone admitted it (purpose benchmark)."""
 
     sample_id: str
     person: str
@@ -45,7 +45,7 @@ class MemberEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
-    """One retrain: which code and parameters met which dataset version."""
+    """One retrain: its code, parameters and dataset version."""
 
     run_id: str
     dataset_version: str
@@ -58,7 +58,7 @@ class RunEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A registered bundle. `version` counts from 1 within the name and is given by the ledger; 0 asks for the next."""
+    """A registered bundle. `version` counts from 1 per name and is assigned by the ledger; 0 requests the next."""
 
     bundle_sha256: str
     weights_sha256: str
@@ -71,7 +71,7 @@ class ModelEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionEntry:
-    """What the gate said of a bundle. `decision_sha256` is the digest of the replayable gate bundle."""
+    """The gate's decision on a bundle. `decision_sha256` is the digest of the replayable gate bundle."""
 
     decision_sha256: str
     bundle_sha256: str
@@ -82,7 +82,7 @@ class DecisionEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class AssetEntry:
-    """A file or folder that a run left and that rests on all its people; `path` below the installation's home, `sha256` of its bytes."""
+    """A file or folder that a run wrote and that depends on all its people; `path` within home, `sha256` of its bytes."""
 
     run_id: str
     path: str
@@ -102,7 +102,7 @@ class KeyEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What an approval says: in this role, this version may go live, on this decision, for these consents."""
+    """What an approval states: in this role, this version may go live, on this decision, for these consents."""
 
     name: str
     version: int
@@ -122,20 +122,20 @@ class Approval(Statement):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalRule:
-    """How many different people must approve a promotion, and in which roles at least one must; nobody: 0."""
+    """How many different people must approve a promotion (0: none), and in which roles at least one must."""
 
     required: int = 0
     roles: tuple[str, ...] = ()
 
     @property
     def asks(self) -> bool:
-        """Whether anyone has to approve."""
+        """Whether approval is required."""
         return bool(self.required or self.roles)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One move of an alias, as it was written. After `end` it points nowhere."""
+    """One move of an alias, as recorded. After `end` it points nowhere."""
 
     name: str
     alias: str
@@ -150,8 +150,8 @@ class Promotion:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """How long the log was and where it ended, after how many gaps that it was continued after. Kept elsewhere, it shows a cut or a
-    rewrite that no chain shows.
+    """Length and end of the log, and the number of gaps it was continued after. Kept elsewhere, it shows a cut or a rewrite
+    that the chain cannot show.
     """
 
     size: int
@@ -160,13 +160,13 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """Of the file that it is kept in: in the order of names, the latest is last."""
+        """The name of its file; names sort by age, the latest last."""
         return f"{f'g{self.gaps:02d}-' if self.gaps else ''}{self.size:08d}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChainProblem:
-    """What is wrong with the log, at which entry (0: with the log as a whole)."""
+    """A problem in the log, and at which entry (0: the log as a whole)."""
 
     seq: int
     what: str
@@ -174,7 +174,7 @@ class ChainProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class ChainReport:
-    """The outcome of walking the whole log; `checkpoint` is where it ends now."""
+    """The result of verifying the whole log; `checkpoint` is its current end."""
 
     checkpoint: Checkpoint
     problems: tuple[ChainProblem, ...]
@@ -186,8 +186,8 @@ class ChainReport:
 
 
 class ApprovalsMissingError(GateError):
-    """The gate let a version through, and not everyone who must approve it has."""
+    """A version passed its gate, but required approvals are missing."""
 
 
 class StalePromotionError(GateError):
-    """The alias moved since it was looked at, so the comparison that allowed the promotion no longer holds."""
+    """The alias has moved since it was read, so the comparison that allowed the promotion no longer holds."""

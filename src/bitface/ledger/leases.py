@@ -1,7 +1,7 @@
-"""One retrain at a time: a lease that ends by itself, with a number that only grows, so that whoever lost it can change nothing.
+"""One retrain at a time: a lease that expires by itself, with a number that only grows, so that a former holder can change nothing.
 
-The number is a fencing token (Kleppmann, 2016, "How to do distributed locking"): a promotion names the one that it was
-started under, and is refused once someone else has taken the lease, however long the holder had been asleep.
+The number is a fencing token (Kleppmann, 2016, "How to do distributed locking"): a promotion names the one that it
+started under, and is refused once another holder has taken the lease, however long the first one was asleep.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bitface.ledger import tables
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The right to do a named thing alone until `expires_at`. `token` is larger than that of every earlier lease of the name."""
+    """The exclusive right to a named task until `expires_at`. `token` is larger than that of every earlier lease of the name."""
 
     name: str
     holder: str
@@ -28,20 +28,20 @@ class Lease:
 
 
 class LeaseHeldError(InputError):
-    """Someone else does it now."""
+    """Another holder has the lease."""
 
 
 class LeaseLostError(GateError):
-    """The lease ran out and someone else took it: what was begun under it must not come into effect."""
+    """The lease expired and another holder took it: work begun under it must not take effect."""
 
 
 def take(
     connection: Connection, name: str, holder: str, lasts: timedelta, at: datetime, is_gone: Callable[[str], bool]
 ) -> Lease:
-    """Takes a lease that nobody holds, that has run out, or whose holder is known to be gone.
+    """Takes a lease that is free or expired, or whose holder is known to have ended.
 
     Raises:
-        LeaseHeldError: it is held already.
+        LeaseHeldError: another holder has it.
     """
     table = tables.leases
     held = connection.execute(select(table).where(table.c.name == name)).mappings().first()
@@ -58,7 +58,7 @@ def take(
 
 
 def renew(connection: Connection, lease: Lease, lasts: timedelta, at: datetime) -> Lease:
-    """Prolongs a lease that is still ours. Raises LeaseLostError where another holder took it."""
+    """Renews a lease that is still held. Raises LeaseLostError if another holder took it."""
     check(connection, lease)
     prolonged = Lease(name=lease.name, holder=lease.holder, token=lease.token, expires_at=at + lasts)
     connection.execute(update(tables.leases).where(tables.leases.c.name == lease.name).values(**_row(prolonged)))
@@ -66,14 +66,14 @@ def renew(connection: Connection, lease: Lease, lasts: timedelta, at: datetime) 
 
 
 def give_back(connection: Connection, lease: Lease) -> None:
-    """Ends a lease; nothing happens where someone else has it by now. The number stays, so that it only grows."""
+    """Ends a lease; does nothing if another holder has it by now. The number is kept, so that it only grows."""
     table = tables.leases
     own = (table.c.name == lease.name) & (table.c.token == lease.token)
     connection.execute(update(table).where(own).values(holder=""))
 
 
 def check(connection: Connection, lease: Lease) -> None:
-    """Raises LeaseLostError unless the lease is the latest of its name."""
+    """Raises LeaseLostError unless the lease is the latest of that name."""
     token = connection.execute(select(tables.leases.c.token).where(tables.leases.c.name == lease.name)).scalar()
     if token != lease.token:
         raise LeaseLostError(

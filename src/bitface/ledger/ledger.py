@@ -1,4 +1,4 @@
-"""The one door to the ledger: every write appends to the chain in its own transaction, and none is ever done twice."""
+"""The only way into the ledger: every write appends to the chain in its own transaction, and none is ever done twice."""
 
 from __future__ import annotations
 
@@ -56,31 +56,30 @@ from bitface.ledger.rows import (
     values_of,
 )
 from bitface.ledger.status import ModelStatus
-from bitface.ledger.trust import Erased, FileState, Trust, nobody_erased, state_of
+from bitface.ledger.trust import Erased, FileState, Trust, none_erased, state_of
 
 _SIGNED: Final = frozenset({"consents", "licence", "context", "erasure", "policy", "promotion", "gap"})
-"""After entries of these kinds, which open or close something, the end of the log is signed."""
+"""After entries of these kinds, which allow or end something, the end of the log is signed."""
 CLOCKS_APART: Final = timedelta(minutes=1)
-"""Clocks that are closer than this are as good as one."""
+"""Clocks that differ by less than this count as equal."""
 _RESTORE: Final = "restore it from a backup"
 GO_ON: Final = "restore the newer one; if that is lost for good, `bitface audit log --continue-from latest --why WHY` continues without it"
 
 
 def utc_now() -> datetime:
-    """The present moment, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
 class Ledger:
     """A ledger behind an SQLAlchemy URL; opened at first use, closed by `close()` or at the end of a `with` block.
 
-    `clock` says when things are written down. Every `record_...` returns whether it wrote anything: telling the ledger
-    the same thing again is allowed and has no effect, telling it something else under the same key is an
-    IntegrityError.
+    `clock` gives the time of each entry. Every `record_...` returns whether it wrote anything: recording the same value
+    again is allowed and has no effect; recording a different one under the same key is an IntegrityError.
     """
 
     def __init__(self, url: str, clock: Callable[[], datetime] = utc_now, trust: Trust | None = None) -> None:
-        """Only remembers the URL; nothing is opened or created before the first use. `trust` is what is known of the ledger beside it."""
+        """Only stores the URL; nothing is opened or created before the first use. `trust`: what is known about the ledger outside it."""
         self._url = url
         self._clock = clock
         self._trust = trust
@@ -102,7 +101,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Gives every connection back; the next use opens the ledger again. What was verified of its file is kept."""
+        """Closes every connection; the next use opens the ledger again. The verification of its file is kept."""
         for engine in (self._opened, self._empty):
             if engine is not None:
                 engine.dispose()
@@ -113,21 +112,21 @@ class Ledger:
                 self._trust.note(self._verified)
 
     def sign_end(self) -> None:
-        """Signs where the log ends now, and exports that, where this ledger has places for it."""
+        """Signs the current end of the log and exports it, if this ledger has places for that."""
         if self._trust is not None:
             self._trust.ends.sign(self.checkpoint(), self.holds)
 
     def holds(self, kept: Checkpoint) -> bool:
-        """Whether the log has what a checkpoint from elsewhere says."""
+        """Whether the log contains what a checkpoint from elsewhere states."""
         with reading(self._to_read) as connection:
             return not chain.against(connection, kept)
 
     def kept_ends(self) -> Sequence[Checkpoint]:
-        """The signed ends of the log, here and elsewhere. Raises InputError where the other place cannot be read."""
+        """The signed ends of the log, here and elsewhere. Raises InputError if the other place cannot be read."""
         return self._trust.ends.kept() if self._trust is not None else ()
 
     def continue_after(self, gap: gaps.Gap) -> bool:
-        """Goes on after a newer log was lost for good. Raises what `gaps.continue_after` raises."""
+        """Continues after a newer log was lost for good. Raises what `gaps.continue_after` raises."""
         with self._appending() as connection:
             return gaps.continue_after(connection, gap, self._clock())
 
@@ -137,8 +136,8 @@ class Ledger:
             return gaps.recorded(connection)
 
     def check_intact(self) -> None:
-        """Asked before anything is opened to anyone: raises IntegrityError where the log or a row that it covers is not as it was
-        written, or where the log does not hold a checkpoint that was signed, here or elsewhere.
+        """Called before any access is granted: raises IntegrityError if the log or a row that it covers was altered, or if the
+        log does not contain a checkpoint that was signed, here or elsewhere.
         """
         with self._trusting():
             pass
@@ -151,7 +150,7 @@ class Ledger:
 
     @property
     def _to_read(self) -> Engine:
-        """The engine; an empty one in memory where nothing was ever recorded, so that a question creates no file."""
+        """The engine; an empty one in memory if nothing was ever recorded, so that a query creates no file."""
         if self._opened is not None or not is_new_file(self._url):
             return self._engine
         if self._empty is None:
@@ -159,7 +158,7 @@ class Ledger:
         return self._empty
 
     def record_notice(self, notice: Notice) -> bool:
-        """Makes a notice known: only consents given under a known notice admit anyone."""
+        """Records a notice: only consents given under a known notice admit people."""
         return self._record_once("notice", tables.notices, notice_row(notice), stamp="recorded_at")
 
     def record_consents(
@@ -168,11 +167,11 @@ class Ledger:
         notices: Iterable[Notice] = (),
         brought: Iterable[LicenceRecord] = (),
     ) -> int:
-        """Appends the events that are not there yet, the notices they name and the licences that pictures were brought under, in one
-        transaction; returns how many events were new.
+        """Appends the events that are not on record yet, their notices and the licences of imported pictures, in one transaction;
+        returns how many events were new.
 
         Raises:
-            IntegrityError: an event id is there already and says something else.
+            IntegrityError: an event id is on record with different content.
         """
         offered = distinct_events(events)
         with self._appending() as connection:
@@ -197,26 +196,26 @@ class Ledger:
             return len(offered) - len(checked_consents(connection, offered))
 
     def consents(self, subject: str | None = None) -> tuple[ConsentEvent, ...]:
-        """Every consent event on record, in the order of the log; of one pseudonym, where it is given.
+        """Every consent event on record, in log order; only those of one pseudonym if it is given.
 
-        This is what is asked before anyone's data are used: what the log holds counts, whatever clock stamped it.
+        Consulted before any data are used: what the log contains counts, whichever clock stamped it.
         """
         with reading(self._to_read) as connection:
             return consents_of(connection, subject)
 
     def consents_as_of(self, at: datetime, subject: str | None = None) -> tuple[ConsentEvent, ...]:
-        """The consent events that were known at a time in the past, in the order of the log: an auditor's question."""
+        """The consent events that were known at a time in the past, in log order: an auditor's question."""
         with reading(self._to_read) as connection:
             return consents_of(connection, subject, at)
 
     def latest_entry_at(self) -> datetime | None:
-        """The latest time that any entry of the log is stamped with, None where there is none."""
+        """The latest timestamp of any entry of the log, None if there is none."""
         with reading(self._to_read) as connection:
             return chain.latest_at(connection)
 
     def moments(self, at: datetime) -> tuple[datetime, ...]:
-        """The moments at which a consent or an approval must hold to hold at `at`: that one and, where the log knows a later time, that one
-        too, the last. So a clock that is set back brings nothing back that had ended, and one that was fast begins nothing early.
+        """The moments at which a consent or an approval must hold to count at `at`: that one and, if the log has a later time, then that
+        one as well. So a clock that is set back revives nothing that had ended, and a fast one starts nothing early.
         """
         with reading(self._to_read) as connection:
             return _moments(connection, at)
@@ -227,12 +226,12 @@ class Ledger:
             return recorded_consents(connection, event_ids)
 
     def licences(self) -> dict[str, LicenceRecord]:
-        """Licence id -> what it allows, as it was last brought; that of synthetic people is always there."""
+        """Licence id -> its latest record; that of synthetic people is always included."""
         with reading(self._to_read) as connection:
             return licences.licences_on_record(connection)
 
     def record_renders(self, shards: Mapping[str, str]) -> int:
-        """Records that synthetic people were drawn here, person -> SHA-256 of the shard; returns how many of them were new."""
+        """Records that synthetic people were rendered here (person -> SHA-256 of the shard); returns how many were new."""
         table = tables.renders
         with self._appending() as connection:
             known = questions.rendered(connection)
@@ -246,7 +245,7 @@ class Ledger:
         return len(new)
 
     def rendered(self) -> frozenset[tuple[str, str]]:
-        """Synthetic people who were drawn here, each with the SHA-256 of a shard."""
+        """Synthetic people rendered here, each with the SHA-256 of a shard."""
         with reading(self._to_read) as connection:
             return questions.rendered(connection)
 
@@ -265,7 +264,7 @@ class Ledger:
 
         Raises:
             InputError: the counts are not those of the members, or a consent event is not on record.
-            IntegrityError: the version is there already with other content.
+            IntegrityError: the version is on record with different content.
         """
         new = [{"dataset_version": dataset.version, **asdict(member)} for member in members]
         row = asdict(dataset) | {"members_sha256": chain.rows_sha256(new)}
@@ -280,29 +279,29 @@ class Ledger:
         return True
 
     def dataset(self, version: str) -> DatasetEntry | None:
-        """The dataset version of this name, if it was recorded."""
+        """The dataset version of this name, if it is on record."""
         row = self._row(tables.dataset_versions, tables.dataset_versions.c.version == version)
         return DatasetEntry(**values_of(row, DatasetEntry)) if row else None
 
     def members(self, version: str) -> tuple[MemberEntry, ...]:
-        """The members of a dataset version, by sample id; empty where it was never recorded."""
+        """The members of a dataset version, by sample id; empty if it was never recorded."""
         table = tables.dataset_members
         found = self._rows(select(table).where(table.c.dataset_version == version).order_by(table.c.sample_id))
         return tuple(MemberEntry(**values_of(row, MemberEntry)) for row in found)
 
     def record_run(self, run: RunEntry) -> bool:
-        """Records a retrain when it starts. Raises InputError where its dataset version is not on record."""
+        """Records a retrain when it starts. Raises InputError if its dataset version is not on record."""
         if self.dataset(run.dataset_version) is None:
             raise InputError(f"run {run.run_id}: its dataset version is not on record; record the dataset first")
         return self._record_once("run", tables.runs, asdict(run), stamp="recorded_at")
 
     def run(self, run_id: str) -> RunEntry | None:
-        """The run of this id, if it was recorded."""
+        """The run of this id, if it is on record."""
         row = self._row(tables.runs, tables.runs.c.run_id == run_id)
         return RunEntry(**values_of(row, RunEntry)) if row else None
 
     def record_model(self, model: ModelEntry) -> ModelEntry:
-        """Registers a bundle and gives it the next version of its name; a known bundle keeps the version it has.
+        """Registers a bundle as the next version of its name; a known bundle keeps its version.
 
         Raises:
             InputError: its run is not on record.
@@ -333,8 +332,8 @@ class Ledger:
         return tuple(ModelEntry(**values_of(row, ModelEntry)) for row in found)
 
     def record_decision(self, decision: DecisionEntry) -> bool:
-        """Records what the gate said of a bundle, under the digest of the gate's replayable bundle; a demo that it does not hold is none
-        any more.
+        """Records the gate's decision on a bundle, under the digest of the gate's replayable bundle; unless it is hold, a bundle that
+        is the demo loses that alias.
         """
         if self.run(decision.run_id) is None:
             raise InputError(f"decision of run {decision.run_id}: the run is not on record; record the run first")
@@ -348,7 +347,7 @@ class Ledger:
         return True
 
     def record_judged_by(self, decision_sha256: str, policy: Policy) -> None:
-        """Records by which policy a decision was made."""
+        """Records which policy a decision was made under."""
         with self._appending() as connection:
             policies.judged_by(connection, decision_sha256, policy, self._clock())
 
@@ -360,7 +359,7 @@ class Ledger:
             return policies.adopt(connection, policy, self._clock())
 
     def policy(self) -> policies.AdoptedPolicy | None:
-        """The policy that is in force; None where none was ever adopted."""
+        """The policy in force; None if none was ever adopted."""
         with reading(self._to_read) as connection:
             return policies.in_force(connection)
 
@@ -371,26 +370,26 @@ class Ledger:
         return tuple(decision_of(row) for row in found)
 
     def status(self, model: ModelEntry) -> ModelStatus:
-        """How a registered version stands now: the gate's word, its alias, and what it may be used for."""
+        """The current status of a registered version: the gate's decision, its alias, and what it may be used for."""
         with reading(self._to_read) as connection:
             back, moments = use.returned(connection, model, self._erased), _moments(connection, self._clock())
             found = status.status_of(connection, model, moments[-1], is_back=back > 0)
         return replace(found, at=moments[0].isoformat(timespec="seconds"))
 
     def check_use(self, model: ModelEntry, purpose: str, context: str) -> None:
-        """Lets a version be used now. Raises what `use.check_use` raises."""
+        """Checks that a version may be used now. Raises what `use.check_use` raises."""
         with self._asking() as (connection, moments):
             for at in moments:
                 use.check_use(connection, model, purpose, context, at, self._erased)
 
     def check_any_use(self, purpose: str, context: str) -> None:
-        """Lets some version be used now. Raises what `use.check_any` raises."""
+        """Checks that some version may be used now. Raises what `use.check_any` raises."""
         with self._asking() as (connection, moments):
             for at in moments:
                 use.check_any(connection, purpose, context, at)
 
     def check_picture(self, person: str, licence_id: str | None, asked: Use) -> None:
-        """Lets a picture of a person be used now. Raises what `use.check_picture` raises."""
+        """Checks that a picture of a person may be used now. Raises what `use.check_picture` raises."""
         with self._asking() as (connection, moments):
             for at in moments:
                 use.check_picture(connection, person, licence_id, asked, at)
@@ -408,22 +407,22 @@ class Ledger:
                 use.check_judged(connection, model, at, self._erased)
 
     def refusing_judgement(self, dataset_version: str) -> frozenset[str]:
-        """Who is in a dataset version and does not allow now that it is judged."""
+        """The people in a dataset version who currently do not allow that it is judged."""
         with self._asking() as (connection, moments):
             return frozenset().union(*(use.refusing_judgement(connection, dataset_version, at) for at in moments))
 
     def is_lawful(self, model: ModelEntry) -> bool:
-        """Whether anything may be done with a version at all."""
+        """Whether a version may be used at all."""
         with self._asking() as (connection, moments):
             return all(use.is_lawful(connection, model, at, self._erased) for at in moments)
 
     def standing(self, model: ModelEntry, at: datetime) -> Refusals | None:
-        """Who in a version does not allow any more what it was made for, at `at` or by the latest time in the log; None: all do."""
+        """The people in a version who no longer allow what it was made for, at `at` or the latest time in the log; None if all do."""
         with reading(self._to_read) as connection:
             return crowd_of(connection, model).standing(_moments(connection, at)[-1])
 
     def record_assets(self, assets: Sequence[AssetEntry]) -> int:
-        """Records the files that a run left, in one transaction; returns how many were new. A file written again is a new one."""
+        """Records the files that a run wrote, in one transaction; returns how many were new. A file written again is a new one."""
         with self._appending() as connection:
             new = [row for asset in assets if is_new(connection, tables.assets, row := asdict(asset))]
             if new:
@@ -433,12 +432,12 @@ class Ledger:
         return len(new)
 
     def assets(self, run_id: str) -> tuple[AssetEntry, ...]:
-        """The files that a run left, by path."""
+        """The files that a run wrote, by path."""
         with reading(self._to_read) as connection:
             return questions.assets_of(connection, [run_id])
 
     def record_erasure(self, erasure_id: str, people: Iterable[str], proof_sha256: str) -> bool:
-        """Records that people were erased, under the digest of the proof; a demo that they were in is none any more.
+        """Records that people were erased, under the digest of the proof; a demo that they were in loses that alias.
 
         Recording it again is allowed.
         """
@@ -460,32 +459,32 @@ class Ledger:
             return questions.erasures(connection)
 
     def run_of(self, model: ModelEntry) -> RunEntry | None:
-        """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
+        """The latest run that made exactly this bundle without people who were erased, else the latest of all."""
         with reading(self._to_read) as connection:
             return questions.run_of(connection, model)
 
     def runs_of(self, model: ModelEntry) -> tuple[RunEntry, ...]:
-        """The runs that made this very bundle, latest first."""
+        """The runs that made exactly this bundle, latest first."""
         with reading(self._to_read) as connection:
             return questions.runs_of(connection, model)
 
     def forgotten(self) -> frozenset[str]:
-        """Who is in a dataset version on record and was erased, by what is known beside this ledger, which knows nothing of it."""
+        """People in a recorded dataset version whose erasure is known outside this ledger but not recorded in it."""
         with reading(self._to_read) as connection:
             return self._erased(questions.people_not_erased(connection))
 
     def erased_in(self, model: ModelEntry) -> int:
-        """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
+        """How many people of the run behind a model (`run_of`) have been erased; if any, the model is never used again."""
         with reading(self._to_read) as connection:
             return questions.erased_people(connection, model)
 
     def whereabouts(self, person: str) -> questions.Whereabouts:
-        """Everything on record that rests on a person."""
+        """Everything on record that depends on a person."""
         with reading(self._to_read) as connection:
             return questions.whereabouts(connection, person)
 
     def alias_periods(self, until: datetime | None = None) -> tuple[questions.AliasPeriod, ...]:
-        """Every stretch of time that an alias pointed somewhere; as known at `until`."""
+        """Every period in which an alias pointed to a version; as known at `until`."""
         with reading(self._to_read) as connection:
             return questions.alias_periods(connection, until)
 
@@ -515,7 +514,7 @@ class Ledger:
             return tuple(approvals.valid_approvals(connection, statement).values())
 
     def record_context(self, signed: contexts.SignedContext) -> bool:
-        """Records that a context is approved, or no longer. Raises what `contexts.record` raises."""
+        """Records that a context is approved, or no longer is. Raises what `contexts.record` raises."""
         with self._appending() as connection:
             return contexts.record(connection, signed, self._clock())
 
@@ -530,24 +529,24 @@ class Ledger:
             return contexts.in_force(connection)
 
     def take_lease(self, name: str, holder: str, lasts: timedelta, is_gone: Callable[[str], bool]) -> leases.Lease:
-        """The right to do something alone. Raises what `leases.take` raises."""
+        """Takes a lease, the exclusive right to a task. Raises what `leases.take` raises."""
         with self._appending() as connection:
             return leases.take(connection, name, holder, lasts, self._clock(), is_gone)
 
     def renew_lease(self, lease: leases.Lease, lasts: timedelta) -> leases.Lease:
-        """Prolongs it. Raises what `leases.renew` raises."""
+        """Renews a lease. Raises what `leases.renew` raises."""
         with self._appending() as connection:
             return leases.renew(connection, lease, lasts, self._clock())
 
     def give_back_lease(self, lease: leases.Lease) -> None:
-        """Ends it."""
+        """Ends a lease."""
         with self._appending() as connection:
             leases.give_back(connection, lease)
 
     def promote(self, move: promotion.Move) -> Promotion:
         """Moves an alias from `expected_previous` (None: it points nowhere) to `to_version`, in one transaction.
 
-        A repeated call returns the first one's record. Raises what `promotion.move_alias` raises.
+        A repeated call returns the record of the first. Raises what `promotion.move_alias` raises.
         """
         kept = self.kept_ends()
         with self._appending() as connection:
@@ -562,30 +561,30 @@ class Ledger:
         return None if version is None else self.model(version, name)
 
     def promotions(self, alias: Alias = "champion", name: str = MODEL_NAME) -> tuple[Promotion, ...]:
-        """Every move of an alias, oldest first: who moved it, when, from where, on which decision."""
+        """Every move of an alias, oldest first: its actor, time, origin and decision."""
         with reading(self._to_read) as connection:
             return promotion.promotions(connection, name, alias)
 
     def checkpoint(self) -> Checkpoint:
-        """Where the log ends now; kept elsewhere, it lets `verify_chain` find a cut or a rewrite."""
+        """The current end of the log; kept elsewhere, it lets `verify_chain` detect a cut or a rewrite."""
         with reading(self._to_read) as connection:
             return chain.checkpoint(connection)
 
     def verify_chain(self, kept: Checkpoint | None = None) -> ChainReport:
-        """Recomputes every digest of the log and of the rows it covers, and compares with a kept checkpoint."""
+        """Recomputes every digest of the log and its rows, and compares with a kept checkpoint."""
         with reading(self._to_read) as connection:
             return chain.verify(connection, kept)
 
     @contextmanager
     def _asking(self) -> Iterator[tuple[Connection, tuple[datetime, ...]]]:
-        """Such a transaction, and the moments that a use is asked of."""
+        """A trusted transaction, and the moments at which a use must be allowed."""
         with self._trusting() as connection:
             moments = _moments(connection, self._clock())
             with _explained_by(*moments):
                 yield connection, moments
 
     def _check_people(self, connection: Connection, version: int, name: str) -> None:
-        """Raises RefusedError where the people in a version do not let an alias point to it."""
+        """Raises RefusedError if people in a version do not allow an alias to point to it."""
         own = (tables.models.c.name == name) & (tables.models.c.version == version)
         row = connection.execute(select(tables.models).where(own)).mappings().first()
         if row is None:
@@ -597,30 +596,30 @@ class Ledger:
 
     @property
     def _erased(self) -> Erased:
-        return self._trust.erased if self._trust is not None else nobody_erased
+        return self._trust.erased if self._trust is not None else none_erased
 
     @contextmanager
     def _trusting(self) -> Iterator[Connection]:
-        """A transaction that reads one state of a ledger that is as it was written."""
-        kept = self._ends_to_compare()  # before anything is locked: the other place may take its time
+        """A transaction that reads one state of a ledger whose integrity was checked."""
+        kept = self._ends_to_compare()  # before anything is locked: the other place may be slow
         before = self._state()
         try:
             with reading(self._to_read) as connection:
-                connection.execute(select(tables.schema.c.version)).first()  # from here on it sees one state
+                connection.execute(select(tables.schema.c.version)).first()  # from here on, one state is read
                 self._check(connection, before, kept)
                 yield connection
         finally:
             self._sign_left()
-            self._tell_compared()
+            self._report_compared()
 
     @contextmanager
     def _appending(self) -> Iterator[Connection]:
-        """The right to append. Where the file was verified before and nobody else wrote meanwhile, it stays so."""
+        """The right to append. A verified file stays verified if no other process wrote meanwhile."""
         before: FileState | None = None
         ended: Checkpoint | None = None
 
-        def written(is_alone: bool) -> None:
-            self._verified = self._state() if is_alone and self._is_known(before) else None
+        def written(is_only_writer: bool) -> None:
+            self._verified = self._state() if is_only_writer and self._is_known(before) else None
 
         try:
             with writing(self._engine, written) as connection:
@@ -628,27 +627,27 @@ class Ledger:
                 yield connection
                 ended, self._left = self._to_sign(connection, size), None
         finally:
-            self._sign_left()  # where what was to be written is refused
+            self._sign_left()  # if the write is refused
         if self._trust is not None and ended is not None:
             self._trust.ends.sign(ended, self.holds)
         elif self._trust is not None:
             self._trust.ends.settle(self.holds)
-        self._tell_compared()
+        self._report_compared()
 
     def _ends_to_compare(self) -> Sequence[Checkpoint] | None:
-        """The signed ends of the log; None where it was held against them a while ago, and nobody touched it since."""
+        """The signed ends of the log; None if it was compared with them recently and has not been touched since."""
         if self._trust is None or (self._is_known(self._state()) and self._trust.ends.is_compared()):
             return None
         return self._trust.ends.kept()
 
     def _to_sign(self, connection: Connection, size: int) -> Checkpoint | None:
-        """Where the log ends now, if something was opened or closed since it was `size` long, or since the last end that was signed here: a
-        command may have been killed before it had signed. A log that does not hold what was signed here signs nothing: it is an older one
-        that was put back, and would be taken for the newest once it is longer.
+        """The current end of the log, if something was allowed or ended since length `size` or since the last end signed here: a command
+        may have been killed before signing. A log that does not contain what was signed here signs nothing: it is an older one that was
+        restored, and would be taken for the newest once it is longer.
         """
-        here = self._trust.ends.here() if self._trust else None
-        since = size if here is None else min(size, here.size)
-        is_older = here is not None and bool(chain.against(connection, here))
+        signed_end = self._trust.ends.latest_in_home() if self._trust else None
+        since = size if signed_end is None else min(size, signed_end.size)
+        is_older = signed_end is not None and bool(chain.against(connection, signed_end))
         if is_older or not chain.kinds_after(connection, since) & _SIGNED:
             return None
         return chain.checkpoint(connection)
@@ -664,7 +663,7 @@ class Ledger:
         self._holds_ends = kept is not None
         if is_known:
             return
-        # Of an end that is not signed yet nothing is noted: killed once more, the next command finds it again.
+        # An end that is not signed yet is not noted: if this command is killed too, the next one finds it again.
         self._left = self._to_sign(connection, 0)
         if now is not None and now == before == self._state():
             self._verified = now
@@ -672,20 +671,20 @@ class Ledger:
                 self._trust.note(now)
 
     def _sign_left(self) -> None:
-        """Signs and exports an end of the log that a command was killed before it had signed; only where the log holds the signed ends."""
+        """Signs and exports an end of the log that a killed command left unsigned; only if the log contains the signed ends."""
         left, self._left = self._left, None
         if self._trust is not None and left is not None:
-            with suppress(OSError):  # a home that cannot be written now is signed by whoever can
+            with suppress(OSError):  # if home is read-only now, a later command signs
                 self._trust.ends.sign(left, self.holds)
 
-    def _tell_compared(self) -> None:
-        """Outside of transactions: what could not be exported before may be exported now, and take its time."""
+    def _report_compared(self) -> None:
+        """Outside of transactions: exports that failed before are tried again, and may be slow."""
         if self._trust is not None and self._holds_ends:
             self._trust.ends.compared()
         self._holds_ends = False
 
     def _is_known(self, state: FileState | None) -> bool:
-        """Whether the file was verified in this state, by this process or by the last one that did."""
+        """Whether the file was verified in this state, by this process or an earlier one."""
         if state is None:
             return False
         return state == self._verified or (self._trust is not None and state == self._trust.noted())
@@ -716,7 +715,7 @@ def _moments(connection: Connection, at: datetime) -> tuple[datetime, ...]:
 
 @contextmanager
 def _explained_by(*moments: datetime) -> Iterator[None]:
-    """Adds to a refusal that the log is ahead of the clock, where it is."""
+    """Adds to a refusal that the log is ahead of the clock, if it is."""
     try:
         yield
     except RefusedError as error:
@@ -727,7 +726,7 @@ def _explained_by(*moments: datetime) -> Iterator[None]:
 
 
 def clock_behind(clock: datetime, latest: datetime | None) -> str:
-    """Says that a clock is behind the latest time in the log by more than a minute, and what that means; empty where it is not."""
+    """A warning that a clock is more than a minute behind the latest time in the log, and its effect; empty if it is not."""
     if latest is None or latest - clock <= CLOCKS_APART:
         return ""
     behind = timedelta(seconds=round((latest - clock).total_seconds()))

@@ -1,7 +1,7 @@
-"""Where a log goes on though a newer one was lost for good: signed and on record, and what nobody can know any more counts as a no.
+"""Continues a log after a newer one was lost for good: signed and on record; whatever is unknown counts as refused.
 
-Between the two logs a person may have withdrawn, and a version may have been taken back. So every consent of a real person is invalid
-until it is given again, no alias points anywhere, and versions from before are used once a person has promoted them again.
+In the lost part a person may have withdrawn, and a version may have been rolled back. So every consent of a real person is invalid
+until it is given again, no alias points anywhere, and earlier versions are usable only after they are promoted again.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from bitface.ledger.permissions.signatures import holds
 from bitface.ledger.rows import consent_row, consents_of, values_of
 
 ROLE: Final = "compliance"
-"""Whose key signs it."""
+"""The role whose key signs it."""
 PURPOSE: Final = "bitface continues after a gap in its log, 1"
-"""Signed with the rest, so that a signature of anything else is none of this."""
+"""Signed along with the facts, so that no other signature passes for this one."""
 AGAIN: Final = "it is from before a gap in the log; promote it again with `bitface promote`, or retrain"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """The end of the newer log that is lost, and who went on without it, and why."""
+    """The end of the newer log that is lost, who continued without it, and why."""
 
     missing_size: int
     missing_sha256: str
@@ -45,7 +45,7 @@ class Gap:
     log_seq: int = 0
 
     def facts(self) -> dict[str, object]:
-        """What a signature of it states."""
+        """What its signature covers."""
         names = ("missing_size", "missing_sha256", "actor", "reason")
         return {name: getattr(self, name) for name in names}
 
@@ -57,11 +57,11 @@ def recorded(connection: Connection) -> tuple[Gap, ...]:
 
 
 def continue_after(connection: Connection, gap: Gap, at: datetime) -> bool:
-    """Puts a gap on record, and closes what nobody can know any more, in the caller's transaction; False where the log holds the end
-    that is said to be missing.
+    """Records a gap and ends whatever is unknown because of it, in the caller's transaction; False if the log contains the end
+    reported as missing.
 
     Raises:
-        RefusedError: promotions need approvals here, and no compliance key has signed it. IntegrityError: the signature does not hold.
+        RefusedError: promotions need approvals here, but no compliance key signed it. IntegrityError: the signature is invalid.
     """
     now = chain.checkpoint(connection)
     missing = Checkpoint(size=gap.missing_size, head_sha256=gap.missing_sha256, gaps=now.gaps)
@@ -79,7 +79,7 @@ def continue_after(connection: Connection, gap: Gap, at: datetime) -> bool:
 
 
 def is_before(connection: Connection, model: ModelEntry) -> bool:
-    """Whether a version is from before a gap, and nobody has promoted it since."""
+    """Whether a version is from before a gap and was not promoted since."""
     latest = connection.execute(select(tables.gaps.c.log_seq).order_by(tables.gaps.c.log_seq.desc()).limit(1)).scalar()
     if latest is None:
         return False
@@ -92,16 +92,16 @@ def is_before(connection: Connection, model: ModelEntry) -> bool:
 
 
 def _closing(connection: Connection, at: datetime) -> Iterator[ConsentEvent]:
-    """An event that makes invalid what a real person allowed, for each record; a later one opens it again."""
+    """For each consent record of a real person, an event that invalidates it; a later event can reopen it."""
     latest = {event.record_id: event for event in consents_of(connection) if not is_synthetic(event.subject)}
     for event in latest.values():
-        said = hashlib.sha256(canonical_json(["gap", event.event_id, utc_text(at)]).encode()).hexdigest()
+        digest = hashlib.sha256(canonical_json(["gap", event.event_id, utc_text(at)]).encode()).hexdigest()
         changes = {
-            "event_id": f"g-{said[:30]}",
+            "event_id": f"g-{digest[:30]}",
             "state": "invalidated",
             "purposes": (),
             "withdrawal_method": "bitface audit log --continue-from: what was said since is lost; ask again",
-            "evidence_sha256": said,
+            "evidence_sha256": digest,
             "event_time": at,
             "last_interaction": at,
             "recorded_at": at,

@@ -1,4 +1,4 @@
-"""Moves an alias in one transaction or not at all, and only from where the decision thought it was."""
+"""Moves an alias in one transaction or not at all, and only from the version that the decision assumed."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from bitface.ledger.rows import RowValues, values_of
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """An alias that shall point to `to_version`, provided that it points to `expected_previous` (None: nowhere) now.
+    """Points an alias to `to_version`, provided that it now points to `expected_previous` (None: nowhere).
 
     A promotion rests on a recorded decision `promote` for the version's bundle and on the approvals that `rule` asks for, a
-    rollback on an earlier promotion; a challenger needs no approval yet. A demo rests on a recorded decision `hold` for a version of
-    synthetic people, and on there being no champion. `lease`: under which it was prepared, if any.
+    rollback on an earlier promotion; a challenger needs no approval yet. A demo needs a recorded decision `hold` for a version of
+    synthetic people, and that there is no champion. `lease`: the one it was prepared under, if any.
     """
 
     to_version: int
@@ -50,16 +50,16 @@ class Move:
 
 
 def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
-    """Checks, compares, swaps and appends, in the caller's transaction. A repeated move returns the first one's record.
+    """Checks, compares, swaps and appends, in the caller's transaction. A repeated move returns the record of the first.
 
-    Consent is asked for again in the same transaction: a withdrawal is recorded before the move, which then fails, or after it.
+    Consent is checked again in the same transaction: a withdrawal is recorded either before the move, which then fails, or after it.
 
     Raises:
         InputError: no such version or decision.
-        RefusedError: a person who is in the version is no longer admitted, its context is no longer approved, it was trained
-            for benchmark, or a rollback goes where the alias never was.
-        GateError: the decision is not `promote`, or approvals are missing; of a demo, it is not `hold`.
-        StalePromotionError: the alias points elsewhere than expected. LeaseLostError: another took the lease meanwhile.
+        RefusedError: a person in the version is no longer admitted, its context is no longer approved, it was trained for
+            benchmark, or a rollback names a version that never had the alias.
+        GateError: the decision is not `promote` (for a demo, not `hold`), or approvals are missing.
+        StalePromotionError: the alias does not point where expected. LeaseLostError: another holder took the lease meanwhile.
     """
     if move.lease is not None:
         check(connection, move.lease)
@@ -81,8 +81,8 @@ def move_alias(connection: Connection, move: Move, at: datetime) -> Promotion:
 
 
 def end_unfit_demo(connection: Connection, actor: str, at: datetime) -> None:
-    """Takes the alias `demo`, in the caller's transaction, from a version that is none any more: a person who was in it has been
-    erased, or the gate's latest word on it is not `hold`.
+    """Removes the alias `demo`, in the caller's transaction, from a version that no longer qualifies: a person in it has been
+    erased, or the gate's latest decision on it is not `hold`.
     """
     models, aliases = tables.models, tables.aliases
     pointed = (aliases.c.name == models.c.name) & (aliases.c.version == models.c.version) & (aliases.c.alias == "demo")
@@ -119,7 +119,7 @@ def promotions(connection: Connection, name: str, alias: Alias) -> tuple[Promoti
 
 
 def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[str, ...]:
-    """Raises where the move must not be; returns the ids of the keys that approved it."""
+    """Raises if the move is not allowed; returns the ids of the keys that approved it."""
     models, decisions, runs = tables.models, tables.decisions, tables.runs
     wanted = (models.c.name == move.name) & (models.c.version == move.to_version)
     model = connection.execute(select(models).where(wanted)).mappings().first()
@@ -141,7 +141,7 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
     if judged is None:
         raise InputError(f"the bundle of version {move.to_version} has no gate decision on record; run the gate first")
     decision = judged.decision
-    # A run of another purpose may have made the very same bundle, and judged it on people who do not allow more.
+    # A run of another purpose may have made the same bundle, and judged it on people who allow only that purpose.
     check_promotable(connection.execute(select(runs.c.purpose).where(runs.c.run_id == judged.run_id)).scalar_one())
     if move.alias == "demo":
         _check_demo(connection, move, decision, model["evidence"])
@@ -166,7 +166,7 @@ def _check_grounds(connection: Connection, move: Move, at: datetime) -> tuple[st
 
 
 def _check_demo(connection: Connection, move: Move, decision: str, evidence: str) -> None:
-    """Raises where a version must not be the demo: real people are in it, its gate did not hold it, or there is a champion."""
+    """Raises if a version must not be the demo: it contains real people, its gate did not decide hold, or there is a champion."""
     if evidence != "synthetic":
         raise RefusedError(
             f"version {move.to_version} was judged on {evidence} people; only a version judged on synthetic people can be demo"
@@ -197,7 +197,7 @@ def _point(connection: Connection, name: str, alias: Alias, version: int) -> Non
 
 
 def _drop(connection: Connection, name: str, alias: Alias, version: int | None = None) -> None:
-    """Ends an alias, wherever it points or only where it points to a version."""
+    """Removes an alias; if a version is given, only if it points there."""
     table = tables.aliases
     ended = delete(table).where(table.c.name == name, table.c.alias == alias)
     connection.execute(ended if version is None else ended.where(table.c.version == version))

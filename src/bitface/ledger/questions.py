@@ -1,4 +1,4 @@
-"""What an auditor asks of the ledger: where a person is, what a run rested on, who moved an alias, how things stood at a time."""
+"""An auditor's questions: where a person's data are, what a run depended on, who moved an alias, what was on record at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bitface.ledger.rows import decision_of, in_chunks, values_of
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """A dataset version that holds a person: which samples, in which splits, admitted by which consent events."""
+    """A dataset version that contains a person: which samples, in which splits, admitted by which consent events."""
 
     dataset_version: str
     manifest_sha256: str
@@ -31,8 +31,8 @@ class Holding:
 
 @dataclass(frozen=True, kw_only=True)
 class AliasPeriod:
-    """How long an alias pointed to a version; `until` is None where it still does. `move` is promote or rollback, `actor`
-    began it, `decision_sha256` is why.
+    """A period in which an alias pointed to a version; `until` is None if it still does. `actor` started it by `move`
+    (promote or rollback), based on `decision_sha256`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class AliasPeriod:
 
 @dataclass(frozen=True, kw_only=True)
 class Whereabouts:
-    """Everything on record that rests on a person, oldest first."""
+    """Everything on record that depends on a person, oldest first."""
 
     holdings: tuple[Holding, ...]
     runs: tuple[RunEntry, ...]
@@ -58,7 +58,7 @@ class Whereabouts:
 
 @dataclass(frozen=True, kw_only=True)
 class Erasure:
-    """A pseudonym whose data are gone; `proof_sha256` is the digest of the proof that says how."""
+    """A pseudonym whose data were erased; `proof_sha256` is the digest of the proof."""
 
     erasure_id: str
     person: str
@@ -74,13 +74,13 @@ def erasures(connection: Connection) -> tuple[Erasure, ...]:
 
 
 def rendered(connection: Connection) -> frozenset[tuple[str, str]]:
-    """Synthetic people who were drawn here, each with the SHA-256 of a shard."""
+    """Synthetic people rendered here, each with the SHA-256 of a shard."""
     table = tables.renders
     return frozenset((row.person, row.shard_sha256) for row in connection.execute(select(table)))
 
 
 def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
-    """The runs that made this very bundle, latest first: without a person who only judged it, a retrain makes it again."""
+    """The runs that made exactly this bundle, latest first; there may be several: a retrain without a held-out person makes it again."""
     decided = select(tables.decisions.c.run_id).where(tables.decisions.c.bundle_sha256 == model.bundle_sha256)
     query = select(tables.runs).where(tables.runs.c.run_id.in_(decided) | (tables.runs.c.run_id == model.run_id))
     found = connection.execute(query.order_by(tables.runs.c.log_seq.desc())).mappings()
@@ -88,20 +88,20 @@ def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
 
 
 def run_of(connection: Connection, model: ModelEntry) -> RunEntry | None:
-    """The latest run that made this very bundle and holds nobody who was erased, else the latest of all."""
+    """The latest run that made exactly this bundle without people who were erased, else the latest of all."""
     runs = runs_of(connection, model)
     lawful = (run for run in runs if not erased_in(connection, run.dataset_version))
     return next(lawful, runs[0] if runs else None)
 
 
 def erased_people(connection: Connection, model: ModelEntry) -> int:
-    """How many people whom a model was made with have been erased, in every run that made it: it is then never used again."""
+    """How many people of the run behind a model (`run_of`) have been erased; if any, the model is never used again."""
     run = run_of(connection, model)
     return 0 if run is None else erased_in(connection, run.dataset_version)
 
 
 def latest_decision(connection: Connection, model: ModelEntry) -> DecisionEntry | None:
-    """The gate's latest word on a bundle."""
+    """The gate's latest decision on a bundle."""
     table = tables.decisions
     query = select(table).where(table.c.bundle_sha256 == model.bundle_sha256).order_by(table.c.log_seq.desc()).limit(1)
     row = connection.execute(query).mappings().first()
@@ -109,7 +109,7 @@ def latest_decision(connection: Connection, model: ModelEntry) -> DecisionEntry 
 
 
 def judged_at(connection: Connection, model: ModelEntry) -> str:
-    """When the gate's latest word on a bundle was recorded; when the version was registered, where it has said nothing."""
+    """When the gate's latest decision on a bundle was recorded or, if there is none, when the version was registered."""
     decided, models = tables.decisions, tables.models
     query = select(func.max(decided.c.recorded_at)).where(decided.c.bundle_sha256 == model.bundle_sha256)
     own = (models.c.name == model.name) & (models.c.version == model.version)
@@ -126,7 +126,7 @@ def erased_in(connection: Connection, dataset_version: str) -> int:
 
 
 def people_not_erased(connection: Connection, dataset_version: str | None = None) -> tuple[str, ...]:
-    """Who is in a dataset version, or in any, and of whom no erasure is on record."""
+    """People in one dataset version, or in any, who have no recorded erasure."""
     members = tables.dataset_members
     query = select(members.c.person).distinct().where(members.c.person.not_in(select(tables.erasures.c.person)))
     own = query if dataset_version is None else query.where(members.c.dataset_version == dataset_version)
@@ -134,7 +134,7 @@ def people_not_erased(connection: Connection, dataset_version: str | None = None
 
 
 def whereabouts(connection: Connection, person: str) -> Whereabouts:
-    """Dataset versions, runs, models, times as an alias, and files with a pseudonym in them."""
+    """Dataset versions, runs, models, alias periods, and files that contain a pseudonym."""
     holdings = _holdings(connection, person)
     runs = _runs_on(connection, [holding.dataset_version for holding in holdings])
     models = _models_of(connection, [run.run_id for run in runs])
@@ -149,14 +149,14 @@ def whereabouts(connection: Connection, person: str) -> Whereabouts:
 
 
 def assets_of(connection: Connection, run_ids: Sequence[str]) -> tuple[AssetEntry, ...]:
-    """The files that runs left, by path."""
+    """The files that runs wrote, by path."""
     rows = _among(connection, tables.assets, tables.assets.c.run_id, run_ids)
     found = [AssetEntry(**values_of(row, AssetEntry)) for row in rows]
     return tuple(sorted(found, key=lambda asset: (asset.path, asset.sha256)))
 
 
 def alias_periods(connection: Connection, until: datetime | None = None) -> tuple[AliasPeriod, ...]:
-    """Every stretch of time that an alias pointed somewhere, in the order of their beginnings; as known at `until`."""
+    """Every period in which an alias pointed to a version, by start; as known at `until`."""
     table = tables.promotions
     query = select(table).order_by(table.c.log_seq)
     if until is not None:

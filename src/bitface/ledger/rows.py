@@ -1,4 +1,4 @@
-"""Turns values into rows and back, and distinguishes repetitions from contradictions."""
+"""Converts values to rows and back, and distinguishes repetitions from contradictions."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RowValues = RowMapping | Fields
-"""A row of a table, as it was read or as it is written."""
+"""A row of a table, as read or as written."""
 _KEYS_PER_QUERY: Final = 500  # databases bound the number of parameters of one statement
 
 
 def values_of(row: RowValues, kind: type[DataclassInstance]) -> Document:
-    """The columns of a row that are fields of a dataclass."""
+    """The columns of a row that correspond to fields of a dataclass."""
     return {field.name: row[field.name] for field in fields(kind)}
 
 
 def notice_row(notice: Notice) -> dict[str, str]:
-    """A notice as its row."""
+    """The row of a notice."""
     return {
         "sha256": notice.sha256,
         "notice_id": notice.notice_id,
@@ -49,7 +49,7 @@ def notice_ids_of(connection: Connection) -> dict[str, str]:
 
 
 def distinct_events(events: Iterable[ConsentEvent]) -> dict[str, ConsentEvent]:
-    """Event id -> event; raises IntegrityError where two of one id differ."""
+    """Event id -> event; raises IntegrityError if two with one id differ."""
     offered: dict[str, ConsentEvent] = {}
     for event in events:
         if not offered.setdefault(event.event_id, event).says_the_same_as(event):
@@ -58,7 +58,7 @@ def distinct_events(events: Iterable[ConsentEvent]) -> dict[str, ConsentEvent]:
 
 
 def checked_consents(connection: Connection, offered: Mapping[str, ConsentEvent]) -> dict[str, ConsentEvent]:
-    """Those of the offered events that are on record; raises IntegrityError where one says something else there."""
+    """The offered events that are already on record; raises IntegrityError if one differs from its record."""
     known = recorded_consents(connection, offered.keys())
     if any(not event.says_the_same_as(offered[key]) for key, event in known.items()):
         raise IntegrityError("this event id is on record with different content; record a new event instead")
@@ -66,7 +66,7 @@ def checked_consents(connection: Connection, offered: Mapping[str, ConsentEvent]
 
 
 def consent_row(event: ConsentEvent) -> dict[str, str]:
-    """A consent event as its row: the canonical text, and the columns that are searched."""
+    """The row of a consent event: the canonical text, and the columns used in queries."""
     return {
         "event_id": event.event_id,
         "sha256": event.sha256,
@@ -80,7 +80,7 @@ def consent_row(event: ConsentEvent) -> dict[str, str]:
 
 
 def consent_of(body: str) -> ConsentEvent:
-    """The event of a stored text; raises IntegrityError where it is none any more."""
+    """The event in a stored text; raises IntegrityError if it is no longer valid."""
     try:
         return event_from(json.loads(body))
     except (InputError, ValueError) as error:
@@ -90,10 +90,10 @@ def consent_of(body: str) -> ConsentEvent:
 def consents_of(
     connection: Connection, subject: str | None = None, at: datetime | None = None
 ) -> tuple[ConsentEvent, ...]:
-    """Consent events in the order of the log: all, or those known at `at`; of one pseudonym, where it is given.
+    """Consent events in log order: all, or those known at `at`; only those of one pseudonym if it is given.
 
-    Known at a time is what was recorded by then, and what stands in the log before an entry that was written by then: a later
-    entry's time proves that the clock of an earlier one was fast.
+    An event was known at a time if it, or a later entry of the log, is stamped by then: the later entry shows that the clock
+    of the earlier one was fast.
     """
     events, log = tables.consent_events, tables.log
     query = select(events.c.body, events.c.log_seq)
@@ -120,7 +120,7 @@ def recorded_consents(connection: Connection, event_ids: Collection[str]) -> dic
 
 
 def recorded_digests(connection: Connection, event_ids: Collection[str]) -> dict[str, str]:
-    """Event id -> SHA-256 of those of the named consent events that are on record."""
+    """Event id -> SHA-256, for the named consent events that are on record."""
     events = tables.consent_events
     digests: dict[str, str] = {}
     for chunk in in_chunks(sorted(event_ids)):
@@ -130,7 +130,7 @@ def recorded_digests(connection: Connection, event_ids: Collection[str]) -> dict
 
 
 def is_new(connection: Connection, table: Table, row: Fields) -> bool:
-    """Whether no row has this row's key; raises IntegrityError where one has and differs in a column given here."""
+    """Whether no row has this row's key; raises IntegrityError if one has and differs in a column given here."""
     key = and_(*(column == row[column.name] for column in table.primary_key))
     known = connection.execute(select(table).where(key)).mappings().first()
     if known is None:
@@ -146,17 +146,17 @@ def is_new(connection: Connection, table: Table, row: Fields) -> bool:
 
 
 def decision_row(decision: DecisionEntry) -> Document:
-    """A decision as its row."""
+    """The row of a decision."""
     return asdict(decision) | {"reasons": json.dumps(decision.reasons)}
 
 
 def decision_of(row: RowMapping) -> DecisionEntry:
-    """The decision of a row."""
+    """The decision in a row."""
     return DecisionEntry(**values_of(row, DecisionEntry) | {"reasons": tuple(json.loads(row["reasons"]))})
 
 
 def check_members(dataset: DatasetEntry, members: Sequence[MemberEntry], digests: Mapping[str, str]) -> None:
-    """Raises InputError where counts or sample ids do not agree, or a consent event is not the recorded one."""
+    """Raises InputError if counts or sample ids do not agree, or a consent event is not the recorded one."""
     people = len({member.person for member in members})
     if (dataset.people, dataset.samples) != (people, len(members)):
         raise InputError(
@@ -177,7 +177,7 @@ def check_members(dataset: DatasetEntry, members: Sequence[MemberEntry], digests
 
 
 def in_chunks(keys: Sequence[str]) -> Iterator[list[str]]:
-    """The keys in lists that one statement can take."""
+    """The keys in lists short enough for one statement."""
     rest = iter(keys)
     while chunk := list(islice(rest, _KEYS_PER_QUERY)):
         yield chunk

@@ -1,4 +1,4 @@
-"""How a version stands, in one line, wherever the model speaks: from the ledger alone, never from what a registry shows."""
+"""The status of a version in one line, wherever a model answers: from the ledger alone, never from a registry."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _GATE: Final = {"promote": "PASSED", "hold": "HELD", "block": "BLOCKED"}
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """A version as it stood `at` that time (UTC): `decision` is the gate's latest word, None where it has said nothing.
+    """The status of a version `at` a time (UTC): `decision` is the gate's latest one, None if there is none.
 
-    `purposes` and `contexts` are those in which it may predict: policy lets a model with such evidence, and everyone in it allows
-    it. There are none where it is `retired`, because a person who was in it has been erased, or where `lapsed` people who are in it
-    allow no longer what it was made for. `passed_for`: the purposes of its evidence and of what the gate said, whatever people allow.
-    `was_champion`: it was once, or is. `judged_at`: when the gate said so; when it was
-    registered, where it did not. `before_gap`: it is from before a gap in the log, and was not promoted again.
+    `purposes` and `contexts` are those it may predict in: policy allows them for its evidence, and everyone in it allows them.
+    They are empty if it is `retired`, because a person in it has been erased, or if `lapsed` people in it no longer allow what it
+    was made for. `passed_for`: the purposes that evidence and gate allow, regardless of consent. `was_champion`: it is or once was.
+    `judged_at`: the time of the decision or, without one, of its registration. `before_gap`: it is from before a gap in the log,
+    and was not promoted again.
     """
 
     name: str
@@ -55,19 +55,19 @@ class ModelStatus:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is what predicts where no version is named."""
+        """Whether it predicts when no version is named."""
         return self.alias == "champion" and self.is_lawful
 
     @property
     def is_lawful(self) -> bool:
-        """Whether it may be used at all: nobody in it has been erased, everyone still allows what it was made for, and it is not from
-        before a gap in the log.
+        """Whether it may be used at all: no person in it was erased, everyone still allows what it was made for, and it is not
+        from before a gap in the log.
         """
         return not self.retired and not self.lapsed and not self.before_gap
 
     @property
     def state(self) -> str:
-        """CHAMPION, HELD, BLOCKED and so on: the first word that a reader needs."""
+        """CHAMPION, HELD, BLOCKED and so on: the first word of the status line."""
         if self.retired:
             return "RETIRED, some of its people were erased"
         if self.lapsed:
@@ -88,9 +88,11 @@ class ModelStatus:
 
     @property
     def judged(self) -> str:
-        """What the gate said, whatever came after."""
-        said = "NOT JUDGED" if self.decision is None else _GATE[self.decision]
-        return said if self.trained_for == "train" else f"{self.trained_for.upper()}, {said}, never to be promoted"
+        """The gate's decision, regardless of later events."""
+        verdict = "NOT JUDGED" if self.decision is None else _GATE[self.decision]
+        return (
+            verdict if self.trained_for == "train" else f"{self.trained_for.upper()}, {verdict}, never to be promoted"
+        )
 
     @property
     def uses(self) -> str:
@@ -109,23 +111,23 @@ class ModelStatus:
 
     @property
     def line_as_judged(self) -> str:
-        """The status line of a page that is written once, before anything can go live: what the gate said, and where to ask later."""
-        said = (
+        """The status line of a page that is written once, before anything can go live: the gate's decision, and where to look later."""
+        parts = (
             self.reference,
             self.judged,
             f"evidence {self.evidence}",
             self.uses,
             f"as judged on {self.judged_at[:10]}",
         )
-        return " · ".join((*said, f"current status: bitface audit model {self.reference}"))
+        return " · ".join((*parts, f"current status: bitface audit model {self.reference}"))
 
     @property
     def line_today(self) -> str:
-        """The status line with its day, for a page that is made once and read later."""
+        """The status line with its date, for a page that is written once and read later."""
         return f"{self.line} on {self.at[:10]}"
 
     def check(self, purpose: str) -> None:
-        """Raises RefusedError where a version that the gate did not pass is asked for more than it may be used for."""
+        """Raises RefusedError for a purpose that a version without a passed gate may not be used for."""
         if purpose not in self.passed_for:
             raise RefusedError(
                 f"{self.reference} ({self.state}) predicts for {_listed(self.passed_for)} only, not for {purpose}; retrain until the gate "
@@ -151,7 +153,7 @@ class ModelStatus:
 
 
 def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_back: bool = False) -> ModelStatus:
-    """How a registered version stands at `at`; `is_back`: somebody in it was erased, and the log is older than that."""
+    """The status of a registered version at `at`; `is_back`: a person in it was erased, but the log is older than that."""
     alias, was_champion = _alias(connection, model), _was_champion(connection, model)
     latest = questions.latest_decision(connection, model)
     retired = is_back or questions.erased_people(connection, model) > 0
@@ -163,7 +165,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_bac
     )
     purposes, contexts = predictions_allowed(model.evidence, passed, at, in_force(connection))
     crowd = None if retired else crowd_of(connection, model)
-    gone = crowd.standing(at) if crowd else None
+    refused = crowd.standing(at) if crowd else None
     uses = crowd.uses(purposes, at) if crowd else {}
     allowed = {purpose: [context for context in own if context in contexts] for purpose, own in uses.items()}
     return ModelStatus(
@@ -179,7 +181,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_bac
         contexts=tuple(context for context in contexts if any(context in own for own in allowed.values())),
         was_champion=was_champion,
         retired=retired,
-        lapsed=gone.people if gone else 0,
+        lapsed=refused.people if refused else 0,
         judged_at=questions.judged_at(connection, model),
         at=at.isoformat(timespec="seconds"),
         before_gap=gaps.is_before(connection, model),
@@ -187,7 +189,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_bac
 
 
 def _alias(connection: Connection, model: ModelEntry) -> Alias | None:
-    """The alias that a version has; of several, the one that says most."""
+    """The alias that a version has; of several, the most important one."""
     table = tables.aliases
     own = (table.c.name == model.name) & (table.c.version == model.version)
     found = set(connection.execute(select(table.c.alias).where(own)).scalars())

@@ -1,4 +1,4 @@
-"""The ledger's tables. Every row names the log entry that wrote it, so that the chain covers rows too."""
+"""The ledger's tables. Every row names the log entry that wrote it, so that the chain covers rows as well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer,
 
 SCHEMA_VERSION: Final = 8
 """2 added keys and approvals, 3 leases, 4 assets and erasures, 5 approvals of contexts, 6 licences, renders, policies and endorsements,
-7 gaps, 8 an index of the times in the log; an older ledger is given what it lacks."""
+7 gaps, 8 an index of the times in the log; an older ledger is upgraded."""
 metadata: Final = MetaData()
 
 
@@ -31,7 +31,7 @@ log = Table(
     _text("payload"),
     _text("previous_sha256"),
     _text("sha256"),
-    Index("log_by_at", "at"),  # every use asks for the latest
+    Index("log_by_at", "at"),  # every use reads the latest
 )
 
 notices = Table(
@@ -174,7 +174,7 @@ endorsements = Table(
     _text("signature"),
     _log_seq(),
 )
-"""Who answers for a key being that person's."""
+"""Who vouches that a key belongs to its person."""
 
 approvals = Table(
     "approvals",
@@ -220,7 +220,7 @@ renders = Table(
     _text("recorded_at"),
     _log_seq(),
 )
-"""Synthetic people that this installation drew itself: nobody else's shard makes a person synthetic."""
+"""Synthetic people rendered by this installation: a shard from elsewhere does not make a person synthetic."""
 
 policies = Table(
     "policies",
@@ -242,7 +242,7 @@ judged_by = Table(
     _text("policy_sha256"),
     _log_seq(),
 )
-"""By which policy a decision was made."""
+"""The policy that a decision was made under."""
 
 gaps = Table(
     "gaps",
@@ -256,7 +256,7 @@ gaps = Table(
     _text("signature", optional=True),
     _text("recorded_at"),
 )
-"""Ends of a newer log that was lost for good, after which this one was continued."""
+"""Ends of newer logs that were lost for good, after which this one was continued."""
 
 promotions = Table(
     "promotions",
@@ -291,7 +291,7 @@ leases = Table(
     Column("token", Integer, nullable=False),
     _text("expires_at"),
 )
-"""Who does what alone now; no record of the past, so the chain leaves it out."""
+"""Current leases; not a record of the past, so the chain does not cover them."""
 
 CHAINED: Final = (
     *(notices, consent_events, dataset_versions, dataset_members, runs, models, decisions),

@@ -1,7 +1,7 @@
-"""Keeps what was verified of a ledger's file, so that a decision need not walk the whole log again until something touches the file.
+"""Remembers that a ledger's file was verified, so that the whole log is not verified again until the file changes.
 
-The note says how the file stood (`FileState`) when the whole chain was verified, under a key of the installation. Whoever changes the
-file, by SQL or otherwise, changes that state; the next decision then walks the log, and believes nothing that does not hold.
+The note holds the state of the file (`FileState`) when the whole chain was verified, authenticated by a key of the installation. Any
+change of the file, by SQL or otherwise, changes that state; the next decision then verifies the log again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from typing import Final, Protocol
 from bitface.ledger.entries import Checkpoint
 
 _RACY_NS: Final = 50_000_000
-"""A file that was written this shortly before its state was taken may be written again in the same tick of its clock."""
+"""A file written less than this before its state was read may be written again in the same tick of its clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileState:
-    """How a ledger's file stood: any write changes it. `journal_bytes` is of what a write that is under way, or was killed, keeps beside
-    it.
-    """
+    """State of a ledger's file, which any write changes. `journal_bytes`: size of the journal of an unfinished or killed write."""
 
     device: int
     inode: int
@@ -39,12 +37,12 @@ class FileState:
 
     @property
     def settles_in_s(self) -> float:
-        """How long until the file's clock has moved on for certain, so that no later write can leave the same state; 0 where it has."""
+        """Seconds until the file's clock has certainly moved on, so that no later write can leave the same state; 0 if it has."""
         return max(0.0, (max(self.modified_ns, self.changed_ns) + _RACY_NS - time_ns()) / 1e9)
 
 
 def state_of(file: Path) -> FileState | None:
-    """How a file stands now; None where there is none. It is not opened: closing it would end SQLite's own locks on it."""
+    """The current state of a file; None if there is none. It is not opened: closing it would release SQLite's own locks on it."""
     try:
         found = file.stat()
     except OSError:
@@ -64,47 +62,47 @@ def state_of(file: Path) -> FileState | None:
 
 
 class SignedEnds(Protocol):
-    """Signed ends of the log, here and where they are exported to. `holds` says whether the log has what an end says."""
+    """Signed ends of the log, here and where they are exported to. `holds` returns whether the log contains a given end."""
 
     def kept(self) -> Sequence[Checkpoint]:
-        """The latest here and there. Raises InputError where the other place cannot be read."""
+        """The latest of both places. Raises InputError if the other place cannot be read."""
 
-    def here(self) -> Checkpoint | None:
-        """The latest here alone, which is always at hand."""
+    def latest_in_home(self) -> Checkpoint | None:
+        """The latest in home, which is always available."""
 
     def is_compared(self) -> bool:
-        """Whether the log was held against them so lately that a use of a model need not ask again."""
+        """Whether the log was compared with them so recently that a use of a model need not compare again."""
 
     def compared(self) -> None:
-        """Told when the log was found to hold them."""
+        """Called when the log was found to contain them."""
 
     def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> object:
-        """Adds one. That the other place does not answer is said, and made good later: what is on record stays on record."""
+        """Adds one. If the other place does not answer, this is reported and the export is made up later: records stay on record."""
 
     def settle(self, holds: Callable[[Checkpoint], bool]) -> None:
-        """Exports what was signed here and is not there yet, as after a kill."""
+        """Exports what was signed here and not exported yet, for example after a kill."""
 
 
 Erased = Callable[[Iterable[str]], frozenset[str]]
-"""Of some people, those who were erased by what is known beside the ledger."""
+"""Returns those of the given people whose erasure is known outside the ledger."""
 
 
-def nobody_erased(_: Iterable[str]) -> frozenset[str]:
-    """Where nothing is kept beside a ledger."""
+def none_erased(_: Iterable[str]) -> frozenset[str]:
+    """For a ledger without records outside it."""
     return frozenset()
 
 
 class Trust:
-    """What this installation knows of its ledger beside the ledger: the note of the last verification, signed ends of the log, and who was
-    erased, whatever an older ledger says.
+    """What this installation knows about its ledger outside the ledger: the note of the last verification, signed ends of the log, and
+    the people erased, even if a restored older ledger lacks them.
     """
 
-    def __init__(self, note: Path, key: Path, ends: SignedEnds, erased: Erased = nobody_erased) -> None:
-        """Only remembers the places."""
+    def __init__(self, note: Path, key: Path, ends: SignedEnds, erased: Erased = none_erased) -> None:
+        """Only stores the places."""
         self._note, self._key, self.ends, self.erased = note, key, ends, erased
 
     def noted(self) -> FileState | None:
-        """The state in which the ledger was verified last; None where there is no note that holds."""
+        """The state in which the ledger was last verified; None if there is no valid note."""
         try:
             document = json.loads(self._note.read_text(encoding="utf-8"))
             seal, state = document["seal"], FileState(**document["state"])
@@ -113,7 +111,7 @@ class Trust:
             return None
 
     def note(self, state: FileState) -> None:
-        """Keeps a state in which the ledger was verified. Where nothing can be written, the next decision walks the log again."""
+        """Stores a state in which the ledger was verified. If that fails, the next decision verifies the log again."""
         if state.settles_in_s or state == self.noted():
             return
         with suppress(OSError):
@@ -124,7 +122,7 @@ class Trust:
             part.replace(self._note)
 
     def _make_key(self) -> None:
-        """Where there is none. A process that reads one half written makes a note that does not hold, and nothing worse."""
+        """If there is none. A process that reads a half-written key only writes an invalid note."""
         self._key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             descriptor = os.open(self._key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -132,5 +130,5 @@ class Trust:
                 file.write(secrets.token_bytes(32))
 
     def _seal(self, state: FileState) -> str:
-        said = json.dumps(asdict(state), sort_keys=True).encode()
-        return hmac.new(self._key.read_bytes(), said, hashlib.sha256).hexdigest()
+        text = json.dumps(asdict(state), sort_keys=True).encode()
+        return hmac.new(self._key.read_bytes(), text, hashlib.sha256).hexdigest()

@@ -1,5 +1,5 @@
-"""The one place that decides use: whether a version, or somebody's picture, may be used for a purpose, in a context, now. It asks the
-ledger and nothing else.
+"""The only place that decides use: whether a version, or a person's picture, may be used for a purpose, in a context, now. It
+consults the ledger and nothing else.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from bitface.ledger.trust import Erased
 
 
 def check_any(connection: Connection, purpose: str, context: str, at: datetime) -> None:
-    """Raises RefusedError where no version at all may be used for this purpose in this context at `at`."""
+    """Raises RefusedError if no version at all may be used for this purpose in this context at `at`."""
     check_asked(purpose, context, at, in_force(connection))
 
 
 def check_use(
     connection: Connection, model: ModelEntry, purpose: str, context: str, at: datetime, erased: Erased
 ) -> None:
-    """Lets a version speak, or says why it must not; `erased` are those of some people who were, by what is known beside the log.
+    """Checks that a version may answer; `erased` returns those of the given people whose erasure is known outside the log.
 
     Raises:
-        RefusedError: policy refuses purpose or context; somebody who was in it has been erased; its evidence does not carry the use,
-            or the gate did not pass it; or somebody who is in it does not allow this, or no longer what it was made for.
+        RefusedError: policy refuses purpose or context; a person in it has been erased; its evidence does not allow the use,
+            or the gate did not pass it; or a person in it does not allow this, or no longer allows what it was made for.
     """
     check_any(connection, purpose, context, at)
     check_lawful(connection, model, at, erased)
@@ -49,8 +49,8 @@ def check_use(
 
 
 def check_picture(connection: Connection, person: str, licence_id: str | None, asked: Use, at: datetime) -> None:
-    """Lets a picture of somebody on record be used, or raises RefusedError, which names nobody: by their own consent and the licence that
-    it came under (None: by consent alone).
+    """Checks that a picture of a person on record may be used, by their consent and the picture's licence (None: by consent alone).
+    Raises RefusedError, without names.
     """
     own = admit(consents_of(connection, person), person, asked, at, notice_ids_of(connection))
     if licence_id is not None:
@@ -62,39 +62,38 @@ def check_picture(connection: Connection, person: str, licence_id: str | None, a
 
 
 def check_lawful(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> None:
-    """Raises RefusedError for a version that nothing may be done with any more, not even comparing another one with it: somebody who was
-    in it has been erased, by the log or by what is known beside it, or allows no longer what it was made for; or it is from before a gap in
-    the log.
+    """Raises RefusedError for a version that may not be used at all, not even for comparison: a person in it has been erased, according
+    to the log or to what is known outside it, or no longer allows what it was made for; or it is from before a gap in the log.
     """
     if gaps.is_before(connection, model):
         raise RefusedError(f"version {model.version} cannot be used: {gaps.AGAIN}")
-    gone = questions.erased_people(connection, model)
-    if gone:
+    count = questions.erased_people(connection, model)
+    if count:
         raise RefusedError(
-            f"version {model.version} was trained on people who have been erased ({gone}) and can no longer be used; run "
+            f"version {model.version} was trained on people who have been erased ({count}) and can no longer be used; run "
             "`bitface retrain`"
         )
     check_standing(connection, model, at, erased)
 
 
 def check_standing(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> None:
-    """Raises RefusedError where somebody in a version was erased by what is known beside the log, which is then older than that erasure;
-    or allows no longer what it was made for.
+    """Raises RefusedError if a person in a version no longer allows what it was made for, or has an erasure that is known outside the
+    log but not in it (the log is then older than the erasure).
     """
-    gone = returned(connection, model, erased)
-    if gone:
+    count = returned(connection, model, erased)
+    if count:
         raise RefusedError(
-            f"version {model.version} was made with people who have been erased ({gone}), and this ledger does not know it: something "
+            f"version {model.version} was made with people who have been erased ({count}), and this ledger does not know it: something "
             "older than the erasure was restored; run `bitface erase --resume`, then `bitface retrain`"
         )
     crowd_of(connection, model).check_standing(at)
 
 
 def check_judged(connection: Connection, model: ModelEntry, at: datetime, erased: Erased) -> None:
-    """Lets a version be judged or compared with another one, in the context that it was made for, or says why it must not be.
+    """Checks that a version may be judged or compared with another one, in the context it was made for.
 
     Raises:
-        RefusedError: what `check_lawful` refuses; or somebody who is in it does not allow `evaluate` (of one that was made for a benchmark:
+        RefusedError: what `check_lawful` refuses; or a person in it does not allow `evaluate` (if it was made for a benchmark:
             `benchmark`).
     """
     check_lawful(connection, model, at, erased)
@@ -107,7 +106,7 @@ def check_judged(connection: Connection, model: ModelEntry, at: datetime, erased
 
 
 def refusing_judgement(connection: Connection, dataset_version: str, at: datetime) -> frozenset[str]:
-    """Who is in a dataset version and does not allow `evaluate` at `at`, in the context that it was made for."""
+    """The people in a dataset version who do not allow `evaluate` at `at`, in the context it was made for."""
     return Crowd(connection, dataset_version).refusing_judgement(at)
 
 
@@ -121,6 +120,6 @@ def is_lawful(connection: Connection, model: ModelEntry, at: datetime, erased: E
 
 
 def returned(connection: Connection, model: ModelEntry, erased: Erased) -> int:
-    """How many people in a version were erased by what is known beside the log, of whom the log knows nothing."""
+    """How many people in a version have an erasure that is known outside the log but not in it."""
     run = questions.run_of(connection, model)
     return 0 if run is None else len(erased(questions.people_not_erased(connection, run.dataset_version)))

@@ -1,1 +1,1 @@
-"""What people ask for, as functions that the command line and the flows call: steps with their tools handed to them."""
+"""What users request, as functions that the command line and the flows call: steps with their tools passed in."""

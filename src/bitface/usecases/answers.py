@@ -1,4 +1,4 @@
-"""What `predict` and `explain` read pictures with."""
+"""The readers of pictures behind `predict` and `explain`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bitface.dataset.prediction_log import PredictionLog
 from bitface.ports import Runtime
 from bitface.usecases.tools import Tools
 
-if TYPE_CHECKING:  # explaining imports what answering does without
+if TYPE_CHECKING:  # explaining imports packages that prediction does not need
     from bitface.steps.answers.explain_faces import Explainer
     from bitface.steps.answers.frames import Frames
     from bitface.steps.answers.predict import Reader
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # explaining imports what answering does without
 
 
 def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool, keep: KeptFaces | None) -> Reader:
-    """What `predict` reads pictures with; `faces` of one picture are answered, None: as many as params.yaml says."""
+    """The reader behind `predict`; it answers `faces` per picture (None: as many as params.yaml sets)."""
     from bitface.steps.answers.predict import Reader
 
     make, _ = tools.ports.landmarker()
@@ -36,7 +36,7 @@ def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool
 
 
 def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explainer:
-    """What `explain` works with; `faces` of one picture are explained, None: as many as params.yaml says."""
+    """The explainer behind `explain`; it explains `faces` per picture (None: as many as params.yaml sets)."""
     from bitface.steps.answers.explain_faces import Explainer
 
     make, _ = tools.ports.landmarker()
@@ -55,11 +55,11 @@ def face_explainer(tools: Tools, runtime: Runtime, faces: int | None) -> Explain
 
 
 def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Frames:
-    """The frames of a picture or a clip whose faces may be put on a page: these are shown, whatever becomes of the file meanwhile.
+    """The frames of a picture or a clip whose faces may be put on a page: these are shown, even if the file changes meanwhile.
 
     Raises:
-        RefusedError: policy refuses purpose or context; or somebody on it is on record, and does not allow to be shown.
-        InputError: nothing there that can be read.
+        RefusedError: policy refuses purpose or context; or a recorded person in it does not allow being shown.
+        InputError: there is nothing readable.
     """
     from bitface.steps.answers.frames import frames_of
     from bitface.steps.answers.showing import Album, check_shown
@@ -70,13 +70,13 @@ def frames_to_show(tools: Tools, path: Path, purpose: str, context: str) -> Fram
     with tools.ledger as ledger:
         ledger.check_any_use(purpose, context)
         frames = frames_of(path, tools.params.explain.clip_frames, ports.read_image, ports.read_video)
-        record, gone = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
-        check_shown(frames.pictures, context, Album(record=record, gone=gone, ledger=ledger, encode=ports.encode))
+        record, erased = OnRecord(tools.workspace.data, tools.keys), reentry(tools.keys, tools.workspace.home)
+        check_shown(frames.pictures, context, Album(record=record, erased=erased, ledger=ledger, encode=ports.encode))
     return frames
 
 
 def prediction_log(tools: Tools) -> PredictionLog:
-    """What `predict --log` kept."""
+    """The predictions kept by `predict --log`."""
     return PredictionLog(tools.workspace.home / "predictions", tools.keys)
 
 
@@ -88,7 +88,7 @@ def kept_faces(tools: Tools, runtime: Runtime, purpose: str, context: str) -> Ke
 
 
 def _training_graph(tools: Tools, runtime: Runtime) -> TrainedModel | None:
-    """The network that a registered bundle was made from, where this machine trained it and still has it."""
+    """The network that a registered bundle was made from, if this machine trained it and still has it."""
     from bitface.steps.retrain.train import find_trained
 
     with tools.ledger as ledger:

@@ -1,4 +1,4 @@
-"""The steps of an erasure: what the flow `erase` puts in order, and who is to be erased tonight."""
+"""The steps of an erasure, which the flow `erase` runs in order, and the erasures due tonight."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bitface.steps.audits.retention import REASON, due
 from bitface.steps.people.erasure_journal import ERASURES, being_erased, journals
 from bitface.steps.people.erasure_people import resolve, returned
 from bitface.steps.people.lease import holding
-from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.names_removed import names_removed
 from bitface.usecases.people import writing
 from bitface.usecases.reconciling import reconciled
 from bitface.usecases.tools import Tools
@@ -29,28 +29,28 @@ LEASE: Final = "removal of people"
 
 @dataclass(frozen=True, kw_only=True)
 class Erasing:
-    """Each method is one step; `seconds` says how long each took."""
+    """Each method is one step; `seconds` holds how long each took."""
 
     tools: Tools
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Opens the ledger, and closes it; no error that leaves here names a person."""
-        with self.tools.ledger, naming_nobody():
+        """Opens and closes the ledger; errors raised inside lose people's names."""
+        with self.tools.ledger, names_removed():
             yield
 
     def opened(self, erasure_id: str) -> Opened:
-        """Who is erased, and what rests on them, from the erasure's own journal."""
+        """The people to erase and what depends on them, from the erasure's own journal."""
         return erase.opened(erasure_id, self.tools.workspace.home, self.tools.now())
 
     def leave_dataset(self, opened: Opened) -> str | None:
-        """The dataset without them."""
+        """Removes them from the dataset; the version without them."""
         with self._timed("dataset"), writing(self.tools, "bitface erase") as writer:
             return erase.leave_dataset(opened, writer)
 
     def must_retrain(self, opened: Opened) -> bool:
-        """Whether models are to be made again: one was made with them, somebody is left, and it was not done before an interruption."""
+        """Whether to retrain: a model was made with them, people remain, and it was not done before an interruption."""
         data = self.tools.workspace.data
         return (
             opened.replaces
@@ -59,11 +59,11 @@ class Erasing:
         )
 
     def retrained(self, opened: Opened, state: Any) -> dict[str, Any]:
-        """What came of the retrain, of this time or of the time before an interruption."""
-        return opened.journal.once("retrain", lambda: told(state, opened))
+        """The result of the retrain, from now or from before an interruption."""
+        return opened.journal.once("retrain", lambda: retrain_result(state, opened))
 
     def destroy(self, opened: Opened, retrained: dict[str, Any]) -> dict[str, Any]:
-        """Keys, then everything that was made with them; no import may bring anyone back in between."""
+        """Destroys keys, then everything that was made with them; imports are locked out in between."""
         tools = self.tools
         with self._timed("destroy"), writing(tools, "bitface erase") as writer:
             erase.leave_dataset(opened, writer)
@@ -80,7 +80,7 @@ class Erasing:
     def prove(
         self, opened: Opened, done: dict[str, Any], version: str | None, retrained: dict[str, Any]
     ) -> dict[str, Any]:
-        """A search of what is left, and the proof."""
+        """Searches for remains and writes the proof."""
         tools, start = self.tools, perf_counter()
         place, store = tools.workspace, tools.store
         removed = Removed(destroyed=done, dataset_version=version, retrained=retrained, seconds=self.seconds)
@@ -102,7 +102,7 @@ class Erasing:
 
 @contextmanager
 def removing(tools: Tools) -> Iterator[Tools]:
-    """The right to take people out, which one command has at a time, for erasures whose retrain can be made as asked.
+    """The right to erase people, which one command has at a time, once the requested retrain is known to be possible.
 
     Raises:
         LeaseHeldError: another command has it.
@@ -113,15 +113,15 @@ def removing(tools: Tools) -> Iterator[Tools]:
 
 
 def quarantine(subjects: Sequence[str], reason: str, tools: Tools) -> str:
-    """Begins an erasure, or goes on with one of these people that was interrupted; returns its id."""
+    """Begins an erasure, or continues an interrupted one of the same people; returns its id."""
     return erase.begin(subjects, reason, tools.keys, tools.ledger, tools.workspace, tools.now()).erasure_id
 
 
 def unfinished(tools: Tools, checkpoint: Path | None) -> list[str]:
-    """The erasures that were interrupted, and a new one of whoever was erased and is here again, from a backup.
+    """The interrupted erasures, and a new one of erased people who reappeared from a backup.
 
-    `checkpoint` is one that was kept elsewhere: it knows whom a ledger and keys that were restored know nothing of. Those in
-    BITFACE_CHECKPOINTS are asked by themselves.
+    `checkpoint` is one kept elsewhere: it knows erasures that a restored ledger and restored keys lack. Those in
+    BITFACE_CHECKPOINTS are read automatically.
     """
     place, keys = tools.workspace, tools.keys
     tools.checkpoints.learn_elsewhere()
@@ -134,11 +134,11 @@ def unfinished(tools: Tools, checkpoint: Path | None) -> list[str]:
 
 
 def tonight(tools: Tools) -> tuple[list[str], int]:
-    """The erasures that are to be finished: interrupted ones, and a new one of everybody whom nobody need be asked about; and how many
-    people could not be quarantined. Where one of them keeps all from beginning together, each begins alone.
+    """The erasures to finish: interrupted ones, and a new one of all people who need no confirmation; and how many people could not be
+    quarantined. If one person prevents a joint erasure, each begins separately.
 
     Raises:
-        IntegrityError: the ledger was edited, and what it says of anybody's time erases nobody.
+        IntegrityError: the ledger was edited, so its retention dates are not acted on.
     """
     tools.ledger.check_intact()
     begun, grace = unfinished(tools, None), tools.params.retention.withdrawn_grace_days
@@ -150,8 +150,8 @@ def tonight(tools: Tools) -> tuple[list[str], int]:
     together = _quarantined(people, tools)
     if together is not None:
         return [*begun, together], 0
-    alone = [_quarantined([person], tools) for person in people]
-    return [*begun, *(one for one in alone if one is not None)], alone.count(None)
+    separate = [_quarantined([person], tools) for person in people]
+    return [*begun, *(one for one in separate if one is not None)], separate.count(None)
 
 
 def _quarantined(people: Sequence[str], tools: Tools) -> str | None:
@@ -181,8 +181,8 @@ def blast_radius(subjects: Sequence[str], tools: Tools) -> dict[str, Any]:
         return erase.blast_radius(list(people), ledger, tools.workspace)
 
 
-def told(state: Any, opened: Opened) -> dict[str, Any]:
-    """What the proof says of the retrain, from how it ended; None: there was none."""
+def retrain_result(state: Any, opened: Opened) -> dict[str, Any]:
+    """What the proof states about the retrain, from its final state (None: there was none)."""
     if state is None:
         return {"not_needed": _why_not(opened)}
     if not state.is_completed():

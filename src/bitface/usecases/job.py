@@ -1,4 +1,4 @@
-"""One request under way: its tools, what it is for, and how it has gone so far."""
+"""One request in progress: its tools, its purpose, and its course so far."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 from bitface.errors import BitfaceError
 from bitface.ledger.leases import Lease
 from bitface.steps.people.lease import holding
-from bitface.steps.people.naming_nobody import naming_nobody
+from bitface.steps.people.names_removed import names_removed
 from bitface.steps.retrain.course import Course
 from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.register import traced
@@ -20,7 +20,7 @@ from bitface.usecases.tools import Tools
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every stage is handed last; `course` says afterwards how it went."""
+    """The last argument of every stage; `course` records how it went."""
 
     tools: Tools
     purpose: str
@@ -37,24 +37,24 @@ class Job:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """The same for what no second process may do meanwhile; cleans up after one that was killed, and puts the registry right.
+        """The same for work that only one process may do at a time; cleans up after a killed one and corrects the registry.
 
         Raises:
-            LeaseHeldError: another process does it.
+            LeaseHeldError: another process is doing it.
         """
         lasts = timedelta(seconds=self.tools.params.schedule.lease_s)
         with self.tools.progress, self.tools.ledger, holding(self.tools.ledger, "retrain", lasts) as lease:
             self.lease.append(lease)
             self.course.warnings.extend([*close_interrupted(self.tools), *reconciled(self.tools)])
             try:
-                with naming_nobody():
+                with names_removed():
                     yield
             except BaseException as error:
                 self._failed(error)
                 raise
 
     def _failed(self, error: BaseException) -> None:
-        """Says on the pages of runs, and to other catalogues, why they ended; a defect is reported by its type only."""
+        """Records on the run's page, and in other catalogues, why it failed; a defect is reported by its type only."""
         tools = self.tools
         why = (
             " ".join(str(error).split()) if isinstance(error, BitfaceError) else f"{type(error).__name__}, see the log"

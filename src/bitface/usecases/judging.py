@@ -37,13 +37,13 @@ from bitface.usecases.tools import Tools
 
 
 def evaluate(run: Run, model: Model, data: Data, job: Job) -> Evaluated:
-    """Figures on people who trained nothing."""
+    """Figures on people not used for training."""
     with job.course.timed("evaluate"):
         return evaluate_models(run, model, data, job.tools.ports.load)
 
 
 def action_units(run: Run, model: Model, evaluation: Evaluated, data: Data, job: Job) -> UnitsRead | None:
-    """Action units by a float network beside the deployed one, where params.yaml asks for it."""
+    """Action units by a float network next to the deployed one, if params.yaml enables it."""
     tools = job.tools
     if not run.params.action_units.enabled:
         return None
@@ -56,7 +56,7 @@ def action_units(run: Run, model: Model, evaluation: Evaluated, data: Data, job:
 
 
 def transfer(run: Run, model: Model, job: Job) -> Transferred | None:
-    """The deployed model on real people, where a folder of them is configured and it learned from synthetic ones."""
+    """The deployed model on real people, if a folder of them is configured and it learned from synthetic ones."""
     tools, warnings = job.tools, job.course.warnings
     folder = london_folder(tools.workspace.root, run.params.transfer.london)
     if folder is None:
@@ -72,20 +72,20 @@ def transfer(run: Run, model: Model, job: Job) -> Transferred | None:
 
 
 def explain(run: Run, model: Model, data: Data, job: Job) -> Explained:
-    """What the deployed model and its twin rest on, and the champion of the same evidence, of the same faces."""
+    """Explanations of the deployed model, its twin and the champion of the same evidence, on the same faces."""
     tools = job.tools
     with job.course.timed("explain"):
         return explain_models(run, model, data, tools.ports.load, _champion(run, tools), tools.progress)
 
 
 def drift(run: Run, data: Data, job: Job) -> Drifted:
-    """Training people against held-out people."""
+    """Compares training people with held-out people."""
     with job.course.timed("drift"):
         return measure_drift(run, data, job.tools.ports.measure_drift())
 
 
 def window(run: Run, model: Model, data: Data, job: Job) -> DriftEvidence | None:
-    """Training people against real faces that were predicted of late; keeps whom later faces are compared with."""
+    """Compares training people with recently predicted real faces; keeps the reference for later comparisons."""
     tools = job.tools
     with job.course.timed("drift"):
         keep_reference(run, model, data, tools.ports.load)
@@ -97,7 +97,7 @@ def window(run: Run, model: Model, data: Data, job: Job) -> DriftEvidence | None
 
 
 def counterfactual(run: Run, model: Model, job: Job) -> tuple[PairedAnswers, ...] | None:
-    """What the deployed model says of the same drawn faces in another skin tone, age texture and light."""
+    """The deployed model's answers for the same drawn faces in another skin tone, age texture and light."""
     tools = job.tools
     with job.course.timed("counterfactual"):
         return ask_counterfactuals(run, model.bundle, _redrawing(tools), tools.ports.load, tools.progress)

@@ -1,4 +1,4 @@
-"""Goes on with the log where a newer one is lost for good."""
+"""Continues the log after a newer one is lost for good."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bitface.usecases.tools import Tools
 
 
 def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
-    """Goes on though a newer log is lost; whoever is known to have been erased must be gone first. Raises what its steps raise."""
+    """Continues although a newer log is lost; all known erasures must be carried out first. Raises what its steps raise."""
     place, keys = tools.workspace, tools.keys
-    missing, said = missing_end(named, tools.checkpoints)
-    if "erased" in said:
-        keys.learn_suppressed(said["erased"], missing.name)
+    missing, statement = missing_end(named, tools.checkpoints)
+    if "erased" in statement:
+        keys.learn_suppressed(statement["erased"], missing.name)
     check_nobody_returned(returned(keys, tools.ledger, place.home, place.data))
     continue_after(missing, user_name(), why, key, tools.ledger)

@@ -1,4 +1,4 @@
-"""Opens the version that was asked for, and no other: the door of `ledger.use`, then the signature, then the digest."""
+"""Opens exactly the requested version: first `ledger.use` must allow it, then signature and digest are verified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitface.usecases.tools import Tools
 
 
 def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
-    """A model to judge or compare with, where everybody in it allows that now. Raises what `_served` raises, too.
+    """A model to judge or compare with, if everyone in it currently allows that. Also raises what `_served` raises.
 
     Raises:
         RefusedError: what `ledger.use.check_judged` refuses. InputError: no such model.
@@ -23,8 +23,7 @@ def signed_runtime(tools: Tools, reference: str = "champion") -> Runtime:
 
 
 def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str) -> Runtime:
-    """A model for prediction, where it may be used (`ledger.use` decides). Where none is named, the champion; while there is none, the
-    demo.
+    """A model for prediction, if it may be used (`ledger.use` decides): the named one, else the champion, else the demo.
 
     Raises:
         RefusedError: this use is refused. InputError: no such model. IntegrityError: its files are not the registered ones.
@@ -37,7 +36,7 @@ def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str
 
 
 def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:
-    """How the version of an opened model stands now."""
+    """The current status of an opened model's version."""
     with tools.ledger as ledger:
         entry = ledger.model(int(runtime.version), runtime.name)
         if entry is None:
@@ -46,10 +45,10 @@ def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:
 
 
 def _served(tools: Tools, entry: ModelEntry) -> Runtime:
-    """The bundle that the ledger registered under a version: signed, its digest checked on the bytes that are used.
+    """The bundle that the ledger registered under a version: signed, and its digest verified on the bytes in use.
 
     Raises:
-        IntegrityError: its files are gone, or are not the registered ones.
+        IntegrityError: its files are missing or not the registered ones.
     """
     folder = served_folder(entry, tools.workspace.runs, tools.ledger)
     tools.ports.signer().verify(folder)

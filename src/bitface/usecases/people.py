@@ -1,4 +1,4 @@
-"""People come into the dataset and are rendered into it, under the one right to write; and whether those in it can be trained on."""
+"""Imports people into the dataset or renders them, under the one write lock; and checks whether they can be trained on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bitface.usecases.tools import Tools
 
 
 def stores_of(tools: Tools, data: Path | None = None) -> Stores:
-    """All that a change of the dataset touches; of another folder than the workspace's where `data` names one."""
+    """Everything that a change of the dataset touches; `data` names a folder other than the workspace's."""
     return Stores(
         data=data or tools.workspace.data,
         home=tools.workspace.home,
@@ -36,13 +36,13 @@ def stores_of(tools: Tools, data: Path | None = None) -> Stores:
 
 
 def writing(
-    tools: Tools, doing: str, tell: Callable[[str], None] = lambda _: None, data: Path | None = None
+    tools: Tools, doing: str, notify: Callable[[str], None] = lambda _: None, data: Path | None = None
 ) -> AbstractContextManager[Writer]:
-    """The right to change the dataset, with whoever is known elsewhere to have been erased known here. Raises what
-    `people.writing.writing` raises.
+    """The right to change the dataset, after learning of erasures recorded elsewhere. Raises what `people.writing.writing`
+    raises.
     """
     tools.checkpoints.learn_elsewhere()
-    return open_writer(stores_of(tools, data), doing, tools.params.schedule.writer_wait_s, tell)
+    return open_writer(stores_of(tools, data), doing, tools.params.schedule.writer_wait_s, notify)
 
 
 def synthesis_of(tools: Tools) -> Synthesis:
@@ -64,13 +64,13 @@ def render_default(tools: Tools, writer: Writer) -> None:
 
 
 def confirmed(tools: Tools) -> tuple[str, ...]:
-    """Draws again whoever claims to be synthetic and was not drawn here; a sentence where there was somebody."""
+    """Renders again people marked synthetic who were not rendered here; a sentence if there were any."""
     return confirm(tools.workspace.data, synthesis_of(tools), tools.ledger)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """What an import found: its report, the consents that came with it, and a warning where this machine's clock is behind."""
+    """The result of an import: its report, the consents that came with it, and a warning if this machine's clock is behind."""
 
     report: IntakeReport
     consents: BroughtConsents
@@ -83,45 +83,45 @@ def import_source(
     files: FolderFiles,
     reviewed: Sequence[str],
     tools: Tools,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     dry_run: bool = False,
 ) -> Import:
-    """Takes people in: notices and consents are recorded first, whatever becomes of the pictures; a dry run records nothing.
+    """Imports people: notices and consents are recorded first, even if the pictures fail; a dry run records nothing.
 
     Raises:
         InputError, RefusedError: what the format's reader and `people.intake.import_people` raise.
     """
     at = tools.now()
     with tools.ledger as ledger, tools.progress as report:
-        here = Here(keys=tools.keys, ledger=ledger, at=at)
-        consents = reader.consents(files, here)
+        installation = Here(keys=tools.keys, ledger=ledger, at=at)
+        consents = reader.consents(files, installation)
         behind = clock_warning(ledger, at)
         if not dry_run:
             consents.record(reader.notices(files), ledger)
         with consents.naming_recorded_events(dry_run):
-            brought = reader.source(files, consents, here)
+            brought = reader.source(files, consents, installation)
             pictures = Pictures(
                 read=partial(tools.ports.read_image, below=files.folder), encode=tools.ports.encode, report=report
             )
-            writer = None if dry_run else partial(writing, tools, "bitface data import", tell)
+            writer = None if dry_run else partial(writing, tools, "bitface data import", notify)
             intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed)))
             done = import_people(intake, brought.notices, pictures, stores_of(tools), at, writer)
     return Import(report=done, consents=consents, source=brought, clock=behind)
 
 
 def check_people_here(tools: Tools) -> None:
-    """Raises RefusedError where somebody who was erased is here again, and InputError where everybody in the dataset was erased."""
+    """Raises RefusedError if an erased person has reappeared, and InputError if everyone in the dataset was erased."""
     place = tools.workspace
-    tools.checkpoints.latest_elsewhere()  # by which whoever was erased is known after home was put back
+    tools.checkpoints.latest_elsewhere()  # erasures stay known after home was restored
     check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
     check_not_empty(place.data)
 
 
 def check_retrain(tools: Tools, purpose: str, context: str | None) -> None:
-    """Says at once what the plan of a retrain would say only after the orchestrator has started.
+    """Raises at once what the plan of a retrain would raise only after the orchestrator has started.
 
     Raises:
-        RefusedError: purpose or context are refused, or nobody is admitted. InputError: the people are too few.
+        RefusedError: purpose or context are refused, or no person is admitted. InputError: there are too few people.
     """
     data, params, now = tools.workspace.data, tools.params, tools.now()
     asked = context or params.gate.context

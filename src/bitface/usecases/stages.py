@@ -1,4 +1,4 @@
-"""The stages that make a model: each takes the run, what was made so far, and the job; and returns its own type."""
+"""The stages that make a model: each takes the run, earlier results and the job, and returns its own type."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def version(job: Job) -> DatasetRef:
     """Finds, pulls or renders the dataset.
 
     Raises:
-        RefusedError: somebody who was erased is here again. InputError: everybody in it was erased.
+        RefusedError: an erased person has reappeared. InputError: everyone in it was erased.
     """
     tools, warn = job.tools, job.course.warnings.append
     marker = tools.workspace.home / "rendered.json"
@@ -44,7 +44,7 @@ def version(job: Job) -> DatasetRef:
 
 
 def present(job: Job) -> DatasetRef:
-    """The dataset that is there; raises InputError where there is none."""
+    """The existing dataset; raises InputError if there is none."""
     read_index(job.tools.workspace.data)
     return version(job)
 
@@ -60,7 +60,7 @@ def plan(dataset: DatasetRef, job: Job) -> Run:
 
 
 def comparable(run: Run, job: Job) -> Run:
-    """The run with those people alone who allow it to be judged."""
+    """The run with only the people who allow judging."""
     found, warning = of_comparable_people(run, job.tools.ledger)
     job.course.warnings.extend([warning] if warning else [])
     return found
@@ -73,7 +73,7 @@ def reuse(run: Run, job: Job) -> dict[str, Any]:
 
 
 def begin(run: Run, job: Job) -> None:
-    """Says on the run's page, and to other catalogues, that it has begun; raises InputError where the people are not enough."""
+    """Records on the run's page, and in other catalogues, that it has begun; raises InputError if there are too few people."""
     check_people(run.members, run.params)
     start_tracking(run, job.tools.ports.tracking())
     job.tools.ports.lineage(job.course.warnings.append).started(traced(run), run.started_at)
@@ -90,14 +90,14 @@ def featurise(run: Run, job: Job) -> Seen:
 
 
 def validate(run: Run, faces: Seen, job: Job) -> Data:
-    """The data gate: rises where it does not hold."""
+    """The data gate: raises GateError if it fails."""
     found = checked(run, faces, job)
     found.check()
     return Data(seen=faces, validation=found, quality=run.params.quality)
 
 
 def checked(run: Run, faces: Seen, job: Job) -> Validation:
-    """Suites and quality rule, and what they found."""
+    """Suites and quality rule, with their findings."""
     with job.course.timed("validate"):
         return validate_samples(run, originals(faces.every_row), job.tools.ports.table_checks())
 
@@ -111,7 +111,7 @@ def train(run: Run, data: Data, job: Job) -> Trained:
 
 
 def calibrate(run: Run, trained: Trained, data: Data, job: Job) -> Calibrated:
-    """The pair with calibrators, by people who neither train nor judge."""
+    """The pair with calibrators, fitted on people used neither for training nor for evaluation."""
     with job.course.timed("calibrate"):
         return calibrate_models(run, trained, data, job.tools.workspace.stages)
 
@@ -125,7 +125,7 @@ def export(run: Run, networks: Calibrated, job: Job) -> Exported:
 
 
 def featuriser(tools: Tools) -> Featuriser:
-    """What the featurise step works with."""
+    """The tools of the featurise step."""
     from bitface.training.image_augmentation import augmented
 
     make, sha256 = tools.ports.landmarker()
@@ -146,6 +146,6 @@ def featuriser(tools: Tools) -> Featuriser:
 
 
 def unit_weights(tools: Tools) -> Path | None:
-    """Weights of the action-unit encoder that the user has, checked where params.yaml asks for action units."""
+    """The user's weights of the action-unit encoder, checked if params.yaml enables action units."""
     own = tools.params.action_units
     return check_weights(own.enabled, own.weights, tools.workspace.root)

@@ -1,4 +1,4 @@
-"""Studies, the benchmark of runtimes, and a look at the dataset: none of them decides anything."""
+"""Studies, the benchmark of runtimes, and validation of the dataset: none of them decides anything."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def report_study(run: Run, found: Study, job: Job) -> dict[str, Any]:
 
 
 def validate_dataset(job: Job) -> Validation:
-    """Admission, suites and quality of the dataset that is there, as a retrain would judge it; renders nothing.
+    """Admission, suites and quality of the existing dataset, as a retrain would judge it; renders nothing.
 
     Raises:
         InputError: there is no dataset.
@@ -59,10 +59,10 @@ def validate_dataset(job: Job) -> Validation:
 
 
 def bench(against: str | None, job: Job) -> tuple[dict[str, Any], str]:
-    """Times the networks in every runtime at hand; a dataset that is there lends its first training people.
+    """Times the networks in every available runtime, on the first training people if there is a dataset.
 
     Returns:
-        the benchmark as plain values, and as words for a terminal.
+        the benchmark as plain values, and as text for a terminal.
 
     Raises:
         InputError: an unknown rival, or the packages of the extra `bench` are missing.
@@ -88,7 +88,7 @@ def bench(against: str | None, job: Job) -> tuple[dict[str, Any], str]:
 def faces_of_training_people(job: Job) -> tuple[Faces | None, dict[str, Latency]]:
     """Faces of the first training people who allow an evaluation, and the times of the detector on one of their pictures.
 
-    None, and no times, where nobody does.
+    None and no times if there are none.
     """
     tools, params = job.tools, job.tools.params
     run = stages.comparable(stages.plan(stages.present(job), job), job)

@@ -41,20 +41,20 @@ Warn = Callable[[str], None]
 
 
 class OpenLandmarker(Protocol):
-    """Opens a landmarker; of a picture it sees as many faces as `faces_max`."""
+    """Opens a landmarker that finds at most `faces_max` faces per picture."""
 
     def __call__(self, *, faces_max: int = 1) -> Landmarker: ...
 
 
 class LoadRegistered(Protocol):
-    """Loads a bundle as the version that the ledger has under its digest; raises IntegrityError where it is another."""
+    """Loads a bundle as the version that the ledger has under its digest; raises IntegrityError if they differ."""
 
     def __call__(self, folder: Path, entry: ModelEntry) -> Runtime: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """What reaches outside. A field named as a verb does it; one named as a thing opens that thing, which may import for seconds."""
+    """Everything outside the core. A field named as a verb does it; one named as a thing opens it, which may take seconds of imports."""
 
     read_image: ReadImage
     read_video: ReadVideo
@@ -67,7 +67,7 @@ class Ports:
     table_checks: Callable[[], TableChecks]
     measure_drift: Callable[[], MeasureDrift]
     exporter: Callable[[int], ExportBundle]
-    """Of a seed, from which the bundle's self-test is drawn: it is nobody's face."""
+    """Takes a seed, from which the bundle's self-test is drawn: not the face of a person."""
     load: LoadRuntime
     load_registered: LoadRegistered
     rivals: Callable[[], Rivals]
@@ -81,7 +81,7 @@ class Ports:
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """Everything a flow or a command works with, for one workspace and one set of parameters."""
+    """The tools of a flow or a command, for one workspace and one set of parameters."""
 
     workspace: Workspace
     params: Params

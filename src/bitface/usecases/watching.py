@@ -1,4 +1,4 @@
-"""New faces against the champion's: those that `predict --log` kept, or samples of the dataset that it has not learned from."""
+"""Compares new faces with the champion's: those that `predict --log` kept, or samples of the dataset that it was not trained on."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NOTHING_NEW: Final = {"window": "no new faces", "drifted": [], "asks_for_retrain
 
 
 def watch(window: str | None, job: Job) -> dict[str, Any]:
-    """The comparison with the champion; having nothing to compare does not fail a schedule."""
+    """The comparison with the champion; a lack of faces does not fail a schedule."""
     with job.running():
         found = _window(CHAMPION, window, job)
         return dict(NOTHING_NEW) if found is None else _compared(CHAMPION, found, job)
 
 
 def compare_now(model: str, window: str | None, job: Job) -> dict[str, Any]:
-    """The comparison for somebody who asks; raises InputError where there is nothing to compare."""
+    """The comparison on request; raises InputError if there is nothing to compare."""
     with job.running():
         found = _window(model, window, job)
         if found is None:
@@ -56,7 +56,7 @@ def _window(model: str, window: str | None, job: Job) -> Window | None:
     tools = job.tools
     entry, _ = model_and_run(model, tools.ledger)
     if window == NEW_SAMPLES:
-        runtime = signed_runtime(tools, model)  # before anybody's picture is read
+        runtime = signed_runtime(tools, model)  # before any picture is read
         run = stages.comparable(stages.plan(stages.present(job), job), job)
         features = featurise_people(people_not_met(run, model, tools.ledger), stages.featuriser(tools))
         return new_samples(run, features, runtime, tools.keys)

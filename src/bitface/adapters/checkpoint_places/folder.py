@@ -22,7 +22,7 @@ class FolderPlace:
         self.name = str(folder)
 
     def names(self, since: str) -> Sequence[str]:
-        """The names from this one on, in order; none where there is no folder yet."""
+        """The names from this one on, in order; none if there is no folder yet."""
         try:
             return sorted(path.name for path in self._folder.iterdir() if path.name >= since)
         except FileNotFoundError:
@@ -42,7 +42,7 @@ class FolderPlace:
         return data if len(data) <= _MAX_BYTES else b""
 
     def add(self, name: str, data: bytes) -> None:
-        """Keeps a checkpoint; what is there stays."""
+        """Stores a checkpoint; existing ones stay."""
         if self._folder.is_dir() and not os.access(self._folder, os.W_OK):
             raise InputError("it is not writable; mount it for writing, or get write permission")
         try:

@@ -15,9 +15,9 @@ _SECONDS: Final = 60
 _TRIES: Final = 3
 _MAX_BYTES: Final = 64 * 1024**2
 _KEPT: Final = ("PATH", "HOME", "SSH_AUTH_SOCK")
-"""Of the environment: nothing else is told to git, since variables can make it run programs and speak to other servers."""
+"""Environment variables passed to git; others are not, since they can make it run programs and contact other servers."""
 _SETTINGS: Final = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0")
-_OURS: Final = {
+_FIXED: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_TERMINAL_PROMPT": "0",
@@ -32,27 +32,27 @@ _OURS: Final = {
 
 
 class GitPlace:
-    """As `ports.CheckpointPlace`; `copy` is a folder that can be made again, where the branch is fetched to."""
+    """As `ports.CheckpointPlace`; `copy` is a disposable folder that the branch is fetched to."""
 
     def __init__(self, url: str, copy: Path) -> None:
         self._url, self._copy = url, copy
         self.name = f"git+{url}"
 
     def names(self, since: str) -> Sequence[str]:
-        """The names from this one on, in order; none where there is no such branch yet."""
+        """The names from this one on, in order; none if there is no such branch yet."""
         tip = self._fetched()
         listed = self._git("ls-tree", "--name-only", tip).decode().splitlines() if tip else []
         return sorted(name for name in listed if name >= since)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a checkpoint, as it was fetched; empty if it is not a file or is too large for a checkpoint."""
-        _, kind, *size = self._git("cat-file", "--batch-check", told=f"{BRANCH}:{name}\n".encode()).split()
+        """The bytes of a checkpoint, as fetched; empty if it is not a file or is too large for a checkpoint."""
+        _, kind, *size = self._git("cat-file", "--batch-check", stdin=f"{BRANCH}:{name}\n".encode()).split()
         if kind != b"blob" or int(size[0]) > _MAX_BYTES:
             return b""
         return self._git("cat-file", "blob", f"{BRANCH}:{name}")
 
     def add(self, name: str, data: bytes) -> None:
-        """Keeps a checkpoint as a commit of its own, pushed without force; what is there stays."""
+        """Stores a checkpoint as its own commit, pushed without force; existing ones stay."""
         for tried in range(1, _TRIES + 1):
             if name in self.names(name):
                 self._git("push", "--quiet", "--dry-run", "--", self._url, f"{BRANCH}:{BRANCH}")
@@ -61,11 +61,11 @@ class GitPlace:
                 return
 
     def _pushed(self, name: str, data: bytes, is_last: bool) -> bool:
-        """Whether the branch took it; False where someone else was faster."""
+        """Whether the push succeeded; False if another one came first."""
         tip = self._tip()
         listed = self._git("ls-tree", tip) if tip else b""
-        blob = self._git("hash-object", "-w", "--stdin", told=data).strip().decode()
-        tree = self._git("mktree", told=listed + f"100644 blob {blob}\t{name}\n".encode()).strip().decode()
+        blob = self._git("hash-object", "-w", "--stdin", stdin=data).strip().decode()
+        tree = self._git("mktree", stdin=listed + f"100644 blob {blob}\t{name}\n".encode()).strip().decode()
         parents = ("-p", tip) if tip else ()
         commit = self._git("commit-tree", tree, *parents, "-m", f"Checkpoint {name}").strip().decode()
         try:
@@ -81,31 +81,31 @@ class GitPlace:
         return self._fetched() != tip
 
     def _fetched(self) -> str:
-        """The commit that the branch elsewhere ends with, fetched to here; empty where there is none."""
+        """The head of the remote branch, fetched into the copy; empty if there is none."""
         if not (self._copy / "HEAD").is_file():
             self._copy.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._git("init", "--quiet", "--bare", "--template=")
-        there = self._git("ls-remote", "--", self._url, BRANCH).split()
-        if there and there[0].decode() != self._tip():
-            # Not by force: a branch that does not go on from what was fetched before was written anew.
+        remote = self._git("ls-remote", "--", self._url, BRANCH).split()
+        if remote and remote[0].decode() != self._tip():
+            # Not by force: a branch that does not continue from what was fetched before was rewritten.
             self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._url, f"{BRANCH}:{BRANCH}")
-        return there[0].decode() if there else ""
+        return remote[0].decode() if remote else ""
 
     def _tip(self) -> str:
         return self._git("for-each-ref", "--format=%(objectname)", BRANCH).strip().decode()
 
-    def _git(self, *words: str, told: bytes = b"") -> bytes:
+    def _git(self, *words: str, stdin: bytes = b"") -> bytes:
         settings = [word for one in _SETTINGS for word in ("-c", one)]
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _OURS
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _FIXED
         command = ["git", *settings, f"--git-dir={self._copy}", *words]
         try:
             done = subprocess.run(  # noqa: S603 - no shell, and no word that git could take for an option
-                command, input=told, env=environment, capture_output=True, check=True, timeout=_SECONDS
+                command, input=stdin, env=environment, capture_output=True, check=True, timeout=_SECONDS
             )
         except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines() or [f"git ended with {error.returncode}"]
+            lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"git ended with {error.returncode}"]
             raise InputError(
-                f"{said[0][:200]}; check the repository and your permission to push to {BRANCH.rpartition('/')[2]}"
+                f"{lines[0][:200]}; check the repository and your permission to push to {BRANCH.rpartition('/')[2]}"
             ) from error
         except (OSError, subprocess.SubprocessError) as error:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Checkpoints in a bucket that speaks S3. With versioning and object lock there, nobody who may add one can take one away."""
+"""Checkpoints in a bucket that speaks S3. With versioning and object lock there, the right to add one does not allow removing one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitface.errors import InputError
 
 _SECONDS: Final = 10
 _MAX_BYTES: Final = 64 * 1024**2
-_THERE_ALREADY: Final = ("PreconditionFailed", "ConditionalRequestConflict")
+_EXISTS: Final = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class S3Place:
@@ -23,8 +23,8 @@ class S3Place:
         self.name = url
 
     def names(self, since: str) -> Sequence[str]:
-        """The names from this one on, in order: what lies before it is not listed."""
-        # S3 lists what follows a key, so that a key itself is found after all but its last letter.
+        """The names from this one on, in order: earlier ones are not listed."""
+        # S3 lists what follows a key, so the key without its last letter is given to include it.
         asked = {"Bucket": self._bucket, "Prefix": self._prefix, "StartAfter": f"{self._prefix}{since[:-1]}"}
         with _trouble_explained():
             pages = self._client.get_paginator("list_objects_v2").paginate(**asked)
@@ -32,21 +32,21 @@ class S3Place:
         return sorted(key for key in keys if key >= since and "/" not in key)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a checkpoint; nothing where it is too large for one."""
+        """The bytes of a checkpoint; empty if it is too large for one."""
         with _trouble_explained():
             body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
             data = bytes(body.read(_MAX_BYTES + 1))
         return data if len(data) <= _MAX_BYTES else b""
 
     def add(self, name: str, data: bytes) -> None:
-        """Keeps a checkpoint; what is there stays."""
+        """Stores a checkpoint; existing ones stay."""
         from botocore.exceptions import ClientError
 
         with _trouble_explained():
             try:
                 self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data, IfNoneMatch="*")
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _THERE_ALREADY:
+                if error.response["Error"]["Code"] not in _EXISTS:
                     raise
 
     @cached_property

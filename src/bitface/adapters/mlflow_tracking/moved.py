@@ -1,4 +1,4 @@
-"""MLflow keeps absolute addresses of files. Where the home was moved or copied, they are made to point into it again."""
+"""Updates MLflow's absolute file addresses after the home was moved or copied, so that they point into it again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ADDRESSES: Final = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-"""Where MLflow 3 keeps them; it has no call that changes one."""
+"""Where MLflow 3 stores them; it has no call to change one."""
 
 
 def move_addresses(database: Path, before: str, after: str) -> None:
-    """Rewrites every address that is `before` or lies below it, in one transaction; others stay. Addresses have no slash at the end."""
+    """Rewrites every address that is `before` or below it, in one transaction; others stay. Addresses have no trailing slash."""
     with closing(sqlite3.connect(database)) as connection, connection:
         for table, column in _ADDRESSES:
             connection.execute(

@@ -1,4 +1,4 @@
-"""What stands on top of MLflow's pages: the decision, why, and the few facts that a reviewer needs in ten seconds."""
+"""The text at the top of MLflow's pages: the decision, why, and the few facts that a reviewer needs in ten seconds."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def version_note(version: TrackedVersion) -> str:
 
 
 def _verdict(decision: str, reasons: Sequence[str]) -> str:
-    # No Markdown at the start: lists of versions show the first words as they are written.
+    # No Markdown at the start: lists of versions show the first words as plain text.
     why = "" if decision == "promote" else " " + "; ".join(_plain(reason) for reason in reasons)
     return _VERDICTS.get(decision, f"{decision.upper()}.") + why
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-    # One paragraph and no table: a run's page folds its description after a few lines.
+    # One paragraph, not a table: a run's page folds its description after a few lines.
     return " · ".join(f"**{_plain(name)}** {_plain(value)}" for name, value in facts.items())
 
 

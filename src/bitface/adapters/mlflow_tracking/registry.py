@@ -23,24 +23,24 @@ VERSION_TAG: Final = "ledger.version"
 BUNDLE_TAG: Final = "bundle.sha256"
 STATUS_TAG: Final = "status"
 PLACE_TAG: Final = "bundle.place"
-"""Where a version's files lie below the artefact folder: unlike a URI, it survives a move of that folder."""
+"""Path of a version's files below the artefact folder: unlike a URI, it survives a move of that folder."""
 
 
 class MlflowRegistry:
-    """Versions and aliases on one store. A version is named by the ledger's number, which stands in a tag."""
+    """Versions and aliases on one store. A version is identified by the ledger's number, stored in a tag."""
 
     def __init__(self, store: MlflowStore) -> None:
-        """Only remembers the store."""
+        """Only keeps the store."""
         self._store = store
 
     def register(self, version: TrackedVersion, mlflow_run_id: str) -> int:
-        """Shows a version whose bundle becomes `bundle/` of the run's files; returns MLflow's number of it.
+        """Shows a version, with its bundle as `bundle/` of the run's files; returns MLflow's number for it.
 
-        A bundle that is registered already keeps number and files, and has its tags brought up to date; files that were deleted with
-        another run come back below this one.
+        A registered bundle keeps its number and files, and its tags are updated; files that were deleted with another run are restored
+        below this one.
 
         Raises:
-            InputError: the bundle is missing, or the run holds the bundle of another version.
+            InputError: the bundle is missing, or the run has the bundle of another version.
         """
         versions = self._versions(version.name)
         known = next((one for one in versions if one.tags.get(BUNDLE_TAG) == version.bundle_sha256), None)
@@ -69,7 +69,7 @@ class MlflowRegistry:
         return int(created.version)
 
     def point_aliases(self, name: str, aliases: Mapping[str, int | None]) -> tuple[str, ...]:
-        """Sets aliases to the ledger's versions (None: nowhere), `champion` last; returns those that were elsewhere.
+        """Sets aliases to the ledger's versions (None: nowhere), `champion` last; returns those that were changed.
 
         Raises:
             InputError: a version was never registered here.
@@ -87,14 +87,14 @@ class MlflowRegistry:
         return tuple(moved)
 
     def tell_status(self, name: str, lines: Mapping[int, str]) -> None:
-        """Puts the status line of each of the ledger's versions into the tag `status` of the one that shows it."""
+        """Writes the status line of each of the ledger's versions into the tag `status` of its MLflow version."""
         for known in self._versions(name):
             line = lines.get(int(known.tags.get(VERSION_TAG, 0)))
             if line is not None and known.tags.get(STATUS_TAG) != line:
                 self._store.client.set_model_version_tag(name, known.version, STATUS_TAG, line)
 
     def shown(self, name: str) -> ShownVersions:
-        """Which of the ledger's versions are registered, and where the aliases point; nothing where the name is new."""
+        """Which of the ledger's versions are registered, and where the aliases point; empty if the name is new."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -108,7 +108,7 @@ class MlflowRegistry:
         return ShownVersions(versions=frozenset(numbers.values()) - {0}, aliases=aliases)
 
     def version(self, name: str, version: int) -> ModelVersion:
-        """MLflow's record of a version of the ledger; raises InputError where there is none."""
+        """MLflow's record of a version of the ledger; raises InputError if there is none."""
         for found in self._versions(name):
             if found.tags.get(VERSION_TAG) == str(version):
                 return found
@@ -123,7 +123,7 @@ class MlflowRegistry:
     def _put(self, version: TrackedVersion, mlflow_run_id: str, place: str) -> None:
         if not version.bundle.is_dir():
             raise InputError(f"there is no bundle to register for run '{version.run_id}'; export the model again")
-        # A killed registration may have left some of the files, of this bundle or of an earlier attempt.
+        # A killed registration may have left some files, of this bundle or of an earlier attempt.
         shutil.rmtree(self._store.artefacts / place, ignore_errors=True)
         self._store.log_path(mlflow_run_id, version.bundle, "bundle")
 

@@ -1,4 +1,4 @@
-"""Opens MLflow's SQLite store without telemetry, and writes to it in batches that leave no double on repetition."""
+"""Opens MLflow's SQLite store without telemetry, and writes to it in batches that leave no duplicates when repeated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT: Final = "bitface retrain"
 REPORTS: Final = "bitface reports"
-_METRICS_AT_ONCE: Final = 1000  # MLflow's own limits of one request
+_METRICS_AT_ONCE: Final = 1000  # MLflow's own limits per request
 _PARAMS_AT_ONCE: Final = 100
 _RUNS_AT_ONCE: Final = 50_000
 _PARAM_CHARACTERS: Final = 6000
@@ -40,35 +40,35 @@ class MlflowStore:
     """MLflow's database and artefact folder below `home`; nothing is opened or created before the first use."""
 
     def __init__(self, home: Path) -> None:
-        """Only remembers the folder."""
+        """Only keeps the folder."""
         self._home = home.resolve()
 
     @property
     def uri(self) -> str:
-        """What `mlflow server --backend-store-uri` takes."""
+        """The value for `mlflow server --backend-store-uri`."""
         return f"sqlite:///{self._home / 'mlflow.db'}"
 
     @property
     def artefacts(self) -> Path:
-        """The folder that holds every run's files."""
+        """The folder with every run's files."""
         return self._home / "artefacts"
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever shown here."""
+        """Whether the store exists yet."""
         return (self._home / "mlflow.db").is_file()
 
     def running(self) -> Sequence[Run]:
-        """The retrains that are shown as running, without the models in them."""
+        """The retrains shown as running, without their models."""
         found = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
         return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
 
     def children(self, parent: Run) -> Sequence[Run]:
-        """The models in a retrain."""
+        """The models of a retrain."""
         return self._all(self.experiment_id, f"tags.`mlflow.parentRunId` = '{quotable(parent.info.run_id)}'")
 
     def reports(self) -> Sequence[Run]:
-        """Every report that people's data are in: all but benchmarks."""
+        """Every report that contains people's data: all but benchmarks."""
         return self._all(self.reports_id, "tags.`report.kind` != 'bench'")
 
     def delete_files(self, run: Run) -> bool:
@@ -83,18 +83,18 @@ class MlflowStore:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's client on this store; creates the store where it is new (about 2 s), and follows a home that was moved."""
-        # Read by MLflow when it is imported, which is why the import stands here.
+        """MLflow's client on this store; creates a new store (about 2 s), and follows a home that was moved."""
+        # MLflow reads these when it is imported, so the import is here.
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
         self.artefacts.mkdir(parents=True, exist_ok=True)
-        with _migrations_unheard():
+        with _quiet_migrations():
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_experiments(max_results=1)
         with closing(sqlite3.connect(self._home / "mlflow.db")) as connection:
-            # Kept in the file: a reader in the browser does not hinder a running retrain.
+            # Stored in the file: a reader in the browser does not block a running retrain.
             connection.execute("PRAGMA journal_mode=WAL")
         known = client.get_experiment_by_name(EXPERIMENT)
         if known is not None and known.artifact_location != self.artefacts.as_uri():
@@ -117,7 +117,7 @@ class MlflowStore:
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        # The kind opens the pages for training, not those for chat models.
+        # This kind opens the pages for training, not those for chat models.
         tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": _NOTES[name]}
         try:
             return str(self.client.create_experiment(name, artifact_location=self.artefacts.as_uri(), tags=tags))
@@ -128,16 +128,16 @@ class MlflowStore:
             return str(found.experiment_id)
 
     def find(self, tag: str, value: str, experiment_id: str | None = None) -> Run | None:
-        """The run that has this tag, if there is one; among retrains, unless another experiment is named."""
+        """The run with this tag, if there is one; among retrains, unless another experiment is named."""
         clause = f"tags.`{tag}` = '{quotable(value)}'"
         found = self.client.search_runs([experiment_id or self.experiment_id], clause, max_results=1)
         return found[0] if found else None
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, Sequence[float]], at: datetime) -> None:
-        """Logs each metric's values as steps 0, 1, ...; all dated `at`, so that a repetition adds no second point.
+        """Logs each metric's values as steps 0, 1, ...; all dated `at`, so that a repetition adds no points.
 
         Raises:
-            InputError: a value is not finite; absence is said by leaving the metric out.
+            InputError: a value is not finite; omit a metric that is missing.
         """
         from mlflow.entities import Metric
 
@@ -167,7 +167,7 @@ class MlflowStore:
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
     def log_path(self, run_id: str, path: Path, place: str) -> None:
-        """Copies a file into the folder `place` of a run's files, or a folder's content as that folder."""
+        """Copies a file into the folder `place` of a run's files, or a folder as that folder."""
         if path.is_dir():
             self.client.log_artifacts(run_id, str(path), place)
         elif path.is_file():
@@ -189,7 +189,7 @@ def quotable(text: str) -> str:
 
 
 @contextmanager
-def _migrations_unheard() -> Iterator[None]:
+def _quiet_migrations() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("mlflow.store.db.utils", "alembic")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Shows a retrain as one parent run with a child per trained model, in names that reviewers compare versions by."""
+"""Shows a retrain as one parent run with a child per trained model, with names by which reviewers compare versions."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _DIGEST_CHARACTERS: Final = 36  # MLflow's limit
 
 
 class MlflowTracking:
-    """Runs, versions and aliases below `home`. Every method may be called again with the same values, without harm."""
+    """Runs, versions and aliases below `home`. Every method may safely be called again with the same values."""
 
     def __init__(self, home: Path) -> None:
-        """Only remembers the folder; MLflow is imported and its store created at the first use."""
+        """Only keeps the folder; MLflow is imported and its store created at first use."""
         self._store = MlflowStore(home)
         self._registry = MlflowRegistry(self._store)
 
     @property
     def store_uri(self) -> str:
-        """What `mlflow server --backend-store-uri` takes."""
+        """The value for `mlflow server --backend-store-uri`."""
         return self._store.uri
 
     @property
     def artefacts(self) -> Path:
-        """The folder that holds every run's files."""
+        """The folder with every run's files."""
         return self._store.artefacts
 
     @property
     def page(self) -> str:
-        """What follows a server's address to reach the list of retrains, in the pages for training."""
+        """The path after a server's address that shows the list of retrains, in the pages for training."""
         return f"/#/experiments/{self._store.experiment_id}/runs?workflowType=machine_learning"
 
     def start(self, run: TrackedRun) -> str:
-        """Opens the parent run of a retrain, or the one that it has already; returns MLflow's id of it."""
+        """Opens the parent run of a retrain, an existing one if there is one; returns MLflow's id for it."""
         found = self._store.find(RUN_TAG, run.run_id)
         if found is None:
             found = self._store.client.create_run(
@@ -61,7 +61,7 @@ class MlflowTracking:
         return str(found.info.run_id)
 
     def log_model(self, run_id: str, model: TrackedModel) -> str:
-        """Records one trained model as a finished child of the retrain `run_id` (ours); returns MLflow's id of it.
+        """Records one trained model as a finished child of the retrain `run_id` (ours); returns MLflow's id for it.
 
         Raises:
             InputError: the retrain was not started, or a metric is not finite.
@@ -86,7 +86,7 @@ class MlflowTracking:
         return str(child.info.run_id)
 
     def finish(self, run_id: str, outcome: TrackedOutcome) -> None:
-        """Adds what a retrain found, puts its few facts on top of the run's page, and closes it.
+        """Adds the results of a retrain, puts the key facts at the top of the run's page, and closes it.
 
         Raises:
             InputError: the retrain was not started, a metric is not finite, or a file is missing.
@@ -104,19 +104,19 @@ class MlflowTracking:
             "mlflow.note.content": run_note(run.data.tags, outcome),
         }
         self._store.log_tags(run.info.run_id, tags)
-        # The list of runs then tells the decisions without a click.
+        # The list of runs then shows the decisions without a click.
         self._store.client.update_run(run.info.run_id, name=f"{outcome.decision} · {run_id}")
         self._store.client.set_terminated(run.info.run_id, "FINISHED")
 
     def fail(self, run_id: str, reason: str) -> None:
-        """Closes a started retrain as failed, with one line on why."""
+        """Closes a started retrain as failed, with one line of explanation."""
         run = self._parent(run_id)
         self._store.log_tags(run.info.run_id, {"mlflow.note.content": f"**Failed.** {reason}"})
         self._store.client.set_terminated(run.info.run_id, "FAILED")
 
     def purge(self, run_ids: Collection[str], why: str) -> int:
-        """Deletes the files of retrains (ours), of their models and bundles, and of every report; figures by name stay, and each page
-        says why the rest is gone. Returns how many runs had files.
+        """Deletes the files of retrains (ours), of their models and bundles, and of every report; metrics stay, and each page states
+        why the rest was removed. Returns how many runs had files.
         """
         if not self._store.exists:
             return 0
@@ -128,25 +128,25 @@ class MlflowTracking:
         return len(with_files)
 
     def end_interrupted(self) -> tuple[str, ...]:
-        """Closes as killed every retrain that is still shown as running; call it when none can be. A sentence for each.
+        """Closes as killed every retrain still shown as running; call it only when none can be. A sentence for each.
 
-        A run that is started again is open again.
+        A run that is started again is reopened.
         """
         if not self._store.exists:
             return ()
-        said = []
+        sentences = []
         for run in self._store.running():
-            ours = run.data.tags.get(RUN_TAG, "")
+            run_id = run.data.tags.get(RUN_TAG, "")
             note = (
                 "**Interrupted.** The process that ran it ended unexpectedly; run the same command again to continue."
             )
             self._store.log_tags(run.info.run_id, {"mlflow.note.content": note})
             self._store.client.set_terminated(run.info.run_id, "KILLED")
-            said.append(f"run {ours} was left open by a process that ended; it is now marked as killed")
-        return tuple(said)
+            sentences.append(f"run {run_id} was left open by a process that ended; it is now marked as killed")
+        return tuple(sentences)
 
     def log_report(self, report: TrackedReport) -> str:
-        """Records a study or a benchmark as a finished run beside the retrains; returns MLflow's id of it.
+        """Records a study or a benchmark as a finished run beside the retrains; returns MLflow's id for it.
 
         Raises:
             InputError: a metric is not finite, or a file is missing.
@@ -183,23 +183,23 @@ class MlflowTracking:
         return self._registry.point_aliases(name, aliases)
 
     def tell_status(self, name: str, lines: Mapping[int, str]) -> None:
-        """Says how versions of the ledger stand now; see `MlflowRegistry.tell_status`."""
+        """Updates the status lines of the ledger's versions; see `MlflowRegistry.tell_status`."""
         self._registry.tell_status(name, lines)
 
     def shown(self, name: str) -> ShownVersions:
-        """What the registry shows of a name; see `MlflowRegistry.shown`."""
+        """What the registry shows for a name; see `MlflowRegistry.shown`."""
         return self._registry.shown(name)
 
-    def serve(self, listener: socket, environment: Mapping[str, str], tell: Callable[[str], None]) -> int:
-        """Serves MLflow's UI on a socket until it ends or is stopped, with every process of it; what it returned. `tell` gets the
-        address and the password.
+    def serve(self, listener: socket, environment: Mapping[str, str], announce: Callable[[str], None]) -> int:
+        """Serves MLflow's UI on a socket until it ends or is stopped, with all its processes; returns its exit code. `announce` gets
+        the address and the password.
         """
         from bitface.adapters.mlflow_tracking.ui_application import mlflow_ui
         from bitface.adapters.servers.local_servers import access_to, local_server
 
         access = access_to(listener)
         application = mlflow_ui(self.store_uri, self.artefacts, access, environment)
-        tell(
+        announce(
             f"MLflow: {access.address}{self.page}  (stop with Ctrl-C)\n  user {access.user}, password {access.password}\n"
         )
         with local_server(application, listener, access, None) as server:

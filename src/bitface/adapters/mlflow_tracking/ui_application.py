@@ -1,4 +1,4 @@
-"""MLflow's UI as an application for a server of ours, which `mlflow server` would start without a password."""
+"""MLflow's UI as an application for our guarded server; `mlflow server` would start it without a password."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SECRET: Final = ("KEY", "PASSPHRASE", "PASSWORD", "SECRET", "TOKEN", "USERNAME"
 
 
 def mlflow_ui(store_uri: str, artefacts: Path, access: Access, environment: Mapping[str, str]) -> Application:
-    """MLflow on a store that exists; the guard asks for the password."""
+    """MLflow on an existing store; the guard checks the password."""
     given = {
         name: value
         for name, value in environment.items()
         if name.startswith("MLFLOW_") and not any(word in name for word in _SECRET)
     }
     own = {
-        # What `mlflow server` tells the processes that it starts (mlflow.server.constants).
+        # Variables that `mlflow server` sets for the processes it starts (mlflow.server.constants).
         "_MLFLOW_SERVER_FILE_STORE": store_uri,
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artefacts.as_uri(),
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
@@ -32,6 +32,6 @@ def mlflow_ui(store_uri: str, artefacts: Path, access: Access, environment: Mapp
         tool="MLflow",
         name="mlflow.server.fastapi_app:app",
         factory=False,
-        asks_itself=False,
+        checks_password=False,
         settings=given | own,
     )

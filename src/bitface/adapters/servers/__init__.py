@@ -1,1 +1,1 @@
-"""Processes and ports of our own on this machine: guarded, with a password each, and ended with whoever started them."""
+"""Our own server processes and ports on this machine: guarded, with a password each, and ended with their parent process."""

@@ -1,5 +1,5 @@
-"""What stands before every server that we start: a browser sends requests of any page that is open to ports of this machine too, so
-each must come from the server's own pages or from no page, to a name of its own, and where it is asked for with the password.
+"""Guards every server that we start: any page open in a browser can send requests to ports of this machine, so each request must
+come from the server's own pages or from no page, to one of its own host names, and with the password if one is required.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from starlette.websockets import WebSocketClose
 from bitface.adapters.servers.local_servers import USER
 
 _NO_PAGE: Final = ("same-origin", "none")
-"""What browsers say in Sec-Fetch-Site of a server's own pages and of an address that a person typed."""
+"""Values of Sec-Fetch-Site that browsers send for a server's own pages and for a typed address."""
 
 
 class Guard:
-    """An ASGI application that hands on what may come in, and refuses the rest before the application hears of it.
+    """An ASGI application that passes allowed requests on, and refuses all others before the application sees them.
 
-    A Host other than ours is 421 (the DNS rebinding of a stranger's name to 127.0.0.1), a page of another origin 403, whatever it
-    asks for: browsers send basic authentication and cookies along with a stranger's form. Without the password: 401.
+    A Host other than ours gets 421 (DNS rebinding of a foreign name to 127.0.0.1), a page of another origin 403 for any request:
+    browsers send basic authentication and cookies along with a foreign form. Without the password: 401.
     """
 
     def __init__(self, app: ASGIApp, port: int, password: str | None) -> None:
-        """`password` None: the application asks for one itself."""
+        """`password` None: the application checks one itself."""
         self._app = app
-        # Browsers leave the scheme's own port out.
+        # Browsers omit the scheme's default port.
         self._hosts = tuple(f"{name}:{port}".removesuffix(":80") for name in ("127.0.0.1", "localhost"))
         self._sign_in = password and f"{USER}:{password}"
 

@@ -1,6 +1,6 @@
-"""The process of a server of ours: any ASGI application behind the guard, on a socket that whoever started it has bound already.
+"""The process of one of our servers: any ASGI application behind the guard, on a socket that the parent process has bound.
 
-What it is to do comes through a pipe, since everyone who may look at a process reads its words, and its owner its environment.
+Its instructions come through a pipe, since every user can read a process's arguments, and its owner its environment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bitface.adapters.servers.guard import Guard
 
 
 def main() -> None:
-    """Serves until it is ended; the words are the tool's name and the numbers of two open files, socket and pipe."""
+    """Serves until it is stopped; the arguments are the tool's name and the numbers of two open files, socket and pipe."""
     listener = socket.socket(fileno=int(sys.argv[2]))
     with os.fdopen(int(sys.argv[3]), "rb") as pipe:
         orders = json.load(pipe)
@@ -28,7 +28,7 @@ def main() -> None:
         interface="asgi3",
         lifespan="on",
         log_level="error",
-        proxy_headers=False,  # nobody stands between: who says so wants to pass for someone else
+        proxy_headers=False,  # there is no proxy: such headers would only fake another client
         server_header=False,
     )
     uvicorn.Server(config).run(sockets=[listener])

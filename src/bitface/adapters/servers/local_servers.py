@@ -1,5 +1,5 @@
-"""Starts servers on 127.0.0.1 that nobody but their starter can use: a password per start, a guard before them, a port that is ours
-from the first moment, and nothing in their environment that is worth reading.
+"""Starts servers on 127.0.0.1 that only their starter can use: a new password at each start, a guard in front, a port that is
+reserved from the beginning, and no secrets in their environment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 from bitface.adapters.servers.own_processes import group
 
 USER: Final = "bitface"
-"""The only one there is."""
+"""The only user name."""
 _PLAIN: Final = frozenset(
     {
         "DO_NOT_TRACK",
@@ -42,24 +42,24 @@ _PLAIN: Final = frozenset(
         "VIRTUAL_ENV",
     }
 )
-"""All that a server's environment may hold, with the language (LC_*). A list of what is let in: nobody knows every secret's name."""
+"""All that a server's environment may contain, besides the language (LC_*). An allowlist: names of secrets cannot all be known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Where a server answers, and what it asks for."""
+    """The address of a server, and its password."""
 
     port: int
     password: str = field(repr=False)
 
     @property
     def address(self) -> str:
-        """What a browser opens."""
+        """The address to open in a browser."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def user(self) -> str:
-        """Whom the password is for."""
+        """The user name that goes with the password."""
         return USER
 
     @property
@@ -70,18 +70,18 @@ class Access:
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """An ASGI application "module:name", or the factory of one, and the settings that it is imported with."""
+    """An ASGI application "module:name", or the factory of one, and the environment variables that it is imported with."""
 
     tool: str
     name: str
     factory: bool
-    asks_itself: bool
-    """Whether it asks for the password, so that the guard need not."""
+    checks_password: bool
+    """Whether it checks the password itself, so that the guard need not."""
     settings: Mapping[str, str] = field(repr=False)
 
 
 def access_to(listener: socket.socket) -> Access:
-    """A new password for whoever will serve this port."""
+    """The address of this port, with a new password."""
     return Access(port=int(listener.getsockname()[1]), password=secrets.token_urlsafe(24))
 
 
@@ -89,27 +89,30 @@ def access_to(listener: socket.socket) -> Access:
 def local_server(
     application: Application, listener: socket.socket, access: Access, out: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server on a socket that listens, while the block runs; the socket is its own from then on."""
+    """Runs a server on a listening socket while the block runs; it takes over the socket."""
     orders = {
         "app": application.name,
         "factory": application.factory,
-        "password": None if application.asks_itself else access.password,
+        "password": None if application.checks_password else access.password,
         "settings": dict(application.settings),
     }
     ends = os.pipe()
-    with listener, os.fdopen(ends[0], "rb") as theirs, os.fdopen(ends[1], "wb") as ours:
-        files = (listener.fileno(), theirs.fileno())
+    with listener, os.fdopen(ends[0], "rb") as reader, os.fdopen(ends[1], "wb") as writer:
+        files = (listener.fileno(), reader.fileno())
         words = ["bitface.adapters.servers.guarded_server", application.tool, *map(str, files)]
-        environment = {**plain(os.environ), "PYTHONWARNINGS": "ignore"}  # a tool's own, which would talk over our lines
+        environment = {
+            **plain(os.environ),
+            "PYTHONWARNINGS": "ignore",
+        }  # the tool's own output, which would mix with ours
         with group(words, environment, out, files) as process:
             listener.close()
-            theirs.close()
-            with contextlib.suppress(BrokenPipeError):  # it ended already, as whoever waits for it finds out
-                ours.write(json.dumps(orders).encode())
-                ours.close()
+            reader.close()
+            with contextlib.suppress(BrokenPipeError):  # it has ended already, which its waiter will notice
+                writer.write(json.dumps(orders).encode())
+                writer.close()
             yield process
 
 
 def plain(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of an environment a server gets: no key, no password, no token."""
+    """The part of an environment that a server gets: no key, no password, no token."""
     return {name: value for name, value in environment.items() if name in _PLAIN or name.startswith("LC_")}

@@ -1,4 +1,4 @@
-"""Python modules as processes of our own: each in a group, all of which ends with the block that it runs in."""
+"""Runs Python modules as child processes: each in a process group that ends with the block that it runs in."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any, Final
 import psutil
 
 MARK: Final = "bitface.adapters.servers.with_parent"
-"""A word of the command line of every process that is started here."""
+"""An argument of every process that is started here."""
 
 
 @contextmanager
 def group(
     words: Sequence[str], environment: Mapping[str, str], out: Any, files: Sequence[int] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python module, as after `python -m`, with a process group of its own: a terminal's Ctrl-C does not reach it, and all of it is
-    ended with the block, or with this process.
+    """Runs a Python module, as `python -m` does, in its own process group: a terminal's Ctrl-C does not reach it, and the whole group
+    ends with the block, or with this process.
 
-    `out` takes what it says; None: our own streams do. `files` are open files that it gets under the same numbers.
+    `out` receives its output; None: our own streams do. `files` are open files that it inherits under the same numbers.
     """
     process = subprocess.Popen(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", MARK, *words],
@@ -50,7 +50,7 @@ def group(
 
 
 def listeners() -> Iterator[tuple[psutil.Process, str, int]]:
-    """Every process that this user's bitface started and that listens, with the address and the port that it listens on."""
+    """Every listening process started by this user's bitface, with its address and port."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.uids().real == os.getuid() and MARK in process.cmdline():
@@ -59,7 +59,7 @@ def listeners() -> Iterator[tuple[psutil.Process, str, int]]:
 
 
 def has_port(number: int, port: int) -> bool:
-    """Whether the process of that number is ours, and listens on that port."""
+    """Whether the process with that id is ours, and listens on that port."""
     try:
         process = psutil.Process(number)
         return MARK in process.cmdline() and port in [found.laddr.port for found in _listening(process)]

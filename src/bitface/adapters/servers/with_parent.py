@@ -1,6 +1,6 @@
-"""Runs a Python module as `python -m` does, in a process group that ends with the process that started it, however that one ended.
+"""Runs a Python module as `python -m` does, in a process group that ends with its parent process, however that ends.
 
-The starter holds the other end of our standard input: when it is gone, by `kill -9` too, reading comes to an end.
+The parent holds the other end of our standard input: when it ends, even by `kill -9`, reading reaches the end of the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _GRACE_S: Final = 0.5
 
 
 def main() -> None:
-    """Runs the module that the first word names, with the other words."""
+    """Runs the module named by the first argument, with the other arguments."""
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

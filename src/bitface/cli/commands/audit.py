@@ -28,7 +28,7 @@ def _show(
     lead: str = "",
     sections: list[dict[str, Any]] | None = None,
 ) -> None:
-    """Prints the records; with `html`, also writes them as a page, laid out in `sections` where given."""
+    """Prints the records; with `html`, also writes them as a page, in `sections` if given."""
     from bitface.steps.audits.audit import records_text
 
     if html is not None:

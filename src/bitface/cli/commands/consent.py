@@ -109,6 +109,6 @@ def schema(
 def _warn_of_clock(ledger: Ledger, at: datetime) -> None:
     from bitface.steps.people.consents import clock_warning
 
-    said = clock_warning(ledger, at)
-    if said is not None:
-        warn(said)
+    warning = clock_warning(ledger, at)
+    if warning is not None:
+        warn(warning)

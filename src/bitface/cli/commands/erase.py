@@ -64,7 +64,7 @@ def erase(
 
 
 def _check_asked(subjects: list[str], dry_run: bool, resume: bool, checkpoint: Path | None) -> None:
-    """Raises InputError where the options contradict each other."""
+    """Raises InputError if the options contradict each other."""
     if resume and (subjects or dry_run):
         raise InputError("--resume continues erasures that have begun; remove the ids and --dry-run")
     if not resume and checkpoint is not None:

@@ -18,10 +18,10 @@ def init(
     from bitface.project import begin_project
 
     written = begin_project(folder)
-    said = ", ".join(path.name for path in written)
-    there = "params.yaml already exists; nothing was written" if not written else f"wrote {said}"
+    names = ", ".join(path.name for path in written)
+    message = "params.yaml already exists; nothing was written" if not written else f"wrote {names}"
     emit(
         {"folder": folder.absolute(), "written": [path.name for path in written]},
-        f"{there}\n  next: bitface retrain --profile quick",
+        f"{message}\n  next: bitface retrain --profile quick",
         as_json,
     )

@@ -33,7 +33,7 @@ def show(as_json: AsJson = False) -> None:
         f"policy {policy.sha256[:16]}, adopted {policy.adopted_at[:16].replace('T', ' ')} UTC by {policy.actor}",
         f"  why        {policy.reason}",
         f"  approvals  {rule.required} people{', as ' + ' and '.join(rule.roles) if rule.roles else ''}",
-        *(f"  params.yaml, profile {name}: {said}" for name, own in other.items() for said in own),
+        *(f"  params.yaml, profile {name}: {difference}" for name, own in other.items() for difference in own),
     ]
     document = {
         "policy_sha256": policy.sha256,
@@ -62,5 +62,5 @@ def adopt(
     tools = open_tools()
     with tools.ledger as ledger:
         policy, is_new = put_into_force(tools.workspace.params, user_name(), why, key, ledger)
-    said = "is now in force" if is_new else "was already in force"
-    emit({"policy_sha256": policy.sha256, "new": is_new}, f"policy {policy.sha256[:16]} {said}", as_json)
+    state = "is now in force" if is_new else "was already in force"
+    emit({"policy_sha256": policy.sha256, "new": is_new}, f"policy {policy.sha256[:16]} {state}", as_json)

@@ -83,7 +83,7 @@ def _read_and_print(
     write: WriteRow | None,
     as_json: bool,
 ) -> list[Prediction]:
-    """Reads all inputs and prints the answers, also where the disk is full or the command is interrupted."""
+    """Reads all inputs and prints the answers, even if the disk is full or the command is interrupted."""
     from bitface.steps.answers.predict import predictions
     from bitface.steps.answers.prediction_report import counts_line, prediction_documents, predictions_text
 

@@ -87,9 +87,9 @@ def approve(
     tools = open_tools()
     with tools.ledger as ledger:
         owner, is_new = sign(version, role, key, ledger)
-    said = f"{owner.person} approves version {version} as {role}" + ("" if is_new else "; it was already on record")
+    text = f"{owner.person} approves version {version} as {role}" + ("" if is_new else "; it was already on record")
     emit(
-        {"version": version, "person": owner.person, "role": role, "key_id": owner.key_id, "new": is_new}, said, as_json
+        {"version": version, "person": owner.person, "role": role, "key_id": owner.key_id, "new": is_new}, text, as_json
     )
 
 
@@ -101,7 +101,7 @@ def promote(version: Annotated[int, typer.Argument(help="Version number.")], as_
 
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
-        _warn_of_other_hands(tools)
+        _warn_of_manual_changes(tools)
         rule, runs = rule_of(tools.params.promotion), tools.workspace.runs
         moved = let_live(version, rule, user_name(), runs, ledger, tools.keys)
         _show(moved, tools, start, as_json)
@@ -119,12 +119,12 @@ def rollback(
 
     start, tools = perf_counter(), open_tools()
     with tools.ledger as ledger:
-        _warn_of_other_hands(tools)
+        _warn_of_manual_changes(tools)
         _show(roll_back(to, user_name(), ledger), tools, start, as_json)
 
 
-def _warn_of_other_hands(tools: Tools) -> None:
-    """Puts the registry right, unless a retrain is about to: versions that it has not shown yet are then no leftovers."""
+def _warn_of_manual_changes(tools: Tools) -> None:
+    """Corrects the registry, unless a retrain is running: versions that it has not shown yet are then not leftovers."""
     from bitface.ledger.leases import LeaseHeldError
     from bitface.steps.people.lease import holding
     from bitface.usecases.reconciling import reconciled

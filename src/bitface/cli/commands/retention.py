@@ -34,7 +34,7 @@ def retention(
     with tools.ledger as ledger:
         if enforce:
             ledger.check_intact()
-        # Whose time is over by the log alone is not used, and listed; nobody is erased before this machine's clock says so too.
+        # People overdue by the log's time alone are listed and not used; they are erased only when this machine's clock agrees.
         at = tools.now() if enforce else ledger.moments(tools.now())[-1]
         found = due(tools.workspace.data, tools.keys, ledger, at)
         behind = clock_warning(ledger, tools.now())

@@ -70,8 +70,8 @@ def replay(bundle: Annotated[Path, typer.Argument(help="A gate bundle file.")], 
     from bitface.steps.versions.gate import replay_bundle
 
     outcome = replay_bundle(bundle, _unsealed)
-    said = "identical to the recorded decision" if outcome["identical"] else "DIFFERS from the recorded decision"
-    emit(outcome, f"{outcome['decision']}: {said}", as_json)
+    verdict = "identical to the recorded decision" if outcome["identical"] else "DIFFERS from the recorded decision"
+    emit(outcome, f"{outcome['decision']}: {verdict}", as_json)
     if not outcome["identical"]:
         raise typer.Exit(2)
 
@@ -90,14 +90,14 @@ def open_(
     with tools.ledger as ledger:
         check_judged(run, tools.workspace.runs, ledger)
     sha256 = hand_out(run, out, tools.workspace, tools.keys)
-    said = f"{out} replays anywhere: bitface gate replay {out}"
-    said += "\n  it holds one row per person, without names; delete it after the review"
-    said += f"\n  digest on record: {sha256}"
-    emit({"run_id": run, "file": str(out), "sha256": sha256}, said, as_json)
+    text = f"{out} replays anywhere: bitface gate replay {out}"
+    text += "\n  it holds one row per person, without names; delete it after the review"
+    text += f"\n  digest on record: {sha256}"
+    emit({"run_id": run, "file": str(out), "sha256": sha256}, text, as_json)
 
 
 def _unsealed(sealed: bytes, run_id: str) -> bytes:
-    """The sealed rows, opened with this installation's keys."""
+    """The sealed rows, decrypted with this installation's keys."""
     from bitface.bootstrap.places import open_keys, workspace
     from bitface.dataset.sealed_evidence import open_evidence
 

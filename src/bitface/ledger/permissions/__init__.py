@@ -1,1 +1,1 @@
-"""What people signed or answered for: approvals, contexts, licences, policies."""
+"""What people signed or vouched for: approvals, contexts, licences, policies."""

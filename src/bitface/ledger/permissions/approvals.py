@@ -1,6 +1,6 @@
-"""People's keys and what they signed: an approval speaks of one bundle, one decision and one consent snapshot, and of no other.
+"""People's keys and what they signed: an approval covers one bundle, one decision and one consent snapshot, and nothing else.
 
-The ledger holds public keys only; who holds a private key answers for its owner.
+The ledger holds public keys only; owners must protect their private keys, which sign in their name.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from bitface.ledger.permissions.signatures import holds, key_of, signature_of
 from bitface.ledger.rows import is_new, values_of
 
 ENDORSER: Final = "compliance"
-"""Whose keys answer for other people's."""
+"""The role whose keys vouch for other keys."""
 _ENDORSED: Final = "bitface endorsement of a key, 1"
 _PURPOSE: Final = "bitface approval of a promotion, 1"
-"""Signed with the rest, so that a signature of anything else is none of an approval."""
+"""Signed along with the statement, so that no other signature passes for an approval."""
 
 
 def signed(statement: Statement, key_id: str, private: Ed25519PrivateKey) -> Approval:
-    """The approval of what a statement says."""
+    """A signed approval of a statement."""
     return Approval(**asdict(statement), key_id=key_id, signature=signature_of(_PURPOSE, asdict(statement), private))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endorsement:
-    """That a key is the person's whom it names, in the words of the owner of a compliance key."""
+    """A compliance key's signed statement that a key belongs to the person it names."""
 
     key_id: str
     by_key_id: str
@@ -51,13 +51,13 @@ def endorsed(key: KeyEntry, by: Ed25519PrivateKey) -> Endorsement:
 
 
 def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement: Endorsement | None = None) -> bool:
-    """Appends a key, in the caller's transaction; False where it is there already.
+    """Appends a key, in the caller's transaction; False if it is on record already.
 
-    The first key is of compliance, and its owner answers for everyone else's: each later one is endorsed by a compliance key.
+    The first key is a compliance key, and its owner vouches for all others: each later key is endorsed by a compliance key.
 
     Raises:
-        InputError: an unknown role. RefusedError: nobody answers for it. IntegrityError: the key is another person's, or has another
-            role, or the endorsement is not its key's.
+        InputError: an unknown role. RefusedError: it is not endorsed. IntegrityError: the key belongs to another person or role, or
+            the endorsement was not made by the key it names.
     """
     if key.role not in ROLES:
         raise InputError(f"unknown role '{key.role[:40]}'; use one of {', '.join(ROLES)}")
@@ -77,21 +77,21 @@ def record_key(connection: Connection, key: KeyEntry, at: datetime, endorsement:
 
 
 def answering_keys(connection: Connection) -> dict[str, KeyEntry]:
-    """Key id -> key of every key that a person answers for: the first one of compliance, and those that such keys of compliance have
-    endorsed. What others sign counts for nothing.
+    """Key id -> key of every trusted key: the first compliance key, and keys endorsed by trusted compliance keys. Signatures by
+    other keys do not count.
     """
     ordered = connection.execute(select(tables.keys).order_by(tables.keys.c.log_seq)).mappings()
     keys = [KeyEntry(**values_of(row, KeyEntry)) for row in ordered]
     root = next((key for key in keys if key.role == ENDORSER), None)
     if root is None:
         return {}
-    said = {
+    endorsements = {
         row["key_id"]: Endorsement(**values_of(row, Endorsement))
         for row in connection.execute(select(tables.endorsements)).mappings()
     }
     found = {root.key_id: root}
     for key in keys:
-        one = said.get(key.key_id)
+        one = endorsements.get(key.key_id)
         by = found.get(one.by_key_id) if one else None
         if one and by and by.role == ENDORSER and holds(_ENDORSED, _endorsed_facts(key, by.key_id), one.signature, by):
             found[key.key_id] = key
@@ -112,10 +112,10 @@ def _endorsed_facts(key: KeyEntry, by_key_id: str) -> dict[str, str]:
 
 
 def record_approval(connection: Connection, approval: Approval, at: datetime) -> bool:
-    """Appends an approval, in the caller's transaction; False where it is there already.
+    """Appends an approval, in the caller's transaction; False if it is on record already.
 
     Raises:
-        InputError: the key is unknown, or of another role. IntegrityError: the signature is not that key's.
+        InputError: the key is unknown or has another role. IntegrityError: the signature is not that key's.
     """
     key = known_keys(connection).get(approval.key_id)
     if key is None:
@@ -135,9 +135,9 @@ def record_approval(connection: Connection, approval: Approval, at: datetime) ->
 
 
 def valid_approvals(connection: Connection, statement: Statement) -> dict[str, KeyEntry]:
-    """Key id -> key of every approval of exactly this bundle, decision and consent snapshot whose signature holds.
+    """Key id -> key of every approval of exactly this bundle, decision and consent snapshot with a valid signature.
 
-    The role of the statement is not looked at: each approval has its own.
+    The role in the statement is ignored: each approval has its own.
     """
     table, keys = tables.approvals, answering_keys(connection)
     same = (
@@ -156,7 +156,7 @@ def valid_approvals(connection: Connection, statement: Statement) -> dict[str, K
 
 
 def check_approvals(keys: Sequence[KeyEntry], rule: ApprovalRule) -> None:
-    """Raises ApprovalsMissingError unless enough different people have approved, each with a key of their own, in every role asked for."""
+    """Raises ApprovalsMissingError unless enough different people, each with their own key, have approved in every required role."""
     people = {key.person for key in keys}
     if len(people) < rule.required:
         raise ApprovalsMissingError(

@@ -1,4 +1,4 @@
-"""Approved medical or safety reasons for work and education: signed for by compliance, in force until they end or are revoked."""
+"""Approved medical or safety reasons for work and education: signed by compliance, in force until they end or are revoked."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bitface.ledger.permissions.signatures import holds, key_of, signature_of
 from bitface.ledger.rows import is_new
 
 ROLE: Final = "compliance"
-"""Whose key it takes."""
+"""The role whose key is required."""
 _PURPOSE: Final = "bitface approval of a context, 1"
 ApprovalState = Literal["approved", "revoked"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignedContext:
-    """That a context is approved, or no longer, in the words of the owner of a key."""
+    """A signed statement that a context is approved, or no longer is."""
 
     approval: ContextApproval
     state: ApprovalState
@@ -36,7 +36,7 @@ class SignedContext:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedContext:
-    """An approval of a context as it is on record. `holds`: its signature is that of a compliance key."""
+    """An approval of a context as recorded. `holds`: it was signed by a compliance key."""
 
     approval: ContextApproval
     approved_by: str
@@ -57,10 +57,10 @@ def sign_context(approval: ContextApproval, state: ApprovalState, private: Ed255
 
 
 def record(connection: Connection, signed: SignedContext, at: datetime) -> bool:
-    """Appends an approval or its end, in the caller's transaction; False where it is there already.
+    """Appends an approval or its end, in the caller's transaction; False if it is on record already.
 
     Raises:
-        InputError: the key is unknown or of another role, or what shall be revoked was never approved.
+        InputError: the key is unknown or has another role, or the approval to revoke was never recorded.
         IntegrityError: the signature is not that key's.
     """
     key = known_keys(connection).get(signed.key_id)
@@ -87,10 +87,10 @@ def record(connection: Connection, signed: SignedContext, at: datetime) -> bool:
 
 
 def recorded(connection: Connection) -> tuple[RecordedContext, ...]:
-    """Every approval on record, oldest first, with its end where it was revoked."""
+    """Every approval on record, oldest first, with its end if it was revoked."""
     table, keys = tables.context_approvals, answering_keys(connection)
     rows = connection.execute(select(table).order_by(table.c.log_seq)).mappings().all()
-    # An end needs no signature that holds: whoever could have forged it can only have closed a context.
+    # An end needs no valid signature: a forged one could only close a context.
     ends = {row["approval_id"]: utc_time(row["recorded_at"]) for row in rows if row["state"] == "revoked"}
     return tuple(
         _recorded(row["body"], row, keys.get(row["key_id"]), ends.get(row["approval_id"]))
@@ -100,7 +100,7 @@ def recorded(connection: Connection) -> tuple[RecordedContext, ...]:
 
 
 def in_force(connection: Connection) -> tuple[ContextApproval, ...]:
-    """The approvals that were signed by compliance and not revoked; each says itself from when to when it holds."""
+    """The approvals signed by compliance and not revoked; each states its own period."""
     return tuple(one.approval for one in recorded(connection) if one.holds and one.revoked_at is None)
 
 

@@ -1,4 +1,4 @@
-"""Licences of sources, as whoever brought the pictures answered for them: what a dataset folder says later changes none."""
+"""Licences of sources, as stated when the pictures were imported: later edits in a dataset folder do not change them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitface.ledger import chain, tables
 
 
 def licences_on_record(connection: Connection) -> dict[str, LicenceRecord]:
-    """Licence id -> its latest record. That of synthetic people is this program's own, whatever anyone recorded."""
+    """Licence id -> its latest record. That of synthetic people is always the program's own."""
     table = tables.licences
     bodies = connection.execute(select(table.c.body).order_by(table.c.log_seq)).scalars()
     found = {record.id: record for record in map(licence_from, bodies)}
@@ -22,7 +22,7 @@ def licences_on_record(connection: Connection) -> dict[str, LicenceRecord]:
 
 
 def record_licences(connection: Connection, licences: Iterable[LicenceRecord], at: datetime) -> None:
-    """Appends, in the caller's transaction, those that say something else than what is on record."""
+    """Appends, in the caller's transaction, those that differ from the latest record."""
     known = licences_on_record(connection)
     for licence in licences:
         if known.get(licence.id) == licence:

@@ -18,15 +18,15 @@ from bitface.ledger.permissions.policy_document import Policy, differences, poli
 from bitface.ledger.permissions.signatures import holds
 
 ROLE: Final = "compliance"
-"""Whose key signs a change."""
+"""The role whose key signs a change."""
 PURPOSE: Final = "bitface policy, 1"
-"""Signed with the rest, so that a signature of anything else is none of a policy."""
+"""Signed along with the policy, so that no other signature passes for one of a policy."""
 _RULES_OF: Final = "default"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptedPolicy:
-    """A policy for each profile of params.yaml: `profiles`; who adopted it, when and why, and by which key, if any."""
+    """`profiles`: a policy for each profile of params.yaml; who adopted it, when, why, and with which key, if any."""
 
     profiles: dict[str, Policy]
     actor: str
@@ -42,26 +42,26 @@ class AdoptedPolicy:
 
     @property
     def rule(self) -> ApprovalRule:
-        """Who must approve a promotion."""
+        """The approvals that a promotion needs."""
         asked = self.profiles[_RULES_OF]["promotion"]
         return ApprovalRule(required=int(asked["approvals_required"]), roles=tuple(asked["roles"]))
 
     @property
     def digests(self) -> frozenset[str]:
-        """The digest of each profile's policy: a decision by one of them is a decision by the policy in force."""
+        """The digest of each profile's policy: a decision under any of them is a decision under the policy in force."""
         return frozenset(map(policy_sha256, self.profiles.values()))
 
     def facts(self) -> dict[str, object]:
-        """What a signature of it states."""
+        """What its signature covers."""
         return {"policy_sha256": self.sha256, "reason": self.reason, "actor": self.actor}
 
     def differences(self, profile: str, own: Policy) -> tuple[str, ...]:
-        """How a run's policy differs, in sentences; nothing where it does not."""
+        """How a run's policy differs, in sentences; empty if it does not."""
         return differences(own, self.profiles.get(profile, {}))
 
 
 def in_force(connection: Connection) -> AdoptedPolicy | None:
-    """The policy that was adopted last; None where there never was one. Raises IntegrityError where it cannot be read."""
+    """The policy adopted last; None if there never was one. Raises IntegrityError if it cannot be read."""
     table = tables.policies
     row = connection.execute(select(table).order_by(table.c.log_seq.desc()).limit(1)).mappings().first()
     if row is None:
@@ -76,10 +76,10 @@ def in_force(connection: Connection) -> AdoptedPolicy | None:
 
 
 def adopt(connection: Connection, policy: AdoptedPolicy, at: datetime) -> bool:
-    """Puts a policy into force, in the caller's transaction; False where it is the one in force already.
+    """Puts a policy into force, in the caller's transaction; False if it already is.
 
     Raises:
-        RefusedError: promotions need approvals, by the policy before or by this one, and no compliance key has signed this one.
+        RefusedError: promotions need approvals under the previous policy or this one, and no compliance key has signed this one.
     """
     before = in_force(connection)
     if before is not None and before.profiles == policy.profiles:
@@ -101,7 +101,7 @@ def adopt(connection: Connection, policy: AdoptedPolicy, at: datetime) -> bool:
 
 
 def judged_by(connection: Connection, decision_sha256: str, policy: Policy, at: datetime) -> None:
-    """Puts on record, in the caller's transaction, by which policy a decision was made."""
+    """Records, in the caller's transaction, which policy a decision was made under."""
     table, digest = tables.judged_by, policy_sha256(policy)
     known = select(table.c.policy_sha256).where(table.c.decision_sha256 == decision_sha256)
     if connection.execute(known).first() is None:
@@ -110,7 +110,7 @@ def judged_by(connection: Connection, decision_sha256: str, policy: Policy, at: 
 
 
 def check_judged(connection: Connection, decision_sha256: str | None) -> None:
-    """Raises GateError for a decision that was made by another policy than the one in force."""
+    """Raises GateError for a decision that was not made under the policy in force."""
     policy, table = in_force(connection), tables.judged_by
     if policy is None:
         return
@@ -123,7 +123,7 @@ def check_judged(connection: Connection, decision_sha256: str | None) -> None:
 
 
 def was_in_force(connection: Connection, decision_sha256: str) -> bool:
-    """Whether a decision was made by a policy that was in force at some time, or by none before there was any."""
+    """Whether a decision was made under a policy that was once in force, or before there was any policy."""
     policies, decisions, table = tables.policies, tables.decisions, tables.judged_by
     first = connection.execute(select(policies.c.log_seq).order_by(policies.c.log_seq).limit(1)).scalar()
     made = connection.execute(
@@ -137,7 +137,7 @@ def was_in_force(connection: Connection, decision_sha256: str) -> bool:
 
 
 def rule_for(connection: Connection, asked: ApprovalRule) -> ApprovalRule:
-    """Who must approve: what the policy in force asks for, and what the caller asks for beside it; never less."""
+    """The required approvals: those of the policy in force plus those the caller adds; never fewer."""
     policy = in_force(connection)
     if policy is None:
         return asked

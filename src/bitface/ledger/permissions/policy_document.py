@@ -1,4 +1,4 @@
-"""What decides whether a model may go live, as one document: limits, required cells, drift rules, and who must approve."""
+"""What decides whether a model may go live, as one document: limits, required cells, drift rules and approvals."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bitface.consent.events import canonical_json
 from bitface.params import Params
 
 SECTIONS: Final = ("gate", "drift", "promotion")
-"""Of params.yaml: what a gate judges by."""
+"""The sections of params.yaml that a gate judges by."""
 Policy = Mapping[str, Any]
 
 
 def policy_of(params: Params) -> dict[str, Any]:
-    """The policy that parameters make: section -> name -> value."""
+    """The policy contained in parameters: section -> name -> value."""
     return {name: getattr(params, name).model_dump(mode="json") for name in SECTIONS}
 
 
@@ -25,7 +25,7 @@ def policy_sha256(policy: Policy) -> str:
 
 
 def differences(own: Policy, in_force: Policy) -> tuple[str, ...]:
-    """What a policy has other than the one in force, a sentence for each value: `gate.disparity_max 0.5 instead of 0.05`."""
+    """How a policy differs from the one in force, a sentence for each value: `gate.disparity_max 0.5 instead of 0.05`."""
     mine, theirs = dict(_flat("", own)), dict(_flat("", in_force))
     return tuple(
         f"{name} {_shown(mine.get(name))} instead of {_shown(theirs.get(name))}"

@@ -1,4 +1,4 @@
-"""What people sign with their Ed25519 keys (RFC 8032), and whether it holds. The ledger holds public keys only."""
+"""Makes and verifies people's Ed25519 signatures (RFC 8032). The ledger holds public keys only."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def key_of(person: str, role: str, private: Ed25519PrivateKey) -> KeyEntry:
 
 
 def signature_of(purpose: str, facts: Mapping[str, object], private: Ed25519PrivateKey) -> str:
-    """The signature of facts in hexadecimal; `purpose` is signed with them, so that a signature for one purpose is none for another."""
+    """The signature of facts in hexadecimal; `purpose` is signed with them, so that a signature for one purpose is invalid for another."""
     return private.sign(_message(purpose, facts)).hex()
 
 
 def holds(purpose: str, facts: Mapping[str, object], signature: str, key: KeyEntry) -> bool:
-    """Whether a signature of these facts for this purpose is that of the key, and the key the one that its id names."""
+    """Whether a signature of these facts for this purpose was made with the key, and the key matches its id."""
     try:
         public, found = bytes.fromhex(key.public_key), bytes.fromhex(signature)
         Ed25519PublicKey.from_public_bytes(public).verify(found, _message(purpose, facts))
     except (InvalidSignature, ValueError):
         return False
     if found.hex() != signature:
-        return False  # the same number in other letters, which nobody wrote
-    # The id is the key's own digest: a row whose public key was exchanged speaks for nobody.
+        return False  # the same number in another spelling, which this program never writes
+    # The id is the key's own digest: a row whose public key was replaced is not trusted.
     return hashlib.sha256(public).hexdigest() == key.key_id
 
 

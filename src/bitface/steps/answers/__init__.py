@@ -1,1 +1,1 @@
-"""What a model says of a picture, and why."""
+"""What a model predicts for a picture, and why."""

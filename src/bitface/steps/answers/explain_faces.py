@@ -1,7 +1,7 @@
-"""Explains the faces of one picture, or the one of a clip, by the deployed model: what each region adds, exactly.
+"""Explains the faces of one picture, or the face of a clip, by the deployed model: what each region adds, exactly.
 
-Values are calibrated log odds: baseline + regions = face, to rounding, and a probability is expit(face). Where the training
-graph of the model is on this machine, its completed map says where inside the regions; it is drawn on a generic mesh.
+Values are calibrated log odds: baseline + regions = face, up to rounding, and a probability is expit(face). If the training
+graph of the model is on this machine, its completed map shows where inside the regions; it is drawn on a generic mesh.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FaceExplained:
     """One face, of `frames` frames. `exact` against the training people's mean face, `second` against another baseline.
 
     `probabilities` float64 (E,), `in_set` bool (E,); `summary` of the completed map, None without a training graph; `crop`
-    uint8 (64, 64) is the face itself, of a clip its middle frame: whoever shows it answers for that.
+    uint8 (64, 64) is the face itself (of a clip, its middle frame): callers must check that it may be shown.
     """
 
     frames: int
@@ -59,11 +59,11 @@ class FaceExplained:
     seconds: float
 
     def leading(self, emotion: int) -> tuple[tuple[str, float], tuple[str, float] | None]:
-        """The region of the largest absolute value for an emotion, with that value, by each baseline."""
+        """The region with the largest absolute value for an emotion, and that value, per baseline."""
         return _leading(self.exact, emotion), None if self.second is None else _leading(self.second, emotion)
 
     def depends_on_baseline(self, emotion: int) -> bool:
-        """Whether another region leads against the second baseline, or the same one the other way."""
+        """Whether another region leads against the second baseline, or the same one with the other sign."""
         (region, value), second = self.leading(emotion)
         return second is not None and (second[0] != region or second[1] * value < 0)
 
@@ -77,9 +77,9 @@ def _leading(exact: RegionShapley, emotion: int) -> tuple[str, float]:
 class Explainer:
     """What explains a picture or a clip.
 
-    `runtime` is the deployed model, whose values are exact; `graph` its training graph for a map, None where this machine does
-    not have it; `params` and `seed` are of the map, and say how many frames of a clip are read at most. Of one picture
-    `faces_max` faces are explained; `open_landmarker` looks for one more, so that omitted faces are reported.
+    `runtime` is the deployed model, whose values are exact; `graph` its training graph for a map, None if this machine does
+    not have it; `params` and `seed` are for the map, and limit the frames read of a clip. At most `faces_max` faces of a
+    picture are explained; `open_landmarker` looks for one more, so that omitted faces are reported.
     """
 
     runtime: Runtime
@@ -95,9 +95,9 @@ class Explainer:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureExplained:
-    """All faces of a picture, largest first, by a model of these `emotions` that reads what `reads` says in words.
+    """All faces of a picture, largest first, by a model of these `emotions` whose input `reads` describes.
 
-    `lost` are frames that could not be read; `more_faces`: there were more than were explained.
+    `lost`: frames that could not be read; `more_faces`: there were more than were explained.
     """
 
     path: Path
@@ -115,19 +115,18 @@ def region_values(runtime: Runtime, face: SeenFace) -> RegionShapley:
     """What each region of a still face adds to each calibrated log odds, against the training people's mean face.
 
     Raises:
-        InputError: the model ships no faces of its training people to compare with.
+        InputError: the model ships no baseline of its training people.
     """
     return _exact(runtime, (face,), baselines_of(_shipped(runtime))[0])
 
 
 def explain_picture(path: Path, explainer: Explainer, report: Report, read: Frames | None = None) -> PictureExplained:
-    """Explains every face of a picture, or the largest face of a clip's frames as one, read in the order of time.
+    """Explains every face of a picture, or the largest face of a clip over its frames, in time order.
 
-    A clip is a video, or a folder of images, which are its frames in the order of their names. `read` are its frames where they were
-    read already.
+    A clip is a video, or a folder of images, which are its frames by name. `read`: its frames, if they were read already.
 
     Raises:
-        InputError: nothing there that can be read; no face in it; or the model ships nothing to compare with.
+        InputError: nothing readable, no face in it, or the model ships no baseline.
     """
     runtime = explainer.runtime
     shipped = _shipped(runtime)
@@ -159,7 +158,7 @@ def _what_is_read(runtime: Runtime) -> str:
 
 
 def _clips_of(frames: Frames, explainer: Explainer) -> tuple[list[tuple[SeenFace, ...]], bool]:
-    """The faces of a still, each a clip of one frame, and whether there are more; or the one clip of the largest faces of frames."""
+    """The faces of a still, each as a clip of one frame, and whether there are more; or the largest faces of several frames as one clip."""
     with explainer.open_landmarker() as landmarker:
         seen = [landmarker.see_all(picture, explainer.features) for picture in frames.pictures]
     if len(seen) == 1:
@@ -197,12 +196,12 @@ def regions_document(exact: RegionShapley, emotions: Sequence[str]) -> dict[str,
 
 
 def picture_text(found: PictureExplained, status: ModelStatus) -> str:
-    """A few lines a face for a person."""
+    """A few lines of text per face."""
     lines = []
     for number, face in enumerate(found.faces, start=1):
         best = int(face.probabilities.argmax())
         order = np.argsort(-np.abs(face.exact.values[best]))[:3]
-        told = ", ".join(f"{face.exact.regions[r]} {face.exact.values[best, r]:+.2f}" for r in order)
+        top = ", ".join(f"{face.exact.regions[r]} {face.exact.values[best, r]:+.2f}" for r in order)
         _, second = face.leading(best)
         doubt = (
             f"; against the other baseline {second[0]} leads with {second[1]:+.2f}"
@@ -211,7 +210,7 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
         )
         lines.append(
             f"face {number}{_length(face)}: {found.emotions[best]} {face.probabilities[best]:.2f}; "
-            f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {told}{doubt}"
+            f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {top}{doubt}"
         )
     if found.more_faces:
         lines.append(f"shows more than {len(found.faces)} faces; only the largest are explained, see --faces")
@@ -271,7 +270,7 @@ def _explained(frames: Sequence[SeenFace], explainer: Explainer, shipped: Traini
 
 
 def _stacked(frames: Sequence[SeenFace], reads: Reads) -> FaceValues:
-    """What the model reads of a clip, (T, ...)."""
+    """The model's input for a clip, (T, ...)."""
     return cast("FaceValues", np.stack([face.column(reads) for face in frames]))
 
 

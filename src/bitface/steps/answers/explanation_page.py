@@ -37,8 +37,8 @@ def write_page(
     *,
     show_face: bool = False,
 ) -> Path:
-    """Writes the page under the model's status line; `draw`, `mesh` and `pages` are of the adapters. The face itself is left out unless
-    asked for.
+    """Writes the page under the model's status line; `draw`, `mesh` and `pages` come from adapters. The face itself is left out
+    unless requested.
     """
     with TemporaryDirectory() as place:
         faces = [

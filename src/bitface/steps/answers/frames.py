@@ -1,4 +1,4 @@
-"""Reads the frames of a picture, a video or a folder, and keeps account of those that could not be read."""
+"""Reads the frames of a picture, a video or a folder, and lists those that could not be read."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bitface.terminal_text import printable
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """Pictures uint8 (H, W, 3) RGB in the order of time, at least one; and the inputs that stand for no frame though they may."""
+    """Pictures uint8 (H, W, 3) RGB in time order, at least one; and the inputs that should be frames but could not be read."""
 
     pictures: tuple[NDArray[np.uint8], ...]
     lost: tuple[Input, ...] = ()
 
 
 def frames_of(path: Path, count: int, read: ReadImage, read_video: ReadVideo) -> Frames:
-    """At most `count` frames, evenly spread, of an image, a video, or a folder of images in the order of their names.
+    """At most `count` frames, evenly spread, of an image, a video, or a folder of images by name.
 
-    What else lies in the folder is left out: hidden files and other kinds in silence, pictures that cannot be read as `lost`.
+    Other files of the folder are left out: hidden files and other kinds silently, unreadable pictures as `lost`.
 
     Raises:
-        InputError: there is no frame, or in a folder that holds several folders of them.
+        InputError: there is no frame, or the folder contains several folders of frames.
     """
     found = list_inputs([path]).found
     if not path.is_dir():
@@ -73,7 +73,7 @@ def _why(one: Input) -> str:
 
 
 def check_no_frame_lost(lost: Sequence[Input]) -> None:
-    """Raises InputError where frames could not be read, however many others were."""
+    """Raises InputError if any frame could not be read."""
     if lost:
         first = f"'{printable(lost[0].path.name)}' {_why(lost[0])}"
         of = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"

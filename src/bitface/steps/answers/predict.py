@@ -1,4 +1,4 @@
-"""Reads expressions off faces with a verified bundle: every input gets its answer, and a bad one does not affect the others."""
+"""Predicts expressions with a verified bundle: every input gets an answer, and a bad one does not affect the others."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from bitface.steps.answers.explain_faces import region_values, regions_document
 from bitface.steps.people.inputs import Input, Trouble, Unread, trouble_of
 
 Keep = Callable[[str, int, SeenFace], None]
-"""Receives each face: the SHA-256 of its picture's file, its number there, and what was seen."""
+"""Receives each face: the SHA-256 of its picture's file, its number in it, and what was detected."""
 Status = Literal["answered", "abstained", "no_face"] | Unread
 STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """What reads a picture: a model, the landmarker that looks for faces and how, and a decoder.
+    """The parts that read a picture: a model, the landmarker and its parameters, and a decoder.
 
-    Of one picture `faces_max` faces are answered. `open_landmarker` looks for one more, so that omitted faces are reported.
+    At most `faces_max` faces per picture are answered. `open_landmarker` looks for one more, so that omitted faces are reported.
     """
 
     runtime: Runtime
@@ -45,12 +45,12 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What became of one input: `answered` where one of its faces is, `abstained` where none is.
+    """The result for one input: `answered` if any of its faces is, `abstained` if none is.
 
-    `reason` says why there is no answer, or that there were more faces than were answered. `faces`, largest first, are as in
-    JSON: one-vs-rest probabilities; `set`, the emotions that it may show, which means abstention where it is `abstained`, being
-    empty or too large; timings in ms; and, where asked, what its regions add, see `explain_faces.region_values`.
-    `is_loss`: it was not read, and a person may expect an answer from it.
+    `reason` states why there is no answer, or that there were more faces than were answered. `faces`, largest first, are as in
+    JSON: one-vs-rest probabilities; `set`, the emotions that it may show; `abstained`, if that is empty or too large; timings in
+    ms; and, if requested, what its regions add, see `explain_faces.region_values`. `is_loss`: it could not be read although an
+    answer may be expected.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Prediction:
 
 
 def predictions(inputs: Sequence[Input], reader: Reader, report: Report) -> Iterator[Prediction]:
-    """One prediction per input, in their order, each as soon as it is there; `reader.keep` receives each face."""
+    """One prediction per input, in order, each as soon as it is ready; `reader.keep` receives each face."""
     with reader.open_landmarker() as landmarker:
         for done, one in enumerate(inputs, start=1):
             yield _predict(one, reader, landmarker)

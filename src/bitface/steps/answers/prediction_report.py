@@ -1,4 +1,4 @@
-"""Says what became of every input: to programs as JSON, to spreadsheets as CSV, to people as a line each and one that adds up."""
+"""Reports the result of every input: as JSON for programs, as CSV for spreadsheets, as text with totals for people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WriteRow = Callable[[Prediction], None]
 
 
 def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus) -> list[Document]:
-    """JSON of INTERFACE `predict`. Of the model, `confidence` is what its sets promise; None: nothing."""
+    """JSON of INTERFACE `predict`. The model's `confidence` is the target coverage of its sets, if any."""
     model = {
         "name": runtime.name,
         "version": runtime.version,
@@ -46,14 +46,14 @@ def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: M
 
 @contextmanager
 def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterator[WriteRow]:
-    r"""A CSV file that takes predictions one by one, and appears under its name when all are in.
+    r"""A CSV file that receives predictions one by one, and gets its name when it is complete.
 
     A row per face, and one for an input without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
-    emotion in the order of the alphabet, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
-    status line). A text that begins as a formula has a `'` before it, see `spreadsheets`. UTF-8; bytes of a path that are none
-    are written as ``\udcff``. Where the work ends early, what was written stays in a file `*.part` beside it.
+    emotion in alphabetical order, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
+    status line). A text that begins like a formula is prefixed by `'`, see `spreadsheets`. UTF-8; invalid bytes of a path are
+    written as ``\udcff``. If the work ends early, the rows so far stay in a file `*.part` beside it.
 
-    A device or a pipe is written straight. Errors of the system rise, on entry before any work.
+    A device or a pipe is written directly. Raises OSError, on entry before any work.
     """
     columns = sorted(emotions)
     place = Path(os.path.realpath(path))
@@ -84,14 +84,14 @@ def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[object]
     why = row.reason or ""
     for number, face in enumerate(row.faces):
         values = [face["emotions"].get(name, "") for name in emotions]
-        said, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
-        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), said, status, why]
+        abstained, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
+        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), abstained, status, why]
     if not row.faces:
         yield [row.path, *[""] * (len(emotions) + 7), row.status, why]
 
 
 def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus, left_out: int) -> str:
-    """A line per face, one for an input without any, how the model stands, what the answers are worth, and the counts."""
+    """A line per face, one for an input without any, the model's status, what the answers are worth, and the counts."""
     names = _short_names([row.path for row in rows])
     lines = [line for row, name in zip(rows, names, strict=True) for line in _lines(row, name)]
     reading = f"an expression, not a feeling; {_promise(runtime)}"
@@ -99,15 +99,15 @@ def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: Model
 
 
 def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
-    """How many inputs had each status; the numbers add up to that of the inputs."""
+    """How many inputs had each status; the numbers add up to the number of inputs."""
     of = Counter(row.status for row in rows)
-    said = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
+    counts = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
     hidden = f"; {left_out} hidden or system file{'s' * (left_out != 1)} left out" if left_out else ""
-    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {said}{hidden}"
+    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {counts}{hidden}"
 
 
 def check_nothing_lost(rows: Sequence[Prediction]) -> None:
-    """Raises InputError where an input that may be a picture or a video was not read, or none was there to be read.
+    """Raises InputError if an input that may be a picture or a video was not read, or there was none.
 
     Other files of a folder, such as notes beside pictures, do not count.
     """
@@ -133,7 +133,7 @@ def _lines(row: Prediction, name: str) -> Iterator[str]:
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:
-    """As few of a path's last parts as tell all of them apart, on one line each whatever characters are in them."""
+    """The shortest distinct path endings, on one line each whatever characters they contain."""
     whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - resolve would follow links
     if not whole:
         return []
@@ -152,7 +152,7 @@ def _promise(runtime: Runtime) -> str:
     calibrator = runtime.calibrator
     if calibrator.confidence is None:
         return calibrator.remark
-    # The clauses that follow are for a reviewer; the JSON has them.
-    who = calibrator.remark.partition(";")[0]
+    # The remaining clauses are for a reviewer; the JSON has them.
+    people = calibrator.remark.partition(";")[0]
     share = f"{calibrator.confidence:.0%} per emotion"
-    return f"sets have a target coverage of {share}, for people like the calibration people ({who})"
+    return f"sets have a target coverage of {share}, for people like the calibration people ({people})"

@@ -1,4 +1,4 @@
-"""Whose face may be put on a page: people on record only as they allow now, erased people never."""
+"""Whose face may be put on a page: that of a recorded person only if they currently allow it, of an erased person never."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ REMEDY: Final = "run it without --show-face"
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
-    """Everyone whose pictures are here or were, and what they allow."""
+    """Everyone whose pictures are or were here, and what they allow."""
 
     record: OnRecord
-    gone: Reentry
+    erased: Reentry
     ledger: Ledger
     encode: EncodeFrames
 
 
 def check_shown(pictures: Pictures, context: str, album: Album) -> None:
-    """Raises RefusedError, without names, where a picture is of a person who does not allow it to be shown in this context now: who
-    was erased, withdrew, never allowed `publish_image`, or whose consent or licence has ended.
+    """Raises RefusedError, without names, if a picture shows a person who does not currently allow that in this context: a person
+    who was erased, withdrew, never allowed `publish_image`, or whose consent or licence has ended.
     """
     asked = marks_asked(pictures, album.encode)
-    if album.gone.seen(("", marks) for marks in asked):
+    if album.erased.seen(("", marks) for marks in asked):
         raise RefusedError(f"this picture matches, or resembles, a picture of a person who was erased; {REMEDY}")
     try:
         for sample in album.record.samples_like(asked):

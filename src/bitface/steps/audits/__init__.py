@@ -1,1 +1,1 @@
-"""What an auditor asks, retention, erasure, and whether the installation is sound."""
+"""Audits, retention, erasure, and diagnosis of the installation."""

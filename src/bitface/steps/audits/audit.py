@@ -19,15 +19,15 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.questions import AliasPeriod
 from bitface.steps.people.consents import standing_of
 from bitface.steps.versions.contexts import context_rows
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 
 DECRYPTIONS: Final = "decryptions.jsonl"
-"""Of the home: who opened whose data."""
+"""In home: the log of who opened whose data."""
 Records = list[Document]
 
 
 def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datetime) -> Records:
-    """Every dataset, run, model, time as an alias and file that rests on a person, with the consent events; oldest first in each kind."""
+    """Every dataset, run, model, alias period and file that depends on a person, with the consent events; each kind oldest first."""
     found = ledger.whereabouts(person)
     evidence = [name(run.run_id) for run in found.runs for name in (evidence_read, evidence_handed_out)]
     standing = standing_of(person, ledger, at)
@@ -48,7 +48,7 @@ def audit_subject(person: str, ledger: Ledger, home: Path, data: Path, at: datet
 
 
 def own_files(person: str, home: Path, data: Path) -> Iterator[dict[str, str]]:
-    """Files of one person alone, all encrypted with that person's key: the shard, features, counts, references."""
+    """Files of only this person, all encrypted with that person's key: the shard, features, counts, references."""
     shard = data / "shards" / f"{person}.shard"
     found = [
         *([shard] if shard.is_file() else []),
@@ -63,7 +63,7 @@ def own_files(person: str, home: Path, data: Path) -> Iterator[dict[str, str]]:
 
 def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
     """A run's dataset version with every member and the consent event that admitted it, its models, decisions and files,
-    and the approvals of its context where that needs one.
+    and the approvals of its context if it needs one.
 
     Raises:
         InputError: no such run.
@@ -71,7 +71,7 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
     run = ledger.run(run_id)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if run is None or dataset is None:
-        raise InputError(f"run '{run_id[:40]}' is not on record; {versions_there_are(ledger)}")
+        raise InputError(f"run '{run_id[:40]}' is not on record; {existing_versions(ledger)}")
     approvals = [row for row in context_rows(ledger, at) if row["context"] == run.context]
     models = [model for model in ledger.models() if run_id in {one.run_id for one in ledger.runs_of(model)}]
     return [
@@ -86,14 +86,14 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
 
 
 def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) -> Records:
-    """A version with its run, decisions, times as an alias, and how many of its people consent no longer admits."""
+    """A version with its run, decisions, alias periods, and how many of its people consent no longer admits."""
     dataset = ledger.dataset(run.dataset_version)
     people = {one.person for one in ledger.members(run.dataset_version) if one.consent_event_id is not None}
     now = ledger.moments(at)[-1]
     answers = admit_people(
         ledger.consents(), people, Use(purpose=run.purpose, context=run.context), now, ledger.notice_ids()
     )
-    gone = sorted(person for person, answer in answers.items() if not answer.admitted)
+    not_admitted = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
         _model(model, ledger),
         {"kind": "run", **asdict(run)},
@@ -101,7 +101,7 @@ def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) 
         *_decisions([model], ledger),
         *({"kind": "alias", **asdict(one)} for one in _periods_of(model, ledger.alias_periods())),
         *({"kind": one.kind, **_asset(one.run_id, one.path, one.sha256)} for one in ledger.assets(run.run_id)),
-        {"kind": "consent now", "people": len(people), "no_longer_admitted": gone},
+        {"kind": "consent now", "people": len(people), "no_longer_admitted": not_admitted},
     ]
 
 
@@ -118,9 +118,9 @@ def audit_as_of(at: datetime, ledger: Ledger) -> Records:
 
 
 def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
-    """Walks the whole log, and holds it against the signed ends here and elsewhere; with a checkpoint that is named, against that too.
+    """Verifies the whole log, and compares it with the signed ends here and elsewhere, and with a named checkpoint.
 
-    What it was continued after, though a newer log was lost, stands in it for good.
+    Gaps after which it was continued are always listed.
     """
     report = ledger.verify_chain(kept)
     against = f"{kept.size} entries" if kept else None
@@ -138,7 +138,7 @@ def _lacking(end: Checkpoint) -> str:
 
 
 def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
-    """Walks the log of who opened whose data; with `kept`, where it ended once, it also finds a cut end and a log that is gone."""
+    """Verifies the log of who opened whose data; given `kept`, an earlier end, it also detects a cut end and a missing log."""
     path, head = home / DECRYPTIONS, read_head(home / "keys" / HEAD)
     ends = [*([head] if head else []), *kept]
     if not path.is_file() and not ends:
@@ -149,12 +149,12 @@ def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:
         if is_known
         else ["the key that authenticates it is missing; restore it"]
     )
-    told = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
-    return [told, *({"kind": "problem", "what": problem} for problem in problems)]
+    summary = {"kind": "log of openings", "entries": max((one.size for one in ends), default=0), "intact": not problems}
+    return [summary, *({"kind": "problem", "what": problem} for problem in problems)]
 
 
 def records_text(records: Sequence[Document], limit: int = 40) -> str:
-    """A line per record for a terminal, kinds together; long kinds are cut and counted."""
+    """A line per record for a terminal, grouped by kind; long groups are cut and counted."""
     lines = status_lines(records)
     for kind in dict.fromkeys(record["kind"] for record in records):
         own = [record for record in records if record["kind"] == kind]
@@ -165,13 +165,13 @@ def records_text(records: Sequence[Document], limit: int = 40) -> str:
 
 
 def status_lines(records: Sequence[Document]) -> list[str]:
-    """How the models that the records are of stand now, a line each."""
+    """The current status of the models in the records, a line each."""
     return [str(record["status"]) for record in records if record["kind"] == "model" and "status" in record]
 
 
 def _words(record: Document) -> str:
-    told = {name: value for name, value in record.items() if name not in ("kind", "status")}
-    shown = {name: value for name, value in told.items() if value not in (None, "", (), [])}
+    fields = {name: value for name, value in record.items() if name not in ("kind", "status")}
+    shown = {name: value for name, value in fields.items() if value not in (None, "", (), [])}
     return ", ".join(f"{name} {_short(value)}" for name, value in shown.items())
 
 
@@ -187,7 +187,7 @@ def _asset(run_id: str, path: str, sha256: str) -> dict[str, str]:
 
 
 def _model(model: ModelEntry, ledger: Ledger) -> Document:
-    """A version with its status line as of now."""
+    """A version with its current status line."""
     return {"kind": "model", "status": ledger.status(model).line, **asdict(model)}
 
 

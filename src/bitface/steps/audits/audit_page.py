@@ -1,4 +1,4 @@
-"""An auditor's answers as a page to read and print: a table per kind of record, and where the log ended when it was asked."""
+"""An auditor's answers as a page to read and print: a table per kind of record, and the end of the log at that time."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _DONE: Final = {
     "proof_sha256": "SHA-256 of the proof, as recorded",
     "proof_intact": "the proof matches the recorded digest",
 }
-"""What a page says of an erasure's proof, and in which words."""
+"""What a page shows of an erasure's proof, and under which headings."""
 _FINDINGS: Final = {"in_dataset_now": "none", "found": "nothing"}
-"""Of these an empty list is the finding."""
+"""For these, an empty list is itself a finding."""
 
 
 def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: datetime, pages: Pages, path: Path) -> Path:
@@ -56,7 +56,7 @@ def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: date
 
 
 def erasure_sections(proofs: Records) -> Records:
-    """The proofs of an erasure taken apart, so that each list in them becomes a table: what was done, reached, and stays."""
+    """The proofs of an erasure split up, so that each list in them becomes a table: what was done, what was reached, what remains."""
     return [record for proof in proofs for record in _sections(proof)]
 
 
@@ -93,11 +93,11 @@ def _auc(radius: Mapping[str, Any], run: str) -> dict[str, object]:
 def _table(kind: str, records: Records) -> ReportTable:
     own = [record for record in records if record["kind"] == kind]
     names = [name for name in dict.fromkeys(name for record in own for name in record) if name != "kind"]
-    told = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
-    heads = [name.replace("_", " ") for name in told]
-    rows = [[_display(record.get(name)) for name in told] for record in own]
-    if len(told) > 1 and (len(rows) == 1 or len(heads) > _COLUMNS_MAX >= len(rows)):
-        # A sheet is too narrow for them: fields go down, records across.
+    filled = [name for name in names if any(record.get(name) not in _EMPTY for record in own)]
+    heads = [name.replace("_", " ") for name in filled]
+    rows = [[_display(record.get(name)) for name in filled] for record in own]
+    if len(filled) > 1 and (len(rows) == 1 or len(heads) > _COLUMNS_MAX >= len(rows)):
+        # A page is too narrow for them: fields become rows, records columns.
         rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
         heads = ["", *("" if len(own) == 1 else f"record {number}" for number in range(1, len(own) + 1))]
     counted = "" if len(own) == 1 else f"{len(own)} records"
@@ -115,7 +115,7 @@ def _display(value: object) -> str:
 
 
 def _moment(text: str) -> str:
-    """A moment to the second in UTC, where the text is one; the text itself otherwise."""
+    """A time to the second in UTC, if the text is one; the text itself otherwise."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

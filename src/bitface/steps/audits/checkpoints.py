@@ -1,4 +1,4 @@
-"""Signed statements of where the log ends: kept elsewhere, one shows every cut and every rewrite since."""
+"""Signed statements of where the log ends: kept elsewhere, one reveals every later cut and rewrite."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _BOOK: Final = "erased"
 _OPENINGS: Final = "openings"
 VARIABLE: Final = "BITFACE_CHECKPOINTS"
 STAMP: Final = ".tsr"
-"""Of the file beside a checkpoint that says when it was there."""
+"""Suffix of the file beside a checkpoint that proves when it existed."""
 _LATER: Final = "the latest checkpoint is signed but not exported yet; the next command tries again"
 _STATE: Final = "checkpoints-elsewhere.json"
 _NAME: Final = re.compile(r"(g\d{2}-)?\d{8}\.json")
 _BELIEVED: Final = timedelta(minutes=10)
-"""So long a use of a model need not ask the other place again: a bucket far away is asked once, and may be down for a while."""
+"""How long a use of a model need not compare with the other place again: a remote bucket is read once, and may be down for a while."""
 
 
 class _State(TypedDict):
-    """What is remembered of the place elsewhere: which checkpoint it was given last, when, and when the log was held against it."""
+    """State of the place elsewhere: the last checkpoint exported to it, when, and when the log was last compared with it."""
 
     place: str
     last: str
@@ -59,43 +59,43 @@ _NOTHING: Final = _State(place="", last="", exported_at="", compared_at="")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """Signed ends of an installation's log, in its home and, where there is a place elsewhere, there too; as `trust.SignedEnds`.
+    """Signed ends of an installation's log, in its home and in a place elsewhere, if there is one; implements `trust.SignedEnds`.
 
-    `learn` takes over who was erased, from a book and the name of the checkpoint that holds it; `tell` says a line to whoever runs the
-    command; `stamp`, where there is one, dates a checkpoint by an authority.
+    `learn` adopts the erased people from a book and the name of the checkpoint that contains it; `warn` prints a line to the user of
+    the command; `stamp`, if given, has an authority date a checkpoint.
     """
 
     home: Path
     place: CheckpointPlace | None
     learn: Callable[[Any, str], int]
-    tell: Callable[[str], object]
+    warn: Callable[[str], object]
     now: Callable[[], datetime]
     stamp: Callable[[bytes], bytes] | None = None
-    _told: set[str] = field(default_factory=set, compare=False, repr=False)
+    _warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def kept(self) -> Sequence[Checkpoint]:
-        """The latest that this installation signed, of those in its home and of those elsewhere.
+        """The latest one that this installation signed, in its home or elsewhere.
 
-        Other files are skipped: whoever can write there cannot make one, and cannot hide one by adding.
-        Of one that came from elsewhere, who was erased is known from now on: that can only close.
+        Other files are skipped: write access alone is not enough to make one, and additions cannot hide one.
+        Erased people in one from elsewhere are adopted from then on: that can only restrict use.
 
         Raises:
             InputError: the place elsewhere cannot be read, or lacks what was exported to it.
         """
         elsewhere = self.latest_elsewhere()
-        return tuple(one for one in (self.here(), elsewhere) if one is not None)
+        return tuple(one for one in (self.latest_in_home(), elsewhere) if one is not None)
 
-    def here(self) -> Checkpoint | None:
-        """The latest of those in home."""
+    def latest_in_home(self) -> Checkpoint | None:
+        """The latest one in home."""
         return _latest(self.home / FOLDER, self.home)
 
     def latest_elsewhere(self) -> Checkpoint | None:
-        """The same of the place elsewhere alone; None where there is none. Raises what `kept` raises."""
+        """The latest one elsewhere; None if there is none. Raises what `kept` raises."""
         found = self.statement_elsewhere()
         return None if found is None else found[0]
 
     def statement_elsewhere(self) -> tuple[Checkpoint, dict[str, Any]] | None:
-        """The same with all that it says."""
+        """The same with its whole content."""
         if self.place is None:
             return None
         last = self._state()["last"]
@@ -114,7 +114,7 @@ class Checkpoints:
         return None
 
     def _own(self, name: str) -> tuple[Checkpoint, dict[str, Any]] | None:
-        """What a file elsewhere says, where it is a checkpoint of this installation under its own name."""
+        """The content of a file elsewhere, if it is a checkpoint of this installation under its own name."""
         if self.place is None:
             return None
         with self._named():
@@ -125,33 +125,33 @@ class Checkpoints:
         return None
 
     def learn_elsewhere(self) -> None:
-        """Knows from now on who was erased, by what lies elsewhere; that this cannot be read is said, and stops nothing that closes."""
+        """Adopts erasures recorded elsewhere; if they cannot be read, this is reported, and does not stop anything that restricts use."""
         try:
             self.latest_elsewhere()
         except InputError as error:
-            self._say(f"exported records of erasures could not be checked: {error}")
+            self._warn_once(f"exported records of erasures could not be checked: {error}")
 
     def is_compared(self) -> bool:
-        """Whether the log was held against the place elsewhere in the last ten minutes; true where there is none."""
+        """Whether the log was compared with the place elsewhere in the last ten minutes; true if there is none."""
         if self.place is None:
             return True
         at = self._state()["compared_at"]
         return bool(at) and timedelta(0) <= self.now() - datetime.fromisoformat(at) < _BELIEVED
 
     def compared(self) -> None:
-        """Remembers it, and exports what could not be exported before, now that the log holds what is there."""
+        """Records it, and makes up failed exports, now that the log is known to contain what is there."""
         if self.place is None:
             return
         self._remember(self.place, compared_at=self.now().isoformat(timespec="seconds"))
         try:
             self._export(self.place)
         except InputError as error:
-            self._say(f"{_LATER}: {error}")
+            self._warn_once(f"{_LATER}: {error}")
 
     def sign(self, ended: Checkpoint, holds: Callable[[Checkpoint], bool]) -> Path:
         """Signs where the log ended, here and elsewhere; returns the file at home.
 
-        Nothing is exported by a log that does not hold what is there: it would hide it.
+        A log that does not contain what is there exports nothing: it would hide it.
         """
         path = keep_checkpoint(ended, self.home, self.now())
         self._stamp(path)
@@ -160,33 +160,33 @@ class Checkpoints:
         return path
 
     def settle(self, holds: Callable[[Checkpoint], bool]) -> None:
-        """Exports what was signed here and is not there yet, as after a kill."""
+        """Exports what was signed here and not exported yet, for example after a kill."""
         own = _names(self.home / FOLDER)
         if self.place is not None and own and own[-1] > self._state()["last"]:
             self._send(self.place, holds)
 
     def _send(self, place: CheckpointPlace, holds: Callable[[Checkpoint], bool]) -> None:
         try:
-            there = self.latest_elsewhere()
-            if there is None or holds(there):
+            latest = self.latest_elsewhere()
+            if latest is None or holds(latest):
                 self._export(place)
             else:
-                self._say(
-                    f"not exported, since {VARIABLE} has a different log: {there.size} entries that this ledger lacks"
+                self._warn_once(
+                    f"not exported, since {VARIABLE} has a different log: {latest.size} entries that this ledger lacks"
                 )
         except InputError as error:
-            self._say(f"{_LATER}: {error}")
+            self._warn_once(f"{_LATER}: {error}")
 
     def exported(self) -> str:
-        """When a checkpoint was exported to the place elsewhere last; empty where none was."""
+        """When a checkpoint was last exported to the place elsewhere; empty if none was."""
         return self._state()["exported_at"]
 
     def forgotten(self) -> str:
-        """The place that this home exported to before, where none is named now; empty where there was none."""
+        """The place that this home exported to before, if none is configured now; empty if there was none."""
         return "" if self.place is not None else self._remembered()["place"]
 
     def check_writing(self) -> None:
-        """Exports what is left to export, and adds the latest once more, which changes nothing; only for a log that holds what is there.
+        """Exports what is pending, and adds the latest once more, which changes nothing; only for a log that contains what is there.
 
         Raises:
             InputError: nothing can be written elsewhere.
@@ -198,11 +198,11 @@ class Checkpoints:
                 self.place.add(own[-1], (self.home / FOLDER / own[-1]).read_bytes())
 
     def _export(self, place: CheckpointPlace) -> None:
-        """What was signed here since the last export; the latest alone where nothing was exported there before."""
+        """Exports what was signed here since the last export; only the latest if nothing was exported there before."""
         state = self._state()
         names = _names(self.home / FOLDER)
         after = [name for name in names if name > state["last"]] if state["last"] else names[-1:]
-        # What an older log signed before it went on after a gap belongs to no log that is exported.
+        # What an older log signed before it was continued after a gap is not exported.
         new = [name for name in after if _generation(name) == _generation(names[-1])]
         for name in new:
             for path in (self.home / FOLDER / name, (self.home / FOLDER / name).with_suffix(STAMP)):
@@ -215,16 +215,16 @@ class Checkpoints:
             self._remember(place, last=new[-1], exported_at=at, compared_at=at)
 
     def _check_there(self, place: CheckpointPlace, name: str) -> None:
-        """Raises InputError where a place keeps something else under the name of a checkpoint of ours, which it then does not keep."""
-        there = self._own(name)
-        if there is not None and there[0] == read_checkpoint(self.home / FOLDER / name, self.home):
+        """Raises InputError if a place has other content under the name of our checkpoint, which it then did not keep."""
+        found = self._own(name)
+        if found is not None and found[0] == read_checkpoint(self.home / FOLDER / name, self.home):
             return
         raise InputError(
             f"{VARIABLE} ({place.name}) already has a different {name}; name a place that no other installation exports to"
         )
 
     def _remember(self, place: CheckpointPlace, **news: str) -> None:
-        with suppress(OSError):  # a home that cannot be written is compared again each time
+        with suppress(OSError):  # with a read-only home, it is compared again each time
             write_atomically(self.home / _STATE, json.dumps({**self._state(), "place": place.name, **news}).encode())
 
     def _state(self) -> _State:
@@ -245,16 +245,16 @@ class Checkpoints:
         try:
             write_once(stamped, self.stamp(path.read_bytes()))
         except InputError as error:
-            self._say(f"{path.name} has no time stamp; the next one covers it: {error}")
+            self._warn_once(f"{path.name} has no time stamp; the next one covers it: {error}")
 
-    def _say(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self.tell(text)
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Errors say which place it is."""
+        """Adds the name of the place to errors."""
         try:
             yield
         except InputError as error:
@@ -263,15 +263,15 @@ class Checkpoints:
 
 
 def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
-    """Writes and signs where the log ends now, in `checkpoints/`, a file per length of the log; returns the file."""
+    """Signs the current end of the log in `checkpoints/`, a file per length of the log; returns the file."""
     return keep_checkpoint(ledger.checkpoint(), home, at)
 
 
 def keep_checkpoint(found: Checkpoint, home: Path, at: datetime) -> Path:
-    """Signs where the log ended, and writes that into `checkpoints/`; returns the file.
+    """Signs an end of the log and writes it to `checkpoints/`; returns the file.
 
-    Ed25519 (RFC 8032) by a key of this installation. The file is worth what its place is worth: one that lies elsewhere shows that a
-    home was put back as it was before.
+    Ed25519 (RFC 8032) by a key of this installation. The file is only as safe as its place: one kept elsewhere reveals that a home
+    was restored to an earlier state.
     """
     path = home / FOLDER / found.name
     if not path.is_file():
@@ -293,7 +293,7 @@ def read_checkpoint(path: Path, home: Path) -> Checkpoint:
 
 
 def erased_in(path: Path, home: Path) -> Any:
-    """The book of the erased in a checkpoint, as it is stored. Raises what `statement_in` raises, and InputError where there is none."""
+    """The book of the erased in a checkpoint, as stored. Raises what `statement_in` raises, and InputError if there is none."""
     found = statement_in(path, home)[1].get(_BOOK)
     if found is None:
         raise InputError(f"'{path.name}' records no erasures; name a checkpoint that was signed after an erasure")
@@ -301,13 +301,13 @@ def erased_in(path: Path, home: Path) -> Any:
 
 
 def openings_in(path: Path, home: Path) -> Head | None:
-    """Where the log of openings ended when a checkpoint was signed, None where it does not say. Raises what `statement_in` raises."""
+    """The end of the log of openings when a checkpoint was signed, None if it is not stated. Raises what `statement_in` raises."""
     found = statement_in(path, home)[1].get(_OPENINGS)
     return None if found is None else Head(**found)
 
 
 def latest_openings(home: Path) -> Head | None:
-    """The same of the latest checkpoint in `checkpoints/` that says so; what is none of this installation is passed over."""
+    """The same of the latest checkpoint in `checkpoints/` that states it; those of other installations are skipped."""
     for name in reversed(_names(home / FOLDER)):
         with suppress(InputError, IntegrityError):
             found = openings_in(home / FOLDER / name, home)
@@ -317,7 +317,7 @@ def latest_openings(home: Path) -> Head | None:
 
 
 def _kept(home: Path) -> dict[str, Any]:
-    """What else is lost where home is restored from a backup: by what erased people are known again, and how many openings were noted."""
+    """What else is lost when home is restored from a backup: the book of the erased, and the number of logged openings."""
     book, head = home / "keys" / BOOK, read_head(home / "keys" / HEAD)
     erased = {_BOOK: json.loads(book.read_text(encoding="utf-8"))} if book.is_file() else {}
     return {**erased, **({_OPENINGS: asdict(head)} if head else {})}
@@ -327,7 +327,7 @@ def statement_in(path: Path, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
     """A checkpoint that this installation signed, and the whole statement.
 
     Raises:
-        InputError: the file is none. IntegrityError: it was edited, or another installation's key signed it.
+        InputError: it is not a checkpoint. IntegrityError: it was edited, or another installation's key signed it.
     """
     return _verified(read_text_file(path).text.encode(), path.name, home)
 
@@ -356,12 +356,12 @@ def _verified(data: bytes, name: str, home: Path) -> tuple[Checkpoint, dict[str,
 
 
 def _names(folder: Path) -> list[str]:
-    """The names of checkpoints in a folder of ours, the latest last."""
+    """The names of checkpoints in a local folder, the latest last."""
     return sorted(path.name for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
 
 
 def _generation(name: str) -> str:
-    """The number of gaps before a checkpoint, as in its name: `g01` of `g01-00000042.json`, empty where there were none."""
+    """The number of gaps before a checkpoint, as in its name: `g01` of `g01-00000042.json`, empty if there were none."""
     return name.rpartition("-")[0]
 
 

@@ -20,10 +20,10 @@ LATEST = "latest"
 
 
 def missing_end(named: str, checkpoints: Checkpoints) -> tuple[Checkpoint, Mapping[str, Any]]:
-    """The checkpoint of the log that is lost, by its file or as the latest elsewhere, with all that it says.
+    """The checkpoint of the lost log, from its file or the latest elsewhere, with its whole content.
 
     Raises:
-        InputError: there is none of that name. IntegrityError: it is not this installation's.
+        InputError: there is none with that name. IntegrityError: it is not this installation's.
     """
     if named != LATEST:
         return statement_in(Path(named), checkpoints.home)
@@ -34,11 +34,11 @@ def missing_end(named: str, checkpoints: Checkpoints) -> tuple[Checkpoint, Mappi
 
 
 def continue_after(missing: Checkpoint, actor: str, reason: str, key: Path | None, ledger: Ledger) -> None:
-    """Puts on record that the log goes on without what came up to a checkpoint, signed by the key in a file where one is named.
+    """Records that the log continues without the entries up to a checkpoint, signed by the key in a file if one is named.
 
     Raises:
-        InputError: the log holds it, a later one is known, or there is no reason. IntegrityError: the log itself does not hold.
-        RefusedError: promotions need approvals here, and it is not signed by compliance.
+        InputError: the log contains it, a later one is known, or no reason is given. IntegrityError: the log itself is invalid.
+        RefusedError: promotions need approvals here, but it is not signed by compliance.
     """
     if not reason.strip() or len(reason) > REASON_MAX:
         raise InputError(f"the reason has {len(reason.strip())} characters; write 1 to {REASON_MAX} with --why")

@@ -1,4 +1,4 @@
-"""Looks at everything a run will need, and says what to do about each thing that is not there."""
+"""Checks everything that a run needs, and gives a remedy for each thing that is missing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _DISK_NEEDED_GIB: Final = 2.0  # a default run leaves about 1 GiB in .bitface, d
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One row of the report; `remedy` is empty where nothing is to be done."""
+    """One row of the report; `remedy` is empty if nothing needs to be done."""
 
     what: str
     state: Literal["ok", "warn", "fail"]
@@ -64,7 +64,7 @@ def diagnose(
     doors: Callable[[], Sequence[Door]] = tuple,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Finding, ...]:
-    """All findings, in the order in which a run would meet them."""
+    """All findings, in the order in which a run would encounter them."""
     looks: tuple[tuple[str, Callable[[], Iterable[Finding]]], ...] = (
         ("python", lambda: [_python()]),
         ("packages", lambda: _packages(place.root / "constraints.txt")),
@@ -85,13 +85,13 @@ def diagnose(
 
 
 def _looked(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """The rows of one look; a look that fails is a row too, since the others still say something."""
+    """The rows of one check; a check that fails is a row too, so that the others are still shown."""
     try:
         return list(look())
     except BitfaceError as error:
         found, _, remedy = str(error).rpartition("; ")
         return [Finding(what=what, state="fail", found=found or remedy, remedy=remedy)]
-    except Exception as error:  # noqa: BLE001 - whatever is broken, the doctor stays up
+    except Exception as error:  # noqa: BLE001 - whatever is broken, the doctor keeps going
         found, _, remedy = (explained(error) or f"{type(error).__name__}: {error}").rpartition("; ")
         return [Finding(what=what, state="fail", found=found or remedy, remedy=remedy if found else "report it")]
 
@@ -178,7 +178,7 @@ def _dataset(data: Path, store: DatasetStore) -> Finding:
 
 
 def _restored(data: Path, store: DatasetStore, force: bool = False) -> str:
-    """How the pinned version comes back: DVC can only check out what its cache holds."""
+    """How to restore the pinned version: DVC can only check out what its cache contains."""
     if store.restorable():
         return (
             f"`dvc checkout {'--force ' if force else ''}{data.name}.dvc` in {data.parent} restores the pinned version"
@@ -238,15 +238,15 @@ def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:
         before = checkpoints.forgotten()
         found = f"kept only in this home{f', previously also in {before}' if before else ''}"
         return Finding(what="checkpoints", state="warn", found=found, remedy=remedy)
-    there = checkpoints.latest_elsewhere()
+    latest = checkpoints.latest_elsewhere()
     name = checkpoints.place.name
-    if there is not None and not ledger.holds(there):
-        found = f"{name} has {there.size} entries that this ledger lacks"
+    if latest is not None and not ledger.holds(latest):
+        found = f"{name} has {latest.size} entries that this ledger lacks"
         return Finding(what="checkpoints", state="fail", found=found, remedy=GO_ON)
     checkpoints.check_writing()
     at = checkpoints.exported()
-    said = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing exported yet"
-    return Finding(what="checkpoints", state="ok", found=f"{name} is readable and writable, {said}")
+    export = f"last exported on {at[:10]} at {at[11:16]} UTC" if at else "nothing exported yet"
+    return Finding(what="checkpoints", state="ok", found=f"{name} is readable and writable, {export}")
 
 
 def _erasures(home: Path) -> Finding:

@@ -1,4 +1,4 @@
-"""A data protection impact assessment (GDPR Art. 35(7)) with what the ledger knows filled in, and the rest left to people."""
+"""A data protection impact assessment (GDPR Art. 35(7)) with the ledger's facts filled in, and the rest left to people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AHEAD_DAYS: Final = 90
 
 
 def assessment(ledger: Ledger, at: datetime) -> str:
-    """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It names nobody."""
+    """The assessment as Markdown; counts and dates from the ledger, judgements as gaps. It contains no names."""
     events, notices, now = ledger.consents(), ledger.notice_ids(), ledger.moments(at)[-1]
     people = sorted({event.subject for event in events})
     by_person: dict[str, list[ConsentEvent]] = {person: [] for person in people}
@@ -34,7 +34,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
         if admit(own, person, Use(purpose=purpose, context=context), now, notices).admitted
     )
     live = [(alias, entry) for alias in ALIASES if (entry := ledger.champion(alias)) is not None]
-    gone = {one.person for one in ledger.erasures()}
+    erased = {one.person for one in ledger.erasures()}
     sections = [
         ("Processing and its purposes (Art. 35(7)(a))", _processing(events, people)),
         (
@@ -56,7 +56,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
             "Measures (Art. 35(7)(d))",
             [
                 "Each person's data are encrypted with a separate key, which an erasure destroys "
-                f"({len(gone)} people erased so far).",
+                f"({len(erased)} people erased so far).",
                 "Consent is checked when a dataset is built and again at promotion.",
                 _contexts(ledger, at),
                 "A version goes live only when it passes the checks of consent, accuracy, fairness, drift and explanation; it is signed.",
@@ -80,7 +80,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
 
 
 def _uses(admitted: Counter[tuple[Purpose, Context]]) -> list[str]:
-    """For how many people each purpose is admitted now in each context, as a table."""
+    """How many people currently allow each purpose in each context, as a table."""
     contexts = [context for context in CONTEXTS if any(admitted[purpose, context] for purpose in PURPOSES)]
     if not contexts:
         return []
@@ -118,11 +118,11 @@ def _contexts(ledger: Ledger, at: datetime) -> str:
     standing = [row for row in context_rows(ledger, at) if row["standing"] == "in force"]
     if not standing:
         return "Workplace and education are refused: no medical or safety reason is approved."
-    said = (
+    approved = (
         f"{row['context']} for a {row['reason']} reason until {row['valid_to'][:10]} ({row['approval_id']}, {row['approved_by']})"
         for row in standing
     )
-    return f"Workplace and education are refused, except as approved: {'; '.join(said)}."
+    return f"Workplace and education are refused, except as approved: {'; '.join(approved)}."
 
 
 def _words(words: Iterable[str]) -> str:

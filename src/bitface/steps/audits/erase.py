@@ -1,7 +1,7 @@
-"""Takes people out: of the dataset, of models, of caches and reports, by destroying their keys first; and proves it.
+"""Removes people from the dataset, models, caches and reports, destroying their keys first; and proves it.
 
-In this order: quarantine (consent withdrawn, so that nothing uses them any more), the dataset without them, a retrain and a gate on it,
-keys destroyed, everything that was made with them deleted, a search of what is left, a proof.
+In this order: quarantine (consent withdrawn, so that nothing uses them any more), the dataset without them, a retrain and its gate,
+keys destroyed, everything that was made with them deleted, a search for remains, a proof.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ RESIDUAL: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """An erasure that has begun: people are quarantined, and what was made with them is listed. `began` is when.
+    """An erasure that has begun (at `began`): people are quarantined, and what was made with them is listed.
 
-    `held` are those whose key was here, `evidence` the runs with them whose gate's evidence could be read, `remains` what is to stay of
-    each real one, `earlier` erasures of theirs before this one, and `replaces` whether models are to be made again without them. `journal`
-    is where every step writes what it found.
+    `held`: those with a key here; `evidence`: runs with them whose gate evidence was readable; `remains`: what will be kept of each
+    real person; `earlier`: their previous erasures; `replaces`: whether models are retrained without them; `journal`: where every
+    step records its result.
     """
 
     erasure_id: str
@@ -74,7 +74,7 @@ class Opened:
 
 
 def blast_radius(people: Sequence[str], ledger: Ledger, place: Workspace) -> dict[str, Any]:
-    """All that rests on people: dataset versions, runs, models, where aliases pointed, files of their own and with others."""
+    """Everything that depends on people: dataset versions, runs, models, alias periods, files of their own and shared ones."""
     found = {person: ledger.whereabouts(person) for person in people}
     index = read_index(place.data) if has_dataset(place.data) else ()
     runs = sorted({run.run_id for own in found.values() for run in own.runs})
@@ -97,10 +97,10 @@ def blast_radius(people: Sequence[str], ledger: Ledger, place: Workspace) -> dic
 def begin(
     subjects: Sequence[str], reason: str, keys: KeyStore, ledger: Ledger, place: Workspace, at: datetime
 ) -> Opened:
-    """Quarantines people and writes down what rests on them; goes on with an erasure of theirs that was interrupted.
+    """Quarantines people and records what depends on them, or continues an interrupted erasure of them.
 
     Raises:
-        InputError: a person was never here, or an erasure of some of them and not of all was interrupted.
+        InputError: a person is unknown, or an erasure of some but not all of them was interrupted.
     """
     check_reason(reason)
     sweep(place.home)
@@ -112,19 +112,19 @@ def begin(
 
 
 def opened(erasure_id: str, home: Path, at: datetime) -> Opened:
-    """An erasure that has begun; raises InputError where there is none of that id, or it is finished."""
+    """An erasure that has begun; raises InputError if there is none with that id, or it is finished."""
     sweep(home)
     return _from_journal(journal_of(home, erasure_id, lambda: at))
 
 
 def leave_dataset(opened: Opened, writer: Writer) -> str | None:
-    """The dataset without them, as a version of its own; its version, None where they were not in it.
+    """Removes them from the dataset; the new version, None if they were not in it.
 
-    It is pinned where the version before was. Of nobody else an empty one is left, which no retrain fills by itself.
+    It is pinned if the previous version was. If they were the only people, an empty dataset remains, which no retrain refills.
     """
     found = opened.journal.found("dataset")
     if found is not None and _are_in(writer.stores.data, opened.people):
-        _without(opened, writer)  # brought back meanwhile, by a person who copied files
+        _without(opened, writer)  # restored meanwhile by someone who copied files
     version: str | None = opened.journal.once("dataset", lambda: {"version": _without(opened, writer)})["version"]
     return version
 
@@ -137,7 +137,7 @@ def destroy(
     tracking: Tracking,
     kept_runs: Collection[str],
 ) -> dict[str, Any]:
-    """Destroys keys, then deletes all that was made with these people; `kept_runs` are of the dataset without them."""
+    """Destroys keys, then deletes everything made with these people; `kept_runs` used the dataset without them."""
     once = opened.journal.once
     of_keys = once("keys", lambda: _destroy_keys(opened, keys, set(kept_runs)))
     listed = once("files listed", lambda: {"files": _derived(opened, place, set(kept_runs))})["files"]
@@ -146,7 +146,7 @@ def destroy(
     affected = [run for run in opened.radius["runs"] if run not in set(kept_runs)]
     why = f"It was trained on people who have been erased (erasure {opened.erasure_id})."
     of_pages = once("pages", lambda: {"mlflow_runs_emptied": tracking.purge(affected, why)})
-    # The very bundle that was made again, where who left had only judged it, may have had its files among the deleted ones.
+    # If they were only held-out people, the retrain made the same bundle again, whose files may be among the deleted ones.
     for run_id in kept_runs:
         show_version(place.runs / run_id, tracking)
     return {**of_keys, **of_files, **of_store, **of_pages}
@@ -154,7 +154,7 @@ def destroy(
 
 @dataclass(frozen=True, kw_only=True)
 class Removed:
-    """What an erasure did: what was destroyed, the dataset's version without them, what came of the retrain, and how long each took."""
+    """The result of an erasure: what was destroyed, the dataset version without them, the retrain, and the seconds of each step."""
 
     destroyed: Mapping[str, object]
     dataset_version: str | None
@@ -165,10 +165,10 @@ class Removed:
 def prove(
     opened: Opened, done: Removed, place: Workspace, store: DatasetStore, ledger: Ledger, at: datetime
 ) -> dict[str, Any]:
-    """Searches what is left, and writes the proof, whose digest the ledger records; a proof that is there is never written again.
+    """Searches for remains and writes the proof, whose digest the ledger records; an existing proof is never overwritten.
 
-    The people are in no dataset version that was recorded since; `searched` names the places, `found` files there that still hold a
-    pseudonym, or bytes of a file of their own, and is empty in a proof that holds.
+    The people are in no dataset version recorded since; `searched` names the places, `found` the files there that still contain a
+    pseudonym or the bytes of a file of their own; it is empty in a valid proof.
     """
     journal, proof = opened.journal, place.home / ERASURES / f"{opened.erasure_id}.json"
     if not proof.is_file():
@@ -198,15 +198,15 @@ def prove(
 
 
 def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace) -> list[dict[str, Any]]:
-    """The proofs of a subject's erasure, each with whether the ledger's digest is that of the file.
+    """The proofs of a subject's erasure, each with whether the ledger's digest matches the file.
 
     Raises:
         InputError: the subject was not erased here.
     """
     erasures, normal = ledger.erasures(), id_or_none(subject)
-    gone = keys.erasure_of(subject)
+    erasure_id = keys.erasure_of(subject)
     people = {normal} if any(one.person == normal for one in erasures) else set()
-    if not people and gone is not None:
+    if not people and erasure_id is not None:
         people = set(resolve([subject], keys, ledger, place))
     proofs = {one.erasure_id: one for one in erasures if one.person in people}
     if not proofs:
@@ -224,7 +224,7 @@ def audit_erasure(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace
 
 
 def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
-    """JSON of INTERFACE `erase`, of a proof or of a blast radius."""
+    """JSON of INTERFACE `erase`, from a proof or a blast radius."""
     radius = document if dry_run else document["radius"]
     retrained = {} if dry_run else document["retrain"]
     return {
@@ -254,10 +254,10 @@ def summary_of(document: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
 
 
 def check_gone(proofs: Sequence[Mapping[str, Any]]) -> None:
-    """Raises GateError where something of them was found after everything was done; says what, and what to do."""
+    """Raises GateError, with a remedy, if any of their data were found after everything was done."""
     left = [f"{one['path']} ({one['what']})" for proof in proofs for one in proof["found_at"]]
-    here = sum(len(proof["in_dataset_now"]) for proof in proofs)
-    left += [f"{here} people in the dataset"] if here else []
+    remaining = sum(len(proof["in_dataset_now"]) for proof in proofs)
+    left += [f"{remaining} people in the dataset"] if remaining else []
     if left:
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         raise GateError(
@@ -267,7 +267,7 @@ def check_gone(proofs: Sequence[Mapping[str, Any]]) -> None:
 
 
 def erase_text(found: Mapping[str, Any]) -> str:
-    """The same for a person at a terminal."""
+    """The same for a terminal."""
     people = f"{len(found['subjects'])} people"
     lines = [f"would erase {people}" if found["dry_run"] else f"erased {people}"]
     lines.append(f"  in {len(found['datasets'])} dataset versions, models {', '.join(found['models']) or 'none'}")
@@ -286,20 +286,20 @@ def erase_text(found: Mapping[str, Any]) -> str:
 
 
 def resumed_text(done: Sequence[Mapping[str, Any]]) -> str:
-    """What a resumption did, for a person at a terminal."""
+    """The result of a resumption, for a terminal."""
     if not done:
         return "no erasure was interrupted, and no erased person has reappeared"
     return "\n".join(map(erase_text, done))
 
 
 def _needed(kept: Mapping[str, Any]) -> str:
-    """What stays for another dataset, and how it goes."""
+    """What is kept for another dataset, and how to remove it."""
     versions = "1 version" if kept["versions"] == 1 else f"{kept['versions']} versions"
     return f"{versions} with them that another dataset needs, {kept['dataset']}; erase them there too"
 
 
 def _digests(version: int | None, ledger: Ledger) -> dict[str, str]:
-    """Of a version that was made again."""
+    """The digests of a retrained version."""
     model = None if version is None else ledger.model(version)
     return {} if model is None else {"bundle_sha256": model.bundle_sha256, "weights_sha256": model.weights_sha256}
 
@@ -312,12 +312,12 @@ def _membership(summary: Path) -> dict[str, float] | None:
 
 
 def _begun(people: Named, keys: KeyStore, ledger: Ledger, place: Workspace, at: datetime) -> Journal:
-    """The journal of a new erasure, with all that can be learnt only now."""
+    """The journal of a new erasure, with everything that can only be read now."""
     erasure_id = secrets.token_hex(8)
     journal = journal_of(place.home, erasure_id, lambda: at)
     pictures = _pictures(set(people), ledger, place.data, keys)
     before = [one for one in ledger.erasures() if one.person in people]
-    remains = (keys.remains_of(who, erasure_id, ids, pictures.get(who, ())) for who, ids in people.items())
+    remains = (keys.remains_of(person, erasure_id, ids, pictures.get(person, ())) for person, ids in people.items())
     radius = blast_radius(list(people), ledger, place)
     found = {
         "subjects": list(people),
@@ -325,7 +325,7 @@ def _begun(people: Named, keys: KeyStore, ledger: Ledger, place: Workspace, at: 
         "radius": radius,
         "held": sorted(set(people) & set(keys.pseudonyms())),
         "evidence": sorted(set(radius["runs"]) & keys.sealed_runs()),
-        "remains": {who: asdict(stays) for who, stays in zip(people, remains, strict=True) if stays},
+        "remains": {person: asdict(stays) for person, stays in zip(people, remains, strict=True) if stays},
         "earlier": list(dict.fromkeys(one.erasure_id for one in before)),
         "replaces": bool(radius["models"]) and not set(people) <= {one.person for one in before},
     }
@@ -334,7 +334,7 @@ def _begun(people: Named, keys: KeyStore, ledger: Ledger, place: Workspace, at: 
 
 
 def _unfinished(people: Named, home: Path, at: datetime) -> Journal | None:
-    """The journal of an interrupted erasure of these people, None where there is none."""
+    """The journal of an interrupted erasure of these people, None if there is none."""
     for journal in journals(home, lambda: at):
         begun = set(_from_journal(journal).people)
         if set(people) <= begun:
@@ -348,7 +348,7 @@ def _unfinished(people: Named, home: Path, at: datetime) -> Journal | None:
 
 def _from_journal(journal: Journal) -> Opened:
     begun = journal.found(BEGUN) or {}
-    remains = {who: suppressed_from(one) for who, one in begun["remains"].items()}
+    remains = {person: suppressed_from(one) for person, one in begun["remains"].items()}
     return Opened(
         erasure_id=journal.erasure_id,
         people=tuple(begun["subjects"]),
@@ -368,27 +368,25 @@ def _are_in(data: Path, people: Collection[str]) -> bool:
 
 
 def _without(opened: Opened, writer: Writer) -> str | None:
-    """Takes them out of the dataset; the version without them, None where they were not in it when the erasure began."""
+    """Removes them from the dataset; the version without them, None if they were not in it when the erasure began."""
     data, store = writer.stores.data, writer.stores.store
     if _are_in(data, opened.people):
         return without_people(writer, opened.people, "pin" if store.pinned() == store.version() else "keep")
-    # The next writer finished the change after a kill: the version without them is the one that is here.
+    # The next writer finished the change after a kill: the current version is the one without them.
     return store.version() if opened.radius["samples"] and has_dataset(data) else None
 
 
 def _pictures(people: Collection[str], ledger: Ledger, data: Path, keys: KeyStore) -> dict[str, set[Marks]]:
-    """Person -> marks of every picture of theirs: of those that are here, read with their key, and of those on record from before
-    digests were keyed.
-    """
+    """Person -> marks of all their pictures: of those here, read with their key, and of those recorded before digests were keyed."""
     versions = {one.dataset_version for person in people for one in ledger.whereabouts(person).holdings}
     found: dict[str, set[Marks]] = {}
     for version in sorted(versions):
         for member in ledger.members(version):
             found.setdefault(member.person, set()).add(Marks(sha256=member.sample_sha256))
-    here = [sample for sample in (read_index(data) if has_dataset(data) else ()) if sample.person in people]
-    for person in {sample.person for sample in here}:
-        own = [sample for sample in here if sample.person == person]
-        with suppress(RefusedError):  # the key is gone already, from an erasure before or a backup
+    present = [sample for sample in (read_index(data) if has_dataset(data) else ()) if sample.person in people]
+    for person in {sample.person for sample in present}:
+        own = [sample for sample in present if sample.person == person]
+        with suppress(RefusedError):  # the key was destroyed before, or a backup lacks it
             found.setdefault(person, set()).update(marks_of(own, data, keys).values())
     return {person: own for person, own in found.items() if person in people}
 
@@ -401,8 +399,8 @@ def _quarantine(people: Sequence[str], reason: str, ledger: Ledger, at: datetime
 
 
 def _destroy_keys(opened: Opened, keys: KeyStore, kept_runs: set[str]) -> dict[str, Any]:
-    """Destroys keys of people, and of the evidence that has a row of theirs. Which ones were is told from what was here at the beginning,
-    so that an interruption hides none.
+    """Destroys keys of people, and of evidence with rows of theirs. The result is derived from what existed at the beginning, so that an
+    interruption hides none.
     """
     runs = set(opened.radius["runs"]) - kept_runs
     evidence = runs & {*opened.evidence, *keys.sealed_runs()}
@@ -420,7 +418,7 @@ def _destroy_keys(opened: Opened, keys: KeyStore, kept_runs: set[str]) -> dict[s
 
 
 def _handed_out(opened: Opened, home: Path) -> list[dict[str, Any]]:
-    """Copies of evidence with them that `bitface gate open` made: what, when, by whom."""
+    """Copies of evidence with them that `bitface gate open` made: run, time, user."""
     names = map(evidence_handed_out, opened.radius["runs"])
     noted = decryptions_of(home / DECRYPTIONS, *names)
     return [{"what": entry["person"], "at": entry["at"], "who": entry["who"]} for entry in noted]
@@ -448,7 +446,7 @@ def _search(opened: Opened, place: Workspace, store: DatasetStore) -> dict[str, 
 
 
 def _derived(opened: Opened, place: Workspace, kept_runs: set[str]) -> list[str]:
-    """Files and folders of the home that were made with these people, or may have been: caches older than the erasure are made again."""
+    """Files and folders of the home that were or may have been made with these people: caches older than the erasure are rebuilt."""
     found = [path for person in opened.people for path in place.stages.glob(f"{_OF_OTHERS}/{person}")]
     since = opened.began.timestamp()
     caches = [folder for folder in place.stages.glob("*/*") if folder.parent.name != _OF_OTHERS]

@@ -1,4 +1,4 @@
-"""Whose data must go: kept longer than they allowed or a law allows, withdrawn and never erased, or here without any ground."""
+"""Whose data are due for erasure: kept longer than consent or law allows, withdrawn and never erased, or without any legal basis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.documents import Document, Fields
 from bitface.faces.records import is_synthetic
 from bitface.ledger.ledger import Ledger
-from bitface.steps.people.naming_nobody import without_names
+from bitface.steps.people.names_removed import without_names
 
 _WITHDRAWN: Final = "withdrawn and not erased"
 _CLOSED: Final = {"invalidated": "the consent was made invalid, and not given again"}
@@ -25,7 +25,7 @@ REASON: Final = "its retention period has ended"
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A person whose data must go: why, since when (None: it never might be here), and of how many samples they are.
+    """A person whose data are due for erasure: why, since when (None: there never was a legal basis), and how many samples.
 
     `promised`: the deletion date promised to the person or set by state law; `withdrawn`: since when nothing is allowed any more.
     """
@@ -42,7 +42,7 @@ class Due:
         return None if self.since is None else (at - self.since).days
 
     def goes_at_night(self, at: datetime, grace_days: int) -> bool:
-        """Whether it may be erased without confirmation: a promised date is over, or the days after a withdrawal are.
+        """Whether it may be erased without confirmation: a promised date, or the grace period after a withdrawal, is over.
 
         People without any legal basis wait for a manual decision, since a consent may still be imported. So does a consent that ended
         before the promised date.
@@ -52,7 +52,7 @@ class Due:
 
 
 def due(data: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> tuple[Due, ...]:
-    """Everyone with a key or a picture here whose data nothing allows to keep at `at`, longest overdue first."""
+    """Everyone with a key or a picture here whose data may no longer be kept at `at`, longest overdue first."""
     samples = [sample for sample in read_index(data) if not is_synthetic(sample.person)] if has_dataset(data) else []
     counts: dict[str, int] = {}
     for sample in samples:
@@ -93,7 +93,7 @@ def retention_document(found: Iterable[Due], at: datetime) -> list[Document]:
 
 
 def retention_text(found: Sequence[Due], at: datetime) -> str:
-    """The same for a person at a terminal."""
+    """The same for a terminal."""
     if not found:
         return "no one's data are kept longer than allowed"
     lines = [f"the data of {len(found)} people are due for erasure: run `bitface retention --enforce`"]
@@ -102,7 +102,7 @@ def retention_text(found: Sequence[Due], at: datetime) -> str:
 
 
 def night_of(state: Any) -> Document:
-    """What the nightly erasures came to, by the state in which they ended; None: they are switched off."""
+    """The result of the nightly erasures, from their final state; None: they are switched off."""
     if state is None:
         return {"enforced": False, "why": "retention.enforce_nightly is false in params.yaml"}
     if not state.is_completed():
@@ -111,7 +111,7 @@ def night_of(state: Any) -> Document:
 
 
 def night_text(night: Fields, overdue: int) -> str:
-    """The same for people, empty where there is nothing to tell."""
+    """The same as text, empty if there is nothing to report."""
     lines = [f"{night['erased']} people past their retention date were erased"] if night.get("erased") else []
     unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
     lines += [f"{unfinished} erasures did not finish: run `bitface erase --resume`"] if unfinished else []
@@ -155,7 +155,7 @@ def _due(
 
 
 def _standing(events: Sequence[ConsentEvent]) -> Iterable[ConsentEvent]:
-    """Of each record and purpose the latest event that opened it, whatever closed it since: its dates are those that were promised last."""
+    """The latest opening event of each record and purpose, even if closed since: its dates are those promised last."""
     latest: dict[tuple[str, str], ConsentEvent] = {}
     for event in sorted(events, key=lambda one: (one.event_time, one.recorded_at)):
         latest |= {(event.record_id, purpose): event for purpose in event.purposes if not event.closes}
@@ -163,7 +163,7 @@ def _standing(events: Sequence[ConsentEvent]) -> Iterable[ConsentEvent]:
 
 
 def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str, str], at: datetime) -> bool:
-    """Whether anything at all may be done with a person's data."""
+    """Whether a person's data may be used at all."""
     purposes = sorted({purpose for event in events for purpose in event.purposes})
     contexts = sorted({context for event in events for context in event.contexts})
     return any(

@@ -1,4 +1,4 @@
-"""Searches, after an erasure, every file that this installation and its dataset's stores hold; says which places those were."""
+"""Searches, after an erasure, every file of this installation and its dataset's stores; reports which places were searched."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ _AT_ONCE: Final = 1 << 20
 
 
 def search(people: Sequence[str], digests: Collection[str], place: Workspace, store: DatasetStore) -> dict[str, object]:
-    """Looks for files that hold a pseudonym, or are one of the deleted files: `found` are their names.
+    """Looks for files that contain a pseudonym or are one of the deleted files: `found` are their names.
 
-    `found_at` says where, relative to the place. `searched` are the places with how many files were read in each, every file once;
-    `not_searched` are stores that are set up and not written by us; `digests_absent` those of the digests that no file has. Ledger,
-    proofs and the log of decryptions are left out, since they are the record of what was done; so are objects that only other
-    datasets' versions name.
+    `found_at`: where, relative to the place. `searched`: the places with the number of files read in each, every file once;
+    `not_searched`: configured stores that we do not write to; `digests_absent`: the digests that no file has. Ledger, proofs and the
+    log of decryptions are left out, since they record what was done; so are objects that only other datasets' versions name.
     """
     stores = store.places()
     folders = {"home": place.home, "dataset": place.data, "cache": place.cache, **stores.folders}
@@ -32,7 +31,7 @@ def search(people: Sequence[str], digests: Collection[str], place: Workspace, st
     for what, files in _files_once(folders, stores.of_others).items():
         searched.append({"what": what, "place": str(folders[what]), "files": len(files)})
         for path in files:
-            with contextlib.suppress(FileNotFoundError):  # another command may have written it anew, or taken it away
+            with contextlib.suppress(FileNotFoundError):  # another command may have rewritten or removed it
                 digest = sha256_of(path)
                 absent.discard(digest)
                 if digest in digests or _names(path, people):
@@ -47,13 +46,13 @@ def search(people: Sequence[str], digests: Collection[str], place: Workspace, st
 
 
 def _names(path: Path, people: Sequence[str]) -> bool:
-    """Whether a file holds one of the pseudonyms, in its name too."""
+    """Whether a file contains one of the pseudonyms, also in its name."""
     names = [person.encode() for person in people]
     return any(name in path.name.encode() for name in names) or _holds(path, names)
 
 
 def _files_once(folders: Mapping[str, Path], of_others: Collection[Path]) -> dict[str, list[Path]]:
-    """The files to read, by place; what lies in two places is read in the first."""
+    """The files to read, by place; a file in two places is read in the first."""
     seen: set[Path] = set()
     found: dict[str, list[Path]] = {}
     for what, folder in folders.items():
@@ -74,7 +73,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _holds(path: Path, names: Sequence[bytes]) -> bool:
-    """Whether any of the names stands in a file, also across the borders of what is read at once."""
+    """Whether a file contains any of the names, also across the boundaries of chunks."""
     longest = max(map(len, names))
     before = b""
     with path.open("rb") as file:

@@ -85,7 +85,7 @@ class Entry:
     @property
     def has_nothing_to_match(self) -> bool:
         """Whether no picture can be of a person who left, or is on record."""
-        return not self.asked.gone.people and not self.record.samples
+        return not self.asked.erased.people and not self.record.samples
 
     def known(self, rows: Sequence[ImportRow], context: str) -> list[ImportRow]:
         """The rows of people who may be judged, by their ids; different spellings of an id do not matter here."""

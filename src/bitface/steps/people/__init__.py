@@ -1,1 +1,1 @@
-"""Taking people in and keeping what belongs to them: imports, consents, shards, the right to write."""
+"""Imports people and keeps their records: consents, shards, the right to write."""

@@ -1,4 +1,4 @@
-"""Consent events of people who are here already: brought in a file, or withdrawn at once; and what stands on record of one."""
+"""Consent events of known people: recorded from a file, or withdrawn at once; and what is on record about a person."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BY_LICENCE: Final = "a licence alone admits a person without one; to take the pe
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawn:
-    """What a withdrawal did: records closed, and the live models that the person is in."""
+    """The effect of a withdrawal: records closed, and the live models that the person is in."""
 
     subject: str
     records: int
@@ -40,7 +40,7 @@ class Withdrawn:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """What a file of consent events held, how many of them were new, and how many are dated ahead of this machine's clock."""
+    """How many consent events a file had, how many were new, and how many are dated ahead of this machine's clock."""
 
     events: int
     new: int
@@ -48,10 +48,10 @@ class Recorded:
 
 
 def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
-    """The pseudonym of a subject: its owner's id, or the pseudonym itself.
+    """The pseudonym of a subject: of its owner's id, or the subject itself if it is one.
 
     Raises:
-        InputError: nobody of that id was ever here, or is here by a licence alone, without any consent event.
+        InputError: no person with that id was ever here, or only by a licence, without a consent event.
     """
     subject = id_or_none(subject) or ""
     person = keys.pseudonym_of(subject)
@@ -71,7 +71,7 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
     Subjects are ids as their owners use them, or pseudonyms; `notices` is a folder with the notices that the events name.
 
     Raises:
-        InputError: a line is at fault, or a person was never taken in; the message names the line, never what it says.
+        InputError: a line is faulty, or a person was never imported; the message names the line, never its content.
     """
     if not path.is_file():
         raise InputError(f"file '{path.name}' does not exist; name a file with one consent event per line")
@@ -94,14 +94,14 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
 
 
 def clock_warning(ledger: Ledger, at: datetime) -> str | None:
-    """Says that the log holds an entry of a time that this machine's clock has not reached, None where it holds none."""
+    """A warning that the log has an entry from a time that this machine's clock has not reached; None if it has none."""
     return clock_behind(at, ledger.latest_entry_at()) or None
 
 
 def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdrawn:
-    """Closes every consent record of a person, for every purpose; from this moment no promotion with that person goes through.
+    """Closes every consent record of a person, for every purpose; from this moment every promotion with that person fails.
 
-    The reason is kept as it is in the event's method of withdrawal, so it should name nobody.
+    The reason is stored as is in the event's method of withdrawal, so it should not contain names.
 
     Raises:
         InputError: the reason is empty or too long, or there is no consent to withdraw.
@@ -123,13 +123,13 @@ def withdraw(person: str, reason: str, ledger: Ledger, at: datetime) -> Withdraw
 
 
 def check_reason(reason: str) -> None:
-    """Raises InputError where a reason is empty or too long."""
+    """Raises InputError if a reason is empty or too long."""
     if not 1 <= len(reason.strip()) <= REASON_MAX:
         raise InputError(f"the reason must have 1 to {REASON_MAX} characters; shorten it, and do not name anyone")
 
 
 def standing_of(person: str, ledger: Ledger, at: datetime) -> Document:
-    """Every event of a person, oldest first, and for which purposes and contexts it admits now."""
+    """Every event of a person, oldest first, and the purposes and contexts that it currently admits."""
     events, notices, moments = ledger.consents(person), ledger.notice_ids(), ledger.moments(at)
     answers = {
         f"{purpose} in {context}": at_each(
@@ -149,7 +149,7 @@ def standing_of(person: str, ledger: Ledger, at: datetime) -> Document:
 
 
 def standing_text(found: Document) -> str:
-    """The same for a person at a terminal."""
+    """The same as text for a terminal."""
     lines = [f"{found['subject']}: {len(found['events'])} consent events"]
     lines += [
         f"  {event['event_time'][:10]} {event['state']:<10} {', '.join(event['purposes']) or 'every purpose'}"

@@ -29,7 +29,7 @@ def evidence_of(subjects: dict[str, SubjectRecord]) -> str:
 
 
 def dataset_status(data: Path, store: DatasetStore, keys: KeyStore, ledger: Ledger) -> Document:
-    """The dataset as a JSON document, of one moment. Raises InputError where there is none, IntegrityError where it is altered."""
+    """The dataset as a JSON document, at one moment. Raises InputError if there is none, IntegrityError if it was altered."""
     return read_unchanged(data, lambda: _status(data, store, keys, ledger))
 
 

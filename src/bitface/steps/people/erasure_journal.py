@@ -1,7 +1,7 @@
-"""What an erasure has done so far, written down before it goes on: killed anywhere, it is finished later, and its proof lacks nothing.
+"""Records each step of an erasure before the next begins: killed anywhere, it is finished later, and its proof is complete.
 
-A journal is a file of JSON lines, each with the digest of the line before. While it lies there the erasure is not finished; its proof
-holds every line of it, and takes its place.
+A journal is a file of JSON lines, each with the digest of the line before. While it exists the erasure is not finished; its proof
+contains every line of it, and replaces it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 
 ERASURES: Final = "erasures"
-"""Of the home: journals and proofs."""
+"""In home: journals and proofs."""
 BEGUN: Final = "begun"
 _SUFFIX: Final = ".jsonl"
 _FIRST: Final = "0" * 64
@@ -34,11 +34,11 @@ class Journal:
 
     @property
     def erasure_id(self) -> str:
-        """The erasure's own."""
+        """The id of the erasure."""
         return self.path.stem
 
     def lines(self) -> list[Document]:
-        """Everything that was written, oldest first.
+        """Every line, oldest first.
 
         Raises:
             InputError: there is no such journal. IntegrityError: a line was edited.
@@ -50,12 +50,12 @@ class Journal:
         return [json.loads(line) for line in lines]
 
     def found(self, step: str) -> Document | None:
-        """What a step found, None where it is not done yet."""
+        """The result of a step, None if it is not done yet."""
         done = (line["found"] for line in self.lines() if line["step"] == step and line["state"] == "done")
         return next(done, None)
 
     def once(self, step: str, do: Callable[[], Fields]) -> Document:
-        """What a step found, which is done now unless it was; that it begins is written down before it does anything."""
+        """The result of a step, which runs now unless it is done; its begin is recorded before it does anything."""
         found = self.found(step)
         if found is not None:
             return found
@@ -64,14 +64,14 @@ class Journal:
         return self.found(step) or {}
 
     def write(self, step: str, state: str, found: Fields) -> None:
-        """Appends a line: every line that is there stays as it is."""
+        """Appends a line; existing lines are never changed."""
         before = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
         line = {"step": step, "state": state, "at": self._now().isoformat(), "found": dict(found)}
         linked = json.dumps({**line, "before": _digest(before[-1]) if before else _FIRST}, sort_keys=True)
         write_atomically(self.path, "".join(f"{one}\n" for one in [*before, linked]).encode())
 
     def interrupted(self) -> list[str]:
-        """Steps that were begun more than once: what they counted is what was left when they were begun last."""
+        """Steps that were begun more than once: their counts are of what was left at the last begin."""
         begun = [line["step"] for line in self.lines() if line["state"] == "begins"]
         return sorted({step for step in begun if begun.count(step) > 1})
 
@@ -81,7 +81,7 @@ class Journal:
 
 
 def check_linked(lines: Sequence[str], name: str) -> None:
-    """Raises IntegrityError where a line does not follow from the one before it."""
+    """Raises IntegrityError if a line does not follow from the one before it."""
     before = [_FIRST, *map(_digest, lines[:-1])]
     try:
         is_whole = all(json.loads(line)["before"] == digest for line, digest in zip(lines, before, strict=True))
@@ -92,13 +92,13 @@ def check_linked(lines: Sequence[str], name: str) -> None:
 
 
 def sweep(home: Path) -> None:
-    """Takes away what an erasure that was killed left half written; only for whoever has the right to take people out."""
+    """Removes half-written files of a killed erasure; call it only with the right to erase people."""
     for part in (home / ERASURES).glob(".*.part"):
         part.unlink(missing_ok=True)
 
 
 def journals(home: Path, now: Callable[[], datetime]) -> Iterator[Journal]:
-    """The erasures that are not finished, in the order of their ids."""
+    """The unfinished erasures, by id."""
     yield from (Journal(path, now) for path in sorted((home / ERASURES).glob(f"*{_SUFFIX}")))
 
 
@@ -108,17 +108,17 @@ def journal_of(home: Path, erasure_id: str, now: Callable[[], datetime]) -> Jour
 
 
 def being_erased(home: Path) -> frozenset[str]:
-    """Everyone of an erasure that is not finished."""
+    """The people of unfinished erasures."""
     return frozenset(person for begun in _begun(home) for person in begun["subjects"])
 
 
 def remains_of_leaving(home: Path) -> tuple[Suppressed, ...]:
-    """What will stay of them: their pictures may be gone from the dataset, and stand in no book yet."""
+    """What will be kept of those people: their pictures may have left the dataset and not be in the book of the erased yet."""
     return tuple(suppressed_from(one) for begun in _begun(home) for one in begun["remains"].values())
 
 
 def _begun(home: Path) -> Iterator[Fields]:
-    """How erasures began that are not finished."""
+    """The recorded first step of each unfinished erasure."""
     for journal in journals(home, datetime.now):
         with contextlib.suppress(FileNotFoundError):  # it may be finished meanwhile
             yield json.loads(journal.path.read_text(encoding="utf-8").splitlines()[0])["found"]

@@ -19,23 +19,23 @@ from bitface.workspace import Workspace
 
 RESUME: Final = "run `bitface erase --resume`"
 Named = Mapping[str, tuple[str, ...]]
-"""Pseudonym -> the ids that it was asked for by."""
+"""Pseudonym -> the ids that the request used for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Returned:
-    """A person who was erased, and what of theirs is here again: key, shard."""
+    """An erased person who reappeared, and with what: key, shard."""
 
     person: str
     what: tuple[str, ...]
 
 
 def resolve(subjects: Sequence[str], keys: KeyStore, ledger: Ledger, place: Workspace) -> Named:
-    """The pseudonyms of subjects: of people with consents or without, with samples or only with a key or a sealed id, and of such who
-    were erased before.
+    """The pseudonyms of subjects: people with or without consents, with samples or only a key or a sealed id, and people who were
+    erased before.
 
     Raises:
-        InputError: one of them was never here.
+        InputError: one of them is unknown.
     """
     found: dict[str, set[str]] = {}
     for subject in subjects:
@@ -49,22 +49,22 @@ def _people_of(subject: str, keys: KeyStore, ledger: Ledger, place: Workspace) -
     found = keys.pseudonyms_of(normal)
     if not found and is_pseudonym(normal) and _is_known(normal, ledger, place):
         found = (normal,)
-    gone = keys.erasure_of(normal)
-    if not found and gone is not None:
-        found = _erased_in(gone, normal, keys, ledger, place.home)
+    erasure_id = keys.erasure_of(normal)
+    if not found and erasure_id is not None:
+        found = _erased_in(erasure_id, normal, keys, ledger, place.home)
     if not found:
         raise InputError("no person with this id is on record; use the subject's own id, or the pseudonym")
     return found
 
 
 def _is_known(person: str, ledger: Ledger, place: Workspace) -> bool:
-    """Whether a pseudonym stands in the ledger or in the dataset."""
+    """Whether a pseudonym is in the ledger or in the dataset."""
     on_record = ledger.consents(person) or ledger.whereabouts(person).holdings
     return bool(on_record) or person in {one.person for one in ledger.erasures()} | _in_dataset(place.data)
 
 
 def _erased_in(erasure_id: str, subject_id: str, keys: KeyStore, ledger: Ledger, home: Path) -> tuple[str, ...]:
-    """Who of an erasure went under an id; everyone of it, where the book of the erased does not say."""
+    """The people of an erasure who had an id; all of them if the book of the erased does not tell them apart."""
     people = {one.person for one in ledger.erasures() if one.erasure_id == erasure_id}
     people |= _begun_in(home / ERASURES, erasure_id)
     if not people:
@@ -76,7 +76,7 @@ def _erased_in(erasure_id: str, subject_id: str, keys: KeyStore, ledger: Ledger,
 
 
 def _begun_in(folder: Path, erasure_id: str) -> set[str]:
-    """Who stands in the journal or the proof of an erasure."""
+    """The people in the journal or the proof of an erasure."""
     journal, proof = folder / f"{erasure_id}.jsonl", folder / f"{erasure_id}.json"
     if journal.is_file():
         return set(json.loads(journal.read_text(encoding="utf-8").splitlines()[0])["found"]["subjects"])
@@ -84,16 +84,16 @@ def _begun_in(folder: Path, erasure_id: str) -> set[str]:
 
 
 def returned(keys: KeyStore, ledger: Ledger, home: Path, data: Path) -> tuple[Returned, ...]:
-    """Real people who were erased, by the ledger or by the book of the erased, and whose key or shard is here.
+    """Real people who were erased, according to the ledger or the book of the erased, but whose key or shard is here.
 
-    Whoever is being erased is not back. Synthetic people are nobody: a rendering may bring them again.
+    People still being erased do not count, nor do synthetic people, who may be rendered again.
     """
     with_key, with_shard = set(keys.pseudonyms()), _in_dataset(data)
-    here = [person for person in sorted(with_key | with_shard) if not is_synthetic(person)]
-    if not here:
+    present = [person for person in sorted(with_key | with_shard) if not is_synthetic(person)]
+    if not present:
         return ()
-    gone, book, leaving = {one.person for one in ledger.erasures()}, keys.suppression(), being_erased(home)
-    back = [one for one in here if (one in gone or book.holds_person(one)) and one not in leaving]
+    erased, book, leaving = {one.person for one in ledger.erasures()}, keys.suppression(), being_erased(home)
+    back = [one for one in present if (one in erased or book.holds_person(one)) and one not in leaving]
     return tuple(
         Returned(
             person=one, what=tuple(what for what, where in (("key", with_key), ("shard", with_shard)) if one in where)
@@ -103,7 +103,7 @@ def returned(keys: KeyStore, ledger: Ledger, home: Path, data: Path) -> tuple[Re
 
 
 def check_nobody_returned(back: Iterable[Returned]) -> None:
-    """Raises RefusedError where a person who was erased is here again: from a backup that is older than the erasure."""
+    """Raises RefusedError if an erased person has reappeared, from a backup that is older than the erasure."""
     found = tuple(back)
     if found:
         what = sorted({what for one in found for what in one.what})

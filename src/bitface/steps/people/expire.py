@@ -1,4 +1,4 @@
-"""What time alone changes: consents that end, and what is in the live models of the people whose consent it was."""
+"""What changes with time alone: consents that end, and the live models that contain those people."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from bitface.ledger.ledger import Ledger
 
 @dataclass(frozen=True, kw_only=True)
 class Lapsed:
-    """Of a live model: how many people are in it by consent, and how many of them are no longer admitted."""
+    """How many people are in a live model by consent, and how many of them are no longer admitted."""
 
     alias: str
     version: int
     people: int
-    gone: int
+    not_admitted: int
 
     def sentence(self) -> str:
-        """The same in words."""
+        """The same as a sentence."""
         return (
-            f"{self.alias} {self.version}: {self.gone} of {self.people} people in it are no longer admitted; "
+            f"{self.alias} {self.version}: {self.not_admitted} of {self.people} people in it are no longer admitted; "
             "retrain without them"
         )
 
 
 def look(ledger: Ledger, days: int, at: datetime) -> Document:
-    """What the nightly flow reports: a sentence for each live model with a person who left, and how many consents end soon."""
+    """The nightly report: a sentence for each live model with a person no longer admitted, and how many consents end soon."""
     lapsed = [one.sentence() for one in lapsed_models(ledger, at)]
     return {"lapsed": lapsed, "expiring": len(expiring(ledger, days, at)), "days": days}
 
 
 def lapsed_models(ledger: Ledger, at: datetime) -> tuple[Lapsed, ...]:
-    """Each alias whose version holds a person who is not admitted any more."""
+    """Each alias whose version contains a person who is no longer admitted."""
     found = [(alias, entry, ledger.standing(entry, at)) for alias in ALIASES if (entry := ledger.champion(alias))]
     return tuple(
-        Lapsed(alias=alias, version=entry.version, people=gone.of, gone=gone.people)
-        for alias, entry, gone in found
-        if gone
+        Lapsed(alias=alias, version=entry.version, people=refused.of, not_admitted=refused.people)
+        for alias, entry, refused in found
+        if refused
     )
 
 
 def expiring(ledger: Ledger, days: int, at: datetime) -> list[Document]:
-    """Consents in force that end within some days, soonest first: pseudonym, when and why, and the live models it is in.
+    """Consents in force that end within some days, soonest first: pseudonym, when and why, and the person's live models.
 
-    A consent ends at its valid_to, its delete-by, or where a state's law ends it, whichever is first; `because` says which.
+    A consent ends at its valid_to, its delete-by, or by a state's law, whichever is first; `because` states which.
     """
     now = ledger.moments(at)[-1]
     ending = consents_ending(ledger.consents(), now, now + timedelta(days=days))
@@ -65,7 +65,7 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[Document]:
 
 
 def expiring_text(rows: Sequence[Document], days: int) -> str:
-    """The same for a person."""
+    """The same as text."""
     if not rows:
         return f"no consent expires within {days} days"
     lines = [f"{len(rows)} consents expire within {days} days"]

@@ -1,4 +1,4 @@
-"""Lists what people name to be read, so that nothing is passed over in silence: every file has a place in the answer."""
+"""Lists the inputs that users name, so that nothing is skipped silently: every file appears in the answer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.file_kinds import HEAD_BYTES, READ, FileKind, kind_by_name, kind_of
 
 Unread = Literal["unreadable", "not_supported", "refused"]
-"""Damaged or out of reach; a kind of file that is not read; over a limit."""
+"""Damaged or inaccessible; a kind of file that is not supported; over a limit."""
 
 EXPORT: Final = f"export it as {', '.join(READ[:-1])} or {READ[-1]}"
-# Beside names that begin with a dot: what macOS, Windows and network drives leave in every folder.
+# In addition to names that begin with a dot: files that macOS, Windows and network drives leave in every folder.
 _SYSTEM_NAMES: Final = frozenset(
     {
         *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"),
@@ -28,7 +28,7 @@ _SYSTEM_NAMES: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Why an input is not read. `is_loss`: a person may expect an answer from it, as it is, or may be, a picture or a video."""
+    """Why an input is not read. `is_loss`: an answer may be expected, since it is, or may be, a picture or a video."""
 
     status: Unread
     reason: str
@@ -37,32 +37,32 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A file, or a path that leads to none; `trouble` is None where it may be decoded as a picture."""
+    """A file, or a path without one; `trouble` is None if it may be decoded as a picture."""
 
     path: Path
     trouble: Trouble | None = None
     is_video: bool = False
     leads_to: Path | None = None
-    """Of a link that was named: the file behind it when it was looked at."""
+    """For a link that was named: the file it pointed to when checked."""
 
     @property
     def place(self) -> Path:
-        """The file that is read, which is not a link itself."""
+        """The file to read, which is not a link itself."""
         return self.leads_to or self.path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """All inputs in the order they were named, files of a folder by name; `left_out` counts hidden and system files there."""
+    """All inputs in the order given, files of a folder by name; `left_out` counts hidden and system files there."""
 
     found: tuple[Input, ...]
     left_out: int
 
 
 def list_inputs(paths: Iterable[Path]) -> Inputs:
-    """Every file that the paths name, folders searched to their ends; a folder in which there is none is an input itself.
+    """Every file that the paths name, folders searched recursively; a folder without files is an input itself.
 
-    Links are followed where they are named, and are inputs in trouble within a folder: they may lead anywhere, or in circles.
+    Links are followed if they are named; within a folder they are reported, not read: they may lead anywhere, or in circles.
     Only the first bytes of files are read, and only of regular files.
     """
     found: list[Input] = []
@@ -90,7 +90,7 @@ def _in_trouble(path: Path, status: Unread, reason: str, is_loss: bool = True) -
 
 
 def _named(path: Path, mode: int | OSError) -> Input:
-    """Whoever names a file expects an answer, whatever it is: all trouble is a loss."""
+    """For a named file an answer is expected, whatever it is: all trouble is a loss."""
     if isinstance(mode, OSError):
         if isinstance(mode, FileNotFoundError) and path.is_symlink():
             return _in_trouble(path, "unreadable", "is a broken link; name the file itself")
@@ -107,8 +107,8 @@ def _below(folder: Path) -> tuple[list[Input], int]:
     left_out = 0
     closed: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=closed.append):
-        here = Path(place)
-        shown = {name: here / name for name in sorted([*folders, *files]) if not _is_hidden(name)}
+        parent = Path(place)
+        shown = {name: parent / name for name in sorted([*folders, *files]) if not _is_hidden(name)}
         left_out += len(folders) + len(files) - len(shown)
         folders[:] = [name for name in sorted(folders) if name in shown and not shown[name].is_symlink()]
         found += [_in_folder(path) for name, path in shown.items() if name not in folders]
@@ -136,7 +136,7 @@ def _in_folder(path: Path) -> Input:
 
 
 def _may_be_picture(path: Path) -> bool:
-    """By its name alone, where its bytes are out of reach."""
+    """Judged by its name alone, if its bytes are inaccessible."""
     return not path.suffix or kind_by_name(path.suffix) is not None
 
 
@@ -146,7 +146,7 @@ def _of_file(path: Path, leads_to: Path | None = None) -> Input:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         return _out_of_reach(path, error, is_loss=_may_be_picture(path))
-    except NotSupportedError as error:  # it was another thing a moment ago
+    except NotSupportedError as error:  # it was something else a moment ago
         return _in_trouble(path, "not_supported", str(error).strip(), is_loss=_may_be_picture(path))
     kind, called = kind_of(head), kind_by_name(path.suffix)
     seems = kind or called
@@ -179,14 +179,14 @@ def _out_of_reach(path: Path, error: OSError, is_loss: bool) -> Input:
 
 
 def check_spares_inputs(path: Path, inputs: Iterable[Path]) -> None:
-    """Raises InputError where a file would be written over one of the inputs, under whatever name."""
+    """Raises InputError if a file would overwrite one of the inputs, under any name."""
     place = os.path.realpath(path)
     if any(os.path.realpath(one) == place for one in inputs):
         raise InputError(f"'{path}' is one of the inputs and would be overwritten; name another file")
 
 
 def trouble_of(error: InputError, label: str) -> Trouble:
-    """What an error of a decoder, which called the file `label`, says of an input whose path stands beside it."""
+    """The trouble with an input, from a decoder's error; its `label` is cut, since reports show the path."""
     status: Unread = "unreadable"
     if isinstance(error, OverLimitError):
         status = "refused"

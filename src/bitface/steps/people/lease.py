@@ -1,4 +1,4 @@
-"""Holds a lease of the ledger while work is done, and prolongs it in the background; a crash frees it at once on this machine."""
+"""Holds a lease of the ledger during some work, and renews it in the background; on this machine a crash frees it at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def holding(ledger: Ledger, name: str, lasts: timedelta) -> Iterator[Lease]:
     """The lease of a name, renewed every third of its life.
 
     Raises:
-        LeaseHeldError: it is held already.
+        LeaseHeldError: another process has it.
     """
     lease = ledger.take_lease(name, this_process(), lasts, is_gone)
     ended = threading.Event()
@@ -35,19 +35,19 @@ def holding(ledger: Ledger, name: str, lasts: timedelta) -> Iterator[Lease]:
 
 
 def this_process() -> str:
-    """Machine, process and when the process began, so that a number used again is not taken for it."""
+    """Machine, process id and start time of the process, so that a reused id is not mistaken for it."""
     return f"{socket.gethostname()} process {os.getpid()} begun {_begun(os.getpid())}"
 
 
 def is_gone(holder: str) -> bool:
-    """Whether a holder is a process of this machine that has ended; False where that cannot be known."""
+    """Whether a holder is a process of this machine that has ended; False if that cannot be known."""
     host, _, rest = holder.partition(" process ")
     number, _, begun = rest.partition(" begun ")
     return host == socket.gethostname() and number.isdecimal() and _begun(int(number)) != begun
 
 
 def _begun(process: int) -> str:
-    """Clock ticks from boot to a process's start (proc_pid_stat(5), field 22); "" where there is none."""
+    """Clock ticks from boot to a process's start (proc_pid_stat(5), field 22); "" if there is none."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -69,5 +69,5 @@ def _keep(ledger: Ledger, lease: Lease, lasts: timedelta, ended: threading.Event
         try:
             ledger.renew_lease(lease, lasts)
         except BitfaceError:
-            # A busy database is asked again; a lost lease shows where it matters, at the promotion.
+            # A busy database is tried again; a lost lease is noticed where it matters, at the promotion.
             continue

@@ -1,6 +1,6 @@
-"""Whose picture one is, of everyone who is on record here: by its very pixels, or by how one looks that was stored anew or trimmed.
+"""Finds the recorded people a picture belongs to: by its exact pixels, or by its look if it was re-encoded or trimmed.
 
-No face is measured: whoever stands on another picture is not known. Of 1,000 people it takes 0.8 s, once.
+Faces are not compared: a person in a different picture is not found. For 1,000 people it takes 0.8 s, once.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Pictures = Sequence[NDArray[np.uint8]]
 
 
 class OnRecord:
-    """The pictures of real people in a dataset folder; they are opened at the first question, with the people's keys."""
+    """The pictures of real people in a dataset folder, opened at the first query with the people's keys."""
 
     def __init__(self, data: Path, keys: KeyStore) -> None:
         self._data, self._keys = data, keys
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """Those of real people; their marks are asked for with `samples_like`."""
+        """The samples of real people; compare with their marks by `samples_like`."""
         rows = read_index(self._data) if has_dataset(self._data) else ()
         return tuple(sample for sample in rows if not is_synthetic(sample.person))
 
     def samples_like(self, asked: Sequence[Marks]) -> tuple[Sample, ...]:
-        """The samples that one of these pictures is, or looks like.
+        """The samples that these pictures are identical to or look like.
 
         Raises:
-            RefusedError: a person's key is not here, and nobody can tell.
+            RefusedError: a person's key is not here, so it cannot be decided.
         """
         digests = {marks.sha256 for marks in asked}
         found = {number for number, marks in enumerate(self._marks) if marks.sha256 in digests}
@@ -55,18 +55,18 @@ class OnRecord:
             raise RefusedError(
                 f"{len(unknown)} people in the dataset have no key on this installation, so this picture cannot be compared with theirs"
             )
-        there = marks_of(self.samples, self._data, self._keys)
-        return [there[sample.sample_id] for sample in self.samples]
+        marks = marks_of(self.samples, self._data, self._keys)
+        return [marks[sample.sample_id] for sample in self.samples]
 
     @cached_property
     def _looks(self) -> tuple[list[int], list[bytes]]:
-        """Every look, and the sample that it is of."""
+        """Every look, with its sample."""
         pairs = [(number, look) for number, marks in enumerate(self._marks) for look in marks.looks]
         return [number for number, _ in pairs], [look for _, look in pairs]
 
 
 def marks_asked(pictures: Pictures, encode: EncodeFrames) -> list[Marks]:
-    """By what each picture is looked for, and all of them as a clip."""
+    """The marks by which each picture, and all of them as a clip, are looked up."""
     wholes = [[one] for one in pictures]
     if len(pictures) > 1 and len({one.shape for one in pictures}) == 1:
         wholes.append(list(pictures))

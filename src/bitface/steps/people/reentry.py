@@ -31,46 +31,46 @@ LOOKS_ALIKE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Reentry:
-    """What is known of those who left, and who is here. `reviewed` are ids that a person has looked at: they are people of their own."""
+    """What is known about erased people, and who is here. `reviewed`: ids that a reviewer confirmed to be different people."""
 
     keys: KeyStore
-    gone: Suppression
+    erased: Suppression
     leaving: frozenset[str]
     reviewed: frozenset[str] = frozenset()
 
     def refused(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why nothing may be taken of a person who was erased or is being erased."""
+        """Subject id -> why it is refused: the person was erased or is being erased."""
         found = {subject: self._refusal(subject) for subject in subjects}
         return {subject: why for subject, why in found.items() if why is not None}
 
     def alike(self, subjects: Collection[str]) -> dict[str, str]:
-        """Subject id -> why a person has to look at it first: it is new, and another person's in another spelling."""
-        here = self.keys.folded_ids()
+        """Subject id -> why it must be reviewed first: it is new, and a spelling variant of another person's."""
+        known = self.keys.folded_ids()
         brought = Counter(map(folded_id, subjects))
         new = [one for one in subjects if one not in self.reviewed and self.keys.pseudonym_of(one) is None]
-        return {one: ALIKE for one in new if folded_id(one) in here or brought[folded_id(one)] > 1}
+        return {one: ALIKE for one in new if folded_id(one) in known or brought[folded_id(one)] > 1}
 
     def seen(self, pictures: Iterable[tuple[str, Marks]]) -> dict[str, str]:
-        """The same of subject ids with the marks of their pictures (`looks_asked`): a picture of a person who was erased, or one that
-        looks like it, is among them.
+        """The same for subject ids with the marks of their pictures (`looks_asked`): one of them is, or looks like, a picture of an
+        erased person.
         """
         found = [(subject, self._sight(marks)) for subject, marks in pictures if subject not in self.reviewed]
         alike = {subject: LOOKS_ALIKE for subject, why in found if why == LOOKS_ALIKE}
         return alike | {subject: SEEN for subject, why in found if why == SEEN}
 
     def _sight(self, marks: Marks) -> str | None:
-        if self.gone.holds_picture(marks.sha256):
+        if self.erased.holds_picture(marks.sha256):
             return SEEN
-        return LOOKS_ALIKE if self.gone.holds_alike(marks.looks) else None
+        return LOOKS_ALIKE if self.erased.holds_alike(marks.looks) else None
 
     def _refusal(self, subject: str) -> str | None:
         if self.keys.pseudonym_of(subject) in self.leaving:
             return LEAVING
-        is_gone = self.keys.erasure_of(subject) is not None or self.gone.holds_folded(folded_id(subject))
-        return ERASED if is_gone else None
+        is_erased = self.keys.erasure_of(subject) is not None or self.erased.holds_folded(folded_id(subject))
+        return ERASED if is_erased else None
 
 
 def reentry(keys: KeyStore, home: Path, reviewed: Collection[str] = ()) -> Reentry:
-    """What to ask of whoever is brought. Raises IntegrityError where the book of the erased was edited."""
-    gone = keys.suppression(remains_of_leaving(home))
-    return Reentry(keys=keys, gone=gone, leaving=being_erased(home), reviewed=frozenset(reviewed))
+    """The checks for imported people. Raises IntegrityError if the book of the erased was edited."""
+    erased = keys.suppression(remains_of_leaving(home))
+    return Reentry(keys=keys, erased=erased, leaving=being_erased(home), reviewed=frozenset(reviewed))

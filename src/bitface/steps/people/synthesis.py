@@ -1,4 +1,4 @@
-"""Synthetic adults as a dataset: rendered whole before it takes the place of the one that was there."""
+"""Synthetic adults as a dataset: fully rendered before it replaces the existing one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bitface.steps.people.writing import Change, Versioning, Writer
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesised:
-    """What was rendered, the digest of its manifest, and its version in DVC, None where it has none."""
+    """What was rendered, the digest of its manifest, and its version in DVC, None if it has none."""
 
     people: int
     samples: int
@@ -47,10 +47,10 @@ class Synthesis:
 
 
 def synthesise(writer: Writer, synthesis: Synthesis, versioning: Versioning) -> Synthesised:
-    """Renders synthetic adults as the dataset, which takes the place of the one before when it is complete.
+    """Renders synthetic adults as the dataset, which replaces the previous one when it is complete.
 
     Raises:
-        InputError: the one before holds real people, who would be lost.
+        InputError: the previous one contains real people, who would be lost.
     """
     data = writer.stores.data
     real = sum(not is_synthetic(path.stem) for path in (data / "shards").glob("?" * 16 + ".*"))
@@ -88,23 +88,23 @@ def _render(folder: Path, synthesis: Synthesis) -> list[Sample]:
 
 
 def confirm_drawn(data: Path, people: Collection[str], synthesis: Synthesis) -> dict[str, str]:
-    """Draws people again, with the parameters at hand; person -> SHA-256 of the shard, of those who are what is drawn, byte for byte."""
+    """Renders people again, with the current parameters; person -> SHA-256 of the shard, for those who are identical, byte for byte."""
     found: dict[str, str] = {}
-    keys, there = KeyStore(data), drawn_shards(data)
+    keys, recorded = KeyStore(data), drawn_shards(data)
     with TemporaryDirectory() as place:
         drawn = synthesis.render(synthesis.params, synthesis.seed, synthesis.workers, people)
         for done, (person, rendered) in enumerate(drawn, start=1):
             name = person.record.person
             write_shard(Path(place), _shard_of(person, rendered, synthesis.encode), keys.key_of(name))
-            if sha256_of(Path(place) / shard_name(name)) == there.get(name):
-                found[name] = there[name]
+            if sha256_of(Path(place) / shard_name(name)) == recorded.get(name):
+                found[name] = recorded[name]
             (Path(place) / shard_name(name)).unlink()
             synthesis.report("re-rendering synthetic people", done, len(people))
     return found
 
 
 def confirm(data: Path, synthesis: Synthesis, ledger: Ledger) -> tuple[str, ...]:
-    """Puts on record as synthetic whoever is drawn again to the byte; a sentence where there was a person to draw."""
+    """Records people as synthetic if rendering them again gives the same bytes; a sentence if there was anyone to render."""
     claimed = not_drawn_here(data, ledger)
     if not claimed:
         return ()
@@ -118,7 +118,7 @@ def confirm(data: Path, synthesis: Synthesis, ledger: Ledger) -> tuple[str, ...]
 
 
 def not_drawn_here(data: Path, ledger: Ledger) -> frozenset[str]:
-    """People in the dataset folder who claim to be synthetic, and are not on record as drawn by this installation."""
+    """People in the dataset folder marked synthetic, but not on record as rendered by this installation."""
     known = ledger.rendered()
     return frozenset(person for person, sha256 in drawn_shards(data).items() if (person, sha256) not in known)
 

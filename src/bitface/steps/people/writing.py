@@ -1,7 +1,7 @@
-"""Changes the dataset whole or not at all: one writer at a time, everything decided first, and a note by which a killed writer's
-work is finished or undone by the next one.
+"""Changes the dataset whole or not at all: one writer at a time, everything decided first, and a note from which the next
+writer finishes or undoes the work of a killed one.
 
-What belongs to a change: keys of new people, consents in the ledger, the folder, its version in DVC. The consents are the point of no
+A change consists of: keys of new people, consents in the ledger, the folder, its version in DVC. The consents are the point of no
 return: before them everything is undone, after them everything is finished.
 """
 
@@ -32,13 +32,13 @@ from bitface.ledger.ledger import Ledger
 from bitface.ports import DatasetStore
 
 Versioning = Literal["pin", "keep", "none"]
-"""Whether a change is pinned in data.dvc, kept in DVC's cache and remote alone, or neither."""
+"""Whether a change is pinned in data.dvc, only kept in DVC's cache and remote, or neither."""
 _LATER: Final = "the next command that writes the dataset repairs it"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """All that a change of the dataset touches. `home` keeps the notes of unfinished changes."""
+    """Everything that a change of the dataset touches. `home` stores the notes of unfinished changes."""
 
     data: Path
     home: Path
@@ -49,8 +49,8 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A new state of the dataset. `fill` writes shards, index and licences into an empty folder, with the keys of `enrolments`; where it
-    `is_drawn`, everyone in it was drawn just now.
+    """A new state of the dataset. `fill` writes shards, index and licences into an empty folder, with the keys of `enrolments`; if
+    `is_drawn`, everyone in it was just rendered.
     """
 
     fill: Callable[[Path], None]
@@ -64,7 +64,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """What was written: the digest of its manifest, and its version in DVC, None where none was asked for."""
+    """What was written: the digest of its manifest, and its version in DVC, None if none was requested."""
 
     manifest_sha256: str
     version: str | None
@@ -72,7 +72,7 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class _Note:
-    """A change that is under way: from which state to which, in which folder, and who was enrolled for it."""
+    """A change in progress: from which state to which, in which folder, and the people enrolled for it."""
 
     staged: str
     base: str
@@ -85,10 +85,10 @@ class _Note:
 class Writer:
     """The right to change one dataset folder, for as long as `writing` lasts."""
 
-    def __init__(self, stores: Stores, tell: Callable[[str], None]) -> None:
-        """Only `writing` makes one."""
+    def __init__(self, stores: Stores, notify: Callable[[str], None]) -> None:
+        """Created by `writing` only."""
         self.stores = stores
-        self._tell = tell
+        self._notify = notify
         digest = hashlib.sha256(str(stores.data).encode()).hexdigest()
         self._path = stores.home / "unfinished" / f"{digest[:16]}.json"
 
@@ -96,8 +96,8 @@ class Writer:
         """Brings a change into effect.
 
         Raises:
-            InputError: the disk is full or fails, or other files lie in the folder; the message says which state it is in.
-            What the ledger raises of events that contradict the record; nothing is changed then.
+            InputError: the disk is full or fails, or other files lie in the folder; the message names its state.
+            What the ledger raises for events that contradict the record; nothing is changed then.
         """
         check_replaceable(self.stores.data)
         note = _Note(
@@ -117,10 +117,10 @@ class Writer:
         return Changed(manifest_sha256=note.manifest, version=self._finish(note))
 
     def settle(self) -> bool:
-        """Finishes or undoes the change that this installation's last writer was killed in; whether there was one to finish."""
+        """Finishes or undoes the change in which this installation's last writer was killed; returns whether one was finished."""
         for part in self._path.parent.glob(f".{self._path.name}.*.part"):
             part.unlink(missing_ok=True)
-        # The book of the erased lies beside the dataset, and is written under this right alone.
+        # The book of the erased lies beside the dataset, and is only written under this right.
         for part in self.stores.data.parent.glob(f".{self.stores.data.name}.erased-*.part"):
             part.unlink(missing_ok=True)
         note = self._noted()
@@ -129,7 +129,7 @@ class Writer:
         is_decided = note.is_decided or any(self.stores.ledger.consents(one) for one in note.enrolled)
         if is_decided:
             self._finish(note)
-            self._tell("an interrupted change of the dataset has been completed")
+            self._notify("an interrupted change of the dataset has been completed")
         else:
             if note.enrolled:
                 self.stores.keys.forget(note.enrolled)
@@ -137,14 +137,14 @@ class Writer:
         return is_decided
 
     def _after_failure(self) -> str:
-        """Undoes, or finishes, what could not be decided; says what came of it."""
+        """Undoes or finishes a failed change; returns the result in words."""
         try:
             return "it took effect anyway" if self.settle() else "nothing was changed"
         except (OSError, BitfaceError):
             return _LATER
 
     def _decide(self, note: _Note, change: Change) -> _Note:
-        """Everything up to the point of no return, and that."""
+        """Everything up to and including the point of no return."""
         stores = self.stores
         self._write(note)
         staged = stores.data.with_name(note.staged)
@@ -163,11 +163,11 @@ class Writer:
         return note
 
     def _finish(self, note: _Note) -> str | None:
-        """Everything after the point of no return; may be done again. The version, None where none was asked for."""
+        """Everything after the point of no return; may be repeated. The version, None if none was requested."""
         stores, staged = self.stores, self.stores.data.with_name(note.staged)
         try:
             mend(staged, stores.data)
-            # Where another installation has changed the folder meanwhile, what was made from its state before is given up.
+            # If another installation has changed the folder meanwhile, a state made from the previous one is discarded.
             if version_of(stores.data) == note.base and version_of(staged) == note.manifest:
                 put_in_place(staged, stores.data)
                 self._sweep()
@@ -186,7 +186,7 @@ class Writer:
         self._path.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Takes away what writers of other installations left when they were killed: it was made from a state that is no more."""
+        """Removes what killed writers of other installations left: it was made from an outdated state."""
         for path in self.stores.data.parent.glob(f".{self.stores.data.name}.*"):
             if re.fullmatch(r"[0-9a-f]{12}(\.old)?", path.name.removeprefix(f".{self.stores.data.name}.")):
                 shutil.rmtree(path, ignore_errors=True)
@@ -204,16 +204,16 @@ class Writer:
 
 @contextmanager
 def writing(
-    stores: Stores, doing: str, wait_s: float, tell: Callable[[str], None] = lambda _: None
+    stores: Stores, doing: str, wait_s: float, notify: Callable[[str], None] = lambda _: None
 ) -> Iterator[Writer]:
-    """The only right to change the dataset; what a killed writer left is finished or undone first.
+    """The exclusive right to change the dataset; what a killed writer left is finished or undone first.
 
     Raises:
-        BusyError: another writer holds it, and was not done within `wait_s` seconds.
+        BusyError: another writer has it and was not done within `wait_s` seconds.
     """
     real = replace(stores, data=stores.data.resolve())
-    with exclusive(real.data, doing, wait_s, tell):
-        writer = Writer(real, tell)
+    with exclusive(real.data, doing, wait_s, notify):
+        writer = Writer(real, notify)
         writer.settle()
         yield writer
 

@@ -1,1 +1,1 @@
-"""What becomes of a model: gate, register, approve, promote, serve, watch."""
+"""The life of a model version: gate, register, approve, promote, serve, monitor."""

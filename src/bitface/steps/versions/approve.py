@@ -1,4 +1,4 @@
-"""People's keys and their approvals: a private key stays in its owner's file, the ledger gets the public half and what was signed."""
+"""People's keys and their approvals: a private key stays in its owner's file, the ledger stores the public half and the signatures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bitface.ledger.entries import MODEL_NAME, DecisionEntry, KeyEntry, ModelEnt
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.approvals import endorsed, signed
 from bitface.ledger.permissions.signatures import key_of
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A version with the gate's latest decision on it, and what an approval of it states (its role left open)."""
+    """A version with the gate's latest decision on it, and the statement that an approval signs (role left open)."""
 
     model: ModelEntry
     decision: DecisionEntry
@@ -27,19 +27,19 @@ class Standing:
 
 
 def standing(version: int, ledger: Ledger) -> Standing:
-    """What is on record of a version.
+    """What is on record about a version.
 
     Raises:
-        InputError: no such version. GateError: the gate's latest word on it is not promote.
+        InputError: no such version. GateError: the gate's latest decision on it is not promote.
     """
     model = ledger.model(version)
     if model is None:
-        raise InputError(f"'{MODEL_NAME}' has no version {version}; {versions_there_are(ledger)}")
+        raise InputError(f"'{MODEL_NAME}' has no version {version}; {existing_versions(ledger)}")
     decisions = ledger.decisions(model.bundle_sha256)
     if not decisions or decisions[-1].decision != "promote":
-        said = decisions[-1].decision if decisions else "nothing"
+        latest = decisions[-1].decision if decisions else "nothing"
         look = f"`bitface gate show {decisions[-1].run_id}` says why" if decisions else "retrain"
-        raise GateError(f"the gate's decision on version {version} is {said}; only promote can go live; {look}")
+        raise GateError(f"the gate's decision on version {version} is {latest}; only promote can go live; {look}")
     run = ledger.run_of(model)
     dataset = ledger.dataset(run.dataset_version) if run else None
     if dataset is None:
@@ -56,12 +56,12 @@ def standing(version: int, ledger: Ledger) -> Standing:
 
 
 def add_key(person: str, role: str, path: Path, ledger: Ledger, by: Path | None = None) -> KeyEntry:
-    """Makes a key for a person, records its public half, and writes the private one to `path`, readable by its owner alone.
+    """Makes a key for a person, records its public half, and writes the private one to `path`, readable only by its owner.
 
-    `by` is the file of the compliance key whose owner answers for the person; the first key of all needs none.
+    `by` is the file of the compliance key whose owner vouches for the person; the first key of all needs none.
 
     Raises:
-        InputError: the file is there already, its folder is not, or the role is unknown. RefusedError: nobody answers for the person.
+        InputError: the file exists, its folder does not, or the role is unknown. RefusedError: the key is not endorsed.
     """
     endorser = private_key(by) if by else None
     private = Ed25519PrivateKey.generate()
@@ -84,10 +84,10 @@ def add_key(person: str, role: str, path: Path, ledger: Ledger, by: Path | None 
 
 
 def approve(version: int, role: str, path: Path, ledger: Ledger) -> tuple[KeyEntry, bool]:
-    """Signs that a version may go live, with the key in a file; returns the key, and whether that was news.
+    """Signs that a version may go live, with the key in a file; returns the key, and whether the approval is new.
 
     Raises:
-        InputError: no such version, no key of ours in the file, or another role's. GateError: the gate did not say promote.
+        InputError: no such version, no bitface key in the file, or one of another role. GateError: the gate did not decide promote.
     """
     found, private = standing(version, ledger), private_key(path)
     own = key_of("", role, private)
@@ -99,7 +99,7 @@ def approve(version: int, role: str, path: Path, ledger: Ledger) -> tuple[KeyEnt
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:
-    """The private key in a file; raises InputError where there is none."""
+    """The private key in a file; raises InputError if there is none."""
     try:
         found = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a model is made of and what is known of it, as CycloneDX and in-toto documents that other tools read."""
+"""What a model is made of and what is known about it, as CycloneDX and in-toto documents for other tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bitface.steps.versions.pictures import LIMITS, PROHIBITED
 
 SPEC_VERSION: Final = "1.6"
 LIBRARIES: Final = ("openvino", "numpy", "mediapipe", "safetensors", "torch")
-"""What a model needs to answer, and what it was trained with."""
+"""The packages that a model needs to predict, and that it was trained with."""
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "bitface")
 
 
@@ -90,7 +90,7 @@ def provenance(run: Run, bundle: Exported, decision: Decided, files: Mapping[str
 
 
 def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, object]:
-    """What the model is for, on what it was trained, how well it does and for whom, and what it must not do."""
+    """What the model is for, what it was trained on, its accuracy overall and by group, and what it must not be used for."""
     return {
         "modelParameters": {
             "approach": {"type": "supervised"},

@@ -1,4 +1,4 @@
-"""People of compliance approve that a prohibited context is used for a medical or safety reason, end that, and see what stands."""
+"""Lets compliance approve a prohibited context for a medical or safety reason, revoke that, and list all approvals."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bitface.steps.versions.approve import private_key
 def approve_context(
     context: str, reason: str, document: Path, begins: str, ends: str, key: Path, ledger: Ledger
 ) -> tuple[ContextApproval, bool]:
-    """Signs and records an approval, with the digest of the document that states its reason; returns it, and whether it was news.
+    """Signs and records an approval, with the digest of the document that states its reason; returns it, and whether it is new.
 
     Raises:
-        InputError: the document or key cannot be read, a word or time is none, or the key is not of compliance.
+        InputError: the document or key cannot be read, a word or time is invalid, or it is not a compliance key.
     """
     if not document.is_file():
         raise InputError(f"'{document.name}' is not a file; name the document that states the {reason[:40]} reason")
@@ -36,10 +36,10 @@ def approve_context(
 
 
 def revoke_context(approval_id: str, key: Path, ledger: Ledger) -> tuple[ContextApproval, bool]:
-    """Signs and records that an approval ends now; returns it, and whether it was news.
+    """Signs and records that an approval ends now; returns it, and whether that is new.
 
     Raises:
-        InputError: no such approval, or the key is not of compliance.
+        InputError: no such approval, or it is not a compliance key.
     """
     named = [one.approval for one in ledger.contexts() if one.approval.approval_id == approval_id]
     if not named:
@@ -48,7 +48,7 @@ def revoke_context(approval_id: str, key: Path, ledger: Ledger) -> tuple[Context
 
 
 def context_rows(ledger: Ledger, at: datetime) -> list[Document]:
-    """Every approval on record with how it stood at a time, oldest first; those recorded later are left out."""
+    """Every approval on record with its state at a time, oldest first; those recorded later are left out."""
     return [_row(one, at) for one in ledger.contexts() if one.approved_at <= at]
 
 

@@ -1,4 +1,4 @@
-"""Hands the gate what was measured, without names, writes the decision as a bundle that can be replayed, and reads it again."""
+"""Passes measurements to the gate, without names, writes the decision as a replayable bundle, and reads it back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from bitface.steps.judging.findings import Findings
 from bitface.steps.retrain.export import Exported, Model
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.retrain.terms import gate_params_of
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 from bitface.workspace import Workspace
 
 BUNDLE_NAME = "gate.zip"
@@ -41,7 +41,7 @@ BUNDLE_NAME = "gate.zip"
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """The decision, the bundle that holds it with its evidence, its digest, and the champion that it compared with."""
+    """The decision, its bundle with the evidence, the bundle's digest, and the champion it compared with."""
 
     decision: GateDecision
     path: Path
@@ -51,7 +51,7 @@ class Decided:
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """The champion that a candidate is compared with: its version, and what it says of the same samples, if it can."""
+    """The champion that a candidate is compared with: its version, and its predictions for the same samples, if possible."""
 
     version: str
     predictions: Predictions | None
@@ -60,7 +60,7 @@ class Rival:
 def decide_run(
     run: Run, model: Model, findings: Findings, rival: Rival | None, ledger: Ledger, keys: KeyStore, at: datetime
 ) -> Decided:
-    """Judges every cell on the evidence of a run and writes the bundle. It never raises for a model that is not good.
+    """Judges every cell on the evidence of a run and writes the bundle. A poor model is not an error.
 
     Raises:
         RefusedError: a person in it was erased meanwhile.
@@ -95,12 +95,12 @@ def decide_run(
         window=findings.window,
         counterfactuals=findings.changed_faces,
     )
-    of_nobody = unnamed(evidence, names_in(run.run_id, run.evidence, keys))
+    nameless = unnamed(evidence, names_in(run.run_id, run.evidence, keys))
     asked = gate_params_of(run, people)
-    decision = evaluate_gate(of_nobody, asked, run.params.seed)
+    decision = evaluate_gate(nameless, asked, run.params.seed)
     path = run.folder / BUNDLE_NAME
     seal = partial(seal_evidence, keys=keys, renew=run.evidence == "synthetic")
-    sha256 = write_bundle(path, of_nobody, asked, run.params.seed, decision, _digests(run, bundle), seal)
+    sha256 = write_bundle(path, nameless, asked, run.params.seed, decision, _digests(run, bundle), seal)
     compared = int(rival.version) if rival else None
     return Decided(decision=decision, path=path, sha256=sha256, compared_with=compared)
 
@@ -113,25 +113,25 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
         admit_people(events, own, Use(purpose=run.purpose, context=run.context), now, notices)
         for now in ledger.moments(at)
     ]
-    gone = {person for one in answers for person, answer in one.items() if not answer.admitted}
+    not_admitted = {person for one in answers for person, answer in one.items() if not answer.admitted}
     members = len(run.members.samples)
     return ConsentEvidence(
-        members=members, admitted=members - sum(sample.person in gone for sample in run.members.samples)
+        members=members, admitted=members - sum(sample.person in not_admitted for sample in run.members.samples)
     )
 
 
 def names_in(run_id: str, evidence: str, keys: KeyStore) -> Token:
-    """What people and samples are called in the evidence of a run of such people: real, synthetic or mixed."""
+    """The names for people and samples in the evidence of a run with such people: real, synthetic or mixed."""
     return names_by(run_id, keys.evidence_names(published=evidence == "synthetic"))
 
 
 def opened_bundle(path: Path, keys: KeyStore) -> GateBundle:
-    """A bundle with the people in it. Raises what `read_bundle` and `open_evidence` raise."""
+    """A bundle with its rows about people decrypted. Raises what `read_bundle` and `open_evidence` raise."""
     return read_bundle(path, partial(open_evidence, keys=keys))
 
 
 def replay_bundle(path: Path, unseal: Seal) -> Document:
-    """Derives the decision again from its bundle; JSON of INTERFACE `gate replay`."""
+    """Recomputes the decision from its bundle; JSON of INTERFACE `gate replay`."""
     outcome = replay(read_bundle(path, unseal))
     return {
         "decision": outcome.decision.verdict,
@@ -141,13 +141,13 @@ def replay_bundle(path: Path, unseal: Seal) -> Document:
 
 
 def check_judged(run_id: str, runs: Path, ledger: Ledger) -> None:
-    """Raises InputError where no bundle of a run is here; the versions that there are stand in the message."""
+    """Raises InputError if a run has no bundle here; the message lists the existing versions."""
     if not run_id.isalnum() or not (runs / run_id / BUNDLE_NAME).is_file():
-        raise InputError(f"run '{run_id[:40]}' has no decision; {versions_there_are(ledger)}")
+        raise InputError(f"run '{run_id[:40]}' has no decision; {existing_versions(ledger)}")
 
 
 def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> Document:
-    """The decision as it was recorded in a run's bundle, with its cells; nobody's row is opened for that.
+    """The decision as recorded in a run's bundle, with its cells; rows about people stay sealed.
 
     Raises:
         IntegrityError: the bundle is not the one on record.
@@ -161,10 +161,10 @@ def recorded_decision(run_id: str, runs: Path, ledger: Ledger) -> Document:
 
 
 def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
-    """Writes a copy of a run's bundle that anyone can replay, and notes that; returns its digest.
+    """Writes a copy of a run's bundle that anyone can replay, and logs that; returns its digest.
 
     Raises:
-        InputError: `out` lies in the home or the dataset, where no erasure would know it. What `write_unsealed` and `open_evidence` raise.
+        InputError: `out` is in home or the dataset folder, where erasures would miss it. What `write_unsealed` and `open_evidence` raise.
     """
     if any(out.resolve().is_relative_to(folder.resolve()) for folder in (place.home, place.data)):
         raise InputError(
@@ -180,7 +180,7 @@ def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
 
 
 def decision_text(document: Fields) -> str:
-    """The decision for a person: required cells first, worst first."""
+    """The decision as text: required cells first, worst first."""
     order = {"FAIL": 0, "NOT-RUN": 1, "INSUFFICIENT": 2, "PASS": 3}
     cells = sorted(document["cells"], key=lambda cell: (not cell["required"], order[cell["state"]], cell["name"]))
     lines = [f"decision: {document['decision']}", *(f"  because {reason}" for reason in document["reasons"])]

@@ -17,7 +17,7 @@ _COUNTS: Final = ("n", "persons", "n_needed", "persons_needed", "reason")
 
 
 def causes_of(decision: GateDecision) -> list[dict[str, Any]]:
-    """The required cells that do not pass, as plain values: those that block first, then those that too few people leave open."""
+    """The required cells that do not pass, as plain values: first those that block, then those left open by too few people."""
     order = {State.FAIL: 0, State.NOT_RUN: 1, State.INSUFFICIENT: 2}
     found = [cell for cell in decision.cells if cell.required and cell.state in order]
     return [
@@ -27,7 +27,7 @@ def causes_of(decision: GateDecision) -> list[dict[str, Any]]:
 
 
 def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_judged: int, profile: str) -> list[str]:
-    """What a person can do after a run of this profile, a sentence each. `people_judged`: how many people judged its version."""
+    """What a user can do after a run of this profile, a sentence each. `people_judged`: the number of held-out people of its version."""
     steps = [*_mended(causes), *_more_people(causes, people_judged)]
     if profile == "quick" and status.evidence == "synthetic":
         steps.append("run the default profile, which trains and judges on more people: `make retrain`")
@@ -35,7 +35,7 @@ def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_
 
 
 def guidance_text(summary: Mapping[str, Any]) -> str:
-    """The last lines of a run that was held or blocked; nothing of any other."""
+    """The last lines of a held or blocked run; empty for any other."""
     gate, status = summary["gate"], summary.get("status")
     if gate["decision"] == "promote" or status is None:
         return ""
@@ -86,7 +86,7 @@ def _figure(cause: Mapping[str, Any]) -> str:
 
 
 def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A remedy for each kind of cell that blocks, with what it is about, and for each group that nobody was of."""
+    """A remedy for each kind of cell that blocks, with its subject, and for each group without people."""
     by_kind: dict[str, list[Mapping[str, Any]]] = {}
     for one in causes:
         if one["state"] == "FAIL":
@@ -109,15 +109,15 @@ def _about(cause: Mapping[str, Any]) -> str:
 
 
 def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> list[str]:
-    """How many people would decide the open cells: half of those that more people decide, and nine in ten."""
+    """How many people would decide the open cells: half of those that more people can decide, and nine in ten."""
     open_ = [one for one in causes if one["state"] == "INSUFFICIENT" and one["persons"] and one["persons_needed"]]
     if not open_ or any(one["state"] == "FAIL" for one in causes):
         return []
     times = sorted(one["persons_needed"] / one["persons"] for one in open_)
     half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))
-    said = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
+    advice = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
     slices = [one for one in open_ if one["slice"]]
     if not slices:
-        return [said]
+        return [advice]
     least = min(slices, key=lambda one: one["persons"])
-    return [f"{said}; {_about(least)} had {least['persons']}, and about {least['persons_needed']} would decide it"]
+    return [f"{advice}; {_about(least)} had {least['persons']}, and about {least['persons_needed']} would decide it"]

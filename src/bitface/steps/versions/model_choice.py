@@ -1,4 +1,4 @@
-"""Which version a reference names; where there is none, the versions that there are, and the command that uses one."""
+"""The version that a reference names; if there is none, the existing versions and the command that uses one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _WORDS: Final = {"promote": "passed", "hold": "held", "block": "blocked", None: 
 
 
 def choose_model(reference: str | None, purpose: str, ledger: Ledger) -> ModelEntry:
-    """The version that predicts: the one that is named; the champion where none is, or, while there is none, the demo.
+    """The version that predicts: the named one, else the champion, else the demo.
 
     Raises:
-        InputError: there is no such version. RefusedError: there is a demo only, and the purpose is another.
+        InputError: there is no such version. RefusedError: there is only a demo, and the purpose is a different one.
     """
     demo = ledger.champion("demo")
     if reference is not None or demo is None or ledger.champion() is not None:
@@ -32,10 +32,10 @@ def choose_model(reference: str | None, purpose: str, ledger: Ledger) -> ModelEn
 
 
 def find_model(reference: str, ledger: Ledger) -> ModelEntry:
-    """The version of an alias or of NAME/VERSION, as the ledger has it; a registry's aliases may be moved by anyone.
+    """The version of an alias or of NAME/VERSION, according to the ledger; anyone may move a registry's aliases.
 
     Raises:
-        InputError: there is none; the versions that there are stand in the message.
+        InputError: there is none; the message lists the existing versions.
     """
     alias: Alias | None = next((one for one in ALIASES if one == reference), None)
     name, _, version = reference.rpartition("/")
@@ -47,11 +47,11 @@ def find_model(reference: str, ledger: Ledger) -> ModelEntry:
             f"'{reference[:60]}' is not a model reference; use {', '.join(reversed(ALIASES))} or NAME/VERSION"
         )
     missing = f"there is no {alias} yet" if alias else f"there is no model '{reference[:60]}'"
-    raise InputError(f"{missing}; {versions_there_are(ledger)}")
+    raise InputError(f"{missing}; {existing_versions(ledger)}")
 
 
 def status_of_run(run_id: str, ledger: Ledger) -> ModelStatus | None:
-    """How the version that a run made stands now; None where the run made none that is on record."""
+    """The current status of the version that a run made; None if no version of the run is on record."""
     made = (
         model
         for model in ledger.models()
@@ -61,8 +61,8 @@ def status_of_run(run_id: str, ledger: Ledger) -> ModelStatus | None:
     return None if entry is None else ledger.status(entry)
 
 
-def versions_there_are(ledger: Ledger) -> str:
-    """The versions on record, latest first, and the command that uses one of them, in a line."""
+def existing_versions(ledger: Ledger) -> str:
+    """One line with the versions on record, latest first, and the command that uses one of them."""
     found = [ledger.status(entry) for entry in reversed(ledger.models())]
     if not found:
         return "no versions are on record: run `bitface retrain`"
@@ -72,8 +72,8 @@ def versions_there_are(ledger: Ledger) -> str:
 
 
 def command_for(status: ModelStatus, what: str = "predict FILE") -> str:
-    """The command that uses a version; it is named where nothing else would have it speak. `bitface retrain` for one that is used no
-    more.
+    """The command that uses a version; it names the version unless that is the default. `bitface retrain` for one that may no longer
+    be used.
     """
     if not status.purposes:
         return "bitface retrain"
@@ -83,8 +83,8 @@ def command_for(status: ModelStatus, what: str = "predict FILE") -> str:
 
 
 def _named(status: ModelStatus) -> str:
-    said = "retired" if status.retired else "suspended" if status.lapsed else status.alias or _WORDS[status.decision]
-    return f"{status.reference} ({said}, {status.judged_at[:16].replace('T', ' ')} UTC)"
+    state = "retired" if status.retired else "suspended" if status.lapsed else status.alias or _WORDS[status.decision]
+    return f"{status.reference} ({state}, {status.judged_at[:16].replace('T', ' ')} UTC)"
 
 
 def _use(found: Sequence[ModelStatus]) -> str:

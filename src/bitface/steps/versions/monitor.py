@@ -1,4 +1,4 @@
-"""Holds new faces against those that the champion was judged on: drift asks for a retrain, and never blocks one."""
+"""Compares new faces with those that the champion was judged on: drift suggests a retrain, and never blocks one."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _DRAWN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """The comparison as plain values, and of the columns that lie farthest apart the values themselves, to be drawn."""
+    """The comparison as plain values, and the raw values of the columns that differ most, for a figure."""
 
     document: Document
     drawn: tuple[tuple[str, float, NDArray[np.float64], NDArray[np.float64]], ...]
 
 
 def model_and_run(reference: str, ledger: Ledger) -> tuple[ModelEntry, RunEntry]:
-    """A model by alias or as NAME/VERSION, and the run that made it; raises InputError where there is none."""
+    """A model by alias or as NAME/VERSION, and the run that made it; raises InputError if there is none."""
     entry = find_model(reference, ledger)
     run = ledger.run_of(entry)
     if run is None:
@@ -52,7 +52,7 @@ def model_and_run(reference: str, ledger: Ledger) -> tuple[ModelEntry, RunEntry]
 
 
 def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sample, ...]]:
-    """The samples of a run that are not in the dataset version of a model, by person."""
+    """The samples of a run that are not in a model's dataset version, grouped by person."""
     _, own = model_and_run(reference, ledger)
     known = {member.sample_id for member in ledger.members(own.dataset_version)}
     return people_of([sample for sample in run.members.samples if sample.sample_id not in known], run.members.content)
@@ -60,7 +60,7 @@ def people_not_met(run: Run, reference: str, ledger: Ledger) -> list[tuple[Sampl
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedPeople:
-    """Where the people whom models were judged on are kept: on record in the ledger, sealed in the folder of each run, by their keys."""
+    """Where held-out people of models are stored: recorded in the ledger, sealed in the folder of each run, under their keys."""
 
     ledger: Ledger
     runs: Path
@@ -70,10 +70,10 @@ class JudgedPeople:
 def compare_with_model(
     window: Window, model: str, people: JudgedPeople, test: DriftTest, folder: Path, at: datetime
 ) -> Compared:
-    """What drifted, with the page in `folder`; people of the model who do not allow an evaluation now are left out.
+    """What drifted, with the page in `folder`; people of the model who currently do not allow an evaluation are left out.
 
     Raises:
-        InputError: no such model, it kept nobody, or the window has too few faces.
+        InputError: no such model, its reference is empty, or the window has too few faces.
     """
     params, ledger = test.params, people.ledger
     if len(window.rows) < params.window_faces_min:
@@ -146,7 +146,7 @@ def show_drift(compared: Compared, draw: Figures, tracking: Tracking, code_commi
 
 
 def drift_text(document: Fields) -> str:
-    """The comparison for a person at a terminal."""
+    """The comparison as text for a terminal."""
     lines = [
         document["status"]["line"],
         f"{document['window']} against {document['people_reference']} people of {document['model']}",

@@ -1,4 +1,4 @@
-"""A run after its gate, with one interval per figure wherever it is shown."""
+"""A run after its gate, with the same interval of a figure everywhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Outcome:
 
 
 def as_judged(outcome: Outcome) -> Outcome:
-    """The same figures, with the intervals that the gate decided by: no report shows two intervals of one figure."""
+    """The same figures, with the intervals that the gate used: no report shows two intervals for one figure."""
     evaluation = with_intervals_of(outcome.decided.decision.cells, outcome.findings.evaluation)
     return replace(outcome, findings=replace(outcome.findings, evaluation=evaluation))
 

@@ -103,7 +103,7 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Figures,
 
 
 def finding_rows(decision: GateDecision) -> list[FindingRow]:
-    """What the decision rests on: every required cell that does not pass, worst first."""
+    """The reasons for the decision: every required cell that does not pass, worst first."""
     worst = sorted(
         (cell for cell in decision.cells if cell.required and cell.state is not State.PASS),
         key=lambda cell: _WORST_FIRST.index(cell.state),
@@ -115,7 +115,7 @@ def finding_rows(decision: GateDecision) -> list[FindingRow]:
 
 
 def cell_words(cell: Cell) -> str:
-    """A cell's question for a reader: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
+    """A cell's question as text: `disparity/skin_tone:monk_8_10` is gap to all others, skin tone monk 8-10."""
     kind = "share of people with unknown value" if cell.metric == "unknown_share" else KINDS[cell.kind].caption
     about = [cell.emotion, f"{cell.attribute.replace('_', ' ')} {slice_label(cell.slice)}".strip()]
     if any(about):
@@ -131,7 +131,7 @@ def _figure_words(cell: Cell) -> str:
 
 
 def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
-    """Accuracy of every slice with the worst state that the gate gave it, for its own accuracy or its gap to all others."""
+    """Accuracy of every slice with the worse of two gate states: of its accuracy, and of its gap to all others."""
     states: dict[tuple[str, str], str] = {}
     for cell in decision.decision.cells:
         is_own, key = cell.kind == "slice" and not cell.emotion, (cell.attribute, cell.slice)
@@ -146,7 +146,7 @@ def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
 
 
 def unit_rows(units: UnitsRead) -> list[ForestRow]:
-    """Correlation, then F1, of every unit."""
+    """Correlation, then F1, of every action unit."""
     return [
         _forest_row(heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
         for heading, name in (("correlation of intensities", "correlation"), ("F1 of being shown", "f1"))
@@ -180,12 +180,12 @@ def _forest_row(group: str, value: str, figure: Interval, state: str = "") -> Fo
 
 
 def slice_label(value: str) -> str:
-    """A slice's value for a reader: `monk_5_7` is monk 5-7, `60_plus` is 60+, `east_asian` is east asian."""
+    """A slice's value as text: `monk_5_7` is monk 5-7, `60_plus` is 60+, `east_asian` is east asian."""
     return re.sub(r"(?<=\d)_(?=\d)", "-", value.replace("_plus", "+")).replace("_", " ")
 
 
 def latency_rows(bundle: Exported) -> list[LatencyRow]:
-    """The deployed model and its twin with their bytes."""
+    """The deployed model and its twin, with their size in bytes."""
     sizes = {"one-bit": bundle.one_bit_bytes, "float": bundle.float_bytes}
     words = {"one-bit": "one-bit (OpenVINO)", "float": "float twin (torch)"}
     return [
@@ -201,8 +201,8 @@ def latency_rows(bundle: Exported) -> list[LatencyRow]:
 
 
 def write_reports(run: Run, status: ModelStatus, outcome: Outcome, pages: Pages) -> dict[str, Path]:
-    """Gate report and model card, each under the status line as judged, beside what the other stages wrote; name -> file or folder.
-    `pages` is the adapter.
+    """Gate report and model card, each under the status line as judged, along with the other stages' reports; name -> file or
+    folder. `pages` is the adapter.
     """
     folder, decision, drifted = run.folder / "reports", outcome.decided, outcome.findings.drifted
     facts = _facts(run, outcome)
@@ -231,7 +231,7 @@ def write_reports(run: Run, status: ModelStatus, outcome: Outcome, pages: Pages)
 
 
 def _drift_document(drifted: Drifted) -> Path:
-    """What drifted, overall and in each slice, beside the page that shows how."""
+    """What drifted, overall and in each slice, next to the page that shows how."""
     path = drifted.report.with_name("drift.json")
     write_atomically(path, (json.dumps(drifted.document(), indent=1) + "\n").encode())
     return path
@@ -271,7 +271,7 @@ def _card(
     outcome: Outcome,
     facts: Mapping[str, str],
 ) -> CardFacts:
-    from bitface.training.architectures import ARCHITECTURES  # torch, which a look at a decision does without
+    from bitface.training.architectures import ARCHITECTURES  # it imports torch, which showing a decision does not need
 
     bundle, evaluation, explanation = outcome.model.bundle, outcome.findings.evaluation, outcome.findings.explanation
     scored = evaluation.models["one-bit"]
@@ -342,18 +342,18 @@ def _probability_sentences(calibrated: CalibrationReport) -> tuple[str, ...]:
         else f"Sets have a target coverage of {calibrated.confidence:.0%} per emotion, for people like the calibration "
         "people. Single groups and other people are not covered by it."
     )
-    said = [
+    sentences = [
         f"The model is {calibrated.remark}.",
         f"{calibrated.sentence()}.",
         f"ECE before and after: {errors}.",
         promised,
     ]
     if calibrated.answered is not None:
-        said.append(f"Where it answers, the set contains the true emotion in {calibrated.answered.value:.0%}.")
-    said.append(
+        sentences.append(f"Where it answers, the set contains the true emotion in {calibrated.answered.value:.0%}.")
+    sentences.append(
         "Where emotions are more or less frequent than among the calibration people, probabilities are too low or too high."
     )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def _regions_sentence(explanation: Explained) -> str:

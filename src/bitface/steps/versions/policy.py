@@ -21,21 +21,21 @@ FIRST: Final = "the first policy of this installation, as params.yaml had it at 
 
 
 def policies_in(params: Path) -> dict[str, Fields]:
-    """Profile -> the policy that a params.yaml makes, whatever a command line changes. Raises what `read_params` raises."""
+    """Profile -> the policy of a params.yaml, without changes on a command line. Raises what `read_params` raises."""
     return {profile: policy_of(read_params(params, profile)) for profile in PROFILES}
 
 
 def adopt_first(params: Path, actor: str, ledger: Ledger) -> None:
-    """Where no policy was ever adopted, that of params.yaml is from now on."""
+    """Adopts the policy of params.yaml if none was ever adopted."""
     if ledger.policy() is None:
         ledger.adopt_policy(AdoptedPolicy(profiles=policies_in(params), actor=actor, reason=FIRST))
 
 
 def adopt(params: Path, actor: str, reason: str, key: Path | None, ledger: Ledger) -> tuple[AdoptedPolicy, bool]:
-    """Puts the policy of params.yaml into force, signed by the key in a file where one is named; the policy, and whether it is news.
+    """Puts the policy of params.yaml into force, signed by the key in a file if one is named; returns the policy, and whether it is new.
 
     Raises:
-        RefusedError: promotions need approvals, and it is not signed by compliance. InputError: there is no key in the file, or no reason.
+        RefusedError: promotions need approvals, but it is not signed by compliance. InputError: no key in the file, or no reason.
     """
     if not reason.strip() or len(reason) > REASON_MAX:
         raise InputError(f"the reason has {len(reason.strip())} characters; write 1 to {REASON_MAX} with --why")
@@ -53,4 +53,4 @@ def policy_differences(params: Path, ledger: Ledger) -> dict[str, Sequence[str]]
     if in_force is None:
         return {}
     found = {profile: in_force.differences(profile, own) for profile, own in policies_in(params).items()}
-    return {profile: said for profile, said in found.items() if said}
+    return {profile: sentences for profile, sentences in found.items() if sentences}

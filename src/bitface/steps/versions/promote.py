@@ -1,4 +1,4 @@
-"""Lets a version go live, or takes it back: each in one transaction of the ledger, and only from where the decision thought it was."""
+"""Moves a version live or back: in one transaction of the ledger, and only from the state that the decision assumed."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bitface.ledger.promotion import Move
 from bitface.params import PromotionParams
 from bitface.steps.versions.approve import Standing, standing
 from bitface.steps.versions.gate import BUNDLE_NAME, opened_bundle
-from bitface.steps.versions.model_choice import versions_there_are
+from bitface.steps.versions.model_choice import existing_versions
 
 
 def rule_of(params: PromotionParams) -> ApprovalRule:
-    """Who must approve, as params.yaml says."""
+    """The required approvals, from params.yaml."""
     return ApprovalRule(required=params.approvals_required, roles=params.roles)
 
 
 def promote(version: int, rule: ApprovalRule, actor: str, runs: Path, ledger: Ledger, keys: KeyStore) -> Promotion:
-    """Makes a version the champion, provided that the champion is still the one that its gate compared it with.
+    """Makes a version the champion, if the current champion is still the one that its gate compared it with.
 
     Raises:
-        InputError: no such version, or its gate bundle is gone. IntegrityError: the bundle is not the recorded one, or its
-            decision cannot be derived again. GateError: the gate or the approvals do not allow it. RefusedError: consent, or somebody in
+        InputError: no such version, or its gate bundle is missing. IntegrityError: the bundle is not the recorded one, or its
+            decision cannot be reproduced. GateError: the gate or the approvals do not allow it. RefusedError: consent, or a person in
             the evidence was erased.
     """
     ledger.check_intact()
@@ -53,10 +53,10 @@ def go_live(
     ledger: Ledger,
     lease: Lease | None = None,
 ) -> str | None:
-    """Promotes what a gate has just let through; where it cannot go live yet, makes it challenger and says why.
+    """Promotes a version that has just passed its gate; if it cannot go live yet, makes it challenger and returns why.
 
     Raises:
-        RefusedError: somebody's consent ended meanwhile. StalePromotionError: another champion was promoted meanwhile.
+        RefusedError: a person's consent ended meanwhile. StalePromotionError: another champion was promoted meanwhile.
         LeaseLostError: another retrain took the lease meanwhile.
     """
     current = ledger.champion()
@@ -89,10 +89,10 @@ def go_live(
 
 
 def stand_in(version: int, decision_sha256: str, ledger: Ledger, lease: Lease | None = None) -> None:
-    """Makes a version of synthetic people that its gate has just held the demo, while there is no champion.
+    """Makes a version of synthetic people the demo after its gate decided hold, while there is no champion.
 
     Raises:
-        RefusedError: somebody's consent ended meanwhile. StalePromotionError: a champion was promoted meanwhile.
+        RefusedError: a person's consent ended meanwhile. StalePromotionError: a champion was promoted meanwhile.
         LeaseLostError: another retrain took the lease meanwhile.
     """
     if ledger.champion() is not None:
@@ -111,14 +111,14 @@ def stand_in(version: int, decision_sha256: str, ledger: Ledger, lease: Lease | 
 
 
 class RealChampionError(GateError):
-    """A champion that learned from real people is not replaced by one that saw synthetic ones only."""
+    """A champion trained on real people is not replaced by one trained only on synthetic ones."""
 
 
 def expected_previous(compared: int | None, evidence: str, current: ModelEntry | None, is_over: bool) -> int | None:
-    """Which champion a decision lets be replaced: the one it compared with, one of synthetic evidence by real, or one that is over.
+    """The champion that a decision may replace: the one it compared with, a synthetic one by a real one, or one no longer valid.
 
     Raises:
-        RealChampionError: a model of synthetic evidence alone would replace one of real people.
+        RealChampionError: a model with only synthetic evidence would replace one of real people.
     """
     if compared is not None or current is None:
         return compared
@@ -134,7 +134,7 @@ def expected_previous(compared: int | None, evidence: str, current: ModelEntry |
 
 
 def _replaced(found: Standing, runs: Path, ledger: Ledger, keys: KeyStore) -> int | None:
-    """Which champion a version takes the place of: its own, where the champion is promoted again, which asks everybody in it again."""
+    """The champion that a version replaces: itself if it is promoted again, which checks everyone in it again."""
     current = ledger.champion()
     if current is not None and current.version == found.model.version:
         return current.version
@@ -143,20 +143,20 @@ def _replaced(found: Standing, runs: Path, ledger: Ledger, keys: KeyStore) -> in
 
 
 def _is_over(model: ModelEntry | None, ledger: Ledger) -> bool:
-    """Whether somebody who is in a model has been erased, or is no longer admitted: it is compared with, and kept, no more."""
+    """Whether a person in a model has been erased or is no longer admitted: it is then neither compared with nor kept."""
     return model is not None and not ledger.is_lawful(model)
 
 
 def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
-    """Makes an earlier champion the champion again; the previous one where no version is named.
+    """Makes an earlier champion the champion again; the previous one if no version is named.
 
     Raises:
-        InputError: there is none. RefusedError: it never was champion, or holds somebody who is no longer admitted.
+        InputError: there is none. RefusedError: it never was champion, or a person in it is no longer admitted.
     """
     current, previous = ledger.champion(), ledger.champion("previous")
     target = version if version is not None else previous.version if previous else None
     if target is None:
-        raise InputError(f"there is no previous champion to roll back to; {versions_there_are(ledger)}")
+        raise InputError(f"there is no previous champion to roll back to; {existing_versions(ledger)}")
     return ledger.promote(
         Move(
             to_version=target,
@@ -169,15 +169,15 @@ def roll_back(version: int | None, actor: str, ledger: Ledger) -> Promotion:
 
 
 def _compared_with(found: Standing, runs: Path, ledger: Ledger, keys: KeyStore) -> int | None:
-    """Which champion the gate's latest word on a version compared with: that of the run that judged last, which may have made a bundle that
-    was there already.
+    """The champion that the gate's latest decision on a version compared with: from the last run that judged it, which may have made an
+    existing bundle again.
     """
     run_id = found.decision.run_id
     path = runs / run_id / BUNDLE_NAME
     if not path.is_file():
         raise InputError(f"the gate bundle of run {run_id} is missing; restore it, or retrain")
     bundle = opened_bundle(path, keys)
-    # Its content has one digest and its file another: what no reader looks at, such as a date in a former zip, is touched by nobody either.
+    # Content and file have separate digests, so that bytes that no reader uses, such as a date in an older zip, are protected too.
     files = {one.sha256 for one in ledger.assets(run_id) if Path(one.path).name == BUNDLE_NAME}
     if bundle.sha256 != found.decision.decision_sha256 or (files and sha256_of(path) not in files):
         raise IntegrityError(f"the gate bundle of run {run_id} differs from the recorded one; restore it")

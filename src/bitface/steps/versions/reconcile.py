@@ -1,4 +1,4 @@
-"""Makes MLflow show what the ledger says: after a crash, after an alias was moved by hand, or again."""
+"""Makes MLflow agree with the ledger: after a crash, after an alias was moved by hand, or repeatedly."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from bitface.ledger.ledger import Ledger
 from bitface.ports import TrackedVersion, Tracking
 
 SHOWN_NAME: Final = "version.json"
-"""Of a run's folder: what the registry shall show of its version, so that it can be shown again."""
+"""File in a run's folder: what the registry is to show of its version, so that it can be shown again."""
 
 
 def keep_shown(folder: Path, version: TrackedVersion) -> None:
-    """Writes down what the registry shall show of a version, before anything is shown."""
+    """Records what the registry is to show of a version, before anything is shown."""
     document = {**asdict(version), "bundle": str(version.bundle)}
     write_atomically(folder / SHOWN_NAME, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
 
 
 def aliases_of(ledger: Ledger) -> dict[str, int | None]:
-    """Where the ledger says that each alias points."""
+    """Where each alias points, according to the ledger."""
     entries = {alias: ledger.champion(alias) for alias in ALIASES}
     return {alias: entry.version if entry else None for alias, entry in entries.items()}
 
 
 def reconcile(runs: Path, ledger: Ledger, open_tracking: Callable[[], Tracking]) -> tuple[str, ...]:
-    """Puts the registry right, the champion's alias last; returns a sentence for each thing that was not as the ledger says.
+    """Corrects the registry, the champion's alias last; returns a sentence for each thing that differed from the ledger.
 
-    Versions that a crash kept from being shown are shown, if their run's files are still there. One that no gate has judged
-    yet is not owed: its run was interrupted before that, and goes on when it is started again.
+    Versions that were not shown because of a crash are shown, if their run's files still exist. One that no gate has judged
+    yet is skipped: its run was interrupted before that, and continues when it is started again.
     """
     models = [model for model in ledger.models() if ledger.decisions(model.bundle_sha256)]
     if not models:
         return ()
     tracking = open_tracking()
     shown = tracking.shown(MODEL_NAME)
-    said = [_show_again(model, runs, ledger, tracking) for model in models if model.version not in shown.versions]
+    sentences = [_show_again(model, runs, ledger, tracking) for model in models if model.version not in shown.versions]
     wanted = project_aliases(ledger, tracking)
     found = {alias: shown.aliases.get(alias) for alias in ALIASES if alias in wanted}
-    said += [_moved(alias, at, wanted[alias], ledger) for alias, at in found.items() if at != wanted[alias]]
-    return tuple(said)
+    sentences += [_moved(alias, at, wanted[alias], ledger) for alias, at in found.items() if at != wanted[alias]]
+    return tuple(sentences)
 
 
 def project_aliases(ledger: Ledger, tracking: Tracking) -> dict[str, int | None]:
-    """Points the registry's aliases where the ledger says, the champion's last, and returns where that is; says how versions stand.
+    """Points the registry's aliases where the ledger does, the champion's last, and returns these; also updates status lines.
 
-    An alias of a version that the registry cannot show is left as it is. Looks again after pointing: of two processes that
-    promote at once, the slower one would otherwise show what the faster one has replaced.
+    An alias of a version that the registry cannot show is left as it is. Reads the ledger again afterwards: of two processes
+    that promote at once, the slower one would otherwise show what the faster one has replaced.
     """
     while True:
-        said, there = aliases_of(ledger), tracking.shown(MODEL_NAME).versions
-        wanted = {alias: at for alias, at in said.items() if at is None or at in there}
+        aliases, registered = aliases_of(ledger), tracking.shown(MODEL_NAME).versions
+        wanted = {alias: at for alias, at in aliases.items() if at is None or at in registered}
         tracking.point_aliases(MODEL_NAME, wanted)
         tracking.tell_status(MODEL_NAME, {model.version: ledger.status(model).line for model in ledger.models()})
-        if aliases_of(ledger) == said:
+        if aliases_of(ledger) == aliases:
             return wanted
 
 
 def show_version(run_folder: Path, tracking: Tracking) -> int | None:
-    """Shows the version of a run once more, with its files; its number, None where the run kept none."""
+    """Shows the version of a run again, with its files; returns its number, None if the run kept none."""
     path = run_folder / SHOWN_NAME
     document: Fields = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if not document or not Path(document["bundle"]).is_dir():

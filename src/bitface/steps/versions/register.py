@@ -1,4 +1,4 @@
-"""Makes a decision count: ledger first, in transactions; then MLflow, as a view that can be projected again; then the summary."""
+"""Puts a decision into effect: first the ledger, in transactions; then MLflow, as a view that can be rebuilt; then the summary."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from bitface.steps.versions.summary import exit_code, first_part, write_summary
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """How the ledger has a version now, and why it is not champion although the gate let it through."""
+    """The ledger's current record of a version, and why it is not champion although it passed its gate."""
 
     status: ModelStatus
     withheld: str | None
 
 
 def start_tracking(run: Run, tracking: Tracking) -> None:
-    """Opens the run's page, so that a run that fails later is there to be seen."""
+    """Opens the run's page, so that a run that fails later is visible."""
     params = run.params.model_dump(mode="json")
     tracking.start(
         TrackedRun(
@@ -92,7 +92,7 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Registries:
-    """Where a version is put on record and shown. `lease`: the right of this process to promote, None where it does not need one."""
+    """Where a version is recorded and shown. `lease`: this process's right to promote, None if it needs none."""
 
     ledger: Ledger
     tracking: Tracking
@@ -101,7 +101,7 @@ class Registries:
 
 
 def record_version(run: Run, outcome: Outcome, ledger: Ledger) -> ModelStatus:
-    """Puts the model and what the gate said of it on record; how it stands then, before anything has gone live."""
+    """Records the model and the gate's decision on it; returns its status then, before anything goes live."""
     bundle, decision = outcome.model.bundle, outcome.decided
     entry = ledger.record_model(
         ModelEntry(
@@ -126,7 +126,7 @@ def record_version(run: Run, outcome: Outcome, ledger: Ledger) -> ModelStatus:
 
 
 def _other_limits(run: Run, ledger: Ledger) -> str | None:
-    """Why nothing that this run made goes live by itself: it was judged by other limits than the policy in force."""
+    """Why this run's version does not go live automatically: it was judged by limits that differ from the policy in force."""
     policy = ledger.policy()
     other = policy.differences(run.profile, policy_of(run.params)) if policy else ()
     if not other:
@@ -144,7 +144,7 @@ def register_model(
     shown: Shown,
     registries: Registries,
 ) -> Registered:
-    """Signs what is handed on, promotes a recorded version where the decision allows it, and shows it all.
+    """Signs the released bundle, promotes the recorded version if the decision allows it, and shows everything.
 
     Raises:
         RefusedError: a person's consent ended between the start of the run and now; nothing is promoted.
@@ -171,7 +171,7 @@ def register_model(
 
 
 def _assets(run: Run, bundle: Exported, shown: Shown) -> list[AssetEntry]:
-    """What an auditor must find again: the bundle, pictures and reports, each with what MLflow shows of it in its page."""
+    """The files that an auditor must be able to find: the bundle, pictures and reports, as shown in MLflow."""
     home = run.folder.parent.parent
     found = {"bundle": [bundle.folder], "figure": list(shown.figures), "report": list(shown.reports.values())}
     return [
@@ -293,7 +293,7 @@ def _rounded(interval: Interval | None) -> dict[str, float] | None:
 
 
 def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
-    """The worst and the best served group with their people, in a line, of those that have enough people for the gate to judge."""
+    """One line with the worst and the best served group and their people, among groups with enough people for the gate."""
     known = {key: figure for key, figure in evaluation.groups.accuracy.items() if key[1] != "unknown"}
     if len(known) < 2:
         return "fewer than two groups are known, so groups cannot be compared"
@@ -431,7 +431,7 @@ def _tracked_units(units: UnitsRead) -> TrackedModel:
 
 
 def unit_metrics(units: UnitsRead) -> dict[str, float]:
-    """Figures of action units by name; those against a proxy have a name of their own: it is not the truth."""
+    """Figures of action units by name; those against a proxy have a separate name: it is not ground truth."""
     root = "action_units" if units.is_true else "action_units_proxy"
     figures = {
         metric_name(root, f"AU{unit}", metric): getattr(own, metric)
@@ -500,7 +500,7 @@ def _version(
 
 
 def _named(params: Fields) -> dict[str, str | int | float]:
-    """Values by dotted name, without characters that a tracking store may refuse: people name the variants of a study."""
+    """Values by dotted name, without characters that a tracking store may refuse: users name the variants of a study."""
     return {metric_name(name): value for name, value in _flat("", params)}
 
 

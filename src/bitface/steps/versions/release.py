@@ -1,4 +1,4 @@
-"""Makes of a bundle what is handed on: with its card, its bill of materials and its provenance, signed as a whole."""
+"""Makes a bundle ready for release: with its card, bill of materials and provenance, signed as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the champion says of the judged samples, fairly: of people it learned from, only what it said out of fold counts."""
+"""The champion's predictions for the judged samples, compared fairly: for people it was trained on, only out-of-fold ones count."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def find_rival(
     keys: KeyStore,
     champion: Callable[[], Runtime],
 ) -> tuple[Rival | None, str | None]:
-    """The champion to compare with, and a sentence where there is one that is not compared with.
+    """The champion to compare with, and a sentence if there is one that is not compared with.
 
-    A champion of other evidence (synthetic against real people) is not compared. One that cannot speak of every judged
+    A champion of other evidence (synthetic against real people) is not compared. One that cannot predict every judged
     sample, or may not be judged, has no predictions: its cells are then NOT-RUN, and block.
     """
     entry = ledger.champion()
@@ -72,7 +72,7 @@ def find_rival(
 
 
 def why_not_judged(entry: ModelEntry, ledger: Ledger) -> str | None:
-    """Why a version may not be compared with another one now; None where it may."""
+    """Why a version may currently not be compared with another one; None if it may."""
     try:
         ledger.check_judged(entry)
     except RefusedError as error:
@@ -88,7 +88,7 @@ def _people_learned_from(made_by: RunEntry | None, ledger: Ledger) -> set[str]:
 def _recorded(
     run_id: str, entry: ModelEntry, judged: Predictions, emotions: tuple[str, ...], runs: Path, keys: KeyStore
 ) -> NDArray[np.float64]:
-    """What the champion's own gate recorded of the judged samples, centred; NaN where it recorded nothing."""
+    """The scores that the champion's own gate recorded for the judged samples, centred; NaN for samples without a record."""
     scores = np.full((len(judged), len(emotions)), np.nan)
     path = runs / run_id / BUNDLE_NAME
     bundle = opened_bundle(path, keys) if path.is_file() else None

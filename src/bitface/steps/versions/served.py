@@ -1,4 +1,4 @@
-"""Where a version's files lie that are served: in the folder of a run that the ledger names, whatever a registry shows."""
+"""Finds the files of a served version: in the folder of a run that the ledger names, independent of the registry."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bitface.steps.versions.release import RELEASE
 
 
 def served_folder(model: ModelEntry, runs: Path, ledger: Ledger) -> Path:
-    """The released bundle of a version, of the latest run that made it and still has it. Its content is for whoever opens it to check.
+    """The released bundle of a version, from the latest run that made it and still has it. Callers must verify its content.
 
     Raises:
-        IntegrityError: no run has it any more, or a link stands in its place.
+        IntegrityError: no run has it any more, or it was replaced by a link.
     """
     places = [runs / run.run_id / RELEASE for run in ledger.runs_of(model)]
     found = next((place for place in places if place.is_dir()), None)

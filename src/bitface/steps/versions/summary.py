@@ -1,4 +1,4 @@
-"""What a run leaves to read: one JSON document, and ten seconds of text with where to look next."""
+"""The summary of a run: one JSON document, and text to read in ten seconds, with where to look next."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.guidance import guidance_text
 from bitface.steps.versions.model_choice import command_for
 
-_SAID: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
+_VERDICTS: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
 
 
 def exit_code(decision: str, alias: str | None, demo_is_enough: bool) -> int:
-    """0 where the gate said promote, or where a demo was all that was asked for and there is one; 3 for hold and block."""
+    """0 if the gate decided promote, or if a demo was enough and there is one; 3 for hold and block."""
     return 0 if decision == "promote" or (alias == "demo" and demo_is_enough) else 3
 
 
 def is_finished(run: Run) -> bool:
-    """Whether this very run (same data, consent, parameters and code) was finished before."""
+    """Whether an identical run (same data, consent, parameters and code) was finished before."""
     return run.summary_path.is_file()
 
 
 def reuse(run: Run, ledger: Ledger) -> Document:
-    """The summary of the earlier, identical run, marked as reused; its alias and its data as they stand now."""
+    """The summary of the earlier, identical run, marked as reused, with the current alias and data."""
     summary: Document = json.loads(run.summary_path.read_text(encoding="utf-8"))
     entry = ledger.model(summary["version"])
     status = ledger.status(entry) if entry else None
@@ -52,7 +52,7 @@ def write_summary(run: Run, summary: Fields) -> Document:
 
 
 def first_part(run: Run) -> Document:
-    """What is known of a run from its plan."""
+    """What is known about a run from its plan."""
     return {
         "run_id": run.run_id,
         "profile": run.profile,
@@ -68,11 +68,11 @@ def _warnings(run: Run) -> list[str]:
 
 
 def summary_text(summary: Fields) -> str:
-    """Ten seconds of reading: the decision, then one line per question an adopter asks."""
+    """Text to read in ten seconds: the decision, then one line per question of an adopter."""
     lines = [_headline(summary), ""]
     lines += [f"  {name:<13} {words}" for name, words in _rows(summary)]
-    said = guidance_text(summary)
-    return "\n".join([*lines, "", said] if said else lines)
+    guidance = guidance_text(summary)
+    return "\n".join([*lines, "", guidance] if guidance else lines)
 
 
 def _headline(summary: Fields) -> str:
@@ -80,7 +80,7 @@ def _headline(summary: Fields) -> str:
     if summary["reused"] == ["everything"]:
         state = f"and is {summary['alias']}" if summary["alias"] else "and is not the champion"
         same = f"same data, consent, parameters and code as run {summary['run_id']}"
-        return f"NOTHING CHANGED: {same}, which was {_SAID[decision].lower()} {state}"
+        return f"NOTHING CHANGED: {same}, which was {_VERDICTS[decision].lower()} {state}"
     where = f"bitface/{summary['version']}"
     limits = " (evidence is synthetic: for {} in research only)" if summary["evidence"] == "synthetic" else ""
     if summary["alias"] == "champion":
@@ -88,12 +88,14 @@ def _headline(summary: Fields) -> str:
     if summary["alias"] == "demo":
         return f"HELD: {where} is the demo and not the champion{limits.format('demo')}"
     if summary["withheld"] and not summary["alias"]:
-        return f"{'PASSED' if decision == 'promote' else _SAID[decision]}, NOT LIVE: {where} was {summary['withheld']}"
+        return (
+            f"{'PASSED' if decision == 'promote' else _VERDICTS[decision]}, NOT LIVE: {where} was {summary['withheld']}"
+        )
     if summary["withheld"]:
         return f"WAITING: {where} passes its gate and is the {summary['alias']}: {summary['withheld']}"
     if decision == "promote":
         return f"PASSED: {where} passes its gate; versions trained for {summary['purpose']} are never promoted"
-    return f"{_SAID[decision]}: {where} is registered without an alias and does not go live"
+    return f"{_VERDICTS[decision]}: {where} is registered without an alias and does not go live"
 
 
 def _rows(summary: Fields) -> list[tuple[str, str]]:
@@ -147,12 +149,12 @@ def _speed_words(latency: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def time_words(summary: Fields) -> str:
-    """How long a run took by the clock, and its longest stages."""
+    """The wall-clock time of a run, and its longest stages."""
     seconds = summary["seconds"]
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:4]
     parts = ", ".join(f"{name} {value:.0f} s" for name, value in longest)
     reused = f"; reused {', '.join(summary['reused'])}" if summary["reused"] else ""
     if not seconds:
         return "nothing to compute"
-    # Stages run side by side, so that their seconds add up to more than what passed.
+    # Stages run in parallel, so their seconds add up to more than the elapsed time.
     return f"{summary['took_s']:.0f} s; longest stages (some run in parallel): {parts}{reused}"

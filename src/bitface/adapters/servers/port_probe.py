@@ -1,4 +1,4 @@
-"""Knocks at every port that this user's bitface listens on as a stranger would, and says how one gets in."""
+"""Probes every port that this user's bitface listens on, without credentials, and reports the ways in."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from bitface.ports import Door
 
 _TOOLS: Final = ("MLflow", "Prefect")
 _DATA: Final = ("/api/admin/version", "/ajax-api/2.0/mlflow/experiments/search?max_results=1")
-"""What Prefect and MLflow tell to whoever may ask; asking changes nothing."""
-_STRANGE: Final = "http://stranger.example"
+"""Addresses where Prefect and MLflow return data to authorized clients; requests change nothing."""
+_OTHER_SITE: Final = "http://stranger.example"
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 _WAIT_S: Final = 5
 
 
 def open_ports(named: str | None) -> tuple[Door, ...]:
-    """Every port that is open now, in order, and the server of this machine that PREFECT_API_URL names, if it is none of these."""
+    """Every port that is open now, in order, and the server that PREFECT_API_URL names, if it is a different one on this machine."""
     found = {port: (address, process) for process, address, port in listeners()}
     ours = [
         _door(address, port, _tool(process.cmdline()), process.pid)
         for port, (address, process) in sorted(found.items())
     ]
-    theirs = urlsplit(named or "")
-    port = theirs.port or HTTP_PORT
-    if theirs.hostname not in _THIS_MACHINE or port in found:
+    server = urlsplit(named or "")
+    port = server.port or HTTP_PORT
+    if server.hostname not in _THIS_MACHINE or port in found:
         return tuple(ours)
     return (*ours, _door("127.0.0.1", port, "the server in PREFECT_API_URL", None))
 
@@ -48,7 +48,7 @@ def _tool(words: list[str]) -> str:
 
 def _ways_in(address: str, port: int) -> Iterator[str]:
     host = {"Host": f"127.0.0.1:{port}"}
-    other_page = {**host, "Origin": _STRANGE, "Sec-Fetch-Site": "cross-site"}
+    other_page = {**host, "Origin": _OTHER_SITE, "Sec-Fetch-Site": "cross-site"}
     if not ipaddress.ip_address(address).is_loopback:
         yield "from other machines"
     if any(_is_let_in(port, path, host) for path in _DATA):
@@ -70,5 +70,5 @@ def _is_let_in(port: int, path: str, headers: Mapping[str, str]) -> bool:
             return False
     return answer.status < HTTPStatus.BAD_REQUEST or answer.headers.get("Access-Control-Allow-Origin") in (
         "*",
-        _STRANGE,
+        _OTHER_SITE,
     )

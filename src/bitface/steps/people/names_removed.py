@@ -1,4 +1,4 @@
-"""Takes people's names out of errors before a flow hands them to tools that store it: Prefect, MLflow, a catalogue."""
+"""Removes people's names from errors before a flow passes these to tools that store them: Prefect, MLflow, a catalogue."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from typing import Final
 
 _PSEUDONYM: Final = re.compile(r"(?<![A-Za-z0-9])[rstx][0-9a-f]{15}(?:-[0-9A-Za-z]+)?(?![A-Za-z0-9])")
-"""As people are named here, and samples by them (`faces.records`); what runs and digests are called begins otherwise."""
-SOMEBODY: Final = "(somebody)"
+"""Pseudonyms, and sample ids derived from them (`faces.records`); names of runs and digests begin differently."""
+PLACEHOLDER: Final = "(somebody)"
 
 
 @contextmanager
-def naming_nobody() -> Iterator[None]:
-    """Whatever rises from inside comes out as the same error, with no pseudonym in its words nor in those of its causes.
+def names_removed() -> Iterator[None]:
+    """Raises any error from inside the block again, without pseudonyms in its text or in those of its causes.
 
-    Owners' ids stand in no error: nothing of ours writes one.
+    Owners' ids never appear in errors: our code does not write them.
     """
     try:
         yield
@@ -31,7 +31,7 @@ def naming_nobody() -> Iterator[None]:
 
 def without_names(text: str) -> str:
     """The text with every pseudonym replaced."""
-    return _PSEUDONYM.sub(SOMEBODY, text)
+    return _PSEUDONYM.sub(PLACEHOLDER, text)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
