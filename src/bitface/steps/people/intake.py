@@ -79,19 +79,19 @@ def import_people(
         agreeing, rejected = _brought(intake, pictures, spool)
         if writing is None:
             decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
-            _check_any(decision)
+            _check_any(decision, intake)
             return _report(decision, None, None)
         with writing() as writer:
             _narrow_licence(intake, writer.stores)
-            return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices)
+            return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices, intake)
 
 
-def _write(writer: Writer, decision: Decision, notices: Sequence[Notice]) -> IntakeReport:
+def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake: Intake) -> IntakeReport:
     stores = writer.stores
     if not decision.is_change:
         shown = (notices, [decision.licence]) if decision.taken else ((), ())
         stores.ledger.record_consents(decision.events, *shown)
-        _check_any(decision)
+        _check_any(decision, intake)
         return _report(decision, version_of(stores.data), stores.store.pin())
     changed = writer.change(
         Change(
@@ -173,7 +173,7 @@ def _sample(
     return picture, rejected
 
 
-def _check_any(decision: Decision) -> None:
+def _check_any(decision: Decision, intake: Intake) -> None:
     """Raises where no row at all can be taken."""
     if decision.taken:
         return
@@ -183,7 +183,8 @@ def _check_any(decision: Decision) -> None:
     message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
-    raise InputError(message)
+    is_of_row = intake.example and not first.reason.startswith(CONSENT_TEXT)
+    raise InputError(f"{message}; a row reads as in {intake.example}" if is_of_row else message)
 
 
 def _report(decision: Decision, manifest_sha256: str | None, version: str | None) -> IntakeReport:

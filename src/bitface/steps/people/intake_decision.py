@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bitface.consent.admission import Use, admit, at_each, in_log_order
+from bitface.consent.admission import NOTICE_UNKNOWN, Use, admit, at_each, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.consent.unfilled import see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow
 from bitface.dataset.incoming.import_rules import (
@@ -34,6 +35,10 @@ from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores
 
 CONSENT_TEXT: Final = "no usable consent: "
+_NOTICE_REMEDY: Final = (
+    "put the words that people were shown into notices/, complete, and their SHA-256 into notice_sha256, as `bitface data init` does "
+    f"{see('Notices')}"
+)
 _FPS: Final = 25.0  # of a clip whose frames come as pictures
 
 
@@ -53,6 +58,8 @@ class Intake:
     """Subject id -> why the consent that was brought cannot be used, where a line of it cannot be read."""
     reviewed: frozenset[str] = frozenset()
     """Ids that a person has looked at: each is a person of its own, whatever it looks like."""
+    example: str = ""
+    """How a row of this format reads, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +208,10 @@ def _refusal(
                 return None
             if purpose in intake.licence.purposes and context in intake.licence.contexts:
                 reasons[answer.reason] += 1
-    return reasons.most_common(1)[0][0] if reasons else "the licence does not allow any purpose"
+    if not reasons:
+        return f"the licence does not allow any purpose {see('Licence')}"
+    most = reasons.most_common(1)[0][0]
+    return f"{most}; {_NOTICE_REMEDY}" if most == NOTICE_UNKNOWN else f"{most} {see('Consents')}"
 
 
 def _unclaimed(

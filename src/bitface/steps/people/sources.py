@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
+from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
 from bitface.dataset.incoming.import_rows import minors_of, rows_of
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
@@ -66,7 +68,7 @@ def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
         InputError: they are missing or cannot be read.
     """
     path = files.consents or files.folder / "consents.jsonl"
-    _check_there(path, "--consents", "one consent event a line")
+    _check_there(path, "--consents", "one consent event a line", "Consents")
     return read_consents(path, here.keys, here.ledger, here.at)
 
 
@@ -132,7 +134,7 @@ def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:
-    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder.
+    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder. A draft was shown to no one.
 
     A notice is known by the digest of its bytes and, where line ends, a byte order mark or the encoding make them other bytes, by
     that of the same words as UTF-8 with plain line ends: git and editors rewrite those on the way from one machine to another.
@@ -142,7 +144,7 @@ def read_notices(folder: Path) -> tuple[Notice, ...]:
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [path for path in entries if path.suffix.lower() in (".md", ".txt") and not path.name.startswith(".")]
-    return tuple(notice for path in files for notice in _spellings(path))
+    return tuple(notice for path in files for notice in _spellings(path) if MARK not in notice.text)
 
 
 def _spellings(path: Path) -> Iterator[Notice]:
@@ -155,7 +157,7 @@ def _spellings(path: Path) -> Iterator[Notice]:
 
 
 def _licence(path: Path) -> LicenceRecord:
-    _check_there(path, "--licence", "a licence record with id, name, text or address, and purposes")
+    _check_there(path, "--licence", f"a licence record such as {json.dumps(LICENCE_EXAMPLE)}", "Licence")
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
@@ -163,6 +165,9 @@ def _licence(path: Path) -> LicenceRecord:
     return next(iter(records.values()))
 
 
-def _check_there(path: Path, option: str, content: str) -> None:
+def _check_there(path: Path, option: str, content: str, section: str) -> None:
     if not path.is_file():
-        raise InputError(f"'{path.name}' does not exist: an import needs {content}; name the file with {option}")
+        raise InputError(
+            f"'{path.name}' does not exist: an import needs {content}; write a draft with `bitface data init`, or name the file with "
+            f"{option} {see(section)}"
+        )
