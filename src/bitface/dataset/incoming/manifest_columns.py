@@ -14,7 +14,9 @@ from bitface.errors import InputError
 REQUIRED_COLUMNS: Final = ("path", "subject_id", "label")
 OPTIONAL_COLUMNS: Final = ("age", "gender", "skin_tone", "ethnicity", "clip", "frame", "split", "captured_at")
 COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
-EXAMPLE: Final = f"path,subject_id,label,age,gender,skin_tone and faces/anna_1.jpg,anna,happiness,34,female,5 {see('Manifest')}"
+EXAMPLE: Final = (
+    f"path,subject_id,label,age,gender,skin_tone and faces/anna_1.jpg,anna,happiness,34,female,5 {see('Manifest')}"
+)
 """A header and a row, for messages."""
 _OTHER_WORDS: Final = {
     "path": ("file", "filename", "image", "picture", "photo", "pth"),
@@ -66,7 +68,9 @@ def check_columns(name: str, columns: Sequence[str], ignored: Collection[str]) -
         raise InputError(_unknown(name, unknown))
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
-        raise InputError(f"{name}: column '{missing[0]}' is missing; needed: {', '.join(REQUIRED_COLUMNS)}, as in {EXAMPLE}")
+        raise InputError(
+            f"{name}: column '{missing[0]}' is missing; needed: {', '.join(REQUIRED_COLUMNS)}, as in {EXAMPLE}"
+        )
 
 
 def check_filled(values: Mapping[str, str]) -> None:

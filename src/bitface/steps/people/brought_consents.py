@@ -78,9 +78,10 @@ class BroughtConsents:
     def text(self, dry_run: bool) -> list[str]:
         """The same for a person; no line where there is nothing to say."""
         told, said = self.document(), "would be recorded" if dry_run else "recorded"
-        lines = [f"{self.name} {line}{_example(line)}" for line in self.rejected[:_LINES_MAX]]
+        lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
         more = len(self.rejected) - _LINES_MAX
         lines += [f"... and {more} more invalid lines; --json lists all"] if more > 0 else []
+        lines[-1:] = [f"{line}{_example(self.rejected[0])}" for line in lines[-1:]]
         if self.known:
             closed = (
                 f", {told['closing']} of them ending consents of {told['people_closed']} people"

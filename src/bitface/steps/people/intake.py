@@ -75,15 +75,22 @@ def import_people(
         RefusedError: no row is usable, and consent is the reason of each.
         IntegrityError: a consent event contradicts one on record.
     """
+    if writing is None:
+        return foresee_import(intake, pictures, stores, at)[0]
     with Spool() as spool:
         agreeing, rejected = _brought(intake, pictures, spool)
-        if writing is None:
-            decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
-            _check_any(decision, intake)
-            return _report(decision, None, None)
         with writing() as writer:
             _narrow_licence(intake, writer.stores)
             return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices, intake)
+
+
+def foresee_import(intake: Intake, pictures: Pictures, stores: Stores, at: datetime) -> tuple[IntakeReport, Decision]:
+    """What `import_people` would do, and the decision itself, whose pictures are gone; nothing is written. Raises the same."""
+    with Spool() as spool:
+        agreeing, rejected = _brought(intake, pictures, spool)
+        decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
+        _check_any(decision, intake)
+        return _report(decision, None, None), decision
 
 
 def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake: Intake) -> IntakeReport:
