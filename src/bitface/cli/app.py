@@ -9,6 +9,7 @@ from bitface.cli.commands.bench import bench
 from bitface.cli.commands.consent import consent_app
 from bitface.cli.commands.context import context_app
 from bitface.cli.commands.data import data_app
+from bitface.cli.commands.data_init import data_init
 from bitface.cli.commands.doctor import doctor
 from bitface.cli.commands.drift import drift
 from bitface.cli.commands.erase import erase
@@ -30,6 +31,7 @@ app = typer.Typer(
     help="Train one-bit, explainable facial-expression models. A version goes live only when it passes every required "
     "check of consent, accuracy, fairness, drift and explanation.",
 )
+data_app.command("init")(data_init)
 app.add_typer(data_app, name="data")
 app.add_typer(gate_app, name="gate")
 app.add_typer(study_app, name="study")

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bitface.consent.events import ConsentEvent, canonical_json
 from bitface.consent.law import ends, grounds_fault, kinds_fault
 from bitface.consent.vocabulary import ADMITTING_STATES, ADULT_BANDS, CONTEXTS, PURPOSES
 from bitface.errors import InputError
 from bitface.faces.records import Kind
+
+NOTICE_UNKNOWN: Final = "the notice is unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +204,7 @@ def _fault(event: ConsentEvent, use: Use, at: datetime) -> str | None:
 def _notice_fault(event: ConsentEvent, known: Mapping[str, str]) -> str | None:
     on_record = known.get(event.notice_sha256)
     if on_record is None:
-        return "the notice is unknown"
+        return NOTICE_UNKNOWN
     if on_record != event.notice_id and event.notice_id in known.values():
         return "the notice's id is on record with a different text"
     return None

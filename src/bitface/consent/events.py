@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from bitface.consent.unfilled import open_fields
 from bitface.consent.vocabulary import OPENING_STATES, AgeBand, Context, DataKind, Purpose, State
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
@@ -211,16 +212,17 @@ def parse_events(
             continue
         document = _document(line, f"{name} line {number}")
         try:
-            events.append((number, _event(document, pseudonym_of, recorded_at)))
-        except ValidationError as error:
-            rejected.append(
-                replace(_rejected(number, error), may_close=str(document.get("state")) not in OPENING_STATES)
-            )
-            person = _subject(document, pseudonym_of)
-            if person not in faults or rejected[-1].may_close:
-                faults[person] = rejected[-1]
+            found = _read(number, document, pseudonym_of, recorded_at)
         except InputError:
             rejected.append(RejectedLine(line=number, field="subject", reason="not a valid id"))
+            continue
+        if isinstance(found, ConsentEvent):
+            events.append((number, found))
+            continue
+        rejected.append(found)
+        person = _subject(document, pseudonym_of)
+        if person not in faults or found.may_close:
+            faults[person] = found
     kept = [(number, event) for number, event in events if event.closes or event.subject not in faults]
     return ParsedEvents(
         events=tuple(event for _, event in kept),
@@ -256,6 +258,23 @@ def _object(pairs: list[tuple[str, object]]) -> Document:
     if len(dict(pairs)) != len(pairs):
         raise ValueError("a field occurs twice")
     return dict(pairs)
+
+
+def _read(
+    number: int, document: Fields, pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None
+) -> ConsentEvent | RejectedLine:
+    """The event of a line, or what is wrong with it. Raises InputError where the subject has no valid id."""
+    may_close = str(document.get("state")) not in OPENING_STATES
+    left = open_fields(document, ConsentEvent.model_fields)
+    try:
+        event = _event(document, pseudonym_of, recorded_at)
+    except ValidationError as error:
+        if not left:
+            return replace(_rejected(number, error), may_close=may_close)
+    else:
+        if not left:
+            return event
+    return RejectedLine(line=number, field=", ".join(left), reason="still to be filled in", may_close=may_close)
 
 
 def _event(document: Fields, pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None) -> ConsentEvent:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from bitface.consent.admission import Admission
 from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text, canonical_json
+from bitface.consent.unfilled import LICENCE_EXAMPLE, example_of, open_fields, see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
 from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
@@ -108,19 +109,32 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
         InputError: not JSON (line named), a record at fault (position and field named), or a repeated id.
     """
     try:
-        records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(json.loads(text, object_pairs_hook=_once))
+        documents = json.loads(text, object_pairs_hook=_once)
+        _check_filled(name, documents)
+        records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(documents)
     except ValidationError as error:
         raise InputError(_faulty_licence(name, error)) from error
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{name} line {error.lineno} is not JSON; write a licence record, or a list of them"
+            f"{name} line {error.lineno} is not JSON; write a licence record, or a list of them{_whole_example()}"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is not JSON with unique fields; write a licence record, or a list of them") from error
+        raise InputError(
+            f"{name} is not JSON with unique fields; write a licence record, or a list of them{_whole_example()}"
+        ) from error
     by_id = {record.id: record for record in records}
     if len(by_id) != len(records):
         raise InputError(f"{name}: a licence id occurs twice; keep one record per source")
     return by_id
+
+
+def _check_filled(name: str, documents: object) -> None:
+    """Raises InputError for a draft in which a person has not decided everything."""
+    records = [one for one in documents if isinstance(one, dict)] if isinstance(documents, list) else []
+    left = [field for one in records for field in open_fields(one, LicenceRecord.model_fields)]
+    if left:
+        fields = ", ".join(left)
+        raise InputError(f"{name}: still to be filled in: {fields}{example_of(fields, LICENCE_EXAMPLE, 'Licence')}")
 
 
 def _once(pairs: list[tuple[str, object]]) -> Document:
@@ -135,8 +149,15 @@ def _faulty_licence(name: str, error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         meant = get_close_matches(str(first["loc"][-1]).lower(), LicenceRecord.model_fields, n=1)
         advice = f"did you mean '{meant[0]}'" if meant else f"the fields are {', '.join(LicenceRecord.model_fields)}"
-        return f"{name}: record {where[:80]}: an unknown field; {advice}"
-    return f"{name}: record {where}: {first['msg']}; correct the record"
+        return f"{name}: record {where[:80]}: an unknown field; {advice} {see('Licence')}"
+    field = next((str(part) for part in first["loc"] if part in LicenceRecord.model_fields), "")
+    said = first["msg"].removeprefix("Value error, ")
+    example = example_of(field, LICENCE_EXAMPLE, "Licence") if field else _whole_example()
+    return f"{name}: record {where}: {said}; correct the record{example}"
+
+
+def _whole_example() -> str:
+    return f", such as {json.dumps(LICENCE_EXAMPLE)} {see('Licence')}"
 
 
 def licence_from(body: str) -> LicenceRecord:

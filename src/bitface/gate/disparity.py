@@ -120,7 +120,7 @@ def _judged_slices(
             p_value=adjusted[index],
             worst=worst[index],
             hidden=int(hidden[:, index].sum()),
-            detectable=_detectable(nulls.gaps[:, index], len(asked), params),
+            detectable=detectable_gap(nulls.gaps[:, index], len(asked), params),
         )
         yield _slice_cell(question, found, params) if rules >= RULES else _in_edition_5(question, found, params)
     accuracies, spread = table.accuracies()[0], table.accuracies(rows)
@@ -144,7 +144,7 @@ def _at_worst(
     return [_gap_interval(predictions, worst, index, drawn, params) for index in range(hidden.shape[1])]
 
 
-def _detectable(null: Floats, slices: int, params: GateParams) -> float:
+def detectable_gap(null: Floats, slices: int, params: GateParams) -> float:
     """The gap that FAILs with probability `disparity_power`: what is called worse in the first step of Holm, and as many standard
     errors above it as that power asks.
     """

@@ -11,11 +11,12 @@ from pathlib import Path
 from bitface.consent.policy import check_training
 from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.index import has_dataset
+from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
 from bitface.steps.people.consents import clock_warning
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
-from bitface.steps.people.intake import IntakeReport, Pictures, import_people
+from bitface.steps.people.intake import IntakeReport, Pictures, foresee_import, import_people
 from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
 from bitface.steps.people.synthesis import Synthesis, confirm, synthesise
 from bitface.steps.people.writing import Stores, Writer
@@ -70,12 +71,15 @@ def confirmed(tools: Tools) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """The result of an import: its report, the consents that came with it, and a warning if this machine's clock is behind."""
+    """The result of an import: its report, the consents that came with it, and a warning if this machine's clock is behind; of a dry run
+    also what the gate could decide afterwards.
+    """
 
     report: IntakeReport
     consents: BroughtConsents
     source: Source
     clock: str | None
+    forecast: GateForecast | None = None
 
 
 def import_source(
@@ -103,9 +107,13 @@ def import_source(
             pictures = Pictures(
                 read=partial(tools.ports.read_image, below=files.folder), encode=tools.ports.encode, report=report
             )
-            writer = None if dry_run else partial(writing, tools, "bitface data import", notify)
-            intake = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed)))
-            done = import_people(intake, brought.notices, pictures, stores_of(tools), at, writer)
+            intake, stores = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed))), stores_of(tools)
+            if dry_run:
+                done, decision = foresee_import(intake, pictures, stores, at)
+                forecast = forecast_gate(decision, intake, stores, tools.params, at)
+                return Import(report=done, consents=consents, source=brought, clock=behind, forecast=forecast)
+            writer = partial(writing, tools, "bitface data import", notify)
+            done = import_people(intake, brought.notices, pictures, stores, at, writer)
     return Import(report=done, consents=consents, source=brought, clock=behind)
 
 

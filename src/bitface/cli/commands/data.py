@@ -113,8 +113,10 @@ def import_(
     if done.clock is not None:
         warn(done.clock)
     beside = {"dry_run": dry_run, "consents": done.consents.document(), "ignored_columns": files.ignored_columns}
-    text = [_import_text(done.report), *done.consents.text(dry_run)]
+    beside["forecast"] = asdict(done.forecast) if done.forecast else None
+    text = [_import_text(done.report, done.source.intake.example), *done.consents.text(dry_run)]
     text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
+    text += [done.forecast.text()] if done.forecast else []
     emit(asdict(done.report) | beside, "\n".join(text), as_json)
     done.consents.check_no_unread_withdrawal()
     done.source.check_no_child_is_here(tools.keys)
@@ -159,7 +161,7 @@ def status(as_json: AsJson = False) -> None:
     emit(document, _status_text(document), as_json)
 
 
-def _import_text(done: IntakeReport) -> str:
+def _import_text(done: IntakeReport, example: str) -> str:
     admitted = f"{done.admitted} rows admitted" + (f" ({done.corrected} of them corrections)" if done.corrected else "")
     lines = [
         f"{done.people} people, {done.samples} samples of {done.rows} rows: {admitted}, {done.unchanged} unchanged, "
@@ -169,6 +171,7 @@ def _import_text(done: IntakeReport) -> str:
     lines += _licence_lines(done)
     lines += _first([f"  row {one.row}: {one.change}" for one in done.corrections])
     lines += _first([f"  {row.place}: {row.reason}" for row in done.quarantined])
+    lines += [f"a row reads as in {example}"] if done.quarantined and example else []
     lines += [f"{done.consent_events} new consent events"] if done.consent_events else []
     return "\n".join([*lines, f"pinned as {done.version}" if done.version else "dry run: nothing was written"])
 

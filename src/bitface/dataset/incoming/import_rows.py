@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.incoming.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
-from bitface.dataset.incoming.manifest_columns import COLUMNS, REQUIRED_COLUMNS, check_columns
+from bitface.dataset.incoming.manifest_columns import COLUMNS, EXAMPLE, check_columns, check_filled
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.incoming.text_files import Table, read_table, read_text_file
@@ -81,12 +81,12 @@ def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
     """
     if not manifest.is_file():
         raise InputError(
-            f"manifest '{manifest.name}' does not exist; name it with --manifest (columns {', '.join(REQUIRED_COLUMNS)})"
+            f"manifest '{manifest.name}' does not exist; write one with `bitface data init`, or name it with --manifest: {EXAMPLE}"
         )
     table = read_table(read_text_file(manifest), COLUMNS)
     check_columns(table.name, table.columns, ignored)
     if not table.rows:
-        raise InputError(f"{table.name} has a header but no rows; add a row for each picture")
+        raise InputError(f"{table.name} has a header but no rows; add a row for each picture: {EXAMPLE}")
     return table
 
 
@@ -102,6 +102,7 @@ def rows_of(
         try:
             if row.fault is not None:
                 raise InputError(row.fault)
+            check_filled(row.values)
             usable.append(_row(row.number, row.line, row.values, find))
         except InputError as error:
             finding = _child(id_or_none(row.values.get("subject_id", "")), children)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
+from bitface.consent.unfilled import see
 from bitface.errors import InputError
 
 REQUIRED_COLUMNS: Final = ("path", "subject_id", "label")
 OPTIONAL_COLUMNS: Final = ("age", "gender", "skin_tone", "ethnicity", "clip", "frame", "split", "captured_at")
 COLUMNS: Final = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+EXAMPLE: Final = (
+    f"path,subject_id,label,age,gender,skin_tone and faces/anna_1.jpg,anna,happiness,34,female,5 {see('Manifest')}"
+)
+"""A header and a row, for messages."""
 _OTHER_WORDS: Final = {
     "path": ("file", "filename", "image", "picture", "photo", "pth"),
     "subject_id": ("subject", "person", "person_id", "participant", "participant_id", "id", "user_id"),
@@ -57,13 +62,22 @@ def check_columns(name: str, columns: Sequence[str], ignored: Collection[str]) -
     unknown = [column for column in columns if column not in COLUMNS and column not in ignored]
     if unknown and not any(nearest(column) in REQUIRED_COLUMNS for column in columns):
         raise InputError(
-            f"{name}: its first line has none of {', '.join(REQUIRED_COLUMNS)}; start the manifest with a header line"
+            f"{name}: its first line has none of {', '.join(REQUIRED_COLUMNS)}; start the manifest with a header line, such as {EXAMPLE}"
         )
     if unknown:
         raise InputError(_unknown(name, unknown))
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
-        raise InputError(f"{name}: column '{missing[0]}' is missing; needed: {', '.join(REQUIRED_COLUMNS)}")
+        raise InputError(
+            f"{name}: column '{missing[0]}' is missing; needed: {', '.join(REQUIRED_COLUMNS)}, as in {EXAMPLE}"
+        )
+
+
+def check_filled(values: Mapping[str, str]) -> None:
+    """Raises InputError for a row that leaves a required column empty."""
+    empty = [column for column in REQUIRED_COLUMNS if not values[column].strip()]
+    if empty:
+        raise InputError(f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty; fill in this row")
 
 
 def nearest(column: str) -> str | None:
@@ -80,7 +94,7 @@ def _unknown(name: str, unknown: Sequence[str]) -> str:
     more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
     advice = f"did you mean '{meant}'? " if meant else ""
     leave = "" if meant and _plain(unknown[0]) == meant else f", or ignore it with --ignore-column '{first}'"
-    return f"{name}: unknown column '{first}'{more}; {advice}the columns are {', '.join(COLUMNS)}; rename it{leave}"
+    return f"{name}: unknown column '{first}'{more}; {advice}the columns are {', '.join(COLUMNS)}; rename it{leave} {see('Manifest')}"
 
 
 def _plain(column: str) -> str:

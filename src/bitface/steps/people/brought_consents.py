@@ -16,6 +16,7 @@ from typing import Final
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, RejectedLine, canonical_json, parse_events
 from bitface.consent.known_sources import Notice
+from bitface.consent.unfilled import CONSENT_EXAMPLE, example_of
 from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
@@ -80,6 +81,7 @@ class BroughtConsents:
         lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
         more = len(self.rejected) - _LINES_MAX
         lines += [f"... and {more} more invalid lines; --json lists all"] if more > 0 else []
+        lines[-1:] = [f"{line}{_example(self.rejected[0])}" for line in lines[-1:]]
         if self.known:
             closed = (
                 f", {told['closing']} of them ending consents of {told['people_closed']} people"
@@ -102,7 +104,7 @@ class BroughtConsents:
         if self.unread_withdrawal is not None:
             raise InputError(
                 f"{self.name} {self.unread_withdrawal}: it may be the withdrawal of a person on record; correct it and import again, "
-                "or use `bitface consent withdraw`"
+                f"or use `bitface consent withdraw`{_example(self.unread_withdrawal)}"
             )
 
     @contextmanager
@@ -142,7 +144,7 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
         name=file.name,
         events={people.ids[person]: own for person, own in _by_subject(usable).items()},
         known=tuple(event for event in usable if event.subject in people.here and event.event_id not in on_record),
-        faults={people.ids[person]: f"{file.name} {line}" for person, line in faults.items()},
+        faults={people.ids[person]: f"{file.name} {line}{_example(line)}" for person, line in faults.items()},
         rejected=tuple(rejected),
         unread_withdrawal=unread_withdrawal[0] if unread_withdrawal else None,
         strangers=tuple(
@@ -150,6 +152,10 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
         ),
         ahead=tuple(line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.event_time > at),
     )
+
+
+def _example(line: RejectedLine) -> str:
+    return example_of(line.field, CONSENT_EXAMPLE, "Consents")
 
 
 def new_notices(notices: Sequence[Notice], known: Collection[str]) -> tuple[Notice, ...]:

@@ -53,10 +53,15 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """All inputs in the order given, files of a folder by name; `left_out` counts hidden and system files there."""
+    """All inputs in the order they were named, files of a folder by name; `hidden` are the hidden and system files and folders there."""
 
     found: tuple[Input, ...]
-    left_out: int
+    hidden: tuple[Path, ...]
+
+    @property
+    def left_out(self) -> int:
+        """How many hidden and system files and folders were left out."""
+        return len(self.hidden)
 
 
 def list_inputs(paths: Iterable[Path]) -> Inputs:
@@ -66,7 +71,7 @@ def list_inputs(paths: Iterable[Path]) -> Inputs:
     Only the first bytes of files are read, and only of regular files.
     """
     found: list[Input] = []
-    left_out = 0
+    left_out: list[Path] = []
     for path in paths:
         mode = _mode(path)
         if not isinstance(mode, int) or not stat.S_ISDIR(mode):
@@ -75,7 +80,7 @@ def list_inputs(paths: Iterable[Path]) -> Inputs:
         below, hidden = _below(path)
         found += below or [_in_trouble(path, "unreadable", "is an empty folder; name one with pictures")]
         left_out += hidden
-    return Inputs(found=tuple(found), left_out=left_out)
+    return Inputs(found=tuple(found), hidden=tuple(left_out))
 
 
 def _mode(path: Path) -> int | OSError:
@@ -101,15 +106,15 @@ def _named(path: Path, mode: int | OSError) -> Input:
     return found if found.trouble is None else replace(found, trouble=replace(found.trouble, is_loss=True))
 
 
-def _below(folder: Path) -> tuple[list[Input], int]:
-    """Inputs below a folder, and how many hidden and system files and folders were left out on the way."""
+def _below(folder: Path) -> tuple[list[Input], list[Path]]:
+    """Inputs below a folder, and the hidden and system files and folders that were left out on the way."""
     found: list[Input] = []
-    left_out = 0
+    left_out: list[Path] = []
     closed: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=closed.append):
         parent = Path(place)
         shown = {name: parent / name for name in sorted([*folders, *files]) if not _is_hidden(name)}
-        left_out += len(folders) + len(files) - len(shown)
+        left_out += [parent / name for name in sorted([*folders, *files]) if name not in shown]
         folders[:] = [name for name in sorted(folders) if name in shown and not shown[name].is_symlink()]
         found += [_in_folder(path) for name, path in shown.items() if name not in folders]
     found += [_out_of_reach(Path(error.filename), error, is_loss=True) for error in closed]

@@ -80,23 +80,30 @@ def import_people(
         RefusedError: no row is usable, and consent is the reason of each.
         IntegrityError: a consent event contradicts one on record.
     """
+    if writing is None:
+        return foresee_import(intake, pictures, stores, at)[0]
     with Spool() as spool:
         agreeing, rejected = _brought(intake, pictures, spool)
-        if writing is None:
-            decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
-            _check_any(decision)
-            return _report(decision, None, None)
         with writing() as writer:
             _narrow_licence(intake, writer.stores)
-            return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices)
+            return _write(writer, decide(intake, agreeing, rejected, writer.stores, at), notices, intake)
 
 
-def _write(writer: Writer, decision: Decision, notices: Sequence[Notice]) -> IntakeReport:
+def foresee_import(intake: Intake, pictures: Pictures, stores: Stores, at: datetime) -> tuple[IntakeReport, Decision]:
+    """What `import_people` would do, and the decision itself, whose pictures are gone; nothing is written. Raises the same."""
+    with Spool() as spool:
+        agreeing, rejected = _brought(intake, pictures, spool)
+        decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
+        _check_any(decision, intake)
+        return _report(decision, None, None), decision
+
+
+def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake: Intake) -> IntakeReport:
     stores = writer.stores
     if not decision.is_change:
         shown = (notices, [decision.licence]) if decision.taken else ((), ())
         stores.ledger.record_consents(decision.events, *shown)
-        _check_any(decision)
+        _check_any(decision, intake)
         return _report(decision, version_of(stores.data), stores.store.pin())
     changed = writer.change(
         Change(
@@ -178,7 +185,7 @@ def _sample(
     return picture, rejected
 
 
-def _check_any(decision: Decision) -> None:
+def _check_any(decision: Decision, intake: Intake) -> None:
     """Raises where no row at all can be taken."""
     if decision.taken:
         return
@@ -188,7 +195,8 @@ def _check_any(decision: Decision) -> None:
     message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
-    raise InputError(message)
+    is_of_row = intake.example and not first.reason.startswith(CONSENT_TEXT)
+    raise InputError(f"{message}; a row reads as in {intake.example}" if is_of_row else message)
 
 
 def _report(decision: Decision, manifest_sha256: str | None, version: str | None) -> IntakeReport:

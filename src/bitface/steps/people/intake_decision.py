@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bitface.consent.admission import Use, admit, at_each, in_log_order
+from bitface.consent.admission import NOTICE_UNKNOWN, Use, admit, at_each, in_log_order
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.consent.unfilled import see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.files import each_in_threads
 from bitface.dataset.incoming.findings import Finding
@@ -37,6 +38,10 @@ from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores
 
 CONSENT_TEXT: Final = "no usable consent: "
+_NOTICE_REMEDY: Final = (
+    "put the words that people were shown into notices/, complete, and their SHA-256 into notice_sha256, as `bitface data init` does "
+    f"{see('Notices')}"
+)
 _FPS: Final = 25.0  # of a clip whose frames come as pictures
 
 
@@ -62,6 +67,8 @@ class Intake:
     """Reads pictures that lie in no file of their own; None: each is a file."""
     are_people_known: bool = True
     """Whether the source says who is on a picture; else each is a person of its own."""
+    example: str = ""
+    """How a row of this format reads, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +247,10 @@ def _refusal(
                 return None
             if purpose in intake.licence.purposes and context in intake.licence.contexts:
                 reasons[answer.reason] += 1
-    return reasons.most_common(1)[0][0] if reasons else "the licence does not allow any purpose"
+    if not reasons:
+        return f"the licence does not allow any purpose {see('Licence')}"
+    most = reasons.most_common(1)[0][0]
+    return f"{most}; {_NOTICE_REMEDY}" if most == NOTICE_UNKNOWN else f"{most} {see('Consents')}"
 
 
 def _unclaimed(pictures: Sequence[Picture], person: str, here: _Here) -> tuple[list[Picture], list[QuarantinedRow]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Final
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
+from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
 from bitface.dataset.incoming.findings import Finding, found
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
@@ -22,10 +24,6 @@ from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, 
 from bitface.steps.people.intake_decision import Intake
 from bitface.terminal_text import printable
 
-LICENCE_EXAMPLE: Final = (
-    '{"id": "faces-2020", "name": "Faces 2020, CC BY 4.0", "address": "https://example.org/terms", '
-    '"purposes": ["benchmark"]}'
-)
 CONSENT_FIELDS: Final = (
     '{"event_id": "e1", "record_id": "r1", "subject": "p1", "state": "given", "purposes": ["train"], ...}'
 )
@@ -94,7 +92,7 @@ def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
     path = files.consents or files.folder / "consents.jsonl"
     if files.consents is None and not path.is_file():
         return NO_CONSENTS
-    _check_there(path, "--consents", f"one consent event a line, such as {CONSENT_FIELDS}")
+    _check_there(path, "--consents", f"one consent event a line, such as {CONSENT_FIELDS}", "Consents")
     return read_consents(path, here.keys, here.ledger, here.at)
 
 
@@ -178,6 +176,7 @@ def source_of(
             files.folder / "consents.jsonl",
             "--consents",
             f"one consent event a line, such as {CONSENT_FIELDS}, or a licence that allows purpose benchmark without personal consent",
+            "Consents",
         )
     brought = read(files)
     rows, rejected = rows_of(brought.table, files.folder, brought.find)
@@ -218,7 +217,7 @@ def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:
 
 
 def read_notices(folder: Path) -> tuple[Notice, ...]:
-    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder.
+    """The notices in a folder, `.md` or `.txt` files named by their ids; none where there is no folder. A draft was shown to no one.
 
     A notice is known by the digest of its bytes and, where line ends, a byte order mark or the encoding make them other bytes, by
     that of the same words as UTF-8 with plain line ends: git and editors rewrite those on the way from one machine to another.
@@ -228,7 +227,7 @@ def read_notices(folder: Path) -> tuple[Notice, ...]:
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [path for path in entries if path.suffix.lower() in (".md", ".txt") and not path.name.startswith(".")]
-    return tuple(notice for path in files for notice in _spellings(path))
+    return tuple(notice for path in files for notice in _spellings(path) if MARK not in notice.text)
 
 
 def _spellings(path: Path) -> Iterator[Notice]:
@@ -242,7 +241,7 @@ def _spellings(path: Path) -> Iterator[Notice]:
 
 def licence_in(path: Path) -> LicenceRecord:
     """The one licence record of a file. Raises InputError where there is none, or more."""
-    _check_there(path, "--licence", f"a licence record, such as {LICENCE_EXAMPLE}")
+    _check_there(path, "--licence", f"a licence record such as {json.dumps(LICENCE_EXAMPLE)}", "Licence")
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
@@ -250,8 +249,9 @@ def licence_in(path: Path) -> LicenceRecord:
     return next(iter(records.values()))
 
 
-def _check_there(path: Path, option: str, content: str) -> None:
+def _check_there(path: Path, option: str, content: str, section: str) -> None:
     if not path.is_file():
         raise InputError(
-            f"'{path.name}' does not exist: an import needs {content}; name the file with {option} ({PAGE})"
+            f"'{path.name}' does not exist: an import needs {content}; write a draft with `bitface data init`, or name the file with "
+            f"{option} {see(section)}"
         )

@@ -1,0 +1,73 @@
+"""What a draft leaves to a person: fields that hold a mark, which nothing takes for an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from bitface.documents import Document, Fields
+
+MARK: Final = "FILL IN"
+"""Anywhere in a value: whoever writes before or behind it has not decided yet."""
+PAGE: Final = "docs/bring-your-own.md"
+_EXAMPLES: Final = 2
+
+CONSENT_EXAMPLE: Final[Document] = {
+    "event_id": "consent-anna-1",
+    "record_id": "consent-anna",
+    "schema_version": "bitface-consent-1",
+    "subject": "anna",
+    "state": "given",
+    "given_by": "explicit",
+    "lawful_basis": "6(1)(a)",
+    "special_category_condition": "9(2)(a)",
+    "purposes": ["train", "evaluate", "fairness_test"],
+    "contexts": ["research"],
+    "data_kinds": ["image", "landmarks", "embedding"],
+    "controller": "Example University, privacy@example.org",
+    "recipients": ["the research group"],
+    "storage": "encrypted, in Germany",
+    "jurisdiction": "DE",
+    "notice_id": "notice-1",
+    "notice_sha256": "64 hexadecimal digits of `sha256sum notices/notice-1.md`",
+    "notice_language": "en",
+    "withdrawal_method": "write to privacy@example.org",
+    "evidence_sha256": "64 hexadecimal digits of `sha256sum evidence/anna.pdf`",
+    "age_band": "30_44",
+    "event_time": "2026-01-31T12:00:00Z",
+    "valid_from": "2026-01-31T12:00:00Z",
+    "valid_to": "2029-01-31T12:00:00Z",
+    "delete_by": "2029-04-30T12:00:00Z",
+    "last_interaction": "2026-01-31T12:00:00Z",
+}
+"""A whole consent event as a person writes it; `recorded_at` is stamped by the import."""
+LICENCE_EXAMPLE: Final[Document] = {
+    "id": "own-2026",
+    "name": "Our own photographs, 2026",
+    "text": "Taken by us, for research on facial expressions, with the consent of everyone shown.",
+    "purposes": ["train", "evaluate", "fairness_test"],
+    "contexts": ["research"],
+}
+
+
+def see(section: str) -> str:
+    """Where a file that people bring is described, for the end of a message: `(docs/..., section Consents)`."""
+    return f"({PAGE}, section {section})"
+
+
+def open_fields(document: Fields, known: Collection[str]) -> tuple[str, ...]:
+    """The fields of a draft that a person has to fill in; only `known` ones, since another name may say anything."""
+    return tuple(name for name, value in document.items() if name in known and _is_open(value))
+
+
+def example_of(fields: str, example: Mapping[str, object], section: str) -> str:
+    """How the first fields of a text such as `state, purposes` are written, as the end of a message; without an example only the page."""
+    shown = {name: example[name] for name in [one for one in fields.split(", ") if one in example][:_EXAMPLES]}
+    written = json.dumps(shown, ensure_ascii=False)[1:-1]
+    return f"; for example {written} {see(section)}" if shown else f" {see(section)}"
+
+
+def _is_open(value: object) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and MARK in text for text in texts)

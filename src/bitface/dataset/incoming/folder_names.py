@@ -1,0 +1,184 @@
+"""What folders and file names say of pictures: the person, the label and the part, each where it is clear and empty where it is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from bitface.dataset.incoming.subject_ids import folded_id, id_or_none
+from bitface.errors import InputError
+from bitface.faces.emotions import emotion_of
+
+_PARTS: Final = MappingProxyType(
+    {
+        **dict.fromkeys(("train", "training"), "train"),
+        **dict.fromkeys(("validation", "valid", "val"), "validation"),
+        **dict.fromkeys(("test", "testing"), "test"),
+        "gate": "gate",
+    }
+)
+_GENERIC: Final = frozenset(
+    {
+        *(
+            "img",
+            "image",
+            "images",
+            "pic",
+            "pics",
+            "picture",
+            "pictures",
+            "photo",
+            "photos",
+            "foto",
+            "fotos",
+            "dsc",
+            "dscn",
+        ),
+        *(
+            "face",
+            "faces",
+            "portrait",
+            "portraits",
+            "frame",
+            "frames",
+            "shot",
+            "take",
+            "crop",
+            "cropped",
+            "raw",
+            "data",
+        ),
+        *("jpg", "jpeg", "png", "webp", "screenshot", "selfie", "copy", "final", "edited", "session", "camera", "cam"),
+        *("person", "people", "subject", "subjects", "participant", "participants", "emotion", "emotions", "dataset"),
+    }
+)
+"""Words that cameras and people write beside a name; none is anybody's id."""
+_SHORTEST: Final = 3
+"""Of a word that is read as a label: `an` and `di` are codes in one set and names in another."""
+_WORDS: Final = re.compile(r"[\s_.,()+&-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """What is read off one picture's path, empty where it is not clear; `doubts` says why, one sentence for each field at most."""
+
+    path: str
+    subject_id: str = ""
+    label: str = ""
+    split: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+def subject_pattern_of(text: str | None) -> re.Pattern[str] | None:
+    """The compiled expression that finds a person. Raises InputError for one that cannot be read, or that has several groups."""
+    if text is None:
+        return None
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise InputError(
+            f"--subject-pattern is not a regular expression ({error}); write one such as '^(S[0-9]+)_'"
+        ) from error
+    if pattern.groups > 1:
+        raise InputError(
+            f"--subject-pattern has {pattern.groups} groups; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"
+        )
+    return pattern
+
+
+def guesses_of(paths: Iterable[str], pattern: re.Pattern[str] | None = None) -> tuple[Guess, ...]:
+    """What is clear about each picture, in the order of the paths, which are relative and have `/` between folders.
+
+    A folder or a word of a file's name that is an emotion is the label; a folder `train`, `validation`, `test` or `gate` the part. The
+    person is the folder that is left, or the one word that is left in the file's name; where both are there and differ, nobody is
+    guessed: two people under one id cannot be taken apart later. `pattern` finds the person in the file's name, else in the path.
+    A person is in one part, or in none.
+    """
+    return _in_one_part([_guess(path, pattern) for path in paths])
+
+
+def alike_ids(subjects: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The ids that differ in case, - and _ or letters that look like digits alone: one person may be under each of them."""
+    groups: dict[str, set[str]] = {}
+    for subject in subjects:
+        groups.setdefault(folded_id(subject), set()).add(subject)
+    return tuple(tuple(sorted(same)) for same in groups.values() if len(same) > 1)
+
+
+def _guess(path: str, pattern: re.Pattern[str] | None) -> Guess:
+    *folders, name = path.split("/")
+    words = [word for word in _WORDS.split(name.rpartition(".")[0] or name) if word]
+    parts = {_PARTS[folder.lower()] for folder in folders if folder.lower() in _PARTS}
+    rest = [folder for folder in folders if folder.lower() not in _PARTS]
+    labels = {label for word in (*rest, *words) if (label := _label(word))}
+    subject, doubt = _subject(path, _nameless(rest), _nameless(words), pattern)
+    doubts = [doubt] if doubt else []
+    if len(labels) != 1:
+        doubts.append(f"label: the path names {_listed(labels)}" if labels else "label: the path names no emotion")
+    return Guess(
+        path=path,
+        subject_id=subject,
+        label=labels.pop() if len(labels) == 1 else "",
+        split=parts.pop() if len(parts) == 1 else "",
+        doubts=tuple(doubts),
+    )
+
+
+def _label(word: str) -> str:
+    try:
+        return emotion_of(word) if len(word) >= _SHORTEST else ""
+    except InputError:
+        return ""
+
+
+def _nameless(words: Sequence[str]) -> list[str]:
+    """The words that may be a person's id: no label, no number of a shot, nothing that a camera writes."""
+    return [
+        word
+        for word in words
+        if not _label(word) and not word.isdigit() and word.lower().rstrip("0123456789") not in _GENERIC
+    ]
+
+
+def _subject(
+    path: str, folders: Sequence[str], words: Sequence[str], pattern: re.Pattern[str] | None
+) -> tuple[str, str]:
+    """The id and no doubt, or no id and why."""
+    if pattern is not None:
+        match = pattern.search(path.rpartition("/")[2]) or pattern.search(path)
+        return _as_id(match[match.re.groups] or "") if match else ("", "subject_id: --subject-pattern finds nothing")
+    candidates = list(dict.fromkeys([*folders, *words]))
+    if not candidates:
+        return "", "subject_id: neither folder nor file name says who it is"
+    if len(candidates) > 1:
+        return "", f"subject_id: it may be {_listed(candidates)}; use --subject-pattern, or fill it in"
+    return _as_id(candidates[0])
+
+
+def _as_id(text: str) -> tuple[str, str]:
+    normal = id_or_none(text)
+    return (normal, "") if normal else ("", f"subject_id: '{text[:40]}' is not 1 to 64 of [A-Za-z0-9_-]")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " or ".join(sorted(name[:40] for name in names))
+
+
+def _in_one_part(found: Sequence[Guess]) -> tuple[Guess, ...]:
+    parts: dict[str, set[str]] = {}
+    for one in found:
+        if one.subject_id:
+            parts.setdefault(one.subject_id, set()).add(one.split)
+    return tuple(one if _has_one(parts, one) else _without_part(one) for one in found)
+
+
+def _has_one(parts: Mapping[str, set[str]], one: Guess) -> bool:
+    return not one.split or not one.subject_id or len(parts[one.subject_id] - {""}) == 1
+
+
+def _without_part(one: Guess) -> Guess:
+    doubt = f"split: person {one.subject_id} lies in several parts, and a person is in one alone"
+    return replace(one, split="", doubts=(*one.doubts, doubt))

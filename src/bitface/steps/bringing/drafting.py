@@ -1,0 +1,212 @@
+"""`bitface data init`: writes drafts beside somebody's pictures, and says what only a person can fill in."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bitface.consent.policy import TRAINING_PURPOSES
+from bitface.dataset.incoming.folder_names import Guess, alike_ids, guesses_of
+from bitface.dataset.incoming.source_paths import SourceFolder
+from bitface.errors import InputError
+from bitface.steps.bringing import draft_files
+from bitface.steps.bringing.draft_consents import DraftedConsents, drafted, papers_in
+from bitface.steps.bringing.draft_files import Manifest
+from bitface.steps.bringing.first_look import (
+    CONSENTS,
+    LICENCE,
+    MANIFEST,
+    NOTICES,
+    Eyes,
+    FirstLook,
+    Skipped,
+    look_through,
+)
+
+_SHOWN: Final = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Todo:
+    """What a person has to fill in: a field, or several, of a file, and where. `must`: an import refuses it so."""
+
+    file: str
+    field: str
+    where: str
+    must: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drafts:
+    """What `bitface data init` found and wrote. `filled`: column -> rows of new pictures in which the folder says it."""
+
+    pictures: int
+    new_pictures: int
+    people: int
+    filled: Mapping[str, int]
+    doubts: Mapping[str, tuple[str, ...]]
+    """Picture -> why a field of it was left empty."""
+    skipped: tuple[Skipped, ...]
+    written: tuple[str, ...]
+    changed: tuple[str, ...]
+    """What was added to or refreshed in files that were there, in sentences."""
+    todo: tuple[Todo, ...]
+    notes: tuple[str, ...]
+    next: str
+
+    def text(self) -> str:
+        """The same for a person at a terminal."""
+        clear = ", ".join(f"{column} of {count}" for column, count in self.filled.items())
+        read = f"; read off folders and names: {clear}" if self.new_pictures else ""
+        lines = [f"{self.pictures} pictures of {self.people} people, {self.new_pictures} of them new{read}"]
+        lines += [f"wrote {', '.join(self.written)}"] if self.written else []
+        lines += [*self.changed, *self.notes]
+        lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")
+        lines += [f"{len(self.skipped)} files left out:"] if self.skipped else []
+        lines += _first([f"  {one.path}: {one.reason}" for one in self.skipped], "files left out")
+        lines += ["Fill in:"] if self.todo else ["Nothing is left to fill in."]
+        lines += [f"  {one.file}: {one.field} ({one.where})" for one in self.todo]
+        return "\n".join([*lines, f"Next: {self.next}"])
+
+
+def draft_import(folder: Path, purpose: str, pattern: re.Pattern[str] | None, eyes: Eyes) -> Drafts:
+    """Writes manifest, licence and, for purpose `train`, consents and a notice; of what is there, adds what is new.
+
+    Raises:
+        InputError: another purpose; no folder, no picture in it, or files in it that cannot be read or written.
+    """
+    if purpose not in TRAINING_PURPOSES:
+        raise InputError(f"--purpose '{purpose[:40]}' is not one of {', '.join(TRAINING_PURPOSES)}")
+    if not folder.is_dir():
+        raise InputError(f"folder '{folder.name}' does not exist; name the folder with the pictures")
+    before = draft_files.manifest_in(folder)
+    known = _known(folder, before)
+    seen = look_through(folder, eyes, frozenset(known))
+    if not seen.pictures:
+        raise InputError(_no_picture(folder, seen))
+    new = guesses_of([path for path in seen.pictures if folder / path not in known], pattern)
+    try:
+        return _write(folder, purpose, new, before, seen)
+    except OSError as error:
+        raise InputError(
+            f"'{folder.name}' cannot be written ({error.strerror}); copy the pictures to a folder of your own"
+        ) from error
+
+
+def _known(folder: Path, manifest: Manifest | None) -> set[Path]:
+    """The files that a manifest names; a row whose file is not there names none, and the import says so."""
+    find = SourceFolder(folder).file
+    found: set[Path] = set()
+    for row in manifest.rows if manifest else ():
+        try:
+            found.add(find(row.get("path", "")))
+        except InputError:
+            continue
+    return found
+
+
+def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | None, seen: FirstLook) -> Drafts:
+    draft_files.add_rows(folder, new, before)
+    manifest = draft_files.manifest_in(folder)
+    if manifest is None:
+        raise InputError(f"{MANIFEST} is gone again; run the same command once more")
+    written = [MANIFEST] if before is None else []
+    changed = [f"{MANIFEST}: added {len(new)} pictures"] if before is not None and new else []
+    written += [LICENCE] if draft_files.write_licence(folder, purpose) else []
+    consents = None
+    if purpose == "train":
+        written += [f"{NOTICES}/"] if draft_files.write_notice(folder) else []
+        lines = draft_files.consent_lines(folder)
+        consents = drafted(lines, manifest.subjects, papers_in(folder))
+        if consents.lines != lines:
+            draft_files.write_consents(folder, consents.lines)
+        written += [CONSENTS] if consents.lines and not lines else []
+        changed += _changes(consents) if lines else []
+    return Drafts(
+        pictures=len(seen.pictures),
+        new_pictures=len(new),
+        people=len(manifest.subjects),
+        filled=_filled(new),
+        doubts={one.path: one.doubts for one in new if one.doubts},
+        skipped=seen.skipped,
+        written=tuple(written),
+        changed=tuple(changed),
+        todo=(*_todo_of_manifest(manifest), *_todo_of_papers(folder, consents)),
+        notes=_notes(manifest, consents),
+        next=f"bitface data import {shlex.quote(str(folder))} --format folder --dry-run",
+    )
+
+
+def _changes(consents: DraftedConsents) -> list[str]:
+    said = [f"{CONSENTS}: added drafts for {len(consents.added)} people"] if consents.added else []
+    if consents.refreshed:
+        said.append(
+            f"{CONSENTS}: refreshed the digests of {len(consents.refreshed)} drafts ({_lines(consents.refreshed)})"
+        )
+    return said
+
+
+def _filled(new: Sequence[Guess]) -> dict[str, int]:
+    counts = Counter(column for one in new for column in ("subject_id", "label", "split") if getattr(one, column))
+    return {
+        column: counts[column] for column in ("subject_id", "label", "split") if column != "split" or counts[column]
+    }
+
+
+def _todo_of_manifest(manifest: Manifest) -> list[Todo]:
+    todo = [
+        Todo(file=MANIFEST, field=column, where=_lines(lines))
+        for column in ("subject_id", "label")
+        if (lines := manifest.open(column))
+    ]
+    facts = draft_files.facts_open(manifest)
+    most = max(facts.values(), default=0)
+    where = f"not known of up to {most} people; one row a person is enough, and what stays empty is unknown"
+    return [*todo, *([Todo(file=MANIFEST, field=", ".join(facts), where=where, must=False)] if facts else [])]
+
+
+def _todo_of_papers(folder: Path, consents: DraftedConsents | None) -> list[Todo]:
+    licence = draft_files.open_in_licence(folder)
+    todo = [Todo(file=LICENCE, field=", ".join(licence), where="one record")] if licence else []
+    if consents is None:
+        return todo
+    todo += [
+        Todo(file=file, field="what is marked", where=_lines(lines))
+        for file, lines in draft_files.open_in_notices(folder).items()
+    ]
+    same: dict[str, list[int]] = {}
+    for line, fields in consents.open.items():
+        same.setdefault(", ".join(fields), []).append(line)
+    return [*todo, *(Todo(file=CONSENTS, field=fields, where=_lines(lines)) for fields, lines in same.items())]
+
+
+def _notes(manifest: Manifest, consents: DraftedConsents | None) -> tuple[str, ...]:
+    alike = [
+        f"{MANIFEST}: {', '.join(ids)} may be one person under several ids" for ids in alike_ids(manifest.subjects)
+    ]
+    said = [f"{CONSENTS} {note}" for note in consents.notes] if consents else []
+    return (*_first(alike, "such ids"), *_first(said, "such lines"))
+
+
+def _lines(lines: Sequence[int]) -> str:
+    shown = ", ".join(map(str, lines[:_SHOWN]))
+    more = len(lines) - _SHOWN
+    return f"line{'s' * (len(lines) != 1)} {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _first(lines: Iterable[str], what: str) -> list[str]:
+    found = list(lines)
+    more = len(found) - _SHOWN
+    return [*found[:_SHOWN], *([f"  ... and {more} more {what}; --json lists all"] if more > 0 else [])]
+
+
+def _no_picture(folder: Path, seen: FirstLook) -> str:
+    first = (
+        f" ({len(seen.skipped)} other files; {seen.skipped[0].path}: {seen.skipped[0].reason})" if seen.skipped else ""
+    )
+    return f"'{folder.name}' holds no picture that can be read{first}; name a folder with JPEG, PNG or WEBP pictures"
