@@ -66,7 +66,7 @@ def suites(params: QualityParams) -> dict[str, Suite]:
         "labels": Suite(
             about="The label of each sample, and copies of its picture under another label.", rules=_labels()
         ),
-        "demographics": Suite(about="What is known of whom the data are, one row an attribute.", rules=_demographics()),
+        "demographics": Suite(about="What is known of the people, one row an attribute.", rules=_demographics()),
         "splits": Suite(about="Which part each person is in, one row a person.", rules=_splits()),
         "schema": Suite(about="Columns and words, against the last version that was judged here.", rules=_schema()),
     }
@@ -131,7 +131,7 @@ def _labels() -> tuple[Expectation, ...]:
         _rule(
             "ExpectColumnUniqueValueCountToBeBetween",
             "there are at least two labels",
-            "Bring samples of another emotion: a model tells emotions apart.",
+            "Bring samples of another emotion: a model needs two to distinguish.",
             column="label",
             min_value=2,
         ),
@@ -156,7 +156,7 @@ def _demographics() -> tuple[Expectation, ...]:
         _none(
             "values_without_people",
             "every value that a model is meant for has people",
-            "Bring people of the values in gate.required_values, or take out of it for whom the model is not meant.",
+            "Bring people of the values in gate.required_values, or remove values for which the model is not meant.",
         ),
     )
 
