@@ -40,7 +40,7 @@ def serve_schedule(tools: Tools, port: int) -> int:
     place = tools.workspace
     given = os.environ.get("PREFECT_API_URL")
     with contextlib.ExitStack() as running:
-        access = None if given else running.enter_context(server(place.home, port))
+        access = None if given else running.enter_context(server(place.home, port, place.cache))
         client = client_settings(access) if access else {}
         process = running.enter_context(worker(client, place.home, [home_tag(place)]))
         where = access.address if access else str(given).removesuffix("/api")

@@ -132,7 +132,7 @@ def start_server() -> TemporaryServer | None:
     quieten()
     if named_server(os.environ):
         return None
-    started = TemporaryServer(workspace().home)
+    started = TemporaryServer(workspace().home, workspace().cache)
     os.environ.update(client_settings(started.access))
     return started
 

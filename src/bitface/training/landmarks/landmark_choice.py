@@ -92,24 +92,31 @@ def sums_of(
 
 
 def greedy_landmarks(gram: NDArray[np.float64], moments: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Landmarks by what each adds to a ridge regression of the targets, int64 (count,), the most telling first."""
-    gram, moments = gram.copy(), moments.copy()
-    gram[np.diag_indices(len(gram))] += STRENGTH * np.trace(gram) / len(gram)
+    """Landmarks by what each adds to a ridge regression of the targets, int64 (count,), the most telling first.
+
+    Of what is left of G, only the blocks of each landmark and the columns of chosen ones are asked for: `factor` holds the columns of
+    G's Cholesky factor so far, so that nothing of G's size is ever changed.
+    """
+    own = np.arange(LANDMARKS * _AXES).reshape(LANDMARKS, _AXES)
+    ridge = STRENGTH * np.trace(gram) / len(gram) * np.eye(_AXES)
+    blocks, told = gram[own[:, :, None], own[:, None, :]] + ridge, moments[own]
+    factor = np.zeros((len(gram), _AXES * count))
     chosen = np.empty(count, dtype=np.int64)
     is_free = np.ones(LANDMARKS, dtype=np.bool_)
-    own = np.arange(LANDMARKS * _AXES).reshape(LANDMARKS, _AXES)
     for position in range(count):
-        blocks, told = gram[own[:, :, None], own[:, None, :]], moments[own]
         gains = (told * np.linalg.solve(blocks, told)).sum(axis=(1, 2))
         best = int(np.where(is_free, gains, -np.inf).argmax())
         chosen[position], is_free[best] = best, False
-        column = gram[:, own[best]]
-        share = np.linalg.solve(gram[own[best]][:, own[best]], column.T)
-        moments -= share.T @ moments[own[best]]
-        gram -= column @ share
+        before = factor[:, : _AXES * position]
+        column = gram[:, own[best]] - before @ before[own[best]].T
+        column[own[best]] += ridge
+        root = np.linalg.cholesky(blocks[best])
+        share = np.linalg.solve(root, column.T).T
+        factor[:, _AXES * position : _AXES * (position + 1)] = share
+        told -= share[own] @ np.linalg.solve(root, told[best])
+        blocks -= share[own] @ share[own].transpose(0, 2, 1)
         # What is chosen stays solvable and tells nothing more.
-        gram[own[best]] = gram[:, own[best]] = 0.0
-        gram[own[best], own[best]] = 1.0
+        blocks[best], told[best] = np.eye(_AXES), 0.0
     return chosen
 
 
