@@ -63,7 +63,9 @@ def test_a_copy_that_is_not_an_empty_database_is_not_used_and_made_again(empty, 
         with closing(sqlite3.connect(empty.kept)) as opened:
             opened.executescript("INSERT INTO runs VALUES ('mine')")
     else:
-        empty.kept.write_bytes({"cut": whole[: len(whole) // 2], "no database": b"x" * 5000, "nothing in it": b""}[damage])
+        empty.kept.write_bytes(
+            {"cut": whole[: len(whole) // 2], "no database": b"x" * 5000, "nothing in it": b""}[damage]
+        )
     second = tmp_path / "second.db"
     assert empty.begin(second) and not second.exists()
     empty.keep(made)

@@ -116,7 +116,8 @@ SETS = (
     "latency.rounds=100",
 )
 PLAIN = [word for one in SETS for word in ("--set", one)]
-SMALL = [*PLAIN, "--set", "action_units.enabled=true", "--set", "action_units.epochs=1"]
+UNITS = ("enabled=true", "epochs=1", "frames_per_clip=1")
+SMALL = [*PLAIN, *(word for one in UNITS for word in ("--set", f"action_units.{one}"))]
 """`PLAIN` retrains in seconds; `SMALL` is the same with action units."""
 
 

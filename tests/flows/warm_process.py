@@ -17,7 +17,17 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-ALWAYS = ("bitface.cli.app", "bitface.flows.wiring", "pandas", "scipy.stats", "dvc.repo")
+ALWAYS = (
+    "bitface.adapters.dvc_store",
+    "bitface.adapters.terminal_progress",
+    "bitface.cli.app",
+    "bitface.ledger.ledger",
+    "bitface.ports",
+    "bitface.steps.people.writing",
+    "dvc.repo",
+    "pandas",
+    "scipy.stats",
+)
 TRAINING = (
     "captum.attr",
     "evidently",
@@ -70,7 +80,11 @@ def _become(order: Mapping[str, Any]) -> None:
     os.environ.update(order["environment"])
     time.tzset()
     os.chdir(order["folder"])
-    for number, name, flags in ((0, os.devnull, os.O_RDONLY), (1, order["out"], os.O_WRONLY), (2, order["err"], os.O_WRONLY)):
+    for number, name, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, order["out"], os.O_WRONLY),
+        (2, order["err"], os.O_WRONLY),
+    ):
         os.dup2(os.open(name, flags), number)
     sys.path[0] = order["folder"]
     sys.argv[1:] = order["words"]

@@ -13,7 +13,7 @@ from bitface.training.choice import macro_auc, targets_of
 from bitface.training.loop import load_model, predict_scores, save_model, train_pair
 from tests.unit.test_training import PARAMS, silent, toy
 
-SEPARATE = PARAMS.model_copy(update={"heads": "separate", "epochs": 5})
+SEPARATE = PARAMS.model_copy(update={"heads": "separate", "epochs": 8})
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_each_emotion_has_a_network_of_its_own(pair):
         assert len(model.network.members) == len(model.emotions) == len(model.thresholds) == 3
         weights = [one.heads.weight for one in model.network.members]
         assert {tuple(weight.shape) for weight in weights} == {(1, weights[0].shape[1])}
-        assert len(model.history) == 5
+        assert len(model.history) == 8
 
 
 def test_they_recognise_people_they_never_saw(pair):
