@@ -61,6 +61,7 @@ WRONG_TOOLS = {
 
 
 @pytest.mark.parametrize(("flow", "wrong_ones"), [(FLOW, WRONG), (STAGES, WRONG_TOOLS)], ids=["flow", "stages"])
+@pytest.mark.tools
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed; `make check` installs it")
 def test_what_is_wrong_in_the_flow_is_a_type_error(
     tmp_path: Path, flow: str, wrong_ones: dict[str, tuple[str, str, str]]
