@@ -81,6 +81,12 @@ class WarmProcess:
 
 
 @pytest.fixture(scope="session")
+def bitface_afresh() -> Bitface:
+    """The same in a new interpreter, exactly as people run it."""
+    return fresh
+
+
+@pytest.fixture(scope="session")
 def bitface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bitface]:
     """`bitface(project, *words, NAME=value)` runs a command on the home and the dataset of that folder, in a process of its own."""
     if os.environ.get("BITFACE_EVIDENCE") == "full":
