@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from bitface.adapters.prefect_processes import _application, client_settings, named_server, running_server
+from bitface.adapters import prefect_processes
+from bitface.adapters.prefect_processes import (
+    TemporaryServer,
+    _application,
+    client_settings,
+    named_server,
+    running_server,
+    server,
+)
 from bitface.adapters.prefect_service import (
     ZOMBIES,
     Deployment,
@@ -23,6 +35,7 @@ from bitface.adapters.prefect_service import (
 )
 from bitface.adapters.servers.local_servers import Access
 from bitface.errors import InputError
+from bitface.surroundings import listening_anywhere
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.filterwarnings("default")
@@ -193,3 +206,44 @@ def test_a_server_is_told_its_own_settings_and_none_of_its_clients(monkeypatch) 
     assert given.items() <= told.items() and "hush" not in told.values()
     assert told["PREFECT_SERVER_API_AUTH_STRING"] == client_settings(access)["PREFECT_API_AUTH_STRING"]
     assert access.password not in repr(access) and "hush" not in repr(_application(access, {}))
+
+
+@pytest.mark.parametrize("kind", ["temporary", "a worker's"])
+def test_the_first_server_s_migrations_are_every_home_s(tmp_path: Path, monkeypatch, kind: str) -> None:
+    """Half of a start on a new home; the database is in its place before the server looks, and none is kept of one that has runs."""
+    had: list[bool] = []
+
+    @contextmanager
+    def started(*_: object) -> Iterator[SimpleNamespace]:
+        database = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+        had.append(database.is_file())
+        with closing(sqlite3.connect(database)) as made:
+            made.executescript(
+                "CREATE TABLE IF NOT EXISTS alembic_version (name); CREATE TABLE IF NOT EXISTS flow_run (name)"
+            )
+        yield SimpleNamespace(poll=lambda: None, pid=1)
+
+    monkeypatch.setattr(prefect_processes, "local_server", started)
+    monkeypatch.setattr(prefect_processes, "_wait_for", lambda *_: None)
+
+    def start(home: Path, cache: Path) -> None:
+        home.mkdir(exist_ok=True)
+        monkeypatch.setenv("PREFECT_HOME", str(home))
+        if kind == "temporary":
+            TemporaryServer(home, cache).wait()
+        else:
+            with closing(listening_anywhere()) as free:
+                port = free.getsockname()[1]
+            with server(home, port, cache):
+                pass
+
+    for name in ("first", "second", "second"):
+        start(tmp_path / name, tmp_path / "cache")
+    assert had == [False, True, True]
+    with closing(sqlite3.connect(tmp_path / "second" / "prefect.db")) as used:
+        used.executescript("INSERT INTO flow_run VALUES ('of people')")
+    start(tmp_path / "second", tmp_path / "other cache")
+    assert not list((tmp_path / "other cache").rglob("*.db"))
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////elsewhere.db")
+    start(tmp_path / "third", tmp_path / "cache")
+    assert had[-1] is False, "its data are told to lie elsewhere"

@@ -211,14 +211,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
-    "module", ["bitface.steps.versions.gate", "bitface.steps.audits.audit", "bitface.usecases.judging"]
-)
-def test_what_computes_no_explanation_imports_no_torch(module: str) -> None:
+def test_what_computes_no_explanation_imports_no_torch() -> None:
     """It takes two seconds, which every `gate show`, erasure and start of a retrain would pay."""
-    code = f"import sys, {module}; print('torch' in sys.modules)"
+    modules = ["bitface.steps.versions.gate", "bitface.steps.audits.audit", "bitface.usecases.judging"]
+    code = (
+        "import importlib, sys; "
+        f"found = [name for name in {modules} if importlib.import_module(name) and 'torch' in sys.modules]; print(found[:1])"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]", "the first that brings it"
 
 
 def test_every_requirement_is_pinned() -> None:

@@ -66,6 +66,7 @@ WRONG_ORDER = {
 MISTAKES = {FLOW: WRONG, JUDGING: WRONG_TOOLS, STAGES: WRONG_ORDER}
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed; `make check` installs it")
 def test_what_is_wrong_in_the_flow_is_a_type_error(tmp_path: Path) -> None:
     """All mistakes in one copy of each file, in one run of mypy, and each of them is found."""

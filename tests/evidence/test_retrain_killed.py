@@ -56,7 +56,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     before = os.environ.copy()
     os.environ.update(PREFECT_HOME=str(folder / "prefect"), DO_NOT_TRACK="true", PREFECT_LOGGING_LEVEL="CRITICAL")
     try:
-        with server(folder, port) as access, (folder / "errors").open("wb") as errors:
+        with (
+            server(folder, port, Path(os.environ["BITFACE_CACHE"])) as access,
+            (folder / "errors").open("wb") as errors,
+        ):
             process = subprocess.Popen(
                 # No __main__ of a file: a process that draws faces would import it first, and all that it keeps warm.
                 [sys.executable, "-c", "from retrain_server import main; main()"],

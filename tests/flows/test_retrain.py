@@ -15,6 +15,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from bitface.adapters.empty_databases import EmptyDatabase
 from bitface.dataset.index import read_index
 from bitface.faces.records import AGE_BANDS, GENDERS, SKIN_TONE_GROUPS
 from bitface.ledger.engine import sqlite_url
@@ -104,9 +105,9 @@ def test_what_a_decision_rests_on_names_nobody_and_opens_where_its_key_is_alone(
     assert "its key is not on this installation; replay it where it was made" in elsewhere.stderr
 
 
-def test_the_second_run_with_nothing_changed_computes_nothing(done, bitface, small) -> None:
+def test_the_second_run_with_nothing_changed_computes_nothing(done, bitface, small, served) -> None:
     project, summary, _ = done
-    run = bitface(project, "retrain", "--json", *small)
+    run = bitface(project, "retrain", "--json", *small, **served)
     assert run.returncode == 0, run.stderr[-2000:]
     again = json.loads(run.stdout)
     assert again["reused"] == ["everything"]
@@ -127,6 +128,17 @@ def test_the_ledger_holds_run_members_decision_and_an_unbroken_chain(done, bitfa
     doctor = bitface(project, "doctor", "--json")
     rows = {row["what"]: row["state"] for row in json.loads(doctor.stdout)}
     assert rows["ledger"] == rows["dataset"] == "ok" or rows["dataset"] == "warn"
+
+
+def test_a_new_home_begins_with_prefect_s_own_tables_and_the_cache_keeps_no_run(done) -> None:
+    """The tables that the migrations made, which are in the cache from then on; what was run is in the home alone."""
+    kept = EmptyDatabase(cache=Path(os.environ["BITFACE_CACHE"]), tool="prefect", own_tables=()).kept
+    tables, runs = [], []
+    for database in (kept, done[0] / "home" / "prefect" / "prefect.db"):
+        with closing(sqlite3.connect(database)) as opened:
+            tables.append(set(opened.execute("select name, sql from sqlite_master")))
+            runs.append(opened.execute("select count(*) from flow_run").fetchone()[0])
+    assert tables[0] == tables[1] and runs[0] == 0 and runs[1] >= 1
 
 
 def test_mlflow_shows_the_run_its_models_figures_and_the_version(done) -> None:
@@ -190,7 +202,7 @@ def test_nothing_in_the_clear_holds_landmarks_or_pictures_of_people(done) -> Non
 
 
 def test_a_second_retrain_waits_for_its_turn_and_then_puts_an_alias_back_that_a_hand_moved(
-    copied, bitface, small
+    copied, bitface, small, served
 ) -> None:
     from mlflow import MlflowClient
 
@@ -201,9 +213,9 @@ def test_a_second_retrain_waits_for_its_turn_and_then_puts_an_alias_back_that_a_
         Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger,
         holding(ledger, "retrain", timedelta(minutes=5)),
     ):
-        run = bitface(copied, "retrain", "--json", *small)
+        run = bitface(copied, "retrain", "--json", *small, **served)
     assert run.returncode == 2 and "a retrain is already running" in run.stderr and "Traceback" not in run.stderr
-    run = bitface(copied, "retrain", "--json", *small)
+    run = bitface(copied, "retrain", "--json", *small, **served)
     assert run.returncode == 0, run.stderr[-2000:]
     assert (
         "alias previous was moved by hand" in run.stderr

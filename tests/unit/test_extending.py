@@ -109,6 +109,7 @@ print(json.dumps([decision.verdict, [cell_words(cell) for cell in cells], steps]
 """
 
 
+@pytest.mark.tools
 def test_a_gate_metric_is_four_files(follow, evidence, gate_params) -> None:
     """It judges, blocks where it is required, is named and mended in reports; an older bundle replays as it was decided."""
     copy = follow("A gate metric", 4)
@@ -186,6 +187,7 @@ def _bring(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"{name}.png")
 
 
+@pytest.mark.tools
 def test_a_dataset_format_is_a_file_and_a_line(follow) -> None:
     """The real command takes people in by it: faulty rows are quarantined as for any format, and help and errors name it."""
     copy = follow("A dataset format", 2)
@@ -272,6 +274,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.tools
 def test_an_architecture_is_four_files(follow) -> None:
     """It is trained beside its twin, saved, counted, exported and run without torch by its own module, and answers the same."""
     copy = follow("An architecture", 4)
@@ -317,6 +320,7 @@ with tools.ledger:
 """
 
 
+@pytest.mark.tools
 def test_another_tracking_tool_is_an_adapter_and_a_line(follow) -> None:
     """Commands and the clean-up of a retrain go through the port: MLflow is not even imported."""
     copy = follow("Another tool", 2)

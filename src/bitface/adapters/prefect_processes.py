@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from bitface.adapters.empty_databases import EmptyDatabase
 from bitface.adapters.prefect_service import BREATH_S, POOL
 from bitface.adapters.servers.local_servers import Access, Application, access_to, local_server
 from bitface.adapters.servers.own_processes import group, has_port
@@ -29,6 +31,7 @@ _TEMPORARY_START_S: Final = 300
 _REMEDY: Final = "Run again when the machine is less busy, or start a server and name it in PREFECT_API_URL"
 _PROXIES: Final = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 """Proxy settings for its automations; such an address may contain a password, and so goes through the pipe."""
+_OWN_TABLES: Final = ("alembic_version", "block_schema", "block_schema_reference", "block_type")
 _OF_CLIENTS: Final = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "PREFECT_API_URL", "PREFECT_CLIENT_")
 
 
@@ -90,7 +93,7 @@ def refresh_settings() -> None:
 
 
 @contextmanager
-def server(home: Path, port: int) -> Iterator[Access]:
+def server(home: Path, port: int, cache: Path) -> Iterator[Access]:
     """Runs Prefect's server on 127.0.0.1 while the block runs; yields how to reach it. Its data are in PREFECT_HOME.
 
     Raises:
@@ -99,8 +102,10 @@ def server(home: Path, port: int) -> Iterator[Access]:
     with listening(port) as listener:
         access, place, log = access_to(listener), home / _RUNNING, home / "prefect" / "server.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        database = _Database(home, cache)
         with log.open("ab") as out, local_server(_application(access, {}), listener, access, out) as process:
             _wait_for(process, access, _START_S, f"{log.name} says why")
+            database.made()
             running = {"port": access.port, "password": access.password, "process": process.pid}
             write_atomically(place, json.dumps(running).encode(), mode=0o600)
             try:
@@ -143,12 +148,13 @@ class TemporaryServer:
     takes seconds to start, so start it before flows are imported, and call `wait` before the first one runs.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, cache: Path) -> None:
         """Starts it; its data are in PREFECT_HOME, `home` unless that is set."""
-        folder = Path(os.environ.get("PREFECT_HOME", home / "prefect"))
+        folder = _data_folder(home)
         folder.mkdir(parents=True, exist_ok=True)
         # Empty on a full or read-only disk.
         self._log = Path(os.devnull) if trouble_with(folder) else folder / "temporary-server.log"
+        self._database = _Database(home, cache)
         running = ExitStack()
         # Exit handlers run in reverse order: registered before Prefect's own, this one lets them send their last messages first.
         atexit.register(running.close)
@@ -164,6 +170,30 @@ class TemporaryServer:
             InputError: it ended, or does not answer within five minutes.
         """
         _wait_for(self._process, self.access, _TEMPORARY_START_S, f"'{self._log}' says why. {_REMEDY}")
+        self._database.made()
+
+
+class _Database:
+    """The server's database, half of whose start is migrations where it is new: begun from the cache, kept there once it is made."""
+
+    def __init__(self, home: Path, cache: Path) -> None:
+        """Puts an empty one where there is none; not where the server's data are told to lie elsewhere, or nothing can be written."""
+        self._place = _data_folder(home) / "prefect.db"
+        self._empty = EmptyDatabase(cache=cache, tool="prefect", own_tables=_OWN_TABLES)
+        elsewhere = any(name.endswith("DATABASE_CONNECTION_URL") for name in os.environ if name.startswith("PREFECT_"))
+        self._is_wanted = False
+        with contextlib.suppress(OSError):
+            self._is_wanted = not elsewhere and self._empty.begin(self._place)
+
+    def made(self) -> None:
+        """The server has answered, so its migrations are done."""
+        if self._is_wanted:
+            self._empty.keep(self._place)
+            self._is_wanted = False
+
+
+def _data_folder(home: Path) -> Path:
+    return Path(os.environ.get("PREFECT_HOME", home / "prefect"))
 
 
 def _application(access: Access, more: Mapping[str, str]) -> Application:

@@ -56,7 +56,7 @@ def start_server() -> TemporaryServer | None:
     quieten()
     if named_server(os.environ):
         return None
-    started = TemporaryServer(workspace().home)
+    started = TemporaryServer(workspace().home, workspace().cache)
     os.environ.update(client_settings(started.access))
     return started
 
@@ -111,7 +111,7 @@ def serve_schedule(tools: Tools, port: int) -> int:
     place = tools.workspace
     given = os.environ.get("PREFECT_API_URL")
     with contextlib.ExitStack() as running:
-        access = None if given else running.enter_context(server(place.home, port))
+        access = None if given else running.enter_context(server(place.home, port, place.cache))
         client = client_settings(access) if access else {}
         process = running.enter_context(worker(client, place.home, [home_tag(place)]))
         where = access.address if access else str(given).removesuffix("/api")
