@@ -86,7 +86,7 @@ def client_settings(access: Access) -> dict[str, str]:
 
 
 def refresh_settings() -> None:
-    """Makes Prefect read its settings again: it may have been imported before the address of its server was known."""
+    """Reloads settings: Prefect may have been imported before its server's address was known."""
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()

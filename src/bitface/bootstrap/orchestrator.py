@@ -62,7 +62,7 @@ def start_server() -> TemporaryServer | None:
 
 
 def prepare_server() -> None:
-    """Call before the first flow of a process: waits until a server answers.
+    """Waits, before the first flow of a process, until a server answers.
 
     Raises:
         InputError: the temporary server does not answer.

@@ -45,7 +45,7 @@ class Erasing:
         return erase.opened(erasure_id, self.tools.workspace.home, self.tools.now())
 
     def leave_dataset(self, opened: Opened) -> str | None:
-        """Removes them from the dataset; the version without them."""
+        """Removes them from the dataset."""
         with self._timed("dataset"), writing(self.tools, "bitface erase") as writer:
             return erase.leave_dataset(opened, writer)
 

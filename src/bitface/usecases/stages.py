@@ -111,7 +111,7 @@ def train(run: Run, data: Data, job: Job) -> Trained:
 
 
 def calibrate(run: Run, trained: Trained, data: Data, job: Job) -> Calibrated:
-    """The pair with calibrators, fitted on people used neither for training nor for evaluation."""
+    """The pair with calibrators, fitted on people who neither train nor judge."""
     with job.course.timed("calibrate"):
         return calibrate_models(run, trained, data, job.tools.workspace.stages)
 

@@ -190,8 +190,8 @@ class MlflowTracking:
         """What the registry shows for a name; see `MlflowRegistry.shown`."""
         return self._registry.shown(name)
 
-    def serve(self, listener: socket, environment: Mapping[str, str], announce: Callable[[str], None]) -> int:
-        """Serves MLflow's UI on a socket until it ends or is stopped, with all its processes; returns its exit code. `announce` gets
+    def serve(self, listener: socket, environment: Mapping[str, str], tell: Callable[[str], None]) -> int:
+        """Serves MLflow's UI on a socket until it ends or is stopped, with all its processes; returns its exit code. `tell` receives
         the address and the password.
         """
         from bitface.adapters.mlflow_tracking.ui_application import mlflow_ui
@@ -199,7 +199,7 @@ class MlflowTracking:
 
         access = access_to(listener)
         application = mlflow_ui(self.store_uri, self.artefacts, access, environment)
-        announce(
+        tell(
             f"MLflow: {access.address}{self.page}  (stop with Ctrl-C)\n  user {access.user}, password {access.password}\n"
         )
         with local_server(application, listener, access, None) as server:

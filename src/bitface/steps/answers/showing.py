@@ -1,4 +1,4 @@
-"""Whose face may be put on a page: that of a recorded person only if they currently allow it, of an erased person never."""
+"""Decides whose face may be put on a page: recorded people's only as they currently allow, erased people's never."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def being_erased(home: Path) -> frozenset[str]:
 
 
 def remains_of_leaving(home: Path) -> tuple[Suppressed, ...]:
-    """What will be kept of those people: their pictures may have left the dataset and not be in the book of the erased yet."""
+    """What will be kept of those people: their pictures may be deleted already, but not be in the book yet."""
     return tuple(suppressed_from(one) for begun in _begun(home) for one in begun["remains"].values())
 
 
