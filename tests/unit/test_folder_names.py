@@ -57,6 +57,12 @@ def test_a_person_in_two_parts_is_in_none() -> None:
     assert "several parts" in found[0].doubts[-1]
 
 
+def test_a_word_in_every_name_is_nobodys_id() -> None:
+    found = guesses_of(["anna/front_happy.jpg", "bo/front_sad.jpg"])
+    assert [guess.subject_id for guess in found] == ["anna", "bo"]
+    assert [guess.subject_id for guess in guesses_of(["happy/anna_1.jpg", "happy/anna_2.jpg"])] == ["anna", "anna"]
+
+
 def test_a_pattern_finds_the_person_in_the_file_name_and_else_in_the_path() -> None:
     assert one("happy/S12_x_y.jpg", "^(S[0-9]+)_") == ("S12", "happiness", "")
     assert one("site7/S12/happy/x.jpg", "/(S[0-9]+)/") == ("S12", "happiness", "")

@@ -63,7 +63,8 @@ def open_fields(document: Fields, known: Collection[str]) -> tuple[str, ...]:
 
 def example_of(fields: str, example: Mapping[str, object], section: str) -> str:
     """How the first fields of a text such as `state, purposes` are written, as the end of a message; without an example only the page."""
-    shown = {name: example[name] for name in [one for one in fields.split(", ") if one in example][:_EXAMPLES]}
+    names = [name for one in fields.split(", ") if (name := one.partition(".")[0]) in example]
+    shown = {name: example[name] for name in names[:_EXAMPLES]}
     written = json.dumps(shown, ensure_ascii=False)[1:-1]
     return f"; for example {written} {see(section)}" if shown else f" {see(section)}"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from statistics import NormalDist
 from typing import Final, Literal
 
@@ -148,21 +147,25 @@ def _of_emotions(people: Sequence[JudgedPerson], params: GateParams) -> list[Sli
 
 
 def _of_emotion(emotion: str, people: Sequence[JudgedPerson], count: int, params: GateParams) -> SliceForecast:
-    positives = np.array([n for one in people if (n := one.shown.get(emotion, 0))], dtype=np.float64)
-    rest = (sum(n for name, n in one.shown.items() if name != emotion) for one in people)
-    negatives = np.array([n for n in rest if n], dtype=np.float64)
-    chance = partial(_balanced_chance, positives, negatives, count, params)
+    table = np.array(
+        [(n := one.shown.get(emotion, 0), sum(one.shown.values()) - n) for one in people], dtype=np.float64
+    )
+    typical = np.median(table[table[:, 0] > 0], axis=0)
+
+    def chance(more: int) -> float:
+        return _balanced_chance(np.vstack([table, np.tile(typical, (more, 1))]), count, params)
+
     required = "emotion" in params.required
     return SliceForecast(
         attribute=EMOTION,
         value=emotion,
-        people=len(positives),
-        samples=int(positives.sum()),
+        people=int((table[:, 0] > 0).sum()),
+        samples=int(table[:, 0].sum()),
         required=required,
         accuracy=round(chance(0), 3),
         gap=None,
         gap_shown=None,
-        verdict=_verdict(len(positives), chance(0) if required else 1.0, params),
+        verdict=_verdict(len(table), chance(0) if required else 1.0, params),
         more=_fewest(lambda more: chance(more) >= params.disparity_power) if required else 0,
     )
 
@@ -230,16 +233,16 @@ def _gap_chance(sides: _Sides, params: GateParams) -> float:
     return NormalDist().cdf(allowed / math.hypot(*(_error(PLAUSIBLE, worth) for worth in worths)))
 
 
-def _balanced_chance(positives: Floats, negatives: Floats, count: int, params: GateParams, more: int) -> float:
-    """How probably an emotion's balanced accuracy is shown to reach its floor when so many people more show it.
+def _balanced_chance(table: Floats, count: int, params: GateParams) -> float:
+    """How probably an emotion's balanced accuracy is shown to reach its floor; wrong answers are spread evenly over `count` - 1 others.
 
-    Wrong answers are spread evenly over the other emotions.
+    `table` float64 (P, 2): how many samples of each person show the emotion, and how many another one.
     """
-    if not len(positives) or not len(negatives) or count < 2:
+    positives, negatives = (side[side > 0] for side in table.T)
+    if not len(negatives) or count < 2:
         return 0.0
-    grown = np.append(positives, np.full(more, float(np.median(positives))))
     refused = 1 - (1 - PLAUSIBLE) / (count - 1)
-    sides = [(PLAUSIBLE, _worth(grown, params)), (refused, _worth(negatives, params))]
+    sides = [(PLAUSIBLE, _worth(positives, params)), (refused, _worth(negatives, params))]
     parts = [(share, *wilson(share, worth, params.confidence)) for share, worth in sides]
     spare = mean_of_two(parts[0], parts[1])[0] - params.emotion_balanced_accuracy_floor
     return NormalDist().cdf(spare / (math.hypot(*(_error(share, worth) for share, worth in sides)) / 2))

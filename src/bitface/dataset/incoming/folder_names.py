@@ -95,9 +95,11 @@ def guesses_of(paths: Iterable[str], pattern: re.Pattern[str] | None = None) -> 
     A folder or a word of a file's name that is an emotion is the label; a folder `train`, `validation`, `test` or `gate` the part. The
     person is the folder that is left, or the one word that is left in the file's name; where both are there and differ, nobody is
     guessed: two people under one id cannot be taken apart later. `pattern` finds the person in the file's name, else in the path.
-    A person is in one part, or in none.
+    A word in the name of every file is nobody's id, and a person is in one part, or in none.
     """
-    return _in_one_part([_guess(path, pattern) for path in paths])
+    found = list(paths)
+    everywhere = _everywhere(found)
+    return _in_one_part([_guess(path, pattern, everywhere) for path in found])
 
 
 def alike_ids(subjects: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -108,13 +110,26 @@ def alike_ids(subjects: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(sorted(same)) for same in groups.values() if len(same) > 1)
 
 
-def _guess(path: str, pattern: re.Pattern[str] | None) -> Guess:
+def _everywhere(paths: Sequence[str]) -> frozenset[str]:
+    """The words in the name of every file, where there are several folders that tell the files apart."""
+    words = [frozenset(_words_of(path.rpartition("/")[2])) for path in paths]
+    folders = {path.rpartition("/")[0] for path in paths}
+    return frozenset.intersection(*words) if len(folders) > 1 else frozenset()
+
+
+def _words_of(name: str) -> list[str]:
+    return [word for word in _WORDS.split(name.rpartition(".")[0] or name) if word]
+
+
+def _guess(path: str, pattern: re.Pattern[str] | None, everywhere: frozenset[str]) -> Guess:
     *folders, name = path.split("/")
-    words = [word for word in _WORDS.split(name.rpartition(".")[0] or name) if word]
+    words = _words_of(name)
     parts = {_PARTS[folder.lower()] for folder in folders if folder.lower() in _PARTS}
     rest = [folder for folder in folders if folder.lower() not in _PARTS]
     labels = {label for word in (*rest, *words) if (label := _label(word))}
-    subject, doubt = _subject(path, _nameless(rest), _nameless(words), pattern)
+    subject, doubt = _subject(
+        path, _nameless(rest), [word for word in _nameless(words) if word not in everywhere], pattern
+    )
     doubts = [doubt] if doubt else []
     if len(labels) != 1:
         doubts.append(f"label: the path names {_listed(labels)}" if labels else "label: the path names no emotion")

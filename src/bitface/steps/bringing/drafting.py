@@ -67,7 +67,7 @@ class Drafts:
         lines += [f"wrote {', '.join(self.written)}"] if self.written else []
         lines += [*self.changed, *self.notes]
         lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")
-        lines += [f"{len(self.skipped)} files left out:"] if self.skipped else []
+        lines += [f"{_counted(len(self.skipped), 'file')} left out:"] if self.skipped else []
         lines += _first([f"  {one.path}: {one.reason}" for one in self.skipped], "files left out")
         lines += ["Fill in:"] if self.todo else ["Nothing is left to fill in."]
         lines += [f"  {one.file}: {one.field} ({one.where})" for one in self.todo]
@@ -116,7 +116,7 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
     if manifest is None:
         raise InputError(f"{MANIFEST} is gone again; run the same command once more")
     written = [MANIFEST] if before is None else []
-    changed = [f"{MANIFEST}: added {len(new)} pictures"] if before is not None and new else []
+    changed = [f"{MANIFEST}: added {_counted(len(new), 'picture')}"] if before is not None and new else []
     written += [LICENCE] if draft_files.write_licence(folder, purpose) else []
     consents = None
     if purpose == "train":
@@ -143,10 +143,12 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
 
 
 def _changes(consents: DraftedConsents) -> list[str]:
-    said = [f"{CONSENTS}: added drafts for {len(consents.added)} people"] if consents.added else []
+    count = len(consents.added)
+    drafts = "a draft for 1 person" if count == 1 else f"drafts for {count} people"
+    said = [f"{CONSENTS}: added {drafts}"] if count else []
     if consents.refreshed:
         said.append(
-            f"{CONSENTS}: refreshed the digests of {len(consents.refreshed)} drafts ({_lines(consents.refreshed)})"
+            f"{CONSENTS}: refreshed the digests of {_counted(len(consents.refreshed), 'draft')} ({_lines(consents.refreshed)})"
         )
     return said
 
@@ -193,6 +195,10 @@ def _notes(manifest: Manifest, consents: DraftedConsents | None) -> tuple[str, .
     return (*_first(alike, "such ids"), *_first(said, "such lines"))
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def _lines(lines: Sequence[int]) -> str:
     shown = ", ".join(map(str, lines[:_SHOWN]))
     more = len(lines) - _SHOWN
@@ -207,6 +213,8 @@ def _first(lines: Iterable[str], what: str) -> list[str]:
 
 def _no_picture(folder: Path, seen: FirstLook) -> str:
     first = (
-        f" ({len(seen.skipped)} other files; {seen.skipped[0].path}: {seen.skipped[0].reason})" if seen.skipped else ""
+        f" ({_counted(len(seen.skipped), 'other file')}; {seen.skipped[0].path}: {seen.skipped[0].reason})"
+        if seen.skipped
+        else ""
     )
     return f"'{folder.name}' holds no picture that can be read{first}; name a folder with JPEG, PNG or WEBP pictures"

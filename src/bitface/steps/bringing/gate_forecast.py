@@ -155,7 +155,7 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
         judged_by=judging.words,
         rows=rows,
         impossible=(*_no_model(members, params), *_nobody(rows, params.gate)),
-        notes=(*_unknown(rows, len(judging.people), params.gate), *_crossing(rows, members, params.splits)),
+        notes=(*_unknown(rows, len(judging.people), params.gate), *_needed(rows, members, params.splits)),
     )
 
 
@@ -227,15 +227,32 @@ def _unknown(rows: Sequence[SliceRow], judged: int, params: GateParams) -> list[
     ]
 
 
-def _crossing(rows: Sequence[SliceRow], members: Members, params: SplitParams) -> list[str]:
-    """A small set is judged by everyone in it, and a larger one by a share: more people can be fewer judges."""
-    most = max((row.to_import or 0 for row in rows), default=0)
-    if not members.folds or len(members.folds) + most < params.cross_fit_below_people:
+def _altogether(rows: Sequence[SliceRow]) -> int:
+    """How many people more decide every required slice of which a number does: one person counts once in each attribute."""
+    sums: Counter[str] = Counter()
+    for row in rows:
+        count = (row.to_import or 0) if row.slice.required else 0
+        # Whoever shows one emotion can show the others too.
+        sums[row.slice.attribute] = (
+            max(sums[row.slice.attribute], count)
+            if row.slice.attribute == EMOTION
+            else sums[row.slice.attribute] + count
+        )
+    return max(sums.values(), default=0)
+
+
+def _needed(rows: Sequence[SliceRow], members: Members, params: SplitParams) -> list[str]:
+    """How many people decide everything; a small set is judged by everyone in it, and a larger one by a share of them."""
+    more = _altogether(rows)
+    if not more:
         return []
-    return [
-        f"from {params.cross_fit_below_people} people on only {params.test:.0%} judge; with fewer than some "
-        f"{math.ceil((len(members.folds) + most) / params.test)}, raise splits.cross_fit_below_people"
-    ]
+    said = [f"about {more} people more make every required slice likely to pass: a person counts in each attribute"]
+    if members.folds and len(members.folds) + more >= params.cross_fit_below_people:
+        said.append(
+            f"from {params.cross_fit_below_people} people on only {params.test:.0%} of them judge: raise splits.cross_fit_below_people "
+            f"over {len(members.folds) + more}, or bring more"
+        )
+    return said
 
 
 def _first(lines: Sequence[str], most: int) -> list[str]:

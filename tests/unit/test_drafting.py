@@ -1,0 +1,294 @@
+"""`data init` fills in what a folder says, marks what a person decides, overwrites nothing and passes over no file in silence."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bitface.adapters.media_files import read_image
+from bitface.consent.events import ConsentEvent, parse_events
+from bitface.consent.policy import parse_licences
+from bitface.consent.unfilled import CONSENT_EXAMPLE, LICENCE_EXAMPLE, MARK
+from bitface.dataset.incoming.import_rows import read_manifest
+from bitface.errors import InputError
+from bitface.steps.bringing.drafting import Drafts, draft_import
+from bitface.steps.bringing.first_look import Eyes
+from bitface.steps.people.sources import read_notices
+
+PSEUDONYM = "r" * 16
+
+
+def draft(folder: Path, purpose: str = "train") -> Drafts:
+    return draft_import(folder, purpose, None, Eyes(read=read_image, report=lambda *_: None))
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two people, one of them in the file's name, and a picture of which nothing is said."""
+    picture(tmp_path / "photos/anna/happy/1.png")
+    picture(tmp_path / "photos/bo_sad_1.jpg", 1)
+    picture(tmp_path / "photos/IMG_0001.jpg", 2)
+    return tmp_path / "photos"
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def events(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "consents.jsonl").read_text().splitlines()]
+
+
+def fill(folder: Path, *subjects: str) -> None:
+    """What a person decides, of these people; digests stay as they are."""
+    said = [
+        {
+            **one,
+            **{name: CONSENT_EXAMPLE[name] for name, value in one.items() if MARK in str(value) and "sha" not in name},
+        }
+        if one["subject"] in subjects
+        else one
+        for one in events(folder)
+    ]
+    (folder / "consents.jsonl").write_text("\n".join(map(json.dumps, said)) + "\n")
+
+
+def papers(folder: Path) -> None:
+    """The notice that people were shown, and a signed form of each."""
+    for name, text in (("notices/notice-1.md", "We train."), ("evidence/anna.pdf", "anna"), ("evidence/bo.pdf", "bo")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_what_a_folder_says_is_filled_in_and_the_rest_is_named_by_file_and_field(folder: Path) -> None:
+    found = draft(folder)
+    assert [tuple(row.values()) for row in rows(folder)] == [
+        ("IMG_0001.jpg", "", "", "", "", ""),
+        ("anna/happy/1.png", "anna", "happiness", "", "", ""),
+        ("bo_sad_1.jpg", "bo", "sadness", "", "", ""),
+    ]
+    assert found.filled == {"subject_id": 2, "label": 2}
+    assert {(one.file, one.field, one.where) for one in found.todo if one.file == "manifest.csv" and one.must} == {
+        ("manifest.csv", "subject_id", "line 2"),
+        ("manifest.csv", "label", "line 2"),
+    }
+    assert {one.file for one in found.todo} == {"manifest.csv", "licence.json", "notices/notice-1.md", "consents.jsonl"}
+    assert found.next.startswith("bitface data import ") and "--dry-run" in found.next
+    assert set(found.written) == {"manifest.csv", "licence.json", "consents.jsonl", "notices/"}
+    assert "Fill in:" in found.text() and "line 2" in found.text()
+
+
+def test_a_part_that_folders_name_is_a_column(tmp_path: Path) -> None:
+    picture(tmp_path / "train/anna/happy/1.png")
+    picture(tmp_path / "test/bo/happy/1.png", 1)
+    draft(tmp_path)
+    assert [(row["subject_id"], row["split"]) for row in rows(tmp_path)] == [("bo", "test"), ("anna", "train")]
+
+
+def test_every_draft_has_every_field_and_none_is_imported_so(folder: Path) -> None:
+    draft(folder)
+    drafts = events(folder)
+    assert [one["subject"] for one in drafts] == ["anna", "bo"]
+    assert all(one.keys() == ConsentEvent.model_fields.keys() - {"recorded_at"} for one in drafts)
+    assert not any("anna" in str(one[name]) for one in drafts for name in ("event_id", "record_id"))
+    parsed = parse_events((folder / "consents.jsonl").read_text(), pseudonym_of=lambda _: PSEUDONYM)
+    assert parsed.events == () and [line.line for line in parsed.rejected] == [1, 2]
+    for field in ("purposes", "controller", "event_time", "notice_sha256", "evidence_sha256"):
+        assert field in parsed.rejected[0].field
+    with pytest.raises(InputError, match=r"licence\.json: still to be filled in: name, text, purposes; for example"):
+        parse_licences(f"[{(folder / 'licence.json').read_text()}]", "licence.json")
+    assert read_notices(folder / "notices") == ()
+
+
+@pytest.mark.parametrize("field", ["purposes", "controller", "valid_to", "age_band", "evidence_sha256"])
+def test_one_field_that_is_not_filled_in_is_enough(folder: Path, field: str) -> None:
+    papers(folder)
+    draft(folder)
+    one = events(folder)[0]
+    filled = {**one, **{name: CONSENT_EXAMPLE[name] for name, value in one.items() if MARK in str(value)}}
+    at = "2026-06-01T00:00:00Z"
+    good = parse_events(json.dumps(filled | {"recorded_at": at}), pseudonym_of=lambda _: PSEUDONYM)
+    assert len(good.events) == 1 and good.rejected == ()
+    left = f"{MARK} later" if isinstance(filled[field], str) else [*filled[field], f"{MARK} more"]
+    bad = parse_events(json.dumps(filled | {"recorded_at": at, field: left}), pseudonym_of=lambda _: PSEUDONYM)
+    assert bad.events == () and (bad.rejected[0].field, bad.rejected[0].may_close) == (field, False)
+
+
+def test_a_draft_that_is_turned_into_a_withdrawal_may_be_one(folder: Path) -> None:
+    draft(folder)
+    withdrawn = json.dumps(events(folder)[0] | {"state": "withdrawn"})
+    assert parse_events(withdrawn, pseudonym_of=lambda _: PSEUDONYM).rejected[0].may_close
+
+
+def test_digests_are_those_of_the_papers_that_are_there(folder: Path) -> None:
+    papers(folder)
+    found = draft(folder)
+    anna = events(folder)[0]
+    assert anna["notice_sha256"] == hashlib.sha256(b"We train.").hexdigest()
+    assert anna["evidence_sha256"] == hashlib.sha256(b"anna").hexdigest()
+    assert "notices/" not in found.written and not any("notices" in one.file for one in found.todo)
+    assert [row["path"] for row in rows(folder)] == ["IMG_0001.jpg", "anna/happy/1.png", "bo_sad_1.jpg"]
+
+
+def test_a_second_run_adds_what_is_new_and_changes_nothing_else(folder: Path) -> None:
+    draft(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    again = draft(folder)
+    assert (again.new_pictures, again.written, again.changed) == (0, (), ())
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    picture(folder / "cem/fear/1.png", 3)
+    third = draft(folder)
+    assert third.new_pictures == 1 and third.changed == (
+        "manifest.csv: added 1 picture",
+        "consents.jsonl: added a draft for 1 person",
+    )
+    for name in ("manifest.csv", "consents.jsonl"):
+        assert (folder / name).read_bytes().startswith(before[name])
+    assert (rows(folder)[-1]["subject_id"], events(folder)[-1]["subject"]) == ("cem", "cem")
+
+
+def test_digests_of_drafts_are_refreshed_and_a_persons_word_stays_to_the_byte(folder: Path) -> None:
+    papers(folder)
+    draft(folder)
+    fill(folder, "anna")
+    anna, bo = (folder / "consents.jsonl").read_text().splitlines()
+    (folder / "notices" / "notice-1.md").write_text("We train, and test.")
+    found = draft(folder)
+    now = (folder / "consents.jsonl").read_text().splitlines()
+    assert now[0] == anna and now[1] != bo
+    assert json.loads(now[1])["notice_sha256"] == hashlib.sha256(b"We train, and test.").hexdigest()
+    assert found.changed == ("consents.jsonl: refreshed the digests of 1 draft (line 2)",)
+    assert found.notes == ("consents.jsonl line 1 names a notice that is not in notices/",)
+
+
+def test_a_template_is_completed_and_its_digest_filled_in_by_the_next_run(folder: Path) -> None:
+    draft(folder)
+    fill(folder, "anna", "bo")
+    template = folder / "notices" / "notice-1.md"
+    text = template.read_text().replace(MARK, "done")
+    for word in ("controller", "Art. 13", "14/15", "withdraw", "complain", "biometric"):
+        assert word.lower() in text.lower()
+    template.write_text(text)
+    papers_of_people = [(folder / "evidence" / f"{name}.pdf") for name in ("anna", "bo")]
+    papers_of_people[0].parent.mkdir()
+    for path in papers_of_people:
+        path.write_text(path.stem)
+    found = draft(folder)
+    assert not any(one.file in ("consents.jsonl", "notices/notice-1.md") for one in found.todo)
+    assert {one["notice_sha256"] for one in events(folder)} == {hashlib.sha256(template.read_bytes()).hexdigest()}
+
+
+def test_of_two_notices_a_person_chooses(folder: Path) -> None:
+    papers(folder)
+    (folder / "notices" / "notice-2.md").write_text("We test.")
+    draft(folder)
+    assert MARK in str(events(folder)[0]["notice_id"]) and MARK in str(events(folder)[0]["notice_sha256"])
+    chosen = [one | {"notice_id": "notice-2"} for one in events(folder)]
+    (folder / "consents.jsonl").write_text("\n".join(map(json.dumps, chosen)))
+    draft(folder)
+    assert events(folder)[0]["notice_sha256"] == hashlib.sha256(b"We test.").hexdigest()
+
+
+def test_every_file_that_is_no_picture_is_listed(folder: Path) -> None:
+    (folder / ".hidden.png").write_bytes((folder / "IMG_0001.jpg").read_bytes())
+    (folder / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 80)
+    (folder / "cut.png").write_bytes((folder / "anna/happy/1.png").read_bytes()[:90])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / " space.png ").write_bytes((folder / "anna/happy/1.png").read_bytes())
+    (folder / "notes.txt").write_text("notes")
+    (folder / "link.jpg").symlink_to(folder / "IMG_0001.jpg")
+    (folder / "outside").symlink_to(folder.parent, target_is_directory=True)
+    found = draft(folder)
+    said = {one.path: one.reason for one in found.skipped}
+    names = {".hidden.png", "clip.mp4", "cut.png", "empty.jpg", " space.png ", "notes.txt", "link.jpg", "outside"}
+    assert said.keys() == names
+    for name, word in (
+        ("clip.mp4", "video"),
+        ("link.jpg", "link"),
+        ("cut.png", "not a readable image"),
+        (".hidden.png", "hidden"),
+    ):
+        assert word in said[name]
+    assert len(rows(folder)) == 3 and "8 files left out" in found.text()
+    usable, rejected = read_manifest(folder / "manifest.csv", folder)
+    assert (len(usable), len(rejected)) == (2, 1) and rejected[0].reason.startswith("subject_id and label are empty")
+
+
+def test_a_benchmark_has_no_consents(folder: Path) -> None:
+    found = draft(folder, "benchmark")
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [
+        *("IMG_0001.jpg", "bo_sad_1.jpg", "licence.json", "manifest.csv"),
+    ]
+    assert not (folder / "notices").exists()
+    licence = json.loads((folder / "licence.json").read_text())
+    assert licence["purposes"] == ["benchmark"] and {one.file for one in found.todo} == {"manifest.csv", "licence.json"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_a_manifest_that_excel_saved_is_added_to_in_its_own_way(folder: Path, end: str) -> None:
+    line = end or "\n"
+    text = "\ufeff" + line.join(["path;label;subject_id;clip", "IMG_0001.jpg;fear;cem;"]) + end
+    (folder / "manifest.csv").write_bytes(text.encode())
+    draft(folder)
+    data = (folder / "manifest.csv").read_bytes()
+    assert data.startswith(text.encode())
+    assert data.decode().split(line)[2:4] == ["anna/happy/1.png;happiness;anna;", "bo_sad_1.jpg;sadness;bo;"]
+    assert [one["subject"] for one in events(folder)] == ["cem", "anna", "bo"]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (
+            lambda folder: (folder / "manifest.csv").write_bytes(
+                "path,subject_id,label\na.png,a,fear".encode("utf-16")
+            ),
+            "UTF-8",
+        ),
+        (lambda folder: (folder / "manifest.csv").write_text("file,who\n"), "unknown column"),
+        (lambda folder: (folder / "manifest.csv").symlink_to(folder / "none"), "manifest"),
+    ],
+)
+def test_what_cannot_be_added_to_is_refused_and_left_alone(folder: Path, make, why: str) -> None:
+    make(folder)
+    with pytest.raises(InputError, match=why):
+        draft(folder)
+    assert {path.name for path in folder.iterdir()} == {"anna", "bo_sad_1.jpg", "IMG_0001.jpg", "manifest.csv"}
+
+
+@pytest.mark.parametrize("purpose", ["demo", ""])
+def test_another_purpose_is_refused(folder: Path, purpose: str) -> None:
+    with pytest.raises(InputError, match="--purpose"):
+        draft(folder, purpose)
+
+
+def test_a_folder_without_a_picture_is_refused_and_stays_empty(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(InputError, match=r"holds no picture that can be read \(1 other file; notes.txt"):
+        draft(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        draft(tmp_path / "none")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_the_examples_in_messages_are_true() -> None:
+    """Whoever copies one gets what an import takes, digests aside."""
+    digests = dict.fromkeys(("notice_sha256", "evidence_sha256"), "0" * 64)
+    at = {"recorded_at": "2026-06-01T00:00:00Z"}
+    assert len(parse_events(json.dumps(CONSENT_EXAMPLE | digests | at), pseudonym_of=lambda _: PSEUDONYM).events) == 1
+    assert parse_licences(json.dumps([LICENCE_EXAMPLE]))
+    assert CONSENT_EXAMPLE.keys() == ConsentEvent.model_fields.keys() - {"recorded_at"}
