@@ -153,9 +153,9 @@ class AuditPage:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRow:
-    """One rule of the data gate. `rule` says in words what must hold, `found` what was found, `remedy` what to do where it does not.
+    """One rule of the data gate. `rule` says in words what must hold, `found` what was found, `remedy` what to do if it does not.
 
-    `state` is FAIL where the rule does not hold and the gate stops, ADVICE where it does not hold and somebody should look, PASS else.
+    `state` is FAIL where the rule does not hold and the gate stops, ADVICE where it does not hold and a person should look, PASS otherwise.
     """
 
     table: str

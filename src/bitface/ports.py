@@ -60,7 +60,7 @@ class ReadImage(Protocol):
 class WatchVideo(Protocol):
     """The frames of a video with their times, one for each `every_s` seconds (0: all), decoded as they are asked for.
 
-    `on_gap` is told of each part that cannot be read.
+    `on_gap` receives each part that cannot be read.
     """
 
     def __call__(

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from bitface.adapters import great_expectations_checks
-from bitface.adapters.great_expectations_checks import judged
-from bitface.adapters.great_expectations_suites import (
+from bitface.adapters.data_gate import great_expectations_checks
+from bitface.adapters.data_gate.great_expectations_checks import judged
+from bitface.adapters.data_gate.great_expectations_suites import (
     CONSENT_COLUMNS,
     DEMOGRAPHIC_COLUMNS,
     LABEL_COLUMNS,

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bitface.adapters.face_networks import FaceNetworks
-from bitface.adapters.face_networks.regions import Region
-from bitface.adapters.face_networks.tight_crops import find_tight_face
+from bitface.adapters.face_networks.close_look import find_tight_face
+from bitface.adapters.face_networks.picture_regions import Region
 from bitface.adapters.media_files import read_image
 from bitface.adapters.mediapipe_landmarks import FaceLandmarks
 from bitface.errors import InputError
@@ -96,8 +96,8 @@ def test_what_is_no_face_is_not_taken_for_one(networks, kind):
 
 def test_a_look_that_would_agree_with_anything_is_needed(networks, monkeypatch):
     """The rule itself: with the bound on looks taken away, a blob becomes a face."""
-    monkeypatch.setattr("bitface.adapters.face_networks.tight_crops._AGREE_EYE_DISTANCES", 99.0)
-    monkeypatch.setattr("bitface.adapters.face_networks.tight_crops._SCORE_MIN", 0.0)
+    monkeypatch.setattr("bitface.adapters.face_networks.close_look._AGREE_EYE_DISTANCES", 99.0)
+    monkeypatch.setattr("bitface.adapters.face_networks.close_look._SCORE_MIN", 0.0)
     found = []
     for seed in range(6):
         grey = nothing_of("blobs", np.random.default_rng(seed)).astype(np.uint8)

@@ -54,7 +54,7 @@ BY_FILE = {
     "steps/retrain/featurise.py": {"featurise", "train", "calibrate", "read_units", "study"},
     "steps/retrain/train.py": {"train", "calibrate", "read_units", "study"},
     "steps/retrain/validate.py": {"train", "calibrate", "read_units"},
-    "steps/retrain/export.py": {"export"},
+    "steps/retrain/export.py": {"export", "read_units"},
     "steps/judging/redrawn_faces.py": {"redrawn_faces"},
     "params.py": set(STAGES),
 }

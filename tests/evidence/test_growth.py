@@ -20,8 +20,8 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from bitface.adapters.data_gate.great_expectations_checks import check_tables
 from bitface.adapters.evidently_drift import drift_report
-from bitface.adapters.great_expectations_checks import check_tables
 from bitface.adapters.report_html import write_data_docs
 from bitface.consent.known_sources import synthetic_consents
 from bitface.evaluation.by_group import group_report

@@ -15,6 +15,7 @@ import pytest
 from bitface.adapters.checkpoint_places.folder import FolderPlace
 from bitface.adapters.checkpoint_places.git import BRANCH, GitPlace
 from bitface.adapters.checkpoint_places.s3 import S3Place
+from bitface.bootstrap import orchestrator
 from bitface.bootstrap.opening import open_tools
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.dataset.keys import KeyStore
@@ -228,9 +229,9 @@ def test_flows_that_a_worker_runs_later_compare_with_the_same_place(project, mon
     told: list[dict[str, str]] = []
     monkeypatch.setenv("BITFACE_CHECKPOINTS", "s3://kept")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(service, "prepare_server", lambda: None)
-    monkeypatch.setattr(service, "deploy", lambda *words: told.append(words[3]))
-    monkeypatch.setattr(service, "scheduled", list)
+    monkeypatch.setattr(orchestrator, "prepare_server", lambda: None)
+    monkeypatch.setattr(orchestrator, "deploy", lambda *words: told.append(words[3]))
+    monkeypatch.setattr(orchestrator, "scheduled", list)
     service.schedule_all(open_tools(), None, None, ())
     assert told[0]["BITFACE_CHECKPOINTS"] == "s3://kept" and "AWS_SECRET_ACCESS_KEY" not in told[0]
 

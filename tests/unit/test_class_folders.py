@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bitface.dataset.incoming.findings import SAYS, found
+from bitface.dataset.incoming.oddities import SAYS, found
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.steps.formats.class_folders import table_of_folders

@@ -28,7 +28,9 @@ def validated(
 
     def checks(tables: dict[str, pd.DataFrame], params: QualityParams, docs: Path) -> SimpleNamespace:
         handed.update(tables)
-        return SimpleNamespace(failures=("quality: column",) if far > 2 else (), expectations=1, docs_index=docs)
+        return SimpleNamespace(
+            failures=("quality: column",) if far > 2 else (), expectations=1, docs_index=docs / "index.html", advice=()
+        )
 
     samples = tuple(
         Sample(
@@ -42,8 +44,9 @@ def validated(
     answers = [Admission(admitted=True, reason="", event_id=event) for event in events]
     members = SimpleNamespace(samples=samples, quarantined=(), admissions=dict(zip(PEOPLE, answers, strict=True)))
     run = SimpleNamespace(
-        members=members, params=PARAMS, subjects=subjects, events=(), purpose=purpose, context="research", folder=folder
-    )
+        members=members, params=PARAMS, subjects=subjects, events=(), purpose=purpose, context="research", folder=folder,
+        slices=lambda: {one: record.slices() for one, record in subjects.items()},
+    )  # fmt: skip
     n = len(PEOPLE)
     table = ClipTable(
         landmarks=np.zeros((n, 1, 478, 3), np.float32),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bitface.dataset.incoming import packed_tables
-from bitface.dataset.incoming.findings import SAYS
+from bitface.dataset.incoming.oddities import SAYS
 from bitface.dataset.incoming.votes import COLUMNS, EMOTION_COLUMNS, votes_of
 from bitface.errors import InputError
 from bitface.steps.formats.fer2013_table import table_of_pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bitface.dataset.incoming.findings import EXAMPLES, SAYS, findings_of, found
+from bitface.dataset.incoming.oddities import EXAMPLES, SAYS, findings_of, found
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/datasets.md").read_text(encoding="utf-8")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker
 
     from bitface.adapters.face_networks import FaceNetworks
-    from bitface.adapters.face_networks.regions import Region
+    from bitface.adapters.face_networks.picture_regions import Region
 
 _Found = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Landmarks (478, 3) in pixels of the whole picture, and blendshapes (52,)."""
@@ -130,7 +130,7 @@ class FaceLandmarks:
 
     def _look_closely(self, image: NDArray[np.uint8]) -> list[_Found]:
         """The one face of a picture that is all face, by the mesh alone."""
-        from bitface.adapters.face_networks.tight_crops import find_tight_face
+        from bitface.adapters.face_networks.close_look import find_tight_face
 
         points = find_tight_face(self._networks, image)
         return [] if points is None else [(points, self._networks.blendshapes(points))]
@@ -151,7 +151,7 @@ class FaceLandmarks:
         return [found for region in proposed[: 2 * self._faces_max] for found in self._seen_at(image, region, params)]
 
     def _seen_at(self, image: NDArray[np.uint8], region: Region, params: FeatureParams) -> list[_Found]:
-        from bitface.adapters.face_networks.tight_crops import find_face_at
+        from bitface.adapters.face_networks.close_look import find_face_at
 
         looked = self._detect_in(image, region.surroundings(*image.shape[:2]), params, params.pad_share)
         inside = [found for found in looked if region.has_in_its_middle(found[0])]

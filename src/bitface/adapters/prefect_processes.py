@@ -177,7 +177,7 @@ class _Database:
     """The server's database, half of whose start is migrations where it is new: begun from the cache, kept there once it is made."""
 
     def __init__(self, home: Path, cache: Path) -> None:
-        """Puts an empty one where there is none; not where the server's data are told to lie elsewhere, or nothing can be written."""
+        """Puts an empty one where there is none, unless the server's data are configured to be elsewhere or nothing can be written."""
         self._place = _data_folder(home) / "prefect.db"
         self._empty = EmptyDatabase(cache=cache, tool="prefect", own_tables=_OWN_TABLES)
         elsewhere = any(name.endswith("DATABASE_CONNECTION_URL") for name in os.environ if name.startswith("PREFECT_"))

@@ -99,7 +99,7 @@ def _redraw(
 
 
 def _table_checks() -> TableChecks:
-    from bitface.adapters.great_expectations_checks import check_tables
+    from bitface.adapters.data_gate.great_expectations_checks import check_tables
     from bitface.adapters.report_html import write_data_docs
 
     return partial(check_tables, write=write_data_docs)

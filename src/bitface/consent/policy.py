@@ -151,9 +151,9 @@ def _faulty_licence(name: str, error: ValidationError) -> str:
         advice = f"did you mean '{meant[0]}'" if meant else f"the fields are {', '.join(LicenceRecord.model_fields)}"
         return f"{name}: record {where[:80]}: an unknown field; {advice} {see('Licence')}"
     field = next((str(part) for part in first["loc"] if part in LicenceRecord.model_fields), "")
-    said = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
     example = example_of(field, LICENCE_EXAMPLE, "Licence") if field else _whole_example()
-    return f"{name}: record {where}: {said}; correct the record{example}"
+    return f"{name}: record {where}: {message}; correct the record{example}"
 
 
 def _whole_example() -> str:

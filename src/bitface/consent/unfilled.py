@@ -9,7 +9,7 @@ from typing import Final
 from bitface.documents import Document, Fields
 
 MARK: Final = "FILL IN"
-"""Anywhere in a value: whoever writes before or behind it has not decided yet."""
+"""Anywhere in a value: the field is not filled in yet."""
 PAGE: Final = "docs/bring-your-own.md"
 _EXAMPLES: Final = 2
 

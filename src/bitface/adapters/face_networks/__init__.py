@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.adapters.face_networks.regions import Points, Region, cut
+from bitface.adapters.face_networks.picture_regions import Points, Region, cut
 from bitface.errors import InputError
 from bitface.faces.features import BLENDSHAPES, LANDMARKS
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.face_networks import FaceNetworks
-from bitface.adapters.face_networks.regions import Region, evened, resized
+from bitface.adapters.face_networks.picture_regions import Region, evened, resized
 from bitface.faces import scenes
 
 _SCORE_MIN: Final = 0.4

@@ -12,18 +12,23 @@ _FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _ENDS: Final = "\r\n"
 
 
-def write_rows(stream: TextIO, rows: Iterable[Sequence[object]]) -> None:
+def write_rows(stream: TextIO, rows: Iterable[Sequence[object]], separator: str = ",") -> None:
     """Appends rows to a CSV text. A text that begins as a formula does gets a `'` before it; numbers are left as they are."""
     for row in rows:
         line = io.StringIO(newline="")
         # Only a writer whose lines end in both puts quotes around a text that holds either.
-        csv.writer(line, lineterminator=_ENDS).writerow([_inert(cell) for cell in row])
+        csv.writer(line, delimiter=separator, lineterminator=_ENDS).writerow([_inert(cell) for cell in row])
         stream.write(line.getvalue().removesuffix(_ENDS) + "\n")
 
 
 def read_cell(cell: str) -> str:
     """What a cell said before `write_rows` took the life out of it."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def is_inert(text: str) -> bool:
+    """Whether a spreadsheet shows a text and does not run it."""
+    return not text.startswith(_FORMULA)
 
 
 def _inert(cell: object) -> object:

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bitface.dataset.incoming.findings import SAYS, findings_of
 from bitface.dataset.incoming.import_rows import QuarantinedRow
+from bitface.dataset.incoming.oddities import SAYS, findings_of
 from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of

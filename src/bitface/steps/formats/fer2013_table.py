@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.consent.public_sets import FER2013_LICENCE
-from bitface.dataset.incoming.findings import SAYS, Finding, findings_of, found
 from bitface.dataset.incoming.import_rows import QuarantinedRow
+from bitface.dataset.incoming.oddities import SAYS, Finding, findings_of, found
 from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
 from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.dataset.incoming.votes import Votes, read_votes

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.consent.known_sources import Notice
-from bitface.dataset.incoming.findings import Finding, findings_of
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, grouped
 from bitface.dataset.incoming.import_rules import (
     Correction,
@@ -21,6 +20,7 @@ from bitface.dataset.incoming.import_rules import (
     agreeing_pictures,
     contradicted_people,
 )
+from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError

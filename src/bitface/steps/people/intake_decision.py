@@ -16,7 +16,6 @@ from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.unfilled import see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.files import each_in_threads
-from bitface.dataset.incoming.findings import Finding
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow
 from bitface.dataset.incoming.import_rules import (
     Correction,
@@ -25,6 +24,7 @@ from bitface.dataset.incoming.import_rules import (
     corrections_of_person,
     record_from,
 )
+from bitface.dataset.incoming.oddities import Finding
 from bitface.dataset.keys import Enrolment
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of

@@ -13,8 +13,8 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
-from bitface.dataset.incoming.findings import Finding, found
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
+from bitface.dataset.incoming.oddities import Finding, found
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError

@@ -6,7 +6,6 @@ suspected to be one only where they share a picture. Synthetic people are drawn 
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.dataset.files import write_atomically
+from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.errors import InputError
 from bitface.evaluation.intervals import seed_for
 from bitface.evaluation.label_noise import doubted, flip_odds, out_of_fold
@@ -63,9 +63,8 @@ class Doubts:
     def write(self, folder: Path) -> Path:
         """Keeps the list of samples, ids only, as review.csv in a folder."""
         text = io.StringIO(newline="")
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(_COLUMNS)
-        rows.writerows((one.sample_id, one.why, one.other_sample_id, f"{one.figure:.3f}") for one in self.review)
+        rows = ((one.sample_id, one.why, one.other_sample_id, f"{one.figure:.3f}") for one in self.review)
+        write_rows(text, [_COLUMNS, *rows])
         write_atomically(folder / REVIEW_NAME, text.getvalue().encode())
         return folder / REVIEW_NAME
 

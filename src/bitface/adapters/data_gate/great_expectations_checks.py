@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bitface.adapters.great_expectations_suites import Suite, suites
+from bitface.adapters.data_gate.great_expectations_suites import Suite, suites
 from bitface.documents import Fields
 from bitface.errors import InputError
 from bitface.page_ports import CheckedTable, CheckRow, DataDocs

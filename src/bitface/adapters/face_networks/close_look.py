@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.face_networks import FaceNetworks
-from bitface.adapters.face_networks.regions import Points, Region, evened, resized
+from bitface.adapters.face_networks.picture_regions import Points, Region, evened, resized
 from bitface.faces.alignment import eye_distance
 from bitface.training.landmarks.mirror import mirror_order
 

@@ -1,0 +1,1 @@
+"""The data gate's suites, by Great Expectations."""
