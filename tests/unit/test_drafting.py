@@ -15,11 +15,11 @@ from bitface.adapters.media_files import read_image
 from bitface.consent.events import ConsentEvent, parse_events
 from bitface.consent.policy import parse_licences
 from bitface.consent.unfilled import CONSENT_EXAMPLE, LICENCE_EXAMPLE, MARK
-from bitface.dataset.incoming.import_rows import read_manifest
 from bitface.errors import InputError
 from bitface.steps.bringing.drafting import Drafts, draft_import
 from bitface.steps.bringing.first_look import Eyes
 from bitface.steps.people.sources import read_notices
+from tests.builders import read_manifest
 
 PSEUDONYM = "r" * 16
 
