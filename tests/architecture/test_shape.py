@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bitface.steps.retrain import run_data
+
 ROOT = Path(__file__).resolve().parents[2]
 FLOWS = sorted((ROOT / "flows").glob("*.py"))
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "flows").glob("*.py")])
@@ -198,6 +200,22 @@ def test_whoever_opens_a_model_or_a_person_is_on_a_list() -> None:
                 people.add(name)
     assert models == OPENS_MODELS.keys()
     assert people == OPENS_PEOPLE.keys()
+
+
+def test_the_features_of_a_run_are_decrypted_in_one_place_and_once() -> None:
+    """Every stage reads them from `Seen`, which keeps what it decrypted; a benchmark and new faces for drift are runs of their own."""
+    readers = {
+        path.relative_to(ROOT).as_posix().removeprefix("src/bitface/")
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "read_features"
+    }
+    assert readers == {"steps/retrain/run_data.py", "steps/judging/window.py", "usecases/studies.py"}
+    opened: list[object] = []
+    seen = run_data.Seen(features=(), keys=None)  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_data, "read_features", lambda *words: opened.append(words) or "rows")
+        assert (seen.every_row, seen.every_row) == ("rows", "rows") and len(opened) == 1
 
 
 def test_help_imports_nothing_heavy() -> None:
