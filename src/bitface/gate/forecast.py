@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln, gammaln
 
 from bitface.evaluation.intervals import mean_of_two, seed_for, wilson
 from bitface.faces.emotions import EMOTIONS
@@ -272,12 +274,21 @@ def _gaps_shown(
 
 def _right(samples: Floats, params: GateParams) -> Floats:
     """Right answers of each of these people: the quantiles of a beta-binomial distribution, whose answers correlate within a person."""
-    from scipy.stats import betabinom
-
     correlation = min(max(params.intraclass_correlation, _ALMOST), 1 - _ALMOST)
-    both = 1 / correlation - 1
     ranks = (np.arange(len(samples)) + 0.5) / max(1, len(samples))
-    return np.asarray(betabinom.ppf(ranks, samples, PLAUSIBLE * both, (1 - PLAUSIBLE) * both), dtype=np.float64)
+    right = np.empty_like(samples)
+    for count in np.unique(samples).tolist():
+        same = samples == count
+        right[same] = np.searchsorted(_cumulated(round(count), 1 / correlation - 1), ranks[same])
+    return np.minimum(right, samples)
+
+
+@lru_cache(maxsize=1 << 8)
+def _cumulated(n: int, both: float) -> Floats:
+    """How probably at most 0 to n of n answers are right (beta-binomial, Skellam, 1948), float64 (n + 1,)."""
+    a, b, k = PLAUSIBLE * both, (1 - PLAUSIBLE) * both, np.arange(n + 1)
+    chosen = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return np.cumsum(np.exp(chosen + betaln(k + a, n - k + b) - betaln(a, b)))
 
 
 def _worth(samples: Floats, params: GateParams) -> float:
