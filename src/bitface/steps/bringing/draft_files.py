@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -18,6 +17,7 @@ from bitface.consent.unfilled import MARK, open_fields
 from bitface.dataset.files import write_atomically, write_once
 from bitface.dataset.incoming.folder_names import Guess
 from bitface.dataset.incoming.import_rows import manifest_table
+from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.dataset.incoming.subject_ids import id_or_none
 from bitface.dataset.incoming.text_files import Table, read_text_file
 from bitface.documents import Document
@@ -86,19 +86,9 @@ def add_rows(folder: Path, found: Sequence[Guess], before: Manifest | None) -> N
         return
     split = ("split",) if before is None and any(one.split for one in found) else ()
     columns = before.columns if before else (*_COLUMNS, *split)
-    rows = [{"path": one.path, "subject_id": one.subject_id, "label": one.label, "split": one.split} for one in found]
-    text = io.StringIO()
-    writer = csv.DictWriter(
-        text,
-        columns,
-        restval="",
-        extrasaction="ignore",
-        delimiter=before.separator if before else ",",
-        lineterminator="\n",
-    )
-    if before is None:
-        writer.writeheader()
-    writer.writerows(rows)
+    text = io.StringIO(newline="")
+    rows = [[_cell(one, name) for name in columns] for one in found]
+    write_rows(text, rows if before else [columns, *rows], before.separator if before else ",")
     if before is None:
         write_once(folder / MANIFEST, text.getvalue().encode(), _MODE)
     else:
@@ -155,6 +145,11 @@ def facts_open(manifest: Manifest) -> dict[str, int]:
     """Column of a fact -> of how many people no row says it, where there are any."""
     counts = {column: manifest.people_without(column) for column in _FACTS if column in manifest.columns}
     return {column: count for column, count in counts.items() if count}
+
+
+def _cell(one: Guess, column: str) -> str:
+    said = {"path": one.path, "subject_id": one.subject_id, "label": one.label, "split": one.split}
+    return said.get(column, "")
 
 
 def _manifest_of(table: Table) -> Manifest:
