@@ -209,12 +209,23 @@ def test_every_file_that_is_no_picture_is_listed(folder: Path) -> None:
     (folder / "cut.png").write_bytes((folder / "anna/happy/1.png").read_bytes()[:90])
     (folder / "empty.jpg").write_bytes(b"")
     (folder / " space.png ").write_bytes((folder / "anna/happy/1.png").read_bytes())
+    picture(folder / "=cmd|'" / "c calc'!A0.png")
     (folder / "notes.txt").write_text("notes")
     (folder / "link.jpg").symlink_to(folder / "IMG_0001.jpg")
     (folder / "outside").symlink_to(folder.parent, target_is_directory=True)
     found = draft(folder)
     said = {one.path: one.reason for one in found.skipped}
-    names = {".hidden.png", "clip.mp4", "cut.png", "empty.jpg", " space.png ", "notes.txt", "link.jpg", "outside"}
+    names = {
+        ".hidden.png",
+        "clip.mp4",
+        "cut.png",
+        "empty.jpg",
+        " space.png ",
+        "notes.txt",
+        "link.jpg",
+        "outside",
+        "=cmd|'/c calc'!A0.png",
+    }
     assert said.keys() == names
     for name, word in (
         ("clip.mp4", "video"),
@@ -223,7 +234,7 @@ def test_every_file_that_is_no_picture_is_listed(folder: Path) -> None:
         (".hidden.png", "hidden"),
     ):
         assert word in said[name]
-    assert len(rows(folder)) == 3 and "8 files left out" in found.text()
+    assert len(rows(folder)) == 3 and "9 files left out" in found.text()
     usable, rejected = read_manifest(folder / "manifest.csv", folder)
     assert (len(usable), len(rejected)) == (2, 1) and rejected[0].reason.startswith("subject_id and label are empty")
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaln, gammaln
 
 from bitface.evaluation.intervals import mean_of_two, seed_for, wilson
 from bitface.faces.emotions import EMOTIONS
@@ -204,7 +206,8 @@ def _floor_chance(sides: _Sides, params: GateParams) -> float:
         return 0.0
     worth, lost, worst_worth = _worth(inside, params), 0.0, math.inf
     if len(hidden):
-        right, samples, is_inside = _side_by_side(inside, hidden, params)
+        right, samples, group = _side_by_side((inside, hidden), params)
+        is_inside = group == 0
         taken = lowest_mean(right, samples, is_inside, ~is_inside)
         lost, worst_worth = (
             _share(right, samples, is_inside) - _share(right, samples, taken),
@@ -225,9 +228,9 @@ def _gap_chance(sides: _Sides, params: GateParams) -> float:
     (low, _), (_, high) = (wilson(PLAUSIBLE, worth, params.confidence) for worth in worths)
     half, worst = math.hypot(high - PLAUSIBLE, PLAUSIBLE - low), 0.0
     if len(sides.hidden):
-        right, samples, is_inside = _side_by_side(sides.inside, rest, params)
-        is_hidden = np.arange(len(right)) >= len(sides.inside) + len(sides.others)
-        taken = widest_gap(right, samples, is_inside, is_hidden)
+        right, samples, group = _side_by_side((sides.inside, sides.others, sides.hidden), params)
+        is_inside = group == 0
+        taken = widest_gap(right, samples, is_inside, group == 2)
         worst = _gap(right, samples, taken) - _gap(right, samples, is_inside)
     allowed = min(params.disparity_max, params.disparity_open_max - half) - worst
     return NormalDist().cdf(allowed / math.hypot(*(_error(PLAUSIBLE, worth) for worth in worths)))
@@ -272,12 +275,21 @@ def _gaps_shown(
 
 def _right(samples: Floats, params: GateParams) -> Floats:
     """Right answers of each of these people: the quantiles of a beta-binomial distribution, whose answers correlate within a person."""
-    from scipy.stats import betabinom
-
     correlation = min(max(params.intraclass_correlation, _ALMOST), 1 - _ALMOST)
-    both = 1 / correlation - 1
     ranks = (np.arange(len(samples)) + 0.5) / max(1, len(samples))
-    return np.asarray(betabinom.ppf(ranks, samples, PLAUSIBLE * both, (1 - PLAUSIBLE) * both), dtype=np.float64)
+    right = np.empty_like(samples)
+    for count in np.unique(samples).tolist():
+        same = samples == count
+        right[same] = np.searchsorted(_cumulated(round(count), 1 / correlation - 1), ranks[same])
+    return np.minimum(right, samples)
+
+
+@lru_cache(maxsize=1 << 8)
+def _cumulated(n: int, both: float) -> Floats:
+    """How probably at most 0 to n of n answers are right (beta-binomial, Skellam, 1948), float64 (n + 1,)."""
+    a, b, k = PLAUSIBLE * both, (1 - PLAUSIBLE) * both, np.arange(n + 1)
+    chosen = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return np.cumsum(np.exp(chosen + betaln(k + a, n - k + b) - betaln(a, b)))
 
 
 def _worth(samples: Floats, params: GateParams) -> float:
@@ -286,13 +298,10 @@ def _worth(samples: Floats, params: GateParams) -> float:
     return float(samples.sum()) / (1 + (each - 1) * params.intraclass_correlation)
 
 
-def _side_by_side(one: Floats, other: Floats, params: GateParams) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Right answers and samples of both groups, and who is of the first."""
-    return (
-        np.append(_right(one, params), _right(other, params)),
-        np.append(one, other),
-        np.arange(len(one) + len(other)) < len(one),
-    )
+def _side_by_side(groups: Sequence[Floats], params: GateParams) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """Right answers and samples of the people of all groups, each of which is alike, and the group of each."""
+    right = np.concatenate([_right(group, params) for group in groups])
+    return right, np.concatenate(groups), np.repeat(np.arange(len(groups)), [len(group) for group in groups])
 
 
 def _share(right: Floats, samples: Floats, mask: NDArray[np.bool_]) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from bitface.dataset.incoming.spreadsheets import is_formula
 from bitface.dataset.incoming.subject_ids import folded_id, id_or_none
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
@@ -175,6 +176,8 @@ def _subject(
 
 def _as_id(text: str) -> tuple[str, str]:
     normal = id_or_none(text)
+    if normal and is_formula(normal):
+        return "", f"subject_id: '{normal[:40]}' begins as a formula of a spreadsheet"
     return (normal, "") if normal else ("", f"subject_id: '{text[:40]}' is not 1 to 64 of [A-Za-z0-9_-]")
 
 

@@ -26,13 +26,13 @@ def read_cell(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-def is_inert(text: str) -> bool:
-    """Whether a spreadsheet shows a text and does not run it."""
-    return not text.startswith(_FORMULA)
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run a cell of this text, so that `write_rows` writes another one."""
+    return text.startswith(_FORMULA)
 
 
 def _inert(cell: object) -> object:
     if cell is None or isinstance(cell, int | float):
         return cell
     text = str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if is_formula(text) else text

@@ -17,7 +17,7 @@ from bitface.consent.unfilled import MARK, open_fields
 from bitface.dataset.files import write_atomically, write_once
 from bitface.dataset.incoming.folder_names import Guess
 from bitface.dataset.incoming.import_rows import manifest_table
-from bitface.dataset.incoming.spreadsheets import is_inert, write_rows
+from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.dataset.incoming.subject_ids import id_or_none
 from bitface.dataset.incoming.text_files import Table, read_text_file
 from bitface.documents import Document
@@ -86,21 +86,13 @@ def add_rows(folder: Path, found: Sequence[Guess], before: Manifest | None) -> N
         return
     split = ("split",) if before is None and any(one.split for one in found) else ()
     columns = before.columns if before else (*_COLUMNS, *split)
-    rows = [_cells(one, columns) for one in found]
-    text = io.StringIO()
+    text = io.StringIO(newline="")
+    rows = [[_cell(one, name) for name in columns] for one in found]
     write_rows(text, rows if before else [columns, *rows], before.separator if before else ",")
     if before is None:
         write_once(folder / MANIFEST, text.getvalue().encode(), _MODE)
     else:
         _append(folder / MANIFEST, text.getvalue())
-
-
-def _cells(one: Guess, columns: Sequence[str]) -> list[str]:
-    """A row without formulas that an import reads as it is: a path can begin with `./`, and a person can write an id."""
-    subject = one.subject_id if is_inert(one.subject_id) else ""
-    path = one.path if is_inert(one.path) else f"./{one.path}"
-    known = {"path": path, "subject_id": subject, "label": one.label, "split": one.split}
-    return [known.get(column, "") for column in columns]
 
 
 def consent_lines(folder: Path) -> tuple[str, ...]:
@@ -153,6 +145,11 @@ def facts_open(manifest: Manifest) -> dict[str, int]:
     """Column of a fact -> of how many people no row says it, where there are any."""
     counts = {column: manifest.people_without(column) for column in _FACTS if column in manifest.columns}
     return {column: count for column, count in counts.items() if count}
+
+
+def _cell(one: Guess, column: str) -> str:
+    said = {"path": one.path, "subject_id": one.subject_id, "label": one.label, "split": one.split}
+    return said.get(column, "")
 
 
 def _manifest_of(table: Table) -> Manifest:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.incoming.source_paths import SourceFolder
+from bitface.dataset.incoming.spreadsheets import is_formula
 from bitface.errors import InputError
 from bitface.ports import ReadImage, Report
 from bitface.steps.people.inputs import Input, list_inputs
@@ -96,6 +97,8 @@ def _fault(one: Input, path: str, names: SourceFolder, read: ReadImage, *, is_kn
 def _unread(file: Path, path: str, find: Callable[[str], Path], read: ReadImage) -> str | None:
     try:
         path.encode()
+        if is_formula(path):
+            return "has a name that a spreadsheet runs as a formula; rename it"
         if find(path.strip()) != file:
             return "cannot be named in a manifest: spaces around its name are lost; rename it"
         read(file, path)

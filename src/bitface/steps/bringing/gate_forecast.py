@@ -20,7 +20,7 @@ from bitface.faces.splits import named_splits
 from bitface.gate.forecast import EMOTION, PLAUSIBLE, JudgedPerson, SliceForecast, forecast_slices
 from bitface.gate.unknown import UNKNOWN
 from bitface.params import GateParams, Params, SplitParams
-from bitface.steps.people.admit import Members, admit_members, choose_members
+from bitface.steps.people.admit import Members, Quarantined, admit_members, choose_members
 from bitface.steps.people.contents import content_of
 from bitface.steps.people.dataset_status import subjects_of
 from bitface.steps.people.intake_decision import Decision, Intake
@@ -90,14 +90,15 @@ class _After:
     decision: Decision
     moments: tuple[datetime, ...]
 
-    def admitted(self, purpose: str, context: str) -> dict[str, Admission]:
-        """Sample id -> admission of what may be used at each of the moments that count."""
+    def admitted(self, purpose: str, context: str) -> tuple[dict[str, Admission], tuple[Quarantined, ...]]:
+        """Sample id -> admission of what may be used at each of the moments that count, and the rest with reasons."""
         licences = {**self.decision.licences, self.decision.licence.id: self.decision.licence}
         found = [
-            admit_members(self.samples, self.events, licences, self.notices, purpose, context, moment)[0]
+            admit_members(self.samples, self.events, licences, self.notices, purpose, context, moment)
             for moment in self.moments
         ]
-        return {name: answer for name, answer in found[0].items() if name in found[-1]}
+        refused = {one.sample_id: one for _, own in found for one in own}
+        return {name: answer for name, answer in found[0][0].items() if name in found[-1][0]}, tuple(refused.values())
 
 
 def _after(decision: Decision, intake: Intake, stores: Stores, at: datetime) -> _After:
@@ -123,7 +124,7 @@ def _after(decision: Decision, intake: Intake, stores: Stores, at: datetime) -> 
 def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
     context = params.gate.context
     admitted = {purpose: after.admitted(purpose, context) for purpose in TRAINING_PURPOSES}
-    purpose = next((one for one in TRAINING_PURPOSES if admitted[one]), TRAINING_PURPOSES[0])
+    purpose = next((one for one in TRAINING_PURPOSES if admitted[one][0]), TRAINING_PURPOSES[0])
     people = len({sample.person for sample in after.samples})
     empty = GateForecast(
         purpose=purpose,
@@ -138,7 +139,7 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
         notes=(),
     )
     try:
-        members = choose_members(after.samples, admitted[purpose], (), params.splits, params.seed, after.content)
+        members = choose_members(after.samples, *admitted[purpose], params.splits, params.seed, after.content)
     except (RefusedError, InputError) as error:
         return replace(empty, impossible=(str(error),))
     by_person = _people(members, after.subjects)
