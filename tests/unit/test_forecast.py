@@ -95,8 +95,8 @@ def named(one: SliceForecast) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("count", "stills", "verdict"), [(24, 1, "stays open"), (360, 7, "can pass")])
 def test_the_gate_says_what_the_forecast_says(params: GateParams, count: int, stills: int, verdict: str) -> None:
-    """Of a few people and of many; in between the forecast says `uncertain`. Measured more widely: of 228 cells that stay open the
-    gate called 87 % INSUFFICIENT, and of 996 that can pass 94 % passed."""
+    """Of a few people and of many; in between the forecast says `uncertain`. Measured more widely: of 252 cells that stay open the
+    gate called 87 % INSUFFICIENT, and of 960 that can pass 95 % passed."""
     of = people(count, stills, params)
     gate, shown = states(of, params, 6), Counter[str]()
     rows = [one for one in forecast_slices(of, params, 1) if one.attribute != EMOTION]
