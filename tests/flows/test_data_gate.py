@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from tests.flows.test_data_import import NOTICE, event
+from tests.builders import begin_source, consent, write_consents
 
 ADDRESS = re.compile(r"""(?:https?:)?//[a-z]|\b(?:src|href)\s*=\s*["']?[^"'#\s]|@import|url\(""", re.IGNORECASE)
 
@@ -29,13 +29,8 @@ def source(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.append(("again.jpg", "p9", "surprise"))
     with (folder / "manifest.csv").open("w", newline="") as lines:
         csv.writer(lines).writerows([("path", "subject_id", "label"), *rows])
-    (folder / "consents.jsonl").write_text(
-        "\n".join(json.dumps(event(who)) for who in sorted({row[1] for row in rows}))
-    )
-    (folder / "notices").mkdir()
-    (folder / "notices" / "n1.md").write_bytes(NOTICE)
-    licence = {"id": "own", "name": "ours", "text": "for training", "purposes": ["train", "evaluate"]}
-    (folder / "licence.json").write_text(json.dumps(licence))
+    write_consents(folder, (consent(who) for who in sorted({row[1] for row in rows})))
+    begin_source(folder)
     return folder
 
 

@@ -177,7 +177,8 @@ def test_a_dry_run_says_the_same_and_writes_nothing(run: Run, project: Path) -> 
     assert (dry["people"], dry["by_licence"], found(dry)["same_picture"]) == (2, 2, (1, [2]))
     assert not (project / "data").exists() and not (project / "home").exists()
     real = run("data", "import", source, "--format", "fer2013")[1]
-    assert {**real, "version": None, "manifest_sha256": None, "dry_run": True} == dry
+    assert {**real, "version": None, "manifest_sha256": None, "dry_run": True} == {**dry, "forecast": None}
+    assert dry["forecast"]["people"] == 2
 
 
 def test_a_person_of_a_public_set_who_objects_is_erased_by_the_id_that_the_page_gives(run: Run, project: Path) -> None:

@@ -175,7 +175,8 @@ def source_of(
         _check_there(
             files.folder / "consents.jsonl",
             "--consents",
-            f"one consent event a line, such as {CONSENT_FIELDS}, or a licence that allows purpose benchmark without personal consent",
+            f"one consent event a line, such as {CONSENT_FIELDS}, or a licence that allows purpose benchmark without "
+            f"personal consent ({PAGE})",
             "Consents",
         )
     brought = read(files)
@@ -241,7 +242,8 @@ def _spellings(path: Path) -> Iterator[Notice]:
 
 def licence_in(path: Path) -> LicenceRecord:
     """The one licence record of a file. Raises InputError where there is none, or more."""
-    _check_there(path, "--licence", f"a licence record such as {json.dumps(LICENCE_EXAMPLE)}", "Licence")
+    public = f'or with "purposes": ["benchmark"] for a public set ({PAGE})'
+    _check_there(path, "--licence", f"a licence record such as {json.dumps(LICENCE_EXAMPLE)}, {public}", "Licence")
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
