@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from bitface.errors import InputError
+
 EXAMPLES: Final = 5
 
 SAYS: Final = {
@@ -24,7 +26,12 @@ SAYS: Final = {
     "unknown_part": "the part is none of training, validation and test",
     "no_part": "the source names no part for these rows",
     "outside_the_layout": "files that are not at [part/]label/file",
-    "not_a_picture": "files that are not JPEG, PNG or WEBP by their names",
+    "not_a_picture": "files that are not JPEG, PNG, WEBP or TIFF by their names",
+    "missing_picture": "the source names a picture that is not there",
+    "unlisted_picture": "pictures that the set's list does not name; none of them is taken",
+    "unknown_name": "the file is not named as the set names its pictures, so nobody says who is on it",
+    "other_view": "a face that is turned by 45 degrees or more; of this set only the straight view (S) is taken",
+    "second_session": "session B shows the person of session A again; both are taken, as one person's",
     "no_person_in_name": "the name does not match --subject-pattern",
     "label_by_votes": "the label is the emotion with most votes; the share of the votes that it has on average",
     "not_a_face": "most votes say that this is not a face",
@@ -36,6 +43,19 @@ SAYS: Final = {
     "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
 }
 """What each finding means, in words of the report and of docs/datasets.md."""
+
+
+class OddRowError(InputError):
+    """What keeps one row out: the name of its finding and, as the message, the reason."""
+
+    def __init__(self, finding: str, why: str = "") -> None:
+        super().__init__(why or SAYS[finding])
+        self.finding = finding
+
+
+def finding_of(error: Exception) -> str:
+    """The name of the finding that an error is; empty where it is none."""
+    return error.finding if isinstance(error, OddRowError) else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,51 @@
+"""Sets that have a format of their own, as composed: a dry run tells what would be taken, by which licence, and what is odd."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tests.flows.conftest import Bitface
+
+Report = dict[str, Any]
+
+
+def picture(path: Path, seed: int, side: int = 48) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8)).save(path)
+
+
+def pictures(folder: Path, *names: str) -> None:
+    for seed, name in enumerate(names):
+        picture(folder / name, seed)
+
+
+def foreseen(bitface: Bitface, source: Path, layout: str) -> Report:
+    done = bitface(source.parent, "data", "import", str(source), "--format", layout, "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    report: Report = json.loads(done.stdout)
+    assert report["dry_run"] and report["version"] is None
+    assert report["admitted"] + report["unchanged"] + len(report["quarantined"]) == report["rows"]
+    return report
+
+
+def found(report: Report) -> dict[str, int]:
+    return {one["name"]: one["count"] for one in report["findings"]}
+
+
+def test_jaffe(bitface: Bitface, project: Path) -> None:
+    pictures(project / "jaffe", "KA.AN1.39.tiff", "KA.HA1.29.tiff", "YM.NE1.49.tiff", "strange.tiff")
+    report = foreseen(bitface, project / "jaffe", "jaffe")
+    assert (report["people"], report["samples"], report["licence"]) == (2, 3, "jaffe-non-commercial")
+    assert found(report) == {"unknown_name": 1}
+
+
+def test_kdef(bitface: Bitface, project: Path) -> None:
+    pictures(project / "kdef", "AF01/AF01ANS.JPG", "AF01/AF01ANHL.JPG", "BF01/BF01HAS.JPG", "AM02/AM02NES.JPG")
+    report = foreseen(bitface, project / "kdef", "kdef")
+    assert (report["people"], report["samples"], report["licence"]) == (2, 3, "kdef-non-commercial")
+    assert found(report) == {"second_session": 1, "other_view": 1}
