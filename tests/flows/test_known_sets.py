@@ -49,3 +49,17 @@ def test_kdef(bitface: Bitface, project: Path) -> None:
     report = foreseen(bitface, project / "kdef", "kdef")
     assert (report["people"], report["samples"], report["licence"]) == (2, 3, "kdef-non-commercial")
     assert found(report) == {"second_session": 1, "other_view": 1}
+
+
+def test_rafdb(bitface: Bitface, project: Path) -> None:
+    source = project / "rafdb"
+    names = ("train_00001", "train_00002", "train_00003", "test_0001")
+    pictures(source, *(f"Image/aligned/{name}_aligned.jpg" for name in names))
+    for folder in ("EmoLabel", "Annotation/manual"):
+        (source / folder).mkdir(parents=True)
+    (source / "EmoLabel/list_patition_label.txt").write_text("".join(f"{name}.jpg 5\n" for name in names))
+    for name, ages in zip(names, (2, 1, 0, 4), strict=True):
+        (source / f"Annotation/manual/{name}_manu_attri.txt").write_text("1 1\n" * 5 + f"1\n0\n{ages}\n")
+    report = foreseen(bitface, source, "rafdb")
+    assert (report["people"], report["samples"], report["licence"]) == (2, 2, "rafdb-research")
+    assert found(report) == {"wide_age_group": 1, "person_per_picture": 2, "child": 2}
