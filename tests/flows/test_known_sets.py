@@ -63,3 +63,22 @@ def test_rafdb(bitface: Bitface, project: Path) -> None:
     report = foreseen(bitface, source, "rafdb")
     assert (report["people"], report["samples"], report["licence"]) == (2, 2, "rafdb-research")
     assert found(report) == {"wide_age_group": 1, "person_per_picture": 2, "child": 2}
+
+
+def test_ckplus_in_sequences(bitface: Bitface, project: Path) -> None:
+    frames = [f"cohn-kanade-images/S005/001/S005_001_{number:08d}.png" for number in range(1, 7)]
+    pictures(project / "ck", *frames, *(f"cohn-kanade-images/S010/002/S010_002_{number:08d}.png" for number in (1, 2)))
+    label = project / "ck/Emotion/S005/001/S005_001_00000006_emotion.txt"
+    label.parent.mkdir(parents=True)
+    label.write_text("   2.0000000e+00\n")
+    report = foreseen(bitface, project / "ck", "ckplus")
+    assert (report["people"], report["samples"], report["licence"]) == (1, 2, "ckplus-agreement")
+    assert found(report) == {"near_copies_in_sequence": 3, "between_first_and_apex": 2, "not_labelled": 2}
+
+
+def test_ckplus_in_folders(bitface: Bitface, project: Path) -> None:
+    names = ("anger/S010_004_00000017.png", "anger/S010_004_00000018.png", "happy/S011_001_00000009.png")
+    pictures(project / "ck48", *names)
+    report = foreseen(bitface, project / "ck48", "ckplus")
+    assert (report["people"], report["samples"], report["rows"]) == (2, 2, 3)
+    assert found(report) == {"near_copies_in_sequence": 2, "no_part": 3}

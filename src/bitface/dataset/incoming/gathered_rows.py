@@ -43,4 +43,6 @@ class GatheredRows:
                 f"no picture of this source can be imported ({len(self.refused)} rows; {why}); name the folder that holds {looked_for} "
                 "(docs/datasets.md)"
             )
-        return Table(name=name, columns=COLUMNS, separator=",", rows=tuple(self.usable))
+        return Table(
+            name=name, columns=COLUMNS, separator=",", rows=tuple(sorted(self.usable, key=lambda row: row.number))
+        )
