@@ -82,3 +82,36 @@ def test_ckplus_in_folders(bitface: Bitface, project: Path) -> None:
     report = foreseen(bitface, project / "ck48", "ckplus")
     assert (report["people"], report["samples"], report["rows"]) == (2, 2, 3)
     assert found(report) == {"near_copies_in_sequence": 2, "no_part": 3}
+
+
+def test_affectnet_by_its_tables(bitface: Bitface, project: Path) -> None:
+    source = project / "affectnet"
+    pictures(source, *(f"Manually_Annotated_Images/1/{name}.jpg" for name in "abcde"))
+    header = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+    training = ["1/a.jpg,4,4,40,40,1;2,1,0.5,0.5", "1/b.jpg,4,4,-40,40,1;2,1,0.5,0.5", "1/c.jpg,4,4,40,40,1;2,10,-2,-2"]
+    validation = ["1/d.jpg,4,4,40,40,1;2,6,0.5,0.5", "1/e.jpg,4,4,40,45,1;2,6,0.5,0.5"]
+    (source / "training.csv").write_text("\n".join([header, *training]))
+    (source / "validation.csv").write_text("\n".join([header, *validation]))
+    report = foreseen(bitface, source, "affectnet")
+    assert (report["people"], report["samples"], report["licence"]) == (2, 2, "affectnet-research")
+    assert {one["row"]: one["finding"] for one in report["quarantined"]} == {
+        2: "damaged_box",
+        3: "no_face",
+        5: "box_beyond_picture",
+    }
+    assert found(report)["validation_as_test"] == 2
+
+
+def test_affectnet_by_its_npy_labels(bitface: Bitface, project: Path) -> None:
+    source = project / "affectnet"
+    pictures(source, "train_set/images/0.jpg", "train_set/images/1.jpg", "val_set/images/0.jpg")
+    for name, label in (
+        ("train_set/annotations/0", "7"),
+        ("train_set/annotations/1", "8"),
+        ("val_set/annotations/0", "2"),
+    ):
+        (source / name).parent.mkdir(exist_ok=True)
+        np.save(source / f"{name}_exp.npy", np.array(label))
+    report = foreseen(bitface, source, "affectnet")
+    assert (report["people"], report["samples"]) == (2, 2)
+    assert found(report) == {"validation_as_test": 1, "person_per_picture": 2, "no_emotion": 1}

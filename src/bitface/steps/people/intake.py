@@ -143,8 +143,8 @@ def _reader(intake: Intake, pictures: Pictures) -> ReadImage:
     if cut is None:
         return read
 
-    def read_and_cut(path: Path, name: str, /, below: Path | None = None) -> Frames:
-        return cut(path, read(path, name, below))
+    def read_and_cut(path: Path, name: str, /, below: Path | None = None) -> Frames:  # noqa: ARG001 - the reader knows it
+        return cut(path, read(path, name))
 
     return read_and_cut
 
