@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.flows.conftest import Bitface
+from bitface.consent import public_sets
+from tests.flows.conftest import Bitface, Run
 
 Report = dict[str, Any]
 
@@ -115,3 +116,23 @@ def test_affectnet_by_its_npy_labels(bitface: Bitface, project: Path) -> None:
     report = foreseen(bitface, source, "affectnet")
     assert (report["people"], report["samples"]) == (2, 2)
     assert found(report) == {"validation_as_test": 1, "person_per_picture": 2, "no_emotion": 1}
+
+
+def test_a_child_whom_rafdb_once_called_grown_up_is_not_passed_over(run: Run, project: Path) -> None:
+    """Its rows are refused before they are rows, and the person who is on record is still named as one to erase."""
+    source = project / "rafdb"
+    pictures(source, "train/5/train_00001.jpg", "train/5/train_00002.jpg")
+    attributes = {name: source / f"Annotation/manual/{name}_manu_attri.txt" for name in ("train_00001", "train_00002")}
+    for file in attributes.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("1 1\n" * 5 + "1\n0\n2\n")
+    assert run("data", "import", source, "--format", "rafdb")[0] == 0
+    attributes["train_00001"].write_text("1 1\n" * 5 + "1\n0\n1\n")
+    code, _, error = run("data", "import", source, "--format", "rafdb", "--dry-run")
+    assert code == 2 and "1 people in the dataset are under 18" in error and "bitface erase" in error
+
+
+def test_every_known_set_is_for_benchmark_in_research_alone() -> None:
+    licences = [one for name, one in vars(public_sets).items() if name.endswith("_LICENCE")]
+    assert len({one.id for one in licences}) == 6
+    assert {(one.purposes, one.contexts) for one in licences} == {(("benchmark",), ("research",))}

@@ -111,6 +111,7 @@ def test_labels_without_pictures_and_other_files_are_said_and_the_set_s_own_are_
     put(tmp_path, "cohn-kanade-images/S005/001/me.png")
     brought = read(tmp_path)
     assert findings(brought)["label_without_pictures"] == 1
+    assert brought.findings[-1].detail == "first S010_002"
     assert sorted(refused(brought).values()) == ["between_first_and_apex"] * 2 + ["not_a_picture", "unknown_name"]
 
 

@@ -108,6 +108,7 @@ def test_a_missing_picture_and_one_that_no_line_names_are_both_said(tmp_path: Pa
     put(tmp_path, "Image/aligned/train_00009_aligned.jpg")
     brought = table_of_rafdb(files)
     assert refused(brought) == {1: "missing_picture"} and findings(brought)["unlisted_picture"] == 1
+    assert brought.findings[-1].detail == "first train_00009"
 
 
 def test_of_two_copies_of_a_picture_the_aligned_one_is_read(tmp_path: Path) -> None:
@@ -137,7 +138,9 @@ def test_copies_with_folders_1_to_7_are_read_and_the_part_of_name_and_folder_mus
 
 def test_copies_without_attributes_are_refused_with_the_remedy(tmp_path: Path) -> None:
     put(tmp_path, "train/4/train_00001_aligned.jpg")
-    with pytest.raises(InputError, match=r"nothing says that this person is grown up; put the set's attribute files"):
+    with pytest.raises(
+        InputError, match=r"the source does not say that this person is an adult; put the set's attribute files"
+    ):
         table_of_rafdb(FolderFiles(folder=tmp_path))
     put(tmp_path, f"a/{LISTS[0]}")
     put(tmp_path, f"b/{LISTS[1]}")

@@ -16,7 +16,7 @@ from typing import Final
 from bitface.consent.public_sets import CKPLUS_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import Place, files_below, is_picture, place_of
-from bitface.dataset.incoming.oddities import Finding, OddRowError
+from bitface.dataset.incoming.oddities import Finding, OddRowError, off_the_rows
 from bitface.dataset.incoming.text_files import SMALL_BYTES, read_text_file
 from bitface.errors import InputError
 from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_from, source_of
@@ -116,8 +116,7 @@ def _gather_sequences(
             _refuse(rows, frames, odd.finding, str(odd))
             continue
         _take_sequence(rows, frames, label)
-    without = len(labels.keys() - sequences.keys())
-    return (Finding(name="label_without_pictures", count=without, rows=()),) if without else ()
+    return off_the_rows("label_without_pictures", labels.keys() - sequences.keys())
 
 
 def _take_sequence(rows: GatheredRows, frames: list[_Frame], label: str) -> None:

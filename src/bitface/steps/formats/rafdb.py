@@ -15,7 +15,7 @@ from typing import Final
 from bitface.consent.public_sets import RAFDB_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import files_below, is_picture, place_of
-from bitface.dataset.incoming.oddities import Finding, OddRowError
+from bitface.dataset.incoming.oddities import Finding, OddRowError, off_the_rows
 from bitface.dataset.incoming.text_files import MOST_BYTES, SMALL_BYTES, read_text_file
 from bitface.errors import InputError
 from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_from, source_of
@@ -133,8 +133,7 @@ def _by_list(found: _Set, path: str) -> tuple[Finding, ...]:
             found.take(number, found.pictures.get(stem, ""), stem, label, line)
         except OddRowError as odd:
             found.rows.refuse(number, odd.finding, str(odd), line)
-    rest = len(found.pictures.keys() - listed)
-    return (Finding(name="unlisted_picture", count=rest, rows=()),) if rest else ()
+    return off_the_rows("unlisted_picture", found.pictures.keys() - listed)
 
 
 def _entry(words: list[str]) -> tuple[str, str]:
