@@ -94,13 +94,13 @@ def test_metadata_ends_at_the_door(kind, lossless):
         b"",
         b"this is text, named like a picture\n" * 20,
         saved(picture(), "GIF"),
-        saved(picture(), "TIFF"),
+        saved(picture(), "TIFF")[:60],
         saved(picture(), "BMP"),
         saved(picture(), "PNG")[:-40],
         saved(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), "JPEG")[:2000],
         saved(picture(), "WEBP")[:60],
     ],
-    ids=["empty", "text", "gif", "tiff", "bmp", "cut png", "cut jpeg", "cut webp"],
+    ids=["empty", "text", "gif", "cut tiff", "bmp", "cut png", "cut jpeg", "cut webp"],
 )
 def test_what_is_no_readable_picture_is_refused_in_one_line_by_its_manifest_name(tmp_path, data):
     path = tmp_path / "secret-person" / "x.jpg"
@@ -111,6 +111,28 @@ def test_what_is_no_readable_picture_is_refused_in_one_line_by_its_manifest_name
     assert "'row-17.jpg'" in str(caught.value)
     assert "secret-person" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_tiff_that_is_not_compressed_is_read_to_the_pixel(mode):
+    image = Image.fromarray(picture()).convert(mode)
+    np.testing.assert_array_equal(decode_image(saved(image, "TIFF"), "a"), np.array(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_a_compressed_tiff_is_refused_before_it_is_unpacked(compression):
+    """No decoder of a library runs on it, whatever it holds, and so no bomb can unpack."""
+    with pytest.raises(InputError, match="is a compressed TIFF; export it as PNG"):
+        decode_image(saved(picture(), "TIFF", compression=compression), "a")
+
+
+def test_a_tiff_that_claims_more_than_the_limit_is_refused_before_it_is_held():
+    small = saved(np.zeros((1, 7, 3), np.uint8), "TIFF")
+    wide = small.replace(struct.pack("<HHIHH", 256, 4, 1, 7, 0), struct.pack("<HHII", 256, 4, 1, 26_000_000))
+    wide = wide.replace(struct.pack("<HHIHH", 256, 3, 1, 7, 0), struct.pack("<HHII", 256, 4, 1, 26_000_000))
+    assert wide != small
+    with pytest.raises(InputError, match=r"over 25000000|more than 25000000"):
+        decode_image(wide, "a")
 
 
 def test_missing_file_is_refused_without_its_path(tmp_path):

@@ -296,7 +296,7 @@ def test_folders_of_several_clips_are_not_read_as_one(clip):
     [
         ("gone.png", None, "cannot be opened"),
         ("empty.png", b"", "is empty"),
-        ("scan.tif", b"II*\0" + bytes(80), "is in the format TIFF; export it"),
+        ("scan.bmp", b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(80), "is in the format BMP; export it"),
         ("notes.txt", b"text", "is not a picture"),
         ("broken.png", b"\x89PNG\r\n\x1a\n", "is not a readable image"),
     ],

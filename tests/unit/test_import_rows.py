@@ -75,6 +75,7 @@ def test_a_faulty_row_is_quarantined_with_its_number_and_reason(tmp_path: Path, 
     usable, rejected = read_manifest(source(tmp_path, f"b.png,p0,neutral,,,,,,,\n{row}\n"), tmp_path)
     assert len(usable) == 1
     assert [(bad.row, bad.line, reason in bad.reason) for bad in rejected] == [(2, 3, True)]
+    assert (rejected[0].finding == "missing_picture") == (reason == "missing")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def test_what_is_neither_picture_nor_video_is_not_taken_for_one(head: bytes, med
 def test_an_ending_is_a_claim_in_either_case() -> None:
     assert kind_by_name(".HEIC").medium == kind_by_name(".heic").medium == "picture"
     assert kind_by_name(".MOV").medium == "video"
-    assert {kind_by_name(ending).name for ending in (".jpg", ".jpeg", ".JFIF", ".png", ".webp")} == set(READ)
+    assert {
+        kind_by_name(ending).name for ending in (".jpg", ".jpeg", ".JFIF", ".png", ".webp", ".tif", ".tiff")
+    } == set(READ)
     assert kind_by_name(".txt") is kind_by_name("") is None
 
 
@@ -115,6 +117,7 @@ def test_what_is_no_readable_picture_is_listed_with_the_reason(folder: Path) -> 
             "heic-in-name-only.HEIC": JPEG,
             "gif-named.jpg": encoded("GIF"),
             "scan.tif": encoded("TIFF"),
+            "scan.bmp": encoded("BMP"),
             "real.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
             "unknown.heic": b"\1\2\3\4",
             "clip.mp4": b"\0\0\0\x20ftypisom\0\0\2\0",
@@ -131,7 +134,8 @@ def test_what_is_no_readable_picture_is_listed_with_the_reason(folder: Path) -> 
     assert by_name(found) == {
         "heic-in-name-only.HEIC": "read",
         "gif-named.jpg": "not_supported!",
-        "scan.tif": "not_supported!",
+        "scan.tif": "read",
+        "scan.bmp": "not_supported!",
         "real.heic": "not_supported!",
         "unknown.heic": "not_supported!",
         "clip.mp4": "not_supported!",
@@ -144,7 +148,7 @@ def test_what_is_no_readable_picture_is_listed_with_the_reason(folder: Path) -> 
         "empty": "not_supported",
     }
     why = {one.path.name: one.trouble.reason for one in found.found if one.trouble}
-    assert why["gif-named.jpg"] == "is in the format GIF; export it as JPEG, PNG or WEBP"
+    assert why["gif-named.jpg"] == "is in the format GIF; export it as JPEG, PNG, WEBP or TIFF"
     assert "video" in why["clip.mp4"] and "save its frames" in why["clip.mp4"]
     assert "HEIC" in why["real.heic"] and "HEIC" in why["unknown.heic"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import threading
 import warnings
@@ -51,7 +52,7 @@ _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 
 def read_image(path: Path, name: str | None = None, below: Path | None = None) -> NDArray[np.uint8]:
-    """The pixels of a JPEG, PNG or WEBP file, upright; the first frame of an animated one.
+    """The pixels of a JPEG, PNG, WEBP or uncompressed TIFF file, upright; the first frame of an animated one.
 
     Args:
         path: a plain file, and no link.
@@ -62,7 +63,7 @@ def read_image(path: Path, name: str | None = None, below: Path | None = None) -
         uint8 (H, W, 3) RGB. EXIF orientation is applied, transparent parts are white, and all metadata is dropped.
 
     Raises:
-        InputError: not such a file, a link, damaged, over 64 MiB or 25 megapixels, or more than 8 bits a channel.
+        InputError: not such a file, a link, damaged, over 64 MiB or 25 megapixels, more than 8 bits a channel, or a compressed TIFF.
     """
     label = name or path.name
     data = read_plain(path, repr(label), FILE_BYTES_MAX, below)
@@ -139,6 +140,8 @@ def decode_frames(data: bytes) -> NDArray[np.uint8]:
 @contextmanager
 def _strict_warnings() -> Iterator[None]:
     """A bomb is an error; grumbling about metadata is not heard, because metadata is dropped."""
+    # Of a damaged TIFF it says on standard error what it raises a moment later.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -159,6 +162,8 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise OverLimitError(f"{name!r} has {width} x {height} pixels, over {PIXELS_MAX}; make it smaller")
     if image.mode not in _MODES:
         raise NotSupportedError(f"{name!r} has pixels of mode {image.mode}; export it with 8 bits a channel")
+    if image.format == "TIFF" and image.info.get("compression") != "raw":
+        raise NotSupportedError(f"{name!r} is a compressed TIFF; export it as PNG, or as TIFF without compression")
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo]) -> None:

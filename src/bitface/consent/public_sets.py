@@ -16,3 +16,50 @@ FER2013_LICENCE: Final = LicenceRecord(
     purposes=("benchmark",),
     contexts=("research",),
 )
+CKPLUS_LICENCE: Final = LicenceRecord(
+    id="ckplus-agreement",
+    name="Extended Cohn-Kanade (CK+), by the agreement that its users sign",
+    text="The set is given for research, not for commerce, to whoever signs its agreement, and is not passed on (Lucey et al. 2010, The "
+    "Extended Cohn-Kanade Dataset). Sign it before you import. Read literally: comparison of methods in research, and nothing else.",
+    address="https://doi.org/10.1109/CVPRW.2010.5543262",
+    purposes=("benchmark",),
+    contexts=("research",),
+)
+RAFDB_LICENCE: Final = LicenceRecord(
+    id="rafdb-research",
+    name="RAF-DB, for research that is not commercial",
+    text="Pictures were collected from the web; the people in them were not asked. Its makers give it for research that is not commercial "
+    "(Li, Deng and Du 2017, Reliable crowdsourcing and deep locality-preserving learning). Children are in it, and none of them is "
+    "taken. Read literally: comparison of methods in research, and nothing else.",
+    address="https://doi.org/10.1109/CVPR.2017.277",
+    purposes=("benchmark",),
+    contexts=("research",),
+)
+AFFECTNET_LICENCE: Final = LicenceRecord(
+    id="affectnet-research",
+    name="AffectNet, by the research agreement of its makers",
+    text="Pictures were collected from the web by search engines; the people in them were not asked. Its makers give it for research that "
+    "is not commercial, to whoever signs their agreement (Mollahosseini, Hasani and Mahoor 2017, AffectNet). Read literally: comparison "
+    "of methods in research, and nothing else.",
+    address="https://doi.org/10.1109/TAFFC.2017.2740923",
+    purposes=("benchmark",),
+    contexts=("research",),
+)
+JAFFE_LICENCE: Final = LicenceRecord(
+    id="jaffe-non-commercial",
+    name="JAFFE, for research that is not commercial",
+    text="Ten women posed for it. Its makers give it for research that is not commercial (Lyons, Akamatsu, Kamachi and Gyoba 1998, Coding "
+    "facial expressions with Gabor wavelets). Read literally: comparison of methods in research, and nothing else.",
+    address="https://doi.org/10.1109/AFGR.1998.670949",
+    purposes=("benchmark",),
+    contexts=("research",),
+)
+KDEF_LICENCE: Final = LicenceRecord(
+    id="kdef-non-commercial",
+    name="Karolinska Directed Emotional Faces (KDEF), for research that is not commercial",
+    text="70 amateur actors posed for it. Its makers give it for research that is not commercial (Lundqvist, Flykt and Ohman 1998, The "
+    "Karolinska Directed Emotional Faces). Read literally: comparison of methods in research, and nothing else.",
+    address="https://www.kdef.se",
+    purposes=("benchmark",),
+    contexts=("research",),
+)

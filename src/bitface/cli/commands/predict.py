@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures (JPEG, PNG, WEBP) or folders, searched recursively.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures (JPEG, PNG, WEBP, plain TIFF) or folders, searched recursively.")
+    ],
     purpose: Annotated[str, typer.Option(help="evaluate, fairness_test, infer, demo or benchmark.")],
     context: Annotated[str, typer.Option(help="research, medical, safety, consumer, workplace or education.")],
     model: Annotated[

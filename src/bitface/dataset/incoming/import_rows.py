@@ -11,6 +11,7 @@ from typing import Final
 
 from bitface.dataset.incoming.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
 from bitface.dataset.incoming.manifest_columns import COLUMNS, EXAMPLE, check_columns, check_filled
+from bitface.dataset.incoming.oddities import finding_of
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.incoming.text_files import Table, read_table, read_text_file
@@ -105,7 +106,7 @@ def rows_of(
             check_filled(row.values)
             usable.append(_row(row.number, row.line, row.values, find))
         except InputError as error:
-            finding = _child(id_or_none(row.values.get("subject_id", "")), children)
+            finding = _child(id_or_none(row.values.get("subject_id", "")), children) or finding_of(error)
             rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line, finding=finding))
     barred = _in_two_splits(usable) | closed_people(_ages(table))
     rejected += [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from bitface.errors import InputError
 
 EXAMPLES: Final = 5
 
@@ -24,7 +26,38 @@ SAYS: Final = {
     "unknown_part": "the part is none of training, validation and test",
     "no_part": "the source names no part for these rows",
     "outside_the_layout": "files that are not at [part/]label/file",
-    "not_a_picture": "files that are not JPEG, PNG or WEBP by their names",
+    "not_a_picture": "files that are not JPEG, PNG, WEBP or TIFF by their names",
+    "missing_picture": "the source names a picture that is not there",
+    "unlisted_picture": "pictures that the set's list does not name; none of them is taken",
+    "unknown_name": "the file is not named as the set names its pictures, so the person is not known",
+    "other_view": "a face that is turned by 45 degrees or more; of this set only the straight view (S) is taken",
+    "second_session": "session B shows the person of session A again; both are taken, as one person's",
+    "age_not_told": "children are in the set, and the source does not say that this person is an adult; put the set's "
+    "attribute files into the source",
+    "damaged_attributes": "the file of attributes does not hold five points, gender, race and age group; adults only, "
+    "and this does not show one",
+    "wide_age_group": "grown up by an age group that is wider than ours; the age stays unknown",
+    "unsure_gender": "the set's makers were unsure of the gender; it stays unknown",
+    "two_parts": "the name of the picture and its folder name two parts",
+    "not_labelled": "the set has no label for it",
+    "damaged_label": "the file of its label holds no number of an emotion",
+    "label_without_pictures": "labels of which no picture is there",
+    "frame_twice": "the same frame of a sequence lies in the source before; the first by its path is taken",
+    "short_sequence": "a sequence of three frames or fewer, which has no first frame beside its last three",
+    "apex_missing": "the last frame is not the one that the label is named after, so the emotion may not show",
+    "onset_missing": "the first frame that is there is not number 1, so it may not be neutral; the last ones are taken",
+    "between_first_and_apex": "a frame between the first, which is neutral, and the last three, which show the emotion",
+    "near_copies_in_sequence": "frames of one sequence are near copies; they are one clip",
+    "two_labels_in_sequence": "one sequence has two labels; none of it is taken",
+    "no_emotion": "labelled as none of the set's emotions (8)",
+    "uncertain_label": "whoever labelled it was uncertain (9)",
+    "no_face": "labelled as no face (10)",
+    "damaged_box": "the face box has a negative or empty side, or a side that is not a number",
+    "box_beyond_picture": "the face box leaves the picture",
+    "unrated_affect": "valence or arousal is -2, which says that it was not rated, under an emotion; neither is read",
+    "validation_as_test": "the set's validation part serves as test, since its own test part was never published",
+    "listed_twice": "an earlier row names the same picture",
+    "bad_path": "the path is not that of a file in the source",
     "no_person_in_name": "the name does not match --subject-pattern",
     "label_by_votes": "the label is the emotion with most votes; the share of the votes that it has on average",
     "not_a_face": "most votes say that this is not a face",
@@ -36,6 +69,19 @@ SAYS: Final = {
     "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
 }
 """What each finding means, in words of the report and of docs/datasets.md."""
+
+
+class OddRowError(InputError):
+    """What keeps one row out: the name of its finding and, as the message, the reason."""
+
+    def __init__(self, finding: str, why: str = "") -> None:
+        super().__init__(why or SAYS[finding])
+        self.finding = finding
+
+
+def finding_of(error: Exception) -> str:
+    """The name of the finding that an error is; empty where it is none."""
+    return error.finding if isinstance(error, OddRowError) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +107,12 @@ def found(name: str, rows: Iterable[int], detail: str = "") -> tuple[Finding, ..
     if not numbers:
         return ()
     return (Finding(name=name, count=len(numbers), rows=tuple(numbers[:EXAMPLES]), detail=detail),)
+
+
+def off_the_rows(name: str, named: Collection[str]) -> tuple[Finding, ...]:
+    """A finding on what is in the source and is no row, with the first names of it; none where there is nothing."""
+    first = ", ".join(sorted(named)[:EXAMPLES])
+    return (Finding(name=name, count=len(named), rows=(), detail=f"first {first}"),) if named else ()
 
 
 def findings_of(rows: Iterable[tuple[str, int]]) -> tuple[Finding, ...]:

@@ -8,6 +8,7 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from bitface.dataset.incoming.oddities import OddRowError
 from bitface.errors import InputError
 
 _MISSING: Final = "the file is missing; put it in the source folder or delete the row"
@@ -40,9 +41,9 @@ class SourceFolder:
         try:
             path, mode = self._entry(self._folder(tuple(folders)), last)
         except (OSError, ValueError) as error:
-            raise InputError(_MISSING) from error
+            raise OddRowError("missing_picture", _MISSING) from error
         if not stat.S_ISREG(mode):
-            raise InputError(_MISSING)
+            raise OddRowError("missing_picture", _MISSING)
         return path
 
     def _folder(self, parts: tuple[str, ...]) -> Path:

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-READ: Final = ("JPEG", "PNG", "WEBP")
-"""The kinds of pictures that are decoded. Each further decoder is one more way in for a hostile file."""
+READ: Final = ("JPEG", "PNG", "WEBP", "TIFF")
+"""The kinds of pictures that are decoded. Each further decoder is one more way in for a hostile file, so of TIFF only what is not
+compressed is read, as JAFFE is published: that takes no decoder.
+"""
 HEAD_BYTES: Final = 64
 """So many first bytes tell a kind."""
 VIDEO_HEAD_BYTES: Final = 512
@@ -24,7 +26,7 @@ class FileKind:
 
 _NAMED_JPEG: Final = ("jpg", "jpeg", "jpe", "jfif")
 _NAMED_PICTURE: Final = (
-    *("png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jxl", "jp2", "psd", "svg", "ico", "exr"),
+    *("png", "webp", "gif", "bmp", "heic", "heif", "avif", "jxl", "jp2", "psd", "svg", "ico", "exr"),
     *("pgm", "ppm", "pbm", "dng", "raw", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf"),
 )
 _NAMED_VIDEO: Final = (
@@ -32,6 +34,7 @@ _NAMED_VIDEO: Final = (
 )
 _BY_NAME: Final = {
     **dict.fromkeys(_NAMED_JPEG, FileKind(name="JPEG", medium="picture")),
+    **dict.fromkeys(("tif", "tiff"), FileKind(name="TIFF", medium="picture")),
     **{ending: FileKind(name=ending.upper(), medium="picture") for ending in _NAMED_PICTURE},
     **{ending: FileKind(name=ending.upper(), medium="video") for ending in _NAMED_VIDEO},
 }

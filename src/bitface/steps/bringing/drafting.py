@@ -217,4 +217,6 @@ def _no_picture(folder: Path, seen: FirstLook) -> str:
         if seen.skipped
         else ""
     )
-    return f"'{folder.name}' holds no picture that can be read{first}; name a folder with JPEG, PNG or WEBP pictures"
+    return (
+        f"'{folder.name}' holds no picture that can be read{first}; name a folder with JPEG, PNG, WEBP or TIFF pictures"
+    )

@@ -39,6 +39,13 @@ FORMATS: dict[str, Format] = {
             layout="one table emotion,pixels,Usage, .csv or .csv.gz",
             module="bitface.steps.formats.fer2013_table",
         ),
+        Format(name="ckplus", layout="CK+, sequences or label folders", module="bitface.steps.formats.ckplus"),
+        Format(name="rafdb", layout="RAF-DB, its list or folders 1 to 7", module="bitface.steps.formats.rafdb"),
+        Format(
+            name="affectnet", layout="AffectNet, its tables or .npy labels", module="bitface.steps.formats.affectnet"
+        ),
+        Format(name="jaffe", layout="JAFFE, KA.AN1.39.tiff", module="bitface.steps.formats.jaffe"),
+        Format(name="kdef", layout="KDEF, AF01ANS.JPG", module="bitface.steps.formats.kdef"),
         Format(name="london", layout="the Face Research Lab London Set", module="bitface.steps.formats.london_set"),
     )
 }

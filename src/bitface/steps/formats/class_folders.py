@@ -3,71 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Final
 
-from bitface.dataset.incoming.import_rows import QuarantinedRow
-from bitface.dataset.incoming.oddities import SAYS, findings_of
-from bitface.dataset.incoming.text_files import Table, TableRow
+from bitface.dataset.incoming.gathered_rows import GatheredRows
+from bitface.dataset.incoming.label_folders import files_below, place_of
 from bitface.errors import InputError
-from bitface.faces.emotions import emotion_of
-from bitface.faces.media.file_kinds import READ, kind_by_name
-from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, source_of
-
-PARTS: Final = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "validation", "val", "publictest", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "privatetest"), "test"),
-}
-_BESIDE: Final = frozenset({"licence.json", "consents.jsonl"})
-_NOTICES: Final = "notices"
-_COLUMNS: Final = ("path", "subject_id", "label", "split")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Rows:
-    """What was read so far: rows in the columns of a manifest, files that were refused, and findings."""
-
-    pattern: re.Pattern[str] | None
-    usable: list[TableRow] = field(default_factory=list)
-    refused: list[QuarantinedRow] = field(default_factory=list)
-    found: list[tuple[str, int]] = field(default_factory=list)
-
-    def take(self, number: int, path: str) -> None:
-        """Takes a file over, or refuses it with the name of what is wrong; `path` is from the source on."""
-        *folders, name = path.split("/")
-        wrong, why = self._fault(folders, name)
-        if wrong:
-            self.refused.append(QuarantinedRow(row=number, reason=why or SAYS[wrong], finding=wrong))
-            return
-        part = PARTS[folders[0].lower()] if len(folders) > 1 else ""
-        if not part:
-            self.found.append(("no_part", number))
-        cells = (path, _person_of(path, name, self.pattern), emotion_of(folders[-1]), part)
-        values = dict(zip(_COLUMNS, cells, strict=True))
-        self.usable.append(TableRow(number=number, line=number, values=values, fault=None))
-
-    def _fault(self, folders: list[str], name: str) -> tuple[str, str]:
-        """The finding that keeps a file out, and its reason where the finding alone does not say it; empty where there is none."""
-        kind = kind_by_name(Path(name).suffix)
-        if name.startswith(".") or kind is None or kind.name not in READ:
-            return "not_a_picture", ""
-        if len(folders) not in (1, 2):
-            return "outside_the_layout", ""
-        if len(folders) > 1 and folders[0].lower() not in PARTS:
-            return "unknown_part", f"folder '{folders[0][:40]}' is none of {', '.join(PARTS)}"
-        try:
-            emotion_of(folders[-1])
-        except InputError as error:
-            return "unknown_label", str(error)
-        if self.pattern and not self.pattern.search(name):
-            return "no_person_in_name", ""
-        return "", ""
+from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, brought_from, source_of
 
 
 def table_of_folders(files: FolderFiles) -> Brought:
@@ -76,27 +18,24 @@ def table_of_folders(files: FolderFiles) -> Brought:
     Raises:
         InputError: the pattern is none, or there is no picture in a folder for a label.
     """
-    rows = _Rows(pattern=_compiled(files.subject_pattern))
-    for number, path in enumerate(sorted(_files_below(files.folder)), start=1):
-        rows.take(number, path)
-    if not rows.usable:
-        raise InputError(_nothing(rows))
-    return Brought(
-        table=Table(name=files.name, columns=_COLUMNS, separator="/", rows=tuple(rows.usable)),
-        refused=tuple(rows.refused),
-        findings=findings_of(rows.found),
-        are_people_known=rows.pattern is not None,
+    pattern, rows = _compiled(files.subject_pattern), GatheredRows()
+    for number, path in enumerate(sorted(files_below(files.folder)), start=1):
+        _gather(rows, number, path, pattern)
+    return brought_from(
+        rows, files.name, "label folders such as happy/, or train/ and test/ with these in them", pattern is not None
     )
 
 
-def _files_below(folder: Path) -> Iterator[str]:
-    """Every file by its path from the folder on, and every link, which nothing follows; what says how to import is left out."""
-    for place, folders, names in os.walk(folder):
-        below = Path(place).relative_to(folder).parts
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        beside = _BESIDE if not below else frozenset[str]()
-        if below[:1] != (_NOTICES,):
-            yield from ("/".join((*below, name)) for name in (*names, *links) if name not in beside)
+def _gather(rows: GatheredRows, number: int, path: str, pattern: re.Pattern[str] | None) -> None:
+    place, name = place_of(path), path.rpartition("/")[2]
+    if place.wrong:
+        rows.refuse(number, place.wrong, place.why)
+    elif pattern and not pattern.search(name):
+        rows.refuse(number, "no_person_in_name")
+    else:
+        person = _person_of(path, name, pattern)
+        values = {"path": path, "subject_id": person, "label": place.label, "split": place.part}
+        rows.take(number, values, () if place.part else ("no_part",))
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
@@ -121,14 +60,6 @@ def _person_of(path: str, name: str, pattern: re.Pattern[str] | None) -> str:
     if match is None:
         return "picture-" + hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:16]
     return match[match.re.groups] or ""
-
-
-def _nothing(rows: _Rows) -> str:
-    first = f"row {rows.refused[0].row}: {rows.refused[0].reason}" if rows.refused else "it is empty"
-    return (
-        f"no picture of this folder can be imported ({len(rows.refused)} files; {first}); name the folder that holds label folders such as "
-        "happy/, or train/ and test/ with these in them (docs/datasets.md)"
-    )
 
 
 READER = FormatReader(source=partial(source_of, table_of_folders), reads=BESIDE | {"subject-pattern"})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,13 @@ from bitface.dataset.incoming.import_rules import (
     agreeing_pictures,
     contradicted_people,
 )
-from bitface.dataset.incoming.oddities import Finding, findings_of
+from bitface.dataset.incoming.oddities import Finding, finding_of, findings_of
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.media.clip_limits import check_clip
 from bitface.faces.media.same_picture import looks_asked, looks_kept
-from bitface.ports import EncodeFrames, ReadImage, Report
+from bitface.ports import EncodeFrames, Frames, ReadImage, Report
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.writing import Change, Stores, Writer
 
@@ -131,9 +132,21 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    brought, undecodable = _read(rows, replace(pictures, read=intake.read or pictures.read), spool)
+    brought, undecodable = _read(rows, replace(pictures, read=_reader(intake, pictures)), spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
+
+
+def _reader(intake: Intake, pictures: Pictures) -> ReadImage:
+    """Reads a picture as this source has it, and cuts out what is taken of it."""
+    read, cut = intake.read or pictures.read, intake.cut
+    if cut is None:
+        return read
+
+    def read_and_cut(path: Path, name: str, /, below: Path | None = None) -> Frames:  # noqa: ARG001 - the reader knows it
+        return cut(path, read(path, name))
+
+    return read_and_cut
 
 
 def _read(rows: Sequence[ImportRow], pictures: Pictures, spool: Spool) -> tuple[list[Picture], list[QuarantinedRow]]:
@@ -161,7 +174,7 @@ def _sample(
         try:
             frame = pictures.read(member.path, f"row {member.row}")
         except InputError as error:
-            rejected.append(member.refused(str(error), "unreadable_picture"))
+            rejected.append(member.refused(str(error), finding_of(error) or "unreadable_picture"))
             continue
         try:
             check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))

@@ -31,7 +31,7 @@ from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import Kind, Sample, SubjectRecord
-from bitface.ports import ReadImage
+from bitface.ports import Frames, ReadImage
 from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
 from bitface.steps.people.reentry import reentry
@@ -43,6 +43,9 @@ _NOTICE_REMEDY: Final = (
     f"{see('Notices')}"
 )
 _FPS: Final = 25.0  # of a clip whose frames come as pictures
+
+CutOut = Callable[[Path, Frames], Frames]
+"""The pixels of a picture's file, uint8 (H, W, 3), and the part of them that is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,8 @@ class Intake:
     """What is odd about the source, beside the rows that are refused."""
     read: ReadImage | None = None
     """Reads pictures that lie in no file of their own; None: each is a file."""
+    cut: CutOut | None = None
+    """Takes the face out of a picture that was read; None: all of it is taken."""
     are_people_known: bool = True
     """Whether the source says who is on a picture; else each is a person of its own."""
     example: str = ""

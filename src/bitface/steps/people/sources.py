@@ -13,15 +13,16 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
+from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
-from bitface.dataset.incoming.oddities import Finding, found
+from bitface.dataset.incoming.oddities import Finding, findings_of, found
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import ReadImage
 from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
-from bitface.steps.people.intake_decision import Intake
+from bitface.steps.people.intake_decision import CutOut, Intake
 from bitface.terminal_text import printable
 
 CONSENT_FIELDS: Final = (
@@ -138,7 +139,8 @@ class Brought:
     """What the reader of a format found: rows in the columns of a manifest, rows that it refused, and what is odd about the source.
 
     `read` gives the pixels of pictures that lie in no file of their own, and `find` leads to them; None: they are files of the folder.
-    `are_people_known`: whether the source says who is on a picture.
+    `cut` takes the face out of a picture that was read, where the source has a box of it; it raises InputError where that cannot be.
+    `are_people_known`: whether the source says who is on a picture. `minors`: ids of people under 18 whose rows are refused already.
     """
 
     table: Table
@@ -146,7 +148,19 @@ class Brought:
     findings: tuple[Finding, ...] = ()
     read: ReadImage | None = None
     find: Callable[[str], Path] | None = None
+    cut: CutOut | None = None
     are_people_known: bool = True
+    minors: frozenset[str] = frozenset()
+
+
+def brought_from(rows: GatheredRows, name: str, looked_for: str, are_people_known: bool = True) -> Brought:
+    """What was gathered. Raises InputError where no row can be taken; `looked_for` says what the folder should hold."""
+    return Brought(
+        table=rows.table(name, looked_for),
+        refused=tuple(rows.refused),
+        findings=findings_of(rows.found),
+        are_people_known=are_people_known,
+    )
 
 
 def source_of_table(
@@ -197,9 +211,12 @@ def source_of(
         faults=consents.faults,
         findings=(*brought.findings, *unnamed),
         read=brought.read,
+        cut=brought.cut,
         are_people_known=brought.are_people_known,
     )
-    return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table))
+    return Source(
+        intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table) | brought.minors
+    )
 
 
 def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:
