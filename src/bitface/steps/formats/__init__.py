@@ -33,11 +33,22 @@ FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         Format(name="folder", layout="pictures beside a manifest.csv", module="bitface.steps.formats.with_manifest"),
+        Format(name="video", layout="videos beside a manifest.csv", module="bitface.steps.formats.video_manifest"),
         Format(name="classes", layout="[part/]label/picture folders", module="bitface.steps.formats.class_folders"),
         Format(
             name="fer2013",
             layout="one table emotion,pixels,Usage, .csv or .csv.gz",
             module="bitface.steps.formats.fer2013_table",
+        ),
+        Format(
+            name="cremad",
+            layout="CREMA-D: VideoFlash/ and the published tables",
+            module="bitface.steps.formats.cremad_set",
+        ),
+        Format(
+            name="ravdess",
+            layout="RAVDESS: Actor_12/02-01-06-01-02-01-12.mp4",
+            module="bitface.steps.formats.ravdess_set",
         ),
         Format(name="london", layout="the Face Research Lab London Set", module="bitface.steps.formats.london_set"),
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Final
 
 from bitface.dataset.incoming.import_rows import QuarantinedRow
 from bitface.dataset.incoming.oddities import SAYS, findings_of
+from bitface.dataset.incoming.source_paths import files_below
 from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
@@ -24,8 +23,6 @@ PARTS: Final = {
     **dict.fromkeys(("valid", "validation", "val", "publictest", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "privatetest"), "test"),
 }
-_BESIDE: Final = frozenset({"licence.json", "consents.jsonl"})
-_NOTICES: Final = "notices"
 _COLUMNS: Final = ("path", "subject_id", "label", "split")
 
 
@@ -77,7 +74,7 @@ def table_of_folders(files: FolderFiles) -> Brought:
         InputError: the pattern is none, or there is no picture in a folder for a label.
     """
     rows = _Rows(pattern=_compiled(files.subject_pattern))
-    for number, path in enumerate(sorted(_files_below(files.folder)), start=1):
+    for number, path in enumerate(sorted(files_below(files.folder)), start=1):
         rows.take(number, path)
     if not rows.usable:
         raise InputError(_nothing(rows))
@@ -87,16 +84,6 @@ def table_of_folders(files: FolderFiles) -> Brought:
         findings=findings_of(rows.found),
         are_people_known=rows.pattern is not None,
     )
-
-
-def _files_below(folder: Path) -> Iterator[str]:
-    """Every file by its path from the folder on, and every link, which nothing follows; what says how to import is left out."""
-    for place, folders, names in os.walk(folder):
-        below = Path(place).relative_to(folder).parts
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        beside = _BESIDE if not below else frozenset[str]()
-        if below[:1] != (_NOTICES,):
-            yield from ("/".join((*below, name)) for name in (*names, *links) if name not in beside)
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:

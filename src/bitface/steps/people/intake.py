@@ -20,6 +20,7 @@ from bitface.dataset.incoming.import_rules import (
     agreeing_pictures,
     contradicted_people,
 )
+from bitface.dataset.incoming.lfs_pointers import unread_file
 from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
@@ -27,6 +28,7 @@ from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.media.clip_limits import check_clip
 from bitface.faces.media.same_picture import looks_asked, looks_kept
 from bitface.ports import EncodeFrames, ReadImage, Report
+from bitface.steps.people.clips import ReadClip
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.writing import Change, Stores, Writer
 
@@ -58,11 +60,13 @@ class IntakeReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """How pictures are read and packed."""
+    """How pictures and clips of videos are read and packed."""
 
     read: ReadImage
     encode: EncodeFrames
     report: Report
+    clip: ReadClip | None = None
+    """None where no row is a clip of a video."""
 
 
 def import_people(
@@ -131,7 +135,8 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    brought, undecodable = _read(rows, replace(pictures, read=intake.read or pictures.read), spool)
+    own = replace(pictures, read=intake.read or pictures.read, clip=pictures.clip if intake.are_clips else None)
+    brought, undecodable = _read(rows, own, spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
 
@@ -143,11 +148,19 @@ def _read(rows: Sequence[ImportRow], pictures: Pictures, spool: Spool) -> tuple[
     people = grouped(rows)
     for done, samples in enumerate(people.values(), start=1):
         for members in samples.values():
-            picture, unread = _sample(members, pictures, spool)
+            picture, unread = _sample_of(members, pictures, spool)
             brought += [picture] if picture is not None else []
             rejected += unread
         pictures.report("reading pictures", done, len(people))
     return brought, rejected
+
+
+def _sample_of(
+    members: Sequence[ImportRow], pictures: Pictures, spool: Spool
+) -> tuple[Picture | None, list[QuarantinedRow]]:
+    if pictures.clip is None:
+        return _sample(members, pictures, spool)
+    return _whole_clip(members[0], pictures.clip, pictures, spool)
 
 
 def _sample(
@@ -161,7 +174,7 @@ def _sample(
         try:
             frame = pictures.read(member.path, f"row {member.row}")
         except InputError as error:
-            rejected.append(member.refused(str(error), "unreadable_picture"))
+            rejected.append(member.refused(str(error), unread_file(member.path, "unreadable_picture")))
             continue
         try:
             check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
@@ -174,15 +187,37 @@ def _sample(
         return None, rejected + [member.refused(reason) for member in readable]
     if not frames:
         return None, rejected
+    return _packed(readable, frames, pictures, spool), rejected
+
+
+def _whole_clip(
+    member: ImportRow, read: ReadClip, pictures: Pictures, spool: Spool
+) -> tuple[Picture | None, list[QuarantinedRow]]:
+    """One row as the frames of its clip that are taken, or refused; a second that cannot be read costs that second."""
+    try:
+        clip = read(member.path, member.span)
+        check_clip(len(clip.frames), sum(one.shape[0] * one.shape[1] for one in clip.frames))
+    except InputError as error:
+        why = str(error).removeprefix(f"{member.path.name!r} ")
+        return None, [member.refused(f"the video {why}", unread_file(member.path, "unreadable_clip"))]
+    if len({frame.shape for frame in clip.frames}) > 1:
+        return None, [member.refused("the video changes its size; convert it to MP4 or WebM", "unreadable_clip")]
+    remarks = (("broken_seconds",) if clip.gaps else ()) + (("still_clip",) if len(clip.frames) == 1 else ())
+    picture = _packed([member], clip.frames, pictures, spool)
+    return replace(picture, frames=len(clip.frames), fps=clip.fps, remarks=remarks), []
+
+
+def _packed(
+    rows: Sequence[ImportRow], frames: Sequence[NDArray[np.uint8]], pictures: Pictures, spool: Spool
+) -> Picture:
     media = pictures.encode(frames, lossless=True)
-    picture = Picture(
-        rows=tuple(readable),
+    return Picture(
+        rows=tuple(rows),
         sha256=hashlib.sha256(media).hexdigest(),
         media=spool.put(media),
         looks=looks_kept(frames),
         asked=looks_asked(frames),
     )
-    return picture, rejected
 
 
 def _check_any(decision: Decision, intake: Intake) -> None:

@@ -138,7 +138,7 @@ class Brought:
     """What the reader of a format found: rows in the columns of a manifest, rows that it refused, and what is odd about the source.
 
     `read` gives the pixels of pictures that lie in no file of their own, and `find` leads to them; None: they are files of the folder.
-    `are_people_known`: whether the source says who is on a picture.
+    `are_people_known`: whether the source says who is on a picture. `are_clips`: whether each row is a clip of a video.
     """
 
     table: Table
@@ -147,6 +147,7 @@ class Brought:
     read: ReadImage | None = None
     find: Callable[[str], Path] | None = None
     are_people_known: bool = True
+    are_clips: bool = False
 
 
 def source_of_table(
@@ -197,6 +198,7 @@ def source_of(
         findings=(*brought.findings, *unnamed),
         read=brought.read,
         are_people_known=brought.are_people_known,
+        are_clips=brought.are_clips,
     )
     return Source(intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table))
 
