@@ -67,6 +67,13 @@ def test_the_first_frame_of_the_named_seconds_is_what_others_are_compared_with()
     assert levels_of(clip)[-1] == 10
 
 
+@pytest.mark.parametrize(("end_s", "remarks"), [(3.0, ()), (3.5, ()), (3.7, ("ends_early",)), (99, ("ends_early",))])
+def test_a_video_that_ends_before_the_seconds_that_are_named_is_taken_and_that_is_said(
+    end_s: float, remarks: tuple[str, ...]
+) -> None:
+    assert read_clip(video(RISING), PARAMS, Path("a.mp4"), Span(end_s=end_s)).remarks == remarks
+
+
 def test_seconds_beyond_the_end_are_refused_with_the_remedy() -> None:
     with pytest.raises(InputError, match="no frame can be read in these seconds; correct start_s and end_s"):
         read_clip(video(RISING), PARAMS, Path("a.mp4"), Span(start_s=99))
@@ -84,6 +91,12 @@ def test_seconds_beyond_the_end_are_refused_with_the_remedy() -> None:
 )
 def test_a_part_that_cannot_be_read_is_told_where_it_is_of_the_clip(gap: Gap, span: Span, told: bool) -> None:
     assert bool(read_clip(video(RISING, gaps=(gap,)), PARAMS, Path("a.mp4"), span).gaps) == told
+
+
+def test_a_file_that_changes_between_the_two_readings_is_refused() -> None:
+    left = [video(RISING), video(RISING[:12])]
+    with pytest.raises(InputError, match="changed while it was read"):
+        read_clip(lambda *words, **more: left.pop(0)(*words, **more), PARAMS, Path("a.mp4"), WHOLE)
 
 
 def test_a_stream_that_changes_its_size_is_read_without_a_crash() -> None:

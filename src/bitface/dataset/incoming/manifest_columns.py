@@ -58,6 +58,8 @@ _OTHER_WORDS: Final = {
     "gender": ("sex", "geschlecht", "sexe", "genre", "sexo", "g\u00e9nero", "\u6027\u5225", "\u6027\u522b"),
     "skin_tone": ("monk", "monk_tone", "skin", "skintone"),
     "ethnicity": ("race", "ancestry", "ethnic_group"),
+    "start_s": ("start", "begin", "from", "onset", "start_time"),
+    "end_s": ("end", "stop", "to", "offset", "end_time"),
     "captured_at": ("date", "taken_at", "timestamp"),
 }
 """What people call a column elsewhere, for the advice only: no name but the exact one is read."""

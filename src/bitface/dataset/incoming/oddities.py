@@ -16,6 +16,7 @@ SAYS: Final = {
     "unreadable_clip": "the video, or the seconds of it that the row names, cannot be read",
     "lfs_pointer": "the file is a line of text that Git LFS left in place of the video or picture; fetch it with `git lfs pull`",
     "broken_seconds": "a part of the clip cannot be read; taken without that part",
+    "ends_early": "the video ends before end_s; taken up to its end",
     "still_clip": "the clip has one frame alone; taken as a picture",
     "on_record_elsewhere": "the same pixels are on record for another person",
     "same_picture": "the same pixels as another row; kept once, in the training part where it is in one",

@@ -19,15 +19,31 @@ from bitface.ports import TimedFrame, WatchVideo
 
 _COMPARED: Final = 64
 """Points of a side at which frames are compared."""
+_EARLY_S: Final = 0.5
+"""Frames are shown for less; so much sooner than it should, a video ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """Frames uint8 (H, W, 3) in the order of time, how many of them a second lasts, and the parts that could not be read."""
+    """Frames uint8 (H, W, 3) in the order of time, how many of them come in a second, and the parts that could not be read.
+
+    `ends_early`: whether the video ends before the seconds that were asked for.
+    """
 
     frames: tuple[NDArray[np.uint8], ...]
     fps: float
     gaps: tuple[Gap, ...]
+    ends_early: bool = False
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is odd about it, by its names in `oddities.SAYS`."""
+        odd = {
+            "broken_seconds": bool(self.gaps),
+            "ends_early": self.ends_early and not self.gaps,
+            "still_clip": len(self.frames) == 1,
+        }
+        return tuple(name for name, is_so in odd.items() if is_so)
 
 
 ReadClip = Callable[[Path, Span], Clip]
@@ -40,7 +56,7 @@ def read_clip(watch: WatchVideo, params: VideoParams, path: Path, span: Span) ->
     The video is decoded twice, once to find the apex and once for its frames: nothing else of it is held.
 
     Raises:
-        InputError: what `watch` raises, or none of these seconds can be read.
+        InputError: what `watch` raises, or none of these seconds can be read, or the file changes meanwhile.
     """
     gaps: list[Gap] = []
     times, changes = _changes(_within(watch(path, params.every_s, on_gap=gaps.append), span))
@@ -49,9 +65,16 @@ def read_clip(watch: WatchVideo, params: VideoParams, path: Path, span: Span) ->
     chosen = [times[index] for index in around_apex(times, changes, params.window_s, params.frames)]
     shown = _within(watch(path, params.every_s), Span(start_s=chosen[0], end_s=chosen[-1]))
     frames = tuple(frame for time_s, frame in shown if time_s in chosen)
+    if len(frames) != len(chosen):
+        raise InputError("changed while it was read; leave it alone and import it again")
     lasts_s = chosen[-1] - chosen[0]
-    fps = (len(chosen) - 1) / lasts_s if lasts_s else 1 / params.every_s
-    return Clip(frames=frames, fps=fps, gaps=tuple(gap for gap in gaps if span.meets(gap)))
+    fps = round((len(chosen) - 1) / lasts_s if lasts_s else 1 / params.every_s, 3)
+    return Clip(
+        frames=frames,
+        fps=fps,
+        gaps=tuple(gap for gap in gaps if span.meets(gap)),
+        ends_early=span.end_s is not None and times[-1] + _EARLY_S < span.end_s,
+    )
 
 
 def _within(frames: Iterator[TimedFrame], span: Span) -> Iterator[TimedFrame]:

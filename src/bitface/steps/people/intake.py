@@ -202,9 +202,8 @@ def _whole_clip(
         return None, [member.refused(f"the video {why}", unread_file(member.path, "unreadable_clip"))]
     if len({frame.shape for frame in clip.frames}) > 1:
         return None, [member.refused("the video changes its size; convert it to MP4 or WebM", "unreadable_clip")]
-    remarks = (("broken_seconds",) if clip.gaps else ()) + (("still_clip",) if len(clip.frames) == 1 else ())
     picture = _packed([member], clip.frames, pictures, spool)
-    return replace(picture, frames=len(clip.frames), fps=clip.fps, remarks=remarks), []
+    return replace(picture, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks), []
 
 
 def _packed(
