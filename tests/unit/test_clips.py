@@ -13,7 +13,7 @@ from bitface.errors import InputError
 from bitface.faces.media.video_limits import WHOLE, Gap, Span, VideoLimits
 from bitface.params import VideoParams
 from bitface.ports import TimedFrame, WatchVideo
-from bitface.steps.people.clips import Clip, read_clip
+from bitface.steps.people.clips import Clip, read_clips
 
 PARAMS = VideoParams(frames=4, window_s=1.0, every_s=0.1)
 
@@ -34,6 +34,12 @@ def video(levels: list[int], gaps: tuple[Gap, ...] = (), sides: tuple[int, ...] 
             on_gap(gap)
 
     return watch
+
+
+def read_clip(watch: WatchVideo, params: VideoParams, path: Path, span: Span) -> Clip:
+    ((_, clip),) = read_clips(watch, params, path, [span])
+    assert clip is not None
+    return clip
 
 
 def levels_of(clip: Clip) -> list[int]:
@@ -74,9 +80,24 @@ def test_a_video_that_ends_before_the_seconds_that_are_named_is_taken_and_that_i
     assert read_clip(video(RISING), PARAMS, Path("a.mp4"), Span(end_s=end_s)).remarks == remarks
 
 
-def test_seconds_beyond_the_end_are_refused_with_the_remedy() -> None:
-    with pytest.raises(InputError, match="no frame can be read in these seconds; correct start_s and end_s"):
-        read_clip(video(RISING), PARAMS, Path("a.mp4"), Span(start_s=99))
+def test_in_seconds_beyond_the_end_there_is_no_clip_and_the_others_stay() -> None:
+    found = dict(read_clips(video(RISING), PARAMS, Path("a.mp4"), [Span(start_s=99), WHOLE]))
+    assert found[Span(start_s=99)] is None and found[WHOLE] is not None
+
+
+def test_many_parts_of_a_video_cost_two_readings_and_each_is_as_if_alone() -> None:
+    readings: list[float] = []
+
+    def watch(path: Path, every_s: float = 0.0, *words: object, **more: object) -> Iterator[TimedFrame]:
+        readings.append(every_s)
+        return video(RISING)(path, every_s)
+
+    spans = [WHOLE, Span(end_s=0.6), Span(start_s=1.0, end_s=1.3), Span(start_s=0.5, end_s=2.6), Span(start_s=2.95)]
+    together = dict(read_clips(watch, PARAMS, Path("a.mp4"), spans))
+    assert len(readings) == 2 and together.keys() == set(spans)
+    for span, clip in together.items():
+        alone = read_clip(video(RISING), PARAMS, Path("a.mp4"), span)
+        assert clip is not None and (levels_of(clip), clip.fps) == (levels_of(alone), alone.fps)
 
 
 @pytest.mark.parametrize(
@@ -119,5 +140,7 @@ def test_no_more_frames_are_held_than_are_taken() -> None:
             most = max(most, alive)
             yield 0.1 * number, frame
 
-    read_clip(watch, PARAMS, Path("a.mp4"), WHOLE)
-    assert most <= PARAMS.frames + 2
+    spans = [Span(start_s=start, end_s=start + 2.0) for start in range(30)]
+    for _ in read_clips(watch, PARAMS, Path("a.mp4"), spans):
+        pass
+    assert most <= PARAMS.window_s / PARAMS.every_s + PARAMS.frames

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.media.clip_limits import check_clip
 from bitface.faces.media.same_picture import looks_asked, looks_kept
+from bitface.faces.media.video_limits import Span
 from bitface.ports import EncodeFrames, ReadImage, Report
-from bitface.steps.people.clips import ReadClip
+from bitface.steps.people.clips import Clip, ReadClips
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.writing import Change, Stores, Writer
 
@@ -65,7 +67,7 @@ class Pictures:
     read: ReadImage
     encode: EncodeFrames
     report: Report
-    clip: ReadClip | None = None
+    clips: ReadClips | None = None
     """None where no row is a clip of a video."""
 
 
@@ -135,8 +137,10 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    own = replace(pictures, read=intake.read or pictures.read, clip=pictures.clip if intake.are_clips else None)
-    brought, undecodable = _read(rows, own, spool)
+    if intake.are_clips and pictures.clips is not None:
+        brought, undecodable = _read_videos(rows, pictures.clips, pictures, spool)
+    else:
+        brought, undecodable = _read(rows, replace(pictures, read=intake.read or pictures.read), spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
 
@@ -148,19 +152,11 @@ def _read(rows: Sequence[ImportRow], pictures: Pictures, spool: Spool) -> tuple[
     people = grouped(rows)
     for done, samples in enumerate(people.values(), start=1):
         for members in samples.values():
-            picture, unread = _sample_of(members, pictures, spool)
+            picture, unread = _sample(members, pictures, spool)
             brought += [picture] if picture is not None else []
             rejected += unread
         pictures.report("reading pictures", done, len(people))
     return brought, rejected
-
-
-def _sample_of(
-    members: Sequence[ImportRow], pictures: Pictures, spool: Spool
-) -> tuple[Picture | None, list[QuarantinedRow]]:
-    if pictures.clip is None:
-        return _sample(members, pictures, spool)
-    return _whole_clip(members[0], pictures.clip, pictures, spool)
 
 
 def _sample(
@@ -190,20 +186,39 @@ def _sample(
     return _packed(readable, frames, pictures, spool), rejected
 
 
-def _whole_clip(
-    member: ImportRow, read: ReadClip, pictures: Pictures, spool: Spool
-) -> tuple[Picture | None, list[QuarantinedRow]]:
-    """One row as the frames of its clip that are taken, or refused; a second that cannot be read costs that second."""
-    try:
-        clip = read(member.path, member.span)
-        check_clip(len(clip.frames), sum(one.shape[0] * one.shape[1] for one in clip.frames))
-    except InputError as error:
-        why = str(error).removeprefix(f"{member.path.name!r} ")
-        return None, [member.refused(f"the video {why}", unread_file(member.path, "unreadable_clip"))]
+def _read_videos(
+    rows: Sequence[ImportRow], read: ReadClips, pictures: Pictures, spool: Spool
+) -> tuple[list[Picture], list[QuarantinedRow]]:
+    """As `_read`, where each row is a clip; each file is read for all of its rows at once."""
+    taken: list[Picture | QuarantinedRow] = []
+    files: dict[Path, dict[Span, ImportRow]] = {}
+    for row in rows:
+        files.setdefault(row.path, {})[row.span] = row
+    for done, (path, left) in enumerate(files.items(), start=1):
+        try:
+            for span, clip in read(path, tuple(left)):
+                taken.append(_of_clip(left.pop(span), clip, pictures, spool))
+        except InputError as error:
+            why, name = str(error).removeprefix(f"{path.name!r} "), unread_file(path, "unreadable_clip")
+            taken += [row.refused(f"the video {why}", name) for row in left.values()]
+        pictures.report("reading videos", done, len(files))
+    refused = [one for one in taken if isinstance(one, QuarantinedRow)]
+    return [one for one in taken if isinstance(one, Picture)], refused
+
+
+def _of_clip(row: ImportRow, clip: Clip | None, pictures: Pictures, spool: Spool) -> Picture | QuarantinedRow:
+    """A row with the frames of its clip; refused where there are none, where they are too large, or of several sizes."""
+    if clip is None:
+        why = "no frame can be read in these seconds; correct start_s and end_s, or leave them empty"
+        return row.refused(why, "unreadable_clip")
     if len({frame.shape for frame in clip.frames}) > 1:
-        return None, [member.refused("the video changes its size; convert it to MP4 or WebM", "unreadable_clip")]
-    picture = _packed([member], clip.frames, pictures, spool)
-    return replace(picture, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks), []
+        return row.refused("the video changes its size; convert it to MP4 or WebM", "unreadable_clip")
+    try:
+        check_clip(len(clip.frames), sum(one.shape[0] * one.shape[1] for one in clip.frames))
+    except OverLimitError as error:
+        return row.refused(str(error), "unreadable_clip")
+    packed = _packed([row], clip.frames, pictures, spool)
+    return replace(packed, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks)
 
 
 def _packed(
