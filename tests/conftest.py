@@ -91,3 +91,12 @@ def london() -> Path:
     if not folder.is_dir():
         pytest.skip("the London Set is not here; set BITFACE_SHARED_DATA to the folder that holds london/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cremad() -> Path:
+    """The folder of CREMA-D's tables; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("BITFACE_SHARED_DATA", ROOT.parent / "shared" / "data")) / "cremad"
+    if not folder.is_dir():
+        pytest.skip("CREMA-D's tables are not here; set BITFACE_SHARED_DATA to the folder that holds cremad/")
+    return folder

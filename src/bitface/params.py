@@ -89,6 +89,12 @@ class FeatureParams(Section):
     workers: int = Field(ge=1)
 
 
+class VideoParams(Section):
+    frames: int = Field(ge=2, le=64)
+    window_s: float = Field(gt=0, le=60)
+    every_s: float = Field(ge=0.01, le=1)
+
+
 class LandmarkAugmentation(Section):
     still_share: float = Field(ge=0, le=1)
     frame_dropout: float = Field(ge=0, lt=1)
@@ -459,6 +465,7 @@ class Params(Section):
     splits: SplitParams
     quality: QualityParams
     features: FeatureParams
+    video: VideoParams
     training: TrainingParams
     action_units: ActionUnitParams
     evaluation: EvaluationParams

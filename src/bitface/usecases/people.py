@@ -13,6 +13,7 @@ from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.index import has_dataset
 from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
+from bitface.steps.people.clips import read_clips
 from bitface.steps.people.consents import clock_warning
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
@@ -105,7 +106,10 @@ def import_source(
         with consents.naming_recorded_events(dry_run):
             brought = reader.source(files, consents, installation)
             pictures = Pictures(
-                read=partial(tools.ports.read_image, below=files.folder), encode=tools.ports.encode, report=report
+                read=partial(tools.ports.read_image, below=files.folder),
+                clips=partial(read_clips, tools.ports.watch_video, tools.params.video),
+                encode=tools.ports.encode,
+                report=report,
             )
             intake, stores = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed))), stores_of(tools)
             if dry_run:

@@ -33,6 +33,7 @@ from bitface.ports import (
     Signer,
     TableChecks,
     Tracking,
+    WatchVideo,
 )
 from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.workspace import Workspace
@@ -58,6 +59,7 @@ class Ports:
 
     read_image: ReadImage
     read_video: ReadVideo
+    watch_video: WatchVideo
     encode: EncodeFrames
     decode: DecodeFrames
     landmarker: Callable[[], tuple[OpenLandmarker, str]]

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.incoming.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
-from bitface.dataset.incoming.manifest_columns import COLUMNS, EXAMPLE, check_columns, check_filled
+from bitface.dataset.incoming.manifest_columns import OF_PICTURES, Columns, check_columns, check_filled
 from bitface.dataset.incoming.oddities import finding_of
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.incoming.text_files import Table, read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
+from bitface.faces.media.video_limits import WHOLE, Span
 from bitface.faces.records import SPLITS, age_band_of
 
 FACTS: Final = {"age_band": "age", "gender": "gender", "skin_tone": "skin_tone", "ancestry": "ethnicity"}
@@ -51,6 +52,8 @@ class ImportRow:
     cleared: frozenset[str] = frozenset()
     """Fields of `FACTS` that the row calls unknown on purpose; an empty field says nothing."""
     line: int | None = None
+    span: Span = WHOLE
+    """Which seconds are meant, of a video."""
 
     def refused(self, reason: str, finding: str = "") -> QuarantinedRow:
         """The row as one that was not taken."""
@@ -73,21 +76,21 @@ class QuarantinedRow:
         return f"row {self.row}" + (f" (line {self.line})" if self.line is not None else "")
 
 
-def manifest_table(manifest: Path, ignored: Collection[str] = ()) -> Table:
-    """The cells of a manifest CSV. `ignored` names columns that are left aside: any other that is not of
-    `manifest_columns.COLUMNS` refuses the manifest.
+def manifest_table(manifest: Path, ignored: Collection[str] = (), known: Columns = OF_PICTURES) -> Table:
+    """The cells of a manifest CSV. `ignored` names columns that are left aside: any other that is not `known`
+    refuses the manifest.
 
     Raises:
         InputError: the manifest is missing, empty, no text that can be read, or has not the columns.
     """
     if not manifest.is_file():
         raise InputError(
-            f"manifest '{manifest.name}' does not exist; write one with `bitface data init`, or name it with --manifest: {EXAMPLE}"
+            f"manifest '{manifest.name}' does not exist; write one with `bitface data init`, or name it with --manifest: {known.example}"
         )
-    table = read_table(read_text_file(manifest), COLUMNS)
-    check_columns(table.name, table.columns, ignored)
+    table = read_table(read_text_file(manifest), known.names)
+    check_columns(table.name, table.columns, ignored, known)
     if not table.rows:
-        raise InputError(f"{table.name} has a header but no rows; add a row for each picture: {EXAMPLE}")
+        raise InputError(f"{table.name} has a header but no rows; add a row for each picture or clip: {known.example}")
     return table
 
 
@@ -150,6 +153,7 @@ def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], P
         clip=raw.get("clip", ""),
         frame=_frame(raw),
         split=_split(raw.get("split", "")),
+        span=_span(raw),
         cleared=_cleared(*(raw.get(column, "") for column in FACTS.values())),
     )
 
@@ -187,6 +191,15 @@ def _frame(raw: Mapping[str, str]) -> int:
     if value != int(value):
         raise InputError(f"frame {value:g} is not a whole number; number the frames of a clip 0, 1, 2, ...")
     return int(value)
+
+
+def _span(raw: Mapping[str, str]) -> Span:
+    start_s, end_s = _number(raw, "start_s") or 0.0, _number(raw, "end_s")
+    if end_s is not None and end_s <= start_s:
+        raise InputError(
+            f"end_s {end_s:g} is not after start_s {start_s:g}; write seconds from the beginning of the video"
+        )
+    return Span(start_s=start_s, end_s=end_s)
 
 
 def _number(raw: Mapping[str, str], column: str) -> float | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitface.dataset.incoming.import_rows import FACTS, ImportRow, QuarantinedRow
+from bitface.faces.media.video_limits import Span
 from bitface.faces.records import Kind, Sample, SubjectRecord
 
 _UNKNOWN: Final = ("unknown", None)
@@ -31,6 +32,12 @@ class Picture:
     media: Callable[[], bytes]
     looks: tuple[bytes, ...] = ()
     asked: tuple[bytes, ...] = ()
+    frames: int | None = None
+    """Of a row that is a whole clip; None: each row is a frame."""
+    fps: float = 25.0
+    """Of a clip; one whose frames come as pictures does not say it."""
+    remarks: tuple[str, ...] = ()
+    """Names in `oddities.SAYS` of what is odd about it and keeps it from nothing."""
 
     @property
     def subject(self) -> str:
@@ -40,7 +47,12 @@ class Picture:
     @property
     def kind(self) -> Kind:
         """A clip where there are several frames."""
-        return "clip" if len(self.rows) > 1 else "image"
+        return "clip" if self.length > 1 else "image"
+
+    @property
+    def length(self) -> int:
+        """How many frames it has."""
+        return self.frames or len(self.rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +74,9 @@ def contradicted_people(rows: Sequence[ImportRow]) -> dict[str, str]:
 
 def agreeing_files(rows: Sequence[ImportRow]) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
     """The rows without those of a file that stands under two labels or people, or twice at one place of a clip."""
-    files: dict[Path, list[ImportRow]] = {}
+    files: dict[tuple[Path, Span], list[ImportRow]] = {}
     for row in rows:
-        files.setdefault(row.path, []).append(row)
+        files.setdefault((row.path, row.span), []).append(row)
     refused = tuple(bad for same in files.values() for bad in _of_one_file(same))
     gone = {row.row for row in refused}
     return tuple(row for row in rows if row.row not in gone), refused

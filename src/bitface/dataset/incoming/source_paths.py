@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -12,6 +13,19 @@ from bitface.dataset.incoming.oddities import OddRowError
 from bitface.errors import InputError
 
 _MISSING: Final = "the file is missing; put it in the source folder or delete the row"
+
+_BESIDE: Final = frozenset({"licence.json", "consents.jsonl"})
+_NOTICES: Final = "notices"
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Every file by its path from the folder on, and every link, which nothing follows; what says how to import is left out."""
+    for place, folders, names in os.walk(folder):
+        below = Path(place).relative_to(folder).parts
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        beside = _BESIDE if not below else frozenset[str]()
+        if below[:1] != (_NOTICES,):
+            yield from ("/".join((*below, name)) for name in (*names, *links) if name not in beside)
 
 
 class SourceFolder:

@@ -33,6 +33,7 @@ FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         Format(name="folder", layout="pictures beside a manifest.csv", module="bitface.steps.formats.with_manifest"),
+        Format(name="video", layout="videos beside a manifest.csv", module="bitface.steps.formats.video_manifest"),
         Format(name="classes", layout="[part/]label/picture folders", module="bitface.steps.formats.class_folders"),
         Format(
             name="fer2013",
@@ -46,6 +47,16 @@ FORMATS: dict[str, Format] = {
         ),
         Format(name="jaffe", layout="JAFFE, KA.AN1.39.tiff", module="bitface.steps.formats.jaffe"),
         Format(name="kdef", layout="KDEF, AF01ANS.JPG", module="bitface.steps.formats.kdef"),
+        Format(
+            name="cremad",
+            layout="CREMA-D: VideoFlash/ and the published tables",
+            module="bitface.steps.formats.cremad_set",
+        ),
+        Format(
+            name="ravdess",
+            layout="RAVDESS: Actor_12/02-01-06-01-02-01-12.mp4",
+            module="bitface.steps.formats.ravdess_set",
+        ),
         Format(name="london", layout="the Face Research Lab London Set", module="bitface.steps.formats.london_set"),
     )
 }

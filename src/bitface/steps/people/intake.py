@@ -21,13 +21,16 @@ from bitface.dataset.incoming.import_rules import (
     agreeing_pictures,
     contradicted_people,
 )
+from bitface.dataset.incoming.lfs_pointers import unread_file
 from bitface.dataset.incoming.oddities import Finding, finding_of, findings_of
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.media.clip_limits import check_clip
 from bitface.faces.media.same_picture import looks_asked, looks_kept
+from bitface.faces.media.video_limits import Span
 from bitface.ports import EncodeFrames, Frames, ReadImage, Report
+from bitface.steps.people.clips import Clip, ReadClips
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.writing import Change, Stores, Writer
 
@@ -59,11 +62,13 @@ class IntakeReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """How pictures are read and packed."""
+    """How pictures and clips of videos are read and packed."""
 
     read: ReadImage
     encode: EncodeFrames
     report: Report
+    clips: ReadClips | None = None
+    """None where no row is a clip of a video."""
 
 
 def import_people(
@@ -132,7 +137,10 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    brought, undecodable = _read(rows, replace(pictures, read=_reader(intake, pictures)), spool)
+    if intake.are_clips and pictures.clips is not None:
+        brought, undecodable = _read_videos(rows, pictures.clips, pictures, spool)
+    else:
+        brought, undecodable = _read(rows, replace(pictures, read=_reader(intake, pictures)), spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
 
@@ -174,7 +182,9 @@ def _sample(
         try:
             frame = pictures.read(member.path, f"row {member.row}")
         except InputError as error:
-            rejected.append(member.refused(str(error), finding_of(error) or "unreadable_picture"))
+            rejected.append(
+                member.refused(str(error), finding_of(error) or unread_file(member.path, "unreadable_picture"))
+            )
             continue
         try:
             check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
@@ -187,15 +197,55 @@ def _sample(
         return None, rejected + [member.refused(reason) for member in readable]
     if not frames:
         return None, rejected
+    return _packed(readable, frames, pictures, spool), rejected
+
+
+def _read_videos(
+    rows: Sequence[ImportRow], read: ReadClips, pictures: Pictures, spool: Spool
+) -> tuple[list[Picture], list[QuarantinedRow]]:
+    """As `_read`, where each row is a clip; each file is read for all of its rows at once."""
+    taken: list[Picture | QuarantinedRow] = []
+    files: dict[Path, dict[Span, ImportRow]] = {}
+    for row in rows:
+        files.setdefault(row.path, {})[row.span] = row
+    for done, (path, left) in enumerate(files.items(), start=1):
+        try:
+            for span, clip in read(path, tuple(left)):
+                taken.append(_of_clip(left.pop(span), clip, pictures, spool))
+        except InputError as error:
+            why, name = str(error).removeprefix(f"{path.name!r} "), unread_file(path, "unreadable_clip")
+            taken += [row.refused(f"the video {why}", name) for row in left.values()]
+        pictures.report("reading videos", done, len(files))
+    refused = [one for one in taken if isinstance(one, QuarantinedRow)]
+    return [one for one in taken if isinstance(one, Picture)], refused
+
+
+def _of_clip(row: ImportRow, clip: Clip | None, pictures: Pictures, spool: Spool) -> Picture | QuarantinedRow:
+    """A row with the frames of its clip; refused where there are none, where they are too large, or of several sizes."""
+    if clip is None:
+        why = "no frame can be read in these seconds; correct start_s and end_s, or leave them empty"
+        return row.refused(why, "unreadable_clip")
+    if len({frame.shape for frame in clip.frames}) > 1:
+        return row.refused("the video changes its size; convert it to MP4 or WebM", "unreadable_clip")
+    try:
+        check_clip(len(clip.frames), sum(one.shape[0] * one.shape[1] for one in clip.frames))
+    except OverLimitError as error:
+        return row.refused(str(error), "unreadable_clip")
+    packed = _packed([row], clip.frames, pictures, spool)
+    return replace(packed, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks)
+
+
+def _packed(
+    rows: Sequence[ImportRow], frames: Sequence[NDArray[np.uint8]], pictures: Pictures, spool: Spool
+) -> Picture:
     media = pictures.encode(frames, lossless=True)
-    picture = Picture(
-        rows=tuple(readable),
+    return Picture(
+        rows=tuple(rows),
         sha256=hashlib.sha256(media).hexdigest(),
         media=spool.put(media),
         looks=looks_kept(frames),
         asked=looks_asked(frames),
     )
-    return picture, rejected
 
 
 def _check_any(decision: Decision, intake: Intake) -> None:

@@ -24,7 +24,7 @@ from bitface.dataset.incoming.import_rules import (
     corrections_of_person,
     record_from,
 )
-from bitface.dataset.incoming.oddities import Finding
+from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.keys import Enrolment
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
@@ -42,7 +42,6 @@ _NOTICE_REMEDY: Final = (
     "put the words that people were shown into notices/, complete, and their SHA-256 into notice_sha256, as `bitface data init` does "
     f"{see('Notices')}"
 )
-_FPS: Final = 25.0  # of a clip whose frames come as pictures
 
 CutOut = Callable[[Path, Frames], Frames]
 """The pixels of a picture's file, uint8 (H, W, 3), and the part of them that is taken."""
@@ -72,6 +71,8 @@ class Intake:
     """Takes the face out of a picture that was read; None: all of it is taken."""
     are_people_known: bool = True
     """Whether the source says who is on a picture; else each is a person of its own."""
+    are_clips: bool = False
+    """Whether each row is a clip of a video, and not a picture."""
     example: str = ""
     """How a row of this format reads, for messages."""
 
@@ -178,8 +179,12 @@ def decide(
         samples=samples,
         licences=licences,
         licence=intake.licence,
-        findings=intake.findings,
+        findings=(*intake.findings, *_remarks(pictures)),
     )
+
+
+def _remarks(pictures: Sequence[Picture]) -> tuple[Finding, ...]:
+    return findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
 
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
@@ -306,7 +311,7 @@ def _part_of(
 
 def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) -> Sample:
     first = picture.rows[0]
-    sample = sample_of(f"{person}-{digest[:12]}", person, digest, first.label, len(picture.rows), _FPS)
+    sample = sample_of(f"{person}-{digest[:12]}", person, digest, first.label, picture.length, picture.fps)
     return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
 
 

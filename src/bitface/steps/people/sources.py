@@ -141,6 +141,7 @@ class Brought:
     `read` gives the pixels of pictures that lie in no file of their own, and `find` leads to them; None: they are files of the folder.
     `cut` takes the face out of a picture that was read, where the source has a box of it; it raises InputError where that cannot be.
     `are_people_known`: whether the source says who is on a picture. `minors`: ids of people under 18 whose rows are refused already.
+    `are_clips`: whether each row is a clip of a video.
     """
 
     table: Table
@@ -151,6 +152,7 @@ class Brought:
     cut: CutOut | None = None
     are_people_known: bool = True
     minors: frozenset[str] = frozenset()
+    are_clips: bool = False
 
 
 def brought_from(rows: GatheredRows, name: str, looked_for: str, are_people_known: bool = True) -> Brought:
@@ -213,6 +215,7 @@ def source_of(
         read=brought.read,
         cut=brought.cut,
         are_people_known=brought.are_people_known,
+        are_clips=brought.are_clips,
     )
     return Source(
         intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table) | brought.minors
