@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import read_manifest
 from bitface.consent.policy import parse_licences
 from bitface.consent.unfilled import CONSENT_EXAMPLE, LICENCE_EXAMPLE, PAGE
-from bitface.dataset.incoming.import_rows import manifest_table, read_manifest
+from bitface.dataset.incoming.import_rows import manifest_table, 
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.engine import sqlite_url

@@ -1,9 +1,8 @@
-"""Finds the files of a folder, and reads part and label off the folders around a picture."""
+"""Reads part and label off the folders around a picture."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,8 +16,6 @@ PARTS: Final = {
     **dict.fromkeys(("valid", "validation", "val", "publictest", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "privatetest"), "test"),
 }
-_BESIDE: Final = frozenset({"licence.json", "consents.jsonl"})
-_NOTICES: Final = "notices"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +29,6 @@ class Place:
     part: str = ""
     wrong: str = ""
     why: str = ""
-
-
-def files_below(folder: Path) -> Iterator[str]:
-    """Every file by its path from the folder on, and every link, which nothing follows; what says how to import is left out."""
-    for place, folders, names in os.walk(folder):
-        below = Path(place).relative_to(folder).parts
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        beside = _BESIDE if not below else frozenset[str]()
-        if below[:1] != (_NOTICES,):
-            yield from ("/".join((*below, name)) for name in (*names, *links) if name not in beside)
 
 
 def is_picture(name: str) -> bool:

@@ -19,10 +19,10 @@ from numpy.lib import format as npy
 
 from bitface.consent.public_sets import AFFECTNET_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
-from bitface.dataset.incoming.label_folders import files_below, is_picture
+from bitface.dataset.incoming.label_folders import is_picture
 from bitface.dataset.incoming.oddities import Finding, OddRowError
 from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
-from bitface.dataset.incoming.source_paths import SourceFolder
+from bitface.dataset.incoming.source_paths import SourceFolder, files_below
 from bitface.dataset.plain_files import read_plain
 from bitface.errors import InputError
 from bitface.ports import Frames

@@ -15,8 +15,9 @@ from typing import Final
 
 from bitface.consent.public_sets import CKPLUS_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
-from bitface.dataset.incoming.label_folders import Place, files_below, is_picture, place_of
+from bitface.dataset.incoming.label_folders import Place, is_picture, place_of
 from bitface.dataset.incoming.oddities import Finding, OddRowError, off_the_rows
+from bitface.dataset.incoming.source_paths import files_below
 from bitface.dataset.incoming.text_files import SMALL_BYTES, read_text_file
 from bitface.errors import InputError
 from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_from, source_of

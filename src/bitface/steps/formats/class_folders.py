@@ -7,7 +7,8 @@ import re
 from functools import partial
 
 from bitface.dataset.incoming.gathered_rows import GatheredRows
-from bitface.dataset.incoming.label_folders import files_below, place_of
+from bitface.dataset.incoming.label_folders import place_of
+from bitface.dataset.incoming.source_paths import files_below
 from bitface.errors import InputError
 from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, brought_from, source_of
 

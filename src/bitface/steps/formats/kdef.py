@@ -8,7 +8,8 @@ from typing import Final
 
 from bitface.consent.public_sets import KDEF_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
-from bitface.dataset.incoming.label_folders import files_below, is_picture
+from bitface.dataset.incoming.label_folders import is_picture
+from bitface.dataset.incoming.source_paths import files_below
 from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_from, source_of
 
 EMOTIONS_BY_CODE: Final = {
