@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import read_manifest
 from bitface.consent.policy import parse_licences
 from bitface.consent.unfilled import CONSENT_EXAMPLE, LICENCE_EXAMPLE, PAGE
-from bitface.dataset.incoming.import_rows import manifest_table, 
+from bitface.dataset.incoming.import_rows import manifest_table
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.people.brought_consents import read_consents
 from bitface.steps.people.sources import FolderFiles, Here, consents_beside, read_notices
+from tests.builders import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 6, 1, tzinfo=UTC)
