@@ -74,7 +74,7 @@ def folder(faces: list[Path], tmp_path: Path) -> Path:
     (place / "a.jpg").write_bytes(faces[0].read_bytes())
     (place / "b.jpg").write_bytes(faces[1].read_bytes()[:3000])
     (place / "sub" / "c.HEIC").write_bytes(faces[2].read_bytes())
-    Image.open(faces[3]).save(place / "d.tif")
+    Image.open(faces[3]).save(place / "d.tif", compression="tiff_lzw")
     Image.new("RGB", (5001, 5000)).save(place / "e.png")
     Image.new("RGB", (64, 64)).save(place / "f.png")
     (place / "g.jpg").touch()
