@@ -42,3 +42,10 @@ def test_the_odds_of_a_flip_are_bayes_by_hand() -> None:
 def test_labels_that_too_few_people_show_are_refused(labels) -> None:
     with pytest.raises(InputError, match="two labels or more"):
         out_of_fold(np.random.default_rng(0).normal(size=(6, 2)), labels, np.array(list("abcdef")), 0)
+
+
+def test_samples_that_are_all_alike_are_not_doubted() -> None:
+    """Where no face is seen anywhere every row is the same; that is no error, and says nothing of labels."""
+    _, labels, persons = people(30, 2)
+    likely = out_of_fold(np.zeros((30, 8)), labels, persons, 0)
+    assert np.isfinite(likely).all() and likely.sum(axis=1) == pytest.approx(np.ones(30))

@@ -18,6 +18,7 @@ FOLDS: Final = 5
 _SHRINKAGE: Final = 0.05
 _FLIPPED: Final = 0.1
 _EACH_MIN: Final = 2
+_VARIANCE_MIN: Final = 1e-9
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -77,7 +78,9 @@ def _discriminant(own: Floats, labels: Labels, others: Floats, count: int) -> Fl
     pooled = centred.T @ centred / max(1, len(own) - count)
     # Of few people a covariance is mostly chance, and a model that trusts it is sure of everything.
     share = max(_SHRINKAGE, len(pooled) / (len(pooled) + len(own)))
-    shrunk = (1 - share) * pooled + share * np.trace(pooled) / len(pooled) * np.eye(len(pooled))
+    # Samples that are all alike, as where no face was seen, have no variance at all.
+    variance = max(float(np.trace(pooled)) / len(pooled), _VARIANCE_MIN)
+    shrunk = (1 - share) * pooled + share * variance * np.eye(len(pooled))
     weights = np.linalg.solve(shrunk, means.T)
     with np.errstate(divide="ignore"):
         logits = others @ weights - (means.T * weights).sum(axis=0) / 2 + np.log(shown / len(own))
