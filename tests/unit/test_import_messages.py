@@ -79,7 +79,10 @@ def test_of_a_consent(tmp_path: Path, changes: dict[str, object], field: str) ->
 
 def test_of_consents_that_are_not_there(tmp_path: Path) -> None:
     with Ledger(sqlite_url(tmp_path / "ledger.sqlite")) as ledger, pytest.raises(InputError) as error:
-        consents_beside(FolderFiles(folder=tmp_path), Here(keys=KeyStore(tmp_path), ledger=ledger, at=AT))
+        consents_beside(
+            FolderFiles(folder=tmp_path, consents=tmp_path / "consents.jsonl"),
+            Here(keys=KeyStore(tmp_path), ledger=ledger, at=AT),
+        )
     check(str(error.value), "Consents", "consents.jsonl", "--consents", "data init")
 
 
