@@ -134,5 +134,5 @@ def test_a_child_whom_rafdb_once_called_grown_up_is_not_passed_over(run: Run, pr
 
 def test_every_known_set_is_for_benchmark_in_research_alone() -> None:
     licences = [one for name, one in vars(public_sets).items() if name.endswith("_LICENCE")]
-    assert len({one.id for one in licences}) == 6
+    assert len({one.id for one in licences}) == 8
     assert {(one.purposes, one.contexts) for one in licences} == {(("benchmark",), ("research",))}

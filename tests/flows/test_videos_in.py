@@ -91,6 +91,7 @@ def test_what_cannot_be_read_costs_its_row_or_its_second_and_has_a_name(run: Run
         "broken_seconds": [2],
         "ends_early": [10],
         "still_clip": [3],
+        "missing_picture": [7],
     }
     reasons = {one["row"]: one["reason"] for one in report["quarantined"]}
     assert reasons.keys() == {4, 5, 6, 7, 8, 9} and report["rows"] == 10 and report["admitted"] == 4

@@ -32,7 +32,7 @@ SAYS: Final = {
     "no_part": "the source names no part for these rows",
     "outside_the_layout": "files that are not at [part/]label/file",
     "not_a_picture": "files that are not JPEG, PNG, WEBP or TIFF by their names",
-    "missing_picture": "the source names a picture that is not there",
+    "missing_picture": "the source names a file that is not there",
     "unlisted_picture": "pictures that the set's list does not name; none of them is taken",
     "unknown_name": "the file is not named as the set names its files, so the person is not known",
     "other_view": "a face that is turned by 45 degrees or more; of this set only the straight view (S) is taken",
