@@ -16,7 +16,7 @@ from bitface.bootstrap.places import workspace
 from bitface.flows.notices import notify_of_end
 from bitface.flows.tasks import step, untagged
 from bitface.steps.judging.findings import Findings
-from bitface.steps.retrain.export import Model
+from bitface.steps.retrain.export import Made, Model
 from bitface.steps.versions.outcome import Outcome
 from bitface.steps.versions.summary import is_finished
 from bitface.usecases import judging, stages
@@ -51,17 +51,18 @@ def retrain(request: RetrainRequest) -> dict[str, Any]:
         data = step(stages.validate, run, step(stages.featurise, run, job), job)
         networks = step(stages.calibrate, run, step(stages.train, run, data, job), data, job)
         model = Model(networks=networks, bundle=step(stages.export, run, networks, job))
-        evaluation = step(judging.evaluate, run, model, data, job)
+        made = Made(data=data, model=model)
+        evaluation = step(judging.evaluate, run, made, job)
         findings = Findings(
             evaluation=evaluation,
-            units=step(judging.action_units, run, model, evaluation, data, job),
-            transferred=step(judging.transfer, run, model, job),
-            explanation=step(judging.explain, run, model, data, job),
-            drifted=step(judging.drift, run, data, job),
-            window=step(judging.window, run, model, data, job),
-            changed_faces=step(judging.counterfactual, run, model, job),
+            units=step(judging.action_units, run, made, evaluation, job),
+            transferred=step(judging.transfer, run, made, job),
+            explanation=step(judging.explain, run, made, job),
+            drifted=step(judging.drift, run, made, job),
+            window=step(judging.window, run, made, job),
+            changed_faces=step(judging.counterfactual, run, made, job),
         )
-        decided = step(judging.gate, run, model, findings, data, job)
+        decided = step(judging.gate, run, made, findings, job)
         return step(judging.register, run, Outcome(data=data, model=model, findings=findings, decided=decided), job)
 
 

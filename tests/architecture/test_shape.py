@@ -90,6 +90,15 @@ def test_no_function_takes_more_than_a_reader_keeps_in_mind(path: Path) -> None:
     assert is_exempt or not many, f"more than {PARAMETERS_MOST} parameters: {many}"
 
 
+@pytest.mark.parametrize("name", ["stages", "judging"])
+def test_a_stage_takes_the_run_what_was_made_and_the_job(name: str) -> None:
+    """Four at most, the job last: whoever reads the flow sees what each stage rests on."""
+    tree = ast.parse((ROOT / f"src/bitface/usecases/{name}.py").read_text())
+    stages = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.args.args[-1].arg == "job"]
+    assert len(stages) > 8
+    assert not [one.name for one in stages if _parameters_of(one) > 4]
+
+
 def test_every_exemption_from_the_number_of_parameters_is_needed() -> None:
     for own in MANY_PARAMETERS:
         place = ROOT / "src/bitface" / own

@@ -24,18 +24,18 @@ WRONG = {
         'expected "Calibrated"',
     ),
     "another stage's finding": (
-        "drifted=step(judging.drift, run, data, job)",
-        "drifted=step(judging.explain, run, model, data, job)",
+        "drifted=step(judging.drift, run, made, job)",
+        "drifted=step(judging.explain, run, made, job)",
         'expected "Drifted"',
     ),
     "features that no data gate has seen": (
-        "step(judging.evaluate, run, model, data, job)",
-        "step(judging.evaluate, run, model, networks, job)",
+        "made = Made(data=data, model=model)",
+        "made = Made(data=networks, model=model)",
         'expected "Data"',
     ),
     "one argument too few": (
-        "step(judging.gate, run, model, findings, data, job)",
-        "step(judging.gate, run, model, job)",
+        "step(judging.gate, run, made, findings, job)",
+        "step(judging.gate, run, made)",
         "Missing",
     ),
 }

@@ -40,6 +40,7 @@ from tests.evidence.made_up_sets import TAUGHT, MadeUpSet, made_up_answers, made
 
 T = TypeVar("T")
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(36000),
     pytest.mark.filterwarnings("ignore:module 'sre_(constants|parse)' is deprecated:DeprecationWarning"),
 ]
@@ -217,7 +218,6 @@ def test_parts_run_on_a_small_set(costs) -> None:
     assert set(costs(200)) == {"drift", "window", "gate", "evaluate", "data gate"}
 
 
-@pytest.mark.long
 def test_nothing_grows_faster_than_the_people(costs, params, tmp_path, state) -> None:
     warmed(params, tmp_path)
     sizes = (1000, 3500, 9000)

@@ -269,6 +269,7 @@ def rendered(done, stills: Path) -> list[str]:
 NUMBERS = {name: str(number) for number, name in enumerate(EMOTIONS_BY_NUMBER)}
 
 
+@pytest.mark.long
 def test_a_public_set_is_judged_to_the_end_and_goes_nowhere(
     tmp_path: Path, rendered: list[str], bitface, served
 ) -> None:

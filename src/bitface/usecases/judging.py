@@ -20,10 +20,9 @@ from bitface.steps.judging.transfer import Entry, Seeing, Transferred, judge_on_
 from bitface.steps.judging.window import PRODUCTION, drift_from_window, logged_window
 from bitface.steps.people.on_record import OnRecord
 from bitface.steps.people.reentry import reentry
-from bitface.steps.retrain.export import Model
+from bitface.steps.retrain.export import Made
 from bitface.steps.retrain.featurise import originals
 from bitface.steps.retrain.plan import Run
-from bitface.steps.retrain.run_data import Data
 from bitface.steps.versions.gate import Decided, decide_run
 from bitface.steps.versions.outcome import Outcome, as_judged
 from bitface.steps.versions.pictures import draw_figures, write_reports
@@ -36,13 +35,13 @@ from bitface.usecases.stages import unit_weights
 from bitface.usecases.tools import Tools
 
 
-def evaluate(run: Run, model: Model, data: Data, job: Job) -> Evaluated:
+def evaluate(run: Run, made: Made, job: Job) -> Evaluated:
     """Figures on people not used for training."""
     with job.course.timed("evaluate"):
-        return evaluate_models(run, model, data, job.tools.ports.load)
+        return evaluate_models(run, made.model, made.data, job.tools.ports.load)
 
 
-def action_units(run: Run, model: Model, evaluation: Evaluated, data: Data, job: Job) -> UnitsRead | None:
+def action_units(run: Run, made: Made, evaluation: Evaluated, job: Job) -> UnitsRead | None:
     """Action units by a float network next to the deployed one, if params.yaml enables it."""
     tools = job.tools
     if not run.params.action_units.enabled:
@@ -50,12 +49,12 @@ def action_units(run: Run, model: Model, evaluation: Evaluated, data: Data, job:
     with job.course.timed("action units"):
         place = tools.workspace
         sources = UnitSources(shards=place.data, weights=unit_weights(tools), stages=place.stages)
-        found = read_action_units(run, model, evaluation, data, sources, tools.progress)
+        found = read_action_units(run, made.model, evaluation, made.data, sources, tools.progress)
     job.course.reused.extend(["action units"] if found.reused else [])
     return found
 
 
-def transfer(run: Run, model: Model, job: Job) -> Transferred | None:
+def transfer(run: Run, made: Made, job: Job) -> Transferred | None:
     """The deployed model on real people, if a folder of them is configured and it learned from synthetic ones."""
     tools, warnings = job.tools, job.course.warnings
     folder = london_folder(tools.workspace.root, run.params.transfer.london)
@@ -66,58 +65,58 @@ def transfer(run: Run, model: Model, job: Job) -> Transferred | None:
         return None
     with job.course.timed("transfer"):
         source, at = london_source(folder, tools.now()), tools.now()
-        found = judge_on_real_people(run, model.bundle, source, _seeing(tools), at, _entry(tools))
+        found = judge_on_real_people(run, made.model.bundle, source, _seeing(tools), at, _entry(tools))
     warnings.extend(found.warnings())
     return found
 
 
-def explain(run: Run, model: Model, data: Data, job: Job) -> Explained:
+def explain(run: Run, made: Made, job: Job) -> Explained:
     """Explanations of the deployed model, its twin and the champion of the same evidence, on the same faces."""
     tools = job.tools
     with job.course.timed("explain"):
-        return explain_models(run, model, data, tools.ports.load, _champion(run, tools), tools.progress)
+        return explain_models(run, made.model, made.data, tools.ports.load, _champion(run, tools), tools.progress)
 
 
-def drift(run: Run, data: Data, job: Job) -> Drifted:
+def drift(run: Run, made: Made, job: Job) -> Drifted:
     """Compares training people with held-out people."""
     with job.course.timed("drift"):
-        return measure_drift(run, data, job.tools.ports.measure_drift())
+        return measure_drift(run, made.data, job.tools.ports.measure_drift())
 
 
-def window(run: Run, model: Model, data: Data, job: Job) -> DriftEvidence | None:
+def window(run: Run, made: Made, job: Job) -> DriftEvidence | None:
     """Compares training people with recently predicted real faces; keeps the reference for later comparisons."""
     tools = job.tools
     with job.course.timed("drift"):
-        keep_reference(run, model, data, tools.ports.load)
+        keep_reference(run, made.model, made.data, tools.ports.load)
         if run.evidence == "synthetic":
             return None
         days = run.params.drift.window_days
         found = logged_window(prediction_log(tools), PRODUCTION, days, None, tools.now())
-        return drift_from_window(run, data, found, tools.ports.measure_drift())
+        return drift_from_window(run, made.data, found, tools.ports.measure_drift())
 
 
-def counterfactual(run: Run, model: Model, job: Job) -> tuple[PairedAnswers, ...] | None:
+def counterfactual(run: Run, made: Made, job: Job) -> tuple[PairedAnswers, ...] | None:
     """The deployed model's answers for the same drawn faces in another skin tone, age texture and light."""
     tools = job.tools
     with job.course.timed("counterfactual"):
-        return ask_counterfactuals(run, model.bundle, _redrawing(tools), tools.ports.load, tools.progress)
+        return ask_counterfactuals(run, made.model.bundle, _redrawing(tools), tools.ports.load, tools.progress)
 
 
-def gate(run: Run, model: Model, findings: Findings, data: Data, job: Job) -> Decided:
+def gate(run: Run, made: Made, findings: Findings, job: Job) -> Decided:
     """Promote, hold or block, as a bundle that can be replayed."""
     tools = job.tools
     with job.course.timed("gate"):
         rival, warning = find_rival(
             run,
             findings.evaluation.predictions["one-bit"],
-            originals(data.seen.every_row),
+            originals(made.data.seen.every_row),
             tools.ledger,
             tools.workspace.runs,
             tools.keys,
             partial(signed_runtime, tools),
         )
         job.course.warnings.extend([warning] if warning else [])
-        return decide_run(run, model, findings, rival, tools.ledger, tools.keys, tools.now())
+        return decide_run(run, made.model, findings, rival, tools.ledger, tools.keys, tools.now())
 
 
 def register(run: Run, outcome: Outcome, job: Job) -> dict[str, Any]:

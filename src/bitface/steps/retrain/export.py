@@ -15,6 +15,7 @@ from bitface.faces.features import CROP_PX, LANDMARKS, FaceValues, Reads
 from bitface.ports import ExportBundle, LoadRuntime, Runtime
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import StageInputs, unless_made
+from bitface.steps.retrain.run_data import Data
 from bitface.steps.retrain.train import Calibrated
 
 if TYPE_CHECKING:
@@ -26,7 +27,14 @@ INPUTS: Final = StageInputs(
     sections=("latency", "seed"),
     inputs=("models",),
     code=("adapters.openvino_runtime", "models.extraction", "evaluation.latency", "training.loop", "faces.features"),
-    carriers=("dataset.files", "ports", "steps.retrain.plan", "steps.retrain.reuse", "steps.retrain.train"),
+    carriers=(
+        "dataset.files",
+        "ports",
+        "steps.retrain.plan",
+        "steps.retrain.reuse",
+        "steps.retrain.run_data",
+        "steps.retrain.train",
+    ),
 )
 
 
@@ -56,6 +64,14 @@ class Model:
 
     networks: Calibrated
     bundle: Exported
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a run has made before it is judged: the rows of its people, and its model."""
+
+    data: Data
+    model: Model
 
 
 def export_model(run: Run, models: Calibrated, stages: Path, export: ExportBundle, load: LoadRuntime) -> Exported:
