@@ -14,7 +14,7 @@ retrain: $(VENV)/.main ## the main job, on the embedded default (ARGS="--profile
 test: $(VENV)/.test ## all tests (ARGS="-k gate")
 	$(BIN)/pytest $(ARGS)
 
-unit: $(VENV)/.test ## the tests of single modules, under a minute (ARGS="-k gate")
+unit: $(VENV)/.test ## the tests of single modules (ARGS="-k gate")
 	$(BIN)/pytest tests/unit tests/architecture -n2 -m "not tools" $(ARGS)
 
 coverage: $(VENV)/.test ## which lines the tests of modules and adapters run
