@@ -92,6 +92,7 @@ def test_a_study_compares_variants_on_people_that_no_gate_judges(done, tmp_path,
     assert "out of fold" in Path(found["page"]).read_text()
 
 
+@pytest.mark.long
 def test_somebody_who_leaves_is_gone_and_the_model_is_made_again(copied, bitface, served, plain) -> None:
     """A person who trained: quarantined, retrained without, every file of theirs gone, a proof that holds."""
     with Ledger(sqlite_url(copied / "home" / "ledger.db")) as ledger:
