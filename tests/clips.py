@@ -25,15 +25,27 @@ def acted(seed: int = 0, count: int = 30, apex: int = 20, side: int = 48) -> lis
     return frames
 
 
+CODECS = {".flv": "flv", ".webm": "libvpx-vp9"}
+
+
 def encoded(
-    path: Path, frames: Sequence[NDArray[np.uint8]], times_ms: Sequence[int] | None = None, rotation: int = 0
+    path: Path,
+    frames: Sequence[NDArray[np.uint8]],
+    times_ms: Sequence[int] | None = None,
+    rotation: int = 0,
+    **of_stream: object,
 ) -> Path:
-    """A video of these frames, 25 a second or at the times that are given, each of which stands alone."""
+    """A video of these frames, uint8 (H, W, 3), 25 a second or at the times that are given, each of which stands alone.
+
+    `of_stream` sets what the codec is told: `codec`, `gop_size`, `bit_rate`, `sample_aspect_ratio`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream({".flv": "flv", ".webm": "libvpx-vp9"}.get(path.suffix, "libx264"), rate=25)
+        stream = container.add_stream(of_stream.pop("codec", CODECS.get(path.suffix, "libx264")), rate=25)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 1
+        stream.pix_fmt = "yuv420p"
+        for name, value in {"gop_size": 1, **of_stream}.items():
+            setattr(stream.codec_context, name, value)
         if rotation:
             stream.set_display_rotation(rotation)
         if times_ms:

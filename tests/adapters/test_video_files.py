@@ -12,6 +12,7 @@ import pytest
 from bitface.adapters.video_files import frames_of_video, read_video
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.video_limits import Gap, VideoLimits
+from tests import clips
 
 CONTAINERS = {
     "clip.mp4": "libx264",
@@ -25,27 +26,9 @@ CONTAINERS = {
 }
 
 
-def encoded(path, frames, codec="libx264", times_ms=None, rotation=None, pixel=None, key_every=10):
-    """A clip of these frames, uint8 (H, W, 3), at 25 a second or at the times that are given."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = key_every
-        stream.codec_context.bit_rate = 2_000_000
-        if pixel:
-            stream.codec_context.sample_aspect_ratio = pixel
-        if rotation:
-            stream.set_display_rotation(rotation)
-        if times_ms:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        for index, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            if times_ms:
-                frame.pts, frame.time_base = times_ms[index], Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
+def encoded(path, frames, codec="libx264", **how):
+    """A clip of these frames with a key frame every tenth."""
+    return clips.encoded(path, frames, codec=codec, gop_size=10, bit_rate=2_000_000, **how)
 
 
 def greys(count, height=48, width=64):
@@ -89,7 +72,7 @@ def test_a_telephone_held_upright_gives_upright_frames(tmp_path, rotation, corne
 
 
 def test_pixels_that_are_wider_than_high_are_made_square(tmp_path):
-    path = encoded(tmp_path / "clip.mp4", greys(3), pixel=Fraction(4, 3))
+    path = encoded(tmp_path / "clip.mp4", greys(3), sample_aspect_ratio=Fraction(4, 3))
     assert {frame.shape for _, frame in frames_of_video(path)} == {(48, 85, 3)}
 
 

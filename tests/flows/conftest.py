@@ -100,8 +100,19 @@ def bitface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bitface]:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
-    """`run("consent", "show", "p1")` in this process: exit code, the JSON document if there is one, the last line of standard error."""
+def run(run_and_hear: Run) -> Run:
+    """The same with the last line of standard error."""
+
+    def call(*words: object) -> tuple[int, Any, str]:
+        code, document, errors = run_and_hear(*words)
+        return code, document, (errors.strip().splitlines() or [""])[-1]
+
+    return call
+
+
+@pytest.fixture
+def run_and_hear(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
+    """`run_and_hear("consent", "show", "p1")` in this process: exit code, the JSON document if there is one, standard error."""
 
     def call(*words: object) -> tuple[int, Any, str]:
         monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
@@ -112,7 +123,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pro
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         streams = capsys.readouterr()
-        return code, json.loads(streams.out) if streams.out else None, (streams.err.strip().splitlines() or [""])[-1]
+        return code, json.loads(streams.out) if streams.out else None, streams.err
 
     return call
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bitface.cli import main
 from bitface.dataset.index import read_index
 from bitface.steps.formats.fer2013_table import EMOTIONS_BY_NUMBER
 
@@ -23,21 +21,9 @@ PARTS = ("Training", "PublicTest", "PrivateTest")
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
-    """`run("data", "status")` in this process: exit code, the JSON document if there is one, standard error."""
-
-    def call(*words: object) -> tuple[int, Any, str]:
-        monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        streams = capsys.readouterr()
-        return code, json.loads(streams.out) if streams.out else None, streams.err
-
-    return call
+def run(run_and_hear: Run) -> Run:
+    """A command in this process, with all that it says on standard error."""
+    return run_and_hear
 
 
 def grey(seed: int) -> np.ndarray:

@@ -6,78 +6,68 @@ from typing import Final
 
 from bitface.consent.policy import LicenceRecord
 
-FER2013_LICENCE: Final = LicenceRecord(
+
+def _for_comparison(**terms: str) -> LicenceRecord:
+    """A record that allows the comparison of methods in research, and nothing else."""
+    return LicenceRecord(**terms, purposes=("benchmark",), contexts=("research",))
+
+
+FER2013_LICENCE: Final = _for_comparison(
     id="fer2013-research",
     name="FER2013, published for research by the ICML 2013 workshop on representation learning",
     text="Pictures were collected from the web by a search engine; the people in them were not asked, and it states no licence for a "
     "person's likeness. Its makers published it for research (Goodfellow et al. 2013, Challenges in representation learning). Read "
     "literally: comparison of methods in research, and nothing else.",
     address="https://arxiv.org/abs/1307.0414",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-CKPLUS_LICENCE: Final = LicenceRecord(
+CKPLUS_LICENCE: Final = _for_comparison(
     id="ckplus-agreement",
     name="Extended Cohn-Kanade (CK+), by the agreement that its users sign",
     text="The set is given for research, not for commerce, to whoever signs its agreement, and is not passed on (Lucey et al. 2010, The "
     "Extended Cohn-Kanade Dataset). Sign it before you import. Read literally: comparison of methods in research, and nothing else.",
     address="https://doi.org/10.1109/CVPRW.2010.5543262",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-RAFDB_LICENCE: Final = LicenceRecord(
+RAFDB_LICENCE: Final = _for_comparison(
     id="rafdb-research",
     name="RAF-DB, for research that is not commercial",
     text="Pictures were collected from the web; the people in them were not asked. Its makers give it for research that is not commercial "
     "(Li, Deng and Du 2017, Reliable crowdsourcing and deep locality-preserving learning). Children are in it, and none of them is "
     "taken. Read literally: comparison of methods in research, and nothing else.",
     address="https://doi.org/10.1109/CVPR.2017.277",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-AFFECTNET_LICENCE: Final = LicenceRecord(
+AFFECTNET_LICENCE: Final = _for_comparison(
     id="affectnet-research",
     name="AffectNet, by the research agreement of its makers",
     text="Pictures were collected from the web by search engines; the people in them were not asked. Its makers give it for research that "
     "is not commercial, to whoever signs their agreement (Mollahosseini, Hasani and Mahoor 2017, AffectNet). Read literally: comparison "
     "of methods in research, and nothing else.",
     address="https://doi.org/10.1109/TAFFC.2017.2740923",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-JAFFE_LICENCE: Final = LicenceRecord(
+JAFFE_LICENCE: Final = _for_comparison(
     id="jaffe-non-commercial",
     name="JAFFE, for research that is not commercial",
     text="Ten women posed for it. Its makers give it for research that is not commercial (Lyons, Akamatsu, Kamachi and Gyoba 1998, Coding "
     "facial expressions with Gabor wavelets). Read literally: comparison of methods in research, and nothing else.",
     address="https://doi.org/10.1109/AFGR.1998.670949",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-KDEF_LICENCE: Final = LicenceRecord(
+KDEF_LICENCE: Final = _for_comparison(
     id="kdef-non-commercial",
     name="Karolinska Directed Emotional Faces (KDEF), for research that is not commercial",
     text="70 amateur actors posed for it. Its makers give it for research that is not commercial (Lundqvist, Flykt and Ohman 1998, The "
     "Karolinska Directed Emotional Faces). Read literally: comparison of methods in research, and nothing else.",
     address="https://www.kdef.se",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-CREMAD_LICENCE: Final = LicenceRecord(
+CREMAD_LICENCE: Final = _for_comparison(
     id="cremad-odbl",
     name="CREMA-D, Open Database License 1.0 with Database Contents License 1.0",
     text="91 actors were recorded for research; what they agreed to is not published, and the licence of a database does not replace a "
     "person's consent. Read literally: comparison of methods in research (Cao et al. 2014, IEEE Transactions on Affective Computing 5(4)).",
     address="https://github.com/CheyneyComputerScience/CREMA-D",
-    purposes=("benchmark",),
-    contexts=("research",),
 )
-RAVDESS_LICENCE: Final = LicenceRecord(
+RAVDESS_LICENCE: Final = _for_comparison(
     id="ravdess-cc-by-nc-sa-4",
     name="RAVDESS, CC BY-NC-SA 4.0",
     text="24 actors were recorded for research; what they agreed to is not published, and it is licensed for non-commercial use with "
     "attribution (Livingstone and Russo 2018, PLoS ONE 13(5), e0196391). Read literally: comparison of methods in research.",
     address="https://doi.org/10.5281/zenodo.1188976",
-    purposes=("benchmark",),
-    contexts=("research",),
 )

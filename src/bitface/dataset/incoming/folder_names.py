@@ -8,19 +8,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from bitface.dataset.incoming.label_folders import PARTS
 from bitface.dataset.incoming.spreadsheets import is_formula
 from bitface.dataset.incoming.subject_ids import folded_id, id_or_none
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 
-_PARTS: Final = MappingProxyType(
-    {
-        **dict.fromkeys(("train", "training"), "train"),
-        **dict.fromkeys(("validation", "valid", "val"), "validation"),
-        **dict.fromkeys(("test", "testing"), "test"),
-        "gate": "gate",
-    }
-)
+_PARTS: Final = MappingProxyType({**PARTS, "gate": "gate"})
 _GENERIC: Final = frozenset(
     {
         *(

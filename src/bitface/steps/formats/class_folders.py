@@ -6,10 +6,10 @@ import hashlib
 import re
 from functools import partial
 
+from bitface.dataset.incoming.folder_names import subject_pattern_of
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import place_of
 from bitface.dataset.incoming.source_paths import files_below
-from bitface.errors import InputError
 from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, brought_from, source_of
 
 
@@ -19,7 +19,7 @@ def table_of_folders(files: FolderFiles) -> Brought:
     Raises:
         InputError: the pattern is none, or there is no picture in a folder for a label.
     """
-    pattern, rows = _compiled(files.subject_pattern), GatheredRows()
+    pattern, rows = subject_pattern_of(files.subject_pattern), GatheredRows()
     for number, path in enumerate(sorted(files_below(files.folder)), start=1):
         _gather(rows, number, path, pattern)
     return brought_from(
@@ -37,22 +37,6 @@ def _gather(rows: GatheredRows, number: int, path: str, pattern: re.Pattern[str]
         person = _person_of(path, name, pattern)
         values = {"path": path, "subject_id": person, "label": place.label, "split": place.part}
         rows.take(number, values, () if place.part else ("no_part",))
-
-
-def _compiled(pattern: str | None) -> re.Pattern[str] | None:
-    if pattern is None:
-        return None
-    try:
-        found = re.compile(pattern)
-    except re.error as error:
-        raise InputError(
-            f"--subject-pattern is not a regular expression ({error}); write one such as '^(S[0-9]+)_'"
-        ) from error
-    if found.groups > 1:
-        raise InputError(
-            f"--subject-pattern has {found.groups} groups; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"
-        )
-    return found
 
 
 def _person_of(path: str, name: str, pattern: re.Pattern[str] | None) -> str:
