@@ -81,8 +81,8 @@ def test_windows_repeat_the_edge_frame_of_each_clip():
 def test_each_frame_of_a_constant_clip_counts_as_a_still(precision):
     """Temporal convolutions pad by repeating the edge frame."""
     network, frame = net(precision), torch.randn(1, 1434) * 30
-    still = network.counts(frame.round(), torch.tensor([1]))
-    constant = network.counts(frame.round().repeat(5, 1), torch.tensor([5]))
+    still = network.counts(frame.round(), network.neighbours(torch.tensor([1])))
+    constant = network.counts(frame.round().repeat(5, 1), network.neighbours(torch.tensor([5])))
     assert torch.allclose(constant, still.expand(5, -1), atol=0 if precision == "one-bit" else 1e-5)
 
 

@@ -107,7 +107,7 @@ class RandomLandmarkNet(LandmarkClipNet):
         self.register_buffer("thresholds", torch.from_numpy(drawn.thresholds), persistent=False)
         self._add_readout(spec)
 
-    def counts(self, frames: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - frames stand alone
+    def counts(self, frames: Tensor, neighbours: Tensor) -> Tensor:  # noqa: ARG002 - frames stand alone
         """+-1 of each kernel, float32 (M, kernels), of code frames (M, 1434); the twin's are real."""
         # A gradient passes within one spread of the threshold.
         beyond = (frames @ self.kernels.T - self.thresholds) / self.spec.threshold_codes

@@ -244,7 +244,10 @@ def _fit(
         network.keep_weights_real(epoch <= real_epochs)
         losses = []
         for batch in lesson.domain.batches(lesson.targets, rng):
-            losses.append(_step(network, batch, params, optimiser, teacher))
+            inputs, lengths = torch.from_numpy(batch.inputs), torch.from_numpy(batch.lengths)
+            with parametrize.cached():
+                logits = network(inputs, lengths)
+            losses.append(_learn(network, logits, batch, params, optimiser, teacher))
             schedule.step()
         scores = _scores(network, lesson.validation)
         record = EpochRecord(
@@ -275,16 +278,16 @@ def _rank(record: EpochRecord, *, is_taught_face: bool) -> tuple[float, float, i
     return (record.validation_auc, -record.validation_loss, record.epoch)
 
 
-def _step(
+def _learn(
     network: ClipNet,
+    logits: Tensor,
     batch: Batch,
     params: TrainingParams,
     optimiser: torch.optim.Optimizer,
     teacher: ClipNet | None,
 ) -> float:
+    """One step of the optimiser towards a batch's targets, from the network's logits of it; returns the loss."""
     inputs, lengths, targets = map(torch.from_numpy, (batch.inputs, batch.lengths, batch.targets))
-    with parametrize.cached():
-        logits = network(inputs, lengths)
     loss = one_vs_rest_loss(logits, targets)
     if teacher is not None:
         with torch.no_grad():

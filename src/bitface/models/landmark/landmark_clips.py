@@ -17,7 +17,7 @@ from bitface.models.landmark.landmark_codes import CodeScale, encode, without_re
 
 
 class LandmarkClipNet(ClipNet):
-    """Base of networks that read landmarks; a subclass counts packed frames of codes in `counts`."""
+    """Base of networks that read landmarks; a subclass counts packed frames of codes in `counts`, each with its `neighbours`."""
 
     reads: ClassVar[Reads] = "landmarks"
     centre: Tensor
@@ -53,11 +53,11 @@ class LandmarkClipNet(ClipNet):
 
     def counts_of(self, inputs: Tensor, is_frame: Tensor, lengths: Tensor) -> Tensor:
         """Counts, float32 (M, features), of landmarks (N, T, 478, 3)."""
-        return self.counts(self.codes(inputs)[is_frame], lengths)
+        return self.counts(self.codes(inputs)[is_frame], self.neighbours(lengths))
 
     def still_counts(self, inputs: Tensor) -> Tensor:
         """Counts, float32 (N, features), of landmarks (N, 1, 478, 3)."""
-        return self.counts(self.codes(inputs)[:, 0], torch.ones(len(inputs), dtype=torch.int64))
+        return self.counts(self.codes(inputs)[:, 0], self.own_neighbours(len(inputs)))
 
     def codes(self, landmarks: Tensor) -> Tensor:
         """Codes float32 (N, T, C) of landmarks (N, T, 478, 3): whole numbers in -127..127 when one-bit, real for the twin."""
@@ -67,6 +67,14 @@ class LandmarkClipNet(ClipNet):
             return straight_round(real).clamp(-CODE_MAX, CODE_MAX)
         return real
 
-    def counts(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """What is counted, float32 (M, features), of packed code frames (M, C); M is the sum of lengths."""
+    def neighbours(self, lengths: Tensor) -> Tensor:
+        """Rows of the packed frames that each frame is counted with, int64 (M, kernel); M is the sum of lengths."""
+        return self.own_neighbours(int(lengths.sum()))
+
+    def own_neighbours(self, frames: int) -> Tensor:
+        """The same, int64 (M, kernel), where each frame is its own neighbour."""
+        return torch.arange(frames)[:, None]
+
+    def counts(self, frames: Tensor, neighbours: Tensor) -> Tensor:
+        """What is counted, float32 (M, features), of packed code frames (M, C) with their neighbours (M, kernel)."""
         raise NotImplementedError

@@ -86,19 +86,19 @@ class LandmarkNet(LandmarkClipNet):
         )
         self._add_readout(spec)
 
-    def counts(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """What the convolutions count, float32 (M, features), of packed code frames (M, 3 K) of K landmarks; M is the sum of lengths.
+    def neighbours(self, lengths: Tensor) -> Tensor:
+        """The rows of each frame's window, see `window_rows`."""
+        return window_rows(lengths, self.spec.temporal_kernel)
+
+    def own_neighbours(self, frames: int) -> Tensor:
+        """A window, int64 (M, kernel), of one frame repeated."""
+        return super().own_neighbours(frames).expand(-1, self.spec.temporal_kernel)
+
+    def counts(self, frames: Tensor, neighbours: Tensor) -> Tensor:
+        """What the convolutions count, float32 (M, features), of packed code frames (M, 3 K) of K landmarks.
 
         Integers when one-bit, for each layer at most channels * kernel.
         """
-        return self._counts(frames, window_rows(lengths, self.spec.temporal_kernel))
-
-    def still_counts(self, inputs: Tensor) -> Tensor:
-        """Counts, float32 (N, features), of landmarks (N, 1, 478, 3): each frame is its own neighbour."""
-        own = torch.arange(len(inputs))[:, None].expand(-1, self.spec.temporal_kernel)
-        return self._counts(self.codes(inputs)[:, 0], own)
-
-    def _counts(self, frames: Tensor, neighbours: Tensor) -> Tensor:
         values, layers = self.stem(frames), []
         scale = self.stem.count_scale() if isinstance(self.stem, Int8Linear) else torch.tensor(CODE_UNIT)
         for activation, convolution in zip(self.activations, self.convolutions, strict=True):
