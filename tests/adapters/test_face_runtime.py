@@ -1,4 +1,4 @@
-"""Claims about the runtime of face bundles: every integer of the training graph, borders and turned comparisons included."""
+"""Claims about bundles of face networks alone: whatever was pruned, borders and turned comparisons included."""
 
 import json
 from dataclasses import replace
@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,21 +16,14 @@ from bitface.models import bundle_spec
 from bitface.models.extraction import graph_outputs, selftest_of
 from bitface.models.face.face_codes import encode_crops
 from bitface.models.face.face_extraction import extract_face
-from bitface.models.face.face_net import FaceNet
 from bitface.models.face.pruning import pruned
 from bitface.models.selftest import selftest_crops
 from bitface.training.trained import load_model, save_model
-from tests.networks import face_spec, trained, with_gammas_of_both_signs
+from tests.networks import face_net, trained
 
 
-def model(precision="one-bit", seed=0, stages=2, blocks=1, channels=32):
-    """A random network whose BatchNorms have run on pictures and have gammas of both signs."""
-    torch.manual_seed(seed)
-    spec = face_spec(precision, channels=channels, stages=stages, blocks=blocks)
-    network = with_gammas_of_both_signs(FaceNet(spec))
-    table = selftest_crops(seed, samples=6)
-    network.train()(torch.from_numpy(table.crops), torch.from_numpy(table.lengths))
-    return trained(network, precision)
+def model(precision="one-bit", seed=0, **sizes):
+    return trained(face_net(precision, seed, **sizes), precision)
 
 
 def pruned_model(widths, channels=32, seed=0, blocks=1):
@@ -63,17 +55,6 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("face")
     export_bundle(model(), selftest_of(model().network, 1), folder)
     return folder
-
-
-@pytest.mark.parametrize(("seed", "stages", "blocks"), [(1, 3, 2), (2, 1, 1)])
-def test_the_runtime_counts_every_integer_of_the_training_graph(tmp_path, seed, stages, blocks):
-    trained = model(seed=seed, stages=stages, blocks=blocks)
-    assert any(layer.is_flipped.any() for layer in extract_face(trained.network)[0].layers)
-    export_bundle(trained, selftest_of(trained.network, seed), tmp_path)
-    runtime, table = OneBitRuntime.load(tmp_path), selftest_crops(seed + 100, samples=6, frames=3)
-    counts, _, logits = graph_outputs(trained.network, table)
-    assert np.array_equal(runtime.counts(table.crops, table.lengths), counts)
-    assert np.abs(runtime.logits(table.crops, table.lengths) - logits).max() < 1e-4
 
 
 @given(some_widths(), st.integers(0, 2**16), st.integers(1, 2))
@@ -137,16 +118,6 @@ def test_the_exported_arrays_count_what_the_graph_counts(make):
     assert np.array_equal(np.einsum("chw,fchw->f", signs, read.filters.astype(np.int64)), counts[0, 0])
 
 
-def test_scores_do_not_depend_on_the_batch_and_a_still_is_a_constant_clip(exported):
-    runtime, table = OneBitRuntime.load(exported), selftest_crops(9, samples=5)
-    together = runtime.scores(table.crops, table.lengths)
-    alone = [runtime.scores(table.crops[row : row + 1], table.lengths[row : row + 1])[0] for row in range(5)]
-    assert np.allclose(together, alone, atol=1e-6)
-    still = table.crops[:, :1]
-    one = runtime.scores(still, np.ones(5, np.int64))
-    assert np.array_equal(runtime.scores(still.repeat(4, axis=1), np.full(5, 4)), one)
-
-
 def test_a_face_bundle_says_that_it_reads_crops_and_refuses_landmarks(exported):
     runtime = OneBitRuntime.load(exported)
     assert runtime.reads == "crops"
@@ -163,14 +134,6 @@ def test_a_bundle_that_names_another_network_is_refused(exported, tmp_path, netw
         (tmp_path / name).write_bytes(content)
     with pytest.raises(IntegrityError):
         OneBitRuntime.load(tmp_path)
-
-
-@pytest.mark.parametrize("precision", ["one-bit", "float"])
-def test_a_saved_face_net_answers_the_same_after_loading(tmp_path, precision):
-    trained, table = model(precision), selftest_crops(4)
-    save_model(trained, tmp_path)
-    _, _, logits = graph_outputs(load_model(tmp_path).network, table)
-    assert np.array_equal(logits, graph_outputs(trained.network, table)[2])
 
 
 def test_a_float_twin_has_no_integer_form():
