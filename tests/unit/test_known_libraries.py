@@ -10,9 +10,11 @@ import pytest
 from scipy.stats import bootstrap, permutation_test
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from statsmodels.stats.multitest import multipletests
 
 from bitface.evaluation.curves import reliability
 from bitface.evaluation.intervals import percentile_interval, wilson
+from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.resampling import person_resamples, person_weights
 from bitface.evaluation.scores import auc_of, balanced_accuracy_of, f1_of
 from bitface.evaluation.unit_scores import correlation_of
@@ -116,3 +118,12 @@ def test_wilson_s_formula_holds_for_effective_samples_that_are_no_whole_number(s
 def test_mcnemar_counts_coins(wins, losses) -> None:
     exact = sum(math.comb(wins + losses, k) for k in range(wins + 1)) / 2 ** (wins + losses)
     assert mcnemar_p_value(wins, losses) == pytest.approx(exact, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_adjusted_p_values_are_those_of_statsmodels(seed) -> None:
+    rng = np.random.default_rng(seed)
+    p_values = (rng.random(40) ** 3).round(2).tolist()
+    for some in (p_values, p_values[:1], [0.0, 1.0], [0.5] * 7):
+        assert holm(some) == multipletests(some, method="holm")[1].tolist()
+    assert holm([]) == []
