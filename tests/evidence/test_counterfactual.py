@@ -15,8 +15,6 @@ from bitface.gate.cells import State
 from bitface.gate.changed_faces import counterfactual_cells
 from bitface.params import read_params
 
-pytestmark = pytest.mark.long
-
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 WITHIN = 0.1
 """Correlation of changed answers within a person: a face that the landmarker moves is moved in all its expressions."""

@@ -11,7 +11,7 @@ from bitface.evaluation.drift_tests import exchange
 from bitface.evaluation.intervals import wilson
 from bitface.params import DriftParams, read_params
 
-pytestmark = [pytest.mark.timeout(36000), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(36000)]
 COLUMNS = 57  # 52 blendshapes and five of the picture's quality
 
 

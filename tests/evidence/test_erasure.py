@@ -31,7 +31,7 @@ from bitface.steps.people.writing import Stores, writing
 from bitface.workspace import Workspace
 from tests.builders import adult, sample
 
-pytestmark = [pytest.mark.timeout(36000), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(36000)]
 THEN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 CODES = {"params_sha256": "d" * 64, "constraints_sha256": "e" * 64}
 

@@ -30,7 +30,7 @@ from bitface.gate.paired_tests import mcnemar_p_value
 from bitface.gate.slice_gaps import SliceTable, nulls_of, p_values_of
 from bitface.params import GateParams, read_params
 
-pytestmark = [pytest.mark.timeout(36000), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(36000)]
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 SKILL = 0.70
 LATENT_WITHIN_PERSON, LATENT_BETWEEN_MODELS = 0.475, 0.855  # correlation 0.30 of right answers, 15 % discordant

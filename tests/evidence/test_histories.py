@@ -94,8 +94,6 @@ from tests.evidence.worlds import (
 )
 from tests.unit.conftest import evidence, gate_params  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 12
 AT_ONCE = 4

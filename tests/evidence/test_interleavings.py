@@ -53,8 +53,6 @@ from tests.evidence.worlds import (
     workspace_in,
 )
 
-pytestmark = pytest.mark.long
-
 PEOPLE, PICTURES, LABELS = ("p1", "p2", "p3"), 6, ("fear", "anger")
 AGES = ("", "", "", "", "21", "34", "12", "unknown")
 LICENCE = LicenceRecord(id="own", name="ours", text="for training", purposes=("train",), contexts=("research",))

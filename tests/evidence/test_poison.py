@@ -23,7 +23,7 @@ from bitface.params import read_params
 from bitface.steps.retrain.doubts import doubts_of
 from tests.evidence.made_up_sets import TAUGHT, made_up_set
 
-pytestmark = [pytest.mark.timeout(36000), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(36000)]
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 SLICES = ("gender:female", "age_band:18_29", "age_band:60_plus", "skin_tone:monk_8_10")
 OVERLAP = 2.2  # a simple model is then right on 67 of 100: people's own agreement with the labels of wild faces is 65

@@ -36,7 +36,7 @@ from bitface.steps.people.consents import withdraw
 from bitface.steps.versions.approve import add_key, private_key
 from tests.builders import dataset_entry, member
 
-pytestmark = [pytest.mark.timeout(36000), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(36000)]
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 BASE = synthetic_consents(["s000000000000001"])[0].model_dump(mode="json")
 NOTICE = BASE["notice_sha256"]
