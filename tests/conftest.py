@@ -6,6 +6,7 @@ What the checkout, its user or the machine has set up changes no test: not a dat
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
@@ -15,6 +16,7 @@ import platformdirs
 import pytest
 from hypothesis import HealthCheck, settings
 
+gc.disable()  # until everything is imported and collected
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("BITFACE_CACHE", "BITFACE_SHARED_DATA", "BITFACE_EVIDENCE", "BITFACE_EVIDENCE_AGAIN", "BITFACE_FACE_LANDMARKER")
 FOREIGN = ("BITFACE_", "DVC_", "GX_", "MAKE", "MLFLOW_", "OPENLINEAGE_", "PREFECT_")
@@ -58,6 +60,13 @@ LONGEST_FIRST = (
     "flows/",
     "evidence/",
 )
+
+
+def pytest_collection_finish() -> None:
+    """What collection made stays to the end; the collector of garbage need not look at it again and again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

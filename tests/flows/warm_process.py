@@ -6,6 +6,7 @@ JSON, answers are exit codes. `BITFACE_EVIDENCE=full` runs each command in a new
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -56,6 +57,7 @@ def main() -> None:
     while line := sys.stdin.buffer.raw.readline():  # type: ignore[attr-defined]  # unbuffered: a fork must not inherit a part
         order = json.loads(line)
         _load(NEEDED.get(order["words"][0], ()))
+        gc.freeze()  # a fork that collects garbage would copy every page of it
         number = os.fork()
         if number == 0:
             _become(order)
