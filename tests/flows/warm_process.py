@@ -16,19 +16,29 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 ALWAYS = (
     "bitface.adapters.dvc_store",
     "bitface.adapters.terminal_progress",
+    "bitface.bootstrap.adapters",
+    "bitface.bootstrap.opening",
     "bitface.cli.app",
     "bitface.ledger.ledger",
     "bitface.ports",
     "bitface.steps.people.writing",
     "dvc.repo",
     "pandas",
+    "bitface.usecases.answers",
+    "bitface.usecases.erasing",
+    "bitface.usecases.models",
+    "bitface.usecases.people",
     "scipy.stats",
 )
+FLOWS = ("bitface.flows.erase", "bitface.flows.retrain")
 TRAINING = (
     "captum.attr",
     "evidently",
@@ -41,14 +51,39 @@ TRAINING = (
     "torch",
 )
 NEEDED = {
-    "retrain": TRAINING,
-    "study": TRAINING,
+    "erase": FLOWS,
+    "retrain": (*TRAINING, *FLOWS),
+    "study": (*TRAINING, *FLOWS),
     "drift": TRAINING,
     "predict": ("mediapipe",),
     "explain": ("mediapipe", "torch", "captum.attr"),
 }
-"""What a command imports anyway; imported when one first comes, so that a process which gets none does without. Prefect is left out:
-it reads its settings when it is imported, and they name a home; and OpenVINO, which begins a thread."""
+"""What a command imports anyway; imported when one first comes, so that a process which gets none does without. OpenVINO is left out:
+it begins a thread."""
+
+
+class Withheld(MetaPathFinder, Loader):
+    """Prefect, and our flows: imported already, and for a command not imported yet. Prefect reads its settings when it is imported, and
+    they name a home; so all of it comes back at a command's first import, with settings read anew.
+    """
+
+    def __init__(self) -> None:
+        names = [name for name in sys.modules if name.startswith(("prefect.", "bitface.flows")) or name == "prefect"]
+        self._modules = {name: sys.modules.pop(name) for name in names}
+        self._specs = {name: module.__spec__ for name, module in self._modules.items()}
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in self._modules else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self._modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._specs[module.__name__]
+        sys.meta_path.remove(self)
+        sys.modules.update(self._modules)
+        importlib.import_module("prefect.context").refresh_global_settings_context()
+        importlib.import_module("prefect.logging.configuration").setup_logging(incremental=False)
 
 
 def main() -> None:
@@ -69,7 +104,7 @@ def main() -> None:
 def _load(names: tuple[str, ...]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if names is TRAINING:
+        if names[: len(TRAINING)] == TRAINING:
             importlib.import_module("bitface.training.torchvision_cpu").load_torchvision()  # before anybody else does
         for name in names:
             importlib.import_module(name)
@@ -88,6 +123,7 @@ def _become(order: Mapping[str, Any]) -> None:
         (2, order["err"], os.O_WRONLY),
     ):
         os.dup2(os.open(name, flags), number)
+    sys.meta_path.insert(0, Withheld())
     sys.path[0] = order["folder"]
     sys.argv[1:] = order["words"]
     runpy.run_module("bitface.cli", run_name="__main__", alter_sys=True)
