@@ -89,6 +89,7 @@ class Withheld(MetaPathFinder, Loader):
 def main() -> None:
     """Answers one order after another; in a fork, returns when the command has ended."""
     _load(ALWAYS)
+    importlib.import_module("bitface.cli.edge").command_line()
     while line := sys.stdin.buffer.raw.readline():  # type: ignore[attr-defined]  # unbuffered: a fork must not inherit a part
         order = json.loads(line)
         _load(NEEDED.get(order["words"][0], ()))

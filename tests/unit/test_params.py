@@ -163,3 +163,17 @@ def test_an_override_that_says_nothing_usable_is_refused_in_one_line(override: s
     with pytest.raises(InputError) as found:
         read_params(FILE, "default", [override])
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "[" * 1999, "- " * 1999])
+def test_a_file_that_is_nested_without_end_is_one_line(deep: str, tmp_path: Path) -> None:
+    """A parser that recurses in C would end the process."""
+    (tmp_path / "params.yaml").write_text(deep)
+    with pytest.raises(InputError, match="recursion|expected"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_a_key_that_is_given_twice_is_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("a: 1\nb: 2\na: 3\n")
+    with pytest.raises(InputError, match="line 3, column 1: 'a' is given twice"):
+        read_params(tmp_path / "params.yaml")
