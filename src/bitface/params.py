@@ -85,6 +85,7 @@ class FeatureParams(Section):
     pad_share: float = Field(ge=0, le=1)
     augmented_copies_clip: int = Field(ge=0)
     augmented_copies_image: int = Field(ge=0)
+    augmented_frames_max: int = Field(ge=0)
     people_per_task: int = Field(ge=1)
     workers: int = Field(ge=1)
 

@@ -165,7 +165,9 @@ def test_an_override_that_says_nothing_usable_is_refused_in_one_line(override: s
     assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("deep", ["[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "[" * 1999, "- " * 1999])
+@pytest.mark.parametrize(
+    "deep", ["[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "[" * 1999, "- " * 1999]
+)
 def test_a_file_that_is_nested_without_end_is_one_line(deep: str, tmp_path: Path) -> None:
     """A parser that recurses in C would end the process."""
     (tmp_path / "params.yaml").write_text(deep)

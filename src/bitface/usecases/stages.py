@@ -10,7 +10,15 @@ from bitface.dataset.index import read_index
 from bitface.steps.judging.read_units import check_weights
 from bitface.steps.retrain.calibrate import calibrate_models
 from bitface.steps.retrain.export import Exported, export_model
-from bitface.steps.retrain.featurise import Featuriser, Sight, featurise_people, originals, people_of
+from bitface.steps.retrain.featurise import (
+    Featuriser,
+    Sight,
+    featurise_people,
+    fewer_copies,
+    originals,
+    people_of,
+    with_copies_for,
+)
 from bitface.steps.retrain.plan import Request, Run, check_people, plan_run
 from bitface.steps.retrain.run_data import Data, Seen
 from bitface.steps.retrain.train import Calibrated, Trained, train_models
@@ -84,7 +92,9 @@ def featurise(run: Run, job: Job) -> Seen:
     """Landmarks, crops and quality of all people of the run."""
     with job.course.timed("features"):
         people = people_of(run.members.samples, run.members.content)
-        found = Seen(features=featurise_people(people, featuriser(job.tools)), keys=job.tools.keys)
+        tools = featuriser(run, job.tools)
+        found = Seen(features=featurise_people(people, tools), keys=tools.keys)
+    job.course.warnings.extend(fewer_copies(run.params.features, tools.sight.params.features))
     job.course.reused.extend(["features"] if found.reused else [])
     return found
 
@@ -124,15 +134,15 @@ def export(run: Run, networks: Calibrated, job: Job) -> Exported:
         return export_model(run, networks, job.tools.workspace.stages, write, ports.load)
 
 
-def featuriser(tools: Tools) -> Featuriser:
-    """The tools of the featurise step."""
+def featuriser(run: Run, tools: Tools) -> Featuriser:
+    """The tools of the featurise step for people of a run."""
     from bitface.training.image_augmentation import augmented
 
     make, sha256 = tools.ports.landmarker()
     return Featuriser(
         sight=Sight(
             data=tools.workspace.data,
-            params=tools.params,
+            params=with_copies_for(run.members.samples, tools.params),
             decode=tools.ports.decode,
             augment=augmented,
             landmarker=make,

@@ -96,7 +96,7 @@ def faces_of_training_people(job: Job) -> tuple[Faces | None, dict[str, Latency]
     people = people_of(training_people, run.members.content)[: params.bench.calibration_people]
     if not people:
         return None, {}
-    featuriser = stages.featuriser(tools)
+    featuriser = stages.featuriser(run, tools)
     table = originals(read_features(featurise_people(people, featuriser), tools.keys))
     seed, ports = params.seed, tools.ports
     whole = time_end_to_end(

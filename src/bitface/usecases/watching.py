@@ -58,7 +58,7 @@ def _window(model: str, window: str | None, job: Job) -> Window | None:
     if window == NEW_SAMPLES:
         runtime = signed_runtime(tools, model)  # before any picture is read
         run = stages.comparable(stages.plan(stages.present(job), job), job)
-        features = featurise_people(people_not_met(run, model, tools.ledger), stages.featuriser(tools))
+        features = featurise_people(people_not_met(run, model, tools.ledger), stages.featuriser(run, tools))
         return new_samples(run, features, runtime, tools.keys)
     days = days_of(window) if window else tools.params.drift.window_days
     return logged_window(prediction_log(tools), None, days, entry.bundle_sha256, tools.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, fields
@@ -229,6 +229,33 @@ def _keep(person: _Person, sight: Sight, landmarker: Landmarker) -> None:
             copied = sight.augment(frames, seed)
             rows.append((sample, f"{sample.sample_id}{AUGMENTED}{copy}", landmarker.see(copied, params.features)))
     write_atomically(person.path, seal(_packed(_table(rows)), person.key, name, "features"))
+
+
+def with_copies_for(samples: Sequence[Sample], params: Params) -> Params:
+    """Parameters with as many copies of each training sample as `augmented_frames_max` allows for all of them together."""
+    own, frames = params.features, Counter[str]()
+    for sample in samples:
+        frames[sample.kind] += sample.frames if sample.split == "train" else 0
+    most = {kind: own.augmented_frames_max // max(1, count) for kind, count in frames.items()}
+    copies = {
+        "augmented_copies_clip": min(own.augmented_copies_clip, most.get("clip", 0)),
+        "augmented_copies_image": min(own.augmented_copies_image, most.get("image", 0)),
+    }
+    return params.model_copy(update={"features": own.model_copy(update=copies)})
+
+
+def fewer_copies(asked: FeatureParams, made: FeatureParams) -> tuple[str, ...]:
+    """A sentence for each kind of sample that gets fewer copies than were asked for."""
+    kinds = {
+        "picture": (asked.augmented_copies_image, made.augmented_copies_image),
+        "clip": (asked.augmented_copies_clip, made.augmented_copies_clip),
+    }
+    return tuple(
+        f"each training {kind} gets {fewer} changed copies instead of {copies}: the set is large "
+        f"(features.augmented_frames_max is {asked.augmented_frames_max})"
+        for kind, (copies, fewer) in kinds.items()
+        if fewer < copies
+    )
 
 
 def _copies(sample: Sample, params: FeatureParams) -> int:
