@@ -19,7 +19,7 @@ PARAMS = read_params(
 
 
 def copies(pictures: int, clips: int = 0) -> tuple[int, int]:
-    one = sample("s", "p", split="train")
+    one = sample("s", "r" + "0" * 15, split="train")
     judged = [replace(one, split="gate")] * 500
     brought = [*[one] * pictures, *[replace(one, kind="clip", frames=5)] * clips, *judged]
     made = with_copies_for(brought, PARAMS).features
