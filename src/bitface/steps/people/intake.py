@@ -258,6 +258,11 @@ def _check_any(decision: Decision, intake: Intake) -> None:
     message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
+    if len(rejected) > 1 and all(row.finding == "missing_picture" for row in rejected):
+        raise InputError(
+            f"no row can be imported: none of the {len(rejected)} files that the rows name is in folder '{intake.source}', where their "
+            "paths begin; name the folder that they begin in, or put the files there"
+        )
     is_of_row = intake.example and not first.reason.startswith(CONSENT_TEXT)
     raise InputError(f"{message}; a row reads as in {intake.example}" if is_of_row else message)
 
