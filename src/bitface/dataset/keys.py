@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from glob import escape
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -51,7 +51,7 @@ _MASTER_BYTES: Final = 32
 _WAIT_S: Final = 60.0
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
 _EVIDENCE_BYTES: Final = 32
-_WRAPS: Final = ("people", "days", "evidence")
+_WRAPS: Final = ("people", "days", "evidence", "imports")
 _RUN: Final = re.compile(r"[a-z0-9]{1,64}")
 
 
@@ -311,6 +311,28 @@ class KeyStore:
         """Destroys a day's key: no copy of that day's log can be read any more."""
         self._day(day).unlink(missing_ok=True)
 
+    def key_of_import(self) -> bytes:
+        """The 64-byte AES-SIV key of what an import has read so far; made at the first call, wrapped by the master key.
+
+        Raises:
+            RefusedError: the master key is the published demo key, which would protect nobody.
+            IntegrityError: the wrapped key does not open with this master key.
+        """
+        if self._master() == DEMO_KEY:
+            raise RefusedError(f"the master key is {PUBLISHED}")
+        with self._exclusive():
+            write_once(self._import(), aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode())
+            return self._unwrapped(bytes.fromhex(self._import().read_text(encoding="utf-8")), "an import")
+
+    def import_begun(self) -> datetime | None:
+        """When the key of the import was made that is under way or was interrupted; None where there is none."""
+        path = self._import()
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.is_file() else None
+
+    def destroy_import(self) -> None:
+        """Destroys the key of an import: nothing can be read of what it left."""
+        self._import().unlink(missing_ok=True)
+
     def key_for_evidence(self, run_id: str, *, renew: bool = False) -> bytes:
         """The 32-byte key that the evidence of a run is sealed by; made at the first call, wrapped by the master key. `renew`: for
         synthetic people, who may be rendered again, a destroyed key is replaced by a new one.
@@ -409,6 +431,8 @@ class KeyStore:
             key = self.key_of_day(day)
             write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode())
             count += 1
+        # Nobody waits for what an interrupted import left; reading the pictures again is cheaper than keeping a key.
+        self.destroy_import()
         for run_id in sorted(self.sealed_runs()):
             key = self._key_in(self._evidence(run_id), run_id)
             write_atomically(self._evidence(run_id), aes_key_wrap(new, key).hex().encode())
@@ -530,6 +554,9 @@ class KeyStore:
 
     def _day(self, day: date) -> Path:
         return self._folder / "days" / day.isoformat()
+
+    def _import(self) -> Path:
+        return self._folder / "imports" / "pictures"
 
     def _evidence(self, run_id: str) -> Path:
         if not _RUN.fullmatch(run_id):
