@@ -116,9 +116,12 @@ class KeptSpool(Spool):
 
     def _entries(self) -> Iterator[tuple[bytes, tuple[bytes, Read]]]:
         """What is there, in order, up to the first entry that is not whole."""
+        whole = os.fstat(self._handle).st_size
         with contextlib.suppress(IntegrityError, struct.error):
             while True:
                 sizes = _SIZES.unpack(os.pread(self._handle, _SIZES.size, self._end))
+                if self._end + _SIZES.size + sum(sizes) > whole:
+                    return
                 sealed = os.pread(self._handle, sizes[0], self._end + _SIZES.size)
                 head = unseal(sealed, self._key, _OWNER, f"{self._end} head")
                 read = partial(self._body, self._end, *sizes)
