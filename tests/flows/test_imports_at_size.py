@@ -189,7 +189,9 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("words", ["consent withdraw p1 --reason asked", "consent record FILE", "erase p1"])
-def test_what_an_interrupted_import_left_goes_with_the_next_word_about_consent(run, project, interrupted, words) -> None:
+def test_what_an_interrupted_import_left_goes_with_the_next_word_about_consent(
+    run, project, interrupted, words
+) -> None:
     code, _, error = run(*words.replace("FILE", str(project / "said.jsonl")).split())
     assert code == 0, error
     assert not interrupted.is_there
