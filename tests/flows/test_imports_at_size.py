@@ -46,7 +46,7 @@ def test_a_manifest_of_another_folder_is_said_in_one_line(run, tmp_path: Path) -
 
 
 ROWS = 420
-"""More than one process reads by itself (`packing._FRAMES_WORTH_PROCESSES`)."""
+"""More than one process reads by itself (`sample_packing._FRAMES_WORTH_PROCESSES`)."""
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """What a killed import leaves of the pictures that it had read: for a few days, encrypted by a key of its own, and for no other use.
 
 It lies in home, so that the same command goes on from it. It is destroyed, key first, when an import ends, when anyone is erased or
-withdraws, and by the nightly look or the next import after `KEPT_FOR`: of the people in it nobody knows yet whether they may be used.
+withdraws, and by the nightly look or the next import after `KEPT_FOR`: it is not known yet whether the people in it may be used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bitface.dataset.keys import KeyStore
 from bitface.dataset.spool import KeptSpool, Spool
 
 KEPT_FOR: Final = timedelta(days=3)
-"""A weekend. A person whose consent refuses is read again until then, and taken by none."""
+"""A weekend."""
 FOLDER: Final = "importing"
 
 

@@ -315,7 +315,7 @@ class KeyStore:
         """The 64-byte AES-SIV key of what an import has read so far; made at the first call, wrapped by the master key.
 
         Raises:
-            RefusedError: the master key is the published demo key, which would protect nobody.
+            RefusedError: the master key is the published demo key, which would protect no one.
             IntegrityError: the wrapped key does not open with this master key.
         """
         if self._master() == DEMO_KEY:
@@ -431,7 +431,7 @@ class KeyStore:
             key = self.key_of_day(day)
             write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode())
             count += 1
-        # Nobody waits for what an interrupted import left; reading the pictures again is cheaper than keeping a key.
+        # The pictures of an interrupted import are then read again: cheaper than wrapping one more key.
         self.destroy_import()
         for run_id in sorted(self.sealed_runs()):
             key = self._key_in(self._evidence(run_id), run_id)

@@ -14,11 +14,11 @@ from bitface.dataset.index import has_dataset
 from bitface.dataset.interrupted_import import ImportSpool, discard_outdated
 from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
-from bitface.steps.people.clips import read_clips
 from bitface.steps.people.consents import clock_warning
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
 from bitface.steps.people.intake import IntakeReport, Pictures, foresee_import, import_people
+from bitface.steps.people.reading.clips import read_clips
 from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
 from bitface.steps.people.synthesis import Synthesis, confirm, synthesise
 from bitface.steps.people.writing import Stores, Writer

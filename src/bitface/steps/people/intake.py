@@ -26,9 +26,9 @@ from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.media.clip_limits import check_clip
 from bitface.faces.media.video_limits import Span
 from bitface.ports import EncodeFrames, ReadImage, Report
-from bitface.steps.people.clips import Clip, ReadClips
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
-from bitface.steps.people.packing import Frame, Packed, Packing, answers, is_large
+from bitface.steps.people.reading.clips import Clip, ReadClips
+from bitface.steps.people.reading.sample_packing import Frame, Packed, Packing, answers, is_large
 from bitface.steps.people.writing import Change, Stores, Writer
 
 

@@ -63,19 +63,19 @@ class Packed:
     @property
     def note(self) -> bytes:
         """All but the media, in JSON."""
-        told = {
+        facts = {
             "sha256": self.sha256,
             "looks": [look.hex() for look in self.looks],
             "asked": [look.hex() for look in self.asked],
         }
-        return json.dumps(told).encode()
+        return json.dumps(facts).encode()
 
     @classmethod
     def noted(cls, note: bytes) -> Self:
         """What `note` says, without media."""
-        told = json.loads(note)
-        looks, asked = (tuple(map(bytes.fromhex, told[name])) for name in ("looks", "asked"))
-        return cls(media=b"", sha256=told["sha256"], looks=looks, asked=asked)
+        facts = json.loads(note)
+        looks, asked = (tuple(map(bytes.fromhex, facts[name])) for name in ("looks", "asked"))
+        return cls(media=b"", sha256=facts["sha256"], looks=looks, asked=asked)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,8 +15,8 @@ from bitface.adapters.media_files import encode_frames, read_image
 from bitface.dataset.incoming.import_rows import ImportRow
 from bitface.dataset.spool import KeptSpool, Spool
 from bitface.errors import InputError, RefusedError, WorkerEndedError
-from bitface.steps.people import packing
-from bitface.steps.people.packing import Answer, Frame, Packing, answers
+from bitface.steps.people.reading import sample_packing
+from bitface.steps.people.reading.sample_packing import Answer, Frame, Packing, answers
 from tests.builders import read_manifest, write_noise
 
 KEY = bytes(64)
@@ -52,10 +52,10 @@ def all_of(samples: list[list[ImportRow]], folder: Path, workers: int) -> list[A
 
 def test_processes_change_neither_an_answer_nor_their_order(samples, tmp_path, monkeypatch) -> None:
     alone = all_of(samples, tmp_path, 1)
-    monkeypatch.setattr(packing, "_FRAMES_WORTH_PROCESSES", 33)
-    monkeypatch.setattr(packing, "_JOB_FRAMES", 5)
+    monkeypatch.setattr(sample_packing, "_FRAMES_WORTH_PROCESSES", 33)
+    monkeypatch.setattr(sample_packing, "_JOB_FRAMES", 5)
     asked = []
-    monkeypatch.setattr(packing, "worker_processes", lambda *said: asked.append(said[0]) or real(*said))
+    monkeypatch.setattr(sample_packing, "worker_processes", lambda *said: asked.append(said[0]) or real(*said))
     assert all_of(samples, tmp_path, 2) == alone
     assert asked == [2]
     assert [answer.readable for answer in alone[:5]] == [(1, 2), (), (7,), (), ()]
@@ -63,21 +63,21 @@ def test_processes_change_neither_an_answer_nor_their_order(samples, tmp_path, m
     assert reasons == [(5, ""), (6, ""), (8, "unreadable_picture"), (9, "lfs_pointer"), (10, "unreadable_picture")]
 
 
-real = packing.worker_processes
+real = sample_packing.worker_processes
 
 
 def test_one_process_or_little_to_read_starts_none(samples, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(packing, "worker_processes", None)
+    monkeypatch.setattr(sample_packing, "worker_processes", None)
     assert all_of(samples, tmp_path, 2)
-    monkeypatch.setattr(packing, "_FRAMES_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(sample_packing, "_FRAMES_WORTH_PROCESSES", 1)
     assert all_of(samples, tmp_path, 1)
 
 
 def test_a_few_large_files_are_worth_processes_too(tmp_path, samples) -> None:
-    assert not packing.is_large(row for rows in samples for row in rows)
+    assert not sample_packing.is_large(row for rows in samples for row in rows)
     with samples[0][0].path.open("ab") as file:
-        file.truncate(packing._BYTES_WORTH_PROCESSES)
-    assert packing.is_large(samples[0])
+        file.truncate(sample_packing._BYTES_WORTH_PROCESSES)
+    assert sample_packing.is_large(samples[0])
 
 
 def test_what_was_packed_before_is_not_packed_again(tmp_path: Path) -> None:
