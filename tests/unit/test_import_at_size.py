@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bitface.dataset import keys
 from bitface.dataset.incoming.import_rows import grouped
 from bitface.dataset.incoming.import_rules import agreeing_files, contradicted_people
+from bitface.dataset.keys import KeyStore
+from bitface.dataset.suppression import Suppression
 from tests.builders import read_manifest
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
@@ -84,3 +87,20 @@ def test_a_word_of_every_row_is_in_memory_once(tmp_path: Path) -> None:
     usable, _ = read_manifest(manifest_of(tmp_path, 200, ".jpg"), tmp_path)
     assert len({id(row.subject_id) for row in usable}) == 20
     assert len({id(row.span) for row in usable}) == 1
+
+
+def test_the_erased_are_looked_through_once_for_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ids are asked for; and again where another person is erased meanwhile, also by another process."""
+    store = KeyStore(tmp_path / "keys")
+    for subject in ("p1", "p2", "p3"):
+        store.destroy(store.enrol(subject), f"erasure of {subject}")
+    made: list[object] = []
+    monkeypatch.setattr(keys, "Suppression", lambda *said: made.append(said) or Suppression(*said))
+    asked = KeyStore(tmp_path / "keys")
+    for number in range(100):
+        assert asked.erasure_of(f"q{number}") is None
+    assert asked.erasure_of("p2") == "erasure of p2"
+    assert len(made) == 1
+    person = asked.enrol("q5")
+    KeyStore(tmp_path / "keys").destroy(person, "later")
+    assert asked.erasure_of("q5") == "later" and asked.erasure_of("p1") == "erasure of p1"

@@ -131,7 +131,7 @@ def test_an_interrupted_spool_is_there_for_the_next(left: Path) -> None:
     assert interrupted(left, all_in) == {**expected, bytes([4]) * 32: (b"note 4", b"more")}
 
 
-@pytest.mark.parametrize("error", [None, InputError("x"), RefusedError("x")])
+@pytest.mark.parametrize("error", [None, InputError("x"), RefusedError("x"), OSError("x"), ZeroDivisionError("x")])
 def test_an_import_that_comes_to_an_answer_leaves_nothing(left: Path, error: Exception | None) -> None:
     if error is None:
         with KeptSpool(left, KEY):

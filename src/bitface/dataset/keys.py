@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from glob import escape
+from operator import is_not
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -103,6 +104,7 @@ class KeyStore:
         """
         self._folder, self._given, self._on_open, self._beside = folder, given, on_open, beside
         self._opened: set[str] = set()
+        self._known: tuple[tuple[tuple[Suppressed, ...], ...], Suppression] | None = None
         self._read: dict[Path, tuple[tuple[int, int, int], tuple[Suppressed, ...]]] = {}
 
     def enrol(self, subject_id: str) -> str:
@@ -240,8 +242,12 @@ class KeyStore:
         """
         if not self._has_master():
             return Suppression(b"")
-        secret = self._index_secret()
-        return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret)), tuple(leaving)))
+        secret, also = self._index_secret(), tuple(leaving)
+        books = (*(self._book(path, secret) for path in self._books(secret)), also)
+        # Asked for every id of an import; a book that was not replaced is the very same tuple.
+        if self._known is None or any(map(is_not, books, self._known[0])):
+            self._known = books, Suppression(secret, joined(*books))
+        return self._known[1]
 
     def erased_of(self, people: Iterable[str]) -> frozenset[str]:
         """Those of the given people who are in the book of the erased; synthetic ones never are.

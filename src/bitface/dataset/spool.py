@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -16,7 +17,7 @@ from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from bitface.dataset.shards import seal, unseal
-from bitface.errors import BitfaceError, IntegrityError, WorkerEndedError
+from bitface.errors import IntegrityError, WorkerEndedError
 
 KEY_BYTES: Final = 64
 _OWNER: Final = "spool"
@@ -65,7 +66,7 @@ class Spool:
 class KeptSpool(Spool):
     """A spool in a file of its own, from which the next import goes on where this one is interrupted or killed; one at a time.
 
-    An import that ends otherwise, also by a refusal, removes it. Each entry is sealed and bound to its place, so that an altered or
+    An import that ends otherwise, also by a refusal or an error, removes it. Each entry is sealed and bound to its place, so that an altered or
     half-written one, and whatever follows it, is not there.
     """
 
@@ -96,9 +97,9 @@ class KeptSpool(Spool):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Removes the file, unless something from outside ended the import."""
-        is_decided = kind is None or (issubclass(kind, BitfaceError) and not issubclass(kind, WorkerEndedError))
-        if is_decided:
+        """Removes the file, unless something from outside ended the import: a signal, or the end of one of its processes."""
+        is_ended = kind is not None and (not issubclass(kind, Exception) or issubclass(kind, WorkerEndedError))
+        if not is_ended:
             self._place.unlink(missing_ok=True)
         os.close(self._handle)
 
@@ -109,7 +110,7 @@ class KeptSpool(Spool):
         record = _SIZES.pack(len(head), len(body)) + head + body
         # In one write: a process that is killed has written all of it or none.
         if os.pwrite(self._handle, record, self._end) != len(record):
-            raise OSError("the disk is full")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         read = partial(self._body, self._end, len(head), len(body))
         self._end += len(record)
         return read
