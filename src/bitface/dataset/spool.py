@@ -66,8 +66,8 @@ class Spool:
 class KeptSpool(Spool):
     """A spool in a file of its own, from which the next import goes on where this one is interrupted or killed; one at a time.
 
-    An import that ends otherwise, also by a refusal or an error, removes it. Each entry is sealed and bound to its place, so that an altered or
-    half-written one, and whatever follows it, is not there.
+    An import that ends otherwise, also by a refusal or an error, removes it. Each entry is sealed and bound to its place, so that an
+    altered or half-written one, and whatever follows it, is not there.
     """
 
     def __init__(self, place: Path, key: bytes) -> None:
