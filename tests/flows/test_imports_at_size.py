@@ -209,3 +209,23 @@ def test_what_an_interrupted_import_left_goes_after_three_days(run, project, int
         with tools.ledger:
             tonight(tools)
         assert not interrupted.is_there
+
+
+def test_the_number_of_processes_changes_no_line_of_a_report(bitface, tmp_path, large) -> None:
+    """Which rows, in which order, and why: with pictures that cannot be read, and one that is there twice."""
+    (large / "broken.png").write_bytes((large / "7.png").read_bytes()[:900])
+    rows = (
+        large / "manifest.csv"
+    ).read_text() + "broken.png,p1,fear\nbroken.png,p2,fear\ngone.png,p3,fear\n3.png,p9,fear\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    reports = []
+    for workers in (1, 2):
+        params = tmp_path / f"{workers}.yaml"
+        params.write_text((ROOT / "params.yaml").read_text().replace("\n  workers: 2 ", f"\n  workers: {workers} "))
+        words = ["data", "import", str(large), "--manifest", str(tmp_path / "rows.csv"), "--format", "folder"]
+        done = bitface(tmp_path / "fresh", *words, "--dry-run", "--json", BITFACE_PARAMS=str(params))
+        assert done.returncode == 0, done.stderr
+        reports.append(done.stdout)
+    assert reports[0] == reports[1]
+    said = json.loads(reports[0])
+    assert (said["rows"], said["admitted"], len(said["quarantined"])) == (ROWS + 4, ROWS - 1, 5)
