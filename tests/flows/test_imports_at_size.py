@@ -139,7 +139,7 @@ def test_an_import_goes_on_after_a_kill_ctrl_c_and_a_lost_process(bitface, envir
         assert not (tmp_path / "data").exists() and not (tmp_path / "data.dvc").exists()
     done = bitface(tmp_path, "data", "import", str(large), "--format", "folder", "--json")
     assert done.returncode == 0, done.stderr
-    packed = re.search(r"had packed (\d+) samples", done.stderr)
+    packed = re.search(r"packed so far: (\d+)", done.stderr)
     assert packed and 3 <= int(packed[1]) < ROWS
     said = json.loads(done.stdout)
     assert (said["admitted"], said["people"], said["quarantined"]) == (ROWS, 21, [])

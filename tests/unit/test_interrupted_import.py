@@ -37,7 +37,7 @@ def keys(tmp_path: Path) -> KeyStore:
 
 def test_the_next_import_hears_how_much_there_is(tmp_path: Path, keys: KeyStore) -> None:
     place = interrupted(tmp_path, keys)
-    assert found(tmp_path, keys) == ["going on from an interrupted import, which had packed 1 samples"]
+    assert found(tmp_path, keys) == ["going on from an interrupted import; samples packed so far: 1"]
     assert not place.exists() and keys.import_begun() is None
 
 

@@ -35,7 +35,7 @@ class ImportSpool:
         except BlockingIOError:
             return self._stack.enter_context(Spool())
         if spool.kept:
-            self._notify(f"going on from an interrupted import, which had packed {len(spool.kept)} samples")
+            self._notify(f"going on from an interrupted import; samples packed so far: {len(spool.kept)}")
         return spool
 
     def __exit__(
