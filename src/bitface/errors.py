@@ -23,6 +23,10 @@ class OverLimitError(InputError):
     """Above a limit that keeps one file from exhausting the machine."""
 
 
+class WorkerEndedError(InputError):
+    """A process of ours was ended from outside."""
+
+
 class GateError(BitfaceError):
     """A data gate or a model gate decided hold or block (exit code 3)."""
 

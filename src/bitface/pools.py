@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import ParamSpec, TypeVar
 
-from bitface.errors import InputError
+from bitface.errors import WorkerEndedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def worker_processes(
     with an error or Ctrl-C. If this process is killed with `kill -9`, they end too.
 
     Raises:
-        InputError: a process was ended from outside.
+        WorkerEndedError: a process was ended from outside.
     """
     context = multiprocessing.get_context("spawn")
     # Nothing is written: reading ends when the last writer is closed, which happens when this process ends.
@@ -38,7 +38,7 @@ def worker_processes(
             yield pool
         except BrokenProcessPool as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise InputError(
+            raise WorkerEndedError(
                 "a worker process was ended from outside, as systems do when memory runs out; close other programs, or set fewer workers"
             ) from error
         except BaseException:

@@ -217,7 +217,7 @@ def test_a_worker_process_that_the_system_ends_is_said_in_one_line(tmp_path: Pat
     with running([sys.executable, str(tmp_path / "pool.py")]) as command:
         assert command.process.wait(PATIENCE_S) == 1
         assert none_left(command.mark)
-    assert "InputError: a worker process was ended from outside" in "".join(command.lines)
+    assert "WorkerEndedError: a worker process was ended from outside" in "".join(command.lines)
 
 
 PARENT = """

@@ -118,7 +118,7 @@ def test_the_face_box_is_cut_out_and_one_beyond_the_picture_is_refused(tmp_path:
     brought = read(tables(tmp_path, [line("1/a.jpg")]))
     picture = np.arange(40 * 30 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 30, 3)
     assert brought.cut is not None
-    face = brought.cut(tmp_path / "Manually_Annotated_Images/1/a.jpg", picture)
+    face = brought.cut(tmp_path / "Manually_Annotated_Images/1/a.jpg")(picture)
     np.testing.assert_array_equal(face, picture[3:15, 2:12])
     with pytest.raises(OddRowError, match=r"ends at 31 x 5 and the picture at 30 x 40") as caught:
         Box(left=1, top=1, width=30, height=4).cut(picture)

@@ -13,7 +13,7 @@ from bitface.errors import InputError
 from bitface.faces.media.video_limits import WHOLE, Gap, Span, VideoLimits
 from bitface.params import VideoParams
 from bitface.ports import TimedFrame, WatchVideo
-from bitface.steps.people.clips import Clip, read_clips
+from bitface.steps.people.reading.clips import Clip, read_clips
 
 PARAMS = VideoParams(frames=4, window_s=1.0, every_s=0.1)
 

@@ -22,12 +22,14 @@ from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.clip_limits import FRAMES_MAX, check_clip
 from bitface.faces.media.file_kinds import READ
+from bitface.faces.media.jpeg_scans import SCANS_MAX, scans_of
 
 PIXELS_MAX: Final = 25_000_000
 """Of one image: 75 MB as RGB. A PNG of 10 KB can claim more than three times as much."""
 FILE_BYTES_MAX: Final = PICTURE_BYTES
 
 _JPEG_QUALITY: Final = 92
+_STRIP_PIXELS: Final = 1 << 20
 # 8 bits a channel; wider modes would be clipped silently on their way to RGB.
 _MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 # All that Pillow's decoders were seen to raise on damaged files.
@@ -75,7 +77,10 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         with _strict_warnings(), Image.open(io.BytesIO(data), formats=READ) as image:
             _check_header(image, name)
-            return np.array(_as_seen(ImageOps.exif_transpose(image)), dtype=np.uint8)
+            if image.format in ("JPEG", "MPO") and scans_of(data) > SCANS_MAX:
+                raise OverLimitError(f"{name!r} has more than {SCANS_MAX} scans; export it again as JPEG")
+            ImageOps.exif_transpose(image, in_place=True)
+            return _pixels(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise OverLimitError(f"{name!r} has more than {PIXELS_MAX} pixels; make it smaller") from error
     except _DECODER_ERRORS as error:
@@ -146,6 +151,17 @@ def _strict_warnings() -> Iterator[None]:
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """What is seen, some rows at a time: a copy of a picture of 25 megapixels in another mode takes 100 MB."""
+    seen = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        strip = image if rows >= image.height else image.crop((0, top, image.width, bottom))
+        seen[top:bottom] = np.asarray(_as_seen(strip))
+    return seen
 
 
 def _as_seen(image: Image.Image) -> Image.Image:

@@ -14,8 +14,9 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from glob import escape
+from operator import is_not
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -51,7 +52,7 @@ _MASTER_BYTES: Final = 32
 _WAIT_S: Final = 60.0
 _KEY_BYTES: Final = 64  # AES-256 in SIV mode takes two keys
 _EVIDENCE_BYTES: Final = 32
-_WRAPS: Final = ("people", "days", "evidence")
+_WRAPS: Final = ("people", "days", "evidence", "imports")
 _RUN: Final = re.compile(r"[a-z0-9]{1,64}")
 
 
@@ -103,6 +104,7 @@ class KeyStore:
         """
         self._folder, self._given, self._on_open, self._beside = folder, given, on_open, beside
         self._opened: set[str] = set()
+        self._known: tuple[tuple[tuple[Suppressed, ...], ...], Suppression] | None = None
         self._read: dict[Path, tuple[tuple[int, int, int], tuple[Suppressed, ...]]] = {}
 
     def enrol(self, subject_id: str) -> str:
@@ -240,8 +242,12 @@ class KeyStore:
         """
         if not self._has_master():
             return Suppression(b"")
-        secret = self._index_secret()
-        return Suppression(secret, joined(*(self._book(path, secret) for path in self._books(secret)), tuple(leaving)))
+        secret, also = self._index_secret(), tuple(leaving)
+        books = (*(self._book(path, secret) for path in self._books(secret)), also)
+        # Asked for every id of an import; a book that was not replaced is the very same tuple.
+        if self._known is None or any(map(is_not, books, self._known[0])):
+            self._known = books, Suppression(secret, joined(*books))
+        return self._known[1]
 
     def erased_of(self, people: Iterable[str]) -> frozenset[str]:
         """Those of the given people who are in the book of the erased; synthetic ones never are.
@@ -310,6 +316,28 @@ class KeyStore:
     def destroy_day(self, day: date) -> None:
         """Destroys a day's key: no copy of that day's log can be read any more."""
         self._day(day).unlink(missing_ok=True)
+
+    def key_of_import(self) -> bytes:
+        """The 64-byte AES-SIV key of what an import has read so far; made at the first call, wrapped by the master key.
+
+        Raises:
+            RefusedError: the master key is the published demo key, which would protect no one.
+            IntegrityError: the wrapped key does not open with this master key.
+        """
+        if self._master() == DEMO_KEY:
+            raise RefusedError(f"the master key is {PUBLISHED}")
+        with self._exclusive():
+            write_once(self._import(), aes_key_wrap(self._master(), secrets.token_bytes(_KEY_BYTES)).hex().encode())
+            return self._unwrapped(bytes.fromhex(self._import().read_text(encoding="utf-8")), "an import")
+
+    def import_begun(self) -> datetime | None:
+        """When the key of the import was made that is under way or was interrupted; None where there is none."""
+        path = self._import()
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.is_file() else None
+
+    def destroy_import(self) -> None:
+        """Destroys the key of an import: nothing can be read of what it left."""
+        self._import().unlink(missing_ok=True)
 
     def key_for_evidence(self, run_id: str, *, renew: bool = False) -> bytes:
         """The 32-byte key that the evidence of a run is sealed by; made at the first call, wrapped by the master key. `renew`: for
@@ -409,6 +437,8 @@ class KeyStore:
             key = self.key_of_day(day)
             write_atomically(self._day(day), aes_key_wrap(new, key).hex().encode())
             count += 1
+        # The pictures of an interrupted import are then read again: cheaper than wrapping one more key.
+        self.destroy_import()
         for run_id in sorted(self.sealed_runs()):
             key = self._key_in(self._evidence(run_id), run_id)
             write_atomically(self._evidence(run_id), aes_key_wrap(new, key).hex().encode())
@@ -530,6 +560,9 @@ class KeyStore:
 
     def _day(self, day: date) -> Path:
         return self._folder / "days" / day.isoformat()
+
+    def _import(self) -> Path:
+        return self._folder / "imports" / "pictures"
 
     def _evidence(self, run_id: str) -> Path:
         if not _RUN.fullmatch(run_id):

@@ -59,8 +59,10 @@ def read_plain(path: Path, name: str, most_bytes: int, below: Path | None = None
     try:
         with opened(path, name, below) as file:
             size = os.fstat(file.fileno()).st_size
-            # Read up to the limit, not the size: a file may grow while it is read.
-            data = file.read(most_bytes + 1) if size <= most_bytes else b""
+            # Not up to the limit at once: so much would be reserved for every file, however small it is.
+            data = file.read(size + 1) if size <= most_bytes else b""
+            if len(data) > size:  # it grows while it is read
+                data += file.read(most_bytes + 1 - len(data))
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror}); check that it exists") from error
     if max(size, len(data)) > most_bytes:

@@ -50,6 +50,10 @@ class Suppression:
         self.people = tuple(people)
 
     @cached_property
+    def _ids(self) -> dict[str, Suppressed]:
+        return {token: one for one in self.people for token in one.ids}
+
+    @cached_property
     def _pictures(self) -> frozenset[str]:
         return frozenset(token for one in self.people for token in one.pictures)
 
@@ -80,8 +84,7 @@ class Suppression:
 
     def of_id(self, subject_id: str) -> Suppressed | None:
         """The erased person with exactly this id; of several, the latest."""
-        token = self.token("id", subject_id)
-        return next((one for one in reversed(self.people) if token in one.ids), None)
+        return self._ids.get(self.token("id", subject_id)) if self._ids else None
 
     def holds_folded(self, folded: str) -> bool:
         """Whether an erased person had an id that folds to this."""

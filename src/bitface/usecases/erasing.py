@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from bitface.dataset.index import has_dataset, read_index
+from bitface.dataset.interrupted_import import discard_interrupted, discard_outdated
 from bitface.errors import BitfaceError
 from bitface.steps.audits import erase
 from bitface.steps.audits.checkpoints import erased_in
@@ -67,6 +68,7 @@ class Erasing:
         tools = self.tools
         with self._timed("destroy"), writing(tools, "bitface erase") as writer:
             erase.leave_dataset(opened, writer)
+            discard_interrupted(tools.workspace.home, tools.keys)
             made_again = [retrained["run_id"]] if "run_id" in retrained else []
             return erase.destroy(
                 opened,
@@ -141,6 +143,7 @@ def tonight(tools: Tools) -> tuple[list[str], int]:
         IntegrityError: the ledger was edited, so its retention dates are not acted on.
     """
     tools.ledger.check_intact()
+    discard_outdated(tools.workspace.home, tools.keys, tools.now())
     begun, grace = unfinished(tools, None), tools.params.retention.withdrawn_grace_days
     listed = due(tools.workspace.data, tools.keys, tools.ledger, tools.now())
     leaving = being_erased(tools.workspace.home)

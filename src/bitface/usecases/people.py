@@ -11,13 +11,14 @@ from pathlib import Path
 from bitface.consent.policy import check_training
 from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.index import has_dataset
+from bitface.dataset.interrupted_import import ImportSpool, discard_outdated
 from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
-from bitface.steps.people.clips import read_clips
 from bitface.steps.people.consents import clock_warning
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
 from bitface.steps.people.intake import IntakeReport, Pictures, foresee_import, import_people
+from bitface.steps.people.reading.clips import read_clips
 from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
 from bitface.steps.people.synthesis import Synthesis, confirm, synthesise
 from bitface.steps.people.writing import Stores, Writer
@@ -102,6 +103,7 @@ def import_source(
         consents = reader.consents(files, installation)
         behind = clock_warning(ledger, at)
         if not dry_run:
+            discard_outdated(tools.workspace.home, tools.keys, at)
             consents.record(reader.notices(files), ledger)
         with consents.naming_recorded_events(dry_run):
             brought = reader.source(files, consents, installation)
@@ -110,6 +112,8 @@ def import_source(
                 clips=partial(read_clips, tools.ports.watch_video, tools.params.video),
                 encode=tools.ports.encode,
                 report=report,
+                workers=tools.params.features.workers,
+                spool=partial(ImportSpool, tools.workspace.home, tools.keys, notify),
             )
             intake, stores = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed))), stores_of(tools)
             if dry_run:

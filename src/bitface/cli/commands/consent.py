@@ -26,11 +26,13 @@ def record(
 ) -> None:
     """Record all consent events of a file, or none if any is invalid. Recording the same file twice is safe."""
     from bitface.bootstrap.opening import open_tools
+    from bitface.dataset.interrupted_import import discard_interrupted
     from bitface.steps.people.consents import record_file
 
     tools = open_tools()
     with tools.ledger as ledger:
         done = record_file(file, notices, tools.keys, ledger, tools.now())
+        discard_interrupted(tools.workspace.home, tools.keys)
         _warn_of_clock(ledger, tools.now())
     text = f"{done.events} consent events, {done.new} of them new"
     if done.dated_ahead:
@@ -46,12 +48,14 @@ def withdraw(
 ) -> None:
     """Withdraw all consents of a person, effective now: no model trained on that person can be promoted or rolled back to."""
     from bitface.bootstrap.opening import open_tools
+    from bitface.dataset.interrupted_import import discard_interrupted
     from bitface.steps.people.consents import person_of
     from bitface.steps.people.consents import withdraw as close
 
     tools = open_tools()
     with tools.ledger as ledger:
         done = close(person_of(who, tools.keys, ledger), reason, ledger, tools.now())
+        discard_interrupted(tools.workspace.home, tools.keys)
         _warn_of_clock(ledger, tools.now())
     text = f"{done.subject}: {done.records} consent records withdrawn"
     emit(asdict(done), "\n".join([text, *done.models]), as_json)

@@ -131,12 +131,15 @@ def _child(subject: str | None, children: Collection[str]) -> str:
 
 
 def _ages(table: Table) -> Iterator[StatedAge]:
-    """What each row says of an age, whatever else is wrong with the row."""
+    """What the rows say of ages, whatever else is wrong with them; what several say of one person comes with the first of them."""
+    seen: set[tuple[str, str]] = set()
     for row in table.rows:
-        text = row.values.get("age", "")
-        subject = id_or_none(row.values["subject_id"]) if text else None
-        if subject is not None:
-            yield StatedAge(subject=subject, row=row.number, text=text)
+        said = row.values.get("subject_id", ""), row.values.get("age", "")
+        if said[1] and said not in seen:
+            seen.add(said)
+            subject = id_or_none(said[0])
+            if subject is not None:
+                yield StatedAge(subject=subject, row=row.number, text=said[1])
 
 
 def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], Path]) -> ImportRow:
@@ -148,12 +151,12 @@ def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], P
         label=_label(raw["label"]),
         age_band=age_band_of(years_of(raw.get("age", ""))),
         gender=gender_of(raw.get("gender", "")),
-        skin_tone=_monk(_number(raw, "skin_tone")),
+        skin_tone=_monk(_number("skin_tone", raw.get("skin_tone", ""))),
         ancestry=ancestry_of(raw.get("ethnicity", "")),
         clip=raw.get("clip", ""),
-        frame=_frame(raw),
+        frame=_frame(raw.get("frame", "")),
         split=_split(raw.get("split", "")),
-        span=_span(raw),
+        span=_span(raw.get("start_s", ""), raw.get("end_s", "")),
         cleared=_cleared(*(raw.get(column, "") for column in FACTS.values())),
     )
 
@@ -186,15 +189,17 @@ def _label(text: str) -> str:
     return emotion_of(plain(text)[:40])
 
 
-def _frame(raw: Mapping[str, str]) -> int:
-    value = _number(raw, "frame") or 0.0
+@lru_cache(maxsize=1 << 12)
+def _frame(text: str) -> int:
+    value = _number("frame", text) or 0.0
     if value != int(value):
         raise InputError(f"frame {value:g} is not a whole number; number the frames of a clip 0, 1, 2, ...")
     return int(value)
 
 
-def _span(raw: Mapping[str, str]) -> Span:
-    start_s, end_s = _number(raw, "start_s") or 0.0, _number(raw, "end_s")
+@lru_cache(maxsize=1 << 12)
+def _span(start: str, end: str) -> Span:
+    start_s, end_s = _number("start_s", start) or 0.0, _number("end_s", end)
     if end_s is not None and end_s <= start_s:
         raise InputError(
             f"end_s {end_s:g} is not after start_s {start_s:g}; write seconds from the beginning of the video"
@@ -202,8 +207,9 @@ def _span(raw: Mapping[str, str]) -> Span:
     return Span(start_s=start_s, end_s=end_s)
 
 
-def _number(raw: Mapping[str, str], column: str) -> float | None:
-    text = plain(raw.get(column, ""))
+@lru_cache(maxsize=1 << 12)
+def _number(column: str, said: str) -> float | None:
+    text = plain(said)
     if text in ("", "unknown"):
         return None
     if not NUMBER.fullmatch(text):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from bitface.dataset.incoming.import_rows import FACTS, ImportRow, QuarantinedRow
@@ -74,10 +75,10 @@ def contradicted_people(rows: Sequence[ImportRow]) -> dict[str, str]:
 
 def agreeing_files(rows: Sequence[ImportRow]) -> tuple[tuple[ImportRow, ...], tuple[QuarantinedRow, ...]]:
     """The rows without those of a file that stands under two labels or people, or twice at one place of a clip."""
-    files: dict[tuple[Path, Span], list[ImportRow]] = {}
+    files: dict[tuple[str, Span], list[ImportRow]] = {}
     for row in rows:
-        files.setdefault((row.path, row.span), []).append(row)
-    refused = tuple(bad for same in files.values() for bad in _of_one_file(same))
+        files.setdefault((str(row.path), row.span), []).append(row)
+    refused = tuple(bad for same in files.values() if len(same) > 1 for bad in _of_one_file(same))
     gone = {row.row for row in refused}
     return tuple(row for row in rows if row.row not in gone), refused
 
@@ -187,8 +188,14 @@ def _of_one_file(rows: Sequence[ImportRow]) -> list[QuarantinedRow]:
 
 def _stated(row: ImportRow) -> Mapping[str, Any]:
     """The facts that a row states, also that one is not known."""
-    facts = {name: getattr(row, name) for name in FACTS}
-    return {name: value for name, value in facts.items() if value not in _UNKNOWN or name in row.cleared}
+    return _told(row.cleared, row.age_band, row.gender, row.skin_tone, row.ancestry)
+
+
+@lru_cache(maxsize=1 << 12)
+def _told(cleared: frozenset[str], *facts: Any) -> Mapping[str, Any]:
+    """Of the values of `FACTS`, in their order, those that are told."""
+    named = zip(FACTS, facts, strict=True)
+    return MappingProxyType({name: value for name, value in named if value not in _UNKNOWN or name in cleared})
 
 
 def _word(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -34,7 +34,7 @@ class SourceFolder:
     def __init__(self, root: Path) -> None:
         """Lists nothing yet."""
         self._root = root
-        self._listed: dict[Path, tuple[str, ...]] = {}
+        self._listed: dict[Path, _Names] = {}
         self._folders: dict[tuple[str, ...], Path] = {}
 
     def file(self, text: str) -> Path:
@@ -74,7 +74,7 @@ class SourceFolder:
         path = folder / name
         mode = _mode(path)
         if mode is None:
-            found = _alike(name, self._names(folder))
+            found = self._names(folder).alike(name)
             if len(found) > 1:
                 raise InputError("several files have this name in different Unicode or case forms; rename all but one")
             path = folder / found[0] if found else path
@@ -83,10 +83,25 @@ class SourceFolder:
             raise InputError("the path contains a symbolic link; copy the file into the source folder")
         return path, mode
 
-    def _names(self, folder: Path) -> tuple[str, ...]:
+    def _names(self, folder: Path) -> _Names:
         if folder not in self._listed:
-            self._listed[folder] = tuple(entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
+            self._listed[folder] = _Names(entry.name for entry in folder.iterdir()) if folder.is_dir() else _Names(())
         return self._listed[folder]
+
+
+class _Names:
+    """The names in a folder, looked up and not searched: a manifest may name a million files that are not in a folder of a million."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._composed: dict[str, list[str]] = {}
+        self._without_case: dict[str, list[str]] = {}
+        for name in names:
+            self._composed.setdefault(_composed(name), []).append(name)
+            self._without_case.setdefault(_without_case(name), []).append(name)
+
+    def alike(self, name: str) -> list[str]:
+        """The names that differ in their Unicode form alone; where there are none, those that differ in the case of the extension."""
+        return self._composed.get(_composed(name)) or self._without_case.get(_without_case(name), [])
 
 
 def _mode(path: Path) -> int | None:
@@ -94,11 +109,6 @@ def _mode(path: Path) -> int | None:
         return os.lstat(path).st_mode
     except FileNotFoundError:
         return None
-
-
-def _alike(name: str, names: tuple[str, ...]) -> list[str]:
-    same = [one for one in names if _composed(one) == _composed(name)]
-    return same or [one for one in names if _without_case(one) == _without_case(name)]
 
 
 def _composed(name: str) -> str:

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_WORDS_MAX: Final = 1 << 17
+"""Different words of a column that are kept once each; the paths of a larger table are all different."""
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([,;\t|])"?')
 
@@ -106,22 +108,24 @@ def read_table(file: TextFile, known: Sequence[str]) -> Table:
     Raises:
         InputError: no header, a column that stands twice, or quotes that do not match; the message names the line.
     """
-    stated = _SEPARATOR_LINE.fullmatch(file.text.partition("\n")[0].strip(" "))
-    separator = stated[1] if stated else _separator(file.text, known)
-    records = list(_records(file, separator))[1 if stated else 0 :]
-    if not records:
+    text = file.text
+    stated = _SEPARATOR_LINE.fullmatch(text.partition("\n")[0].strip(" "))
+    separator = stated[1] if stated else _separator(text, known)
+    records = islice(_records(file.name, text, separator), 1 if stated else 0, None)
+    line, header = next(records, (0, []))
+    if not header:
         raise InputError(
             f"{file.name} is empty; write a header line with {', '.join(known[:3])} and a line for each row"
         )
-    columns = tuple(cell.strip() for cell in records[0][1])
+    columns = tuple(cell.strip() for cell in header)
     twice = [column for column in columns if column and columns.count(column) > 1]
     if twice:
-        raise InputError(f"{file.name} line {records[0][0]}: column '{twice[0][:40]}' occurs twice; keep one")
-    rows = [
-        _row(number, line, [cell.strip() for cell in cells], columns)
-        for number, (line, cells) in enumerate(records[1:], start=1)
-    ]
-    return Table(name=file.name, columns=tuple(filter(None, columns)), separator=separator, rows=tuple(rows))
+        raise InputError(f"{file.name} line {line}: column '{twice[0][:40]}' occurs twice; keep one")
+    seen: tuple[dict[str, str], ...] = tuple({} for _ in columns)
+    rows = tuple(
+        _row(number, line, _once(cells, seen), columns) for number, (line, cells) in enumerate(records, start=1)
+    )
+    return Table(name=file.name, columns=tuple(filter(None, columns)), separator=separator, rows=rows)
 
 
 def _lines(before: str) -> int:
@@ -130,7 +134,7 @@ def _lines(before: str) -> int:
 
 
 def _separator(text: str, known: Sequence[str]) -> str:
-    header = next((line for line in text.split("\n") if line.strip()), "")
+    header = next((line for line in _lines_of(text) if line.strip()), "")
 
     def named(separator: str) -> int:
         cells = {cell.strip().strip('"').lower() for cell in header.split(separator)}
@@ -139,10 +143,26 @@ def _separator(text: str, known: Sequence[str]) -> str:
     return max(_SEPARATORS, key=named)
 
 
-def _records(file: TextFile, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _lines_of(text: str) -> Iterator[str]:
+    """The lines, each with its end, one at a time: a list of them would take as much memory again."""
+    begins = 0
+    while (ends := text.find("\n", begins)) >= 0:
+        yield text[begins : ends + 1]
+        begins = ends + 1
+    yield f"{text[begins:]}\n"
+
+
+def _once(cells: Sequence[str], seen: Sequence[dict[str, str]]) -> list[str]:
+    """Cells without space around them; a word that is in a million rows of a column is in memory once."""
+    found = [cell.strip() for cell in cells]
+    for at, (cell, known) in enumerate(zip(found, seen, strict=False)):
+        found[at] = known.setdefault(cell, cell) if len(known) < _WORDS_MAX else known.get(cell, cell)
+    return found
+
+
+def _records(name: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The line that each record begins in, and its cells; empty ones are left out."""
-    lines = [f"{line}\n" for line in file.text.split("\n")]
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=True)
+    reader = csv.reader(_lines_of(text), delimiter=separator, skipinitialspace=separator != "\t", strict=True)
     begins = 1
     try:
         for cells in reader:
@@ -151,7 +171,7 @@ def _records(file: TextFile, separator: str) -> Iterator[tuple[int, list[str]]]:
             begins = reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"{file.name} line {begins}: the quotes of this row do not match, or a field is longer than "
+            f"{name} line {begins}: the quotes of this row do not match, or a field is longer than "
             f"{csv.field_size_limit():,} characters; correct the line"
         ) from error
 

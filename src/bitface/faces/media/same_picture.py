@@ -8,7 +8,7 @@ bands are equal, bands of one sign left out, since every plain background has th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -26,6 +26,7 @@ _PIXELS: Final = 32 * _FIELDS
 _LUMINANCE: Final = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _PLAIN: Final = (0, 0xFFFF)
 _FRAMES: Final = 3
+_Margins = tuple[float, float, float, float]
 _NARROW, _WIDE = 0.01, 0.02
 _MARGINS: Final = (
     (0.0, 0.0, 0.0, 0.0),
@@ -55,30 +56,41 @@ def looks_kept(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> tuple
 def looks_asked(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> tuple[bytes, ...]:
     """The looks by which a sample is looked for: as it is, and as it was if up to a fiftieth of a side was cut off."""
     chosen = [frames[index] for index in evenly_spread(len(frames), _FRAMES)]
-    return tuple(dict.fromkeys(look_of(frame, margins) for frame in chosen for margins in _told_apart(frame)))
+    return tuple(dict.fromkeys(look for frame in chosen for look in _looks(frame, _told_apart(frame))))
 
 
-def _told_apart(frame: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
+def _told_apart(frame: NDArray[np.uint8]) -> list[_Margins]:
     """The margins that give other fields than those before them: of a picture of 48 pixels a hundredth is no pixel."""
     height, width = (len(range(0, side, max(1, side // _PIXELS))) for side in frame.shape[:2])
-    apart: dict[tuple[bytes, bytes], tuple[float, float, float, float]] = {}
+    apart: dict[tuple[bytes, bytes], _Margins] = {}
     for left, top, right, bottom in _MARGINS:
         fields = _starts(height, top, bottom).tobytes(), _starts(width, left, right).tobytes()
         apart.setdefault(fields, (left, top, right, bottom))
     return list(apart.values())
 
 
-def look_of(frame: NDArray[np.uint8], margins: tuple[float, float, float, float] = _MARGINS[0]) -> bytes:
+def look_of(frame: NDArray[np.uint8], margins: _Margins = _MARGINS[0]) -> bytes:
     """The look of uint8 (H, W, 3) RGB, 64 bytes; `margins` are taken for cut off, see `looks_asked`."""
+    return next(_looks(frame, [margins]))
+
+
+def _looks(frame: NDArray[np.uint8], every: Iterable[_Margins]) -> Iterator[bytes]:
     # Every so many pixels are enough for a mean, and a picture of 25 megapixels would take a second.
     frame = frame[:: max(1, frame.shape[0] // _PIXELS), :: max(1, frame.shape[1] // _PIXELS)]
     height, width = frame.shape[:2]
-    left, top, right, bottom = margins
-    rows, columns = _starts(height, top, bottom), _starts(width, left, right)
-    sums = np.add.reduceat(np.add.reduceat(frame, rows, axis=0, dtype=np.uint64), columns, axis=1)
-    fields = sums @ _LUMINANCE / np.outer(_sizes(rows, height), _sizes(columns, width))
-    inner = fields[:-1, :-1]
-    return np.packbits([fields[:-1, 1:] > inner, fields[1:, :-1] > inner]).tobytes()
+    # The sum of any field is then a difference of four, for all margins alike.
+    sums = np.zeros((height + 1, width + 1, 3), np.uint64)
+    sums = np.zeros((height + 1, width + 1, 3), np.uint32)
+    inside = sums[1:, 1:]
+    np.cumsum(np.cumsum(frame, axis=1, dtype=np.uint32, out=inside), axis=0, out=inside)
+    for left, top, right, bottom in every:
+        rows, columns = _starts(height, top, bottom), _starts(width, left, right)
+        down, across = _sizes(rows, height), _sizes(columns, width)
+        below, above = sums[rows + down], sums[rows]
+        fields = below[:, columns + across] - below[:, columns] - above[:, columns + across] + above[:, columns]
+        means = fields @ _LUMINANCE / np.outer(down, across)
+        inner = means[:-1, :-1]
+        yield np.packbits([means[:-1, 1:] > inner, means[1:, :-1] > inner]).tobytes()
 
 
 def bands_of(look: bytes) -> dict[int, int]:

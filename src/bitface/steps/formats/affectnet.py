@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -107,9 +107,9 @@ class _Tables:
         rest = sum(path not in self.named for path in pictures)
         return (Finding(name="unlisted_picture", count=rest, rows=()),) if rest else ()
 
-    def cut(self, file: Path, picture: Frames) -> Frames:
-        """The face of a picture that was read."""
-        return self.boxes[file].cut(picture)
+    def cut(self, file: Path) -> Callable[[Frames], Frames]:
+        """What takes the face out of a picture."""
+        return self.boxes[file].cut
 
 
 def table_of_affectnet(files: FolderFiles) -> Brought:

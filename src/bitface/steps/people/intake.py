@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bitface.consent.known_sources import Notice
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, grouped
@@ -22,16 +19,16 @@ from bitface.dataset.incoming.import_rules import (
     contradicted_people,
 )
 from bitface.dataset.incoming.lfs_pointers import unread_file
-from bitface.dataset.incoming.oddities import Finding, finding_of, findings_of
+from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
 from bitface.faces.media.clip_limits import check_clip
-from bitface.faces.media.same_picture import looks_asked, looks_kept
 from bitface.faces.media.video_limits import Span
-from bitface.ports import EncodeFrames, Frames, ReadImage, Report
-from bitface.steps.people.clips import Clip, ReadClips
+from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
+from bitface.steps.people.reading.clips import Clip, ReadClips
+from bitface.steps.people.reading.sample_packing import Frame, Packed, Packing, answers, is_large
 from bitface.steps.people.writing import Change, Stores, Writer
 
 
@@ -69,6 +66,14 @@ class Pictures:
     report: Report
     clips: ReadClips | None = None
     """None where no row is a clip of a video."""
+    workers: int = 1
+    """Processes that read and pack pictures, where there are many."""
+    spool: Callable[[], AbstractContextManager[Spool]] = Spool
+    """Where a large import keeps what it has read so far."""
+
+    def packing(self, known: Collection[bytes] = ()) -> Packing:
+        """What a process needs of it."""
+        return Packing(read=self.read, encode=self.encode, known=frozenset(known))
 
 
 def import_people(
@@ -88,7 +93,8 @@ def import_people(
     """
     if writing is None:
         return foresee_import(intake, pictures, stores, at)[0]
-    with Spool() as spool:
+    is_kept = not intake.are_clips and is_large(intake.rows)
+    with pictures.spool() if is_kept else Spool() as spool:
         agreeing, rejected = _brought(intake, pictures, spool)
         with writing() as writer:
             _narrow_licence(intake, writer.stores)
@@ -140,64 +146,43 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     if intake.are_clips and pictures.clips is not None:
         brought, undecodable = _read_videos(rows, pictures.clips, pictures, spool)
     else:
-        brought, undecodable = _read(rows, replace(pictures, read=_reader(intake, pictures)), spool)
+        brought, undecodable = _read(rows, intake, pictures, spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
 
 
-def _reader(intake: Intake, pictures: Pictures) -> ReadImage:
-    """Reads a picture as this source has it, and cuts out what is taken of it."""
-    read, cut = intake.read or pictures.read, intake.cut
-    if cut is None:
-        return read
-
-    def read_and_cut(path: Path, name: str, /, below: Path | None = None) -> Frames:  # noqa: ARG001 - the reader knows it
-        return cut(path, read(path, name))
-
-    return read_and_cut
-
-
-def _read(rows: Sequence[ImportRow], pictures: Pictures, spool: Spool) -> tuple[list[Picture], list[QuarantinedRow]]:
+def _read(
+    rows: Sequence[ImportRow], intake: Intake, pictures: Pictures, spool: Spool
+) -> tuple[list[Picture], list[QuarantinedRow]]:
     """The samples that can be read, packed, and the rows of the others."""
     brought: list[Picture] = []
     rejected: list[QuarantinedRow] = []
     people = grouped(rows)
-    for done, samples in enumerate(people.values(), start=1):
-        for members in samples.values():
-            picture, unread = _sample(members, pictures, spool)
-            brought += [picture] if picture is not None else []
-            rejected += unread
-        pictures.report("reading pictures", done, len(people))
+    samples = [members for own in people.values() for members in own.values()]
+    seen: set[str] = set()
+    packing = pictures.packing(spool.kept)
+    for members, answer in answers(samples, partial(_framed, intake), packing, pictures.workers):
+        by_row = {member.row: member for member in members}
+        if answer.readable:
+            brought.append(_picture([by_row[row] for row in answer.readable], answer.packed, answer.content, spool))
+        rejected += [by_row[one.row].refused(one.reason, one.finding) for one in answer.unread]
+        seen.add(members[0].subject_id)
+        pictures.report("reading pictures", len(seen), len(people))
     return brought, rejected
 
 
-def _sample(
-    members: Sequence[ImportRow], pictures: Pictures, spool: Spool
-) -> tuple[Picture | None, list[QuarantinedRow]]:
-    """One sample of the rows of it that can be read, and the rows of it that cannot; none of it where it is too large to be held."""
-    frames: list[NDArray[np.uint8]] = []
-    readable: list[ImportRow] = []
-    rejected: list[QuarantinedRow] = []
-    for member in members:
-        try:
-            frame = pictures.read(member.path, f"row {member.row}")
-        except InputError as error:
-            rejected.append(
-                member.refused(str(error), finding_of(error) or unread_file(member.path, "unreadable_picture"))
-            )
-            continue
-        try:
-            check_clip(len(members), sum(one.shape[0] * one.shape[1] for one in (*frames, frame)))
-        except OverLimitError as error:
-            return None, [row.refused(str(error)) for row in members]
-        frames.append(frame)
-        readable.append(member)
-    if len({frame.shape for frame in frames}) > 1 or len({member.label for member in readable}) > 1:
-        reason = "the frames of this clip differ in size or label; make them the same"
-        return None, rejected + [member.refused(reason) for member in readable]
-    if not frames:
-        return None, rejected
-    return _packed(readable, frames, pictures, spool), rejected
+def _framed(intake: Intake, rows: Sequence[ImportRow]) -> tuple[Frame, ...]:
+    """How the pictures of these rows are read, as this source has them, and what is taken of each."""
+    return tuple(
+        Frame(
+            row=row.row,
+            path=row.path,
+            label=row.label,
+            cut=intake.cut(row.path) if intake.cut else None,
+            pixels=intake.read(row.path, f"row {row.row}") if intake.read else None,
+        )
+        for row in rows
+    )
 
 
 def _read_videos(
@@ -231,21 +216,18 @@ def _of_clip(row: ImportRow, clip: Clip | None, pictures: Pictures, spool: Spool
         check_clip(len(clip.frames), sum(one.shape[0] * one.shape[1] for one in clip.frames))
     except OverLimitError as error:
         return row.refused(str(error), "unreadable_clip")
-    packed = _packed([row], clip.frames, pictures, spool)
-    return replace(packed, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks)
+    brought = _picture([row], pictures.packing().packed(clip.frames), b"", spool)
+    return replace(brought, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks)
 
 
-def _packed(
-    rows: Sequence[ImportRow], frames: Sequence[NDArray[np.uint8]], pictures: Pictures, spool: Spool
-) -> Picture:
-    media = pictures.encode(frames, lossless=True)
-    return Picture(
-        rows=tuple(rows),
-        sha256=hashlib.sha256(media).hexdigest(),
-        media=spool.put(media),
-        looks=looks_kept(frames),
-        asked=looks_asked(frames),
-    )
+def _picture(rows: Sequence[ImportRow], packed: Packed | None, content: bytes, spool: Spool) -> Picture:
+    """A sample of these rows, packed now, or None where an interrupted import did it before."""
+    if packed is None:
+        note, media = spool.kept[content]
+        packed = Packed.noted(note)
+    else:
+        media = spool.put(packed.media, content, packed.note)
+    return Picture(rows=tuple(rows), sha256=packed.sha256, media=media, looks=packed.looks, asked=packed.asked)
 
 
 def _check_any(decision: Decision, intake: Intake) -> None:
@@ -258,6 +240,11 @@ def _check_any(decision: Decision, intake: Intake) -> None:
     message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
+    if len(rejected) > 1 and all(row.finding == "missing_picture" for row in rejected):
+        raise InputError(
+            f"no row can be imported: none of the {len(rejected)} files that the rows name is in folder '{intake.source}', where their "
+            "paths begin; name the folder that they begin in, or put the files there"
+        )
     is_of_row = intake.example and not first.reason.startswith(CONSENT_TEXT)
     raise InputError(f"{message}; a row reads as in {intake.example}" if is_of_row else message)
 

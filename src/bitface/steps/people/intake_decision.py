@@ -43,8 +43,8 @@ _NOTICE_REMEDY: Final = (
     f"{see('Notices')}"
 )
 
-CutOut = Callable[[Path, Frames], Frames]
-"""The pixels of a picture's file, uint8 (H, W, 3), and the part of them that is taken."""
+CutOut = Callable[[Path], Callable[[Frames], Frames]]
+"""Of a picture's file, what takes a part of its pixels, uint8 (H, W, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
