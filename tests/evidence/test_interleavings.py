@@ -117,9 +117,11 @@ def expected(world: World, rows: list[Row], fresh: set[str]) -> tuple[set[int], 
         if len({(row.who, row.label) for _, row in same}) > 1:
             bad |= {number for number, _ in same}
         bad |= {number for number, _ in same[1:]}
+    seen = world.seen.union(*world.left.values())
     for who in PEOPLE:
-        # A picture of somebody who was erased, under whichever id: nothing of that person is taken before somebody has looked.
-        if world.seen & {row.picture for number, row in numbered if row.who == who and number not in bad}:
+        # A picture of somebody who was erased, or whose erasure has begun, under whichever id: nothing of that person is taken before
+        # somebody has looked.
+        if seen & {row.picture for number, row in numbered if row.who == who and number not in bad}:
             bad |= {number for number, row in numbered if row.who == who}
     owner = {picture: who for who, own in world.stored.items() for picture in own}
     bad |= {number for number, row in numbered if owner.get(row.picture, row.who) != row.who}
