@@ -30,6 +30,7 @@ class ClipTable:
     `landmarks` float32 (N, T, 478, 3), normalised (see `alignment`); `blendshapes` float32 (N, T, 52) in 0..1;
     `crops` uint8 (N, T, 64, 64); `lengths` int64 (N,) true frames, 1 to T; `labels` int64 (N,), index into EMOTIONS;
     `persons`, `sample_ids`, `splits` str (N,); `quality` float32 (N, 5), worst frame: see `quality.QUALITY_COLUMNS`.
+    Of points that came without their picture blendshapes, sharpness and brightness are NaN: not measured.
     """
 
     landmarks: NDArray[np.float32]
@@ -53,6 +54,11 @@ class ClipTable:
     def where(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> ClipTable:
         """The rows that a mask or an index picks."""
         return replace(self, **{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+
+    @property
+    def are_points(self) -> NDArray[np.bool_]:
+        """Which rows, bool (N,), are points that came without their picture: no blendshape of them is known, and their crops are black."""
+        return np.asarray(np.isnan(self.blendshapes).all(axis=(1, 2)))
 
     def column(self, reads: Reads) -> FaceValues:
         """What a network reads: landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64)."""

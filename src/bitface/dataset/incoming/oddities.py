@@ -88,6 +88,20 @@ SAYS: Final = {
     "no_majority": "the label has half of the votes or fewer; taken with that label",
     "other_vote_count": "the row does not have 10 votes; taken with the label of most",
     "unnamed_by_votes": "the file of votes names no picture for the row",
+    "spaced_header": "names of columns have space around them; read without it",
+    "point_missing": "a coordinate of a point is empty or is not a number",
+    "not_tracked": "the tool says that it did not find the face (success 0)",
+    "unsure_points": "the tool is not sure of the points (confidence under 0.5)",
+    "several_faces": "several faces in one frame, and the source does not say which one is meant; write a row for each person, or name "
+    "the face in a column face_id of the manifest",
+    "frame_again": "the same frame of the same face in an earlier row",
+    "frame_missing": "the table has no row for this frame, face or time",
+    "time_backwards": "an earlier row is of a later time; taken in the order of time",
+    "other_unit": "x and y have another unit than in most rows, pixels or shares of width and height",
+    "other_depth_unit": "z has another unit than x, so that the face is flat",
+    "eyes_at_one_point": "the corners of the eyes lie at one point",
+    "turned_over": "the mouth lies above the eyes: the points are mirrored, or y runs upwards",
+    "unreadable_table": "the table of the row cannot be read",
     "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
 }
 """What each finding means, in words of the report and of docs/datasets.md."""

@@ -26,11 +26,13 @@ from bitface.dataset.incoming.import_rules import (
 )
 from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.keys import Enrolment
+from bitface.dataset.points.point_container import unpack_points
+from bitface.dataset.points.point_samples import TimedPoints
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
-from bitface.faces.records import Kind, Sample, SubjectRecord
+from bitface.faces.records import POINTS_IN_ID, Kind, Sample, SubjectRecord
 from bitface.ports import Frames, ReadImage
 from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
@@ -45,6 +47,10 @@ _NOTICE_REMEDY: Final = (
 
 CutOut = Callable[[Path, Frames], Frames]
 """The pixels of a picture's file, uint8 (H, W, 3), and the part of them that is taken."""
+
+
+ReadPoints = Callable[[ImportRow], TimedPoints]
+"""The points of a row, where a source has no pictures; raises InputError for a row without any that can be taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,8 @@ class Intake:
     """Whether the source says who is on a picture; else each is a person of its own."""
     are_clips: bool = False
     """Whether each row is a clip of a video, and not a picture."""
+    points: ReadPoints | None = None
+    """Gives the points of a row; None: rows are of pictures or videos."""
     example: str = ""
     """How a row of this format reads, for messages."""
 
@@ -125,6 +133,7 @@ def decide(
     """
     check_nobody_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
     samples, licences = present_contents(stores.data)
+    check_one_kind(pictures, samples.values(), stores)
     check_licence(intake.licence, stores.ledger.licences())
     refused = list(rejected)
     people: dict[str, list[Picture]] = {}
@@ -198,6 +207,37 @@ def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, store
     )
     seen = asked.seen(marks)
     return {**asked.alike(rest), **seen, **gone}
+
+
+def check_one_kind(pictures: Sequence[Picture], samples: Iterable[Sample], stores: Stores) -> None:
+    """A model reads the points that all of its people have: pictures, and each scheme of points, are datasets of their own.
+
+    Raises:
+        InputError: an import and the dataset, or parts of the import, are of two kinds.
+    """
+    brought = {picture.scheme for picture in pictures}
+    here = _scheme_here(samples, stores)
+    kinds = sorted(brought | ({here} if here is not None and brought else set()))
+    if len(kinds) > 1:
+        there = "the dataset has" if here is not None and here not in brought else "one source has"
+        first, second, *_ = [here, *(kind for kind in kinds if kind != here)] if here in kinds else kinds
+        raise InputError(
+            f"{there} {_of_kind(str(first))} and this import {_of_kind(str(second))}; a model reads what all of its people have, so that "
+            "a dataset holds one kind: import into a dataset of its own (BITFACE_DATA=FOLDER)"
+        )
+
+
+def _of_kind(scheme: str) -> str:
+    return f"points of scheme {scheme}" if scheme else "pictures"
+
+
+def _scheme_here(samples: Iterable[Sample], stores: Stores) -> str | None:
+    """The scheme of the dataset's points, "" for pictures, None for an empty one; one sample answers for all, as they came in."""
+    first = min(samples, key=lambda sample: sample.sample_id, default=None)
+    if first is None or first.kind != "landmarks":
+        return None if first is None else ""
+    shard = read_shard(stores.data, first.person, stores.keys.key_of(first.person))
+    return unpack_points(shard.samples[first.sample_id]).scheme.name
 
 
 def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:
@@ -311,8 +351,9 @@ def _part_of(
 
 def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) -> Sample:
     first = picture.rows[0]
-    sample = sample_of(f"{person}-{digest[:12]}", person, digest, first.label, picture.length, picture.fps)
-    return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
+    name = f"{person}{POINTS_IN_ID if picture.kind == 'landmarks' else '-'}{digest[:12]}"
+    sample = sample_of(name, person, digest, first.label, picture.length, picture.fps)
+    return replace(sample, kind=picture.kind, split=first.split, source=intake.source, licence_id=intake.licence.id)
 
 
 def fill_with(folder: Path, decision: Decision, stores: Stores) -> None:
