@@ -6,9 +6,11 @@ from collections.abc import Collection
 from typing import Final
 
 from bitface.params import GateParams
+from bitface.steps.retrain.kinds import are_points
 from bitface.steps.retrain.plan import Run
 
 UNKNOWN: Final = "unknown"
+NO_PICTURES: Final = "points of faces without pictures: sharpness, brightness, blendshapes, copies of pictures and changed faces were not measured"
 _NEED_ATTRIBUTES: Final = ("slice", "disparity")
 
 
@@ -42,4 +44,6 @@ def notes_of(run: Run, judged: Collection[str]) -> tuple[str, ...]:
         said.append(f"{', '.join(unknown)} of the judged people are not known: cells that need them advise")
     licensed = sum(answer.event_id is None for answer in run.members.admissions.values())
     said += [f"{licensed} people are in it by a licence alone, without personal consent"] if licensed else []
+    if are_points(run.members.samples):
+        said.append(NO_PICTURES)
     return tuple(said)

@@ -11,6 +11,7 @@ from bitface.faces.splits import fold_of_people
 from bitface.figure_ports import Figures
 from bitface.page_ports import Pages
 from bitface.ports import TrackedReport, Tracking
+from bitface.steps.retrain.kinds import are_points, check_pictured
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import key_of
 from bitface.steps.retrain.run_data import Data
@@ -37,6 +38,8 @@ def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) 
     """
     params = chosen_variants(run.params.study, variants)
     jobs = plan_jobs(params, run.params.training, run.params.seed)
+    if are_points(run.members.samples):
+        check_pictured({f"--variants without '{job.variant}'": job.training for job in jobs})
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
