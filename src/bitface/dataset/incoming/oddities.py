@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bitface.errors import InputError
@@ -149,6 +149,18 @@ def off_the_rows(name: str, named: Collection[str]) -> tuple[Finding, ...]:
     """A finding on what is in the source and is no row, with the first names of it; none where there is nothing."""
     first = ", ".join(sorted(named)[:EXAMPLES])
     return (Finding(name=name, count=len(named), rows=(), detail=f"first {first}"),) if named else ()
+
+
+def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding of each name, where an oddity keeps some rows out and is a part of others; details stay as they are."""
+    by_name: dict[tuple[str, str], Finding] = {}
+    for one in findings:
+        known = by_name.get((one.name, one.detail))
+        if known is not None:
+            rows = tuple(sorted({*known.rows, *one.rows})[:EXAMPLES])
+            one = replace(one, count=known.count + one.count, rows=rows)
+        by_name[one.name, one.detail] = one
+    return tuple(by_name.values())
 
 
 def findings_of(rows: Iterable[tuple[str, int]]) -> tuple[Finding, ...]:

@@ -22,7 +22,7 @@ from bitface.dataset.incoming.import_rules import (
     contradicted_people,
 )
 from bitface.dataset.incoming.lfs_pointers import unread_file
-from bitface.dataset.incoming.oddities import Finding, finding_of, findings_of
+from bitface.dataset.incoming.oddities import Finding, finding_of, findings_of, merged
 from bitface.dataset.points.point_container import pack_points
 from bitface.dataset.points.point_samples import ChooseFrames, TimedPoints, joined
 from bitface.dataset.spool import Spool
@@ -346,7 +346,7 @@ def _report(decision: Decision, manifest_sha256: str | None, version: str | None
         consent_events=decision.new_events,
         by_licence=sum(one.is_by_licence for one in taken),
         licence=decision.licence.id,
-        findings=(*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected)),
+        findings=merged((*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected))),
         manifest_sha256=manifest_sha256,
         version=version,
     )

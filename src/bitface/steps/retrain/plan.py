@@ -26,9 +26,9 @@ from bitface.steps.people.admit import Members, Quarantined, admit_members, choo
 from bitface.steps.people.contents import content_of
 from bitface.steps.people.dataset_status import evidence_of, subjects_of
 from bitface.steps.people.synthesis import not_drawn_here
-from bitface.steps.retrain.kinds import check_kinds
 from bitface.steps.retrain.reuse import code_digest, key_of
 from bitface.steps.retrain.version import DatasetRef
+from bitface.steps.retrain.without_pictures import check_kinds
 from bitface.workspace import Workspace
 
 NOT_DRAWN: Final = "it claims to be synthetic, but differs from what is rendered with these parameters"

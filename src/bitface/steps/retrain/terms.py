@@ -6,11 +6,14 @@ from collections.abc import Collection
 from typing import Final
 
 from bitface.params import GateParams
-from bitface.steps.retrain.kinds import are_points
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.without_pictures import are_points
 
 UNKNOWN: Final = "unknown"
-NO_PICTURES: Final = "points of faces without pictures: sharpness, brightness, blendshapes, copies of pictures and changed faces were not measured"
+NO_PICTURES: Final = (
+    "points of faces without pictures: sharpness, brightness, blendshapes, copies of pictures and changed faces were "
+    "not measured"
+)
 _NEED_ATTRIBUTES: Final = ("slice", "disparity")
 
 

@@ -11,10 +11,10 @@ from bitface.faces.splits import fold_of_people
 from bitface.figure_ports import Figures
 from bitface.page_ports import Pages
 from bitface.ports import TrackedReport, Tracking
-from bitface.steps.retrain.kinds import are_points, check_pictured
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import key_of
 from bitface.steps.retrain.run_data import Data
+from bitface.steps.retrain.without_pictures import are_points, check_pictured
 from bitface.steps.studies.study import Study, StudyTools, chosen_variants, compare, plan_jobs, run_jobs, study_table
 from bitface.steps.studies.study_latency import measure_stills
 from bitface.steps.studies.study_report import (
