@@ -273,3 +273,33 @@ def test_a_table_that_says_nobodys_name_asks_for_a_manifest(run: Run, project: P
     table(path, [{name: row[name] for name in POINTS} for row in few])
     code, _, error = run("data", "import", path, "--format", "landmarks", *FRAME_SIZE)
     assert code == 2 and "column 'subject_id' is missing" in error and "--manifest" in error
+
+
+@pytest.mark.tools
+def test_points_of_a_person_who_was_erased_come_back_under_no_id(
+    bitface: Bitface, tmp_path: Path, rows: list[dict[str, Any]], served: dict[str, str]
+) -> None:
+    """They are biometric data too: key and shard are gone, and the same points are asked about."""
+
+    def command(*words: str) -> Any:
+        done = bitface(tmp_path, *words, "--json", **served)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    two = [row for row in rows if row["subject_id"] in ("p0", "p1")]
+    command("data", "import", str(source(tmp_path / "brought", two)), "--format", "landmarks", *FRAME_SIZE)
+    proof = command("erase", "p0")
+    (gone,) = proof["subjects"]
+    assert proof["keys_destroyed"] == 1 and {one.person for one in read_index(tmp_path / "data")}.isdisjoint({gone})
+    again = [row | {"subject_id": "q7"} for row in two if row["subject_id"] == "p0"] + two[-1:]
+    path = source(tmp_path / "again", again)
+    said = command("data", "import", str(path), "--format", "landmarks", *FRAME_SIZE)
+    reasons = {row["reason"].partition(";")[0] for row in said["quarantined"]}
+    assert said["people"] == 1 and any("also of a person who was erased" in reason for reason in reasons)
+
+
+def test_a_dry_run_forecasts_the_gate_and_keeps_nothing(run: Run, project: Path, rows: list[dict[str, Any]]) -> None:
+    path = source(project / "brought", [row for row in rows if row["frame"] == 0])
+    code, report, error = run("data", "import", path, "--format", "landmarks", *FRAME_SIZE, "--dry-run")
+    assert code == 0, error
+    assert report["forecast"]["usable"] == 44 and not (project / "data").exists()

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from bitface.dataset.incoming.oddities import OddRowError
+from bitface.dataset.points import point_tables
 from bitface.dataset.points.point_columns import ABOUT_PEOPLE, OF_FRAMES, point_columns
 from bitface.dataset.points.point_container import pack_points, unpack_points
 from bitface.dataset.points.point_samples import joined, of_rows
 from bitface.dataset.points.point_tables import AskedTable, PointTable, frame_size_of, read_point_table
-from bitface.errors import InputError
+from bitface.errors import InputError, OverLimitError
 from bitface.faces.alignment import normalise_landmarks
 from bitface.faces.features import flattened
 from bitface.faces.geometry import GEOMETRY_NAMES, face_geometry
@@ -291,3 +292,34 @@ def test_only_points_that_the_people_have_are_chosen(choice: Any) -> None:
     targets, persons = np.eye(2, dtype=np.float32)[np.arange(24) % 2], np.array([f"p{row // 2}" for row in range(24)])
     chosen = choose_landmarks(choice, 40, stills, targets, persons, 1)
     assert len(chosen) == 40 and set(chosen) <= set(known_landmarks(stills).tolist()) <= set(IBUG_68.mesh)
+
+
+def test_a_long_table_is_read_in_parts_and_one_beyond_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with a row, and its points, do not depend on where the parts end."""
+    rows = [cells(face(seed)) for seed in range(5)]
+    rows[3] = cells(face(3) / (WIDTH, HEIGHT, WIDTH))
+    path = written(tmp_path / "a.csv", *rows)
+    whole = read(path)
+    monkeypatch.setattr(point_tables, "_CHUNK", 2)
+    parts = read(path)
+    assert faults(parts) == faults(whole) == ["", "", "", "other_unit", ""]
+    assert np.array_equal(parts.points.points, whole.points.points)
+    monkeypatch.setattr(point_tables, "ROWS_MAX", 4)
+    with pytest.raises(OverLimitError, match="over 4 rows; import it in parts"):
+        read(path)
+
+
+def test_a_table_in_which_no_face_was_found_says_so(tmp_path: Path) -> None:
+    rows = [cells(face(seed)) | {"success": 0} for seed in range(3)]
+    with pytest.raises(OddRowError, match=r"none of its 3 rows can be taken.*success 0") as error:
+        read(written(tmp_path / "a.csv", *rows))
+    assert error.value.finding == "not_tracked"
+    with pytest.raises(InputError, match="a header but no rows"):
+        read(header_alone(tmp_path / "b.csv"))
+
+
+def header_alone(path: Path) -> Path:
+    path.write_text(",".join(cells(face())) + "\n")
+    return path

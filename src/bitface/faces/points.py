@@ -60,31 +60,45 @@ SCHEMES: Final = {scheme.name: scheme for scheme in (MESH_478, MESH_468, IBUG_68
 class FacePoints:
     """One face in T frames.
 
-    `landmarks` float32 (T, 478, 3), normalised (`alignment`), 0 where the scheme has no point and in z where it has no depth;
-    `eye_distance_px` float32 (T,). `tool`: what wrote the points, in words.
+    `points` float32 (T, P, 3), those of the scheme, normalised (`alignment`); z is 0 where the scheme has no depth. `eye_distance_px`
+    float32 (T,). `tool`: what wrote the points, in words.
     """
 
     scheme: PointScheme
     tool: str
-    landmarks: NDArray[np.float32]
+    points: NDArray[np.float32]
     eye_distance_px: NDArray[np.float32]
 
     def __len__(self) -> int:
-        return len(self.landmarks)
+        return len(self.points)
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """On our mesh, float32 (T, 478, 3), 0 where the scheme has no point."""
+        return self.scheme.on_mesh(self.points)
 
     def at(self, frames: Sequence[int]) -> FacePoints:
         """Some of the frames."""
-        return replace(self, landmarks=self.landmarks[list(frames)], eye_distance_px=self.eye_distance_px[list(frames)])
+        return replace(self, points=self.points[list(frames)], eye_distance_px=self.eye_distance_px[list(frames)])
 
 
-def points_of_pixels(points: NDArray[np.floating[Any]], scheme: PointScheme, tool: str) -> FacePoints:
+def points_together(parts: Sequence[FacePoints]) -> FacePoints:
+    """The frames of several parts of one scheme, one part after another."""
+    return replace(
+        parts[0],
+        points=np.concatenate([part.points for part in parts]),
+        eye_distance_px=np.concatenate([part.eye_distance_px for part in parts]),
+    )
+
+
+def points_of_pixels(pixels: NDArray[np.floating[Any]], scheme: PointScheme, tool: str) -> FacePoints:
     """Normalised points of pixels (T, P, 3), x to the right, y down, z away from the camera in the same unit.
 
     Points whose eyes lie at one place have an eye distance of 0 and make no face.
     """
-    raw = scheme.on_mesh(points if scheme.has_depth else points * (1, 1, 0))
+    raw = scheme.on_mesh(pixels if scheme.has_depth else pixels * (1, 1, 0))
     known = normalise_landmarks(raw)[:, list(scheme.mesh)]
-    return FacePoints(scheme=scheme, tool=tool, landmarks=scheme.on_mesh(known), eye_distance_px=eye_distance(raw))
+    return FacePoints(scheme=scheme, tool=tool, points=known, eye_distance_px=eye_distance(raw))
 
 
 def is_upright(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -96,12 +110,13 @@ def seen_in(points: FacePoints) -> SeenFaces:
     """What a landmarker would have seen, without what needs a picture: NaN stands for what is not measured, and crops are black."""
     frames = len(points)
     unknown = np.full(frames, NOT_MEASURED, np.float32)
-    yaw = yaw_deg(points.landmarks) if points.scheme.has_depth else unknown
+    landmarks = points.landmarks
+    yaw = yaw_deg(landmarks) if points.scheme.has_depth else unknown
     return SeenFaces(
         faces=np.ones(frames, np.int64),
-        landmarks=points.landmarks,
+        landmarks=landmarks,
         blendshapes=np.full((frames, BLENDSHAPES), NOT_MEASURED, np.float32),
-        normalised=points.landmarks,
+        normalised=landmarks,
         crops=np.zeros((frames, CROP_PX, CROP_PX), np.uint8),
         quality=np.stack([np.ones(frames, np.float32), points.eye_distance_px, unknown, unknown, yaw], axis=-1),
     )

@@ -22,7 +22,7 @@ def pack_points(points: FacePoints) -> bytes:
     """A safetensors file: `landmarks` float32 (T, P, 3) of the scheme's points, `eye_distance_px` float32 (T,), scheme and tool."""
     about = {"scheme": points.scheme.name, "points": len(points.scheme.mesh), "tool": points.tool}
     arrays = {
-        "landmarks": np.ascontiguousarray(points.landmarks[:, list(points.scheme.mesh)], dtype=np.float32),
+        "landmarks": np.ascontiguousarray(points.points, dtype=np.float32),
         "eye_distance_px": points.eye_distance_px.astype(np.float32),
     }
     # One entry: of several the format keeps no order.
@@ -46,6 +46,6 @@ def unpack_points(data: bytes) -> FacePoints:
     return FacePoints(
         scheme=scheme,
         tool=str(about["tool"]),
-        landmarks=scheme.on_mesh(landmarks),
+        points=landmarks.astype(np.float32),
         eye_distance_px=distances.astype(np.float32),
     )

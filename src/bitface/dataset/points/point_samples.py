@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from bitface.dataset.incoming.oddities import SAYS, OddRowError
 from bitface.dataset.points.point_tables import PointRow, PointTable
-from bitface.faces.points import FacePoints
+from bitface.faces.points import FacePoints, points_together
 
 ChooseFrames = Callable[[Sequence[float], Sequence[float]], list[int]]
 """Which frames of a clip are kept, by their times in seconds and how much each differs from the first."""
@@ -55,15 +55,11 @@ def joined(parts: Sequence[TimedPoints], choose: ChooseFrames) -> TimedPoints:
     """One sample of parts of one person, label and scheme; of a clip the frames that `choose` picks."""
     order = sorted(range(len(parts)), key=lambda part: parts[part].times_s[0])
     times = [time_s for part in order for time_s in parts[part].times_s]
-    landmarks = np.concatenate([parts[part].points.landmarks for part in order])
-    distances = np.concatenate([parts[part].points.eye_distance_px for part in order])
-    chosen = [0]
-    if len(times) > 1:
-        changes = np.abs(landmarks - landmarks[0]).mean(axis=(1, 2))
-        chosen = choose(times, changes.tolist())
-    points = replace(parts[0].points, landmarks=landmarks, eye_distance_px=distances).at(chosen)
+    whole = points_together([parts[part].points for part in order])
+    changes = np.abs(whole.points - whole.points[0]).mean(axis=(1, 2))
+    chosen = choose(times, changes.tolist()) if len(times) > 1 else [0]
     return TimedPoints(
-        points=points,
+        points=whole.at(chosen),
         times_s=tuple(times[index] for index in chosen),
         remarks=tuple(dict.fromkeys(remark for part in parts for remark in part.remarks)),
     )

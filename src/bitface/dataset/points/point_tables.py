@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Final
@@ -12,13 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.dataset.incoming.oddities import Finding
+from bitface.dataset.incoming.oddities import SAYS, Finding, OddRowError
 from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
 from bitface.dataset.plain_files import opened
 from bitface.dataset.points.point_columns import PAGE, PointColumns, point_columns
-from bitface.errors import InputError
+from bitface.errors import InputError, OverLimitError
 from bitface.faces.alignment import eye_distance
-from bitface.faces.points import FacePoints, is_upright, points_of_pixels
+from bitface.faces.points import FacePoints, is_upright, points_of_pixels, points_together
 
 CONFIDENCE_MIN: Final = 0.5
 """Under it a tool is not sure of a row; OpenFace itself calls rows under about 0.7 no success."""
@@ -28,6 +29,8 @@ _SHARE_EYES_MAX: Final = 2.0
 """Eye distance up to which coordinates are shares of a frame: in pixels no face is so small."""
 _DEPTH_MIN: Final = 0.2
 """Eye distances that a face is deep at least: 0.9 to 1.3 of a head, 0.002 where z alone is a share of the width."""
+ROWS_MAX: Final = 100_000
+"""Over an hour of a video, 0.6 GB of 478 points."""
 _CHUNK: Final = 256
 _FRAME_SIZE: Final = re.compile(r"(\d{2,5})x(\d{2,5})")
 _HEADER_BYTES: Final = 1 << 16
@@ -97,38 +100,44 @@ def frame_size_of(text: str | None) -> tuple[int, int] | None:
 
 
 def read_point_table(path: Path, asked: AskedTable, group_of: Callable[[PointRow], Hashable]) -> PointTable:
-    """All rows of a CSV table, plain or packed by gzip.
+    """All rows of a CSV table, plain or packed by gzip, 100,000 at most.
 
     `group_of`: what a row belongs to; in it, two rows of one frame are two faces, or one row twice.
 
     Raises:
-        InputError: it cannot be read, lacks a column, has one that is unknown, or no row, or its coordinates are shares of a frame whose
-            size is not known; the message names the remedy.
+        InputError: it cannot be read, lacks a column, has one that is unknown, no row or too many, none with points, or coordinates that
+            are shares of a frame whose size is not known; the message names the remedy.
     """
     header: list[str] = []
     rows: list[PointRow] = []
-    taken: list[NDArray[np.float32]] = []
-    columns: PointColumns | None = None
+    faces: _Faces | None = None
 
     def named(cell: str) -> str:
         header.append(cell)
         return cell.strip()
 
-    spaced = _count_spaced(path)
     for packed in packed_rows(path, named, ()):
-        if columns is None:
+        if packed.number > ROWS_MAX:
+            raise OverLimitError(f"{path.name} has over {ROWS_MAX:,} rows; import it in parts")
+        if faces is None:
             columns = point_columns(path.name, header, asked.ignored, asked.read)
-        row, points = _row_of(packed, columns, len(taken))
-        rows.append(row)
-        taken += [] if points is None else [points]
-    if columns is None:
+            faces = _Faces(name=path.name, columns=columns, asked=asked)
+        row, points = _row_of(packed, faces.columns)
+        rows.append(row if points is None else faces.add(row, points))
+    if faces is None:
         raise InputError(f"{path.name} has a header but no rows; write a row for each face in a frame ({PAGE})")
-    if not taken:
-        faults = sorted({row.fault for row in rows})
-        raise InputError(f"{path.name}: none of its {len(rows)} rows has points ({', '.join(faults)}; {PAGE})")
-    judged, faces = _as_faces(rows, np.stack(taken), columns, asked, path.name)
+    found = faces.together()
+    if found is None:
+        fault = Counter(row.fault for row in rows).most_common(1)[0][0]
+        raise OddRowError(
+            fault, f"{path.name}: none of its {len(rows)} rows can be taken, most of them since {SAYS[fault]} ({PAGE})"
+        )
+    judged = [row if row.at < 0 else replace(row, fault=faces.faults[row.at]) for row in rows]
     return PointTable(
-        name=path.name, rows=tuple(_by_frames(judged, faces, group_of)), points=faces, spaced_columns=spaced
+        name=path.name,
+        rows=tuple(_by_frames(judged, found, group_of)),
+        points=found,
+        spaced_columns=_count_spaced(path),
     )
 
 
@@ -142,7 +151,7 @@ def _count_spaced(path: Path) -> int:
     return sum(cell != cell.strip() for cell in line.split(b",")) if line.isascii() else 0
 
 
-def _row_of(packed: PackedRow, columns: PointColumns, at: int) -> tuple[PointRow, NDArray[np.float32] | None]:
+def _row_of(packed: PackedRow, columns: PointColumns) -> tuple[PointRow, NDArray[np.float32] | None]:
     """A row, and its points float32 (P, 3) where it has them."""
     values = packed.values
     own = {} if values is None else {name: values[name] for name in values.keys() - set().union(*columns.axes)}
@@ -162,33 +171,56 @@ def _row_of(packed: PackedRow, columns: PointColumns, at: int) -> tuple[PointRow
         return replace(row, fault="point_missing"), None
     points = np.zeros((len(read), 3), np.float32)
     points[:, : read.shape[1]] = read
-    return replace(row, at=at), points
+    return row, points
 
 
-def _as_faces(
-    rows: Sequence[PointRow], raw: NDArray[np.float32], columns: PointColumns, asked: AskedTable, name: str
-) -> tuple[list[PointRow], FacePoints]:
-    """The rows with what is wrong about their points, and these in our form."""
-    scheme = columns.scheme
-    chunks = [slice(start, start + _CHUNK) for start in range(0, len(raw), _CHUNK)]
-    is_share = np.concatenate([eye_distance(scheme.on_mesh(raw[chunk])) < _SHARE_EYES_MAX for chunk in chunks])
-    shares = bool(np.median(is_share) > 0)
-    with_points = [row for row in rows if row.at >= 0]
-    units = _units(with_points, asked, name) if shares else np.ones((len(raw), 3))
-    faces = [points_of_pixels(raw[chunk] * units[chunk, None], scheme, columns.tool) for chunk in chunks]
-    found = replace(
-        faces[0],
-        landmarks=np.concatenate([one.landmarks for one in faces]),
-        eye_distance_px=np.concatenate([one.eye_distance_px for one in faces]),
-    )
-    is_wrong = {
-        "other_unit": is_share != shares,
-        "eyes_at_one_point": found.eye_distance_px <= 0,
-        "other_depth_unit": np.ptp(found.landmarks[..., 2], axis=1) < (_DEPTH_MIN if scheme.has_depth else 0.0),
-        "turned_over": ~is_upright(found.landmarks),
-    }
-    faults = [next((name for name, those in is_wrong.items() if those[at]), "") for at in range(len(raw))]
-    return [row if row.at < 0 else replace(row, fault=faults[row.at]) for row in rows], found
+@dataclass(kw_only=True)
+class _Faces:
+    """Makes faces of rows, some hundred at a time, so that a table does not lie in memory twice.
+
+    `shares`: whether coordinates are shares of a frame, as most of the first rows say. `faults`: what is wrong with each face, empty
+    where nothing is.
+    """
+
+    name: str
+    columns: PointColumns
+    asked: AskedTable
+    shares: bool | None = None
+    faults: list[str] = field(default_factory=list)
+    _done: list[FacePoints] = field(default_factory=list)
+    _waiting: list[tuple[PointRow, NDArray[np.float32]]] = field(default_factory=list)
+
+    def add(self, row: PointRow, points: NDArray[np.float32]) -> PointRow:
+        """Takes the points (P, 3) of a row; returns it with its place among the faces."""
+        placed = replace(row, at=len(self.faults) + len(self._waiting))
+        self._waiting.append((placed, points))
+        if len(self._waiting) == _CHUNK:
+            self._convert()
+        return placed
+
+    def together(self) -> FacePoints | None:
+        """All faces in the order of their rows; None where there are none."""
+        if self._waiting:
+            self._convert()
+        return points_together(self._done) if self._done else None
+
+    def _convert(self) -> None:
+        scheme, rows = self.columns.scheme, [row for row, _ in self._waiting]
+        raw = np.stack([points for _, points in self._waiting])
+        is_share = eye_distance(scheme.on_mesh(raw)) < _SHARE_EYES_MAX
+        if self.shares is None:
+            self.shares = bool(np.median(is_share) > 0)
+        units = _units(rows, self.asked, self.name) if self.shares else np.ones((len(raw), 3))
+        faces = points_of_pixels(raw * units[:, None], scheme, self.columns.tool)
+        is_wrong = {
+            "other_unit": is_share != self.shares,
+            "eyes_at_one_point": faces.eye_distance_px <= 0,
+            "other_depth_unit": np.ptp(faces.points[..., 2], axis=1) < (_DEPTH_MIN if scheme.has_depth else 0.0),
+            "turned_over": ~is_upright(faces.landmarks),
+        }
+        self.faults += [next((name for name, those in is_wrong.items() if those[at]), "") for at in range(len(raw))]
+        self._done.append(faces)
+        self._waiting.clear()
 
 
 def _units(rows: Iterable[PointRow], asked: AskedTable, name: str) -> NDArray[np.float64]:
@@ -231,7 +263,7 @@ def _by_frames(
 def _of_one_frame(rows: Sequence[PointRow], points: FacePoints) -> Iterator[tuple[int, str]]:
     """Which rows of one frame are not taken: the same face again, or all of them, since it is not known which face is meant."""
     first, *others = rows
-    again = [row for row in others if (points.landmarks[row.at] == points.landmarks[first.at]).all()]
+    again = [row for row in others if (points.points[row.at] == points.points[first.at]).all()]
     # `face_id` 0 beside 0 is one face that was written twice; without the column two rows are two faces.
     again += [
         row for row in others if row not in again and row.values.get("face_id") == first.values.get("face_id", "")

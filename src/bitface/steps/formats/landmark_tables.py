@@ -24,7 +24,7 @@ OF_TABLES: Final = Columns(
 )
 """A row of a manifest is one frame of a table, some seconds of it, or all of it."""
 _OWN_EXAMPLE: Final = "subject_id,label,age,x_0,y_0,z_0,... and anna,happiness,34,0.51,0.40,-0.02,..."
-_TABLES_AT_ONCE: Final = 4
+_FRAMES_AT_ONCE: Final = 50_000
 
 
 def tables_of(files: FolderFiles) -> Brought:
@@ -106,7 +106,7 @@ def _of_manifest(files: FolderFiles, manifest: Path) -> Brought:
 class _NamedTables:
     """Each row of the import names a table and, where it says so, a frame, a face or some seconds of it.
 
-    A few tables are kept: rows of one mostly follow each other, and all tables of a set may be larger than memory.
+    The last tables are kept: rows of one mostly follow each other, and all tables of a set may be larger than memory.
     """
 
     asked: AskedTable
@@ -131,7 +131,7 @@ class _NamedTables:
 
     def _table(self, path: Path) -> PointTable:
         if path not in self.kept:
-            while len(self.kept) >= _TABLES_AT_ONCE:
+            while self.kept and sum(len(table.rows) for table in self.kept.values()) > _FRAMES_AT_ONCE:
                 self.kept.pop(next(iter(self.kept)))
             self.kept[path] = read_point_table(path, self.asked, self.group_of)
         return self.kept[path]

@@ -135,6 +135,8 @@ class FormatReader:
             return source.parent
         if source.is_dir() and "folder" in self.takes:
             return source
+        if self.takes == {"file", "folder"}:
+            raise InputError(f"'{source.name}' does not exist; name a table, or a folder with tables ({PAGE})")
         if "file" in self.takes:
             raise InputError(f"file '{source.name}' does not exist or is a folder; name the table itself ({PAGE})")
         raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures ({PAGE})")
