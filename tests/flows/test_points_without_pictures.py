@@ -244,6 +244,16 @@ def test_openface_tables_come_in_by_a_manifest_and_every_oddity_has_a_name(
     assert kept == [1, 1, 2, 3] and report["admitted"] == 4
 
 
+def test_a_first_row_with_other_fields_is_left_alone(run: Run, project: Path, few: list[dict[str, Any]]) -> None:
+    path = source(project / "brought", few)
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, "a,b,c", *lines]) + "\n")
+    code, report, error = run("data", "import", path, "--format", "landmarks", *FRAME_SIZE)
+    assert code == 0, error
+    assert {one["name"]: one["rows"] for one in report["findings"]} == {"damaged_row": [1]}
+    assert report["admitted"] == len(few)
+
+
 def test_ages_of_rows_without_points_close_a_child_out(run: Run, project: Path, few: list[dict[str, Any]]) -> None:
     """The one row that says so has no usable points."""
     child = few[0] | {"age": 12, "x_5": ""}

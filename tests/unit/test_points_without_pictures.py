@@ -212,6 +212,24 @@ def test_a_clip_is_in_the_order_of_time_and_says_what_was_left_out(tmp_path: Pat
         of_rows(table, [])
 
 
+def test_times_in_milliseconds_leave_one_frame_and_say_so(tmp_path: Path) -> None:
+    rows = [cells(face(seed)) | {"timestamp": 40 * seed} for seed in range(4)]
+    table = read(written(tmp_path / "a.csv", *rows))
+    clip = joined([of_rows(table, table.rows)], partial(around_apex, window_s=1.0, count=5))
+    assert (len(clip.points), clip.remarks) == (1, ("frames_far_apart",))
+
+
+def test_one_frame_is_one_however_its_number_is_written(tmp_path: Path) -> None:
+    rows = [cells(face(1)) | {"frame": "7"}, cells(face(1)) | {"frame": "7.0"}, cells(face(1)) | {"frame": "8"}]
+    assert faults(read(written(tmp_path / "a.csv", *rows))) == ["", "frame_again", ""]
+
+
+def test_no_more_of_a_row_is_kept_than_is_read(tmp_path: Path) -> None:
+    row = cells(face(), IBUG_68) | {"frame": 1, "AU01_r": 0.2, "FaceScore": 0.9, "X_3": 5, "": 0}
+    (kept,) = read(written(tmp_path / "a.csv", row)).rows
+    assert set(kept.values) == {"frame", "FaceScore"}
+
+
 def sample(scheme: Any = MESH_478, frames: int = 2) -> FacePoints:
     points = np.stack([face(seed)[list(scheme.mesh)] for seed in range(frames)])
     return points_of_pixels(points, scheme, "MediaPipe")

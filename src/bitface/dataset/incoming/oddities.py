@@ -97,6 +97,7 @@ SAYS: Final = {
     "frame_again": "the same frame of the same face in an earlier row",
     "frame_missing": "the table has no row for this frame, face or time",
     "time_backwards": "an earlier row is of a later time; taken in the order of time",
+    "frames_far_apart": "no other frame of the clip lies within a second of its apex, which is taken alone; timestamp is read in seconds",
     "other_unit": "x and y have another unit than in most rows, pixels or shares of width and height",
     "other_depth_unit": "z has another unit than x, so that the face is flat",
     "eyes_at_one_point": "the corners of the eyes lie at one point",

@@ -58,8 +58,9 @@ def joined(parts: Sequence[TimedPoints], choose: ChooseFrames) -> TimedPoints:
     whole = points_together([parts[part].points for part in order])
     changes = np.abs(whole.points - whole.points[0]).mean(axis=(1, 2))
     chosen = choose(times, changes.tolist()) if len(times) > 1 else [0]
+    far = ["frames_far_apart"] if len(times) > len(chosen) == 1 else []
     return TimedPoints(
         points=whole.at(chosen),
         times_s=tuple(times[index] for index in chosen),
-        remarks=tuple(dict.fromkeys(remark for part in parts for remark in part.remarks)),
+        remarks=tuple(dict.fromkeys([*(remark for part in parts for remark in part.remarks), *far])),
     )

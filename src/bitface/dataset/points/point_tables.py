@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
@@ -28,7 +28,7 @@ _FPS: Final = 25.0
 _SHARE_EYES_MAX: Final = 2.0
 """Eye distance up to which coordinates are shares of a frame: in pixels no face is so small."""
 _DEPTH_MIN: Final = 0.2
-"""Eye distances that a face is deep at least: 0.9 to 1.3 of a head, 0.002 where z alone is a share of the width."""
+"""Eye distances that a face is deep at least: meshes of rendered and of real heads had 1.5 to 2, where z is a share of the width 0.003."""
 ROWS_MAX: Final = 100_000
 """Over an hour of a video, 0.6 GB of 478 points."""
 _CHUNK: Final = 256
@@ -61,9 +61,11 @@ class PointRow:
     at: int = -1
 
     @property
-    def frame(self) -> str:
-        """The frame that the row is of, as the table names it; empty where it does not."""
-        return self.values.get("frame", "") or self.values.get("timestamp", "")
+    def frame(self) -> Hashable:
+        """The frame that the row is of, 7 as 7.0; None where the table does not name it."""
+        named = self.values.get("frame", "") or self.values.get("timestamp", "")
+        number = _number(named)
+        return (named or None) if number is None else number
 
     @property
     def time_s(self) -> float:
@@ -122,7 +124,7 @@ def read_point_table(path: Path, asked: AskedTable, group_of: Callable[[PointRow
         if faces is None:
             columns = point_columns(path.name, header, asked.ignored, asked.read)
             faces = _Faces(name=path.name, columns=columns, asked=asked)
-        row, points = _row_of(packed, faces.columns)
+        row, points = _row_of(packed, faces.columns, asked.read)
         rows.append(row if points is None else faces.add(row, points))
     if faces is None:
         raise InputError(f"{path.name} has a header but no rows; write a row for each face in a frame ({PAGE})")
@@ -151,10 +153,14 @@ def _count_spaced(path: Path) -> int:
     return sum(cell != cell.strip() for cell in line.split(b",")) if line.isascii() else 0
 
 
-def _row_of(packed: PackedRow, columns: PointColumns) -> tuple[PointRow, NDArray[np.float32] | None]:
-    """A row, and its points float32 (P, 3) where it has them."""
+def _row_of(
+    packed: PackedRow, columns: PointColumns, read: Collection[str]
+) -> tuple[PointRow, NDArray[np.float32] | None]:
+    """A row with its values in the columns that are read, and its points float32 (P, 3) where it has them."""
     values = packed.values
-    own = {} if values is None else {name: values[name] for name in values.keys() - set().union(*columns.axes)}
+    # Of OpenFace's 714 columns the others would take ten times the memory of the points.
+    kept = [name for name in (*read, columns.confidence) if values is not None and name in values]
+    own = {} if values is None else {name: values[name] for name in kept}
     row = PointRow(number=packed.number, line=packed.line, values=own)
     if values is None:
         return replace(row, fault="damaged_row"), None
@@ -164,13 +170,13 @@ def _row_of(packed: PackedRow, columns: PointColumns) -> tuple[PointRow, NDArray
     if columns.confidence and (sure is None or sure < CONFIDENCE_MIN):
         return replace(row, fault="unsure_points"), None
     try:
-        read = np.array([[values[name] for name in axis] for axis in columns.axes]).astype(np.float64).T
+        shown = np.array([[values[name] for name in axis] for axis in columns.axes]).astype(np.float64).T
     except ValueError:
         return replace(row, fault="point_missing"), None
-    if not np.isfinite(read).all():
+    if not np.isfinite(shown).all():
         return replace(row, fault="point_missing"), None
-    points = np.zeros((len(read), 3), np.float32)
-    points[:, : read.shape[1]] = read
+    points = np.zeros((len(shown), 3), np.float32)
+    points[:, : shown.shape[1]] = shown
     return row, points
 
 
@@ -250,7 +256,7 @@ def _by_frames(
     backwards: set[int] = set()
     for row in usable:
         group = group_of(row)
-        frames.setdefault((group, row.frame or row.number), []).append(row)
+        frames.setdefault((group, row.frame, row.number if row.frame is None else 0), []).append(row)
         if row.time_s < latest.setdefault(group, row.time_s):
             backwards.add(row.number)
         latest[group] = max(latest[group], row.time_s)

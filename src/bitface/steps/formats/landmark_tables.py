@@ -44,15 +44,15 @@ def _of_own_rows(files: FolderFiles, path: Path) -> Brought:
         read=(*ABOUT_PEOPLE, *OF_FRAMES), ignored=files.ignored_columns, frame_size=frame_size_of(files.frame_size)
     )
     table = read_point_table(path, asked, _whose)
-    columns = tuple(name for name in (*ABOUT_PEOPLE, "clip") if name in table.rows[0].values)
+    whole = [row for row in table.rows if row.fault != "damaged_row"]
+    damaged = [row for row in table.rows if row.fault == "damaged_row"]
+    columns = tuple(name for name in (*ABOUT_PEOPLE, "clip") if name in whole[0].values)
     missing = [name for name in REQUIRED_COLUMNS if name != "path" and name not in columns]
     if missing:
         raise InputError(
             f"{path.name}: column '{missing[0]}' is missing; a table of points says whose each row is in columns subject_id and label, or "
             f"a manifest does (--manifest): {OF_TABLES.example}"
         )
-    whole = [row for row in table.rows if row.fault != "damaged_row"]
-    damaged = [row for row in table.rows if row.fault == "damaged_row"]
     return Brought(
         table=Table(
             name=path.name,
