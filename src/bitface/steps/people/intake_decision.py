@@ -215,15 +215,14 @@ def check_one_kind(pictures: Sequence[Picture], samples: Iterable[Sample], store
     Raises:
         InputError: an import and the dataset, or parts of the import, are of two kinds.
     """
-    brought = {picture.scheme for picture in pictures}
-    here = _scheme_here(samples, stores)
-    kinds = sorted(brought | ({here} if here is not None and brought else set()))
-    if len(kinds) > 1:
-        there = "the dataset has" if here is not None and here not in brought else "one source has"
-        first, second, *_ = [here, *(kind for kind in kinds if kind != here)] if here in kinds else kinds
+    brought, here = {picture.scheme for picture in pictures}, _scheme_here(samples, stores)
+    first, *others = [*([] if here is None else [here]), *sorted(brought - {here})] or [""]
+    if brought and others:
+        has = "this import has" if here is None else "the dataset has"
+        beside = "" if here is None else "this import "
         raise InputError(
-            f"{there} {_of_kind(str(first))} and this import {_of_kind(str(second))}; a model reads what all of its people have, so that "
-            "a dataset holds one kind: import into a dataset of its own (BITFACE_DATA=FOLDER)"
+            f"{has} {_of_kind(first)} and {beside}{_of_kind(others[0])}; a model reads what all of its people have, so that a dataset "
+            "holds one kind: import each into a dataset of its own (BITFACE_DATA=FOLDER)"
         )
 
 
