@@ -175,6 +175,17 @@ def test_pictures_first_keep_points_out(run: Run, project: Path, few: list[dict[
     assert code == 2 and "the dataset has pictures and this import points of scheme mesh_478" in error
 
 
+def test_one_import_is_of_one_kind(run: Run, project: Path, few: list[dict[str, Any]]) -> None:
+    folder = project / "mixed"
+    begin_source(folder)
+    write_consents(folder, [consent("p0", data_kinds=["landmarks"])])
+    table(folder / "mesh.csv", [{name: row[name] for name in POINTS} for row in few[:1]])
+    table(folder / "flat.csv", [ibug(row) for row in few[1:2]])
+    (folder / "manifest.csv").write_text("path,subject_id,label\nmesh.csv,p0,fear\nflat.csv,p0,fear\n")
+    code, _, error = run("data", "import", folder, "--format", "landmarks", *FRAME_SIZE)
+    assert code == 2 and "this import has points of scheme ibug_68 and points of scheme mesh_478" in error
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
