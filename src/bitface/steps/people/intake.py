@@ -23,8 +23,8 @@ from bitface.dataset.incoming.import_rules import (
 )
 from bitface.dataset.incoming.lfs_pointers import unread_file
 from bitface.dataset.incoming.oddities import Finding, finding_of, findings_of, merged
-from bitface.dataset.points.point_container import pack_points
-from bitface.dataset.points.point_samples import ChooseFrames, TimedPoints, joined
+from bitface.dataset.points.point_pictures import samples_of_points
+from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
@@ -33,15 +33,7 @@ from bitface.faces.media.same_picture import looks_asked, looks_kept
 from bitface.faces.media.video_limits import Span
 from bitface.ports import EncodeFrames, Frames, ReadImage, Report
 from bitface.steps.people.clips import Clip, ReadClips
-from bitface.steps.people.intake_decision import (
-    CONSENT_TEXT,
-    Decision,
-    Intake,
-    ReadPoints,
-    check_licence,
-    decide,
-    fill_with,
-)
+from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.writing import Change, Stores, Writer
 
 
@@ -148,16 +140,16 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     """The pictures of an intake that agree with each other, and every row that is not among them."""
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
-    rows = [row for row in intake.rows if row.subject_id not in contradicted]
     if intake.points is not None and pictures.choose is not None:
-        brought, unread = _read_points(rows, intake.points, pictures.choose, pictures.report, spool)
+        own = [row for row in intake.rows if row.subject_id not in contradicted]
+        brought, unread = samples_of_points(own, intake.points, pictures.choose, spool, pictures.report)
         agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
         return agreeing, [*rejected, *intake.rejected, *unread, *doubled]
-    agreed, of_files = agreeing_files(rows)
+    rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
     if intake.are_clips and pictures.clips is not None:
-        brought, undecodable = _read_videos(agreed, pictures.clips, pictures, spool)
+        brought, undecodable = _read_videos(rows, pictures.clips, pictures, spool)
     else:
-        brought, undecodable = _read(agreed, replace(pictures, read=_reader(intake, pictures)), spool)
+        brought, undecodable = _read(rows, replace(pictures, read=_reader(intake, pictures)), spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
     return agreeing, [*rejected, *intake.rejected, *of_files, *undecodable, *doubled]
 
@@ -250,56 +242,6 @@ def _of_clip(row: ImportRow, clip: Clip | None, pictures: Pictures, spool: Spool
         return row.refused(str(error), "unreadable_clip")
     packed = _packed([row], clip.frames, pictures, spool)
     return replace(packed, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks)
-
-
-def _read_points(
-    rows: Sequence[ImportRow], read: ReadPoints, choose: ChooseFrames, report: Report, spool: Spool
-) -> tuple[list[Picture], list[QuarantinedRow]]:
-    """As `_read`, where rows are of points."""
-    brought: list[Picture] = []
-    rejected: list[QuarantinedRow] = []
-    people = grouped(rows)
-    for done, samples in enumerate(people.values(), start=1):
-        for members in samples.values():
-            parts, unread = _points_of(members, read)
-            rejected += unread
-            if len({member.label for member, _ in parts}) > 1:
-                rejected += [
-                    member.refused("the frames of this clip differ in label; make them the same") for member, _ in parts
-                ]
-            elif parts:
-                sample = joined([points for _, points in parts], choose)
-                brought.append(_packed_points([member for member, _ in parts], sample, spool))
-        report("reading points", done, len(people))
-    return brought, rejected
-
-
-def _points_of(
-    members: Sequence[ImportRow], read: ReadPoints
-) -> tuple[list[tuple[ImportRow, TimedPoints]], list[QuarantinedRow]]:
-    """The rows of a sample that have points, with them, and those that have none."""
-    parts: list[tuple[ImportRow, TimedPoints]] = []
-    rejected: list[QuarantinedRow] = []
-    for member in members:
-        try:
-            parts.append((member, read(member)))
-        except InputError as error:
-            name = finding_of(error) or unread_file(member.path, "unreadable_table")
-            rejected.append(member.refused(str(error), name))
-    return parts, rejected
-
-
-def _packed_points(rows: Sequence[ImportRow], sample: TimedPoints, spool: Spool) -> Picture:
-    media = pack_points(sample.points)
-    return Picture(
-        rows=tuple(rows),
-        sha256=hashlib.sha256(media).hexdigest(),
-        media=spool.put(media),
-        frames=len(sample.points),
-        fps=sample.fps,
-        remarks=sample.remarks,
-        scheme=sample.points.scheme.name,
-    )
 
 
 def _packed(

@@ -27,7 +27,7 @@ from bitface.dataset.incoming.import_rules import (
 from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.keys import Enrolment
 from bitface.dataset.points.point_container import unpack_points
-from bitface.dataset.points.point_samples import TimedPoints
+from bitface.dataset.points.point_pictures import ReadPoints
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
@@ -47,10 +47,6 @@ _NOTICE_REMEDY: Final = (
 
 CutOut = Callable[[Path, Frames], Frames]
 """The pixels of a picture's file, uint8 (H, W, 3), and the part of them that is taken."""
-
-
-ReadPoints = Callable[[ImportRow], TimedPoints]
-"""The points of a row, where a source has no pictures; raises InputError for a row without any that can be taken."""
 
 
 @dataclass(frozen=True, kw_only=True)

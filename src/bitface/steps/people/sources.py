@@ -18,11 +18,12 @@ from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows
 from bitface.dataset.incoming.oddities import Finding, findings_of, found
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.points.point_pictures import ReadPoints
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import ReadImage
 from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
-from bitface.steps.people.intake_decision import CutOut, Intake, ReadPoints
+from bitface.steps.people.intake_decision import CutOut, Intake
 from bitface.terminal_text import printable
 
 CONSENT_FIELDS: Final = (
