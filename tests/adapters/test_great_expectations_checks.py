@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,7 +21,7 @@ from bitface.adapters.data_gate.great_expectations_suites import (
 )
 from bitface.adapters.report_html import write_data_docs
 from bitface.errors import InputError
-from bitface.faces.quality import QUALITY_COLUMNS
+from bitface.faces.quality import POINT_COLUMNS, QUALITY_COLUMNS
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.params import read_params
 
@@ -262,6 +263,30 @@ def test_table_that_is_not_there_is_refused(table, tmp_path):
     del tables[table]
     with pytest.raises(InputError, match=table):
         check_tables(tables, PARAMS, tmp_path)
+
+
+def points_of(rows):
+    """Of points without pictures, one faces, eye distance and turn a row."""
+    frame = pd.DataFrame(rows, columns=list(POINT_COLUMNS), dtype="float32")
+    frame.insert(0, "sample_id", [f"s{number}" for number in range(len(rows))])
+    return frame
+
+
+def of_points(tmp_path, rows):
+    tables = {name: frame for name, frame in good_tables().items() if name != "quality"}
+    return check_tables(tables | {"points": points_of(rows)}, PARAMS, tmp_path)
+
+
+def test_points_without_pictures_are_checked_by_what_is_measured_of_them(tmp_path):
+    """The turn of a head is unknown of points without depth; too small a face is too small; no picture's limit is asked."""
+    assert of_points(tmp_path / "deep", [(1, 60, 5)] * 5).success
+    assert of_points(tmp_path / "flat", [(1, 60, np.nan)] * 5).success
+    report = of_points(tmp_path / "small", [(1, 5, np.nan)] * 5)
+    assert [failure.partition(" must")[0] for failure in report.failures] == [
+        "points: column 'eye_distance_px': values"
+    ]
+    (failure,) = of_points(tmp_path / "none", [(1, np.nan, 5), *[(1, 60, 5)] * 4]).failures
+    assert "points: column 'eye_distance_px': values must not be null" in failure
 
 
 def test_unknown_table_is_refused(tmp_path):

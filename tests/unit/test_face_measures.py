@@ -29,6 +29,7 @@ def test_spans_are_distances_between_points() -> None:
 
 def test_a_smile_raises_the_corners_and_an_open_mouth_opens() -> None:
     points = np.zeros((478, 3), np.float32)
+    points[:, 2] = 1  # a point at 0 is one that a table of points does not have
     points[[61, 291], 1] = -0.1  # y grows downwards
     points[14, 1] = 0.3
     found = measured(points)

@@ -52,7 +52,7 @@ def test_a_landmark_that_is_no_number_is_refused():
 
 def test_the_scale_spans_four_deviations_and_has_a_floor():
     frames = np.zeros((2, 478, 3), np.float32)
-    frames[1, 0, 0] = 2.0
+    frames[1, 0, 0], frames[:, 0, 1] = 2.0, 0.5
     scale = scale_of(frames)
     assert scale.centre[0] == 1 and scale.inverse_step[0] == pytest.approx(127 / 4)
     assert scale.inverse_step[1] == pytest.approx(127 / 0.08)

@@ -85,6 +85,8 @@ def test_every_condition_names_its_source_and_leaves_no_context_without_a_word()
         (("landmarks", "embedding"), None, "data kind image or video"),
         (("landmarks", "embedding"), "clip", "data kind image or video"),
         (("video", "landmarks", "embedding"), "image", "data kind image"),
+        (("image", "video", "embedding"), "landmarks", "data kind landmarks"),
+        (("embedding",), "any", "data kind image or video or landmarks"),
     ],
 )
 def test_what_a_sample_is_must_be_named(kinds, kind, why) -> None:
@@ -96,6 +98,11 @@ def test_what_is_read_off_a_picture_goes_with_the_picture() -> None:
     assert (
         reason("train", data_kinds=("image",), kind="clip") == reason("train", data_kinds=("video",), kind="clip") == ""
     )
+
+
+def test_points_without_their_picture_go_with_consent_for_landmarks() -> None:
+    assert reason("train", data_kinds=("landmarks",), kind="landmarks") == ""
+    assert reason("train", data_kinds=("landmarks",), kind="any") == ""
 
 
 @pytest.mark.parametrize(

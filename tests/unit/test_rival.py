@@ -51,9 +51,12 @@ class Place:
             run_of=lambda _: SimpleNamespace(run_id="again", dataset_version="d2"),
             members=lambda version: members if version == "d2" else [],
         )
-        table = SimpleNamespace(sample_ids=self.judged.sample_ids[::-1], where=lambda rows: rows)
+        own = SimpleNamespace(are_points=np.zeros(1, np.bool_))
+        table = SimpleNamespace(sample_ids=self.judged.sample_ids[::-1], where=lambda _: own)
         run = SimpleNamespace(evidence=self.kind)
-        found, _ = find_rival(run, self.judged, table, ledger, self.runs, self.keys, lambda: None)
+        found, _ = find_rival(
+            run, self.judged, table, ledger, self.runs, self.keys, lambda: SimpleNamespace(reads="landmarks")
+        )
         return found
 
 

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from bitface.consent.events import ConsentEvent, canonical_json
-from bitface.consent.law import ends, grounds_fault, kinds_fault
+from bitface.consent.law import AskedKind, ends, grounds_fault, kinds_fault
 from bitface.consent.vocabulary import ADMITTING_STATES, ADULT_BANDS, CONTEXTS, PURPOSES
 from bitface.errors import InputError
-from bitface.faces.records import Kind
 
 NOTICE_UNKNOWN: Final = "the notice is unknown"
 
@@ -33,11 +32,11 @@ class Admission:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """The intended use of a person's data, for a sample of this kind (None: either kind)."""
+    """The intended use of a person's data, for a sample of this kind (None: pictures of either kind; `any`: whatever there is)."""
 
     purpose: str
     context: str
-    kind: Kind | None = None
+    kind: AskedKind | None = None
 
 
 def admit(

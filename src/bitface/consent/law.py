@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.vocabulary import CONTEXTS, Context, DataKind
@@ -50,7 +50,14 @@ CONDITIONS: Final = {
 }
 """Not listed, and so refused: no condition, `none` as a basis, and vital interests (6(1)(d), whose condition is 9(2)(c))."""
 
-PICTURES_OF: Final[dict[Kind, tuple[DataKind, ...]]] = {"image": ("image",), "clip": ("image", "video")}
+AskedKind = Kind | Literal["any"]
+"""`any`: whatever may be kept of a person."""
+DATA_OF: Final[dict[AskedKind, tuple[DataKind, ...]]] = {
+    "image": ("image",),
+    "clip": ("image", "video"),
+    "landmarks": ("landmarks",),
+    "any": ("image", "video", "landmarks"),
+}
 """The frames of a clip are images too."""
 
 
@@ -131,13 +138,14 @@ def grounds_fault(event: ConsentEvent, context: str) -> str | None:
     return None
 
 
-def kinds_fault(event: ConsentEvent, kind: Kind | None) -> str | None:
+def kinds_fault(event: ConsentEvent, kind: AskedKind | None) -> str | None:
     """Which kind of data the event does not name, in words; None if it names the kind of the sample.
 
     Consent for a picture covers what is derived from it: landmarks and features are kept with its key and deleted with it. Consent for
-    landmarks or features alone does not cover a picture. `kind` None: either one.
+    landmarks or features alone does not cover a picture, and points that came without their picture need consent for landmarks by name.
+    `kind` None: pictures, single ones or of clips.
     """
-    allowed = PICTURES_OF[kind] if kind is not None else PICTURES_OF["clip"]
+    allowed = DATA_OF[kind or "clip"]
     return None if set(allowed) & set(event.data_kinds) else f"data kind {' or '.join(allowed)} is not listed"
 
 

@@ -7,14 +7,15 @@ import io
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from bitface.dataset.files import write_atomically
 from bitface.dataset.incoming.spreadsheets import read_cell, write_rows
 from bitface.errors import InputError
-from bitface.faces.records import Sample
+from bitface.faces.records import Kind, Sample
 
 INDEX_NAME: Final = "index.csv"
+_KINDS: Final[dict[str, Kind]] = {kind: kind for kind in get_args(Kind)}
 INDEX_COLUMNS: Final = tuple(field.name for field in fields(Sample))
 
 
@@ -59,7 +60,7 @@ def _sample(cells: dict[str, str], line: int) -> Sample:
             sample_id=row["sample_id"],
             person=row["person"],
             shard=row["shard"],
-            kind="clip" if row["kind"] == "clip" else "image",
+            kind=_KINDS.get(row["kind"], "image"),
             frames=int(row["frames"]),
             fps=float(row["fps"]),
             label=row["label"],

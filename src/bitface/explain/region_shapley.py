@@ -60,9 +60,9 @@ def regions_of_face(reads: Reads, landmarks: NDArray[np.float32]) -> tuple[NDArr
     Returns:
         int64 (478,) and the nine REGIONS for landmarks; int64 (T, 64, 64), REGIONS and OUTSIDE for crops.
     """
-    if reads == "landmarks":
-        return region_of_landmark(), tuple(REGIONS)
-    return regions_of_owners(pixel_owners(landmarks)), (*REGIONS, OUTSIDE)
+    if reads == "crops":
+        return regions_of_owners(pixel_owners(landmarks)), (*REGIONS, OUTSIDE)
+    return region_of_landmark(), tuple(REGIONS)
 
 
 def region_shapley(

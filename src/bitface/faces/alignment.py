@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bitface.errors import InputError
-from bitface.faces.features import CROP_PX, LANDMARKS
+from bitface.faces.features import CROP_PX, EYE_CORNERS, LANDMARKS
 
-# Corners and not irises: an eye's centre must not move with the gaze.
-_EYE_CORNERS: Final = ((33, 133), (263, 362))
 # Left-right pairs that expressions move alike on both sides: outer eye corners, sides of the face, mouth corners.
 _MIRRORED: Final = ((33, 263), (234, 454), (127, 356), (93, 323), (61, 291))
 
@@ -127,7 +125,7 @@ def yaw_deg(raw: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _eye_centres(raw: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     points = raw.astype(np.float64)
-    right, left = (points[..., list(corners), :].mean(axis=-2) for corners in _EYE_CORNERS)
+    right, left = (points[..., list(corners), :].mean(axis=-2) for corners in EYE_CORNERS)
     return right, left
 
 

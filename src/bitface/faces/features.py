@@ -15,8 +15,10 @@ LANDMARKS: Final = 478
 """Points of MediaPipe's face mesh, the ten iris points included."""
 BLENDSHAPES: Final = 52
 CROP_PX: Final = 64
-Reads = Literal["landmarks", "crops"]
-"""The columns that a network may read."""
+# Corners and not irises: an eye's centre must not move with the gaze.
+EYE_CORNERS: Final = ((33, 133), (263, 362))
+Reads = Literal["landmarks", "flat_landmarks", "crops"]
+"""The columns that a network may read; landmarks are flat where the training people's points have no depth (`flattened`)."""
 
 
 FaceValues = NDArray[np.float32] | NDArray[np.uint8]
@@ -30,6 +32,7 @@ class ClipTable:
     `landmarks` float32 (N, T, 478, 3), normalised (see `alignment`); `blendshapes` float32 (N, T, 52) in 0..1;
     `crops` uint8 (N, T, 64, 64); `lengths` int64 (N,) true frames, 1 to T; `labels` int64 (N,), index into EMOTIONS;
     `persons`, `sample_ids`, `splits` str (N,); `quality` float32 (N, 5), worst frame: see `quality.QUALITY_COLUMNS`.
+    Of points that came without their picture blendshapes, sharpness and brightness are NaN: not measured.
     """
 
     landmarks: NDArray[np.float32]
@@ -54,13 +57,28 @@ class ClipTable:
         """The rows that a mask or an index picks."""
         return replace(self, **{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
+    @property
+    def are_points(self) -> NDArray[np.bool_]:
+        """Which rows, bool (N,), are points that came without their picture: no blendshape of them is known, and their crops are black."""
+        return np.asarray(np.isnan(self.blendshapes).all(axis=(1, 2)))
+
     def column(self, reads: Reads) -> FaceValues:
         """What a network reads: landmarks float32 (N, T, 478, 3), or crops uint8 (N, T, 64, 64)."""
-        return self.landmarks if reads == "landmarks" else self.crops
+        if reads == "crops":
+            return self.crops
+        return self.landmarks if reads == "landmarks" else flattened(self.landmarks)
 
     def of_split(self, *splits: str) -> ClipTable:
         """The rows of the named splits."""
         return self.where(np.isin(self.splits, splits))
+
+
+def flattened(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Normalised landmarks float32 (..., 478, 3) as if depth were not known: z is 0, and the eyes lie 1 apart in the image plane."""
+    right, left = (landmarks[..., list(corners), :2].mean(axis=-2) for corners in EYE_CORNERS)
+    distance = np.linalg.norm(left - right, axis=-1)[..., None, None]
+    flat = landmarks * np.array([1, 1, 0], np.float32) / np.where(distance > 0, distance, 1)
+    return np.asarray(flat, dtype=np.float32)
 
 
 def concatenate(tables: Sequence[ClipTable]) -> ClipTable:

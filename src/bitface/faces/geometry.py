@@ -36,15 +36,25 @@ above the left; how far the tip of the nose stands out before the sides of the f
 def face_geometry(normalised: NDArray[np.float32]) -> NDArray[np.float64]:
     """The measures of GEOMETRY_NAMES, float64 (..., 14), of normalised landmarks (..., 478, 3), see `alignment`.
 
+    NaN of what needs a point, or a depth, that is 0 because a table of points does not have it (`points`).
+
     Raises:
         InputError: the array does not hold 478 points of 3 coordinates.
     """
     if normalised.shape[-2:] != (LANDMARKS, 3):
         raise InputError(f"landmarks of shape {normalised.shape} are not (..., {LANDMARKS}, 3)")
     points = normalised.astype(np.float64)
+    points = np.where(_is_known(points), points, np.nan)
     spans = [np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1) for a, b in _SPANS.values()]
     right, left = (points[..., corner, 1] for corner in _MOUTH_CORNERS)
     # y grows downwards, z away from the camera.
     raised = points[..., _LIPS, 1].mean(axis=-1) - (right + left) / 2
     depth = points[..., _FACE_SIDES, 2].mean(axis=-1) - points[..., _NOSE_TIP, 2]
-    return np.stack([*spans, raised, left - right, depth], axis=-1)
+    has_depth = (points[..., 2] != 0).any(axis=-1) | ~(points != 0).any(axis=(-2, -1))
+    return np.stack([*spans, raised, left - right, np.where(has_depth, depth, np.nan)], axis=-1)
+
+
+def _is_known(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points, bool (..., 478, 1), a face has; all of one that was not found, whose points are all 0."""
+    is_there = (points != 0).any(axis=-1, keepdims=True)
+    return np.asarray(is_there | ~is_there.any(axis=-2, keepdims=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,10 @@ QUALITY_COLUMNS: Final = ("faces", "eye_distance_px", "sharpness", "brightness",
 """Faces found; eye distance in pixels of the original image, a tight crop enlarged to 100 px (`tight_crops`);
 sharpness, see `sharpness`; mean grey level of the inner face (0 to 255); and head turn in degrees (0 faces the camera)."""
 
+POINT_COLUMNS: Final = ("faces", "eye_distance_px", "yaw_deg")
+"""Those that are measured of points without their picture; the turn of the head only where the points have depth."""
+NOT_MEASURED: Final = float("nan")
+"""Stands in a row of points that came without their picture for what only a picture shows."""
 _MID_GREY: Final = 127.5
 # Of an aligned crop, from the brows to the chin: what lies behind a person must not make the face bright or sharp.
 _INNER_FACE: Final = (..., slice(8, 58), slice(10, 54))
@@ -115,12 +120,16 @@ def limits_missed(rows: NDArray[np.float32], params: QualityParams) -> tuple[str
     return tuple(f"{count / len(rows):.0%} {said}" for count, said in sorted(found, key=lambda one: -one[0]))
 
 
-def quality_reasons(row: Sequence[float] | NDArray[np.float32], params: QualityParams) -> tuple[str, ...]:
+def quality_reasons(
+    row: Sequence[float] | NDArray[np.float32], params: QualityParams, are_points: bool = False
+) -> tuple[str, ...]:
     """Why a sample cannot be used, in words with the value and the limit; empty when it can.
 
     Args:
         row: five values, columns as QUALITY_COLUMNS, of a frame or of a sample's worst frame.
-        params: the limits; a value on a limit is admitted, and NaN never is.
+        params: the limits; a value on a limit is admitted, and NaN never is, but of points alone.
+        are_points: whether the sample is points that came without their picture: what is `NOT_MEASURED` of it, other than faces and
+            their size, is not judged.
 
     Raises:
         InputError: the row does not have the columns of QUALITY_COLUMNS.
@@ -131,15 +140,25 @@ def quality_reasons(row: Sequence[float] | NDArray[np.float32], params: QualityP
     if not faces >= 1:
         # The other columns of a frame without a face measure nothing; naming them would only confuse.
         return ("no face found",)
+
+    def fits(value: float, holds: bool) -> bool:
+        return holds or (are_points and isnan(value))
+
     checks = (
         (faces == params.faces, f"{faces:.0f} faces found, exactly {params.faces} is needed"),
         (
             distance >= params.eye_distance_px_min,
             f"eye distance {distance:.1f} px under {params.eye_distance_px_min:g}",
         ),
-        (sharp >= params.sharpness_min, f"sharpness {sharp:.3f} under {params.sharpness_min:g}"),
-        (brightness >= params.brightness_min, f"brightness {brightness:.0f} under {params.brightness_min:g}"),
-        (brightness <= params.brightness_max, f"brightness {brightness:.0f} over {params.brightness_max:g}"),
-        (abs(yaw) <= params.yaw_deg_max, f"head turned {abs(yaw):.0f} degrees, over {params.yaw_deg_max:g}"),
+        (fits(sharp, sharp >= params.sharpness_min), f"sharpness {sharp:.3f} under {params.sharpness_min:g}"),
+        (
+            fits(brightness, brightness >= params.brightness_min),
+            f"brightness {brightness:.0f} under {params.brightness_min:g}",
+        ),
+        (
+            fits(brightness, brightness <= params.brightness_max),
+            f"brightness {brightness:.0f} over {params.brightness_max:g}",
+        ),
+        (fits(yaw, abs(yaw) <= params.yaw_deg_max), f"head turned {abs(yaw):.0f} degrees, over {params.yaw_deg_max:g}"),
     )
     return tuple(reason for holds, reason in checks if not holds)

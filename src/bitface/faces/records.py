@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -20,7 +21,10 @@ SLICE_ATTRIBUTES: Final = ("age_band", "gender", "skin_tone", "ancestry")
 SYNTHETIC_PREFIX: Final = "s"
 """Pseudonyms of synthetic people begin with it, those of real people with `r`."""
 
-Kind = Literal["image", "clip"]
+Kind = Literal["image", "clip", "landmarks"]
+"""`landmarks`: points of a face, one frame or several, that came without their picture."""
+POINTS_IN_ID: Final = "-points-"
+"""Stands in the id of a sample of points, which the ledger keeps when the sample is gone: consent must cover points, not pictures."""
 _PSEUDONYM: Final = re.compile(r"[a-z0-9]{16}")
 
 
@@ -83,6 +87,11 @@ class Sample:
             raise InputError(f"sample {self.sample_id}: split '{self.split}' is not one of {', '.join(SPLITS)}")
         if self.frames < 1:
             raise InputError(f"sample {self.sample_id}: {self.frames} frames; at least 1 is needed")
+
+
+def kind_asked(sample_ids: Iterable[str]) -> Literal["landmarks"] | None:
+    """What consent must cover of samples of one dataset, by their ids: `landmarks` of points, None of pictures."""
+    return "landmarks" if any(POINTS_IN_ID in sample_id for sample_id in sample_ids) else None
 
 
 def is_pseudonym(text: str) -> bool:

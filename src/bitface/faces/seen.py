@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, FaceValues, Reads
+from bitface.faces.features import BLENDSHAPES, CROP_PX, LANDMARKS, FaceValues, Reads, flattened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,9 @@ class SeenFace:
 
     def column(self, reads: Reads) -> FaceValues:
         """What a network reads: normalised landmarks float32 (478, 3), or the crop uint8 (64, 64)."""
-        return self.normalised if reads == "landmarks" else self.crop
+        if reads == "crops":
+            return self.crop
+        return self.normalised if reads == "landmarks" else flattened(self.normalised)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, select
 
 from bitface.consent.admission import Admission, Use, admit, in_log_order
 from bitface.consent.events import ConsentEvent
+from bitface.consent.law import AskedKind
 from bitface.consent.policy import LicenceRecord, check_context, under_licence
 from bitface.consent.vocabulary import CONTEXTS
 from bitface.errors import RefusedError
-from bitface.faces.records import is_synthetic
+from bitface.faces.records import POINTS_IN_ID, is_synthetic
 from bitface.ledger import questions, tables
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.permissions.contexts import in_force
@@ -36,6 +37,8 @@ class _Alike:
     people: tuple[str, ...]
     licence_id: str
     events: tuple[ConsentEvent, ...]
+    kind: AskedKind | None = None
+    """What their consent must cover, None for pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,7 @@ class Crowd:
         return {purpose: contexts for purpose, contexts in found.items() if contexts}
 
     def _answer(self, one: _Alike, purpose: str, context: str, at: datetime) -> Admission:
-        own = admit(one.events, one.people[0], Use(purpose=purpose, context=context), at, self._notices)
+        own = admit(one.events, one.people[0], Use(purpose=purpose, context=context, kind=one.kind), at, self._notices)
         return under_licence(self._licences.get(one.licence_id), own, purpose, context)
 
 
@@ -131,18 +134,20 @@ def crowd_of(connection: Connection, model: ModelEntry) -> Crowd:
 def _alike(connection: Connection, dataset_version: str) -> tuple[_Alike, ...]:
     members = tables.dataset_members
     own = members.c.dataset_version == dataset_version
-    pairs = connection.execute(select(members.c.person, members.c.licence_id).where(own).distinct()).all()
+    is_points = members.c.sample_id.contains(POINTS_IN_ID)
+    found = connection.execute(select(members.c.person, members.c.licence_id, is_points).where(own).distinct()).all()
     recorded = _recorded(connection, dataset_version)
     groups: dict[tuple[object, ...], list[str]] = {}
-    for person, licence_id in sorted(pairs):
+    for person, licence_id, points in sorted((person, licence, bool(points)) for person, licence, points in found):
         # Event ids and subjects contain the pseudonym: without it, people with the same consent have the same text.
         texts = tuple((entry, body.replace(person, "")) for entry, body in recorded.get(person, ()))
-        groups.setdefault((licence_id, is_synthetic(person), texts), []).append(person)
+        groups.setdefault((licence_id, is_synthetic(person), texts, points), []).append(person)
     return tuple(
         _Alike(
             people=tuple(people),
             licence_id=str(key[0]),
             events=tuple(_events(recorded.get(people[0], ()))),
+            kind="landmarks" if key[3] else None,
         )
         for key, people in groups.items()
     )

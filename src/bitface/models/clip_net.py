@@ -47,16 +47,20 @@ class ClipSpec(Protocol):
 class ClipNet(nn.Module):
     """Base of networks that count per frame and then read a clip. A subclass calls `_add_readout` once.
 
-    `name` is the architecture in params.yaml, `reads` the column of a clip table that goes in.
+    `name` is the architecture in params.yaml.
     """
 
     name: ClassVar[str]
-    reads: ClassVar[Reads]
     spec: ClipSpec
     affine: nn.BatchNorm1d
     heads: nn.Linear
     lstm: nn.LSTM
     clip_heads: nn.Linear
+
+    @property
+    def reads(self) -> Reads:
+        """The column of a clip table that goes in."""
+        raise NotImplementedError
 
     def _add_readout(self, spec: ClipSpec) -> None:
         self.affine = nn.BatchNorm1d(spec.features)

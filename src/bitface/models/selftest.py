@@ -20,7 +20,7 @@ def selftest_table(scale: CodeScale, seed: int, samples: int = 12, frames: int =
     their limits too.
     """
     rng = np.random.default_rng(seed)
-    unit = (127 / 4) / scale.inverse_step
+    unit = np.divide(127 / 4, scale.inverse_step, out=np.zeros_like(scale.inverse_step), where=scale.inverse_step > 0)
     strength = rng.uniform(0.2, 2.0, (samples, frames, 1))
     moved = scale.centre + unit * strength * rng.standard_normal((samples, frames, scale.coordinates))
     read = slice(None) if scale.landmarks is None else list(scale.landmarks)

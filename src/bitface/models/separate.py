@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitface.errors import InputError
-from bitface.faces.features import ClipTable
+from bitface.faces.features import ClipTable, Reads
 from bitface.models.clip_net import ClipNet
 
 PREFIX = "separate_"
@@ -38,8 +38,12 @@ class SeparateNets(ClipNet):
             )
         self.networks = nn.ModuleList(networks)
         self.name = PREFIX + networks[0].name  # type: ignore[misc]
-        self.reads = networks[0].reads  # type: ignore[misc]
         self.spec = replace(networks[0].spec, outputs=len(networks))
+
+    @property
+    def reads(self) -> Reads:
+        """What each of them reads."""
+        return self.members[0].reads
 
     @property
     def members(self) -> list[ClipNet]:

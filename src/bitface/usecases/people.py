@@ -12,6 +12,7 @@ from bitface.consent.policy import check_training
 from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.index import has_dataset
 from bitface.dataset.interrupted_import import ImportSpool, discard_outdated
+from bitface.faces.media.frame_choice import around_apex
 from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
 from bitface.steps.people.consents import clock_warning
@@ -110,6 +111,7 @@ def import_source(
             pictures = Pictures(
                 read=partial(tools.ports.read_image, below=files.folder),
                 clips=partial(read_clips, tools.ports.watch_video, tools.params.video),
+                choose=partial(around_apex, window_s=tools.params.video.window_s, count=tools.params.video.frames),
                 encode=tools.ports.encode,
                 report=report,
                 workers=tools.params.features.workers,

@@ -88,11 +88,11 @@ def bench(against: str | None, job: Job) -> tuple[dict[str, Any], str]:
 def faces_of_training_people(job: Job) -> tuple[Faces | None, dict[str, Latency]]:
     """Faces of the first training people who allow an evaluation, and the times of the detector on one of their pictures.
 
-    None and no times if there are none.
+    None and no times if there are none, or none with pictures.
     """
     tools, params = job.tools, job.tools.params
     run = stages.comparable(stages.plan(stages.present(job), job), job)
-    training_people = [sample for sample in run.members.samples if sample.split == "train"]
+    training_people = [one for one in run.members.samples if one.split == "train" and one.kind != "landmarks"]
     people = people_of(training_people, run.members.content)[: params.bench.calibration_people]
     if not people:
         return None, {}

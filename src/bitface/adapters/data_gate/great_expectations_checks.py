@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
 
 OPTIONAL_TABLES: Final = frozenset({"consents"})
+_SEEN_TABLES: Final = frozenset({"quality", "points"})
+"""Of pictures, and of points without pictures: one of them at least."""
 """A run on licences alone has no consent to show and leaves the table out; an empty table fails."""
 # Counts and no values: a report is kept and shown, and a bad value may be the very id that must not be in it.
 _RESULT_FORMAT: Final = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -55,8 +57,9 @@ def check_tables(
 
     Args:
         tables: `index` (columns of Sample), `subjects` (columns of SubjectRecord), `quality` (sample_id and
-            QUALITY_COLUMNS), `labels`, `demographics`, `splits`, `schema` and, where there are consents, `consents` (columns as
-            `great_expectations_suites` names them, times as ISO 8601 UTC text).
+            QUALITY_COLUMNS) or `points` (sample_id and POINT_COLUMNS) or both, `labels`, `demographics`, `splits`,
+            `schema` and, where there are consents, `consents` (columns as `great_expectations_suites` names them,
+            times as ISO 8601 UTC text).
         params: the ranges of the quality suite; they must hold for `admitted_share_min` of its rows, because a row
             outside is quarantined by itself. Everything else must hold for every row.
         docs_folder: receives the page, `index.html`.
@@ -66,7 +69,8 @@ def check_tables(
         InputError: a table is missing, or one is not known here.
     """
     known = suites(params)
-    wrong = sorted((set(known) - OPTIONAL_TABLES - set(tables)) | (set(tables) - set(known)))
+    seen = _SEEN_TABLES if _SEEN_TABLES & set(tables) else frozenset({"points"})
+    wrong = sorted((set(known) - OPTIONAL_TABLES - seen - set(tables)) | (set(tables) - set(known)))
     if wrong:
         raise InputError(f"tables {', '.join(wrong)} are missing or unknown; the data gate checks {', '.join(known)}")
     context = _context()

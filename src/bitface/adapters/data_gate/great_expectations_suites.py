@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from bitface.consent.vocabulary import ADMITTING_STATES, CONTEXTS, PURPOSES
 from bitface.faces.emotions import EMOTIONS
-from bitface.faces.quality import QUALITY_COLUMNS
-from bitface.faces.records import AGE_BANDS, GENDERS, SLICE_ATTRIBUTES, SPLITS, Sample, SubjectRecord
+from bitface.faces.quality import POINT_COLUMNS, QUALITY_COLUMNS
+from bitface.faces.records import AGE_BANDS, GENDERS, SLICE_ATTRIBUTES, SPLITS, Kind, Sample, SubjectRecord
 from bitface.params import QualityParams
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ def suites(params: QualityParams) -> dict[str, Suite]:
         "subjects": Suite(about="The people, one row each.", rules=_subjects()),
         "consents": Suite(about="The consent events that admit people, one row each.", rules=_consents()),
         "quality": Suite(about="The media: what can be seen in each sample, worst frame.", rules=_quality(params)),
+        "points": Suite(
+            about="Points without a picture: what is known of each sample, worst frame.", rules=_points(params)
+        ),
         "labels": Suite(
             about="The label of each sample, and copies of its picture under another label.", rules=_labels()
         ),
@@ -76,7 +79,7 @@ def _index() -> tuple[Expectation, ...]:
     columns = [field.name for field in fields(Sample)]
     return (
         *_structure(columns, filled=columns, unique=("sample_id", "sha256")),
-        *_choices(kind=("image", "clip"), label=EMOTIONS, split=SPLITS),
+        *_choices(kind=get_args(Kind), label=EMOTIONS, split=SPLITS),
         *_patterns(person=_PSEUDONYM, sha256=_SHA256),
         _between("frames", least=1),
         _between("fps", least=0),
@@ -120,6 +123,18 @@ def _quality(params: QualityParams) -> tuple[Expectation, ...]:
         _between("eye_distance_px", least=params.eye_distance_px_min, share=share),
         _between("sharpness", least=params.sharpness_min, share=share),
         _between("brightness", least=params.brightness_min, most=params.brightness_max, share=share),
+        _between("yaw_deg", least=-params.yaw_deg_max, most=params.yaw_deg_max, share=share),
+    )
+
+
+def _points(params: QualityParams) -> tuple[Expectation, ...]:
+    columns = ["sample_id", *POINT_COLUMNS]
+    share = params.admitted_share_min
+    return (
+        # The turn of a head is not known of points without depth.
+        *_structure(columns, filled=[name for name in columns if name != "yaw_deg"], unique=("sample_id",)),
+        _between("faces", least=params.faces, most=params.faces, share=share),
+        _between("eye_distance_px", least=params.eye_distance_px_min, share=share),
         _between("yaw_deg", least=-params.yaw_deg_max, most=params.yaw_deg_max, share=share),
     )
 

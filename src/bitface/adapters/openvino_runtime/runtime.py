@@ -36,7 +36,7 @@ class OneBitRuntime:
         self._spec, self._trunk, self._head = spec, trunk, head
         self.reads = trunk.reads
         of_all = LANDMARKS if spec.landmarks is None else len(spec.landmarks)
-        self.landmarks = of_all if self.reads == "landmarks" else 0
+        self.landmarks = 0 if self.reads == "crops" else of_all
         self.digest = digest
         self.faces = faces
         self.name, self.version = label

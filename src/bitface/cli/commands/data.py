@@ -55,7 +55,9 @@ def synthesize(
 
 @data_app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="The folder with the pictures, or the table that holds them.")],
+    source: Annotated[
+        Path, typer.Argument(help="The folder with the pictures, or the table that holds them or points.")
+    ],
     format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")],
     manifest: Annotated[
         Path | None, typer.Option(help="CSV with path, subject_id and label. Default: SOURCE/manifest.csv.")
@@ -81,6 +83,10 @@ def import_(
         list[str] | None,
         typer.Option(help="Ignore this manifest column; unknown columns are refused otherwise. Repeatable."),
     ] = None,
+    frame_size: Annotated[
+        str | None,
+        typer.Option(help="Frame size, 1280x720, for --format landmarks with points as shares of width and height."),
+    ] = None,
     reviewed: Annotated[
         list[str] | None, typer.Option(help="A flagged id that you checked: it is a different person. Repeatable.")
     ] = None,
@@ -96,17 +102,19 @@ def import_(
 
     layout = format_of(format_)
     reader = layout.reader()
-    given = {"consents": consents, "licence": licence, "manifest": manifest, "votes": votes}
-    reader.check_read({**given, "subject-pattern": subject_pattern, "ignore-column": ignore_column}, format_)
+    given: dict[str, object] = {"consents": consents, "licence": licence, "manifest": manifest, "votes": votes}
+    given |= {"frame-size": frame_size, "subject-pattern": subject_pattern, "ignore-column": ignore_column}
+    reader.check_read(given, format_)
     files = FolderFiles(
         folder=reader.folder_of(source),
-        table=source if reader.takes_file else None,
+        table=source if source.is_file() else None,
         manifest=manifest,
         consents=consents,
         licence=licence,
         votes=votes,
         ignored_columns=tuple(ignore_column or ()),
         subject_pattern=subject_pattern,
+        frame_size=frame_size,
     )
     tools = open_tools() if dry_run else ready()
     done = import_source(reader, files, reviewed or (), tools, warn, dry_run)

@@ -39,6 +39,8 @@ class Picture:
     """Of a clip; one whose frames come as pictures does not say it."""
     remarks: tuple[str, ...] = ()
     """Names in `oddities.SAYS` of what is odd about it and keeps it from nothing."""
+    scheme: str = ""
+    """Of the points that it is, without any picture; empty for pictures."""
 
     @property
     def subject(self) -> str:
@@ -47,7 +49,9 @@ class Picture:
 
     @property
     def kind(self) -> Kind:
-        """A clip where there are several frames."""
+        """A clip where there are several frames; landmarks where there is no picture."""
+        if self.scheme:
+            return "landmarks"
         return "clip" if self.length > 1 else "image"
 
     @property

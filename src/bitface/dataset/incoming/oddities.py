@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bitface.errors import InputError
@@ -88,6 +88,21 @@ SAYS: Final = {
     "no_majority": "the label has half of the votes or fewer; taken with that label",
     "other_vote_count": "the row does not have 10 votes; taken with the label of most",
     "unnamed_by_votes": "the file of votes names no picture for the row",
+    "spaced_header": "names of columns have space around them; read without it",
+    "point_missing": "a coordinate of a point is empty or is not a number",
+    "not_tracked": "the tool says that it did not find the face (success 0)",
+    "unsure_points": "the tool is not sure of the points (confidence under 0.5)",
+    "several_faces": "several faces in one frame, and the source does not say which one is meant; write a row for each person, or name "
+    "the face in a column face_id of the manifest",
+    "frame_again": "the same frame of the same face in an earlier row",
+    "frame_missing": "the table has no row for this frame, face or time",
+    "time_backwards": "an earlier row is of a later time; taken in the order of time",
+    "frames_far_apart": "no other frame of the clip lies within a second of its apex, which is taken alone; timestamp is read in seconds",
+    "other_unit": "x and y have another unit than in most rows, pixels or shares of width and height",
+    "other_depth_unit": "z has another unit than x, so that the face is flat",
+    "eyes_at_one_point": "the corners of the eyes lie at one point",
+    "turned_over": "the mouth lies above the eyes: the points are mirrored, or y runs upwards",
+    "unreadable_table": "the table of the row cannot be read",
     "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
 }
 """What each finding means, in words of the report and of docs/datasets.md."""
@@ -135,6 +150,18 @@ def off_the_rows(name: str, named: Collection[str]) -> tuple[Finding, ...]:
     """A finding on what is in the source and is no row, with the first names of it; none where there is nothing."""
     first = ", ".join(sorted(named)[:EXAMPLES])
     return (Finding(name=name, count=len(named), rows=(), detail=f"first {first}"),) if named else ()
+
+
+def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding of each name, where an oddity keeps some rows out and is a part of others; details stay as they are."""
+    by_name: dict[tuple[str, str], Finding] = {}
+    for one in findings:
+        known = by_name.get((one.name, one.detail))
+        if known is not None:
+            rows = tuple(sorted({*known.rows, *one.rows})[:EXAMPLES])
+            one = replace(one, count=known.count + one.count, rows=rows)
+        by_name[one.name, one.detail] = one
+    return tuple(by_name.values())
 
 
 def findings_of(rows: Iterable[tuple[str, int]]) -> tuple[Finding, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,7 +18,10 @@ from bitface.models.landmark.landmark_codes import without_repeats
 class FaceClipNet(ClipNet):
     """Base of networks that read crops; a subclass counts codes of single frames in `counts`."""
 
-    reads: ClassVar[Reads] = "crops"
+    @property
+    def reads(self) -> Reads:
+        """Aligned crops."""
+        return "crops"
 
     def forward(self, crops: Tensor, lengths: Tensor) -> Tensor:
         """Logits, float32 (N, outputs).

@@ -76,4 +76,4 @@ def _mean_frames(table: ClipTable, reads: Reads) -> NDArray[np.float64]:
 
 
 def _as_read(mean: NDArray[np.float64], reads: Reads) -> FaceValues:
-    return mean.astype(np.float32) if reads == "landmarks" else np.rint(mean).astype(np.uint8)
+    return np.rint(mean).astype(np.uint8) if reads == "crops" else mean.astype(np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +17,6 @@ from bitface.models.landmark.landmark_codes import CodeScale, encode, without_re
 class LandmarkClipNet(ClipNet):
     """Base of networks that read landmarks; a subclass counts packed frames of codes in `counts`, each with its `neighbours`."""
 
-    reads: ClassVar[Reads] = "landmarks"
     centre: Tensor
     inverse_step: Tensor
 
@@ -28,6 +25,11 @@ class LandmarkClipNet(ClipNet):
         self.landmarks = scale.landmarks
         self.register_buffer("centre", torch.from_numpy(scale.centre.copy()))
         self.register_buffer("inverse_step", torch.from_numpy(scale.inverse_step.copy()))
+
+    @property
+    def reads(self) -> Reads:
+        """Landmarks, without depth where the training people's points have none."""
+        return "landmarks" if self.inverse_step[2::3].any() else "flat_landmarks"
 
     def forward(self, landmarks: Tensor, lengths: Tensor) -> Tensor:
         """Logits, float32 (N, outputs).

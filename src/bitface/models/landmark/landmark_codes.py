@@ -25,7 +25,7 @@ class CodeScale:
     """code = clip(round((x - centre) * inverse_step), -127, 127), per coordinate; round is half to even.
 
     `landmarks`: the K that are read, ascending, None for all 478; C = 3 K. `centre` float32 (C,): mean shape of the training
-    people, in eye distances; `inverse_step` float32 (C,).
+    people, in eye distances; `inverse_step` float32 (C,), 0 for a coordinate that is not known of them: its code is 0 for everybody.
     """
 
     centre: NDArray[np.float32]
@@ -40,6 +40,11 @@ class CodeScale:
                 raise InputError(
                     f"{name} of the landmark codes is not {self.coordinates} finite float32 values; retrain"
                 )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether no depth is read."""
+        return not self.inverse_step[2::3].any()
 
     @property
     def coordinates(self) -> int:
@@ -79,7 +84,8 @@ def scale_of(frames: NDArray[np.float32], landmarks: tuple[int, ...] | None = No
         raise InputError(f"{len(frames)} training frames with finite landmarks; the codes need at least 1")
     flat = picked(frames, landmarks).astype(np.float64)
     deviation = np.maximum(flat.std(axis=0), DEVIATION_FLOOR)
-    inverse = float(_CODE_MAX) / (SPAN_DEVIATIONS * deviation)
+    # What stays 0 in every frame is a point, or a depth, that these people's points do not have: it must never be read elsewhere.
+    inverse = np.where(flat.any(axis=0), float(_CODE_MAX) / (SPAN_DEVIATIONS * deviation), 0.0)
     return CodeScale(
         centre=flat.mean(axis=0).astype(np.float32), inverse_step=inverse.astype(np.float32), landmarks=landmarks
     )

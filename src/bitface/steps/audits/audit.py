@@ -14,6 +14,7 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore, evidence_handed_out, evidence_read
 from bitface.documents import Document
 from bitface.errors import InputError
+from bitface.faces.records import kind_asked
 from bitface.ledger.entries import Checkpoint, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.questions import AliasPeriod
@@ -88,11 +89,11 @@ def audit_run(run_id: str, ledger: Ledger, at: datetime) -> Records:
 def audit_model(model: ModelEntry, run: RunEntry, ledger: Ledger, at: datetime) -> Records:
     """A version with its run, decisions, alias periods, and how many of its people consent no longer admits."""
     dataset = ledger.dataset(run.dataset_version)
-    people = {one.person for one in ledger.members(run.dataset_version) if one.consent_event_id is not None}
+    members = ledger.members(run.dataset_version)
+    people = {one.person for one in members if one.consent_event_id is not None}
     now = ledger.moments(at)[-1]
-    answers = admit_people(
-        ledger.consents(), people, Use(purpose=run.purpose, context=run.context), now, ledger.notice_ids()
-    )
+    use = Use(purpose=run.purpose, context=run.context, kind=kind_asked(one.sample_id for one in members))
+    answers = admit_people(ledger.consents(), people, use, now, ledger.notice_ids())
     not_admitted = sorted(person for person, answer in answers.items() if not answer.admitted)
     return [
         _model(model, ledger),

@@ -31,7 +31,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
         for person, own in by_person.items()
         for purpose in PURPOSES
         for context in CONTEXTS
-        if admit(own, person, Use(purpose=purpose, context=context), now, notices).admitted
+        if admit(own, person, Use(purpose=purpose, context=context, kind="any"), now, notices).admitted
     )
     live = [(alias, entry) for alias in ALIASES if (entry := ledger.champion(alias)) is not None]
     erased = {one.person for one in ledger.erasures()}

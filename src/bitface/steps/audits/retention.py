@@ -167,7 +167,7 @@ def _is_usable(person: str, events: Sequence[ConsentEvent], notices: Mapping[str
     purposes = sorted({purpose for event in events for purpose in event.purposes})
     contexts = sorted({context for event in events for context in event.contexts})
     return any(
-        admit(events, person, Use(purpose=purpose, context=context), at, notices).admitted
+        admit(events, person, Use(purpose=purpose, context=context, kind="any"), at, notices).admitted
         for purpose in purposes
         for context in contexts
     )

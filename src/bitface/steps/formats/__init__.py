@@ -57,6 +57,11 @@ FORMATS: dict[str, Format] = {
             layout="RAVDESS: Actor_12/02-01-06-01-02-01-12.mp4",
             module="bitface.steps.formats.ravdess_set",
         ),
+        Format(
+            name="landmarks",
+            layout="a table of points without pictures (MediaPipe, OpenFace, Py-Feat)",
+            module="bitface.steps.formats.landmark_tables",
+        ),
         Format(name="london", layout="the Face Research Lab London Set", module="bitface.steps.formats.london_set"),
     )
 }

@@ -170,6 +170,6 @@ def _agreement(rows: _Rows) -> tuple[Finding, ...]:
 
 READER = FormatReader(
     source=partial(source_of, table_of_pixels, published=FER2013_LICENCE),
-    takes_file=True,
+    takes=frozenset({"file"}),
     reads=BESIDE | {"votes", "ignore-column"},
 )

@@ -315,7 +315,7 @@ def _sensitivity(
 
     def explain(inputs: FaceValues, copies: int) -> NDArray[np.float64]:
         table = shown.where(np.repeat(np.arange(len(shown.labels)), copies))
-        column: Document = {runtime.reads: inputs}
+        column: Document = {"crops" if runtime.reads == "crops" else "landmarks": inputs}
         return explain_regions(replace(table, **column), runtime, baseline).values
 
     return max_sensitivity(

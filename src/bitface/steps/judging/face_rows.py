@@ -31,11 +31,14 @@ _SEED_DIGITS: Final = 15
 def rows_of_samples(
     table: ClipTable, slices: Mapping[str, Mapping[str, str]], runtime: Runtime | None = None
 ) -> pd.DataFrame:
-    """A row per sample, of its most expressive frame, indexed by person; with what a model says of it where one is given."""
+    """A row per sample, of its most expressive frame, indexed by person; with what a model says of it where one is given.
+
+    What is not measured of every row, as blendshapes of points without pictures, is no column.
+    """
     stills = apex_stills(table)
     values = pd.DataFrame(
         measures_of(stills.blendshapes[:, 0], stills.landmarks[:, 0], stills.quality), columns=list(MEASURE_NAMES)
-    )
+    ).dropna(axis=1)
     labels = pd.DataFrame({f"label/{EMOTIONS[label]}": stills.labels == label for label in np.unique(stills.labels)})
     answers = [] if runtime is None else [answers_of(runtime, stills.column(runtime.reads))]
     found = pd.concat([values, labels, _mix(stills.persons, slices), *answers], axis=1).astype(np.float64)

@@ -133,7 +133,8 @@ def standing_of(person: str, ledger: Ledger, at: datetime) -> Document:
     events, notices, moments = ledger.consents(person), ledger.notice_ids(), ledger.moments(at)
     answers = {
         f"{purpose} in {context}": at_each(
-            moments, partial(admit, events, person, Use(purpose=purpose, context=context), known_notices=notices)
+            moments,
+            partial(admit, events, person, Use(purpose=purpose, context=context, kind="any"), known_notices=notices),
         )
         for purpose in PURPOSES
         for context in CONTEXTS

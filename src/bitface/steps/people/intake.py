@@ -19,7 +19,9 @@ from bitface.dataset.incoming.import_rules import (
     contradicted_people,
 )
 from bitface.dataset.incoming.lfs_pointers import unread_file
-from bitface.dataset.incoming.oddities import Finding, findings_of
+from bitface.dataset.incoming.oddities import Finding, findings_of, merged
+from bitface.dataset.points.point_pictures import samples_of_points
+from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, OverLimitError, RefusedError
@@ -66,6 +68,8 @@ class Pictures:
     report: Report
     clips: ReadClips | None = None
     """None where no row is a clip of a video."""
+    choose: ChooseFrames | None = None
+    """Which frames of a clip of points are kept; None where no row is of points."""
     workers: int = 1
     """Processes that read and pack pictures, where there are many."""
     spool: Callable[[], AbstractContextManager[Spool]] = Spool
@@ -142,6 +146,11 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
     """The pictures of an intake that agree with each other, and every row that is not among them."""
     contradicted = contradicted_people(intake.rows)
     rejected = [row.refused(contradicted[row.subject_id]) for row in intake.rows if row.subject_id in contradicted]
+    if intake.points is not None and pictures.choose is not None:
+        own = [row for row in intake.rows if row.subject_id not in contradicted]
+        brought, unread = samples_of_points(own, intake.points, pictures.choose, spool, pictures.report)
+        agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
+        return agreeing, [*rejected, *intake.rejected, *unread, *doubled]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
     if intake.are_clips and pictures.clips is not None:
         brought, undecodable = _read_videos(rows, pictures.clips, pictures, spool)
@@ -266,7 +275,7 @@ def _report(decision: Decision, manifest_sha256: str | None, version: str | None
         consent_events=decision.new_events,
         by_licence=sum(one.is_by_licence for one in taken),
         licence=decision.licence.id,
-        findings=(*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected)),
+        findings=merged((*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected))),
         manifest_sha256=manifest_sha256,
         version=version,
     )

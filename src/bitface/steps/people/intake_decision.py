@@ -26,11 +26,13 @@ from bitface.dataset.incoming.import_rules import (
 )
 from bitface.dataset.incoming.oddities import Finding, findings_of
 from bitface.dataset.keys import Enrolment
+from bitface.dataset.points.point_container import unpack_points
+from bitface.dataset.points.point_pictures import ReadPoints
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
-from bitface.faces.records import Kind, Sample, SubjectRecord
+from bitface.faces.records import POINTS_IN_ID, Kind, Sample, SubjectRecord
 from bitface.ports import Frames, ReadImage
 from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
 from bitface.steps.people.erasure_people import check_nobody_returned, returned
@@ -73,6 +75,8 @@ class Intake:
     """Whether the source says who is on a picture; else each is a person of its own."""
     are_clips: bool = False
     """Whether each row is a clip of a video, and not a picture."""
+    points: ReadPoints | None = None
+    """Gives the points of a row; None: rows are of pictures or videos."""
     example: str = ""
     """How a row of this format reads, for messages."""
 
@@ -125,6 +129,7 @@ def decide(
     """
     check_nobody_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
     samples, licences = present_contents(stores.data)
+    check_one_kind(pictures, samples.values(), stores)
     check_licence(intake.licence, stores.ledger.licences())
     refused = list(rejected)
     people: dict[str, list[Picture]] = {}
@@ -198,6 +203,36 @@ def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, store
     )
     seen = asked.seen(marks)
     return {**asked.alike(rest), **seen, **gone}
+
+
+def check_one_kind(pictures: Sequence[Picture], samples: Iterable[Sample], stores: Stores) -> None:
+    """A model reads the points that all of its people have: pictures, and each scheme of points, are datasets of their own.
+
+    Raises:
+        InputError: an import and the dataset, or parts of the import, are of two kinds.
+    """
+    brought, here = {picture.scheme for picture in pictures}, _scheme_here(samples, stores)
+    first, *others = [*([] if here is None else [here]), *sorted(brought - {here})] or [""]
+    if brought and others:
+        has = "this import has" if here is None else "the dataset has"
+        beside = "" if here is None else "this import "
+        raise InputError(
+            f"{has} {_of_kind(first)} and {beside}{_of_kind(others[0])}; a model reads what all of its people have, so that a dataset "
+            "holds one kind: import each into a dataset of its own (BITFACE_DATA=FOLDER)"
+        )
+
+
+def _of_kind(scheme: str) -> str:
+    return f"points of scheme {scheme}" if scheme else "pictures"
+
+
+def _scheme_here(samples: Iterable[Sample], stores: Stores) -> str | None:
+    """The scheme of the dataset's points, "" for pictures, None for an empty one; one sample answers for all, as they came in."""
+    first = min(samples, key=lambda sample: sample.sample_id, default=None)
+    if first is None or first.kind != "landmarks":
+        return None if first is None else ""
+    shard = read_shard(stores.data, first.person, stores.keys.key_of(first.person))
+    return unpack_points(shard.samples[first.sample_id]).scheme.name
 
 
 def check_licence(licence: LicenceRecord, known: Mapping[str, LicenceRecord]) -> None:
@@ -311,8 +346,9 @@ def _part_of(
 
 def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) -> Sample:
     first = picture.rows[0]
-    sample = sample_of(f"{person}-{digest[:12]}", person, digest, first.label, picture.length, picture.fps)
-    return replace(sample, split=first.split, source=intake.source, licence_id=intake.licence.id)
+    name = f"{person}{POINTS_IN_ID if picture.kind == 'landmarks' else '-'}{digest[:12]}"
+    sample = sample_of(name, person, digest, first.label, picture.length, picture.fps)
+    return replace(sample, kind=picture.kind, split=first.split, source=intake.source, licence_id=intake.licence.id)
 
 
 def fill_with(folder: Path, decision: Decision, stores: Stores) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
@@ -18,6 +18,7 @@ from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows
 from bitface.dataset.incoming.oddities import Finding, findings_of, found
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.points.point_pictures import ReadPoints
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import ReadImage
@@ -67,6 +68,8 @@ class FolderFiles:
     votes: Path | None = None
     ignored_columns: tuple[str, ...] = ()
     subject_pattern: str | None = None
+    frame_size: str | None = None
+    """`1280x720`: of the frames whose points are shares of width and height."""
 
     @property
     def name(self) -> str:
@@ -113,11 +116,13 @@ class FormatReader:
     source: Callable[[FolderFiles, BroughtConsents, Here], Source]
     consents: Callable[[FolderFiles, Here], BroughtConsents] = consents_beside
     notices: Callable[[FolderFiles], tuple[Notice, ...]] = notices_beside
-    takes_file: bool = False
-    """Whether the source is a file, a table that the pictures lie in, and not a folder."""
+    takes: frozenset[Literal["file", "folder"]] = frozenset({"folder"})
+    """What the source may be: a folder, or a file, a table that pictures or points lie in."""
 
     reads: frozenset[str] = BESIDE
-    """Which of the options `consents`, `licence`, `manifest`, `votes`, `subject-pattern` and `ignore-column` mean something to it."""
+    """Which of the options `consents`, `licence`, `manifest`, `votes`, `subject-pattern`, `ignore-column` and `frame-size` mean something
+    to it.
+    """
 
     def check_read(self, given: Mapping[str, object], name: str) -> None:
         """Raises InputError for an option of `reads` that somebody gave, option -> value, and this format does not read."""
@@ -127,11 +132,15 @@ class FormatReader:
 
     def folder_of(self, source: Path) -> Path:
         """The folder of a source. Raises InputError where it is not what this format reads, a file or a folder."""
-        if self.takes_file and not source.is_file():
+        if source.is_file() and "file" in self.takes:
+            return source.parent
+        if source.is_dir() and "folder" in self.takes:
+            return source
+        if self.takes == {"file", "folder"}:
+            raise InputError(f"'{source.name}' does not exist; name a table, or a folder with tables ({PAGE})")
+        if "file" in self.takes:
             raise InputError(f"file '{source.name}' does not exist or is a folder; name the table itself ({PAGE})")
-        if not self.takes_file and not source.is_dir():
-            raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures ({PAGE})")
-        return source.parent if self.takes_file else source
+        raise InputError(f"folder '{source.name}' does not exist; name the folder with the pictures ({PAGE})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +150,7 @@ class Brought:
     `read` gives the pixels of pictures that lie in no file of their own, and `find` leads to them; None: they are files of the folder.
     `cut` takes the face out of a picture that was read, where the source has a box of it; it raises InputError where that cannot be.
     `are_people_known`: whether the source says who is on a picture. `minors`: ids of people under 18 whose rows are refused already.
-    `are_clips`: whether each row is a clip of a video.
+    `are_clips`: whether each row is a clip of a video. `points` gives the points of a row where the source has no pictures.
     """
 
     table: Table
@@ -153,6 +162,7 @@ class Brought:
     are_people_known: bool = True
     minors: frozenset[str] = frozenset()
     are_clips: bool = False
+    points: ReadPoints | None = None
 
 
 def brought_from(rows: GatheredRows, name: str, looked_for: str, are_people_known: bool = True) -> Brought:
@@ -216,6 +226,7 @@ def source_of(
         cut=brought.cut,
         are_people_known=brought.are_people_known,
         are_clips=brought.are_clips,
+        points=brought.points,
     )
     return Source(
         intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table) | brought.minors

@@ -94,7 +94,8 @@ def doubts_of(table: ClipTable, slices: Slices, seed: int) -> Doubts:
 
 def _copies_of_others(table: ClipTable) -> Copies:
     """Pairs of samples of two real people that show one picture."""
-    real = np.flatnonzero([not is_synthetic(str(person)) for person in table.persons])
+    # Points have no picture; the same points of two people were refused when they were imported.
+    real = np.flatnonzero([not is_synthetic(str(person)) for person in table.persons] & ~table.are_points)
     found = near_copies(table.crops[real, table.lengths[real] // 2])
     first, second = real[found.first], real[found.second]
     others = table.persons[first] != table.persons[second]
@@ -136,6 +137,7 @@ class _LabelDoubts:
 def _labels_in_doubt(table: ClipTable, slices: Slices, seed: int) -> _LabelDoubts:
     middle = np.arange(len(table)), table.lengths // 2
     features = measures_of(table.blendshapes[middle], table.landmarks[middle], table.quality)
+    features = features[:, ~np.isnan(features).any(axis=0)]
     _, labels = np.unique(table.labels, return_inverse=True)
     try:
         likely = out_of_fold(features, labels.astype(np.int64), table.persons, seed_for(seed, "label folds"))

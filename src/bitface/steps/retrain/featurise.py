@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from bitface.dataset.files import sha256_of, write_atomically
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.points.point_container import unpack_points
 from bitface.dataset.shards import read_shard, seal, unseal
 from bitface.errors import IntegrityError
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable, concatenate
+from bitface.faces.points import seen_in
 from bitface.faces.quality import worst_frame
 from bitface.faces.records import Sample, is_synthetic
 from bitface.faces.seen import SeenFaces
@@ -43,6 +45,7 @@ INPUTS: Final = StageInputs(
         "training.image_augmentation",
         "faces.emotions",
         "faces.features",
+        "faces.points",
         "faces.quality",
         "faces.seen",
         "faces.tight_crops",
@@ -50,6 +53,7 @@ INPUTS: Final = StageInputs(
     carriers=(
         "dataset.files",
         "dataset.keys",
+        "dataset.points.point_container",
         "dataset.shards",
         "errors",
         "faces.records",
@@ -191,7 +195,8 @@ def _keep_here(people: Sequence[_Person]) -> int:
 
 
 def _frames_of(missing: Sequence[tuple[tuple[Sample, ...], Path]], params: FeatureParams) -> int:
-    return sum(sample.frames * (1 + _copies(sample, params)) for samples, _ in missing for sample in samples)
+    pictured = (sample for samples, _ in missing for sample in samples if sample.kind != "landmarks")
+    return sum(sample.frames * (1 + _copies(sample, params)) for sample in pictured)
 
 
 def read_features(references: Iterable[FeatureRef], keys: KeyStore) -> ClipTable:
@@ -222,6 +227,9 @@ def _keep(person: _Person, sight: Sight, landmarker: Landmarker) -> None:
     rows = []
     for sample in person.samples:
         media = shard.samples[sample.sample_id]
+        if sample.kind == "landmarks":
+            rows.append((sample, sample.sample_id, seen_in(unpack_points(media))))
+            continue
         frames, content = sight.decode(media), hashlib.sha256(media).hexdigest()
         rows.append((sample, sample.sample_id, landmarker.see(frames, params.features)))
         for copy in range(_copies(sample, params.features)):
@@ -259,7 +267,7 @@ def fewer_copies(asked: FeatureParams, made: FeatureParams) -> tuple[str, ...]:
 
 
 def _copies(sample: Sample, params: FeatureParams) -> int:
-    if sample.split != "train":
+    if sample.split != "train" or sample.kind == "landmarks":
         return 0
     return params.augmented_copies_clip if sample.kind == "clip" else params.augmented_copies_image
 

@@ -28,6 +28,7 @@ from bitface.steps.people.dataset_status import evidence_of, subjects_of
 from bitface.steps.people.synthesis import not_drawn_here
 from bitface.steps.retrain.reuse import code_digest, key_of
 from bitface.steps.retrain.version import DatasetRef
+from bitface.steps.retrain.without_pictures import check_kinds
 from bitface.workspace import Workspace
 
 NOT_DRAWN: Final = "it claims to be synthetic, but differs from what is rendered with these parameters"
@@ -151,8 +152,9 @@ def members_of(
 
 
 def check_people(members: Members, params: Params) -> None:
-    """Refuses people of whom no model could be made; raises InputError with the number that is needed."""
+    """Refuses people of whom no model could be made; raises InputError with the number that is needed, or with what needs pictures."""
     check_enough(members.samples, members.folds, params.splits.folds)
+    check_kinds(members.samples, params)
 
 
 def code_commit(root: Path) -> str:

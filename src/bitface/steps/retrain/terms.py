@@ -7,8 +7,13 @@ from typing import Final
 
 from bitface.params import GateParams
 from bitface.steps.retrain.plan import Run
+from bitface.steps.retrain.without_pictures import are_points
 
 UNKNOWN: Final = "unknown"
+NO_PICTURES: Final = (
+    "points of faces without pictures: sharpness, brightness, blendshapes, copies of pictures and changed faces were "
+    "not measured"
+)
 _NEED_ATTRIBUTES: Final = ("slice", "disparity")
 
 
@@ -42,4 +47,6 @@ def notes_of(run: Run, judged: Collection[str]) -> tuple[str, ...]:
         said.append(f"{', '.join(unknown)} of the judged people are not known: cells that need them advise")
     licensed = sum(answer.event_id is None for answer in run.members.admissions.values())
     said += [f"{licensed} people are in it by a licence alone, without personal consent"] if licensed else []
+    if are_points(run.members.samples):
+        said.append(NO_PICTURES)
     return tuple(said)

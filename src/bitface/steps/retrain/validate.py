@@ -12,7 +12,7 @@ import pandas as pd
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.errors import GateError
 from bitface.faces.features import ClipTable
-from bitface.faces.quality import QUALITY_COLUMNS, limits_missed, quality_reasons
+from bitface.faces.quality import POINT_COLUMNS, QUALITY_COLUMNS, limits_missed, quality_reasons
 from bitface.faces.records import Sample, SubjectRecord
 from bitface.params import QualityParams
 from bitface.ports import TableChecks
@@ -67,9 +67,7 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
                 [asdict(record) for record in run.subjects.values()], [f.name for f in fields(SubjectRecord)]
             ),
             **({} if by_licence else {"consents": consents}),
-            "quality": pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)[
-                ["sample_id", *QUALITY_COLUMNS]
-            ],
+            **_quality_tables(table),
             **judged,
         },
         params,
@@ -77,8 +75,8 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
     )
     poor = tuple(
         Quarantined(sample_id=str(name), reason="; ".join(reasons))
-        for name, row in zip(table.sample_ids, table.quality, strict=True)
-        if (reasons := quality_reasons(row, params))
+        for name, row, are_points in zip(table.sample_ids, table.quality, table.are_points, strict=True)
+        if (reasons := quality_reasons(row, params, bool(are_points)))
     )
     kept = frozenset(map(str, table.sample_ids)) - {row.sample_id for row in poor}
     return Validation(
@@ -87,7 +85,7 @@ def validate_samples(run: Run, table: ClipTable, checks: TableChecks) -> Validat
         kept=kept,
         quarantined=(*members.quarantined, *poor),
         failures=(*_shares(members, kept, table, params), *report.failures),
-        advice=(*report.advice, *schema_sentences(judged["schema"]), *doubts.sentences),
+        advice=(*report.advice, *_not_measured(table), *schema_sentences(judged["schema"]), *doubts.sentences),
         review=doubts.write(report.docs_index.parent),
         expectations=report.expectations,
         docs_index=report.docs_index,
@@ -98,7 +96,12 @@ def usable_rows(table: ClipTable, kept: frozenset[str], params: QualityParams) -
     """The kept originals and those of their augmented copies that show a good face themselves."""
     base = np.array([str(name).partition(AUGMENTED)[0] for name in table.sample_ids])
     good = np.array([name in kept for name in base])
-    fine = np.array([not quality_reasons(row, params) for row in table.quality])
+    fine = np.array(
+        [
+            not quality_reasons(row, params, bool(points))
+            for row, points in zip(table.quality, table.are_points, strict=True)
+        ]
+    )
     return table.where(good & fine)
 
 
@@ -112,6 +115,26 @@ def _shares(members: Members, kept: frozenset[str], table: ClipTable, params: Qu
     return (
         f"only {share:.0%} of the admitted samples show one good face, under {limit} (quality.admitted_share_min): {missed}; bring "
         "pictures that show one face each, larger or sharper ones, or move the limit that does not fit this source with --set",
+    )
+
+
+def _quality_tables(table: ClipTable) -> dict[str, pd.DataFrame]:
+    """A table of pictures and one of points, each where there are such; of points only what is measured without a picture."""
+    seen = pd.DataFrame(table.quality, columns=list(QUALITY_COLUMNS)).assign(sample_id=table.sample_ids)
+    found = {
+        "quality": seen[~table.are_points][["sample_id", *QUALITY_COLUMNS]],
+        "points": seen[table.are_points][["sample_id", *POINT_COLUMNS]],
+    }
+    return {name: rows for name, rows in found.items() if len(rows)} or {"quality": found["quality"]}
+
+
+def _not_measured(table: ClipTable) -> tuple[str, ...]:
+    count = int(table.are_points.sum())
+    if not count:
+        return ()
+    return (
+        f"{count} of {len(table)} samples are points of a face without its picture: sharpness, brightness, blendshapes and copies of "
+        "pictures were not measured, and no limit of them was applied",
     )
 
 

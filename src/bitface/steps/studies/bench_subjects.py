@@ -79,7 +79,7 @@ def random_faces(seed: int, count: int) -> Faces:
     return Faces(
         crops=selftest_crops(seed, samples=count, frames=1).crops,
         landmarks=rng.normal(size=(count, 1, 478, 3)).astype(np.float32),
-        whose="random pictures: there is no dataset",
+        whose="random pictures: there is no dataset with pictures",
     )
 
 

@@ -14,6 +14,7 @@ from bitface.ports import TrackedReport, Tracking
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.reuse import key_of
 from bitface.steps.retrain.run_data import Data
+from bitface.steps.retrain.without_pictures import are_points, check_pictured
 from bitface.steps.studies.study import Study, StudyTools, chosen_variants, compare, plan_jobs, run_jobs, study_table
 from bitface.steps.studies.study_latency import measure_stills
 from bitface.steps.studies.study_report import (
@@ -37,6 +38,8 @@ def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) 
     """
     params = chosen_variants(run.params.study, variants)
     jobs = plan_jobs(params, run.params.training, run.params.seed)
+    if are_points(run.members.samples):
+        check_pictured({f"--variants without '{job.variant}'": job.training for job in jobs})
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:

@@ -15,6 +15,7 @@ from bitface.dataset.sealed_evidence import names_by, open_evidence, seal_eviden
 from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 from bitface.evaluation.predictions import Predictions
+from bitface.faces.records import kind_asked
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.decision_bundle import (
     GateBundle,
@@ -109,10 +110,9 @@ def consent_evidence(run: Run, ledger: Ledger, at: datetime) -> ConsentEvidence:
     """How many of the run's samples consent still admits; samples admitted by licence alone stay admitted."""
     own = {person for person, answer in run.members.admissions.items() if answer.event_id is not None}
     events, notices = ledger.consents(), ledger.notice_ids()
-    answers = [
-        admit_people(events, own, Use(purpose=run.purpose, context=run.context), now, notices)
-        for now in ledger.moments(at)
-    ]
+    kind = kind_asked(sample.sample_id for sample in run.members.samples)
+    use = Use(purpose=run.purpose, context=run.context, kind=kind)
+    answers = [admit_people(events, own, use, now, notices) for now in ledger.moments(at)]
     not_admitted = {person for one in answers for person, answer in one.items() if not answer.admitted}
     members = len(run.members.samples)
     return ConsentEvidence(

@@ -59,8 +59,13 @@ def find_rival(
             version=str(entry.version), predictions=None
         ), f"champion {entry.version} is not compared: {why}; {WAY_OUT}"
     rows = {str(name): row for row, name in enumerate(table.sample_ids)}
-    own = table.where(np.array([rows[str(name)] for name in judged.sample_ids], dtype=np.int64))
-    live = with_centred_scores(runtime_predictions(own, champion()))
+    own, runtime = table.where(np.array([rows[str(name)] for name in judged.sample_ids], dtype=np.int64)), champion()
+    if not reads_what_is_known(runtime, own):
+        return Rival(version=str(entry.version), predictions=None), (
+            f"champion {entry.version} is not compared: it reads pixels or points that these tables of points do not have; have "
+            "compliance adopt a policy without this comparison, or compare on a dataset of pictures"
+        )
+    live = with_centred_scores(runtime_predictions(own, runtime))
     made_by = ledger.run_of(entry)
     learned_from = np.isin(judged.persons, sorted(_people_learned_from(made_by, ledger)))[:, None]
     scores = live.scores
@@ -69,6 +74,19 @@ def find_rival(
     if not np.isfinite(scores).all():
         return Rival(version=str(entry.version), predictions=None), None
     return Rival(version=str(entry.version), predictions=replace(live, scores=scores)), None
+
+
+def reads_what_is_known(runtime: Runtime, table: ClipTable) -> bool:
+    """Whether a model's answers to points without pictures rest on nothing that the points do not have.
+
+    What they do not have is 0 in every frame. A model that does not read it answers alike wherever it lies.
+    """
+    if runtime.reads == "crops" or not table.are_points.any():
+        return not table.are_points.any()
+    faces, one = table.where(np.arange(1)).column(runtime.reads), np.ones(1, np.int64)
+    unknown = ~(table.landmarks != 0).any(axis=(0, 1))
+    moved = np.where(unknown, np.float32(1), faces)
+    return bool(np.array_equal(runtime.logits(faces[:, :1], one), runtime.logits(moved[:, :1], one)))
 
 
 def why_not_judged(entry: ModelEntry, ledger: Ledger) -> str | None:

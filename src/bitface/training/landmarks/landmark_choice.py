@@ -39,7 +39,7 @@ def choose_landmarks(
 
     Args:
         choice: `random`; `uniform`, spread over the mean face; `variance`, those that move most; `greedy`; `stability`.
-        count: 1 to 478.
+        count: 1 to 478, and no more than are known of these people where that is fewer.
         stills: normalised landmarks of training people, float32 (n, 478, 3).
         targets: one-vs-rest, float32 (n, E).
         persons: whose each still is, (n,).
@@ -56,11 +56,11 @@ def choose_landmarks(
         )
     if count == LANDMARKS:
         return tuple(range(LANDMARKS))
-    rng = np.random.default_rng(seed)
+    rng, known = np.random.default_rng(seed), known_landmarks(stills)
     if choice == "random":
-        chosen = rng.permutation(LANDMARKS)[:count]
+        chosen = rng.permutation(known)[:count]
     elif choice == "uniform":
-        chosen = spread_landmarks(stills.mean(axis=0, dtype=np.float64), count)
+        chosen = known[spread_landmarks(stills.mean(axis=0, dtype=np.float64)[known], count)]
     elif choice == "variance":
         chosen = np.argsort(-stills.var(axis=0, dtype=np.float64).sum(axis=1), kind="stable")[:count]
     elif choice == "greedy":
@@ -68,6 +68,11 @@ def choose_landmarks(
     else:
         chosen = stable_landmarks(stills, targets, persons, count, rng)
     return tuple(sorted(int(landmark) for landmark in chosen))
+
+
+def known_landmarks(stills: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The landmarks that these people's points have, ascending; the others lie at 0 in every still (`faces.points`)."""
+    return np.flatnonzero(stills.any(axis=(0, 2)))
 
 
 def spread_landmarks(face: NDArray[np.float64], count: int) -> NDArray[np.int64]:

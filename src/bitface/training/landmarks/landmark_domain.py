@@ -19,7 +19,7 @@ from bitface.models.random_net import RandomLandmarkNet, RandomLandmarkSpec
 from bitface.params import TrainingParams
 from bitface.training.batches import Batch, apex_stills, epoch_draws
 from bitface.training.landmarks.landmark_augmentation import People, augmented, people_of
-from bitface.training.landmarks.landmark_choice import choose_landmarks
+from bitface.training.landmarks.landmark_choice import choose_landmarks, known_landmarks
 from bitface.training.landmarks.whitening import bake_stem, whiten_stem
 from bitface.training.seeds import seed_of
 
@@ -132,5 +132,8 @@ def _chosen(train: ClipTable, params: TrainingParams, seed: int) -> tuple[int, .
     if wanted is None:
         return None
     stills = apex_stills(train).landmarks[:, 0]
+    known = known_landmarks(stills)
+    if len(known) <= wanted.count:
+        return tuple(known.tolist())
     targets = (train.labels[:, None] == np.unique(train.labels)).astype(np.float32)
     return choose_landmarks(wanted.choice, wanted.count, stills, targets, train.persons, seed_of(seed, "landmarks"))

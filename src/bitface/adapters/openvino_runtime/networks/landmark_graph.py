@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,9 +83,8 @@ def landmark_codes(inputs: NDArray[Any], scale: CodeScale) -> NDArray[np.int8]:
 class LandmarkTrunk:
     """A landmark net's integer part, loaded: landmarks to codes, codes to counts."""
 
-    reads: ClassVar[Reads] = "landmarks"
-
     def __init__(self, compiler: Compiler, scale: CodeScale, features: int) -> None:
+        self.reads: Reads = "flat_landmarks" if scale.is_flat else "landmarks"
         self._compiler, self._scale, self._features = compiler, scale, features
 
     def codes(self, inputs: NDArray[Any]) -> NDArray[np.int8]:

@@ -7,7 +7,7 @@ numbers in float32, a comparison, and means over squares of a power of two, all 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,8 @@ _MAP_SIDE: Final = CROP_PX // 2
 class RandomLandmarkTrunk:
     """Random kernels over landmarks: landmarks to codes, codes to +-1."""
 
-    reads: ClassVar[Reads] = "landmarks"
-
     def __init__(self, kernels: LandmarkKernels, scale: CodeScale) -> None:
+        self.reads: Reads = "flat_landmarks" if scale.is_flat else "landmarks"
         self._plus, self._minus = (np.ascontiguousarray(places.T) for places in (kernels.plus, kernels.minus))
         self._limits, self._scale = np.floor(kernels.thresholds).astype(np.int16), scale
 
