@@ -83,9 +83,13 @@ class _Sides:
 def forecast_slices(
     people: Sequence[JudgedPerson], params: GateParams, seed: int, has_champion: bool = False
 ) -> tuple[SliceForecast, ...]:
-    """Every value of the required attributes that is declared or found, then every emotion that is shown."""
+    """Every value of the required attributes that is declared or found, then every emotion that is shown; in whichever order people are
+    given.
+    """
     if not people:
         return ()
+    # Pseudonyms are random, and sums in another order differ in their last bits.
+    people = sorted(people, key=lambda one: (sorted(one.slices.items()), sorted(one.shown.items())))
     samples = np.array([sum(one.shown.values()) for one in people], dtype=np.float64)
     values = {
         name: np.array([one.slices.get(name, UNKNOWN) for one in people], dtype=np.str_)
