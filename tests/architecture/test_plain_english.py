@@ -47,16 +47,6 @@ REWRITTEN = {
 }
 """Folders whose docstrings, comments and names are plain English as well; "" is the package itself. More are welcome."""
 REWRITTEN_FILES = {"adapters/prefect_processes.py", "adapters/prefect_service.py"}
-NOT_YET = {
-    "steps/people/admit.py",
-    "steps/people/brought_consents.py",
-    "steps/people/contents.py",
-    "steps/people/intake.py",
-    "steps/people/intake_decision.py",
-    "steps/people/sources.py",
-}
-NAMES_NOT_YET = {"check_nobody_returned"}
-"""`intake_decision` calls it."""
 
 
 def sources() -> list[tuple[str, Path]]:
@@ -67,7 +57,7 @@ def sources() -> list[tuple[str, Path]]:
 
 def is_rewritten(name: str) -> bool:
     folder = name.rpartition("/")[0]
-    return (folder in REWRITTEN or name in REWRITTEN_FILES) and name not in NOT_YET
+    return folder in REWRITTEN or name in REWRITTEN_FILES
 
 
 def sentences(path: Path) -> Iterator[tuple[int, str]]:
@@ -96,7 +86,7 @@ def stumbles_in_code(path: Path) -> Iterator[tuple[int, str]]:
     comments = [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
     yield from ((line, ", ".join(words)) for line, text in docstrings + comments if (words := in_code(text)))
     names = {token.string: token.start[0] for token in tokens if token.type == tokenize.NAME}
-    yield from ((line, name) for name, line in names.items() if is_old_name(name) and name not in NAMES_NOT_YET)
+    yield from ((line, name) for name, line in names.items() if is_old_name(name))
 
 
 def in_code(text: str) -> list[str]:
@@ -132,9 +122,7 @@ def test_docstrings_comments_and_names_are_plain_english() -> None:
 def test_every_rewritten_folder_and_every_exception_exists() -> None:
     names = {name for name, _ in sources()}
     assert {name.rpartition("/")[0] for name in names} >= REWRITTEN
-    assert names >= REWRITTEN_FILES | NOT_YET | KEPT
-    done = [name for name, path in sources() if name in NOT_YET and not any(stumbles_in_code(path))]
-    assert not done, f"plain English now, so take them off the list: {done}"
+    assert names >= REWRITTEN_FILES | KEPT
 
 
 def commands() -> list[list[str]]:

@@ -37,7 +37,7 @@ from bitface.steps.audits.audit_page import audit_page, erasure_sections
 from bitface.steps.audits.checkpoints import Checkpoints, erased_in, read_checkpoint, sign_checkpoint
 from bitface.steps.audits.dpia import assessment
 from bitface.steps.people.contents import check_not_empty
-from bitface.steps.people.erasure_people import Returned, check_nobody_returned, returned
+from bitface.steps.people.erasure_people import Returned, check_none_returned, returned
 from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores, writing
 from bitface.steps.versions.model_choice import find_model
@@ -343,19 +343,19 @@ def test_whoever_is_back_from_a_backup_is_noticed_refused_and_erased_once_more(h
     place = house.place.data if folder == "data" else house.place.home / folder
     shutil.copytree(place, tmp_path / "kept")
     house.erase("anna")
-    check_nobody_returned(house.returned())
+    check_none_returned(house.returned())
     copied_back(house, folder, tmp_path / "kept")
     (back,) = house.returned()
     assert back == Returned(person=house.people["anna"], what=("key",) if folder == "keys" else ("shard",))
     with pytest.raises(RefusedError, match="1 of the people who were erased have reappeared"):
-        check_nobody_returned([back])
+        check_none_returned([back])
     assert house.keys.erasure_of("anna") is not None
     with pytest.raises(RefusedError, match="erased at this person's wish"):
         house.keys.enrol("anna")
     proof = house.erase(back.person)
     assert proof["found"] == [] and proof["retrain"] == {"failed": "not tried"}
     assert proof["keys_destroyed"] == ([back.person] if folder == "keys" else [])
-    check_nobody_returned(house.returned())
+    check_none_returned(house.returned())
     assert house.keys.key_of(house.people["ben"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bitface.steps.audits.continuing import continue_after, missing_end
-from bitface.steps.people.erasure_people import check_nobody_returned, returned
+from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.surroundings import user_name
 from bitface.usecases.tools import Tools
 
@@ -16,5 +16,5 @@ def continue_log(tools: Tools, named: str, why: str, key: Path | None) -> None:
     missing, statement = missing_end(named, tools.checkpoints)
     if "erased" in statement:
         keys.learn_suppressed(statement["erased"], missing.name)
-    check_nobody_returned(returned(keys, tools.ledger, place.home, place.data))
+    check_none_returned(returned(keys, tools.ledger, place.home, place.data))
     continue_after(missing, user_name(), why, key, tools.ledger)

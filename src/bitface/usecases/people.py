@@ -17,7 +17,7 @@ from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
 from bitface.steps.people.consents import clock_warning
 from bitface.steps.people.contents import check_not_empty
-from bitface.steps.people.erasure_people import check_nobody_returned, returned
+from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.steps.people.intake import IntakeReport, Pictures, foresee_import, import_people
 from bitface.steps.people.reading.clips import read_clips
 from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
@@ -131,7 +131,7 @@ def check_people_here(tools: Tools) -> None:
     """Raises RefusedError if an erased person has reappeared, and InputError if everyone in the dataset was erased."""
     place = tools.workspace
     tools.checkpoints.latest_elsewhere()  # erasures stay known after home was restored
-    check_nobody_returned(returned(tools.keys, tools.ledger, place.home, place.data))
+    check_none_returned(returned(tools.keys, tools.ledger, place.home, place.data))
     check_not_empty(place.data)
 
 

@@ -81,7 +81,7 @@ def choose_members(
     """The members of a run with their splits.
 
     Raises:
-        RefusedError: nobody is admitted; the message names the most frequent reason.
+        RefusedError: no one is admitted; the message names the most frequent reason.
         InputError: a person is in two splits.
     """
     kept: Sequence[Sample] = [sample for sample in samples if sample.sample_id in admissions]
@@ -112,6 +112,6 @@ def choose_members(
 
 
 def _shares(params: SplitParams, named: Mapping[str, str]) -> dict[str, float]:
-    """The shares of splits of whom the source names none; without gate people, the held-out ones are the gate people."""
+    """The shares of splits where the source does not name them; without gate people, the held-out ones are the gate people."""
     held_out = "test" if "gate" in named.values() else "gate"
     return {"train": params.train, "validation": params.validation, held_out: params.test}

@@ -35,7 +35,7 @@ class BroughtConsents:
     people who are here and that are not on record yet. `faults`: why the consent of a subject cannot be used, with file and line.
     `unread_withdrawal`: a line of a person who is here that may be a withdrawal and cannot be read. `ahead`: the lines of events that are
     dated ahead of the clock; they close, since what opens is at fault then. `strangers`: the lines of events that
-    close what nobody opened, neither here nor in the file: an id may be mistyped.
+    close consents that were never given, here or in the file: an id may be mistyped.
     """
 
     name: str
@@ -77,18 +77,18 @@ class BroughtConsents:
 
     def text(self, dry_run: bool) -> list[str]:
         """The same for a person; no line where there is nothing to say."""
-        told, said = self.document(), "would be recorded" if dry_run else "recorded"
+        document, verb = self.document(), "would be recorded" if dry_run else "recorded"
         lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
         more = len(self.rejected) - _LINES_MAX
         lines += [f"... and {more} more invalid lines; --json lists all"] if more > 0 else []
         lines[-1:] = [f"{line}{_example(self.rejected[0])}" for line in lines[-1:]]
         if self.known:
             closed = (
-                f", {told['closing']} of them ending consents of {told['people_closed']} people"
-                if told["closing"]
+                f", {document['closing']} of them ending consents of {document['people_closed']} people"
+                if document["closing"]
                 else ""
             )
-            lines.append(f"consents of people on record: {len(self.known)} new events {said}{closed}")
+            lines.append(f"consents of people on record: {len(self.known)} new events {verb}{closed}")
         lines += [
             f"{self.name} line {line}: dated in the future by this machine's clock; a withdrawal takes effect now"
             for line in self.ahead[:_LINES_MAX]
@@ -173,7 +173,7 @@ class _People:
     erased: set[str] = field(default_factory=set)
 
     def stand_in(self, subject: str) -> str:
-        """The pseudonym of a person who is here; of anyone else one that nobody has, since real ones begin with r."""
+        """The pseudonym of a person who is here; of anyone else one that no one has, since real ones begin with r."""
         normal = normal_id(subject)
         known = self.keys.pseudonym_of(normal)
         person = known or "x" + hashlib.sha256(normal.encode()).hexdigest()[:15]
@@ -190,7 +190,7 @@ def _with_own_ids(
 ) -> tuple[tuple[ConsentEvent, ...], dict[str, RejectedLine]]:
     """The events whose id is their own, in the order of the log, and pseudonym -> line of those whose id another one has.
 
-    One that closes is kept under an id of its content: whoever turns a line from given to withdrawn means it.
+    One that closes is kept under an id of its content: a line that was turned from given to withdrawn is meant.
     """
     first = dict(ledger.recorded_consents([event.event_id for event in events]))
     kept: list[ConsentEvent] = []
@@ -206,8 +206,8 @@ def _with_own_ids(
 
 
 def _own_id(event: ConsentEvent) -> str:
-    said = {name: value for name, value in event.model_dump(mode="json").items() if name != "recorded_at"}
-    return "c-" + hashlib.sha256(canonical_json(said).encode()).hexdigest()[:30]
+    content = {name: value for name, value in event.model_dump(mode="json").items() if name != "recorded_at"}
+    return "c-" + hashlib.sha256(canonical_json(content).encode()).hexdigest()[:30]
 
 
 def _by_subject(events: Sequence[ConsentEvent]) -> dict[str, tuple[ConsentEvent, ...]]:

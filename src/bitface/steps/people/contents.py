@@ -34,7 +34,7 @@ def present_contents(data: Path) -> tuple[dict[str, Sample], dict[str, LicenceRe
 def without_people(writer: Writer, people: Collection[str], versioning: Versioning) -> str | None:
     """Writes the dataset again without these people; returns its version, None where they are not in it.
 
-    Of nobody else a dataset of no samples is left: a folder that is gone would be pulled or rendered again by the next retrain.
+    If no one else is left, a dataset of no samples stays: a folder that is gone would be pulled or rendered again by the next retrain.
 
     Raises:
         IntegrityError: the folder is not what its manifest says.

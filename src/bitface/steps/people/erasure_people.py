@@ -102,7 +102,7 @@ def returned(keys: KeyStore, ledger: Ledger, home: Path, data: Path) -> tuple[Re
     )
 
 
-def check_nobody_returned(back: Iterable[Returned]) -> None:
+def check_none_returned(back: Iterable[Returned]) -> None:
     """Raises RefusedError if an erased person has reappeared, from a backup that is older than the erasure."""
     found = tuple(back)
     if found:

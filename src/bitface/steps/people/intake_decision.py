@@ -35,7 +35,7 @@ from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import POINTS_IN_ID, Kind, Sample, SubjectRecord
 from bitface.ports import Frames, ReadImage
 from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
-from bitface.steps.people.erasure_people import check_nobody_returned, returned
+from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores
 
@@ -127,7 +127,7 @@ def decide(
         IntegrityError: a consent event contradicts the record.
         RefusedError: a person who was erased is here again, from a backup.
     """
-    check_nobody_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
+    check_none_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
     samples, licences = present_contents(stores.data)
     check_one_kind(pictures, samples.values(), stores)
     check_licence(intake.licence, stores.ledger.licences())
@@ -149,7 +149,7 @@ def decide(
     moments = stores.ledger.moments(at)
     taken: list[Taken] = []
     for subject, own in people.items():
-        # Of somebody new, whose pseudonym was drawn just now, nothing can be on record.
+        # A new person's pseudonym was drawn just now, so nothing can be on record of it.
         on_record = () if enrolments[subject].is_new else stores.ledger.consents(pseudonyms[subject])
         known_ids = {event.event_id for event in on_record}
         own_events = offered_to.get(pseudonyms[subject], ())
@@ -194,7 +194,7 @@ def _remarks(pictures: Sequence[Picture]) -> tuple[Finding, ...]:
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
     """Subject id -> why nothing of this person is taken: erased, or to be looked at first, since it may be a person who was."""
-    stores.ledger.check_intact()  # and so whoever is known elsewhere to have been erased is known here
+    stores.ledger.check_intact()  # and so people who are known elsewhere to have been erased are known here
     asked = reentry(stores.keys, stores.home, intake.reviewed)
     gone = {subject: CONSENT_TEXT + why for subject, why in asked.refused(people).items()}
     rest = people.keys() - gone.keys()
@@ -276,7 +276,7 @@ def _refusal(
 ) -> str | None:
     """Why nothing at all may be done with this person's pictures of a kind, or None."""
     if not events and "benchmark" in intake.licence.purposes and intake.licence.contexts:
-        return None  # as the loop would find: `under_licence` admits whoever never spoke
+        return None  # as the loop would find: `under_licence` admits people without any event
     reasons: Counter[str] = Counter()
     for purpose in PURPOSES:
         for context in CONTEXTS:

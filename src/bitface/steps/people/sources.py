@@ -41,7 +41,7 @@ class Source:
     intake: Intake
     notices: tuple[Notice, ...]
     minors: frozenset[str] = frozenset()
-    """Ids of people whom the source calls under 18."""
+    """Ids of people who are under 18 by the source."""
 
     def check_no_child_is_here(self, keys: KeyStore) -> None:
         """Raises InputError where a person who was taken in earlier, under no age or another one, is under 18 by this source."""
@@ -80,7 +80,7 @@ class FolderFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Here:
-    """Who and what is on record where somebody brings a source, and when that is."""
+    """Who and what is on record when a source is imported, and the time of it."""
 
     keys: KeyStore
     ledger: Ledger
@@ -125,7 +125,7 @@ class FormatReader:
     """
 
     def check_read(self, given: Mapping[str, object], name: str) -> None:
-        """Raises InputError for an option of `reads` that somebody gave, option -> value, and this format does not read."""
+        """Raises InputError for an option of `reads` that was given, option -> value, and this format does not read."""
         for option, value in given.items():
             if value and option not in self.reads:
                 raise InputError(f"--{option} has no meaning for --format {name}; leave it out ({PAGE})")
