@@ -135,7 +135,7 @@ def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake
 
 
 def _narrow_licence(intake: Intake, stores: Stores) -> None:
-    """What closes comes first: a licence that allows less than the one on record counts, whichever people are taken or refused afterwards."""
+    """What closes comes first: a licence that allows less than the one on record counts, even if every row is refused afterwards."""
     known = stores.ledger.licences()
     check_licence(intake.licence, known)
     if intake.licence.id in known:
