@@ -21,7 +21,7 @@ def run_of(gate: GateParams, purpose: str, silent: dict[str, int], parts: str = 
         for number, person in enumerate(PEOPLE)
     }
     answer = Admission(admitted=True, reason="", event_id="e" if consented else None)
-    members = SimpleNamespace(admissions=dict.fromkeys(PEOPLE, answer), parts=parts)
+    members = SimpleNamespace(admissions=dict.fromkeys(PEOPLE, answer), parts=parts, samples=())
     return SimpleNamespace(
         purpose=purpose, context="research", params=SimpleNamespace(gate=gate), slices=lambda: slices, members=members
     )
