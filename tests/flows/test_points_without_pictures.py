@@ -88,7 +88,7 @@ def few(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.tools
 def test_people_who_consent_to_points_alone_train_a_model_that_reads_photographs(
-    bitface: Bitface, tmp_path: Path, rows: list[dict[str, Any]], stills: Path
+    bitface: Bitface, tmp_path: Path, rows: list[dict[str, Any]], stills: Path, served: dict[str, str]
 ) -> None:
     imported = bitface(
         tmp_path,
@@ -106,7 +106,7 @@ def test_people_who_consent_to_points_alone_train_a_model_that_reads_photographs
     kinds = {(one.kind, one.frames) for one in read_index(tmp_path / "data")}
     assert {kind for kind, _ in kinds} == {"landmarks"} and {frames for _, frames in kinds} == {1, 3}
 
-    done = bitface(tmp_path, "retrain", "--context", "research", *SETS_OF_POINTS, "--json")
+    done = bitface(tmp_path, "retrain", "--context", "research", *SETS_OF_POINTS, "--json", **served)
     assert done.returncode == 3, done.stderr[-3000:]
     summary = json.loads(done.stdout)
     assert (summary["evidence"], summary["dataset"]["admitted"], summary["dataset"]["quarantined"]) == ("real", 308, 0)
