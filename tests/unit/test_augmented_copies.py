@@ -45,3 +45,8 @@ def test_a_set_with_fewer_copies_than_asked_for_says_so() -> None:
         words.startswith("each training picture gets 1 changed copies instead of 3")
         and "augmented_frames_max is 60" in words
     )
+
+
+def test_a_set_without_pictures_says_nothing_of_them() -> None:
+    clips = [sample("s", "r" + "0" * 15, split="train", kind="clip", frames=5)] * 2
+    assert fewer_copies(PARAMS.features, with_copies_for(clips, PARAMS).features) == ()

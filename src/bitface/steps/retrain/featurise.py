@@ -244,10 +244,9 @@ def with_copies_for(samples: Sequence[Sample], params: Params) -> Params:
     own, frames = params.features, Counter[str]()
     for sample in samples:
         frames[sample.kind] += sample.frames if sample.split == "train" else 0
-    most = {kind: own.augmented_frames_max // max(1, count) for kind, count in frames.items()}
     copies = {
-        "augmented_copies_clip": min(own.augmented_copies_clip, most.get("clip", 0)),
-        "augmented_copies_image": min(own.augmented_copies_image, most.get("image", 0)),
+        "augmented_copies_clip": min(own.augmented_copies_clip, own.augmented_frames_max // max(1, frames["clip"])),
+        "augmented_copies_image": min(own.augmented_copies_image, own.augmented_frames_max // max(1, frames["image"])),
     }
     return params.model_copy(update={"features": own.model_copy(update=copies)})
 
