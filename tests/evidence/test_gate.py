@@ -224,7 +224,7 @@ def paired(n: int, slices: int, seed: int, params: GateParams) -> bool:
 def test_a_disparity_of_ten_points_is_seen(params, n, others, asked, rounds, state) -> None:
     """520 people against 2,000 others miss the 95 % that were hoped for, and are told as they are; 12 slices of 520 people
     leave 5,720 others."""
-    tries = rounds(6, 1000)
+    tries = rounds(4, 1000)
     found = sum(unpaired(n, others, 12, seed, params) for seed in range(tries))
     if asked is not None:
         assert wilson(found / tries, tries, 0.95)[1] >= asked
@@ -233,7 +233,7 @@ def test_a_disparity_of_ten_points_is_seen(params, n, others, asked, rounds, sta
 
 @pytest.mark.parametrize("n", [270, 200])
 def test_a_loss_of_ten_points_against_the_champion_is_seen(params, n, rounds, state) -> None:
-    tries = rounds(200, 20000)
+    tries = rounds(100, 20000)
     found = sum(paired(n, 12, seed, params) for seed in range(tries))
     if n == 270:
         assert wilson(found / tries, tries, 0.95)[1] >= 0.95
@@ -273,7 +273,7 @@ def test_the_interval_of_the_widest_gap_holds_it(params, rounds, state) -> None:
 def test_a_large_gate_is_judged(params, rounds, state) -> None:
     """50,000 predictions, 24 slices, 7 emotions, with a champion: the time is told, not asserted."""
     rng = np.random.default_rng(16)
-    people = rounds(20_000, 50_000) // len(EMOTIONS)
+    people = rounds(12_000, 50_000) // len(EMOTIONS)
     candidate, champion = (predictions(right, people, rng) for right in two_models(people, len(EMOTIONS), rng))
     large = evidence(candidate, champion, {"age_band": 4, "gender": 4, "skin_tone": 8, "ancestry": 8}, rng)
     start = perf_counter()
@@ -353,7 +353,7 @@ def promoted(params) -> GateEvidence:
 
 
 def test_evidence_that_is_missing_or_broken_blocks_every_time(params, promoted, rounds, state, never) -> None:
-    n = rounds(2, 40) * len(BREAKS)
+    n = rounds(1, 40) * len(BREAKS)
     quick = params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
     passed = []
     for seed in range(n):
@@ -382,7 +382,7 @@ RAISED = (
 def test_an_exception_in_the_gate_blocks_every_time(params, promoted, rounds, state, never) -> None:
     """Whatever a kind of required cell raises, and wherever: that kind is NOT-RUN."""
     required = [kind for kind in KINDS.values() if kind.name in params.required]
-    n = rounds(30, 600)
+    n = rounds(15, 600)
     quick = params.model_copy(update={"bootstrap_resamples": 200, "permutations": 999})
     passed = []
     for seed in range(n):

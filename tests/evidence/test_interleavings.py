@@ -431,7 +431,7 @@ def test_a_command_that_is_killed_before_any_of_its_writes_is_finished_or_undone
     machine, rounds, state, never, command: str
 ) -> None:
     """The import brings somebody, corrects somebody and leaves a third alone."""
-    step, kills = rounds(5 if command == "import" else 15, 1), 0
+    step, kills = rounds(8 if command == "import" else 25, 1), 0
     rows = [Row(0, "p1", "anger", ""), Row(1, "p2", "fear", ""), Row(3, "p3", "fear", "34")]
     for kill in range(0, 1000, step):
         world = machine()

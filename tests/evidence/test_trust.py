@@ -305,7 +305,7 @@ def model(ledger: Ledger, run_id: str, version: int) -> None:
 
 def test_a_withdrawal_that_races_a_promotion_is_never_overtaken(template, tmp_path, rounds, state, never) -> None:
     """Both at once, in whatever order they come: a promotion stands before the withdrawal in the log, or not at all."""
-    n, promoted = rounds(15, 200), 0
+    n, promoted = rounds(10, 200), 0
     for seed in range(n):
         path = Path(shutil.copy(template, tmp_path / f"{seed}.db"))
         rng = np.random.default_rng([32, seed])

@@ -13,6 +13,7 @@ from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.index import has_dataset
 from bitface.dataset.interrupted_import import ImportSpool, discard_outdated
 from bitface.faces.media.frame_choice import around_apex
+from bitface.params import PROFILES, read_params
 from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
 from bitface.steps.people.consents import clock_warning
@@ -69,7 +70,12 @@ def render_default(tools: Tools, writer: Writer) -> None:
 
 def confirmed(tools: Tools) -> tuple[str, ...]:
     """Renders again people marked synthetic who were not rendered here; a sentence if there were any."""
-    return confirm(tools.workspace.data, synthesis_of(tools), tools.ledger)
+    return confirm(tools.workspace.data, [synthesis_of(tools), *_of_other_profiles(tools)], tools.ledger)
+
+
+def _of_other_profiles(tools: Tools) -> list[Synthesis]:
+    others = [read_params(tools.workspace.params, profile) for profile in PROFILES if profile != tools.profile]
+    return [synthesis_of(replace(tools, params=params)) for params in others]
 
 
 @dataclass(frozen=True, kw_only=True)
