@@ -17,11 +17,12 @@ from bitface.adapters.mediapipe_landmarks import FaceLandmarks
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import Shard, shard_name, write_shard
 from bitface.errors import IntegrityError
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.records import SubjectRecord
 from bitface.params import read_params
 from bitface.steps.retrain import featurise
 from bitface.steps.retrain.featurise import Featuriser, Sight, featurise_people, people_of, read_features
 from bitface.training.image_augmentation import augmented
+from tests.builders import sample
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 PEOPLE = 6
@@ -52,24 +53,8 @@ def data(tmp_path_factory, london_images):
         write_shard(
             folder, Shard(subject=subject, consent_receipts=[], samples=media, facial_actions={}), keys.key_of(person)
         )
-        rows += [sample_of(person, name) for name in media]
+        rows += [sample(name, person, label="neutral", split="train") for name in media]
     return folder, keys, people_of(rows)
-
-
-def sample_of(person, name):
-    return Sample(
-        sample_id=name,
-        person=person,
-        shard=shard_name(person),
-        kind="image",
-        frames=1,
-        fps=0.0,
-        label="neutral",
-        split="train",
-        source="x",
-        licence_id="x",
-        sha256="0" * 64,
-    )
 
 
 def tools_of(data, place, landmarker_file, workers):

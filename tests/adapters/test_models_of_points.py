@@ -12,16 +12,17 @@ import torch
 from bitface.adapters.openvino_runtime import OneBitRuntime, export_bundle
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.points.point_container import pack_points
-from bitface.dataset.shards import Shard, shard_name, write_shard
+from bitface.dataset.shards import Shard, write_shard
 from bitface.faces.alignment import normalise_landmarks
 from bitface.faces.features import ClipTable, flattened
 from bitface.faces.points import IBUG_68, MESH_468, MESH_478, FacePoints, PointScheme, points_of_pixels
-from bitface.faces.records import Sample, SubjectRecord
+from bitface.faces.records import SubjectRecord
 from bitface.models.extraction import graph_outputs, selftest_of
 from bitface.params import read_params
 from bitface.steps.retrain.featurise import Featuriser, Sight, featurise_people, originals, read_features
 from bitface.steps.versions.rival import reads_what_is_known
 from bitface.training.landmarks.landmark_domain import LandmarkDomain
+from tests.builders import sample
 from tests.networks import trained, with_gammas_of_both_signs
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
@@ -138,24 +139,12 @@ def test_points_are_featurised_without_any_look_at_a_picture(tmp_path: Path) -> 
         tmp_path, Shard(subject=subject, consent_receipts=[], samples=media, facial_actions={}), keys.key_of(person)
     )
     (name,) = media
-    sample = Sample(
-        sample_id=name,
-        person=person,
-        shard=shard_name(person),
-        kind="landmarks",
-        frames=3,
-        fps=25.0,
-        label="fear",
-        split="train",
-        source="x",
-        licence_id="x",
-        sha256="0" * 64,
-    )
+    row = sample(name, person, kind="landmarks", frames=3, fps=25.0, split="train")
     sight = Sight(data=tmp_path, params=PARAMS, decode=None, augment=None, landmarker=NoLandmarker)  # type: ignore[arg-type]
     tools = Featuriser(
         sight=sight, features=tmp_path / "features", keys=keys, asset_sha256="0" * 64, workers=2, report=lambda *_: None
     )
-    references = featurise_people([(sample,)], tools)
+    references = featurise_people([(row,)], tools)
     table = read_features(references, keys)
     assert table.are_points.all() and len(table) == len(originals(table)) == 1
     assert np.array_equal(table.landmarks[0], kept.landmarks) and not table.crops.any()

@@ -14,27 +14,25 @@ from bitface.dataset.index import read_index, write_index
 from bitface.errors import InputError
 from bitface.faces.features import ClipTable
 from bitface.faces.measures import MEASURE_NAMES, family_of
-from bitface.faces.records import Sample, kind_asked
+from bitface.faces.records import kind_asked
 from bitface.params import read_params
 from bitface.steps.judging.face_rows import rows_of_samples
 from bitface.steps.retrain.doubts import doubts_of
 from bitface.steps.retrain.validate import usable_rows
 from bitface.steps.retrain.without_pictures import are_points, check_kinds, check_pictured
+from tests.builders import sample
 from tests.unit.test_doubts import real_people
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
-ROW = Sample(
-    sample_id=f"{'r' * 16}-points-{'a' * 12}",
-    person="r" * 16,
-    shard=f"shards/{'r' * 16}.shard",
+ROW = sample(
+    f"{'r' * 16}-points-{'a' * 12}",
+    "r" * 16,
     kind="landmarks",
     frames=3,
     fps=12.5,
-    label="fear",
     split="train",
     source="points",
     licence_id="own",
-    sha256="a" * 64,
 )
 PICTURE = replace(ROW, kind="image", sample_id="r1", frames=1, fps=0.0)
 
