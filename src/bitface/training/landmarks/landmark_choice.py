@@ -97,24 +97,31 @@ def sums_of(
 
 
 def greedy_landmarks(gram: NDArray[np.float64], moments: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Landmarks by what each adds to a ridge regression of the targets, int64 (count,), the most telling first."""
-    gram, moments = gram.copy(), moments.copy()
-    gram[np.diag_indices(len(gram))] += STRENGTH * np.trace(gram) / len(gram)
+    """Landmarks by what each adds to a ridge regression of the targets, int64 (count,), the most telling first.
+
+    Of G only each landmark's own block is carried along; the rest follows from a Cholesky factor that grows by three rows a step
+    (incremental Cholesky; Rubinstein, Zibulevsky & Elad, 2008).
+    """
+    own = np.arange(LANDMARKS * _AXES).reshape(LANDMARKS, _AXES)
+    blocks = gram[own[:, :, None], own[:, None, :]] + STRENGTH * np.trace(gram) / len(gram) * np.eye(_AXES)
+    told = moments[own]
     chosen = np.empty(count, dtype=np.int64)
     is_free = np.ones(LANDMARKS, dtype=np.bool_)
-    own = np.arange(LANDMARKS * _AXES).reshape(LANDMARKS, _AXES)
+    factor = np.empty((count * _AXES, len(gram)))
     for position in range(count):
-        blocks, told = gram[own[:, :, None], own[:, None, :]], moments[own]
         gains = (told * np.linalg.solve(blocks, told)).sum(axis=(1, 2))
         best = int(np.where(is_free, gains, -np.inf).argmax())
         chosen[position], is_free[best] = best, False
-        column = gram[:, own[best]]
-        share = np.linalg.solve(gram[own[best]][:, own[best]], column.T)
-        moments -= share.T @ moments[own[best]]
-        gram -= column @ share
+        known, rows = factor[: position * _AXES], slice(position * _AXES, (position + 1) * _AXES)
+        column = gram[own[best]] - known[:, own[best]].T @ known
+        column[:, own[best]] = blocks[best]
+        root = np.linalg.cholesky(blocks[best])
+        factor[rows] = np.linalg.solve(root, column)
+        added = factor[rows].T[own]
+        told = told - added @ np.linalg.solve(root, told[best])
+        blocks = blocks - added @ added.transpose(0, 2, 1)
         # What is chosen stays solvable and tells nothing more.
-        gram[own[best]] = gram[:, own[best]] = 0.0
-        gram[own[best], own[best]] = 1.0
+        blocks[best], told[best] = np.eye(_AXES), 0.0
     return chosen
 
 
