@@ -15,7 +15,7 @@ test: $(VENV)/.test ## all tests (ARGS="-k gate")
 	$(BIN)/pytest $(ARGS)
 
 unit: $(VENV)/.test ## the tests of single modules (ARGS="-k gate")
-	$(BIN)/pytest tests/unit tests/architecture -n2 -m "not tools" $(ARGS)
+	$(BIN)/pytest tests/unit tests/architecture -n2 -m "not tools and not trains" $(ARGS)
 
 coverage: $(VENV)/.test ## which lines the tests of modules and adapters run
 	$(BIN)/pytest tests/unit tests/architecture tests/adapters --cov=bitface --cov-branch --cov-report=term:skip-covered $(ARGS)

@@ -130,6 +130,7 @@ def test_both_nets_recognise_people_they_never_saw():
         assert macro_auc(targets_of(gate, model.emotions), predict_scores(model, gate)) > 0.85
 
 
+@pytest.mark.trains
 def test_an_lstm_can_be_trained_on_frozen_convolutions():
     params = PARAMS.model_copy(update={"r_emo": RANDOM.model_copy(update={"head": "lstm"}), "epochs": 6})
     gate = toy().of_split("gate")

@@ -27,9 +27,9 @@ from bitface.steps.studies.study_landmarks import (
 
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 EVALUATION: EvaluationParams = PARAMS.evaluation.model_copy(update={"bootstrap_resamples": 100})
-SMALL = {"channels": 32, "lstm_units": 4, "epochs": 4, "steps_per_epoch_min": 12, "batch": 16, "binary_layers": 1}
+SMALL = {"channels": 32, "lstm_units": 4, "epochs": 4, "steps_per_epoch_min": 8, "batch": 16, "binary_layers": 1}
 ASKED = LandmarkStudyParams(
-    counts=(16, 8), control_count=8, seeds=2, ridge=(0.01,), ranking_steps=8, ranking_baselines=3
+    counts=(16, 8), control_count=8, seeds=2, ridge=(0.01,), ranking_steps=8, ranking_baselines=2
 )
 STUDY: StudyParams = PARAMS.study.model_copy(
     update={"folds": 3, "seeds": 1, "workers": 1, "landmarks": ASKED, "variants": {ALL: {}}, "reference": ALL}
@@ -86,6 +86,7 @@ def test_counts_that_are_no_subsets_are_refused() -> None:
             LandmarkStudyParams.model_validate({**ASKED.model_dump(), **change})
 
 
+@pytest.mark.trains
 def test_nets_rank_and_screening_finds_what_tells(tmp_path: Path) -> None:
     """From trained nets to compared subsets: the telling landmarks lead the ranking, and 8 chosen ones do as well as all.
 
@@ -94,7 +95,7 @@ def test_nets_rank_and_screening_finds_what_tells(tmp_path: Path) -> None:
     table, folds = people()
     training = PARAMS.training.model_copy(update=SMALL)
     study = STUDY.model_copy(update={"seeds": 2, "landmarks": ASKED.model_copy(update={"counts": (8,)})})
-    jobs = plan_jobs(study, training, 0, Ranking(steps=8, baselines=3))
+    jobs = plan_jobs(study, training, 0, Ranking(steps=8, baselines=2))
     placed = run_jobs(jobs, table, folds, tmp_path, "data", 1, lambda *_: None)
     importance = {job: importance_of(placed[job]) for job in jobs}
     assert all(own.shape == (2, 478) for own in importance.values())
@@ -111,6 +112,7 @@ def test_nets_rank_and_screening_finds_what_tells(tmp_path: Path) -> None:
     assert compared["random", 8].mean < 0.75
 
 
+@pytest.mark.trains
 def test_a_ranking_speaks_of_what_was_learned_and_of_nothing_where_there_is_nothing() -> None:
     """A net without its weights, or one taught labels in a random order, ranks otherwise, as do other random convolutions."""
     table, folds = people()
@@ -118,7 +120,7 @@ def test_a_ranking_speaks_of_what_was_learned_and_of_nothing_where_there_is_noth
     training = PARAMS.training.model_copy(update={**SMALL, "landmarks": whole})
     done: list[int] = []
     found = ranking_sanity(
-        table, folds, training, Ranking(steps=8, baselines=3), 2, 0, lambda _, now, of: done.append(now - of)
+        table, folds, training, Ranking(steps=8, baselines=2), 2, 0, lambda _, now, of: done.append(now - of)
     )
     assert -1 <= found.kernels < 0.7
     assert found.seeds < 1

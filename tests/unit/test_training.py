@@ -92,6 +92,15 @@ def pair():
     return train_pair(toy(), PARAMS, 7, silent)
 
 
+SHORT = PARAMS.model_copy(update={"epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def short():
+    return train_pair(toy(), SHORT, 7, silent)
+
+
+@pytest.mark.trains
 def test_both_nets_recognise_people_they_never_saw(pair):
     """As clips and as single apex frames."""
     for table in (toy().of_split("gate"), apex_stills(toy().of_split("gate"))):
@@ -99,26 +108,27 @@ def test_both_nets_recognise_people_they_never_saw(pair):
             assert macro_auc(targets_of(table, model.emotions), predict_scores(model, table)) > 0.85
 
 
-def test_the_same_seed_gives_the_same_bytes_whatever_threads_the_caller_has_and_whoever_is_in_no_split(pair, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_whatever_threads_the_caller_has_and_whoever_is_in_no_split(short, tmp_path):
     """People outside train and validation show something else the second time."""
     before, table = torch.get_num_threads(), toy()
     noise = table.landmarks.copy()
     noise[table.splits == "gate"] = 5.0
     try:
         torch.set_num_threads(2)
-        again = train_pair(replace(table, landmarks=noise), PARAMS, 7, silent)
+        again = train_pair(replace(table, landmarks=noise), SHORT, 7, silent)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    for name, first, second in zip("ab", pair, again, strict=True):
+    for name, first, second in zip("ab", short, again, strict=True):
         assert save_model(first, tmp_path / name) == save_model(second, tmp_path / (name * 2))
 
 
-def test_another_seed_gives_another_model(pair, tmp_path):
-    other, _ = train_pair(toy(), PARAMS.model_copy(update={"epochs": 1}), 8, silent)
-    assert save_model(other, tmp_path / "a") != save_model(pair[0], tmp_path / "b")
+def test_another_seed_gives_another_model(short, tmp_path):
+    other, _ = train_pair(toy(), SHORT, 8, silent)
+    assert save_model(other, tmp_path / "a") != save_model(short[0], tmp_path / "b")
 
 
+@pytest.mark.trains
 def test_a_saved_model_answers_the_same_after_loading(pair, tmp_path):
     for name, model in zip(("one-bit", "float"), pair, strict=True):
         save_model(model, tmp_path / name)
@@ -128,6 +138,7 @@ def test_a_saved_model_answers_the_same_after_loading(pair, tmp_path):
         assert np.array_equal(loaded.thresholds, model.thresholds)
 
 
+@pytest.mark.trains
 def test_altered_weights_are_refused(pair, tmp_path):
     save_model(pair[0], tmp_path)
     content = bytearray((tmp_path / "weights.safetensors").read_bytes())
@@ -137,6 +148,7 @@ def test_altered_weights_are_refused(pair, tmp_path):
         load_model(tmp_path)
 
 
+@pytest.mark.trains
 def test_a_still_is_scored_as_a_constant_clip(pair):
     still = apex_stills(toy().of_split("gate"))
     constant = replace(still, lengths=np.full(len(still), still.landmarks.shape[1]))
@@ -144,11 +156,13 @@ def test_a_still_is_scored_as_a_constant_clip(pair):
         assert np.array_equal(predict_scores(model, still), predict_scores(model, constant))
 
 
+@pytest.mark.trains
 def test_the_kept_epoch_is_the_best_on_validation(pair):
     for model in pair:
         assert model.history[model.best_epoch - 1].validation_auc == max(e.validation_auc for e in model.history)
 
 
+@pytest.mark.trains
 def test_emotions_without_samples_are_not_trained_and_say_why(pair):
     assert pair[0].emotions == LABELS
     assert dict(pair[0].untrained)["anger"] == "no sample of it in train"

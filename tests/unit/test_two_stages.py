@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bitface.binarize.images import BinaryConv, BinaryReadout
@@ -23,6 +24,7 @@ def test_real_weights_have_the_mean_size_of_a_sign_and_signs_come_back():
         assert torch.equal(layer.effective_weight(), signs)
 
 
+@pytest.mark.trains
 def test_the_kept_epoch_is_one_of_signs():
     params = PARAMS.model_copy(update={"epochs": 4, "real_weights_share": 0.5})
     one_bit, twin = train_pair(toy(), params, 7, silent)

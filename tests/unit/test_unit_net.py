@@ -53,7 +53,7 @@ def person_id(number: int) -> str:
     return f"s{number:015d}"
 
 
-def clips(people: int = 8) -> ClipTable:
+def clips(people: int = 4) -> ClipTable:
     """Per person a clip of each emotion, whose middle frame is the apex; a bright patch is the smile."""
     rng = np.random.default_rng(0)
     rows = [(person, label) for person in range(people) for label in SHOWN]
@@ -84,7 +84,7 @@ def actions_of(label: str) -> np.ndarray:
     return np.linspace(0.5, 1, FRAMES, dtype=np.float32)[:, None] * units_to_actions(SHOWN[label])
 
 
-def known_table(people: int = 8) -> UnitTable:
+def known_table(people: int = 4) -> UnitTable:
     table = clips(people)
     from bitface.faces.synthetic.unit_intensities import actions_to_units
 
@@ -119,6 +119,7 @@ def test_skin_and_light_are_not_what_the_net_sees() -> None:
     assert torch.isfinite(standardised(torch.zeros(1, 64, 64, dtype=torch.uint8))).all()
 
 
+@pytest.mark.trains
 def test_the_same_seed_gives_the_same_net_and_another_seed_another(trained, tmp_path: Path) -> None:
     digests = []
     for number, model in enumerate(
@@ -129,13 +130,15 @@ def test_the_same_seed_gives_the_same_net_and_another_seed_another(trained, tmp_
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.trains
 def test_only_units_that_are_shown_are_learned_and_readings_are_intensities(trained) -> None:
     assert trained.network.spec.units == (4, 12, 15)
     units, logits = predict_units(trained.network, clips().crops[:, 1])
-    assert units.shape == (24, 3) and logits.shape == (24, 3)
+    assert units.shape == (12, 3) and logits.shape == (12, 3)
     assert units.min() >= 0 and units.max() <= 1 and np.isfinite(logits).all()
 
 
+@pytest.mark.trains
 def test_units_without_truth_are_left_out_of_the_loss() -> None:
     table = known_table()
     table.intensities[::2, :, READABLE_UNITS.index(12)] = np.nan
@@ -149,6 +152,7 @@ def test_nobody_who_moves_is_refused() -> None:
         train_units(replace(table, intensities=np.zeros_like(table.intensities)), PARAMS, 7, None, lambda _: None)
 
 
+@pytest.mark.trains
 def test_a_net_comes_back_from_disk_as_it_was_and_an_altered_one_does_not(trained, tmp_path: Path) -> None:
     save_units(trained, tmp_path)
     crops = clips().crops[:, 1]
@@ -241,7 +245,7 @@ def test_units_are_the_facial_actions_where_they_are_known_and_the_proxy_elsewhe
     found, is_known = unit_table(table, tmp_path, keys)
     assert is_known.all()
     smile = found.intensities[:, :, READABLE_UNITS.index(12)]
-    assert smile[table.labels == EMOTIONS.index("happiness")] == pytest.approx(np.tile([0.4, 0.6, 0.8], (8, 1)))
+    assert smile[table.labels == EMOTIONS.index("happiness")] == pytest.approx(np.tile([0.4, 0.6, 0.8], (4, 1)))
     written(table, tmp_path, keys, with_actions=False)
     found, is_known = unit_table(table, tmp_path, keys)
     assert not is_known.any()
@@ -271,6 +275,7 @@ def judged_by(table: ClipTable) -> Predictions:
     )
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("is_rendered", [True, False])
 def test_the_step_reads_computes_and_reports_and_names_a_proxy_as_one(
     tmp_path: Path, emotion_models: Path, is_rendered: bool
