@@ -35,6 +35,9 @@ class PointScheme:
 MESH_478: Final = PointScheme(name="mesh_478", mesh=tuple(range(LANDMARKS)), has_depth=True)
 MESH_468: Final = PointScheme(name="mesh_468", mesh=tuple(range(LANDMARKS - 10)), has_depth=True)
 """MediaPipe's mesh without the ten points of the irises."""
+MESH_478_FLAT: Final = replace(MESH_478, name="mesh_478_flat", has_depth=False)
+MESH_468_FLAT: Final = replace(MESH_468, name="mesh_468_flat", has_depth=False)
+"""The mesh of a table that has no z, or none in the unit of x."""
 # fmt: off
 IBUG_68: Final = PointScheme(
     name="ibug_68",
@@ -53,7 +56,7 @@ IBUG_68: Final = PointScheme(
 Their places on MediaPipe's mesh are the correspondence that programs for both have shared since 2022 (`landmark_points_68`). It holds for
 eyes, brows, nose and mouth; the outline of the jaw is where each tool draws it. The mirror of a point is a point of it again.
 """
-SCHEMES: Final = {scheme.name: scheme for scheme in (MESH_478, MESH_468, IBUG_68)}
+SCHEMES: Final = {scheme.name: scheme for scheme in (MESH_478, MESH_468, MESH_478_FLAT, MESH_468_FLAT, IBUG_68)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -97,9 +97,12 @@ SAYS: Final = {
     "frame_again": "the same frame of the same face in an earlier row",
     "frame_missing": "the table has no row for this frame, face or time",
     "time_backwards": "an earlier row is of a later time; taken in the order of time",
+    "one_timestamp": "one timestamp stands in every row; taken in the order of frame, 25 a second",
+    "several_inputs": "the rows meant are of several files; name one in a column input of the manifest",
     "frames_far_apart": "no other frame of the clip lies within a second of its apex, which is taken alone; timestamp is read in seconds",
     "other_unit": "x and y have another unit than in most rows, pixels or shares of width and height",
-    "other_depth_unit": "z has another unit than x, so that the face is flat",
+    "other_depth_unit": "z has another unit than x, so that the face is flat; where it is a share of the frame's width, name its size with "
+    "--frame-size",
     "eyes_at_one_point": "the corners of the eyes lie at one point",
     "turned_over": "the mouth lies above the eyes: the points are mirrored, or y runs upwards",
     "unreadable_table": "the table of the row cannot be read",
