@@ -33,12 +33,12 @@ WIDTH, HEIGHT = 640, 480
 
 
 def face(seed: int = 0) -> np.ndarray:
-    """Points (478, 3) in pixels: eyes 60 px apart in their places, lips below them, everything else anywhere on a head."""
+    """Points (478, 3) in pixels: eyes 60 px apart in their places, lips and chin below them, everything else anywhere on a head."""
     rng = np.random.default_rng(seed)
     points = rng.normal(0, 30, (478, 3)) + np.array([320, 240, 0])
     for landmark, x in {33: -40, 133: -20, 362: 20, 263: 40}.items():
         points[landmark] = (320 + x, 200 + rng.normal(), 5)
-    points[[13, 14]] = [(320, 270, 0), (320, 280 + rng.normal(), 0)]
+    points[[13, 14, 152]] = [(320, 270, 0), (320, 280 + rng.normal(), 0), (320, 330, 0)]
     return np.asarray(points.round(3))
 
 

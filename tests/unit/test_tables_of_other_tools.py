@@ -110,7 +110,17 @@ def test_a_table_without_columns_of_points_is_told_what_it_is(header: str, messa
         beside_a_manifest(path)
 
 
-@pytest.mark.parametrize(("column", "meant"), [("emotion", "label"), ("participant", "subject_id"), ("edad", "age")])
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        ("emotion", "label"),
+        ("target", "label"),
+        ("participant", "subject_id"),
+        ("edad", "age"),
+        ("image_name", "input"),
+        ("width", "frame_width"),
+    ],
+)
 def test_an_unknown_column_is_told_what_was_probably_meant(column: str, meant: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"unknown column '{column}'; did you mean '{meant}'"):
         read(written(tmp_path / "a.csv", cells(face()) | {column: 7}))
@@ -170,6 +180,16 @@ def test_pyfeats_other_mesh_has_depth_in_a_crop_and_is_read_without_it_too(tmp_p
     box = {"FaceRectX": 1, "FaceRectY": 1, "FaceRectWidth": 90, "FaceRectHeight": 90, "FaceScore": 0.99}
     table = beside_a_manifest(written(tmp_path / "a.csv", {**box, **cells(face(1)), "frame": 0}))
     assert table.points.scheme is MESH_478_FLAT and not table.points.points[..., 2].any()
+
+
+def test_numbers_under_the_wrong_names_are_no_face(tmp_path: Path) -> None:
+    """Three numbers for each point, written below a header that names all x, then all y, then all z."""
+    rows = []
+    for seed in range(40):
+        names, numbers = in_axes(face(seed), "xyz", "{axis}{number}"), face(seed).ravel()
+        rows.append(dict(zip(names, numbers.tolist(), strict=True)))
+    found = faults(read(written(tmp_path / "a.csv", *rows)))
+    assert found.count("") < 4 and {"no_face_shape", "turned_over"} & set(found)
 
 
 def test_frames_of_several_files_are_not_one_anothers(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ SAYS: Final = {
     "--frame-size",
     "eyes_at_one_point": "the corners of the eyes lie at one point",
     "turned_over": "the mouth lies above the eyes: the points are mirrored, or y runs upwards",
+    "no_face_shape": "the points lie in no order that a face has; check that each column holds what its name says",
     "unreadable_table": "the table of the row cannot be read",
     "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
 }

@@ -20,7 +20,7 @@ from bitface.dataset.points.point_frames import GroupOf, by_frames
 from bitface.dataset.points.point_rows import PointRow, number_of
 from bitface.errors import InputError, OverLimitError
 from bitface.faces.alignment import eye_distance
-from bitface.faces.points import FacePoints, is_upright, points_of_pixels, points_together
+from bitface.faces.points import FacePoints, is_in_order, is_upright, points_of_pixels, points_together
 
 CONFIDENCE_MIN: Final = 0.5
 """Under it a tool is not sure of a row; OpenFace itself calls rows under about 0.7 no success."""
@@ -200,6 +200,7 @@ class _Faces:
             "eyes_at_one_point": faces.eye_distance_px <= 0,
             "other_depth_unit": np.ptp(faces.points[..., 2], axis=1) < (_DEPTH_MIN if scheme.has_depth else 0.0),
             "turned_over": ~is_upright(faces.landmarks),
+            "no_face_shape": ~is_in_order(faces.landmarks),
         }
         self.faults += [next((name for name, those in is_wrong.items() if those[at]), "") for at in range(len(raw))]
         self._done.append(faces)
