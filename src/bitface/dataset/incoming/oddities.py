@@ -41,6 +41,7 @@ SAYS: Final = {
     "attribute files into the source",
     "damaged_attributes": "the file of attributes does not hold five points, gender, race and age group; adults only, "
     "and this does not show one",
+    "children_among_them": "small children are in the set, and it gives no ages, so that these pictures may show some",
     "wide_age_group": "grown up by an age group that is wider than ours; the age stays unknown",
     "unsure_gender": "the set's makers were unsure of the gender; it stays unknown",
     "two_parts": "the name of the picture and its folder name two parts",
