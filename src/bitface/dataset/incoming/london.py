@@ -129,7 +129,7 @@ def _published(source: Path) -> Iterator[dict[str, str]]:
 
 def _number_of(text: str) -> str:
     """A person's number as pictures have it, three digits."""
-    return text.strip().removeprefix("X").zfill(3)
+    return text.strip().upper().removeprefix("X").zfill(3)
 
 
 def _csv(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
