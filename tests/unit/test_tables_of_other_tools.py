@@ -133,6 +133,14 @@ def test_fields_are_parted_by_semicolons_or_tabs_as_well(separator: str, tmp_pat
     assert np.array_equal(parted.points, read(written(tmp_path / "b.csv", *rows)).points.points)
 
 
+def test_a_spreadsheets_decimal_commas_are_the_same_numbers(tmp_path: Path) -> None:
+    row = cells(face(1)) | {"frame": 1, "timestamp": 0.5, "confidence": 0.9}
+    commas = {name: str(value).replace(".", ",") for name, value in row.items()}
+    table = read(written(tmp_path / "a.csv", commas, separator=";"))
+    assert faults(table) == [""] and table.rows[0].time_s == 0.5
+    assert np.array_equal(table.points.points, read(written(tmp_path / "b.csv", row)).points.points)
+
+
 def test_z_that_was_left_a_share_beside_pixels_is_read_where_the_frame_is_known(tmp_path: Path) -> None:
     rows = [cells(face(seed) / (1, 1, WIDTH)) for seed in (1, 2)]
     own = [row | {"frame_width": WIDTH, "frame_height": HEIGHT} for row in rows]

@@ -43,10 +43,15 @@ class PointRow:
         return seconds if seconds is not None else (self.number if frame is None else frame) / _FPS
 
 
+def with_point(text: str) -> str:
+    """A number with a decimal point where it has a decimal comma, as many spreadsheets save it."""
+    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+
+
 def number_of(text: str) -> float | None:
     """The number that a cell holds; None where it holds none."""
     try:
-        value = float(text)
+        value = float(with_point(text))
     except ValueError:
         return None
     return value if isfinite(value) else None

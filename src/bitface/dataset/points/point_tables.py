@@ -17,7 +17,7 @@ from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
 from bitface.dataset.plain_files import opened
 from bitface.dataset.points.point_columns import PAGE, PointColumns, point_columns
 from bitface.dataset.points.point_frames import GroupOf, by_frames
-from bitface.dataset.points.point_rows import PointRow, number_of
+from bitface.dataset.points.point_rows import PointRow, number_of, with_point
 from bitface.errors import InputError, OverLimitError
 from bitface.faces.alignment import eye_distance
 from bitface.faces.points import FacePoints, is_in_order, is_upright, points_of_pixels, points_together
@@ -143,7 +143,7 @@ def _row_of(
     if columns.confidence and (sure is None or sure < CONFIDENCE_MIN):
         return replace(row, fault="unsure_points"), None
     try:
-        shown = np.array([[values[name] for name in axis] for axis in columns.axes]).astype(np.float64).T
+        shown = _coordinates([[values[name] for name in axis] for axis in columns.axes])
     except ValueError:
         return replace(row, fault="point_missing"), None
     if not np.isfinite(shown).all():
@@ -151,6 +151,14 @@ def _row_of(
     points = np.zeros((len(shown), 3), np.float32)
     points[:, : shown.shape[1]] = shown
     return row, points
+
+
+def _coordinates(cells: list[list[str]]) -> NDArray[np.float64]:
+    """Numbers float64 (P, axes) of cells axis by axis. Raises ValueError where one is not a number."""
+    try:
+        return np.array(cells).astype(np.float64).T
+    except ValueError:  # every cell is looked at for a decimal comma only where there may be one
+        return np.array([[with_point(cell) for cell in axis] for axis in cells]).astype(np.float64).T
 
 
 @dataclass(kw_only=True)
