@@ -15,7 +15,7 @@ from bitface.dataset.points.point_container import pack_points
 from bitface.dataset.shards import Shard, write_shard
 from bitface.faces.alignment import normalise_landmarks
 from bitface.faces.features import ClipTable, flattened
-from bitface.faces.points import IBUG_68, MESH_468, MESH_478, FacePoints, PointScheme, points_of_pixels
+from bitface.faces.points import IBUG_68, MESH_468, MESH_478, MESH_478_FLAT, FacePoints, PointScheme, points_of_pixels
 from bitface.faces.records import SubjectRecord
 from bitface.models.extraction import graph_outputs, selftest_of
 from bitface.params import read_params
@@ -69,7 +69,12 @@ def shipped(scheme: PointScheme, folder: Path) -> tuple[OneBitRuntime, ClipTable
 
 @pytest.mark.parametrize(
     ("scheme", "reads", "most"),
-    [(MESH_478, "landmarks", 128), (MESH_468, "landmarks", 128), (IBUG_68, "flat_landmarks", 68)],
+    [
+        (MESH_478, "landmarks", 128),
+        (MESH_468, "landmarks", 128),
+        (MESH_478_FLAT, "flat_landmarks", 128),
+        (IBUG_68, "flat_landmarks", 68),
+    ],
 )
 def test_it_reads_what_the_points_have(scheme: PointScheme, reads: str, most: int, tmp_path: Path) -> None:
     runtime, _ = shipped(scheme, tmp_path)
@@ -93,6 +98,9 @@ def test_it_reads_what_the_points_have(scheme: PointScheme, reads: str, most: in
         (MESH_478, IBUG_68, False),
         (IBUG_68, MESH_478, True),
         (MESH_468, IBUG_68, False),
+        (MESH_478_FLAT, MESH_478, True),
+        (MESH_478, MESH_478_FLAT, False),
+        (IBUG_68, MESH_478_FLAT, True),
     ],
 )
 def test_a_champion_is_compared_where_all_that_it_reads_is_known(

@@ -97,8 +97,14 @@ def test_a_faulty_row_is_refused_by_name_with_its_line_and_the_others_stay(
 
 def test_rows_of_no_part_are_taken_and_said(tmp_path: Path) -> None:
     brought = read(written(tmp_path, [f"0,{pixels(1)},", f"1,{pixels(2)},Training"]))
-    assert rows(brought) == [(1, "anger", ""), (2, "disgust", "train")] and findings(brought) == {"no_part": 1}
-    assert findings(read(written(tmp_path, [f"0,{pixels(1)}"], "emotion,pixels"))) == {"no_part": 1}
+    assert rows(brought) == [(1, "anger", ""), (2, "disgust", "train")] and findings(brought)["no_part"] == 1
+    assert findings(read(written(tmp_path, [f"0,{pixels(1)}"], "emotion,pixels")))["no_part"] == 1
+
+
+def test_pictures_without_an_age_may_show_children_and_the_report_says_so(tmp_path: Path) -> None:
+    assert findings(read(written(tmp_path, GOOD))) == {"children_among_them": 3}
+    aged = [f"0,{pixels(1)},Training,34", f"0,{pixels(2)},Training,"]
+    assert findings(read(written(tmp_path, aged, "emotion,pixels,Usage,age"))) == {"children_among_them": 1}
 
 
 def test_an_age_is_read_and_a_column_that_nobody_reads_is_refused(tmp_path: Path) -> None:
@@ -180,6 +186,7 @@ def test_votes_give_labels_and_each_oddity_has_a_name(tmp_path: Path) -> None:
         "other_vote_count": 1,
         "no_majority": 1,
         "other_label_by_votes": 2,
+        "children_among_them": 4,
     }
     agreed = next(one for one in brought.findings if one.name == "label_by_votes")
     assert agreed.detail == "anger 0.70 of 2, contempt 1.00 of 1, happiness 0.80 of 1"

@@ -267,20 +267,38 @@ def test_the_typology_angle_falls_over_the_monk_scale() -> None:
     assert [monk_of_ita(angle) for angle in (60, 50, 45, 38, 30, 25, 15, 0, -20, -60)] == list(range(1, 11))
 
 
-def test_the_published_london_layout_is_read(tmp_path: Path) -> None:
-    (tmp_path / "neutral_front").mkdir()
-    (tmp_path / "smiling_front").mkdir()
-    (tmp_path / "neutral_front" / "001_03.jpg").write_bytes(b"x")
-    (tmp_path / "smiling_front" / "001_08.jpg").write_bytes(b"x")
-    (tmp_path / "london_faces_info.csv").write_text("face_id,face_age,face_sex,face_eth\nX001,24,female,white\n")
-    people = (tmp_path / "london_faces_info.csv").read_text().replace("X001", "001")
+@pytest.mark.parametrize(
+    "people",
+    [
+        "face_id,face_age,face_sex,face_eth\nX001,24,female,east_asian/white\nX031,,male,white\n",
+        "face_id,face_age,face_gender,face_eth\n001,24,female,east_asian/white\n031,,male,white\n",
+    ],
+    ids=["first versions", "later versions"],
+)
+def test_the_published_london_layout_is_read(tmp_path: Path, people: str) -> None:
+    """The table's first versions number people X001 and its later ones 001, as pictures do; two of its 102 people have no age."""
+    for picture in ("neutral_front/001_03.jpg", "smiling_front/001_08.jpg", "neutral_front/031_03.jpg"):
+        (tmp_path / picture).parent.mkdir(exist_ok=True)
+        (tmp_path / picture).write_bytes(b"x")
     (tmp_path / "london_faces_info.csv").write_text(people)
     rows, rejected = read_london(tmp_path)
     assert not rejected
-    assert {(row.subject_id, row.label, row.age_band) for row in rows} == {
-        ("london-001", "neutral", "18_29"),
-        ("london-001", "happiness", "18_29"),
+    assert {(row.subject_id, row.label, row.age_band, row.gender, row.ancestry) for row in rows} == {
+        ("london-001", "neutral", "18_29", "female", "mixed"),
+        ("london-001", "happiness", "18_29", "female", "mixed"),
+        ("london-031", "neutral", "unknown", "male", "white"),
     }
+
+
+def test_a_picture_of_the_london_set_of_whom_the_table_says_nothing_is_not_taken(tmp_path: Path) -> None:
+    """Not even an age: a table that was cut, or whose numbers are written otherwise."""
+    (tmp_path / "neutral_front").mkdir()
+    for name in ("001_03.jpg", "002_03.jpg"):
+        (tmp_path / "neutral_front" / name).write_bytes(b"x")
+    (tmp_path / "london_faces_info.csv").write_text("face_id,face_age,face_gender,face_eth\n001,24,female,white\n")
+    rows, rejected = read_london(tmp_path)
+    assert [row.subject_id for row in rows] == ["london-001"]
+    assert [row.row for row in rejected] == [2] and "says nothing of this person" in rejected[0].reason
 
 
 @pytest.mark.parametrize("said", ["16", "16.0", "about 30"])

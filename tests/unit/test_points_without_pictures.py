@@ -33,12 +33,12 @@ WIDTH, HEIGHT = 640, 480
 
 
 def face(seed: int = 0) -> np.ndarray:
-    """Points (478, 3) in pixels: eyes 60 px apart in their places, lips below them, everything else anywhere on a head."""
+    """Points (478, 3) in pixels: eyes 60 px apart in their places, lips and chin below them, everything else anywhere on a head."""
     rng = np.random.default_rng(seed)
     points = rng.normal(0, 30, (478, 3)) + np.array([320, 240, 0])
     for landmark, x in {33: -40, 133: -20, 362: 20, 263: 40}.items():
         points[landmark] = (320 + x, 200 + rng.normal(), 5)
-    points[[13, 14]] = [(320, 270, 0), (320, 280 + rng.normal(), 0)]
+    points[[13, 14, 152]] = [(320, 270, 0), (320, 280 + rng.normal(), 0), (320, 330, 0)]
     return np.asarray(points.round(3))
 
 
@@ -92,11 +92,11 @@ def test_the_68_points_are_one_each_and_mirror_each_other() -> None:
     ("change", "message"),
     [
         (
-            lambda row: {f"{name[0]}_{int(name[2:]) + 1}": value for name, value in row.items()},
-            "numbered 1 to 478; number them from 0",
+            lambda row: {f"{name[0]}_{int(name[2:]) + 2}": value for name, value in row.items()},
+            "a point number 479",
         ),
         (lambda row: {name: value for name, value in row.items() if name != "z_7"}, "column 'z_7' is missing"),
-        (lambda row: {name: value for name, value in row.items() if name[0] != "z"}, "column 'z_0' is missing"),
+        (lambda row: {name: value for name, value in row.items() if name[0] != "y"}, "column 'y_0' is missing"),
         (lambda row: row | {"x_900": 1}, "a point number 900"),
         (lambda row: row | {"x5": 1}, "columns 'x_5' and 'x5' are one coordinate"),
         (lambda row: {"frame": 1}, "has no columns of points"),

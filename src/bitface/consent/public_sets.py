@@ -16,8 +16,8 @@ FER2013_LICENCE: Final = _for_comparison(
     id="fer2013-research",
     name="FER2013, published for research by the ICML 2013 workshop on representation learning",
     text="Pictures were collected from the web by a search engine; the people in them were not asked, and it states no licence for a "
-    "person's likeness. Its makers published it for research (Goodfellow et al. 2013, Challenges in representation learning). Read "
-    "literally: comparison of methods in research, and nothing else.",
+    "person's likeness. Small children are in it, and it says of none how old they are. Its makers published it for research (Goodfellow "
+    "et al. 2013, Challenges in representation learning). Read literally: comparison of methods in research, and nothing else.",
     address="https://arxiv.org/abs/1307.0414",
 )
 CKPLUS_LICENCE: Final = _for_comparison(
@@ -30,31 +30,33 @@ CKPLUS_LICENCE: Final = _for_comparison(
 RAFDB_LICENCE: Final = _for_comparison(
     id="rafdb-research",
     name="RAF-DB, for research that is not commercial",
-    text="Pictures were collected from the web; the people in them were not asked. Its makers give it for research that is not commercial "
-    "(Li, Deng and Du 2017, Reliable crowdsourcing and deep locality-preserving learning). Children are in it, and none of them is "
-    "taken. Read literally: comparison of methods in research, and nothing else.",
+    text="Pictures were collected from the web; the people in them were not asked. Its makers restrict it to research and education that "
+    "are not commercial (readme of version 1.1; Li, Deng and Du 2017, Reliable crowdsourcing and deep locality-preserving learning). "
+    "Children are in it, and none of them is taken. Read literally: comparison of methods in research, and nothing else.",
     address="https://doi.org/10.1109/CVPR.2017.277",
 )
 AFFECTNET_LICENCE: Final = _for_comparison(
     id="affectnet-research",
     name="AffectNet, by the research agreement of its makers",
     text="Pictures were collected from the web by search engines; the people in them were not asked. Its makers give it for research that "
-    "is not commercial, to whoever signs their agreement (Mollahosseini, Hasani and Mahoor 2017, AffectNet). Read literally: comparison "
-    "of methods in research, and nothing else.",
+    "is not commercial, to lab managers and professors who sign their agreement (Mollahosseini, Hasani and Mahoor 2017, AffectNet). Read "
+    "literally: comparison of methods in research, and nothing else.",
     address="https://doi.org/10.1109/TAFFC.2017.2740923",
 )
 JAFFE_LICENCE: Final = _for_comparison(
     id="jaffe-non-commercial",
     name="JAFFE, for research that is not commercial",
-    text="Ten women posed for it. Its makers give it for research that is not commercial (Lyons, Akamatsu, Kamachi and Gyoba 1998, Coding "
-    "facial expressions with Gabor wavelets). Read literally: comparison of methods in research, and nothing else.",
+    text="Ten women posed for it. Its makers give it on request, for scientific research that is not commercial and cites it (Lyons, "
+    "Akamatsu, Kamachi and Gyoba 1998, Coding facial expressions with Gabor wavelets). Read literally: comparison of methods in "
+    "research, and nothing else.",
     address="https://doi.org/10.1109/AFGR.1998.670949",
 )
 KDEF_LICENCE: Final = _for_comparison(
     id="kdef-non-commercial",
     name="Karolinska Directed Emotional Faces (KDEF), for research that is not commercial",
-    text="70 amateur actors posed for it. Its makers give it for research that is not commercial (Lundqvist, Flykt and Ohman 1998, The "
-    "Karolinska Directed Emotional Faces). Read literally: comparison of methods in research, and nothing else.",
+    text="70 amateur actors posed for it. Its makers let researchers alone use it, for what is not commercial, and do not allow that it "
+    "is passed on in any form without their written consent (Lundqvist, Flykt and Ohman 1998, The Karolinska Directed Emotional Faces). "
+    "Read literally: comparison of methods in research, and nothing else.",
     address="https://www.kdef.se",
 )
 CREMAD_LICENCE: Final = _for_comparison(

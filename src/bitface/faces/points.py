@@ -15,6 +15,9 @@ from bitface.faces.quality import NOT_MEASURED
 from bitface.faces.seen import SeenFaces
 
 _LIPS: Final = (13, 14)
+_CHIN: Final = 152
+_EYE_CORNERS: Final = ((33, 133), (362, 263))
+"""Of each eye, as a camera sees them from left to right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,9 @@ class PointScheme:
 MESH_478: Final = PointScheme(name="mesh_478", mesh=tuple(range(LANDMARKS)), has_depth=True)
 MESH_468: Final = PointScheme(name="mesh_468", mesh=tuple(range(LANDMARKS - 10)), has_depth=True)
 """MediaPipe's mesh without the ten points of the irises."""
+MESH_478_FLAT: Final = replace(MESH_478, name="mesh_478_flat", has_depth=False)
+MESH_468_FLAT: Final = replace(MESH_468, name="mesh_468_flat", has_depth=False)
+"""The mesh of a table that has no z, or none in the unit of x."""
 # fmt: off
 IBUG_68: Final = PointScheme(
     name="ibug_68",
@@ -53,7 +59,7 @@ IBUG_68: Final = PointScheme(
 Their places on MediaPipe's mesh are the correspondence that programs for both have shared since 2022 (`landmark_points_68`). It holds for
 eyes, brows, nose and mouth; the outline of the jaw is where each tool draws it. The mirror of a point is a point of it again.
 """
-SCHEMES: Final = {scheme.name: scheme for scheme in (MESH_478, MESH_468, IBUG_68)}
+SCHEMES: Final = {scheme.name: scheme for scheme in (MESH_478, MESH_468, MESH_478_FLAT, MESH_468_FLAT, IBUG_68)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,6 +110,15 @@ def points_of_pixels(pixels: NDArray[np.floating[Any]], scheme: PointScheme, too
 def is_upright(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether the mouth lies below the eyes of normalised landmarks (..., 478, 3): not in mirrored points, nor where y runs upwards."""
     return np.asarray(landmarks[..., _LIPS, 1].mean(axis=-1) > 0)
+
+
+def is_in_order(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether the corners of each eye stand from left to right and the chin below the lips in normalised landmarks (..., 478, 3).
+
+    They do in every face that is not seen from its side, and hardly ever in numbers that stand under the wrong names.
+    """
+    eyes = [landmarks[..., first, 0] < landmarks[..., second, 0] for first, second in _EYE_CORNERS]
+    return np.asarray(eyes[0] & eyes[1] & (landmarks[..., _CHIN, 1] > landmarks[..., _LIPS, 1].mean(axis=-1)))
 
 
 def seen_in(points: FacePoints) -> SeenFaces:

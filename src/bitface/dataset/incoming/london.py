@@ -1,8 +1,9 @@
 """Reads the Face Research Lab London Set (DeBruine & Jones 2017, CC BY 4.0) in its published layout or as a reduced copy.
 
 Published: folders `neutral_front/` (`001_03.jpg`) and `smiling_front/` (`001_08.jpg`) beside `london_faces_info.csv`
-with face_id, face_age, face_sex (or face_gender), face_eth. Reduced: `images/` beside `manifest.csv` with subject,
-file, label, age, gender, ethnicity and ita (individual typology angle in degrees, measured on the picture).
+with face_id (`X001` in the first versions, `001` in later ones), face_age, face_sex (or face_gender), face_eth.
+Reduced: `images/` beside `manifest.csv` with subject, file, label, age, gender, ethnicity and ita (individual typology angle in
+degrees, measured on the picture).
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def _row(number: int, entry: Mapping[str, str], folder: SourceFolder) -> ImportR
 
 
 def _subject(entry: Mapping[str, str]) -> str:
+    if not entry["subject"].strip():
+        raise InputError(f"{entry['file']}: london_faces_info.csv says nothing of this person; copy the whole table")
     return normal_id(f"london-{entry['subject'].strip()}")
 
 
@@ -109,19 +112,24 @@ def _reduced(source: Path) -> Iterator[dict[str, str]]:
 
 
 def _published(source: Path) -> Iterator[dict[str, str]]:
-    people = {row["face_id"].zfill(3): row for row in _csv(source / "london_faces_info.csv", ("face_id",))}
+    people = {_number_of(row["face_id"]): row for row in _csv(source / "london_faces_info.csv", ("face_id",))}
     for folder, label in _EMOTION_OF_FOLDER.items():
         for path in sorted((source / folder).glob("*.jpg")):
-            subject = path.name.partition("_")[0].removeprefix("X").zfill(3)
+            subject = _number_of(path.name.partition("_")[0])
             facts = people.get(subject, {})
             yield {
-                "subject": subject,
+                "subject": subject if facts else "",
                 "file": f"{folder}/{path.name}",
                 "label": label,
                 "age": facts.get("face_age", ""),
                 "gender": facts.get("face_sex", facts.get("face_gender", "")),
                 "ethnicity": facts.get("face_eth", ""),
             }
+
+
+def _number_of(text: str) -> str:
+    """A person's number as pictures have it, three digits."""
+    return text.strip().upper().removeprefix("X").zfill(3)
 
 
 def _csv(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:

@@ -38,7 +38,7 @@ OF_CLIPS: Final = Columns(
 _OTHER_WORDS: Final = {
     "path": ("file", "filename", "image", "picture", "photo", "pth"),
     "subject_id": ("subject", "person", "person_id", "participant", "participant_id", "id", "user_id"),
-    "label": ("emotion", "expression", "class"),
+    "label": ("emotion", "expression", "class", "target"),
     "age": (
         *("age_years", "years", "dob", "date_of_birth", "birth_date", "birthday", "year_of_birth"),
         *(
@@ -61,6 +61,22 @@ _OTHER_WORDS: Final = {
     "start_s": ("start", "begin", "from", "onset", "start_time"),
     "end_s": ("end", "stop", "to", "offset", "end_time"),
     "captured_at": ("date", "taken_at", "timestamp"),
+    "input": (
+        "image_name",
+        "image_path",
+        "image",
+        "img",
+        "filename",
+        "file_name",
+        "file",
+        "frame_name",
+        "video",
+        "picture",
+    ),
+    "frame": ("frame_number", "frame_index", "frame_idx", "frame_no", "frame_num"),
+    "timestamp": ("time", "time_s", "seconds"),
+    "frame_width": ("width", "image_width", "video_width"),
+    "frame_height": ("height", "image_height", "video_height"),
 }
 """What people call a column elsewhere, for the advice only: no name but the exact one is read."""
 

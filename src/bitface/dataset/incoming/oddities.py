@@ -41,6 +41,7 @@ SAYS: Final = {
     "attribute files into the source",
     "damaged_attributes": "the file of attributes does not hold five points, gender, race and age group; adults only, "
     "and this does not show one",
+    "children_among_them": "small children are in the set, and it gives no ages, so that these pictures may show some",
     "wide_age_group": "grown up by an age group that is wider than ours; the age stays unknown",
     "unsure_gender": "the set's makers were unsure of the gender; it stays unknown",
     "two_parts": "the name of the picture and its folder name two parts",
@@ -97,11 +98,15 @@ SAYS: Final = {
     "frame_again": "the same frame of the same face in an earlier row",
     "frame_missing": "the table has no row for this frame, face or time",
     "time_backwards": "an earlier row is of a later time; taken in the order of time",
+    "one_timestamp": "one timestamp stands in every row; taken in the order of frame, 25 a second",
+    "several_inputs": "the rows meant are of several files; name one in a column input of the manifest",
     "frames_far_apart": "no other frame of the clip lies within a second of its apex, which is taken alone; timestamp is read in seconds",
     "other_unit": "x and y have another unit than in most rows, pixels or shares of width and height",
-    "other_depth_unit": "z has another unit than x, so that the face is flat",
+    "other_depth_unit": "z has another unit than x, so that the face is flat; where it is a share of the frame's width, name its size with "
+    "--frame-size",
     "eyes_at_one_point": "the corners of the eyes lie at one point",
     "turned_over": "the mouth lies above the eyes: the points are mirrored, or y runs upwards",
+    "no_face_shape": "the points lie in no order that a face has; check that each column holds what its name says",
     "unreadable_table": "the table of the row cannot be read",
     "other_label_by_votes": "the votes give another label than the source; taken with the label of the votes",
 }

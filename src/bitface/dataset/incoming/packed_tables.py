@@ -31,7 +31,9 @@ class PackedRow:
 
 
 def packed_rows(path: Path, name_of: Callable[[str], str], needed: Collection[str]) -> Iterator[PackedRow]:
-    """The rows of a CSV file, or of one packed by gzip, one at a time. Columns are called what `name_of` calls them.
+    """The rows of a CSV file, or of one packed by gzip, one at a time; its fields are parted by commas, semicolons or tabs.
+
+    Columns are called what `name_of` calls them.
 
     Raises:
         InputError: it cannot be read, is no text, lacks a column of `needed`, or has a line or a size beyond the limits; the message
@@ -50,8 +52,9 @@ def _rows(file: BinaryIO, name: str, name_of: Callable[[str], str], needed: Coll
     packed = file.read(len(_GZIP)) == _GZIP
     file.seek(0)
     source = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file) if packed else file, name), 1 << 16)
+    separator = _separator(source.peek(1))
     text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
-    reader = csv.reader(_lines(text.readline, name), skipinitialspace=True, strict=True)
+    reader = csv.reader(_lines(text.readline, name), delimiter=separator, skipinitialspace=True, strict=True)
     try:
         columns = [name_of(cell.strip()) for cell in next(reader, [])]
         _check_columns(columns, name, needed)
@@ -67,6 +70,12 @@ def _rows(file: BinaryIO, name: str, name_of: Callable[[str], str], needed: Coll
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: a byte after line {reader.line_num} is not UTF-8; save the file as UTF-8") from error
+
+
+def _separator(begin: bytes) -> str:
+    """What parts the fields of a table that begins so: the comma, or where its header has none the semicolon or the tab."""
+    header = begin.partition(b"\n")[0]
+    return next((one for one in ",;\t" if one.encode() in header), ",")
 
 
 def _check_columns(columns: list[str], name: str, needed: Collection[str]) -> None:

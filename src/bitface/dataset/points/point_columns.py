@@ -1,30 +1,28 @@
-"""Which columns of a table are points, and of which scheme: by the names that MediaPipe users, OpenFace and Py-Feat give them."""
+"""Which columns of a table are points, and of which scheme; an unread column could be the age that keeps a child out."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bitface.dataset.incoming.manifest_columns import COLUMNS
+from bitface.dataset.incoming.manifest_columns import COLUMNS, nearest
+from bitface.dataset.points.point_names import Numbered, is_of_a_tool, numbered_points, visibilities
 from bitface.errors import InputError
-from bitface.faces.blendshapes import BLENDSHAPE_NAMES
-from bitface.faces.points import IBUG_68, MESH_468, MESH_478, PointScheme
+from bitface.faces.points import IBUG_68, MESH_468, MESH_468_FLAT, MESH_478, MESH_478_FLAT, PointScheme
 
 PAGE: Final = "docs/datasets.md"
 ABOUT_PEOPLE: Final = tuple(name for name in COLUMNS if name not in ("path", "clip", "frame"))
-OF_FRAMES: Final = ("clip", "frame", "timestamp", "face_id", "confidence", "success", "frame_width", "frame_height")
-"""What a table may say of a row beside its points; `timestamp` in seconds."""
-_AXIS_FIRST: Final = re.compile(r"(?:(?:landmark|lmk|lm|point|p)_)?([xyz])_?(\d{1,3})")
-_NUMBER_FIRST: Final = re.compile(r"(?:(?:landmark|lmk|lm|point|p)_?)?(\d{1,3})_([xyz])")
-_OF_TOOLS: Final = re.compile(
-    # OpenFace: gaze, points of the eyes, head pose, points in space, shape, action units; Py-Feat: box, pose, units, emotions.
-    r"gaze_\w+|eye_lmk_[xyzXYZ]_\d+|pose_\w+|[XYZ]_\d+|p_(?:scale|rx|ry|rz|tx|ty|\d+)|AU\d\d(?:_[rc])?"
-    r"|FaceRect(?:X|Y|Width|Height)|FaceScore|Frame(?:Height|Width)|Pitch|Roll|Yaw|X|Y|Z|approx_time|input|Identity\w*"
-    r"|anger|disgust|fear|happiness|sadness|surprise|neutral|(?:visibility|presence)_\d+"
+OF_FRAMES: Final = (
+    *("clip", "input", "frame", "timestamp", "face_id", "confidence", "success", "frame_width", "frame_height"),
 )
+"""What a table may say of a row beside its points; `timestamp` in seconds, `input` the file that a face is in."""
 _SIZES: Final = {len(scheme.mesh): scheme for scheme in (MESH_478, MESH_468, IBUG_68)}
+_FLAT: Final = {MESH_478: MESH_478_FLAT, MESH_468: MESH_468_FLAT}
+_OF_POINTS: Final = (
+    "x_0, y_0, z_0 to x_477 or x_467 (MediaPipe, with z or without), or x_0, y_0 to x_67 (OpenFace's -2Dfp, Py-Feat) "
+    + f"({PAGE})"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +50,12 @@ def point_columns(name: str, columns: Sequence[str], ignored: Collection[str], r
     Raises:
         InputError: a point lacks a coordinate, there are other points than a scheme's, or a column is neither read nor ignored.
     """
-    numbered: dict[str, dict[int, str]] = {"x": {}, "y": {}, "z": {}}
-    for column in columns:
-        axis, number = _point_of(column)
-        if axis and number in numbered[axis]:
-            raise InputError(f"{name}: columns '{numbered[axis][number]}' and '{column}' are one coordinate; keep one")
-        if axis:
-            numbered[axis][number] = column
-    scheme = _scheme_of(name, numbered)
-    _check_known(name, columns, ignored, read)
+    numbered = numbered_points(name, columns, _SIZES.keys())
+    if "FaceRectX" in columns:
+        # Py-Feat leaves z in the unit of a crop whose size it does not write.
+        numbered["z"] = {}
+    scheme = _scheme_of(name, numbered, columns)
+    _check_known(name, columns, ignored, {*read, *visibilities(columns, len(scheme.mesh))})
     axes = "xyz" if scheme.has_depth else "xy"
     return PointColumns(
         scheme=scheme,
@@ -70,59 +65,58 @@ def point_columns(name: str, columns: Sequence[str], ignored: Collection[str], r
     )
 
 
-def _point_of(column: str) -> tuple[str, int]:
-    """Axis and number of a column of points; an empty axis where it is none."""
-    if match := _AXIS_FIRST.fullmatch(column):
-        return match[1], int(match[2])
-    if match := _NUMBER_FIRST.fullmatch(column):
-        return match[2], int(match[1])
-    return "", 0
-
-
-def _scheme_of(name: str, numbered: dict[str, dict[int, str]]) -> PointScheme:
+def _scheme_of(name: str, numbered: Numbered, columns: Collection[str]) -> PointScheme:
     """The scheme that has as many points, numbered from 0."""
     points = sorted(numbered["x"].keys() | numbered["y"].keys())
-    named = f"x_0, y_0, z_0 to x_477 or x_467 (MediaPipe), or x_0, y_0 to x_67 (OpenFace, Py-Feat) ({PAGE})"
     if not points:
-        raise InputError(f"{name} has no columns of points; they are called {named}")
-    if points[0] == 1 and len(points) in _SIZES and points[-1] == len(points):
-        raise InputError(f"{name}: its points are numbered 1 to {points[-1]}; number them from 0: {named}")
+        raise InputError(f"{name} {_without_points(columns)}; they are called {_OF_POINTS}")
     scheme = next((one for size, one in sorted(_SIZES.items()) if points[-1] < size), None)
     if scheme is None:
-        raise InputError(f"{name} has a point number {points[-1]}; known are 68, 468 and 478 points: {named}")
+        raise InputError(f"{name} has a point number {points[-1]}; known are 68, 468 and 478 points: {_OF_POINTS}")
+    if not numbered["z"]:
+        scheme = _FLAT.get(scheme, scheme)
     for axis in "xyz" if scheme.has_depth else "xy":
         missing = [point for point in range(len(scheme.mesh)) if point not in numbered[axis]]
         if missing:
             raise InputError(
-                f"{name}: column '{axis}_{missing[0]}' is missing ({len(missing)} of {len(scheme.mesh)} {axis}); write all of {named}"
+                f"{name}: column '{axis}_{missing[0]}' is missing ({len(missing)} of {len(scheme.mesh)} {axis}); write all of {_OF_POINTS}"
             )
     return scheme
 
 
+def _without_points(columns: Collection[str]) -> str:
+    """What a table is that has no columns of points, as far as its header says."""
+    if {"x", "y"} <= {column.lower() for column in columns}:
+        return "has a row for each point; write a row for each face, and a column for each coordinate"
+    if columns and all(column.isdigit() for column in columns if column):
+        return "has numbers for names; name its columns of points"
+    return "has no columns of points"
+
+
 def _check_known(name: str, columns: Sequence[str], ignored: Collection[str], read: Collection[str]) -> None:
-    """An unread column could be the age that keeps a child out."""
     absent = [column for column in ignored if column not in columns]
     if absent:
         raise InputError(f"{name} has no column '{absent[0][:40]}' to ignore")
-    known = {*read, *ignored, *BLENDSHAPE_NAMES, ""}
-    unknown = [
-        column
-        for column in columns
-        if column not in known and not _point_of(column)[0] and not _OF_TOOLS.fullmatch(column)
-    ]
+    known = {*read, *ignored, ""}
+    unknown = [column for column in columns if column not in known and not is_of_a_tool(column)]
     if not unknown:
         return
     if unknown[0] in ABOUT_PEOPLE:
         raise InputError(
             f"{name}: column '{unknown[0]}' is not read beside a manifest; move it there, or ignore it with --ignore-column '{unknown[0]}'"
         )
+    may_have = sorted(column for column in read if column in (*ABOUT_PEOPLE, *OF_FRAMES))
+    meant = nearest(unknown[0], may_have)
+    advice = f"did you mean '{meant}'? " if meant else ""
     raise InputError(
-        f"{name}: unknown column '{unknown[0][:40]}'; beside points it may have {', '.join(sorted(read))}; rename it, or ignore it with "
-        f"--ignore-column '{unknown[0][:40]}'"
+        f"{name}: unknown column '{unknown[0][:40]}'; {advice}beside points it may have {', '.join(may_have)}; rename it, or ignore it "
+        f"with --ignore-column '{unknown[0][:40]}'"
     )
 
 
 def _tool_of(scheme: PointScheme, columns: Collection[str]) -> str:
-    if scheme.has_depth:
+    if "FaceRectX" in columns:
+        return "Py-Feat"
+    if scheme is not IBUG_68:
         return "MediaPipe"
-    return "OpenFace" if "success" in columns else "Py-Feat" if "FaceRectX" in columns else "68 points"
+    return "OpenFace" if {"success", "pose_Tx", "p_scale", "face_id"} & set(columns) else "68 points"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitface.dataset.incoming.oddities import SAYS, OddRowError
-from bitface.dataset.points.point_tables import PointRow, PointTable
+from bitface.dataset.points.point_rows import PointRow
+from bitface.dataset.points.point_tables import PointTable
 from bitface.faces.points import FacePoints, points_together
 
 ChooseFrames = Callable[[Sequence[float], Sequence[float]], list[int]]
@@ -36,9 +37,11 @@ def of_rows(table: PointTable, rows: Iterable[PointRow]) -> TimedPoints:
     """The frames of some rows in the order of time, without those that cannot be taken.
 
     Raises:
-        OddRowError: none can be taken; it names what keeps most of them out.
+        OddRowError: none can be taken; it names what keeps most of them out. Or they are of several files.
     """
     asked = list(rows)
+    if len({row.input for row in asked}) > 1:
+        raise OddRowError("several_inputs", SAYS["several_inputs"])
     taken = sorted((row for row in asked if not row.fault), key=lambda row: row.time_s)
     faults = Counter(row.fault for row in asked if row.fault)
     if not taken:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -17,16 +16,18 @@ from bitface.dataset.incoming.oddities import SAYS, Finding, OddRowError
 from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
 from bitface.dataset.plain_files import opened
 from bitface.dataset.points.point_columns import PAGE, PointColumns, point_columns
+from bitface.dataset.points.point_frames import GroupOf, by_frames
+from bitface.dataset.points.point_rows import PointRow, number_of, with_point
 from bitface.errors import InputError, OverLimitError
 from bitface.faces.alignment import eye_distance
-from bitface.faces.points import FacePoints, is_upright, points_of_pixels, points_together
+from bitface.faces.points import FacePoints, is_in_order, is_upright, points_of_pixels, points_together
 
 CONFIDENCE_MIN: Final = 0.5
 """Under it a tool is not sure of a row; OpenFace itself calls rows under about 0.7 no success."""
-_FPS: Final = 25.0
-"""Of a clip whose table has frame numbers and no times."""
 _SHARE_EYES_MAX: Final = 2.0
 """Eye distance up to which coordinates are shares of a frame: in pixels no face is so small."""
+_NO_EYES: Final = 1e-9
+"""Added to an eye distance, which is 0 where the corners of the eyes lie at one point."""
 _DEPTH_MIN: Final = 0.2
 """Eye distances that a face is deep at least: meshes of rendered and of real heads had 1.5 to 2, where z is a share of the width 0.003."""
 ROWS_MAX: Final = 100_000
@@ -45,33 +46,6 @@ class AskedTable:
     read: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     frame_size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PointRow:
-    """A row of the table. `fault`: the name in `oddities.SAYS` of what keeps it out, `remark` of what does not; `at`: its place among the
-    points, -1 where it has none.
-    """
-
-    number: int
-    line: int
-    values: Mapping[str, str]
-    fault: str = ""
-    remark: str = ""
-    at: int = -1
-
-    @property
-    def frame(self) -> Hashable:
-        """The frame that the row is of, 7 as 7.0; None where the table does not name it."""
-        named = self.values.get("frame", "") or self.values.get("timestamp", "")
-        number = _number(named)
-        return (named or None) if number is None else number
-
-    @property
-    def time_s(self) -> float:
-        """Seconds, by its time, else by its frame number, else by its place in the table."""
-        seconds, frame = (_number(self.values.get(name, "")) for name in ("timestamp", "frame"))
-        return seconds if seconds is not None else (self.number if frame is None else frame) / _FPS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,10 +75,8 @@ def frame_size_of(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def read_point_table(path: Path, asked: AskedTable, group_of: Callable[[PointRow], Hashable]) -> PointTable:
-    """All rows of a CSV table, plain or packed by gzip, 100,000 at most.
-
-    `group_of`: what a row belongs to; in it, two rows of one frame are two faces, or one row twice.
+def read_point_table(path: Path, asked: AskedTable, group_of: GroupOf) -> PointTable:
+    """All rows of a CSV table, plain or packed by gzip, 100,000 at most; `group_of`: what a row belongs to.
 
     Raises:
         InputError: it cannot be read, lacks a column, has one that is unknown, no row or too many, none with points, or coordinates that
@@ -115,8 +87,9 @@ def read_point_table(path: Path, asked: AskedTable, group_of: Callable[[PointRow
     faces: _Faces | None = None
 
     def named(cell: str) -> str:
-        header.append(cell)
-        return cell.strip()
+        # OpenFace numbers the faces of one picture so.
+        header.append("face_id" if cell == "face" and cell not in asked.ignored else cell)
+        return header[-1]
 
     for packed in packed_rows(path, named, ()):
         if packed.number > ROWS_MAX:
@@ -137,7 +110,7 @@ def read_point_table(path: Path, asked: AskedTable, group_of: Callable[[PointRow
     judged = [row if row.at < 0 else replace(row, fault=faces.faults[row.at]) for row in rows]
     return PointTable(
         name=path.name,
-        rows=tuple(_by_frames(judged, found, group_of)),
+        rows=tuple(by_frames(judged, found, group_of)),
         points=found,
         spaced_columns=_count_spaced(path),
     )
@@ -164,13 +137,13 @@ def _row_of(
     row = PointRow(number=packed.number, line=packed.line, values=own)
     if values is None:
         return replace(row, fault="damaged_row"), None
-    if (_number(own.get("success", "1")) or 0.0) == 0.0 and own.get("success", "1").lower() != "true":
+    if (number_of(own.get("success", "1")) or 0.0) == 0.0 and own.get("success", "1").lower() != "true":
         return replace(row, fault="not_tracked"), None
-    sure = _number(own.get(columns.confidence, ""))
+    sure = number_of(own.get(columns.confidence, ""))
     if columns.confidence and (sure is None or sure < CONFIDENCE_MIN):
         return replace(row, fault="unsure_points"), None
     try:
-        shown = np.array([[values[name] for name in axis] for axis in columns.axes]).astype(np.float64).T
+        shown = _coordinates([[values[name] for name in axis] for axis in columns.axes])
     except ValueError:
         return replace(row, fault="point_missing"), None
     if not np.isfinite(shown).all():
@@ -180,18 +153,27 @@ def _row_of(
     return row, points
 
 
+def _coordinates(cells: list[list[str]]) -> NDArray[np.float64]:
+    """Numbers float64 (P, axes) of cells axis by axis. Raises ValueError where one is not a number."""
+    try:
+        return np.array(cells).astype(np.float64).T
+    except ValueError:  # every cell is looked at for a decimal comma only where there may be one
+        return np.array([[with_point(cell) for cell in axis] for axis in cells]).astype(np.float64).T
+
+
 @dataclass(kw_only=True)
 class _Faces:
     """Makes faces of rows, some hundred at a time, so that a table does not lie in memory twice.
 
-    `shares`: whether coordinates are shares of a frame, as most of the first rows say. `faults`: what is wrong with each face, empty
-    where nothing is.
+    `shares`: whether coordinates are shares of a frame, as most of the first rows say; `flat`: whether z is one beside pixels.
+    `faults`: what is wrong with each face, empty where nothing is.
     """
 
     name: str
     columns: PointColumns
     asked: AskedTable
     shares: bool | None = None
+    flat: bool | None = None
     faults: list[str] = field(default_factory=list)
     _done: list[FacePoints] = field(default_factory=list)
     _waiting: list[tuple[PointRow, NDArray[np.float32]]] = field(default_factory=list)
@@ -213,20 +195,31 @@ class _Faces:
     def _convert(self) -> None:
         scheme, rows = self.columns.scheme, [row for row, _ in self._waiting]
         raw = np.stack([points for _, points in self._waiting])
-        is_share = eye_distance(scheme.on_mesh(raw)) < _SHARE_EYES_MAX
+        eyes_px = eye_distance(scheme.on_mesh(raw)) + _NO_EYES
+        is_share = eyes_px < _SHARE_EYES_MAX
         if self.shares is None:
             self.shares = bool(np.median(is_share) > 0)
-        units = _units(rows, self.asked, self.name) if self.shares else np.ones((len(raw), 3))
+        if self.flat is None:
+            self.flat = scheme.has_depth and bool(np.median(np.ptp(raw[..., 2], axis=1) / eyes_px) < _DEPTH_MIN)
+        units = _units(rows, self.asked, self.name) if self.shares else self._units_of_pixels(rows)
         faces = points_of_pixels(raw * units[:, None], scheme, self.columns.tool)
         is_wrong = {
             "other_unit": is_share != self.shares,
             "eyes_at_one_point": faces.eye_distance_px <= 0,
             "other_depth_unit": np.ptp(faces.points[..., 2], axis=1) < (_DEPTH_MIN if scheme.has_depth else 0.0),
             "turned_over": ~is_upright(faces.landmarks),
+            "no_face_shape": ~is_in_order(faces.landmarks),
         }
         self.faults += [next((name for name, those in is_wrong.items() if those[at]), "") for at in range(len(raw))]
         self._done.append(faces)
         self._waiting.clear()
+
+    def _units_of_pixels(self, rows: Sequence[PointRow]) -> NDArray[np.float64]:
+        """Pixels of one of each axis, float64 (N, 3): of z, where it was left a share of the width, as many as a frame is known to have."""
+        units = np.ones((len(rows), 3))
+        if self.flat:
+            units[:, 2] = [_stated_size(row, self.asked)[0] or 1.0 for row in rows]
+        return units
 
 
 def _units(rows: Iterable[PointRow], asked: AskedTable, name: str) -> NDArray[np.float64]:
@@ -236,8 +229,7 @@ def _units(rows: Iterable[PointRow], asked: AskedTable, name: str) -> NDArray[np
 
 
 def _frame_size(row: PointRow, asked: AskedTable, name: str) -> tuple[float, float]:
-    stated = tuple(_number(row.values.get(column, "")) for column in ("frame_width", "frame_height"))
-    width, height = stated if stated != (None, None) else (asked.frame_size or (None, None))
+    width, height = _stated_size(row, asked)
     if width is None or height is None or width <= 0 or height <= 0:
         raise InputError(
             f"{name} line {row.line}: x and y are shares of a frame, and its size is not known, so that a face may be stretched; name it "
@@ -246,44 +238,7 @@ def _frame_size(row: PointRow, asked: AskedTable, name: str) -> tuple[float, flo
     return width, height
 
 
-def _by_frames(
-    rows: Sequence[PointRow], points: FacePoints, group_of: Callable[[PointRow], Hashable]
-) -> Iterator[PointRow]:
-    """The rows with what is odd about their frames: one that stands twice, several faces in one, times that run backwards."""
-    usable = [row for row in rows if not row.fault]
-    frames: dict[Hashable, list[PointRow]] = {}
-    latest: dict[Hashable, float] = {}
-    backwards: set[int] = set()
-    for row in usable:
-        group = group_of(row)
-        frames.setdefault((group, row.frame, row.number if row.frame is None else 0), []).append(row)
-        if row.time_s < latest.setdefault(group, row.time_s):
-            backwards.add(row.number)
-        latest[group] = max(latest[group], row.time_s)
-    faults = {number: fault for alike in frames.values() for number, fault in _of_one_frame(alike, points)}
-    for row in rows:
-        remark = "time_backwards" if row.number in backwards else ""
-        yield replace(row, fault=faults.get(row.number, row.fault), remark=remark)
-
-
-def _of_one_frame(rows: Sequence[PointRow], points: FacePoints) -> Iterator[tuple[int, str]]:
-    """Which rows of one frame are not taken: the same face again, or all of them, since it is not known which face is meant."""
-    first, *others = rows
-    again = [row for row in others if (points.points[row.at] == points.points[first.at]).all()]
-    # `face_id` 0 beside 0 is one face that was written twice; without the column two rows are two faces.
-    again += [
-        row for row in others if row not in again and row.values.get("face_id") == first.values.get("face_id", "")
-    ]
-    several = len(again) < len(others)
-    yield from ((row.number, "frame_again") for row in again)
-    if several:
-        yield from ((row.number, "several_faces") for row in rows if row not in again)
-
-
-def _number(text: str) -> float | None:
-    """A number; None where there is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
+def _stated_size(row: PointRow, asked: AskedTable) -> tuple[float | None, float | None]:
+    """Width and height of a row's frame, as its table says or somebody did; None where nobody does."""
+    stated = (number_of(row.values.get("frame_width", "")), number_of(row.values.get("frame_height", "")))
+    return stated if stated != (None, None) else (asked.frame_size or (None, None))

@@ -104,7 +104,7 @@ def table_of_pixels(files: FolderFiles) -> Brought:
     return Brought(
         table=Table(name=path.name, columns=columns, separator=",", rows=tuple(rows.usable)),
         refused=tuple(rows.refused),
-        findings=(*_agreement(rows), *findings_of(rows.found)),
+        findings=(*_agreement(rows), *findings_of(rows.found), *_ages(rows)),
         read=rows.read,
         find=Path,
         are_people_known=False,
@@ -166,6 +166,11 @@ def _agreement(rows: _Rows) -> tuple[Finding, ...]:
         shares.setdefault(said.label, []).append(said.share)
     means = ", ".join(f"{label} {sum(own) / len(own):.2f} of {len(own)}" for label, own in sorted(shares.items()))
     return found("label_by_votes", taken, means)
+
+
+def _ages(rows: _Rows) -> tuple[Finding, ...]:
+    """The rows without an age: seen side by side, the set's pictures show small children as well."""
+    return found("children_among_them", (row.number for row in rows.usable if not row.values.get("age")))
 
 
 READER = FormatReader(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, manifest_table
@@ -12,17 +12,18 @@ from bitface.dataset.incoming.manifest_columns import REQUIRED_COLUMNS, Columns
 from bitface.dataset.incoming.oddities import SAYS, findings_of
 from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.dataset.points.point_columns import ABOUT_PEOPLE, OF_FRAMES
+from bitface.dataset.points.point_rows import PointRow
 from bitface.dataset.points.point_samples import TimedPoints, of_rows
-from bitface.dataset.points.point_tables import AskedTable, PointRow, PointTable, frame_size_of, read_point_table
+from bitface.dataset.points.point_tables import AskedTable, PointTable, frame_size_of, read_point_table
 from bitface.errors import InputError
 from bitface.steps.people.brought_consents import BroughtConsents
 from bitface.steps.people.sources import BESIDE, Brought, FolderFiles, FormatReader, Here, Source, source_of
 
 OF_TABLES: Final = Columns(
-    names=("path", *ABOUT_PEOPLE, "frame", "face_id", "start_s", "end_s"),
+    names=("path", *ABOUT_PEOPLE, "input", "frame", "face_id", "start_s", "end_s"),
     example="path,subject_id,label,age,start_s,end_s and points/anna.csv,anna,happiness,34,0,2.5",
 )
-"""A row of a manifest is one frame of a table, some seconds of it, or all of it."""
+"""A row of a manifest is one frame of a table, some seconds of it, or all of it; of one file, where a table has rows of several."""
 _OWN_EXAMPLE: Final = "subject_id,label,age,x_0,y_0,z_0,... and anna,happiness,34,0.51,0.40,-0.02,..."
 _FRAMES_AT_ONCE: Final = 50_000
 
@@ -121,9 +122,10 @@ class _NamedTables:
 
     def _meant(self, table: PointTable, row: ImportRow, said: dict[str, str]) -> Iterable[PointRow]:
         face, frame = said.get("face_id", ""), said.get("frame", "")
-        first_s = min(one.time_s for one in table.rows)
-        for one in table.rows:
-            is_face = not face or one.values.get("face_id", "") == face
+        of_file = [one for one in table.rows if _is_of(one.input, said.get("input", ""))]
+        first_s = min((one.time_s for one in of_file), default=0.0)
+        for one in of_file:
+            is_face = not face or _same_number(one.values.get("face_id", ""), face)
             is_frame = not frame or _same_number(one.values.get("frame", ""), frame)
             at_s = one.time_s - first_s
             if is_face and is_frame and row.span.start_s <= at_s and row.span.reaches(at_s):
@@ -149,10 +151,15 @@ def _any_face(row: PointRow) -> str:  # noqa: ARG001 - whichever it is
     return ""
 
 
+def _is_of(file: str, named: str) -> bool:
+    """Whether a table's file is the one that a manifest names, by its path as the table has it or by its name alone."""
+    return not named or named in (file, PureWindowsPath(file).name)
+
+
 def _same_number(one: str, other: str) -> bool:
     """Whether `7` and `7.0` are meant alike."""
     try:
-        return float(one) == float(other)
+        return one == other or float(one) == float(other)
     except ValueError:
         return False
 
