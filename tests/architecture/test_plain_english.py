@@ -39,6 +39,7 @@ REWRITTEN = {
     "flows",
     "ledger",
     "ledger/permissions",
+    "ledger/recorded",
     "steps/answers",
     "steps/audits",
     "steps/people",
