@@ -36,6 +36,7 @@ REWRITTEN = {
     "cli/commands",
     "consent",
     "dataset",
+    "dataset/keyring",
     "flows",
     "ledger",
     "ledger/permissions",

@@ -20,7 +20,8 @@ from bitface.dataset.decryptions import decryptions_of
 from bitface.dataset.files import sha256_of, write_once
 from bitface.dataset.incoming.subject_ids import id_or_none
 from bitface.dataset.index import has_dataset, read_index
-from bitface.dataset.keys import KeyStore, evidence_handed_out
+from bitface.dataset.keyring.run_and_day_keys import evidence_handed_out
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import shard_name
 from bitface.dataset.suppression import Suppressed, suppressed_from
 from bitface.errors import GateError, InputError, RefusedError
