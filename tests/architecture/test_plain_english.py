@@ -45,6 +45,7 @@ REWRITTEN = {
     "steps/audits",
     "steps/people",
     "steps/versions",
+    "steps/versions/shown",
     "usecases",
 }
 """Folders whose docstrings, comments and names are plain English as well; "" is the package itself. More are welcome."""

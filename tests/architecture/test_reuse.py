@@ -66,6 +66,7 @@ NEVER = (
     "adapters/mlflow_tracking/",
     "adapters/figures/",
     "steps/versions/register.py",
+    "steps/versions/shown/",
 )
 
 
