@@ -175,7 +175,7 @@ def erasure(
     """Show the proof of an erasure; exit 3 if the proof file differs from the one the ledger recorded."""
     from bitface.bootstrap.opening import open_tools
     from bitface.steps.audits.audit_page import erasure_sections
-    from bitface.steps.audits.erase import audit_erasure
+    from bitface.steps.audits.erasure_proof import audit_erasure
 
     tools = open_tools()
     with tools.ledger as ledger:
