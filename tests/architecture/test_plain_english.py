@@ -41,6 +41,7 @@ REWRITTEN = {
     "ledger",
     "ledger/permissions",
     "ledger/recorded",
+    "params",
     "steps/answers",
     "steps/audits",
     "steps/people",
