@@ -42,6 +42,7 @@ REWRITTEN = {
     "ledger/permissions",
     "ledger/recorded",
     "params",
+    "ports",
     "steps/answers",
     "steps/audits",
     "steps/people",

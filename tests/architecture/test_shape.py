@@ -115,7 +115,7 @@ def test_what_any_would_hide_is_typed() -> None:
     """A port, a document or an array has a name; `Any` is left for what a library or a file leaves open."""
     named = [node for path in SOURCES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)]
     found = sum(node.id == "Any" for node in named)
-    assert found <= ANY_MOST, f"`Any` is named {found} times; name a type of ports.py, documents.py or the tool's own"
+    assert found <= ANY_MOST, f"`Any` is named {found} times; name a type of `ports`, documents.py or the tool's own"
 
 
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
