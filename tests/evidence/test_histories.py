@@ -47,7 +47,8 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.params import read_params
 from bitface.steps.audits import erasure_begun, erasure_proof
-from bitface.steps.audits.checkpoints import Checkpoints, erased_in
+from bitface.steps.audits.checkpoint_files import erased_in
+from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.steps.people.consents import record_file, withdraw
 from bitface.steps.people.erasure_journal import being_erased
 from bitface.steps.people.intake import Pictures, import_people

@@ -34,7 +34,8 @@ from bitface.ports import Forgotten, StorePlaces
 from bitface.steps.audits import erase, erasure_begun, erasure_proof, erasure_summary
 from bitface.steps.audits.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
 from bitface.steps.audits.audit_page import audit_page, erasure_sections
-from bitface.steps.audits.checkpoints import Checkpoints, erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.audits.checkpoint_files import erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.steps.audits.dpia import assessment
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import Returned, check_none_returned, returned

@@ -14,7 +14,7 @@ from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.interrupted_import import discard_interrupted, discard_outdated
 from bitface.errors import BitfaceError
 from bitface.steps.audits import erase, erasure_begun, erasure_proof
-from bitface.steps.audits.checkpoints import erased_in
+from bitface.steps.audits.checkpoint_files import erased_in
 from bitface.steps.audits.erasure_begun import Opened
 from bitface.steps.audits.erasure_proof import Removed
 from bitface.steps.audits.retention import REASON, due

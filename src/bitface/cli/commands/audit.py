@@ -140,7 +140,7 @@ def log(
     from bitface.bootstrap.places import stamp_of
     from bitface.dataset.files import write_atomically
     from bitface.steps.audits.audit import audit_log, audit_openings
-    from bitface.steps.audits.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
+    from bitface.steps.audits.checkpoint_files import latest_openings, openings_in, read_checkpoint, sign_checkpoint
     from bitface.usecases.log import continue_log
 
     if (why or key) and not continue_from:
