@@ -50,6 +50,16 @@ def test_no_folder_has_more_files_than_a_reader_looks_through() -> None:
     assert not crowded, f"more than {FILES_MOST} files: {crowded}"
 
 
+LINES_MOST = 420
+
+
+def test_no_module_is_longer_than_a_reader_holds_in_mind() -> None:
+    """A longer one is split by what a reader is after; most have 100 to 250 lines."""
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in SOURCES}
+    long = {name: lines for name, lines in lengths.items() if lines > LINES_MOST}
+    assert not long, f"more than {LINES_MOST} lines: {long}"
+
+
 NAMESAKES = {
     "audit",
     "bench",
