@@ -227,6 +227,26 @@ def test_an_interrupted_erasure_goes_on(house) -> None:
     assert proof["keys_destroyed"] == [house.people["anna"]], "which the interruption does not hide"
 
 
+def test_a_dataset_that_was_restored_while_an_erasure_waited_is_left_once_more(house, tmp_path) -> None:
+    """Somebody copied the files back: what the journal says of the dataset is no longer so."""
+    backup = shutil.copytree(house.place.data, tmp_path / "backup")
+    opened = house.open("anna")
+    house.leave(opened)
+    shutil.rmtree(house.place.data)
+    backup.rename(house.place.data)
+    again = house.open("anna")
+    house.leave(again)
+    assert house.people["anna"] not in {sample.person for sample in read_index(house.place.data)}
+    assert house.prove(again, house.destroy(again))["in_dataset_now"] == []
+
+
+def test_a_proof_that_is_gone_is_not_taken_for_one(house) -> None:
+    proof = house.erase("anna")
+    (house.place.home / "erasures" / f"{proof['erasure_id']}.json").unlink()
+    with pytest.raises(InputError, match=f"the proof of erasure {proof['erasure_id']} is missing; restore it"):
+        erasure_proof.audit_erasure("anna", house.keys, house.ledger, house.place)
+
+
 def test_who_was_erased_is_refused_from_then_on(house) -> None:
     house.erase("anna")
     with pytest.raises(RefusedError, match="erased at this person's wish"):
