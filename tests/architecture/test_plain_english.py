@@ -36,13 +36,18 @@ REWRITTEN = {
     "cli/commands",
     "consent",
     "dataset",
+    "dataset/keyring",
     "flows",
     "ledger",
     "ledger/permissions",
+    "ledger/recorded",
+    "params",
+    "ports",
     "steps/answers",
     "steps/audits",
     "steps/people",
     "steps/versions",
+    "steps/versions/shown",
     "usecases",
 }
 """Folders whose docstrings, comments and names are plain English as well; "" is the package itself. More are welcome."""

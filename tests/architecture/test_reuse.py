@@ -56,7 +56,8 @@ BY_FILE = {
     "steps/retrain/validate.py": {"train", "calibrate", "read_units"},
     "steps/retrain/export.py": {"export", "read_units"},
     "steps/judging/redrawn_faces.py": {"redrawn_faces"},
-    "params.py": set(STAGES),
+    "params/params_file.py": set(STAGES),
+    "params/network_sections.py": set(STAGES),
 }
 NEVER = (
     "cli/",
@@ -66,6 +67,7 @@ NEVER = (
     "adapters/mlflow_tracking/",
     "adapters/figures/",
     "steps/versions/register.py",
+    "steps/versions/shown/",
 )
 
 

@@ -77,6 +77,16 @@ def test_no_folder_has_more_files_than_a_reader_looks_through() -> None:
     assert not crowded, f"more than {FILES_MOST} files: {crowded}"
 
 
+LINES_MOST = 420
+
+
+def test_no_module_is_longer_than_a_reader_holds_in_mind() -> None:
+    """A longer one is split by what a reader is after; most have 100 to 250 lines."""
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in SOURCES}
+    long = {name: lines for name, lines in lengths.items() if lines > LINES_MOST}
+    assert not long, f"more than {LINES_MOST} lines: {long}"
+
+
 NAMESAKES = {
     "audit",
     "bench",
@@ -144,7 +154,7 @@ def test_what_any_would_hide_is_typed() -> None:
     """A port, a document or an array has a name; `Any` is left for what a library or a file leaves open."""
     named = [node for path in SOURCES for node in nodes_of(path) if isinstance(node, ast.Name)]
     found = sum(node.id == "Any" for node in named)
-    assert found <= ANY_MOST, f"`Any` is named {found} times; name a type of ports.py, documents.py or the tool's own"
+    assert found <= ANY_MOST, f"`Any` is named {found} times; name a type of `ports`, documents.py or the tool's own"
 
 
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -25,7 +25,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import AssetEntry, DatasetEntry, DecisionEntry, MemberEntry, ModelEntry, RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ports import TrackedOutcome, TrackedRun, TrackedVersion
-from bitface.steps.audits import erase
+from bitface.steps.audits import erase, erasure_begun, erasure_proof
 from bitface.steps.audits.audit import DECRYPTIONS
 from bitface.steps.people.writing import Stores, writing
 from bitface.workspace import Workspace
@@ -212,13 +212,13 @@ def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state,
         for start in range(0, leaving, batch):
             some = gone[start : start + batch]
             begin = time.perf_counter()
-            opened = erase.begin(some, "asked", keys, ledger, place, now)
+            opened = erasure_begun.begin(some, "asked", keys, ledger, place, now)
             assert [one["version"] for one in opened.radius["models"]] == [1, 2, 3]
             with writing(stores, "test", 0) as writer:
                 version = erase.leave_dataset(opened, writer)
             done = erase.destroy(opened, place, keys, store, shown, ())
-            removed = erase.Removed(destroyed=done, dataset_version=version, retrained={"failed": "not tried"})
-            proof = erase.prove(opened, removed, place, store, ledger, now)
+            removed = erasure_proof.Removed(destroyed=done, dataset_version=version, retrained={"failed": "not tried"})
+            proof = erasure_proof.prove(opened, removed, place, store, ledger, now)
             took.append(time.perf_counter() - begin)
             assert len(proof["keys_destroyed"]) == len(some) and proof["found"] == [] and proof["in_dataset_now"] == []
         left = traces(tmp_path, gone, [people[name] for name in gone])

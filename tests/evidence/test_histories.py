@@ -46,8 +46,9 @@ from bitface.ledger.entries import ApprovalRule, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.trust import Trust
 from bitface.params import read_params
-from bitface.steps.audits import erase
-from bitface.steps.audits.checkpoints import Checkpoints, erased_in
+from bitface.steps.audits import erasure_begun, erasure_proof
+from bitface.steps.audits.checkpoint_files import erased_in
+from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.steps.people.consents import record_file, withdraw
 from bitface.steps.people.erasure_journal import being_erased
 from bitface.steps.people.intake import Pictures, import_people
@@ -520,7 +521,7 @@ class History:
             self.home.keys.pop(person, None)
             stores = self.opened()
             with stores.ledger as ledger:
-                proofs = erase.audit_erasure(person, stores.keys, ledger, self.place)
+                proofs = erasure_proof.audit_erasure(person, stores.keys, ledger, self.place)
             assert proofs and all(one["proof_intact"] for one in proofs)
             assert proofs[-1]["in_dataset_now"] == proofs[-1]["found"] == []
             self.home.proofs |= {one["erasure_id"]: one["proof_sha256"] for one in proofs}
@@ -624,7 +625,7 @@ class History:
     def leave(self, stores: Stores, subjects: list[str]) -> None:
         """`bitface erase`."""
         with holding(stores.ledger, "removal of people", timedelta(minutes=5)):
-            opened = erase.begin(subjects, "asked", stores.keys, stores.ledger, self.place, self.clock)
+            opened = erasure_begun.begin(subjects, "asked", stores.keys, stores.ledger, self.place, self.clock)
             finish_erasure(opened, stores, self.place, self.clock)
 
     def go_on(self, stores: Stores) -> None:
@@ -639,7 +640,9 @@ class History:
         )
         with holding(stores.ledger, "removal of people", timedelta(minutes=5)):
             for erasure_id in unfinished(tools, self.checkpoint_with_a_book()):
-                finish_erasure(erase.opened(erasure_id, self.place.home, self.clock), stores, self.place, self.clock)
+                finish_erasure(
+                    erasure_begun.opened(erasure_id, self.place.home, self.clock), stores, self.place, self.clock
+                )
 
     def checkpoint_with_a_book(self) -> Path | None:
         for path in sorted(self.away.iterdir(), reverse=True):

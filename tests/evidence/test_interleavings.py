@@ -33,7 +33,7 @@ from bitface.dataset.shards import digest_of, read_shard, shard_name
 from bitface.faces.records import age_band_of
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.audits import erase
+from bitface.steps.audits import erasure_begun, erasure_proof
 from bitface.steps.people.consents import withdraw
 from bitface.steps.people.erasure_journal import being_erased, check_linked
 from bitface.steps.people.intake import IntakeReport, Pictures, import_people
@@ -228,7 +228,7 @@ class Interleavings(RuleBasedStateMachine):
     def leave(self, who: list[str], stores: Stores) -> None:
         """The order of an erasure, as its flow has it, with the right that one command has at a time."""
         with stores.ledger, holding(stores.ledger, "removal of people", timedelta(minutes=5)):
-            opened = erase.begin(who, "asked", stores.keys, stores.ledger, self.place, self.clock)
+            opened = erasure_begun.begin(who, "asked", stores.keys, stores.ledger, self.place, self.clock)
             finish_erasure(opened, stores, self.place, self.clock)
 
     def people(self) -> set[str]:
@@ -252,7 +252,7 @@ class Interleavings(RuleBasedStateMachine):
         with stores.ledger as ledger:
             assert ledger.verify_chain().intact
             for who, person in gone.items():
-                rows = erase.audit_erasure(who, stores.keys, ledger, self.place)
+                rows = erasure_proof.audit_erasure(who, stores.keys, ledger, self.place)
                 assert rows and all(row["proof_intact"] for row in rows)
                 destroyed = [one for row in rows for one in row["keys_destroyed"]]
                 assert destroyed.count(person) == 1, "one proof says that the key was destroyed, and no other"

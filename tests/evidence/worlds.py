@@ -22,7 +22,7 @@ from bitface.consent.known_sources import Notice
 from bitface.dataset.swap import version_of
 from bitface.errors import BitfaceError
 from bitface.ports import Forgotten, StorePlaces
-from bitface.steps.audits import erase
+from bitface.steps.audits import erase, erasure_begun, erasure_proof
 from bitface.steps.people.writing import Stores, writing
 from bitface.workspace import Workspace
 
@@ -80,7 +80,7 @@ def draw_pictures(folder: Path, number: int) -> dict[str, int]:
     return found
 
 
-def finish_erasure(opened: erase.Opened, stores: Stores, place: Workspace, at: datetime) -> None:
+def finish_erasure(opened: erasure_begun.Opened, stores: Stores, place: Workspace, at: datetime) -> None:
     """The rest of an erasure that has begun, in the order of its flow."""
     with writing(stores, "test", 30) as writer:
         version = erase.leave_dataset(opened, writer)
@@ -89,8 +89,8 @@ def finish_erasure(opened: erase.Opened, stores: Stores, place: Workspace, at: d
         erase.leave_dataset(opened, writer)
         tracking = SimpleNamespace(purge=lambda *_: 0)
         done = erase.destroy(opened, place, stores.keys, stores.store, tracking, ())
-        removed = erase.Removed(destroyed=done, dataset_version=version, retrained=retrained)
-        erase.prove(opened, removed, place, stores.store, stores.ledger, at)
+        removed = erasure_proof.Removed(destroyed=done, dataset_version=version, retrained=retrained)
+        erasure_proof.prove(opened, removed, place, stores.store, stores.ledger, at)
 
 
 def in_a_process_of_its_own(command: Callable[[], object], kill: int | None) -> int:

@@ -25,7 +25,8 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
-from bitface.steps.audits.checkpoints import FOLDER, Checkpoints
+from bitface.steps.audits.checkpoint_files import FOLDER
+from bitface.steps.audits.checkpoints import Checkpoints
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(9)]

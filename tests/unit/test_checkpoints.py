@@ -13,7 +13,7 @@ from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.errors import BitfaceError, InputError, IntegrityError
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.audits.checkpoints import read_checkpoint, sign_checkpoint
+from bitface.steps.audits.checkpoint_files import read_checkpoint, sign_checkpoint
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

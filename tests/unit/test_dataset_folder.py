@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from bitface.dataset.decryptions import DecryptionLog, decryptions_of, problems_of, read_head
 from bitface.dataset.files import write_atomically
 from bitface.dataset.index import read_index, write_index
-from bitface.dataset.keys import DEMO_KEY, KeyStore
+from bitface.dataset.keyring.wrapped_keys import DEMO_KEY
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest, write_manifest
 from bitface.dataset.master_key import given_master_keys
 from bitface.dataset.shards import Shard, read_shard, seal, shard_name, unseal, write_shard

@@ -31,10 +31,11 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
 from bitface.ports import Forgotten, StorePlaces
-from bitface.steps.audits import erase
+from bitface.steps.audits import erase, erasure_begun, erasure_proof, erasure_summary
 from bitface.steps.audits.audit import audit_as_of, audit_log, audit_model, audit_run, audit_subject
 from bitface.steps.audits.audit_page import audit_page, erasure_sections
-from bitface.steps.audits.checkpoints import Checkpoints, erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.audits.checkpoint_files import erased_in, read_checkpoint, sign_checkpoint
+from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.steps.audits.dpia import assessment
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import Returned, check_none_returned, returned
@@ -83,23 +84,23 @@ class House(SimpleNamespace):
     store: Store
     purged: list[str]
 
-    def open(self, *subjects: str, at: datetime = NOON) -> erase.Opened:
-        return erase.begin(subjects, "asked", self.keys, self.ledger, self.place, at)
+    def open(self, *subjects: str, at: datetime = NOON) -> erasure_begun.Opened:
+        return erasure_begun.begin(subjects, "asked", self.keys, self.ledger, self.place, at)
 
-    def leave(self, opened: erase.Opened) -> str | None:
+    def leave(self, opened: erasure_begun.Opened) -> str | None:
         stores = Stores(
             data=self.place.data, home=self.place.home, keys=self.keys, ledger=self.ledger, store=self.store
         )
         with writing(stores, "test", 0) as writer:
             return erase.leave_dataset(opened, writer)
 
-    def destroy(self, opened: erase.Opened) -> dict[str, Any]:
+    def destroy(self, opened: erasure_begun.Opened) -> dict[str, Any]:
         tracking = SimpleNamespace(purge=lambda runs, _: self.purged.extend(runs) or len(runs))
         return erase.destroy(opened, self.place, self.keys, self.store, tracking, ())
 
-    def prove(self, opened: erase.Opened, done: dict[str, Any]) -> dict[str, Any]:
-        removed = erase.Removed(destroyed=done, dataset_version="v1", retrained={"failed": "not tried"})
-        return erase.prove(opened, removed, self.place, self.store, self.ledger, NOON)
+    def prove(self, opened: erasure_begun.Opened, done: dict[str, Any]) -> dict[str, Any]:
+        removed = erasure_proof.Removed(destroyed=done, dataset_version="v1", retrained={"failed": "not tried"})
+        return erasure_proof.prove(opened, removed, self.place, self.store, self.ledger, NOON)
 
     def returned(self) -> tuple[Returned, ...]:
         return returned(self.keys, self.ledger, self.place.home, self.place.data)
@@ -169,19 +170,19 @@ def _record(
 def test_the_radius_names_everything_and_changes_nothing(house) -> None:
     anna = house.people["anna"]
     before = {path: path.stat().st_mtime for path in house.place.home.rglob("*") if path.suffix == ".sealed"}
-    radius = erase.blast_radius([anna], house.ledger, house.place)
+    radius = erasure_begun.blast_radius([anna], house.ledger, house.place)
     assert (radius["datasets"], radius["runs"], radius["samples"]) == (["d1"], ["r1"], 1)
     assert [model["version"] for model in radius["models"]] == [1] and radius["aliases"][0]["alias"] == "champion"
     assert len(radius["own_files"]) == 4 and [one["path"] for one in radius["files_with_others"]] == [
         "runs/r1/gate.json"
     ]
     assert before == {path: path.stat().st_mtime for path in house.place.home.rglob("*") if path.suffix == ".sealed"}
-    assert erase.summary_of(radius, dry_run=True)["models"] == ["bitface/1"]
+    assert erasure_summary.summary_of(radius, dry_run=True)["models"] == ["bitface/1"]
 
 
 def test_an_erasure_leaves_nothing_and_says_so(house) -> None:
     anna, ben = house.people["anna"], house.people["ben"]
-    digests = [one["sha256"] for one in erase.blast_radius([anna], house.ledger, house.place)["own_files"]]
+    digests = [one["sha256"] for one in erasure_begun.blast_radius([anna], house.ledger, house.place)["own_files"]]
     proof = house.erase("anna")
     assert proof["keys_destroyed"] == [anna] and proof["found"] == [] and proof["in_dataset_now"] == []
     assert {sample.person for sample in read_index(house.place.data)} == set(house.people.values()) - {anna}
@@ -202,14 +203,14 @@ def test_an_erasure_leaves_nothing_and_says_so(house) -> None:
 def test_the_proof_is_found_by_the_owner_s_id_and_a_touched_one_shows(house) -> None:
     proof = house.erase("anna", "ben")
     for who in ("anna", "ben", house.people["anna"]):
-        (row,) = erase.audit_erasure(who, house.keys, house.ledger, house.place)
+        (row,) = erasure_proof.audit_erasure(who, house.keys, house.ledger, house.place)
         assert row["proof_intact"] and row["subjects"] == sorted([house.people["anna"], house.people["ben"]])
     for stranger in ("cleo", "zoe"):
         with pytest.raises(InputError, match="was erased on this installation"):
-            erase.audit_erasure(stranger, house.keys, house.ledger, house.place)
+            erasure_proof.audit_erasure(stranger, house.keys, house.ledger, house.place)
     path = house.place.home / "erasures" / f"{proof['erasure_id']}.json"
     path.write_text(path.read_text().replace('"found": []', '"found": [ ]'))
-    (row,) = erase.audit_erasure("anna", house.keys, house.ledger, house.place)
+    (row,) = erasure_proof.audit_erasure("anna", house.keys, house.ledger, house.place)
     assert not row["proof_intact"]
 
 
@@ -224,6 +225,26 @@ def test_an_interrupted_erasure_goes_on(house) -> None:
     proof = house.prove(again, house.destroy(again))
     assert proof["found"] == [] and proof["radius"]["samples"] == 1
     assert proof["keys_destroyed"] == [house.people["anna"]], "which the interruption does not hide"
+
+
+def test_a_dataset_that_was_restored_while_an_erasure_waited_is_left_once_more(house, tmp_path) -> None:
+    """Somebody copied the files back: what the journal says of the dataset is no longer so."""
+    backup = shutil.copytree(house.place.data, tmp_path / "backup")
+    opened = house.open("anna")
+    house.leave(opened)
+    shutil.rmtree(house.place.data)
+    backup.rename(house.place.data)
+    again = house.open("anna")
+    house.leave(again)
+    assert house.people["anna"] not in {sample.person for sample in read_index(house.place.data)}
+    assert house.prove(again, house.destroy(again))["in_dataset_now"] == []
+
+
+def test_a_proof_that_is_gone_is_not_taken_for_one(house) -> None:
+    proof = house.erase("anna")
+    (house.place.home / "erasures" / f"{proof['erasure_id']}.json").unlink()
+    with pytest.raises(InputError, match=f"the proof of erasure {proof['erasure_id']} is missing; restore it"):
+        erasure_proof.audit_erasure("anna", house.keys, house.ledger, house.place)
 
 
 def test_who_was_erased_is_refused_from_then_on(house) -> None:
@@ -260,7 +281,7 @@ def test_nobody_known_is_refused(house) -> None:
     with pytest.raises(InputError, match="no person with this id"):
         house.open("zoe")
     with pytest.raises(InputError, match="the reason must have 1 to"):
-        erase.begin(["anna"], "", house.keys, house.ledger, house.place, NOON)
+        erasure_begun.begin(["anna"], "", house.keys, house.ledger, house.place, NOON)
     assert not (house.place.home / "erasures").exists()
 
 
@@ -298,11 +319,11 @@ def test_a_repeated_erasure_adds_a_proof_and_touches_no_other(house) -> None:
     assert path.read_bytes() == before and second["erasure_id"] != first["erasure_id"]
     assert second["earlier_erasures"] == [first["erasure_id"]] and second["found"] == ["stray.txt"]
     with pytest.raises(GateError, match=r"stray.txt \(home\); delete these, then erase the people again"):
-        erase.check_gone([second])
+        erasure_summary.check_gone([second])
     (house.place.home / "stray.txt").unlink()
     third = house.erase(house.people["anna"])
-    erase.check_gone([third])
-    rows = erase.audit_erasure("anna", house.keys, house.ledger, house.place)
+    erasure_summary.check_gone([third])
+    rows = erasure_proof.audit_erasure("anna", house.keys, house.ledger, house.place)
     assert [row["erasure_id"] for row in rows] == [first["erasure_id"], second["erasure_id"], third["erasure_id"]]
     assert all(row["proof_intact"] for row in rows) and house.ledger.verify_chain().intact
 
@@ -396,7 +417,7 @@ def test_whom_nothing_but_an_older_ledger_is_left_of_is_put_on_record_again(hous
             now=lambda: NOON,
         )
         (erasure_id,) = unfinished(tools, None)
-        opened = erase.opened(erasure_id, house.place.home, NOON)
+        opened = erasure_begun.opened(erasure_id, house.place.home, NOON)
         house.leave(opened)
         assert house.prove(opened, house.destroy(opened))["subjects"] == [house.people["anna"]]
         assert older.forgotten() == frozenset() and unfinished(tools, None) == []
@@ -510,7 +531,7 @@ def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_pa
         write_audit_page=lambda page, path: pages.append(page) or path,
     )
     house.erase("anna")
-    rows = erasure_sections(erase.audit_erasure("anna", house.keys, house.ledger, house.place))
+    rows = erasure_sections(erasure_proof.audit_erasure("anna", house.keys, house.ledger, house.place))
     audit_page("Gone", "lead", rows, house.ledger, NOON, report, tmp_path / "e.html")
     tables = {table.heading: table for table in pages[0].tables}
     done = dict(tables["What was done"].rows)
@@ -520,7 +541,9 @@ def test_a_proof_becomes_tables_of_what_was_done_reached_and_stays(house, tmp_pa
     )
     assert done["keys destroyed for"] == house.people["anna"] and done["the proof matches the recorded digest"] == "yes"
     assert done["began"].endswith(" UTC")
-    assert tables["Model made with them, retired"].rows and len(tables["What remains"].rows) == len(erase.RESIDUAL)
+    assert tables["Model made with them, retired"].rows and len(tables["What remains"].rows) == len(
+        erasure_proof.RESIDUAL
+    )
     assert not [cell for table in pages[0].tables for row in table.rows for cell in row if "{" in cell]
 
 
@@ -555,9 +578,9 @@ def test_evidence_with_somebody_erased_is_read_by_nobody_and_its_end_is_told(hou
     with pytest.raises(RefusedError):
         seal_evidence(b"rows", "r1", keys, renew=False)
     assert open_evidence(other, "r2", keys) == b"rows"
-    assert erase.summary_of({**proof, "proof": "p"}, dry_run=False)["evidence_destroyed"] == ["r1"]
-    assert "the gate evidence of 1 runs can no longer be read" in erase.erase_text(
-        erase.summary_of({**proof, "proof": "p"}, dry_run=False)
+    assert erasure_summary.summary_of({**proof, "proof": "p"}, dry_run=False)["evidence_destroyed"] == ["r1"]
+    assert "the gate evidence of 1 runs can no longer be read" in erasure_summary.erase_text(
+        erasure_summary.summary_of({**proof, "proof": "p"}, dry_run=False)
     )
     tables = dict(erasure_tables(house))
     assert tables["what was done"]["gate evidence destroyed for runs"] == ["r1"]
@@ -568,7 +591,7 @@ def audit_rows(house, name: str) -> list[dict[str, Any]]:
 
 
 def erasure_tables(house) -> Iterator[tuple[str, dict[str, Any]]]:
-    proofs = erase.audit_erasure("anna", house.keys, house.ledger, house.place)
+    proofs = erasure_proof.audit_erasure("anna", house.keys, house.ledger, house.place)
     yield from ((row["kind"], row) for row in erasure_sections(proofs))
 
 

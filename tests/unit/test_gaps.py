@@ -22,10 +22,13 @@ from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.lost_logs import PURPOSE, Gap
 from bitface.ledger.permissions.policies import AdoptedPolicy
-from bitface.ledger.permissions.signatures import key_of, signature_of
+from bitface.ledger.permissions.signatures import holds, key_of, signature_of
 from bitface.ledger.promotion import Move
-from bitface.steps.audits.continuing import continue_after
+from bitface.steps.audits.checkpoint_files import sign_checkpoint
+from bitface.steps.audits.checkpoints import Checkpoints
+from bitface.steps.audits.continuing import continue_after, missing_end
 from bitface.steps.audits.retention import due
+from bitface.steps.versions.approve import add_key
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -166,3 +169,35 @@ def test_where_promotions_need_approvals_compliance_signs_it(filled, tmp_path) -
 def signed(gap: Gap, key: Ed25519PrivateKey) -> Gap:
     key_id = key_of("", "compliance", key).key_id
     return replace(gap, key_id=key_id, signature=signature_of(PURPOSE, gap.facts(), key))
+
+
+def test_the_end_of_a_lost_log_is_that_in_the_file_or_the_latest_elsewhere(filled, tmp_path) -> None:
+    home = tmp_path / "home"
+    nowhere = Checkpoints(home=home, place=None, learn=lambda *_: 0, warn=pytest.fail, now=lambda: NOON)
+    with filled(tmp_path / "ledger.db", PEOPLE[0]) as ledger:
+        path = sign_checkpoint(ledger, home, NOON)
+        found, whole = missing_end(str(path), nowhere)
+        assert found == ledger.checkpoint() and whole["size"] == found.size
+    with pytest.raises(InputError, match="name a checkpoint file"):
+        missing_end("latest", nowhere)
+
+
+def test_a_log_is_not_continued_from_an_end_where_a_later_one_is_known(filled, tmp_path, monkeypatch) -> None:
+    """It would leave what lies between the two without a trace."""
+    with filled(tmp_path / "ledger.db", PEOPLE[0]) as ledger:
+        missing = lost(tmp_path / "ledger.db")
+        later = replace(missing, size=missing.size + 5, head_sha256="f" * 64)
+        monkeypatch.setattr(ledger, "kept_ends", lambda: (missing, later))
+        with pytest.raises(InputError, match=f"a later checkpoint exists, with {later.size} entries"):
+            continue_after(missing, "who", "the disk failed", None, ledger)
+        assert ledger.gaps() == ()
+
+
+def test_a_key_that_is_named_signs_the_gap(filled, tmp_path) -> None:
+    with filled(tmp_path / "ledger.db", PEOPLE[0]) as ledger:
+        missing = lost(tmp_path / "ledger.db")
+        add_key("Cora", "compliance", tmp_path / "cora.pem", ledger)
+        continue_after(missing, "who", "the disk failed", tmp_path / "cora.pem", ledger)
+        (gap,) = ledger.gaps()
+        (key,) = ledger.known_keys()
+        assert gap.key_id == key.key_id and holds(PURPOSE, gap.facts(), gap.signature, key)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bitface.dataset import keys
 from bitface.dataset.incoming.import_rows import grouped
 from bitface.dataset.incoming.import_rules import agreeing_files, contradicted_people
+from bitface.dataset.keyring import erased_book
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.suppression import Suppression
 from tests.builders import read_manifest
@@ -95,7 +95,7 @@ def test_the_erased_are_looked_through_once_for_an_import(tmp_path: Path, monkey
     for subject in ("p1", "p2", "p3"):
         store.destroy(store.enrol(subject), f"erasure of {subject}")
     made: list[object] = []
-    monkeypatch.setattr(keys, "Suppression", lambda *said: made.append(said) or Suppression(*said))
+    monkeypatch.setattr(erased_book, "Suppression", lambda *said: made.append(said) or Suppression(*said))
     asked = KeyStore(tmp_path / "keys")
     for number in range(100):
         assert asked.erasure_of(f"q{number}") is None

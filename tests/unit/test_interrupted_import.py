@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bitface.dataset.interrupted_import import ImportSpool, discard_interrupted
-from bitface.dataset.keys import DEMO_KEY, KeyStore
+from bitface.dataset.keyring.wrapped_keys import DEMO_KEY
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.spool import KeptSpool, Spool
 from bitface.errors import IntegrityError, RefusedError
 

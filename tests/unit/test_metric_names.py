@@ -1,7 +1,7 @@
 """Logged figures have the names of the contract, and no character that a tracking store refuses."""
 
 from bitface.metric_names import metric_name, slice_metric, with_interval
-from bitface.steps.versions.register import _named
+from bitface.steps.versions.shown.tracked_run import params_by_name
 
 
 def test_names_are_those_of_the_contract() -> None:
@@ -18,7 +18,7 @@ def test_a_source_s_own_words_cannot_break_a_name() -> None:
 
 def test_a_variant_with_a_comma_in_its_name_can_be_tracked() -> None:
     """People name the variants of a study; a tracking store refuses what is no letter, digit or one of a few signs."""
-    assert _named({"study": {"variants": {"faces, alone": {"heads": "shared"}}}, "seed": 1}) == {
+    assert params_by_name({"study": {"variants": {"faces, alone": {"heads": "shared"}}}, "seed": 1}) == {
         "study.variants.faces_ alone.heads": "shared",
         "seed": 1,
     }

@@ -12,9 +12,9 @@ from bitface.gate.cells import Cell, State
 from bitface.gate.decision import decide, evaluate_gate
 from bitface.params import EvaluationParams
 from bitface.steps.judging.evaluate import Evaluated
+from bitface.steps.versions.finished_run import fairness_sentence
 from bitface.steps.versions.outcome import with_intervals_of
 from bitface.steps.versions.pictures import cell_words, finding_rows, forest_rows
-from bitface.steps.versions.register import fairness_sentence
 
 PARAMS = EvaluationParams(bootstrap_resamples=100, confidence=0.95, intraclass_correlation=0.3, reliability_bins=10)
 

@@ -22,7 +22,8 @@ from bitface.ledger.entries import Checkpoint, DecisionEntry, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.promotion import Move
 from bitface.ledger.trust import Trust
-from bitface.steps.audits.checkpoints import FOLDER, Checkpoints, keep_checkpoint
+from bitface.steps.audits.checkpoint_files import FOLDER, keep_checkpoint
+from bitface.steps.audits.checkpoints import Checkpoints
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"s{number:015d}" for number in range(5)]

@@ -26,7 +26,7 @@ from bitface.params import read_params
 from bitface.steps.judging.read_units import PROXY, TRUE, UnitSources, read_action_units, unit_table
 from bitface.steps.retrain.featurise import FeatureRef
 from bitface.steps.retrain.run_data import Data, Seen
-from bitface.steps.versions.register import unit_metrics
+from bitface.steps.versions.shown.tracked_metrics import unit_metrics
 from bitface.training.loop import save_model, train_pair
 from bitface.training.torchvision_cpu import load_torchvision
 from bitface.training.units.resnet_encoder import find_weights, resnet_encoder

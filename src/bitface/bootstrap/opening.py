@@ -10,7 +10,7 @@ from bitface.adapters.terminal_progress import TerminalProgress
 from bitface.bootstrap.adapters import ports_of
 from bitface.bootstrap.orchestrator import check_orchestrator, close_crashed, quieten
 from bitface.bootstrap.places import open_checkpoints, open_keys, open_ledger, open_store, workspace
-from bitface.ledger.ledger import utc_now
+from bitface.ledger.moments import utc_now
 from bitface.params import read_params
 from bitface.surroundings import listening
 from bitface.usecases.tools import Tools

@@ -14,7 +14,8 @@ from bitface.dataset.decryptions import HEAD, DecryptionLog
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.master_key import given_master_keys
 from bitface.errors import InputError
-from bitface.ledger.ledger import Ledger, utc_now
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.moments import utc_now
 from bitface.ledger.trust import Trust
 from bitface.ports import CheckpointPlace, Door
 from bitface.project import project_root

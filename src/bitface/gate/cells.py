@@ -76,6 +76,18 @@ class Question:
     slice: str = ""
 
 
+def slice_question(kind: GateKind, metric: str, attribute: str, value: str, required: bool) -> Question:
+    """What a cell of the people who share a value of an attribute asks."""
+    return Question(
+        name=f"{kind}/{attribute}:{value}",
+        kind=kind,
+        metric=metric,
+        attribute=attribute,
+        slice=value,
+        required=required,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Criterion:
     """What a figure must be. `open_limit`: what its interval must leave behind to decide it, where that is not the limit itself."""

@@ -31,7 +31,19 @@ from bitface.evaluation.intervals import (
 from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.predictions import Predictions
 from bitface.evaluation.resampling import person_resamples
-from bitface.gate.cells import Cell, CellKind, Criterion, Question, State, at_least, at_most, judged, stated, too_few
+from bitface.gate.cells import (
+    Cell,
+    CellKind,
+    Criterion,
+    Question,
+    State,
+    at_least,
+    at_most,
+    judged,
+    slice_question,
+    stated,
+    too_few,
+)
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.requirements import declared_and_found, slice_values, sound
 from bitface.gate.slice_gaps import SliceTable, WidestGap, nulls_of, p_values_of, table_of, widest_of
@@ -77,11 +89,11 @@ def disparity_cells(evidence: GateEvidence, params: GateParams, seed: int) -> It
     required = blocks(params, evidence)
     for index in sorted(set(range(len(names))) - set(enough)):
         few = int(people[:, index].min())
-        question = _question(*names[index], required and evidence.rules >= RULES)
+        question = slice_question("disparity", "accuracy_gap", *names[index], required and evidence.rules >= RULES)
         yield too_few(question, f"{few} people on one side; at least {PEOPLE_MIN} on both have a difference.")
     if enough:
         kept = SliceTable(table.right, table.samples, table.inside[:, enough])
-        asked = [_question(*names[index], required) for index in enough]
+        asked = [slice_question("disparity", "accuracy_gap", *names[index], required) for index in enough]
         yield from _judged_slices(predictions, values, kept, asked, evidence.rules, params, seed)
     yield from _intersections(predictions, values, params, seed)
 
@@ -150,17 +162,6 @@ def detectable_gap(null: Floats, slices: int, params: GateParams) -> float:
     """
     called = max(params.disparity_max, float(np.quantile(null, 1 - params.alpha / slices)))
     return min(1.0, called + NormalDist().inv_cdf(params.disparity_power) * float(null.std()))
-
-
-def _question(attribute: str, value: str, required: bool) -> Question:
-    return Question(
-        name=f"disparity/{attribute}:{value}",
-        kind="disparity",
-        metric="accuracy_gap",
-        attribute=attribute,
-        slice=value,
-        required=required,
-    )
 
 
 def _gap_interval(

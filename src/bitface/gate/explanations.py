@@ -13,7 +13,19 @@ from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
 from bitface.evaluation.multiplicity import holm
 from bitface.evaluation.resampling import person_resamples, sums_by_code
-from bitface.gate.cells import Cell, CellKind, Question, State, at_least, at_most, judged, not_run, stated, too_few
+from bitface.gate.cells import (
+    Cell,
+    CellKind,
+    Question,
+    State,
+    at_least,
+    at_most,
+    judged,
+    not_run,
+    slice_question,
+    stated,
+    too_few,
+)
 from bitface.gate.evidence import ExplanationEvidence, GateEvidence, RegionEvidence
 from bitface.gate.requirements import judged_attributes
 from bitface.gate.unknown import UNKNOWN
@@ -139,7 +151,7 @@ def _slice_cells(
         values = [evidence.slices.get(person, {}).get(attribute, "") for person in sides.persons.tolist()]
         for value in sorted(set(values) - {"", UNKNOWN}):
             inside = np.array([own == value for own in values])
-            question = _slice_question(attribute, value)
+            question = slice_question("explanation", "expected_share_difference", attribute, value, required=False)
             few = min(int((sides.counts[side].sum(axis=1) > 0).sum()) for side in (inside, ~inside))
             if few < PEOPLE_MIN:
                 yield too_few(question, f"{few} people on one side; at least {PEOPLE_MIN} on both have a difference.")
@@ -156,17 +168,6 @@ def _slice_interval(sides: _Sides, inside: NDArray[np.bool_], drawn: Floats, par
     n, one = int(sides.counts[inside].sum()), inside.astype(np.float64)[None]
     value, draws = sides.differences(one, 1 - one)[0], sides.differences(drawn * one, drawn * (1 - one))
     return percentile_interval(float(value), draws, params.confidence, n, len(sides.persons), least=-1.0)
-
-
-def _slice_question(attribute: str, value: str) -> Question:
-    return Question(
-        name=f"explanation/{attribute}:{value}",
-        kind="explanation",
-        metric="expected_share_difference",
-        attribute=attribute,
-        slice=value,
-        required=False,
-    )
 
 
 def _slice_cell(question: Question, interval: Interval, p_value: float, params: GateParams) -> Cell:

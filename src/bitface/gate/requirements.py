@@ -23,7 +23,19 @@ from bitface.evaluation.predictions import Predictions, problem_with
 from bitface.evaluation.resampling import Rows, person_resamples, sums_by_code
 from bitface.evaluation.scores import balanced_accuracy_interval, balanced_accuracy_of
 from bitface.faces.records import SLICE_ATTRIBUTES
-from bitface.gate.cells import Cell, CellKind, Question, State, at_least, at_most, judged, not_run, stated, too_few
+from bitface.gate.cells import (
+    Cell,
+    CellKind,
+    Question,
+    State,
+    at_least,
+    at_most,
+    judged,
+    not_run,
+    slice_question,
+    stated,
+    too_few,
+)
 from bitface.gate.evidence import RULES, GateEvidence
 from bitface.gate.unknown import UNKNOWN, lowest_mean
 from bitface.params import GateParams
@@ -85,7 +97,7 @@ def slice_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterat
             yield _coverage_cell(predictions, values, attribute, params)
         for value in declared_and_found(attribute, values, params):
             inside = values == value
-            asked = slice_question(attribute, value, question.required and value != UNKNOWN)
+            asked = slice_question("slice", "accuracy", attribute, value, question.required and value != UNKNOWN)
             if not inside.any():
                 yield too_few(asked, _no_people(attribute, value))
                 continue
@@ -117,18 +129,6 @@ def attribute_question(attribute: str, params: GateParams) -> Question:
 def declared_and_found(attribute: str, values: NDArray[np.str_], params: GateParams) -> list[str]:
     """The values for which a model is meant, and any other that a person has, in the order of their names."""
     return sorted({*np.unique(values).tolist(), *params.required_values.get(attribute, ())})
-
-
-def slice_question(attribute: str, value: str, required: bool) -> Question:
-    """The cell of the people who share a value of an attribute."""
-    return Question(
-        name=f"slice/{attribute}:{value}",
-        kind="slice",
-        metric="accuracy",
-        attribute=attribute,
-        slice=value,
-        required=required,
-    )
 
 
 def slice_values(predictions: Predictions, evidence: GateEvidence, attribute: str) -> NDArray[np.str_]:

@@ -36,6 +36,7 @@ from bitface.training.choice import balanced_thresholds, macro_auc, targets_of, 
 from bitface.training.closed_form import RandomNet, Statistics, counts_of, set_heads, solve_twin
 from bitface.training.domain import Domain
 from bitface.training.importance import channel_importance
+from bitface.training.learning_rate import warm_then_cosine
 from bitface.training.objectives import distillation_loss, one_vs_rest_loss
 from bitface.training.own_stills import own_stills
 from bitface.training.seeds import repeatable, seed_of
@@ -315,13 +316,7 @@ def _optimiser(network: ClipNet, params: TrainingParams) -> torch.optim.AdamW:
 def _schedule(
     optimiser: torch.optim.Optimizer, params: TrainingParams, steps: int
 ) -> torch.optim.lr_scheduler.LambdaLR:
-    warmup = min(params.warmup_steps, steps // 2)
-
-    def share(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
+    share = warm_then_cosine(steps, min(params.warmup_steps, steps // 2))
     return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
 
 

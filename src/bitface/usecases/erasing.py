@@ -13,9 +13,10 @@ from typing import Any, Final
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.interrupted_import import discard_interrupted, discard_outdated
 from bitface.errors import BitfaceError
-from bitface.steps.audits import erase
-from bitface.steps.audits.checkpoints import erased_in
-from bitface.steps.audits.erase import Opened, Removed
+from bitface.steps.audits import erase, erasure_begun, erasure_proof
+from bitface.steps.audits.checkpoint_files import erased_in
+from bitface.steps.audits.erasure_begun import Opened
+from bitface.steps.audits.erasure_proof import Removed
 from bitface.steps.audits.retention import REASON, due
 from bitface.steps.people.erasure_journal import ERASURES, being_erased, journals
 from bitface.steps.people.erasure_people import resolve, returned
@@ -43,7 +44,7 @@ class Erasing:
 
     def opened(self, erasure_id: str) -> Opened:
         """The people to erase and what depends on them, from the erasure's own journal."""
-        return erase.opened(erasure_id, self.tools.workspace.home, self.tools.now())
+        return erasure_begun.opened(erasure_id, self.tools.workspace.home, self.tools.now())
 
     def leave_dataset(self, opened: Opened) -> str | None:
         """Removes them from the dataset."""
@@ -87,7 +88,7 @@ class Erasing:
         place, store = tools.workspace, tools.store
         removed = Removed(destroyed=done, dataset_version=version, retrained=retrained, seconds=self.seconds)
         with writing(tools, "bitface erase"):
-            found = erase.prove(opened, removed, place, store, tools.ledger, tools.now())
+            found = erasure_proof.prove(opened, removed, place, store, tools.ledger, tools.now())
         tools.ledger.sign_end()
         reconciled(tools)
         path = place.home / ERASURES / f"{opened.erasure_id}.json"
@@ -116,7 +117,7 @@ def removing(tools: Tools) -> Iterator[Tools]:
 
 def quarantine(subjects: Sequence[str], reason: str, tools: Tools) -> str:
     """Begins an erasure, or continues an interrupted one of the same people; returns its id."""
-    return erase.begin(subjects, reason, tools.keys, tools.ledger, tools.workspace, tools.now()).erasure_id
+    return erasure_begun.begin(subjects, reason, tools.keys, tools.ledger, tools.workspace, tools.now()).erasure_id
 
 
 def unfinished(tools: Tools, checkpoint: Path | None) -> list[str]:
@@ -181,7 +182,7 @@ def blast_radius(subjects: Sequence[str], tools: Tools) -> dict[str, Any]:
     """What an erasure would reach; nothing is written."""
     with tools.ledger as ledger:
         people = resolve(subjects, tools.keys, ledger, tools.workspace)
-        return erase.blast_radius(list(people), ledger, tools.workspace)
+        return erasure_begun.blast_radius(list(people), ledger, tools.workspace)
 
 
 def retrain_result(state: Any, opened: Opened) -> dict[str, Any]:

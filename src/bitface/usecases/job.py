@@ -13,7 +13,7 @@ from bitface.steps.people.lease import holding
 from bitface.steps.people.names_removed import names_removed
 from bitface.steps.retrain.course import Course
 from bitface.steps.retrain.plan import Run
-from bitface.steps.versions.register import traced
+from bitface.steps.versions.shown.tracked_run import traced
 from bitface.usecases.reconciling import close_interrupted, reconciled
 from bitface.usecases.tools import Tools
 

@@ -23,11 +23,13 @@ from bitface.steps.people.reentry import reentry
 from bitface.steps.retrain.export import Made
 from bitface.steps.retrain.featurise import originals
 from bitface.steps.retrain.plan import Run
+from bitface.steps.versions.finished_run import summarise
 from bitface.steps.versions.gate import Decided, decide_run
 from bitface.steps.versions.outcome import Outcome, as_judged
 from bitface.steps.versions.pictures import draw_figures, write_reports
-from bitface.steps.versions.register import Registries, Shown, record_version, register_model, summarise, traced
+from bitface.steps.versions.register import Registries, record_version, register_model
 from bitface.steps.versions.rival import find_rival, why_not_judged
+from bitface.steps.versions.shown.tracked_run import Shown, traced
 from bitface.usecases.answers import prediction_log
 from bitface.usecases.job import Job
 from bitface.usecases.models import signed_runtime

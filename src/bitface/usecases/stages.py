@@ -26,7 +26,7 @@ from bitface.steps.retrain.validate import Validation, validate_samples
 from bitface.steps.retrain.version import DatasetRef, find_dataset
 from bitface.steps.studies.comparable import comparable as of_comparable_people
 from bitface.steps.versions.policy import adopt_first
-from bitface.steps.versions.register import start_tracking, traced
+from bitface.steps.versions.shown.tracked_run import start_tracking, traced
 from bitface.steps.versions.summary import reuse as reuse_summary
 from bitface.surroundings import user_name
 from bitface.usecases.job import Job

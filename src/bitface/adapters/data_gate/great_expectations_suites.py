@@ -62,9 +62,14 @@ def suites(params: QualityParams) -> dict[str, Suite]:
         "index": Suite(about="The manifest of the dataset, one row a sample.", rules=_index()),
         "subjects": Suite(about="The people, one row each.", rules=_subjects()),
         "consents": Suite(about="The consent events that admit people, one row each.", rules=_consents()),
-        "quality": Suite(about="The media: what can be seen in each sample, worst frame.", rules=_quality(params)),
+        "quality": Suite(
+            about="The media: what can be seen in each sample, worst frame.",
+            rules=_seen(params, QUALITY_COLUMNS),
+        ),
         "points": Suite(
-            about="Points without a picture: what is known of each sample, worst frame.", rules=_points(params)
+            about="Points without a picture: what is known of each sample, worst frame.",
+            # The turn of a head is not known of points without depth.
+            rules=_seen(params, POINT_COLUMNS, unknown=("yaw_deg",)),
         ),
         "labels": Suite(
             about="The label of each sample, and copies of its picture under another label.", rules=_labels()
@@ -114,28 +119,22 @@ def _consents() -> tuple[Expectation, ...]:
     )
 
 
-def _quality(params: QualityParams) -> tuple[Expectation, ...]:
-    columns = ["sample_id", *QUALITY_COLUMNS]
-    share = params.admitted_share_min
+def _seen(params: QualityParams, measured: Sequence[str], unknown: Sequence[str] = ()) -> tuple[Expectation, ...]:
+    """The ranges of what was measured of each sample; columns in `unknown` may be empty."""
+    limits: dict[str, tuple[float, float | None]] = {
+        "faces": (params.faces, params.faces),
+        "eye_distance_px": (params.eye_distance_px_min, None),
+        "sharpness": (params.sharpness_min, None),
+        "brightness": (params.brightness_min, params.brightness_max),
+        "yaw_deg": (-params.yaw_deg_max, params.yaw_deg_max),
+    }
+    columns = ["sample_id", *measured]
     return (
-        *_structure(columns, filled=columns, unique=("sample_id",)),
-        _between("faces", least=params.faces, most=params.faces, share=share),
-        _between("eye_distance_px", least=params.eye_distance_px_min, share=share),
-        _between("sharpness", least=params.sharpness_min, share=share),
-        _between("brightness", least=params.brightness_min, most=params.brightness_max, share=share),
-        _between("yaw_deg", least=-params.yaw_deg_max, most=params.yaw_deg_max, share=share),
-    )
-
-
-def _points(params: QualityParams) -> tuple[Expectation, ...]:
-    columns = ["sample_id", *POINT_COLUMNS]
-    share = params.admitted_share_min
-    return (
-        # The turn of a head is not known of points without depth.
-        *_structure(columns, filled=[name for name in columns if name != "yaw_deg"], unique=("sample_id",)),
-        _between("faces", least=params.faces, most=params.faces, share=share),
-        _between("eye_distance_px", least=params.eye_distance_px_min, share=share),
-        _between("yaw_deg", least=-params.yaw_deg_max, most=params.yaw_deg_max, share=share),
+        *_structure(columns, filled=[name for name in columns if name not in unknown], unique=("sample_id",)),
+        *(
+            _between(name, least=limits[name][0], most=limits[name][1], share=params.admitted_share_min)
+            for name in measured
+        ),
     )
 
 

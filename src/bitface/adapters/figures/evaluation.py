@@ -119,12 +119,7 @@ def slice_figure(rows: Sequence[ForestRow], floor: float | None, metric: str, pa
     caption = (
         f"{metric} of the one-bit model per slice, with its interval over people.{limit} A wide line means few people."
     )
-
-    def draw(figure: Figure) -> None:
-        draw_forest(figure.subplots(), rows, floor, metric)
-
-    headings = len({row.group for row in rows})
-    return draw_page("Does it work for every group?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+    return _forest_page("Does it work for every group?", caption, rows, floor, metric, path)
 
 
 def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark: str, path: Path) -> Path:
@@ -135,14 +130,8 @@ def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark:
         else f"The orange line is the target coverage per emotion, {confidence:.2f}; groups have no target"
     )
     caption = f"Share of samples whose set contains the true emotion, with its interval over people. {asked}. The model is {remark}."
-
-    def draw(figure: Figure) -> None:
-        draw_forest(figure.subplots(), rows, confidence, "share of sets with the true emotion")
-
-    headings = len({row.group for row in rows})
-    return draw_page(
-        "Do conformal sets reach their target coverage?", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path
-    )
+    title, metric = "Do conformal sets reach their target coverage?", "share of sets with the true emotion"
+    return _forest_page(title, caption, rows, confidence, metric, path)
 
 
 def unit_figure(rows: Sequence[ForestRow], against: str, path: Path) -> Path:
@@ -151,12 +140,19 @@ def unit_figure(rows: Sequence[ForestRow], against: str, path: Path) -> Path:
         f"How well a float network reads each action unit, compared with {against}, with intervals over people. It is not "
         "the deployed model."
     )
+    return _forest_page("Which action units can be read", caption, rows, None, "correlation and F1", path)
+
+
+def _forest_page(
+    title: str, caption: str, rows: Sequence[ForestRow], floor: float | None, metric: str, path: Path
+) -> Path:
+    """A page as high as its forest plot needs it."""
 
     def draw(figure: Figure) -> None:
-        draw_forest(figure.subplots(), rows, None, "correlation and F1")
+        draw_forest(figure.subplots(), rows, floor, metric)
 
     headings = len({row.group for row in rows})
-    return draw_page("Which action units can be read", caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
+    return draw_page(title, caption, _ROW_IN * (len(rows) + headings) + 0.85, draw, path)
 
 
 def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metric: str) -> None:

@@ -140,7 +140,7 @@ def log(
     from bitface.bootstrap.places import stamp_of
     from bitface.dataset.files import write_atomically
     from bitface.steps.audits.audit import audit_log, audit_openings
-    from bitface.steps.audits.checkpoints import latest_openings, openings_in, read_checkpoint, sign_checkpoint
+    from bitface.steps.audits.checkpoint_files import latest_openings, openings_in, read_checkpoint, sign_checkpoint
     from bitface.usecases.log import continue_log
 
     if (why or key) and not continue_from:
@@ -175,7 +175,7 @@ def erasure(
     """Show the proof of an erasure; exit 3 if the proof file differs from the one the ledger recorded."""
     from bitface.bootstrap.opening import open_tools
     from bitface.steps.audits.audit_page import erasure_sections
-    from bitface.steps.audits.erase import audit_erasure
+    from bitface.steps.audits.erasure_proof import audit_erasure
 
     tools = open_tools()
     with tools.ledger as ledger:

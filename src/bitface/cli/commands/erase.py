@@ -43,7 +43,7 @@ def erase(
 
     overrides = tuple(set_ or ())
     tools = (open_tools if dry_run else ready_for_flow)(profile, overrides)
-    from bitface.steps.audits.erase import check_gone, erase_text, resumed_text, summary_of
+    from bitface.steps.audits.erasure_summary import check_gone, erase_text, resumed_text, summary_of
     from bitface.usecases.erasing import blast_radius
 
     if dry_run:

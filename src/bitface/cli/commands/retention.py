@@ -44,7 +44,7 @@ def retention(
         emit(retention_document(found, at), retention_text(found, at), as_json)
         return
     from bitface.flows.erase import erase_here
-    from bitface.steps.audits.erase import erase_text, summary_of
+    from bitface.steps.audits.erasure_summary import erase_text, summary_of
 
     done = summary_of(erase_here([one.person for one in found], REASON, profile, overrides), dry_run=False)
     emit(done, erase_text(done), as_json)

@@ -48,6 +48,16 @@ def packed_rows(path: Path, name_of: Callable[[str], str], needed: Collection[st
         raise InputError(f"{path.name} cannot be read ({error.strerror}); check that it exists") from error
 
 
+def known_column(known: Collection[str], ignored: Collection[str], name: str) -> str:
+    """What a column is called; raises InputError for one that is neither known nor ignored: it could be the age that keeps a child out."""
+    plain = name.strip().lower()
+    if plain in known or name in ignored:
+        return plain
+    raise InputError(
+        f"unknown column '{name[:40]}'; the columns are {', '.join(known)}; rename it, or ignore it with --ignore-column '{name[:40]}'"
+    )
+
+
 def _rows(file: BinaryIO, name: str, name_of: Callable[[str], str], needed: Collection[str]) -> Iterator[PackedRow]:
     packed = file.read(len(_GZIP)) == _GZIP
     file.seek(0)

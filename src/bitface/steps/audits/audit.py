@@ -11,7 +11,8 @@ from typing import Final
 from bitface.consent.admission import Use, admit_people
 from bitface.dataset.decryptions import HEAD, Head, decryptions_of, problems_of, read_head
 from bitface.dataset.files import sha256_of
-from bitface.dataset.keys import KeyStore, evidence_handed_out, evidence_read
+from bitface.dataset.keyring.run_and_day_keys import evidence_handed_out, evidence_read
+from bitface.dataset.keys import KeyStore
 from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.records import kind_asked

@@ -1,46 +1,36 @@
-"""Signed statements of where the log ends: kept elsewhere, one reveals every later cut and rewrite."""
+"""Where the signed ends of the log are: at home, and in a place elsewhere that gets every end and reveals a log that lacks one."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
-
-from bitface.consent.events import canonical_json
-from bitface.dataset.decryptions import HEAD, Head, read_head
 from bitface.dataset.files import write_atomically, write_once
-from bitface.dataset.incoming.text_files import read_text_file
-from bitface.dataset.suppression import BOOK
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.entries import Checkpoint
-from bitface.ledger.ledger import Ledger
 from bitface.ports import CheckpointPlace
+from bitface.steps.audits.checkpoint_files import (
+    ERASED,
+    FOLDER,
+    NAME,
+    generation_of,
+    keep_checkpoint,
+    latest_in,
+    names_in,
+    read_checkpoint,
+    verified,
+)
 
-FOLDER: Final = "checkpoints"
-_KEY: Final = "checkpoint.pem"
-_BOOK: Final = "erased"
-_OPENINGS: Final = "openings"
 VARIABLE: Final = "BITFACE_CHECKPOINTS"
 STAMP: Final = ".tsr"
 """Suffix of the file beside a checkpoint that proves when it existed."""
 _LATER: Final = "the latest checkpoint is signed but not exported yet; the next command tries again"
 _STATE: Final = "checkpoints-elsewhere.json"
-_NAME: Final = re.compile(r"(g\d{2}-)?\d{8}\.json")
 _BELIEVED: Final = timedelta(minutes=10)
 """How long a use of a model need not compare with the other place again: a remote bucket is read once, and may be down for a while."""
 
@@ -87,7 +77,7 @@ class Checkpoints:
 
     def latest_in_home(self) -> Checkpoint | None:
         """The latest one in home."""
-        return _latest(self.home / FOLDER, self.home)
+        return latest_in(self.home / FOLDER, self.home)
 
     def latest_elsewhere(self) -> Checkpoint | None:
         """The latest one elsewhere; None if there is none. Raises what `kept` raises."""
@@ -100,7 +90,7 @@ class Checkpoints:
             return None
         last = self._state()["last"]
         with self._named():
-            names = [name for name in self.place.names(last) if _NAME.fullmatch(name)]
+            names = [name for name in self.place.names(last) if NAME.fullmatch(name)]
         if last and last not in names:
             raise InputError(
                 f"{VARIABLE} ({self.place.name}) lacks {last}, which was exported there; mount or restore that place, or name another"
@@ -108,8 +98,8 @@ class Checkpoints:
         for name in reversed(names):
             found = self._own(name)
             if found is not None:
-                if name != last and _BOOK in found[1]:
-                    self.learn(found[1][_BOOK], name)
+                if name != last and ERASED in found[1]:
+                    self.learn(found[1][ERASED], name)
                 return found
         return None
 
@@ -120,7 +110,7 @@ class Checkpoints:
         with self._named():
             data = self.place.read(name)
         with suppress(InputError, IntegrityError):
-            found = _verified(data, name, self.home)
+            found = verified(data, name, self.home)
             return found if found[0].name == name else None
         return None
 
@@ -161,7 +151,7 @@ class Checkpoints:
 
     def settle(self, holds: Callable[[Checkpoint], bool]) -> None:
         """Exports what was signed here and not exported yet, for example after a kill."""
-        own = _names(self.home / FOLDER)
+        own = names_in(self.home / FOLDER)
         if self.place is not None and own and own[-1] > self._state()["last"]:
             self._send(self.place, holds)
 
@@ -191,7 +181,7 @@ class Checkpoints:
         Raises:
             InputError: nothing can be written elsewhere.
         """
-        own = _names(self.home / FOLDER)
+        own = names_in(self.home / FOLDER)
         if self.place is not None and own:
             self._export(self.place)
             with self._named():
@@ -200,10 +190,10 @@ class Checkpoints:
     def _export(self, place: CheckpointPlace) -> None:
         """Exports what was signed here since the last export; only the latest if nothing was exported there before."""
         state = self._state()
-        names = _names(self.home / FOLDER)
+        names = names_in(self.home / FOLDER)
         after = [name for name in names if name > state["last"]] if state["last"] else names[-1:]
         # What an older log signed before it was continued after a gap is not exported.
-        new = [name for name in after if _generation(name) == _generation(names[-1])]
+        new = [name for name in after if generation_of(name) == generation_of(names[-1])]
         for name in new:
             for path in (self.home / FOLDER / name, (self.home / FOLDER / name).with_suffix(STAMP)):
                 if path.is_file():
@@ -260,130 +250,3 @@ class Checkpoints:
         except InputError as error:
             name = self.place.name if self.place else ""
             raise InputError(f"{VARIABLE} ({name}) is not usable: {error}") from error
-
-
-def sign_checkpoint(ledger: Ledger, home: Path, at: datetime) -> Path:
-    """Signs the current end of the log in `checkpoints/`, a file per length of the log; returns the file."""
-    return keep_checkpoint(ledger.checkpoint(), home, at)
-
-
-def keep_checkpoint(found: Checkpoint, home: Path, at: datetime) -> Path:
-    """Signs an end of the log and writes it to `checkpoints/`; returns the file.
-
-    Ed25519 (RFC 8032) by a key of this installation. The file is only as safe as its place: one kept elsewhere reveals that a home
-    was restored to an earlier state.
-    """
-    path = home / FOLDER / found.name
-    if not path.is_file():
-        write_atomically(path, signed_checkpoint(found, home, at))
-    return path
-
-
-def signed_checkpoint(found: Checkpoint, home: Path, at: datetime) -> bytes:
-    """A checkpoint as a signed document."""
-    key = _signing_key(home)
-    statement = {**asdict(found), "at": at.isoformat(timespec="seconds"), "public_key": _public(key), **_kept(home)}
-    signature = key.sign(canonical_json(statement).encode())
-    return (json.dumps({**statement, "signature": signature.hex()}, indent=1) + "\n").encode()
-
-
-def read_checkpoint(path: Path, home: Path) -> Checkpoint:
-    """A checkpoint that this installation signed. Raises what `statement_in` raises."""
-    return statement_in(path, home)[0]
-
-
-def erased_in(path: Path, home: Path) -> Any:
-    """The book of the erased in a checkpoint, as stored. Raises what `statement_in` raises, and InputError if there is none."""
-    found = statement_in(path, home)[1].get(_BOOK)
-    if found is None:
-        raise InputError(f"'{path.name}' records no erasures; name a checkpoint that was signed after an erasure")
-    return found
-
-
-def openings_in(path: Path, home: Path) -> Head | None:
-    """The end of the log of openings when a checkpoint was signed, None if it is not stated. Raises what `statement_in` raises."""
-    found = statement_in(path, home)[1].get(_OPENINGS)
-    return None if found is None else Head(**found)
-
-
-def latest_openings(home: Path) -> Head | None:
-    """The same of the latest checkpoint in `checkpoints/` that states it; those of other installations are skipped."""
-    for name in reversed(_names(home / FOLDER)):
-        with suppress(InputError, IntegrityError):
-            found = openings_in(home / FOLDER / name, home)
-            if found is not None:
-                return found
-    return None
-
-
-def _kept(home: Path) -> dict[str, Any]:
-    """What else is lost when home is restored from a backup: the book of the erased, and the number of logged openings."""
-    book, head = home / "keys" / BOOK, read_head(home / "keys" / HEAD)
-    erased = {_BOOK: json.loads(book.read_text(encoding="utf-8"))} if book.is_file() else {}
-    return {**erased, **({_OPENINGS: asdict(head)} if head else {})}
-
-
-def statement_in(path: Path, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
-    """A checkpoint that this installation signed, and the whole statement.
-
-    Raises:
-        InputError: it is not a checkpoint. IntegrityError: it was edited, or another installation's key signed it.
-    """
-    return _verified(read_text_file(path).text.encode(), path.name, home)
-
-
-def _verified(data: bytes, name: str, home: Path) -> tuple[Checkpoint, dict[str, Any]]:
-    try:
-        document: dict[str, Any] = json.loads(data)
-        signature = bytes.fromhex(document.pop("signature"))
-        found = Checkpoint(
-            size=int(document["size"]), head_sha256=str(document["head_sha256"]), gaps=int(document.get("gaps", 0))
-        )
-        public = bytes.fromhex(document["public_key"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"'{name}' is not a checkpoint; `bitface audit log --export FILE` writes one") from error
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical_json(document).encode())
-    except (InvalidSignature, ValueError) as error:
-        raise IntegrityError(f"'{name}' was edited: its signature is invalid; fetch it again") from error
-    if not (home / "keys" / _KEY).is_file():
-        raise IntegrityError(
-            f"'{name}' cannot be verified: this installation's keys/{_KEY} is missing; restore it from a backup"
-        )
-    if document["public_key"] != _public(_signing_key(home)):
-        raise IntegrityError(f"'{name}' was signed by another installation's key; name one of this installation")
-    return found, document
-
-
-def _names(folder: Path) -> list[str]:
-    """The names of checkpoints in a local folder, the latest last."""
-    return sorted(path.name for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
-
-
-def _generation(name: str) -> str:
-    """The number of gaps before a checkpoint, as in its name: `g01` of `g01-00000042.json`, empty if there were none."""
-    return name.rpartition("-")[0]
-
-
-def _latest(folder: Path, home: Path) -> Checkpoint | None:
-    for name in reversed(_names(folder)):
-        with suppress(InputError, IntegrityError):
-            found = read_checkpoint(folder / name, home)
-            if found.name == name:
-                return found
-    return None
-
-
-def _signing_key(home: Path) -> Ed25519PrivateKey:
-    path = home / "keys" / _KEY
-    if not path.is_file():
-        private = Ed25519PrivateKey.generate()
-        write_once(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    found = load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(found, Ed25519PrivateKey):
-        raise IntegrityError(f"{_KEY} is not an Ed25519 key; restore it from a backup")
-    return found
-
-
-def _public(key: Ed25519PrivateKey) -> str:
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()

@@ -12,7 +12,8 @@ from bitface.ledger.entries import Checkpoint
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.lost_logs import PURPOSE, ROLE, Gap
 from bitface.ledger.permissions.signatures import key_of, signature_of
-from bitface.steps.audits.checkpoints import Checkpoints, statement_in
+from bitface.steps.audits.checkpoint_files import statement_in
+from bitface.steps.audits.checkpoints import Checkpoints
 from bitface.steps.versions.approve import private_key
 from bitface.steps.versions.policy import REASON_MAX
 

@@ -18,7 +18,9 @@ from bitface.dataset.index import INDEX_NAME
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
 from bitface.errors import BitfaceError
-from bitface.ledger.ledger import GO_ON, Ledger, clock_behind, utc_now
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.moments import clock_behind, utc_now
+from bitface.ledger.trusted_log import GO_ON
 from bitface.params import read_params
 from bitface.ports import DatasetStore, Door
 from bitface.steps.audits.checkpoints import VARIABLE, Checkpoints

@@ -21,7 +21,7 @@ from bitface.consent.public_sets import AFFECTNET_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import is_picture
 from bitface.dataset.incoming.oddities import Finding, OddRowError
-from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
+from bitface.dataset.incoming.packed_tables import PackedRow, known_column, packed_rows
 from bitface.dataset.incoming.source_paths import SourceFolder, files_below
 from bitface.dataset.plain_files import read_plain
 from bitface.errors import InputError
@@ -132,22 +132,12 @@ def _by_tables(files: FolderFiles, tables: Iterable[tuple[Path, str]]) -> Brough
     read = _Tables(find=SourceFolder(files.folder), pictures=f"{root}/" if root else "")
     number = 0
     for table, part in tables:
-        for row in packed_rows(table, partial(_column, files.ignored_columns), _NEEDED):
+        for row in packed_rows(table, partial(known_column, _KNOWN, files.ignored_columns), _NEEDED):
             number += 1
             read.take(number, row, part)
     brought = brought_from(read.rows, files.name, _LOOKED_FOR, are_people_known=False)
     unlisted = read.unlisted(files_below(files.folder))
     return replace(brought, cut=read.cut, findings=(*brought.findings, *unlisted))
-
-
-def _column(ignored: Collection[str], name: str) -> str:
-    """What a column is called; raises InputError for one that is neither known nor ignored: it could be the age that keeps a child out."""
-    plain = name.strip().lower()
-    if plain in _KNOWN or name in ignored:
-        return plain
-    raise InputError(
-        f"unknown column '{name[:40]}'; the columns are {', '.join(_KNOWN)}; rename it, or ignore it with --ignore-column '{name[:40]}'"
-    )
 
 
 def _box_of(values: Mapping[str, str]) -> Box:

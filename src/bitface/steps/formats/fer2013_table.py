@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import isqrt
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bitface.consent.public_sets import FER2013_LICENCE
 from bitface.dataset.incoming.import_rows import QuarantinedRow
 from bitface.dataset.incoming.oddities import SAYS, Finding, findings_of, found
-from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
+from bitface.dataset.incoming.packed_tables import PackedRow, known_column, packed_rows
 from bitface.dataset.incoming.text_files import Table, TableRow
 from bitface.dataset.incoming.votes import Votes, read_votes
 from bitface.errors import InputError
@@ -90,7 +90,7 @@ def table_of_pixels(files: FolderFiles) -> Brought:
     said: Iterable[Votes] = () if files.votes is None else read_votes(files.votes)
     votes: dict[int, Votes] = dict(enumerate(said, start=1))
     rows, count = _Rows(votes=votes), 0
-    for row in packed_rows(path, partial(_column, files.ignored_columns), NEEDED):
+    for row in packed_rows(path, partial(known_column, READ, files.ignored_columns), NEEDED):
         _check_same_row(row, votes, files.votes)
         rows.take(row)
         count = row.number
@@ -108,16 +108,6 @@ def table_of_pixels(files: FolderFiles) -> Brought:
         read=rows.read,
         find=Path,
         are_people_known=False,
-    )
-
-
-def _column(ignored: Collection[str], name: str) -> str:
-    """What a column is called; raises InputError for one that is neither read nor ignored: it could be the age that keeps a child out."""
-    plain = name.strip().lower()
-    if plain in READ or name in ignored:
-        return plain
-    raise InputError(
-        f"unknown column '{name[:40]}'; the columns are {', '.join(READ)}; rename it, or ignore it with --ignore-column '{name[:40]}'"
     )
 
 

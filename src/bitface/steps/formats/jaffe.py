@@ -9,8 +9,7 @@ from typing import Final
 from bitface.consent.public_sets import JAFFE_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import is_picture
-from bitface.dataset.incoming.source_paths import files_below
-from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_from, source_of
+from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_by_name, source_of
 
 EMOTIONS_BY_CODE: Final = {
     "AN": "anger",
@@ -28,10 +27,7 @@ _WOMEN: Final = {"gender": "female", "ethnicity": "japanese", "split": ""}
 
 def table_of_jaffe(files: FolderFiles) -> Brought:
     """The pictures of a folder, sorted by path and numbered so. Raises InputError where none is named as the set names them."""
-    rows = GatheredRows()
-    for number, path in enumerate(sorted(files_below(files.folder)), start=1):
-        _gather(rows, number, path)
-    return brought_from(rows, files.name, "pictures such as KA.AN1.39.tiff")
+    return brought_by_name(files, _gather, "KA.AN1.39.tiff")
 
 
 def _gather(rows: GatheredRows, number: int, path: str) -> None:

@@ -9,8 +9,7 @@ from typing import Final
 from bitface.consent.public_sets import KDEF_LICENCE
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import is_picture
-from bitface.dataset.incoming.source_paths import files_below
-from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_from, source_of
+from bitface.steps.people.sources import Brought, FolderFiles, FormatReader, brought_by_name, source_of
 
 EMOTIONS_BY_CODE: Final = {
     "AF": "fear",
@@ -34,10 +33,7 @@ def table_of_kdef(files: FolderFiles) -> Brought:
     Raises:
         InputError: none is named as the set names them.
     """
-    rows = GatheredRows()
-    for number, path in enumerate(sorted(files_below(files.folder)), start=1):
-        _gather(rows, number, path)
-    return brought_from(rows, files.name, "pictures such as AF01ANS.JPG")
+    return brought_by_name(files, _gather, "AF01ANS.JPG")
 
 
 def _gather(rows: GatheredRows, number: int, path: str) -> None:

@@ -19,7 +19,8 @@ from bitface.dataset.keys import KeyStore
 from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym, is_synthetic
-from bitface.ledger.ledger import CLOCKS_APART, Ledger, clock_behind
+from bitface.ledger.ledger import Ledger
+from bitface.ledger.moments import CLOCKS_APART, clock_behind
 from bitface.steps.people.brought_consents import new_notices
 from bitface.steps.people.expire import lapsed_models
 from bitface.steps.people.sources import read_notices

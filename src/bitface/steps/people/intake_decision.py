@@ -25,7 +25,7 @@ from bitface.dataset.incoming.import_rules import (
     record_from,
 )
 from bitface.dataset.incoming.oddities import Finding, findings_of
-from bitface.dataset.keys import Enrolment
+from bitface.dataset.keyring.people_keys import Enrolment
 from bitface.dataset.points.point_container import unpack_points
 from bitface.dataset.points.point_pictures import ReadPoints
 from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.incoming.subject_ids import folded_id
-from bitface.dataset.keys import ERASED, KeyStore
+from bitface.dataset.keyring.people_keys import ERASED
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.suppression import Suppression
 from bitface.faces.media.same_picture import Marks
 from bitface.steps.people.erasure_journal import being_erased, remains_of_leaving

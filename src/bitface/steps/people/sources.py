@@ -16,6 +16,7 @@ from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
 from bitface.dataset.incoming.oddities import Finding, findings_of, found
+from bitface.dataset.incoming.source_paths import files_below
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.points.point_pictures import ReadPoints
@@ -173,6 +174,18 @@ def brought_from(rows: GatheredRows, name: str, looked_for: str, are_people_know
         findings=findings_of(rows.found),
         are_people_known=are_people_known,
     )
+
+
+def brought_by_name(files: FolderFiles, gather: Callable[[GatheredRows, int, str], None], example: str) -> Brought:
+    """What `gather` takes of the files of a folder, sorted by path and numbered so.
+
+    Raises:
+        InputError: none is named as `example` is.
+    """
+    rows = GatheredRows()
+    for number, path in enumerate(sorted(files_below(files.folder)), start=1):
+        gather(rows, number, path)
+    return brought_from(rows, files.name, f"pictures such as {example}")
 
 
 def source_of_table(

@@ -22,7 +22,8 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord
 from bitface.dataset.files import write_atomically
-from bitface.dataset.keys import Enrolment, KeyStore
+from bitface.dataset.keyring.people_keys import Enrolment
+from bitface.dataset.keys import KeyStore
 from bitface.dataset.locks import exclusive
 from bitface.dataset.manifest import write_manifest
 from bitface.dataset.shards import drawn_shards

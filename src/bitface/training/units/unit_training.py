@@ -7,7 +7,6 @@ the last epoch is kept. Validation people choose levels and thresholds.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -29,6 +28,7 @@ from bitface.params import ActionUnitParams
 from bitface.training.batches import apex_stills, expressiveness
 from bitface.training.choice import balanced_thresholds, targets_of, trainable_emotions
 from bitface.training.face_augmentation import augmented_crops
+from bitface.training.learning_rate import warm_then_cosine
 from bitface.training.seeds import repeatable, seed_of
 from bitface.training.units.resnet_encoder import ENCODED, resnet_encoder
 from bitface.training.units.trained_units import TrainedUnits, UnitEpoch
@@ -187,7 +187,9 @@ def _fit(
     rows = len(lesson.train.clips) * params.frames_per_clip
     steps = max(1, rows // params.batch)
     optimiser = _optimiser(network, params)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _course(params.epochs * steps, params.warmup_share))
+    total = params.epochs * steps
+    share = warm_then_cosine(total, max(1, round(total * params.warmup_share)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     history = []
     for epoch in range(1, params.epochs + 1):
         network.train()
@@ -274,14 +276,3 @@ def _optimiser(network: nn.Module, params: ActionUnitParams) -> torch.optim.Adam
     rests = [parameter for parameter in network.parameters() if parameter.ndim < 2]
     groups = [{"params": decays, "weight_decay": params.weight_decay}, {"params": rests, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=params.learning_rate)
-
-
-def _course(steps: int, warmup_share: float) -> Callable[[int], float]:
-    warmup = max(1, round(steps * warmup_share))
-
-    def share(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-    return share

@@ -1,0 +1,1 @@
+"""What the ledger records, by kind: people, versions, aliases, permissions."""
