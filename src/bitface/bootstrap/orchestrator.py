@@ -68,9 +68,8 @@ def prepare_server() -> None:
         InputError: the temporary server does not answer.
     """
     started = start_server()
-    if started is None:
-        return
-    started.wait()
+    if started is not None:
+        started.wait()
     refresh_settings()
 
 
