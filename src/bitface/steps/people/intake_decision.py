@@ -24,7 +24,7 @@ from bitface.dataset.incoming.import_rules import (
     corrections_of_person,
     record_from,
 )
-from bitface.dataset.incoming.oddities import Finding, findings_of
+from bitface.dataset.incoming.oddities import EXAMPLES, Finding, findings_of
 from bitface.dataset.keys import Enrolment
 from bitface.dataset.points.point_container import unpack_points
 from bitface.dataset.points.point_pictures import ReadPoints
@@ -189,7 +189,10 @@ def decide(
 
 
 def _remarks(pictures: Sequence[Picture]) -> tuple[Finding, ...]:
-    return findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
+    told = findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
+    lost = sorted((one.rows[0].row, one.lost) for one in pictures if one.lost)
+    where = "; ".join(f"row {row}: {seconds}" for row, seconds in lost[:EXAMPLES])
+    return tuple(replace(one, detail=where) if one.name == "broken_seconds" else one for one in told)
 
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
