@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from bitface.dataset.files import write_atomically
+from bitface.dataset.files import appearing
 from bitface.dataset.manifest import recorded_digests
 from bitface.errors import IntegrityError
 from bitface.faces.records import SubjectRecord, is_synthetic
@@ -60,21 +60,38 @@ def drawn_shards(data: Path) -> dict[str, str]:
     return {person: sha256 for person, sha256 in people.items() if is_synthetic(person)}
 
 
+class LazyMedia(Mapping[str, bytes]):
+    """Sample id -> media container, read when it is asked for, so that a shard is written in the memory of one sample."""
+
+    def __init__(self, reads: Mapping[str, Callable[[], bytes]]) -> None:
+        """Sample id -> what reads its container."""
+        self._reads = reads
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._reads[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reads)
+
+    def __len__(self) -> int:
+        return len(self._reads)
+
+
 def write_shard(data: Path, shard: Shard, key: bytes) -> None:
     """Encrypts and writes a person's shard in one rename; `key` is 64 bytes."""
     person = shard.subject.person
     entries = {"subject": _json(asdict(shard.subject)), "consents": _json(list(shard.consent_receipts))}
-    entries |= {f"samples/{name}": data_ for name, data_ in shard.samples.items()}
-    entries |= {f"facial_actions/{name}": data_ for name, data_ in shard.facial_actions.items()}
     if not is_synthetic(person):
-        entries["digests"] = _json({name: hashlib.sha256(data_).hexdigest() for name, data_ in shard.samples.items()})
+        digests = {name: hashlib.sha256(shard.samples[name]).hexdigest() for name in shard.samples}
+        entries["digests"] = _json(digests)
         entries["looks"] = _json({name: [look.hex() for look in own] for name, own in shard.looks.items()})
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as container:
+    reads = {name: partial(entries.__getitem__, name) for name in entries}
+    reads |= {f"samples/{name}": partial(shard.samples.__getitem__, name) for name in shard.samples}
+    reads |= {f"facial_actions/{name}": partial(shard.facial_actions.__getitem__, name) for name in shard.facial_actions}
+    with appearing(data / shard_name(person)) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as container:
         container.writestr(zipfile.ZipInfo("header.json"), _json({"format": SHARD_FORMAT.decode(), "person": person}))
-        for name in sorted(entries):
-            container.writestr(zipfile.ZipInfo(name), seal(entries[name], key, person, name))
-    write_atomically(data / shard_name(person), buffer.getvalue())
+        for name in sorted(reads):
+            container.writestr(zipfile.ZipInfo(name), seal(reads[name](), key, person, name))
 
 
 def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard:

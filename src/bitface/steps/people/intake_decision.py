@@ -28,7 +28,7 @@ from bitface.dataset.incoming.oddities import EXAMPLES, Finding, findings_of
 from bitface.dataset.keys import Enrolment
 from bitface.dataset.points.point_container import unpack_points
 from bitface.dataset.points.point_pictures import ReadPoints
-from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
+from bitface.dataset.shards import LazyMedia, Shard, digest_of, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
@@ -384,9 +384,9 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     """A person's shard: what was in it, what is new, and the person's consent events that came with it."""
     person = one.enrolment.pseudonym
     receipts = [event.model_dump(mode="json") for event in events]
-    samples = {name: picture.media() for name, picture in one.added.items()}
+    reads = {name: picture.media for name, picture in one.added.items()}
     looks = {name: picture.looks for name, picture in one.added.items()}
-    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts, looks=looks)
+    new = Shard(subject=one.record, samples=LazyMedia(reads), facial_actions={}, consent_receipts=receipts, looks=looks)
     if not one.is_present:
         return new
     old = read_shard(data, person, key)
@@ -394,7 +394,7 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     both = [*old.consent_receipts, *(receipt for receipt in receipts if receipt["event_id"] not in known)]
     return replace(
         new,
-        samples={**old.samples, **new.samples},
+        samples=LazyMedia({name: partial(old.samples.__getitem__, name) for name in old.samples} | reads),
         facial_actions=old.facial_actions,
         consent_receipts=both,
         looks={**old.looks, **new.looks},
