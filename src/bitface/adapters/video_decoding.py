@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # In a row, without one good part between: what follows is no video any more.
 _UNREADABLE_MAX: Final = 64
+_AVI_HEAD: Final = 8
+"""A chunk's name and size, where the index leads to; its packet lies behind them."""
 
 
 def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
@@ -100,7 +102,24 @@ def _whole(packet: Packet[VideoStream] | None) -> list[VideoFrame] | None:
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream] | None]:
-    """The packets of a stream, and None for one that cannot be read; ends where many of these follow on each other."""
+    """The packets of a stream at their times, and None for one that cannot be read; ends where many of these follow on each other."""
+    places, shift = _places(container, stream), 0
+    for packet in _as_they_come(container, stream):
+        if packet is not None and packet.dts is not None and packet.pos in places:
+            before, shift = shift, places[packet.pos] - packet.dts
+            if shift != before:
+                yield None
+            packet.dts += shift
+            packet.pts = None if packet.pts is None else packet.pts + shift
+        yield packet
+
+
+def _places(container: InputContainer, stream: VideoStream) -> dict[int, int]:
+    """Where AVI's index says that a packet lies -> its time; for its reader counts packets, and not those that are overwritten."""
+    return {one.pos + _AVI_HEAD: one.timestamp for one in stream.index_entries} if container.format.name == "avi" else {}
+
+
+def _as_they_come(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream] | None]:
     from av.error import FFmpegError
 
     failed, packets = 0, container.demux(stream)

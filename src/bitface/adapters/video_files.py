@@ -199,7 +199,7 @@ class _Reading:
         streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
         if not streams:
             raise InputError(f"{self.name} has no moving picture; name a file that has one")
-        seconds, most = (container.duration or 0) / 1e6, self.limits.seconds_max
+        seconds, most = _length_s(container), self.limits.seconds_max
         if seconds > most:
             raise OverLimitError(f"{self.name} lasts {seconds:.0f} s, over {most:g}; cut it")
         # None where no decoder reads what the file says it holds.
@@ -261,12 +261,18 @@ class _Told:
         unit = float(stream.time_base or 0)
         return cls(
             start_s=(stream.start_time or 0) * unit,
-            length_s=(stream.duration or 0) * unit or (container.duration or 0) / 1e6,
+            length_s=(stream.duration or 0) * unit or _length_s(container),
             frame_s=1 / float(stream.average_rate or _FRAMES_PER_S),
             pixel_width=float(stream.sample_aspect_ratio or 1),
             shrink=VideoReformatter(),
             convert=VideoReformatter(),
         )
+
+
+def _length_s(container: InputContainer) -> float:
+    """How long a file says that it lasts, from its first frame on; Matroska says when it ends."""
+    begins = container.start_time if "matroska" in container.format.name else 0
+    return max(0, (container.duration or 0) - (begins or 0)) / 1e6
 
 
 def _begun(
