@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def filmed(folder: Path, seconds: int) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(drawn(number / RATE, noise), format="rgb24")))
         container.mux(stream.encode(None))
     rows = [f"long.mp4,p1,{LABELS[at // CLIP_S % 7]},{at},{at + CLIP_S}" for at in range(0, seconds, CLIP_S)]
-    random.Random(1).shuffle(rows)
+    np.random.default_rng(1).shuffle(rows)
     (folder / "manifest.csv").write_text("\n".join(["path,subject_id,label,start_s,end_s", *rows]) + "\n")
     (folder / "licence.json").write_text(json.dumps(LICENCE))
     return folder

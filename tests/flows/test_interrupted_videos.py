@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sys
@@ -57,4 +56,4 @@ def test_after_ctrl_c_and_a_kill_no_clip_is_read_that_was_read(
     assert packed and 2 <= int(packed[1]) < CLIPS and sizes[0] < sizes[1]
     assert json.loads(done.stdout)["admitted"] == CLIPS == len(read_index(tmp_path / "data"))
     assert not left.exists() and not list((tmp_path / "home" / "keys" / "imports").iterdir())
-    assert os.listdir(left.parent) == []
+    assert list(left.parent.iterdir()) == []

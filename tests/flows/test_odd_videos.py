@@ -1,4 +1,4 @@
-"""What cameras, editors and accidents make of a video: each file gives its clip, or a row that is refused by name, through the real command."""
+"""What cameras, editors and accidents make of a video: each file gives its clip, or its row is refused by name, by the real command."""
 
 from __future__ import annotations
 

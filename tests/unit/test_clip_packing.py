@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +44,7 @@ def rows(tmp_path: Path) -> list[ImportRow]:
     (tmp_path / "none.mp4").write_bytes(b"no video")
     lines = [f"long.mp4,p1,fear,{start},{start + 2}" for start in range(0, SECONDS, 2)]
     lines += ["other.flv,p2,fear,,", "other.flv,p2,joy,1,2", "other.flv,p2,joy,77,", "none.mp4,p3,joy,,"]
-    random.Random(1).shuffle(lines)
+    np.random.default_rng(1).shuffle(lines)
     (tmp_path / "manifest.csv").write_text("\n".join(["path,subject_id,label,start_s,end_s", *lines]) + "\n")
     usable, refused = rows_of(manifest_table(tmp_path / "manifest.csv", known=OF_CLIPS), tmp_path)
     assert not refused

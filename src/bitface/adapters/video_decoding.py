@@ -61,7 +61,11 @@ def are_times_good(container: InputContainer, stream: VideoStream) -> bool:
     for packet in _packets(container, stream):
         if packet is None or not packet.size:
             continue
-        if packet.pts is None or _is_before(packet.dts, decoded_at) or (packet.is_keyframe and _is_before(packet.pts, shown_at)):
+        if (
+            packet.pts is None
+            or _is_before(packet.dts, decoded_at)
+            or (packet.is_keyframe and _is_before(packet.pts, shown_at))
+        ):
             return False
         is_in_order &= not _is_before(packet.pts, latest)
         decoded_at = decoded_at if packet.dts is None else packet.dts
@@ -116,7 +120,9 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
 
 def _places(container: InputContainer, stream: VideoStream) -> dict[int, int]:
     """Where AVI's index says that a packet lies -> its time; for its reader counts packets, and not those that are overwritten."""
-    return {one.pos + _AVI_HEAD: one.timestamp for one in stream.index_entries} if container.format.name == "avi" else {}
+    return (
+        {one.pos + _AVI_HEAD: one.timestamp for one in stream.index_entries} if container.format.name == "avi" else {}
+    )
 
 
 def _as_they_come(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream] | None]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
 
@@ -43,6 +44,7 @@ _ROUNDING_S: Final = 5e-4
 _MISSING_S: Final = 1.0
 # How far before a frame decoding begins at a key frame; further where that one is damaged.
 _BACK_S: Final = (0.0, 2.0, 8.0, 32.0, 128.0, 512.0)
+_DIGEST_BYTES: Final = 1 << 20
 _GLANCED: Final = 64
 """Points of a side at which frames are compared, and under twice as many."""
 _HDR: Final = (16, 18)
@@ -58,9 +60,10 @@ def describe_video(path: Path, limits: VideoLimits = LIMITS) -> VideoFacts:
     import av
 
     with _reading(path, limits, lambda _: None) as reading:
+        digest = hashlib.sha256(repr((av.__version__, av.library_versions)).encode())
         reading.file.seek(0)
-        digest = hashlib.file_digest(reading.file, "sha256")
-        digest.update(repr((av.__version__, av.library_versions)).encode())
+        for part in iter(partial(reading.file.read, _DIGEST_BYTES), b""):
+            digest.update(part)
         return reading.facts(digest.digest())
 
 

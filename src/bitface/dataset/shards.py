@@ -87,7 +87,9 @@ def write_shard(data: Path, shard: Shard, key: bytes) -> None:
         entries["looks"] = _json({name: [look.hex() for look in own] for name, own in shard.looks.items()})
     reads = {name: partial(entries.__getitem__, name) for name in entries}
     reads |= {f"samples/{name}": partial(shard.samples.__getitem__, name) for name in shard.samples}
-    reads |= {f"facial_actions/{name}": partial(shard.facial_actions.__getitem__, name) for name in shard.facial_actions}
+    reads |= {
+        f"facial_actions/{name}": partial(shard.facial_actions.__getitem__, name) for name in shard.facial_actions
+    }
     with appearing(data / shard_name(person)) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as container:
         container.writestr(zipfile.ZipInfo("header.json"), _json({"format": SHARD_FORMAT.decode(), "person": person}))
         for name in sorted(reads):

@@ -189,10 +189,10 @@ def decide(
 
 
 def _remarks(pictures: Sequence[Picture]) -> tuple[Finding, ...]:
-    told = findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
+    findings = findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
     lost = sorted((one.rows[0].row, one.lost) for one in pictures if one.lost)
     where = "; ".join(f"row {row}: {seconds}" for row, seconds in lost[:EXAMPLES])
-    return tuple(replace(one, detail=where) if one.name == "broken_seconds" else one for one in told)
+    return tuple(replace(one, detail=where) if one.name == "broken_seconds" else one for one in findings)
 
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:

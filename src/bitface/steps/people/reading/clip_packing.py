@@ -135,9 +135,7 @@ def are_many(rows: Sequence[ImportRow]) -> bool:
     return len(rows) >= _CLIPS_WORTH_PROCESSES or sum(sizes.values()) >= _BYTES_WORTH_PROCESSES
 
 
-def _work(
-    rows: Iterable[ImportRow], packing: ClipPacking, known: frozenset[bytes]
-) -> Iterator[ClipJob | ClipAnswer]:
+def _work(rows: Iterable[ImportRow], packing: ClipPacking, known: frozenset[bytes]) -> Iterator[ClipJob | ClipAnswer]:
     """File by file: what need not be read, and jobs of parts that follow each other."""
     files: dict[Path, list[ImportRow]] = {}
     for row in rows:
@@ -173,9 +171,7 @@ def _unread(row: ImportRow, error: InputError) -> ClipAnswer:
 _Running = deque[tuple[ClipJob, Future[tuple[ClipAnswer, ...]]]]
 
 
-def _by_processes(
-    work: Iterable[ClipJob | ClipAnswer], packing: ClipPacking, workers: int
-) -> Iterator[ClipAnswer]:
+def _by_processes(work: Iterable[ClipJob | ClipAnswer], packing: ClipPacking, workers: int) -> Iterator[ClipAnswer]:
     running: _Running = deque()
     with naming_rows(partial(_rows_of, running)), worker_processes(workers, _open, (packing,)) as pool:
         for one in work:

@@ -168,7 +168,7 @@ class _Look:
             self.first[:] = [seen.astype(np.int16)]
         self.times.append(time_s)
         self.changes.append(float(np.abs(seen - self.first[0]).mean()))
-        self.sums.append(zlib.crc32(seen))
+        self.sums.append(zlib.crc32(seen.data))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +197,7 @@ class _Part:
 
     def is_next(self, number: int, time_s: float, frame: ShownFrame) -> bool:
         """Whether a frame is the one of it that has this number."""
-        return self.times[number] == time_s and self.sums[number] == zlib.crc32(frame.glance())
+        return self.times[number] == time_s and self.sums[number] == zlib.crc32(frame.glance().data)
 
 
 def _end_of(span: Span) -> float:
