@@ -107,6 +107,16 @@ def test_where_a_time_leads_to_two_places_there_is_no_jump(tmp_path: Path) -> No
     assert not describe_video(made_up).can_jump
 
 
+def test_where_key_frames_are_far_apart_or_decoding_does_not_begin_at_them_there_is_no_jump(tmp_path: Path) -> None:
+    """As of a recording of a screen, which has one, and of a stream that renews its pictures strip by strip."""
+    still = noisy(1) * 40
+    times = [1000 * number for number in range(40)]
+    assert describe_video(encoded(tmp_path / "a.mp4", still, times_ms=times, gop_size=25)).can_jump
+    assert not describe_video(encoded(tmp_path / "b.mp4", still, times_ms=times, gop_size=50)).can_jump
+    strips = {"x264-params": "intra-refresh=1:keyint=25:bframes=0:scenecut=0"}
+    assert not describe_video(encoded(tmp_path / "c.mp4", noisy(150), gop_size=250, options=strips)).can_jump
+
+
 @pytest.mark.parametrize(("transfer", "is_hdr"), [(1, False), (16, True), (18, True)])
 def test_a_high_dynamic_range_is_told(tmp_path: Path, transfer: int, is_hdr: bool) -> None:
     path = encoded(tmp_path / "a.mp4", noisy(2), pix_fmt="yuv420p10le", color_trc=transfer, color_primaries=9)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # In a row, without one good part between: what follows is no video any more.
 _UNREADABLE_MAX: Final = 64
+_KEYS_APART_S: Final = 30.0
+"""Encoders set them 2 to 10 seconds apart; a recording of a screen may have one alone."""
 _AVI_HEAD: Final = 8
 """A chunk's name and size, where the index leads to; its packet lies behind them."""
 
@@ -51,27 +53,25 @@ def decoded_from(
     return None
 
 
-def are_times_good(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether every packet says when it is shown, and times grow from key frame to key frame, so that a time leads to one place.
-
-    A container that knows no such times, as AVI, has them made up, and in the order of decoding even where frames are shown in another.
+def is_worth_jumping(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether every packet says when it is shown, and times grow from key frame to key frame, so that a time leads to one place; and
+    key frames are close enough that decoding from one on is less than from the beginning.
     """
-    decoded_at = shown_at = latest = None
-    is_in_order = True
+    # AVI knows no such times: they are made up in the order of decoding, also of frames that are shown in another.
+    if not stream.time_base or (container.format.name == "avi" and stream.codec_context.has_b_frames):
+        return False
+    decoded_at, shown_at, most_apart = None, stream.start_time or 0, int(_KEYS_APART_S / stream.time_base)
+    is_first = True
     for packet in _packets(container, stream):
         if packet is None or not packet.size:
             continue
-        if (
-            packet.pts is None
-            or _is_before(packet.dts, decoded_at)
-            or (packet.is_keyframe and _is_before(packet.pts, shown_at))
-        ):
+        if packet.pts is None or packet.pts - shown_at > most_apart or _is_before(packet.dts, decoded_at):
             return False
-        is_in_order &= not _is_before(packet.pts, latest)
+        if packet.is_keyframe and packet.pts <= shown_at and not is_first:
+            return False
         decoded_at = decoded_at if packet.dts is None else packet.dts
-        shown_at = packet.pts if packet.is_keyframe else shown_at
-        latest = packet.pts
-    return shown_at is not None and not (is_in_order and stream.codec_context.has_b_frames)
+        shown_at, is_first = packet.pts if packet.is_keyframe else shown_at, False
+    return not is_first
 
 
 def _is_before(time: int | None, last: int | None) -> bool:

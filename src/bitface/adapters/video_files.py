@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.adapters.video_decoding import are_times_good, decoded, decoded_from
+from bitface.adapters.video_decoding import decoded, decoded_from, is_worth_jumping
 from bitface.dataset.plain_files import opened
 from bitface.errors import InputError, OverLimitError
 from bitface.faces.media.file_kinds import VIDEO_HEAD_BYTES, container_of
@@ -146,8 +146,8 @@ class _Reading:
         """What its header and the times of its packets say, and whether a jump to its middle succeeds."""
         with self._opened() as (container, stream):
             is_hdr, told = stream.codec_context.color_trc in _HDR, _Told.by(container, stream)
-            are_good = are_times_good(container, stream)
-        return VideoFacts(sha256=sha256, is_hdr=is_hdr, can_jump=are_good and self._jumps_to(told.length_s / 2))
+            is_worth = is_worth_jumping(container, stream)
+        return VideoFacts(sha256=sha256, is_hdr=is_hdr, can_jump=is_worth and self._jumps_to(told.length_s / 2))
 
     def _jumps_to(self, time_s: float) -> bool:
         """Whether decoding can begin near this time."""

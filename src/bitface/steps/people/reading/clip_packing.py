@@ -22,8 +22,10 @@ from bitface.steps.people.reading.sample_packing import Packed, Packing, naming_
 # Two processes are there after as long as one needs for so much.
 _CLIPS_WORTH_PROCESSES: Final = 16
 _BYTES_WORTH_PROCESSES: Final = 16 << 20
+# Of one job: more would hold its packed frames up, and with them memory; fewer would go back to a key frame more often.
 _JOB_CLIPS: Final = 4
-"""More of one job would hold its packed frames up, and with them memory; fewer would go back to a key frame more often."""
+_JOB_SHORT_CLIPS: Final = 8
+_JOB_S: Final = 30.0
 _FINDING: Final = "unreadable_clip"
 
 
@@ -156,11 +158,21 @@ def _work(rows: Iterable[ImportRow], packing: ClipPacking, known: frozenset[byte
 
 def _parts(file: VideoFile, rows: Iterable[ImportRow]) -> Iterator[list[ImportRow]]:
     """Rows of a video in the order of time, as many as are read at once."""
-    ordered = sorted(rows, key=lambda row: (row.span.start_s, row.row))
-    # What can only be read from its beginning is read once for all of its parts.
-    size = _JOB_CLIPS if file.facts.can_jump else len(ordered)
-    for at in range(0, len(ordered), size):
-        yield ordered[at : at + size]
+    own: list[ImportRow] = []
+    for row in sorted(rows, key=lambda row: (row.span.start_s, row.row)):
+        if own and _is_full(file, own, row.span.start_s):
+            yield own
+            own = []
+        own.append(row)
+    if own:
+        yield own
+
+
+def _is_full(file: VideoFile, rows: Sequence[ImportRow], until_s: float) -> bool:
+    """Whether these rows are enough at once; what can only be read from its beginning is read once for all of its parts."""
+    lasts_s = until_s - rows[0].span.start_s
+    enough = _JOB_CLIPS if lasts_s >= _JOB_S else _JOB_SHORT_CLIPS
+    return file.facts.can_jump and len(rows) >= enough
 
 
 def _unread(row: ImportRow, error: InputError) -> ClipAnswer:
