@@ -12,10 +12,11 @@ import hmac
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -60,21 +61,21 @@ def drawn_shards(data: Path) -> dict[str, str]:
     return {person: sha256 for person, sha256 in people.items() if is_synthetic(person)}
 
 
+@dataclass(frozen=True)
 class LazyMedia(Mapping[str, bytes]):
     """Sample id -> media container, read when it is asked for, so that a shard is written in the memory of one sample."""
 
-    def __init__(self, reads: Mapping[str, Callable[[], bytes]]) -> None:
-        """Sample id -> what reads its container."""
-        self._reads = reads
+    reads: Mapping[str, Callable[[], bytes]]
+    """Sample id -> what reads its container."""
 
     def __getitem__(self, name: str) -> bytes:
-        return self._reads[name]()
+        return self.reads[name]()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._reads)
+        return iter(self.reads)
 
     def __len__(self) -> int:
-        return len(self._reads)
+        return len(self.reads)
 
 
 def write_shard(data: Path, shard: Shard, key: bytes) -> None:
@@ -102,18 +103,13 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
     Raises:
         IntegrityError: the file is not a shard of this person, or an entry does not authenticate.
     """
-    try:
-        with zipfile.ZipFile(data / shard_name(person)) as container:
-            names = [info.filename for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
-            plain = {
-                name: unseal(container.read(name), key, person, name)
-                for name in names
-                if name in ("subject", "consents", "digests", "looks") or (media and "/" in name)
-            }
-    except (OSError, zipfile.BadZipFile) as error:
-        raise IntegrityError(
-            f"shard of person {person} is not readable; `bitface doctor` says how to restore it"
-        ) from error
+    with _container(data, person) as container:
+        names = [info.filename for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
+        plain = {
+            name: unseal(container.read(name), key, person, name)
+            for name in names
+            if name in ("subject", "consents", "digests", "looks") or (media and "/" in name)
+        }
     if "subject" not in plain or "consents" not in plain:
         raise IntegrityError(f"shard of person {person} has no subject record; `bitface doctor` says how to restore it")
     subject = SubjectRecord(**json.loads(plain["subject"]))
@@ -129,6 +125,34 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
         content=json.loads(plain.get("digests", b"{}")),
         looks={name: tuple(map(bytes.fromhex, own)) for name, own in json.loads(plain.get("looks", b"{}")).items()},
     )
+
+
+def media_in(data: Path, person: str, key: bytes, kind: Literal["samples", "facial_actions"] = "samples") -> LazyMedia:
+    """What is in a person's shard, each part decrypted when it is asked for; that raises IntegrityError where it does not authenticate.
+
+    Raises:
+        IntegrityError: the file is not a shard.
+    """
+    with _container(data, person) as container:
+        infos = [info for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
+    names = [info.filename for info in infos if info.filename.startswith(f"{kind}/")]
+    return LazyMedia({name.removeprefix(f"{kind}/"): partial(_entry, data, person, key, name) for name in names})
+
+
+def _entry(data: Path, person: str, key: bytes, name: str) -> bytes:
+    with _container(data, person) as container:
+        return unseal(container.read(name), key, person, name)
+
+
+@contextmanager
+def _container(data: Path, person: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(data / shard_name(person)) as container:
+            yield container
+    except (OSError, zipfile.BadZipFile) as error:
+        raise IntegrityError(
+            f"shard of person {person} is not readable; `bitface doctor` says how to restore it"
+        ) from error
 
 
 def digest_of(media: bytes, person: str, key: bytes) -> str:

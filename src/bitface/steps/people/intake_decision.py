@@ -28,7 +28,7 @@ from bitface.dataset.incoming.oddities import EXAMPLES, Finding, findings_of
 from bitface.dataset.keys import Enrolment
 from bitface.dataset.points.point_container import unpack_points
 from bitface.dataset.points.point_pictures import ReadPoints
-from bitface.dataset.shards import LazyMedia, Shard, digest_of, read_shard, shard_name, write_shard
+from bitface.dataset.shards import LazyMedia, Shard, digest_of, media_in, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
@@ -389,13 +389,13 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     new = Shard(subject=one.record, samples=LazyMedia(reads), facial_actions={}, consent_receipts=receipts, looks=looks)
     if not one.is_present:
         return new
-    old = read_shard(data, person, key)
+    old = read_shard(data, person, key, media=False)
     known = {receipt["event_id"] for receipt in old.consent_receipts}
     both = [*old.consent_receipts, *(receipt for receipt in receipts if receipt["event_id"] not in known)]
     return replace(
         new,
-        samples=LazyMedia({name: partial(old.samples.__getitem__, name) for name in old.samples} | reads),
-        facial_actions=old.facial_actions,
+        samples=LazyMedia({**media_in(data, person, key).reads, **reads}),
+        facial_actions=media_in(data, person, key, "facial_actions"),
         consent_receipts=both,
         looks={**old.looks, **new.looks},
     )
