@@ -252,8 +252,9 @@ def test_mutated_files_are_read_or_refused_in_one_line(tmp_path):
     code = f"""
 import random, sys
 from pathlib import Path
-from bitface.adapters.video_files import frames_of_video
+from bitface.adapters.video_files import describe_video, frames_of_video
 from bitface.errors import InputError
+from bitface.faces.media.video_limits import ALL, Sampling
 for name in ("clip.mp4", "clip.mkv", "clip.avi", "clip.webm"):
     whole = Path({str(tmp_path)!r}, name).read_bytes()
     for seed in map(int, sys.argv[1:]):
@@ -265,8 +266,10 @@ for name in ("clip.mp4", "clip.mkv", "clip.avi", "clip.webm"):
         path = Path({str(tmp_path)!r}, "bad-" + name)
         path.write_bytes(bytes(data))
         try:
-            count = sum(1 for _ in frames_of_video(path))
-            assert count <= 60, count
+            middle = Sampling(begin_s=0.6) if describe_video(path).can_jump else ALL
+            for sampling in (ALL, middle):
+                count = sum(1 for _ in frames_of_video(path, sampling))
+                assert count <= 60, count
         except InputError as error:
             assert "\\n" not in str(error) and "bad-" in str(error), str(error)
 """

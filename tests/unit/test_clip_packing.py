@@ -69,6 +69,16 @@ def test_processes_change_no_answer(rows, monkeypatch) -> None:
 real = clip_packing.worker_processes
 
 
+def test_clips_of_a_video_without_a_jump_are_handed_on_as_they_come(rows, monkeypatch) -> None:
+    """And not when the last one is read; the answers are the same."""
+    facts = replace(describe_video(rows[0].path.with_name("long.mp4")), can_jump=False)
+    own = [row for row in rows if row.path.name == "long.mp4"]
+    monkeypatch.setattr(clip_packing, "_answers_here", None)
+    monkeypatch.setattr(clip_packing, "_CLIPS_WORTH_PROCESSES", 4)
+    found = by_row(clip_answers(own, packing(describe=lambda _: facts), (), 2))
+    assert found == by_row(clip_answers(own, packing(), (), 1))
+
+
 def test_each_second_is_decoded_for_one_look_and_around_its_apex_again(rows, monkeypatch) -> None:
     """Twelve clips of one video: not twelve times from its beginning, in whatever order the rows are."""
     decoded = 0

@@ -190,6 +190,10 @@ def _by_processes(work: Iterable[ClipJob | ClipAnswer], packing: ClipPacking, wo
             if isinstance(one, ClipAnswer):
                 yield one
                 continue
+            # Of so many clips each is taken as it comes: they would lie in memory until the last one is read.
+            if len(one.rows) > _JOB_SHORT_CLIPS:
+                yield from packing.answers(one)
+                continue
             running.append((one, pool.submit(_answers_here, one)))
             # Few at a time: packed frames would pile up where they are taken more slowly than they are made.
             if len(running) > workers + 1:
