@@ -146,7 +146,7 @@ def test_where_a_jump_leads_to_other_frames_the_video_is_read_from_its_beginning
     """As where a container calls a frame a key frame that is none: what comes out there is not what was looked at."""
 
     def watch(path: Path, sampling: Sampling = ALL, **more: object) -> Iterator[TimedFrame]:
-        wrong = [level + 1 for level in RISING] if sampling.begin_s > 1.5 else RISING
+        wrong = [level + 1 for level in RISING] if sampling.begin_s > 1.4 else RISING
         return video(wrong)(path, sampling, **more)
 
     clip = read_clip(watch, PARAMS, Path("a.mp4"), Span(start_s=1.0, end_s=2.7))
