@@ -34,8 +34,9 @@ ALL: Final = Sampling()
 class VideoFacts:
     """What is known of a video before its frames are decoded.
 
-    `sha256` is that of its bytes and of what decodes them. `can_jump`: decoding can begin in the middle, since each
-    part of it has a time, these only grow, and key frames are close together. `is_hdr`: it is made for screens with a high dynamic range (ITU-R BT.2100), and others show it dull.
+    `sha256` is that of its bytes and of what decodes them. `can_jump`: decoding can begin in the middle, since each part of it has a time,
+    these only grow, and key frames are close together. `is_hdr`: it is made for screens with a high dynamic range (ITU-R BT.2100), and
+    others show it dull.
     """
 
     sha256: bytes
