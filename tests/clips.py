@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from bitface.adapters.video_files import frames_of_video
+from bitface.faces.media.video_limits import Sampling
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 400000\n"
 """What Git leaves in place of a video where LFS is not installed."""
@@ -57,6 +60,14 @@ def encoded(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def shown(
+    path: Path, every_s: float = 0.0, begin_s: float = 0.0, **how: object
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """The frames of a video as pixels."""
+    for time_s, frame in frames_of_video(path, Sampling(every_s=every_s, begin_s=begin_s), **how):
+        yield time_s, frame.pixels()
 
 
 def damaged(path: Path, packets: Sequence[int]) -> Path:

@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from bitface.adapters.video_files import frames_of_video, read_video
+from bitface.adapters.video_files import read_video
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.video_limits import Gap, VideoLimits
 from tests import clips
+from tests.clips import shown
 
 CONTAINERS = {
     "clip.mp4": "libx264",
@@ -38,13 +39,13 @@ def greys(count, height=48, width=64):
 
 
 def times_of(path, **how):
-    return [round(time, 3) for time, _ in frames_of_video(path, **how)]
+    return [round(time, 3) for time, _ in shown(path, **how)]
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_every_frame_comes_with_its_time_from_every_container(tmp_path, name):
     path = encoded(tmp_path / name, greys(30), CONTAINERS[name])
-    found = list(frames_of_video(path))
+    found = list(shown(path))
     assert [time for time, _ in found] == pytest.approx([0.04 * number for number in range(30)], abs=2e-3)
     assert {(frame.shape, frame.dtype.name) for _, frame in found} == {((48, 64, 3), "uint8")}
     wanted = [25.5 + 4 * number for number in range(30)]
@@ -54,7 +55,7 @@ def test_every_frame_comes_with_its_time_from_every_container(tmp_path, name):
 def test_colours_are_red_green_blue(tmp_path):
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 255
-    ((_, frame),) = frames_of_video(encoded(tmp_path / "red.mp4", [red]))
+    ((_, frame),) = shown(encoded(tmp_path / "red.mp4", [red]))
     assert frame[..., 0].mean() > 240
     assert frame[..., 1:].mean() < 20
 
@@ -64,7 +65,7 @@ def test_a_telephone_held_upright_gives_upright_frames(tmp_path, rotation, corne
     """Stored lying, with the angle beside it: the bright corner is where a player shows it, and sides are exchanged."""
     picture = np.full((48, 64, 3), 30, np.uint8)
     picture[:16, :16] = 230
-    ((_, frame),) = frames_of_video(encoded(tmp_path / "clip.mp4", [picture], rotation=rotation))
+    ((_, frame),) = shown(encoded(tmp_path / "clip.mp4", [picture], rotation=rotation))
     assert frame.shape == ((64, 48, 3) if rotation in (-90, 90) else (48, 64, 3))
     row, column = (8 if place == 0 else -8 for place in corner)
     assert frame[row, column].mean() > 200
@@ -73,7 +74,7 @@ def test_a_telephone_held_upright_gives_upright_frames(tmp_path, rotation, corne
 
 def test_pixels_that_are_wider_than_high_are_made_square(tmp_path):
     path = encoded(tmp_path / "clip.mp4", greys(3), sample_aspect_ratio=Fraction(4, 3))
-    assert {frame.shape for _, frame in frames_of_video(path)} == {(48, 85, 3)}
+    assert {frame.shape for _, frame in shown(path)} == {(48, 85, 3)}
 
 
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
@@ -138,7 +139,7 @@ def test_where_the_end_is_missing_that_is_said(tmp_path):
 def test_memory_does_not_grow_with_the_length(tmp_path):
     path = encoded(tmp_path / "clip.mp4", greys(200, 240, 320))
     tracemalloc.start()
-    for number, _ in enumerate(frames_of_video(path)):
+    for number, _ in enumerate(shown(path)):
         if number == 20:
             early = tracemalloc.get_traced_memory()[1]
     late = tracemalloc.get_traced_memory()[1]
@@ -147,7 +148,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 
 
 def test_no_more_is_decoded_than_is_asked_for(tmp_path):
-    frames = frames_of_video(encoded(tmp_path / "clip.mp4", greys(50)), limits=VideoLimits(frames_max=10))
+    frames = shown(encoded(tmp_path / "clip.mp4", greys(50)), limits=VideoLimits(frames_max=10))
     assert next(frames)[0] == 0
     frames.close()
 
@@ -164,13 +165,13 @@ def test_no_more_is_decoded_than_is_asked_for(tmp_path):
 def test_more_than_a_limit_is_refused_with_the_value_and_the_limit(tmp_path, limits, what):
     path = encoded(tmp_path / "clip.mp4", greys(50))
     with pytest.raises(OverLimitError, match=what):
-        list(frames_of_video(path, limits=limits))
+        list(shown(path, limits=limits))
 
 
 def test_a_clip_that_says_nothing_of_its_length_is_still_limited(tmp_path):
     path = encoded(tmp_path / "clip.ts", greys(50), "mpeg2video")
     with pytest.raises(OverLimitError, match=r"lasts (over )?"):
-        list(frames_of_video(path, limits=VideoLimits(seconds_max=1)))
+        list(shown(path, limits=VideoLimits(seconds_max=1)))
 
 
 @pytest.mark.parametrize("size", [600, 2000])
@@ -178,14 +179,14 @@ def test_an_mp4_without_its_index_is_refused_in_one_line(tmp_path, size):
     path = encoded(tmp_path / "clip.mp4", greys(50))
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(InputError, match="is not a readable video; convert it") as caught:
-        list(frames_of_video(path))
+        list(shown(path))
     assert "\n" not in str(caught.value)
 
 
 def test_links_are_not_followed(tmp_path):
     (tmp_path / "link.mp4").symlink_to(encoded(tmp_path / "clip.mp4", greys(3)))
     with pytest.raises(NotSupportedError, match="link"):
-        list(frames_of_video(tmp_path / "link.mp4"))
+        list(shown(tmp_path / "link.mp4"))
 
 
 def test_a_cover_is_no_video(tmp_path):
@@ -196,7 +197,7 @@ def test_a_cover_is_no_video(tmp_path):
         container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
     with pytest.raises(InputError, match="no moving picture"):
-        list(frames_of_video(tmp_path / "song.mp4"))
+        list(shown(tmp_path / "song.mp4"))
 
 
 def test_frames_spread_over_a_clip_are_its_first_its_last_and_between(tmp_path):
@@ -251,8 +252,9 @@ def test_mutated_files_are_read_or_refused_in_one_line(tmp_path):
     code = f"""
 import random, sys
 from pathlib import Path
-from bitface.adapters.video_files import frames_of_video
+from bitface.adapters.video_files import describe_video, frames_of_video
 from bitface.errors import InputError
+from bitface.faces.media.video_limits import ALL, Sampling
 for name in ("clip.mp4", "clip.mkv", "clip.avi", "clip.webm"):
     whole = Path({str(tmp_path)!r}, name).read_bytes()
     for seed in map(int, sys.argv[1:]):
@@ -264,8 +266,10 @@ for name in ("clip.mp4", "clip.mkv", "clip.avi", "clip.webm"):
         path = Path({str(tmp_path)!r}, "bad-" + name)
         path.write_bytes(bytes(data))
         try:
-            count = sum(1 for _ in frames_of_video(path))
-            assert count <= 60, count
+            middle = Sampling(begin_s=0.6) if describe_video(path).can_jump else ALL
+            for sampling in (ALL, middle):
+                count = sum(1 for _ in frames_of_video(path, sampling))
+                assert count <= 60, count
         except InputError as error:
             assert "\\n" not in str(error) and "bad-" in str(error), str(error)
 """

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from bitface.adapters.media_files import decode_frames
-from bitface.adapters.video_files import frames_of_video
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import read_shard
-from tests.clips import POINTER, acted, crema_tables, damaged, encoded
+from tests.clips import POINTER, acted, crema_tables, damaged, encoded, shown
 
 Run = Callable[..., tuple[int, Any, str]]
 LICENCE = {"id": "own", "name": "ours", "text": "for comparison", "purposes": ["benchmark"], "contexts": ["research"]}
@@ -64,7 +63,7 @@ def test_the_stored_frames_are_those_around_the_apex_upright(run: Run, project: 
     code, _, error = run("data", "import", source(project / "clips", "a.mp4,p1,joy"), "--format", "video")
     assert code == 0, error
     frames = stored(project)["happiness"]
-    by_time = {round(time, 2): frame for time, frame in frames_of_video(path)}
+    by_time = {round(time, 2): frame for time, frame in shown(path)}
     wanted = [by_time[round(0.04 * number, 2)] for number in (24, 30, 36, 43, 49)]
     assert (frames == np.stack(wanted)).all()
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.adapters.video_decoding import decoded, decoded_from, is_worth_jumping
 from bitface.dataset.plain_files import opened
 from bitface.errors import InputError, OverLimitError
 from bitface.faces.media.file_kinds import VIDEO_HEAD_BYTES, container_of
 from bitface.faces.media.frame_choice import evenly_spread
-from bitface.faces.media.video_limits import Gap, VideoLimits
+from bitface.faces.media.video_limits import ALL, Gap, Sampling, VideoFacts, VideoLimits
 from bitface.ports import TimedFrame
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
-    from av.packet import Packet
     from av.video.codeccontext import VideoCodecContext
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 LIMITS: Final = VideoLimits()
@@ -39,13 +42,34 @@ _FRAMES_PER_S: Final = 25.0
 _ROUNDING_S: Final = 5e-4
 # Less may be missing at the end of a whole file: sound lasts longer than the picture.
 _MISSING_S: Final = 1.0
-# In a row, without one good part between: what follows is no video any more.
-_UNREADABLE_MAX: Final = 64
+# How far before a frame decoding begins at a key frame; further where that one is damaged.
+_BACK_S: Final = (0.0, 2.0, 8.0, 32.0, 128.0, 512.0)
+_DIGEST_BYTES: Final = 1 << 20
+_GLANCED: Final = 64
+"""Points of a side at which frames are compared, and under twice as many."""
+_HDR: Final = (16, 18)
+"""Transfer characteristics of ITU-T H.273, table 3: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG)."""
+
+
+def describe_video(path: Path, limits: VideoLimits = LIMITS) -> VideoFacts:
+    """What a video is, without its frames being decoded: it is read to its end, once for its digest and once for its times.
+
+    Raises:
+        InputError: not a plain file, no video by its first bytes or by its header, or more than a limit (OverLimitError).
+    """
+    import av
+
+    with _reading(path, limits, lambda _: None) as reading:
+        digest = hashlib.sha256(repr((av.__version__, av.library_versions)).encode())
+        reading.file.seek(0)
+        for part in iter(partial(reading.file.read, _DIGEST_BYTES), b""):
+            digest.update(part)
+        return reading.facts(digest.digest())
 
 
 def frames_of_video(
     path: Path,
-    every_s: float = 0.0,
+    sampling: Sampling = ALL,
     limits: VideoLimits = LIMITS,
     on_gap: Callable[[Gap], None] = lambda _: None,
 ) -> Iterator[TimedFrame]:
@@ -56,7 +80,7 @@ def frames_of_video(
 
     Args:
         path: a plain file, and no link.
-        every_s: one frame for each such time, the first at or after it; 0 gives all frames.
+        sampling: which frames.
         limits: what is refused.
         on_gap: told of each part that cannot be read, when it is over; decoding goes on at the next key frame.
 
@@ -66,10 +90,16 @@ def frames_of_video(
     """
     due_s = 0.0
     with _reading(path, limits, on_gap) as reading:
-        for time_s, shown in reading.frames():
-            if time_s >= due_s - _ROUNDING_S:
-                due_s = (int((time_s + _ROUNDING_S) / every_s) + 1) * every_s if every_s > 0 else 0.0
-                yield time_s, shown.pixels()
+        for time_s, shown in reading.frames(sampling.begin_s):
+            is_due = time_s >= due_s - _ROUNDING_S
+            due_s = _after(time_s, sampling.every_s)
+            if is_due and time_s >= sampling.begin_s:
+                yield time_s, shown
+
+
+def _after(time_s: float, every_s: float) -> float:
+    """The next multiple of `every_s`; what is due does not depend on where decoding began, since the frame before it tells."""
+    return (int((time_s + _ROUNDING_S) / every_s) + 1) * every_s if every_s > 0 else 0.0
 
 
 def read_video(path: Path, count: int, limits: VideoLimits = LIMITS) -> tuple[NDArray[np.uint8], ...]:
@@ -112,23 +142,50 @@ class _Reading:
     limits: VideoLimits
     on_gap: Callable[[Gap], None]
 
-    def frames(self) -> Iterator[tuple[float, _Shown]]:
-        """All frames that can be read, with their times; can be called again when it is over."""
+    def facts(self, sha256: bytes) -> VideoFacts:
+        """What its header and the times of its packets say, and whether a jump to its middle succeeds."""
+        with self._opened() as (container, stream):
+            is_hdr, told = stream.codec_context.color_trc in _HDR, _Told.by(container, stream)
+            is_worth = is_worth_jumping(container, stream)
+        return VideoFacts(sha256=sha256, is_hdr=is_hdr, can_jump=is_worth and self._jumps_to(told.length_s / 2))
+
+    def _jumps_to(self, time_s: float) -> bool:
+        """Whether decoding can begin near this time."""
+        for back_s in _BACK_S[:2]:
+            with self._opened() as (container, stream):
+                if _begun(container, stream, time_s, back_s) is not None:
+                    return True
+        return False
+
+    def frames(self, begin_s: float = 0.0) -> Iterator[tuple[float, _Shown]]:
+        """All frames that can be read, with their times; can be called again when it is over.
+
+        Where `begin_s` is not 0 they begin with one before it, and not with the first one.
+        """
+        any_read = False
+        for back_s in (*_BACK_S, begin_s):
+            with self._opened() as (container, stream):
+                told = _Told.by(container, stream)
+                frames = _begun(container, stream, begin_s - told.frame_s, back_s)
+                if frames is None:
+                    continue
+                for time_s, shown in self._timed(frames, told):
+                    any_read = True
+                    yield time_s, shown
+                break
+        if not any_read:
+            raise InputError(f"{self.name} has no readable frame; {_CONVERT}")
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         from av.error import FFmpegError
 
         self.file.seek(0)
-        any_read = False
         try:
             with self._open() as container:
-                stream = self._stream(container)
-                told = _Told.by(container, stream)
-                for time_s, frame in self._timed(_decoded(container, stream), told):
-                    any_read = True
-                    yield time_s, _Shown(frame=frame, pixel_width=told.pixel_width)
+                yield container, self._stream(container)
         except (FFmpegError, ValueError) as error:
             raise InputError(f"{self.name} is not a readable video; {_CONVERT}") from error
-        if not any_read:
-            raise InputError(f"{self.name} has no readable frame; {_CONVERT}")
 
     def _open(self) -> InputContainer:
         import av
@@ -145,7 +202,7 @@ class _Reading:
         streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
         if not streams:
             raise InputError(f"{self.name} has no moving picture; name a file that has one")
-        seconds, most = (container.duration or 0) / 1e6, self.limits.seconds_max
+        seconds, most = _length_s(container), self.limits.seconds_max
         if seconds > most:
             raise OverLimitError(f"{self.name} lasts {seconds:.0f} s, over {most:g}; cut it")
         # None where no decoder reads what the file says it holds.
@@ -156,7 +213,7 @@ class _Reading:
         codec.options = _STRICT | {"max_pixels": str(self.limits.pixels_max)}
         return streams[0]
 
-    def _timed(self, frames: Iterator[VideoFrame | None], told: _Told) -> Iterator[tuple[float, VideoFrame]]:
+    def _timed(self, frames: Iterator[VideoFrame | None], told: _Told) -> Iterator[tuple[float, _Shown]]:
         """The frames with their times, each later than the one before it; reports what lies between where there is damage."""
         last_s, count, is_broken = -told.frame_s, 0, False
         for frame in frames:
@@ -172,7 +229,7 @@ class _Reading:
             if is_broken:
                 self.on_gap(Gap(start_s=max(last_s, 0.0), end_s=time_s))
             last_s, is_broken = time_s, False
-            yield time_s, frame
+            yield time_s, _Shown(frame=frame, told=told)
         if count and (is_broken or last_s + told.frame_s + _MISSING_S < told.length_s):
             self.on_gap(Gap(start_s=last_s, end_s=None))
 
@@ -190,84 +247,67 @@ class _Reading:
 @dataclass(frozen=True, kw_only=True)
 class _Told:
     """What a file says of its stream: when it begins, how long it lasts (0: it does not say), how long one frame is shown as a rule,
-    and how many times wider than high its pixels are.
+    and how many times wider than high its pixels are; and what makes pixels of its frames.
     """
 
     start_s: float
     length_s: float
     frame_s: float
     pixel_width: float
+    shrink: VideoReformatter
+    convert: VideoReformatter
 
     @classmethod
     def by(cls, container: InputContainer, stream: VideoStream) -> Self:
+        from av.video.reformatter import VideoReformatter
+
         unit = float(stream.time_base or 0)
         return cls(
             start_s=(stream.start_time or 0) * unit,
-            length_s=(stream.duration or 0) * unit or (container.duration or 0) / 1e6,
+            length_s=(stream.duration or 0) * unit or _length_s(container),
             frame_s=1 / float(stream.average_rate or _FRAMES_PER_S),
             pixel_width=float(stream.sample_aspect_ratio or 1),
+            shrink=VideoReformatter(),
+            convert=VideoReformatter(),
         )
+
+
+def _length_s(container: InputContainer) -> float:
+    """How long a file says that it lasts, from its first frame on; Matroska says when it ends."""
+    begins = container.start_time if "matroska" in container.format.name else 0
+    return max(0, (container.duration or 0) - (begins or 0)) / 1e6
+
+
+def _begun(
+    container: InputContainer, stream: VideoStream, before_s: float, back_s: float
+) -> Iterator[VideoFrame | None] | None:
+    """The frames from one on that is not after `before_s`, looked for so much before it, or from the first one; None where there is no
+    whole key frame to begin with.
+    """
+    unit = stream.time_base
+    if before_s <= back_s or not unit:
+        return decoded(container, stream)
+    return decoded_from(container, stream, int(before_s / unit) + (stream.start_time or 0), int(back_s / unit))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Shown:
-    """A decoded frame, not yet as pixels: most of a video's frames are only passed by."""
+    """A decoded frame, as `ports.ShownFrame`. One thread makes its pixels, so that they are the same on every machine."""
 
     frame: VideoFrame
-    pixel_width: float
+    told: _Told
 
     def pixels(self) -> NDArray[np.uint8]:
         """Uint8 (H, W, 3) RGB as it is meant to be shown: with square pixels, and upright."""
-        width = max(1, round(self.frame.width * self.pixel_width))
-        pixels = self.frame.to_ndarray(format="rgb24", width=width, height=self.frame.height)
-        return np.ascontiguousarray(np.rot90(pixels, round(self.frame.rotation / 90)))
+        width = max(1, round(self.frame.width * self.told.pixel_width))
+        shown = self.told.convert.reformat(self.frame, width, self.frame.height, "rgb24", threads=1)
+        return np.ascontiguousarray(np.rot90(shown.to_ndarray(), round(self.frame.rotation / 90)))
 
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame | None]:
-    """Frames as they come, and None for damage, behind which decoding begins anew at the next frame that stands alone."""
-    from av.error import FFmpegError
-
-    is_waiting = False
-    for packet in _packets(container, stream):
-        if packet is not None and is_waiting and packet.size and not packet.is_keyframe:
-            continue
-        try:
-            frames = _whole(packet)
-        except FFmpegError:
-            frames = None
-        is_waiting = frames is None
-        if frames is None:
-            stream.codec_context.flush_buffers()
-            yield None
-        else:
-            yield from frames
-
-
-def _whole(packet: Packet[VideoStream] | None) -> list[VideoFrame] | None:
-    """The frames that a packet completes; None where the packet, or a frame in it, is said to be damaged."""
-    if packet is None or packet.is_corrupt:
-        return None
-    frames = packet.decode()
-    return None if any(frame.is_corrupt for frame in frames) else frames
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream] | None]:
-    """The packets of a stream, and None for one that cannot be read; ends where many of these follow on each other."""
-    from av.error import FFmpegError
-
-    failed, packets = 0, container.demux(stream)
-    while failed < _UNREADABLE_MAX:
-        try:
-            packet = next(packets, None)
-        except FFmpegError:
-            # An iterator that has raised is over; the container reads on.
-            failed, packets = failed + 1, container.demux(stream)
-            yield None
-            continue
-        if packet is None:
-            return
-        failed = 0
-        yield packet
+    def glance(self) -> NDArray[np.uint8]:
+        """Grey levels uint8 (h, w) of the frame as it is stored."""
+        width, height = (side // max(1, side // _GLANCED) for side in (self.frame.width, self.frame.height))
+        seen = self.told.shrink.reformat(self.frame, width, height, "gray", interpolation="AREA", threads=1)
+        return np.ascontiguousarray(seen.to_ndarray())
 
 
 def _refuse(*_: object) -> NoReturn:

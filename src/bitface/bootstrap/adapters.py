@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bitface.adapters.media_files import decode_frames, encode_frames, read_image
 from bitface.adapters.mlflow_tracking import MlflowTracking as TrackingTool
-from bitface.adapters.video_files import frames_of_video, read_video
+from bitface.adapters.video_files import describe_video, frames_of_video, read_video
 from bitface.figure_ports import Figures, Mesh
 from bitface.ledger.entries import ModelEntry
 from bitface.page_ports import Pages
@@ -49,6 +49,7 @@ def ports_of(place: Workspace, close_crashed: Callable[[], tuple[str, ...]]) -> 
         read_image=read_image,
         read_video=read_video,
         watch_video=frames_of_video,
+        describe_video=describe_video,
         encode=encode_frames,
         decode=decode_frames,
         landmarker=partial(_landmarker, place),

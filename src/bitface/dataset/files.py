@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 T = TypeVar("T")
 _WRITERS: Final = 16
@@ -20,32 +20,48 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)
         return
-    with _written_beside(path, data, mode) as part:
+    with appearing(path, mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def appearing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file to be written part by part, which is synced and appears under its name at the end of the block, unless that raises."""
+    with _beside(path) as part:
+        with part.open("wb") as file:
+            yield file
+            _sync(file)
+        part.chmod(mode)
         part.replace(path)
 
 
 def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """The same, but an existing file stays: of several processes, the first one's data is used by all."""
+    """As `write_atomically`, but an existing file stays: of several processes, the first one's data is used by all."""
     if path.exists():
         return
-    with _written_beside(path, data, mode) as part, contextlib.suppress(FileExistsError):
+    with _beside(path) as part, contextlib.suppress(FileExistsError):
+        with part.open("wb") as file:
+            file.write(data)
+            _sync(file)
+        part.chmod(mode)
         path.hardlink_to(part)
 
 
 @contextlib.contextmanager
-def _written_beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
-    """A synced file beside `path`; removed afterwards unless it was renamed."""
+def _beside(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`; removed afterwards unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def each_in_threads(write: Callable[[T], None], items: Iterable[T]) -> None:

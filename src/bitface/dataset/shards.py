@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from bitface.dataset.files import write_atomically
+from bitface.dataset.files import appearing
 from bitface.dataset.manifest import recorded_digests
 from bitface.errors import IntegrityError
 from bitface.faces.records import SubjectRecord, is_synthetic
@@ -60,21 +61,40 @@ def drawn_shards(data: Path) -> dict[str, str]:
     return {person: sha256 for person, sha256 in people.items() if is_synthetic(person)}
 
 
+@dataclass(frozen=True)
+class LazyMedia(Mapping[str, bytes]):
+    """Sample id -> media container, read when it is asked for, so that a shard is written in the memory of one sample."""
+
+    reads: Mapping[str, Callable[[], bytes]]
+    """Sample id -> what reads its container."""
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.reads[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.reads)
+
+    def __len__(self) -> int:
+        return len(self.reads)
+
+
 def write_shard(data: Path, shard: Shard, key: bytes) -> None:
     """Encrypts and writes a person's shard in one rename; `key` is 64 bytes."""
     person = shard.subject.person
     entries = {"subject": _json(asdict(shard.subject)), "consents": _json(list(shard.consent_receipts))}
-    entries |= {f"samples/{name}": data_ for name, data_ in shard.samples.items()}
-    entries |= {f"facial_actions/{name}": data_ for name, data_ in shard.facial_actions.items()}
     if not is_synthetic(person):
-        entries["digests"] = _json({name: hashlib.sha256(data_).hexdigest() for name, data_ in shard.samples.items()})
+        digests = {name: hashlib.sha256(shard.samples[name]).hexdigest() for name in shard.samples}
+        entries["digests"] = _json(digests)
         entries["looks"] = _json({name: [look.hex() for look in own] for name, own in shard.looks.items()})
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as container:
+    reads = {name: partial(entries.__getitem__, name) for name in entries}
+    reads |= {f"samples/{name}": partial(shard.samples.__getitem__, name) for name in shard.samples}
+    reads |= {
+        f"facial_actions/{name}": partial(shard.facial_actions.__getitem__, name) for name in shard.facial_actions
+    }
+    with appearing(data / shard_name(person)) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as container:
         container.writestr(zipfile.ZipInfo("header.json"), _json({"format": SHARD_FORMAT.decode(), "person": person}))
-        for name in sorted(entries):
-            container.writestr(zipfile.ZipInfo(name), seal(entries[name], key, person, name))
-    write_atomically(data / shard_name(person), buffer.getvalue())
+        for name in sorted(reads):
+            container.writestr(zipfile.ZipInfo(name), seal(reads[name](), key, person, name))
 
 
 def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard:
@@ -83,18 +103,13 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
     Raises:
         IntegrityError: the file is not a shard of this person, or an entry does not authenticate.
     """
-    try:
-        with zipfile.ZipFile(data / shard_name(person)) as container:
-            names = [info.filename for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
-            plain = {
-                name: unseal(container.read(name), key, person, name)
-                for name in names
-                if name in ("subject", "consents", "digests", "looks") or (media and "/" in name)
-            }
-    except (OSError, zipfile.BadZipFile) as error:
-        raise IntegrityError(
-            f"shard of person {person} is not readable; `bitface doctor` says how to restore it"
-        ) from error
+    with _container(data, person) as container:
+        names = [info.filename for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
+        plain = {
+            name: unseal(container.read(name), key, person, name)
+            for name in names
+            if name in ("subject", "consents", "digests", "looks") or (media and "/" in name)
+        }
     if "subject" not in plain or "consents" not in plain:
         raise IntegrityError(f"shard of person {person} has no subject record; `bitface doctor` says how to restore it")
     subject = SubjectRecord(**json.loads(plain["subject"]))
@@ -110,6 +125,34 @@ def read_shard(data: Path, person: str, key: bytes, media: bool = True) -> Shard
         content=json.loads(plain.get("digests", b"{}")),
         looks={name: tuple(map(bytes.fromhex, own)) for name, own in json.loads(plain.get("looks", b"{}")).items()},
     )
+
+
+def media_in(data: Path, person: str, key: bytes, kind: Literal["samples", "facial_actions"] = "samples") -> LazyMedia:
+    """What is in a person's shard, each part decrypted when it is asked for; that raises IntegrityError where it does not authenticate.
+
+    Raises:
+        IntegrityError: the file is not a shard.
+    """
+    with _container(data, person) as container:
+        infos = [info for info in container.infolist() if info.file_size <= _ENTRY_BYTES_MAX]
+    names = [info.filename for info in infos if info.filename.startswith(f"{kind}/")]
+    return LazyMedia({name.removeprefix(f"{kind}/"): partial(_entry, data, person, key, name) for name in names})
+
+
+def _entry(data: Path, person: str, key: bytes, name: str) -> bytes:
+    with _container(data, person) as container:
+        return unseal(container.read(name), key, person, name)
+
+
+@contextmanager
+def _container(data: Path, person: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(data / shard_name(person)) as container:
+            yield container
+    except (OSError, zipfile.BadZipFile) as error:
+        raise IntegrityError(
+            f"shard of person {person} is not readable; `bitface doctor` says how to restore it"
+        ) from error
 
 
 def digest_of(media: bytes, person: str, key: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bitface.faces.media.video_limits import Gap, VideoLimits
+from bitface.faces.media.video_limits import Gap, Sampling, VideoFacts, VideoLimits
 from bitface.faces.seen import SeenFace, SeenFaces
 from bitface.params import FeatureParams
 
@@ -18,8 +18,6 @@ Frames = NDArray[np.uint8]
 DecodeFrames = Callable[[bytes], Frames]
 ReadVideo = Callable[[Path, int], Sequence[NDArray[np.uint8]]]
 """The frames of a video, uint8 (H, W, 3); at most the given number, evenly spread."""
-TimedFrame = tuple[float, NDArray[np.uint8]]
-"""Seconds from the first frame of a video, and uint8 (H, W, 3) RGB, upright."""
 Augment = Callable[[Frames, int], Frames]
 """The frames of one clip, all augmented in the same way, from a seed."""
 
@@ -30,14 +28,32 @@ class ReadImage(Protocol):
     def __call__(self, path: Path, name: str, /, below: Path | None = None) -> Frames: ...
 
 
+class ShownFrame(Protocol):
+    """A decoded frame of a video, not yet as pixels: most of them are only passed by."""
+
+    def pixels(self) -> Frames:
+        """Uint8 (H, W, 3) RGB, upright, with square pixels."""
+        ...
+
+    def glance(self) -> NDArray[np.uint8]:
+        """Grey levels uint8 (h, w), as it is stored and under 128 a side: enough to tell how much a frame differs from another."""
+        ...
+
+
+TimedFrame = tuple[float, ShownFrame]
+"""Seconds from the first frame of a video, and the frame."""
+DescribeVideo = Callable[[Path], VideoFacts]
+"""Raises InputError where a video cannot be read at all."""
+
+
 class WatchVideo(Protocol):
-    """The frames of a video with their times, one for each `every_s` seconds (0: all), decoded as they are asked for.
+    """The frames of a video with their times, decoded as they are asked for.
 
     `on_gap` receives each part that cannot be read.
     """
 
     def __call__(
-        self, path: Path, every_s: float = 0.0, limits: VideoLimits = ..., on_gap: Callable[[Gap], None] = ...
+        self, path: Path, sampling: Sampling = ..., limits: VideoLimits = ..., on_gap: Callable[[Gap], None] = ...
     ) -> Iterator[TimedFrame]: ...
 
 

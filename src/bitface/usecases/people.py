@@ -20,7 +20,7 @@ from bitface.steps.people.consents import clock_warning
 from bitface.steps.people.contents import check_not_empty
 from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.steps.people.intake import IntakeReport, Pictures, foresee_import, import_people
-from bitface.steps.people.reading.clips import read_clips
+from bitface.steps.people.reading.clips import Videos
 from bitface.steps.people.sources import FolderFiles, FormatReader, Here, Source
 from bitface.steps.people.synthesis import Synthesis, confirm, synthesise
 from bitface.steps.people.writing import Stores, Writer
@@ -116,7 +116,9 @@ def import_source(
             brought = reader.source(files, consents, installation)
             pictures = Pictures(
                 read=partial(tools.ports.read_image, below=files.folder),
-                clips=partial(read_clips, tools.ports.watch_video, tools.params.video),
+                videos=Videos(
+                    describe=tools.ports.describe_video, watch=tools.ports.watch_video, params=tools.params.video
+                ),
                 choose=partial(around_apex, window_s=tools.params.video.window_s, count=tools.params.video.frames),
                 encode=tools.ports.encode,
                 report=report,

@@ -17,6 +17,7 @@ from bitface.params import Params
 from bitface.ports import (
     DatasetStore,
     DecodeFrames,
+    DescribeVideo,
     EncodeFrames,
     ExportBundle,
     Landmarker,
@@ -60,6 +61,7 @@ class Ports:
     read_image: ReadImage
     read_video: ReadVideo
     watch_video: WatchVideo
+    describe_video: DescribeVideo
     encode: EncodeFrames
     decode: DecodeFrames
     landmarker: Callable[[], tuple[OpenLandmarker, str]]

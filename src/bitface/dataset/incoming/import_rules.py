@@ -39,6 +39,8 @@ class Picture:
     """Of a clip; one whose frames come as pictures does not say it."""
     remarks: tuple[str, ...] = ()
     """Names in `oddities.SAYS` of what is odd about it and keeps it from nothing."""
+    lost: str = ""
+    """Which seconds of a clip cannot be read, in words."""
     scheme: str = ""
     """Of the points that it is, without any picture; empty for pictures."""
 

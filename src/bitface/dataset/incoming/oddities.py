@@ -20,6 +20,7 @@ SAYS: Final = {
     "broken_seconds": "a part of the clip cannot be read; taken without that part",
     "ends_early": "the video ends before end_s; taken up to its end",
     "still_clip": "the clip has one frame alone; taken as a picture",
+    "hdr_video": "the video is made for screens with a high dynamic range; taken as others show it, duller than it was seen",
     "on_record_elsewhere": "the same pixels are on record for another person",
     "same_picture": "the same pixels as another row; kept once, in the training part where it is in one",
     "two_labels": "the same pixels under two labels; none of them is taken",

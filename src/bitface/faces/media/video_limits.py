@@ -1,4 +1,4 @@
-"""How much of a video is read, and what is said of the parts that could not be."""
+"""How much of a video is read, which frames of it, and what is said of the parts that could not be."""
 
 from __future__ import annotations
 
@@ -14,6 +14,34 @@ class VideoLimits:
     seconds_max: float = 3600.0
     frames_max: int = 250_000
     pixels_max: int = 25_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which frames are wanted: for each multiple of `every_s` seconds the first one at or after it (0: all), from `begin_s` on.
+
+    Where that is not 0, decoding begins at a key frame before it, which gives the same frames only of a video that `VideoFacts.can_jump`.
+    """
+
+    every_s: float = 0.0
+    begin_s: float = 0.0
+
+
+ALL: Final = Sampling()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFacts:
+    """What is known of a video before its frames are decoded.
+
+    `sha256` is that of its bytes and of what decodes them. `can_jump`: decoding can begin in the middle, since each part of it has a time,
+    these only grow, and key frames are close together. `is_hdr`: it is made for screens with a high dynamic range (ITU-R BT.2100), and
+    others show it dull.
+    """
+
+    sha256: bytes
+    can_jump: bool
+    is_hdr: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +72,8 @@ class Gap:
 
     start_s: float
     end_s: float | None
+
+    @property
+    def text(self) -> str:
+        """`2.4 to 3.1 s`."""
+        return f"{self.start_s:.1f} s to its end" if self.end_s is None else f"{self.start_s:.1f} to {self.end_s:.1f} s"

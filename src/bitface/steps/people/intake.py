@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from bitface.consent.known_sources import Notice
 from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, grouped
@@ -18,18 +17,16 @@ from bitface.dataset.incoming.import_rules import (
     agreeing_pictures,
     contradicted_people,
 )
-from bitface.dataset.incoming.lfs_pointers import unread_file
 from bitface.dataset.incoming.oddities import Finding, findings_of, merged
 from bitface.dataset.points.point_pictures import samples_of_points
 from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
-from bitface.errors import InputError, OverLimitError, RefusedError
-from bitface.faces.media.clip_limits import check_clip
-from bitface.faces.media.video_limits import Span
+from bitface.errors import InputError, RefusedError
 from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
-from bitface.steps.people.reading.clips import Clip, ReadClips
+from bitface.steps.people.reading.clip_packing import ClipAnswer, ClipPacking, PackedClip, are_many, clip_answers
+from bitface.steps.people.reading.clips import Videos
 from bitface.steps.people.reading.sample_packing import Frame, Packed, Packing, answers, is_large
 from bitface.steps.people.writing import Change, Stores, Writer
 
@@ -66,7 +63,7 @@ class Pictures:
     read: ReadImage
     encode: EncodeFrames
     report: Report
-    clips: ReadClips | None = None
+    videos: Videos | None = None
     """None where no row is a clip of a video."""
     choose: ChooseFrames | None = None
     """Which frames of a clip of points are kept; None where no row is of points."""
@@ -97,7 +94,7 @@ def import_people(
     """
     if writing is None:
         return foresee_import(intake, pictures, stores, at)[0]
-    is_kept = not intake.are_clips and is_large(intake.rows)
+    is_kept = are_many(intake.rows) if intake.are_clips else is_large(intake.rows)
     with pictures.spool() if is_kept else Spool() as spool:
         agreeing, rejected = _brought(intake, pictures, spool)
         with writing() as writer:
@@ -152,8 +149,8 @@ def _brought(intake: Intake, pictures: Pictures, spool: Spool) -> tuple[Sequence
         agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
         return agreeing, [*rejected, *intake.rejected, *unread, *doubled]
     rows, of_files = agreeing_files([row for row in intake.rows if row.subject_id not in contradicted])
-    if intake.are_clips and pictures.clips is not None:
-        brought, undecodable = _read_videos(rows, pictures.clips, pictures, spool)
+    if intake.are_clips and pictures.videos is not None:
+        brought, undecodable = _read_videos(rows, pictures.videos, pictures, spool)
     else:
         brought, undecodable = _read(rows, intake, pictures, spool)
     agreeing, doubled = agreeing_pictures(brought, intake.are_people_known)
@@ -195,38 +192,41 @@ def _framed(intake: Intake, rows: Sequence[ImportRow]) -> tuple[Frame, ...]:
 
 
 def _read_videos(
-    rows: Sequence[ImportRow], read: ReadClips, pictures: Pictures, spool: Spool
+    rows: Sequence[ImportRow], videos: Videos, pictures: Pictures, spool: Spool
 ) -> tuple[list[Picture], list[QuarantinedRow]]:
-    """As `_read`, where each row is a clip; each file is read for all of its rows at once."""
-    taken: list[Picture | QuarantinedRow] = []
-    files: dict[Path, dict[Span, ImportRow]] = {}
-    for row in rows:
-        files.setdefault(row.path, {})[row.span] = row
-    for done, (path, left) in enumerate(files.items(), start=1):
-        try:
-            for span, clip in read(path, tuple(left)):
-                taken.append(_of_clip(left.pop(span), clip, pictures, spool))
-        except InputError as error:
-            why, name = str(error).removeprefix(f"{path.name!r} "), unread_file(path, "unreadable_clip")
-            taken += [row.refused(f"the video {why}", name) for row in left.values()]
-        pictures.report("reading videos", done, len(files))
-    refused = [one for one in taken if isinstance(one, QuarantinedRow)]
-    return [one for one in taken if isinstance(one, Picture)], refused
+    """As `_read`, where each row is a clip."""
+    brought: list[Picture] = []
+    refused: list[QuarantinedRow] = []
+    packing = ClipPacking(videos=videos, packing=pictures.packing())
+    answered = clip_answers(rows, packing, spool.kept.keys(), pictures.workers)
+    for done, answer in enumerate(answered, start=1):
+        if answer.refused is None:
+            brought.append(_clip(answer, spool))
+        else:
+            refused.append(answer.refused)
+        pictures.report("reading clips", done, len(rows))
+    return sorted(brought, key=lambda one: one.rows[0].row), sorted(refused, key=lambda one: one.row)
 
 
-def _of_clip(row: ImportRow, clip: Clip | None, pictures: Pictures, spool: Spool) -> Picture | QuarantinedRow:
-    """A row with the frames of its clip; refused where there are none, where they are too large, or of several sizes."""
-    if clip is None:
-        why = "no frame can be read in these seconds; correct start_s and end_s, or leave them empty"
-        return row.refused(why, "unreadable_clip")
-    if len({frame.shape for frame in clip.frames}) > 1:
-        return row.refused("the video changes its size; convert it to MP4 or WebM", "unreadable_clip")
-    try:
-        check_clip(len(clip.frames), sum(one.shape[0] * one.shape[1] for one in clip.frames))
-    except OverLimitError as error:
-        return row.refused(str(error), "unreadable_clip")
-    brought = _picture([row], pictures.packing().packed(clip.frames), b"", spool)
-    return replace(brought, frames=len(clip.frames), fps=clip.fps, remarks=clip.remarks)
+def _clip(answer: ClipAnswer, spool: Spool) -> Picture:
+    """The clip of a row, read now or by an interrupted import."""
+    if answer.clip is None:
+        note, media = spool.kept[answer.content]
+        clip = PackedClip.noted(note)
+    else:
+        clip = answer.clip
+        media = spool.put(clip.packed.media, answer.content, clip.note)
+    return Picture(
+        rows=(answer.row,),
+        sha256=clip.packed.sha256,
+        media=media,
+        looks=clip.packed.looks,
+        asked=clip.packed.asked,
+        frames=clip.frames,
+        fps=clip.fps,
+        remarks=clip.remarks,
+        lost=clip.lost,
+    )
 
 
 def _picture(rows: Sequence[ImportRow], packed: Packed | None, content: bytes, spool: Spool) -> Picture:

@@ -24,11 +24,11 @@ from bitface.dataset.incoming.import_rules import (
     corrections_of_person,
     record_from,
 )
-from bitface.dataset.incoming.oddities import Finding, findings_of
+from bitface.dataset.incoming.oddities import EXAMPLES, Finding, findings_of
 from bitface.dataset.keyring.people_keys import Enrolment
 from bitface.dataset.points.point_container import unpack_points
 from bitface.dataset.points.point_pictures import ReadPoints
-from bitface.dataset.shards import Shard, digest_of, read_shard, shard_name, write_shard
+from bitface.dataset.shards import LazyMedia, Shard, digest_of, media_in, read_shard, shard_name, write_shard
 from bitface.dataset.swap import copy_of
 from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
@@ -189,7 +189,10 @@ def decide(
 
 
 def _remarks(pictures: Sequence[Picture]) -> tuple[Finding, ...]:
-    return findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
+    findings = findings_of((name, one.rows[0].row) for one in pictures for name in one.remarks)
+    lost = sorted((one.rows[0].row, one.lost) for one in pictures if one.lost)
+    where = "; ".join(f"row {row}: {seconds}" for row, seconds in lost[:EXAMPLES])
+    return tuple(replace(one, detail=where) if one.name == "broken_seconds" else one for one in findings)
 
 
 def _not_to_enter(people: Mapping[str, Sequence[Picture]], intake: Intake, stores: Stores) -> dict[str, str]:
@@ -381,18 +384,18 @@ def _shard(one: Taken, events: Iterable[ConsentEvent], key: bytes, data: Path) -
     """A person's shard: what was in it, what is new, and the person's consent events that came with it."""
     person = one.enrolment.pseudonym
     receipts = [event.model_dump(mode="json") for event in events]
-    samples = {name: picture.media() for name, picture in one.added.items()}
+    reads = {name: picture.media for name, picture in one.added.items()}
     looks = {name: picture.looks for name, picture in one.added.items()}
-    new = Shard(subject=one.record, samples=samples, facial_actions={}, consent_receipts=receipts, looks=looks)
+    new = Shard(subject=one.record, samples=LazyMedia(reads), facial_actions={}, consent_receipts=receipts, looks=looks)
     if not one.is_present:
         return new
-    old = read_shard(data, person, key)
+    old = read_shard(data, person, key, media=False)
     known = {receipt["event_id"] for receipt in old.consent_receipts}
     both = [*old.consent_receipts, *(receipt for receipt in receipts if receipt["event_id"] not in known)]
     return replace(
         new,
-        samples={**old.samples, **new.samples},
-        facial_actions=old.facial_actions,
+        samples=LazyMedia({**media_in(data, person, key).reads, **reads}),
+        facial_actions=media_in(data, person, key, "facial_actions"),
         consent_receipts=both,
         looks={**old.looks, **new.looks},
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, Self
@@ -149,6 +149,10 @@ class Packing:
             asked=looks_asked(pictures),
         )
 
+    def content_of_part(self, source: bytes) -> bytes:
+        """SHA-256 of what a sample is read from, where that is known without reading it, and of how it is packed."""
+        return hashlib.sha256(self._ways + b"read from " + source).digest()
+
     @cached_property
     def _ways(self) -> bytes:
         """What becomes of a picture that is always the same: another version of a library may pack it otherwise."""
@@ -205,7 +209,7 @@ def _jobs(samples: Iterable[Sequence[ImportRow]]) -> Iterator[_Job]:
     frames = size = all_frames = all_size = 0
     for rows in samples:
         own.append(rows)
-        frames, size = frames + len(rows), size + sum(map(_size_of, rows))
+        frames, size = frames + len(rows), size + sum(map(size_of, rows))
         if frames >= _JOB_FRAMES or size >= _JOB_BYTES:
             all_frames, all_size = all_frames + frames, all_size + size
             yield _Job(samples=tuple(own), is_enough=_is_enough(all_frames, all_size))
@@ -218,7 +222,7 @@ def _is_enough(frames: int, size: int) -> bool:
     return frames >= _FRAMES_WORTH_PROCESSES or size >= _BYTES_WORTH_PROCESSES
 
 
-def _size_of(row: ImportRow) -> int:
+def size_of(row: ImportRow) -> int:
     """The size of a row's file, 0 where there is none."""
     try:
         return row.path.stat(follow_symlinks=False).st_size
@@ -238,7 +242,8 @@ def _by_processes(
     jobs: Iterable[_Job], framed: Framed, packing: Packing, workers: int
 ) -> Iterator[tuple[Sequence[ImportRow], Answer]]:
     running: deque[tuple[_Job, Future[tuple[Answer, ...]]]] = deque()
-    with _named_rows(running), worker_processes(workers, _open, (packing,)) as pool:
+    rows_read = partial(_rows_of, running)
+    with naming_rows(rows_read), worker_processes(workers, _open, (packing,)) as pool:
         waiting = iter(jobs)
         while True:
             # Few at a time: packed pictures would pile up where they are taken more slowly than they are made.
@@ -253,14 +258,18 @@ def _by_processes(
 
 
 @contextmanager
-def _named_rows(running: Sequence[tuple[_Job, object]]) -> Iterator[None]:
+def naming_rows(read: Callable[[], Iterable[int]]) -> Iterator[None]:
     """Says which rows were being read when a process was ended from outside."""
     try:
         yield
     except WorkerEndedError as error:
-        rows = [row.row for job, _ in running for sample in job.samples for row in sample]
+        rows = list(read())
         between = f"rows {min(rows)} to {max(rows)}" if rows else "the last rows"
         raise WorkerEndedError(f"while {between} were read, {error}") from error
+
+
+def _rows_of(running: Iterable[tuple[_Job, object]]) -> list[int]:
+    return [row.row for job, _ in running for sample in job.samples for row in sample]
 
 
 _HERE: list[Packing] = []
