@@ -95,7 +95,7 @@ def row_of(one: dict[str, Any]) -> str:
 def kept_rows() -> dict[str, str]:
     """What the page says already, by test: another machine may have done some of them."""
     lines = PAGE.read_text().splitlines() if PAGE.is_file() else []
-    return {found[1]: line for line in lines if (found := re.search(r"\| `(tests/\S+)` \|", line))}
+    return {found[1]: line for line in lines if (found := re.search(r"\| `(tests/[^`]+)` \|", line))}
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
