@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 gc.disable()  # until everything is imported and collected
+# Hundreds of processes import the same modules: each is compiled once, also where a machine's default is to keep nothing.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("BITFACE_CACHE", "BITFACE_SHARED_DATA", "BITFACE_EVIDENCE", "BITFACE_EVIDENCE_AGAIN", "BITFACE_FACE_LANDMARKER")
 FOREIGN = ("BITFACE_", "DVC_", "GX_", "MAKE", "MLFLOW_", "OPENLINEAGE_", "PREFECT_")
