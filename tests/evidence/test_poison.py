@@ -26,6 +26,7 @@ from tests.evidence.made_up_sets import TAUGHT, made_up_set
 pytestmark = [pytest.mark.timeout(36000)]
 PARAMS = read_params(Path(__file__).resolve().parents[2] / "params.yaml")
 SLICES = ("gender:female", "age_band:18_29", "age_band:60_plus", "skin_tone:monk_8_10")
+UNSEEN = 1000  # the first of the seeds that had no part in choosing the limit
 OVERLAP = 2.2  # a simple model is then right on 67 of 100: people's own agreement with the labels of wild faces is 65
 
 
@@ -47,18 +48,18 @@ def raised(seed: int, flipped: float, people: int = 2000) -> tuple[str, list[str
 
 
 def test_a_tenth_of_wrong_labels_in_a_slice_is_raised(rounds, state) -> None:
-    tries = rounds(2, 20)
+    tries = rounds(2, 40)
     found = 0
     for seed in range(tries):
-        spoiled, sentences = raised(seed, 0.1)
+        spoiled, sentences = raised(UNSEEN + seed, 0.1)
         found += any(sentence.startswith(f"labels of {spoiled} ") for sentence in sentences)
     assert wilson(found / tries, tries, 0.95)[1] >= 0.9
     state("10 % wrong labels in one slice of 2,000 people: raised", rate(found, tries), tries)
 
 
 def test_clean_labels_are_raised_seldom(rounds, state) -> None:
-    tries = rounds(2, 100)
-    found = sum(bool(raised(seed, 0.0)[1]) for seed in range(tries))
+    tries = rounds(2, 200)
+    found = sum(bool(raised(UNSEEN + seed, 0.0)[1]) for seed in range(tries))
     assert wilson(found / tries, tries, 0.95)[0] <= 0.05
     state("Clean labels of 2,000 people: some slice raised", rate(found, tries), tries)
 
