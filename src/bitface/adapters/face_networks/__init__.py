@@ -53,7 +53,9 @@ class FaceNetworks:
         self._detector, self._mesh, self._blendshapes = (_compiled(bundle, name) for name in _SHAPES)
         self._anchors = _anchors()
 
-    def proposals(self, picture: NDArray[np.uint8], around: Region, score_min: float) -> list[tuple[float, Region]]:
+    def proposals(
+        self, picture: NDArray[np.uint8], around: Region, score_min: float, most: int | None = None
+    ) -> list[tuple[float, Region]]:
         """Where, in a square of a picture, the detector sees a face: its score and the region for the mesh, the likeliest first.
 
         What of the square lies outside the picture is filled with the pixels at its edge.
@@ -64,6 +66,8 @@ class FaceNetworks:
         order = [int(index) for index in np.argsort(-likely, kind="stable") if likely[index] >= score_min]
         found: list[tuple[float, Region]] = []
         for index in order:
+            if len(found) == most:
+                break
             region = self._region(boxes[index], index, around, size)
             if all(not region.is_like(other) for _, other in found):
                 found.append((float(likely[index]), region))
