@@ -1,10 +1,11 @@
 """Finds the face of a picture that is all face by the networks themselves: few looks where they agree, more where they do not.
 
 The mesh network answers on anything, and its own score says little. So two looks, one of them at the mirrored picture and in another
-square, are weighed with the detector's score, and accepted where that makes it sure: 8 faces in 9. Of the others the detector sees eight
-views, two tries start from two squares in the picture, and where that leaves it open, four more in the picture smoothed and with its
-contrast evened out; what counts most is whether tries from different starts end at one mesh. Weights and limits are those of two logistic regressions, fitted on 2,250 wild faces and 860
-pictures of other things; tests/evidence/test_tight_crops.py judges them on others.
+square, are weighed with the detector's score, and accepted where that makes it sure: 8 faces in 9. Of the others the detector sees
+eight views, and two tries start from two squares in the picture; where that leaves it open, four more start in the picture smoothed
+and with its contrast evened out. What counts most is whether tries from different starts end at one mesh. Weights and limits are those
+of two logistic regressions, fitted on 2,250 wild faces and 860 pictures of other things; tests/evidence/test_tight_crops.py judges them
+on others.
 """
 
 from __future__ import annotations
@@ -92,22 +93,11 @@ def find_tight_faces(networks: FaceNetworks, picture: NDArray[np.uint8]) -> list
     """
     scale = _SIDE_PX / max(picture.shape[:2])
     canvas = _Canvas.of(resized(picture, scale))
-    proposed = _proposed(networks, canvas)
+    proposed = networks.apart(canvas.pixels, canvas.square(_BORDER), _CONFIDENT)
     tries = [_try(networks, canvas, region) for _, region in proposed]
     sure = [one for one, (score, _) in zip(tries, proposed, strict=True) if _evidence_of(one, score) >= _SURE_FROM]
     found = [one.points for one in sure] or _look_again(networks, canvas, proposed[0])
     return [points / np.float32(scale) for points in found]
-
-
-def _proposed(networks: FaceNetworks, canvas: _Canvas) -> list[tuple[float, Region]]:
-    """The likeliest square, however unlikely, and others that the detector is confident of, each beside those before it."""
-    around = canvas.square(_BORDER)
-    confident = networks.proposals(canvas.pixels, around, _CONFIDENT)
-    kept: list[tuple[float, Region]] = []
-    for score, region in confident or networks.proposals(canvas.pixels, around, 0.0, most=1):
-        if all(np.hypot(region.x - one.x, region.y - one.y) > max(region.side, one.side) / 2 for _, one in kept):
-            kept.append((score, region))
-    return kept
 
 
 def _look_again(networks: FaceNetworks, canvas: _Canvas, first: tuple[float, Region]) -> list[Points]:
@@ -130,7 +120,7 @@ def _look_again(networks: FaceNetworks, canvas: _Canvas, first: tuple[float, Reg
 
 
 def _likeliest(networks: FaceNetworks, pixels: NDArray[np.uint8], around: Region) -> tuple[float, Region]:
-    return networks.proposals(pixels, around, 0.0, most=1)[0]
+    return networks.apart(pixels, around, 2.0)[0]
 
 
 def _try(networks: FaceNetworks, canvas: _Canvas, region: Region) -> _Try:
