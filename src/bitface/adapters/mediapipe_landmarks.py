@@ -129,10 +129,16 @@ class FaceLandmarks:
         # Padding finds faces that fill their picture and loses those under a quarter of it: these get a second look.
         return self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
 
+    def _opened(self) -> FaceLandmarker:
+        if self._landmarker is None:
+            raise InputError("the face landmarker is closed; open a new one")
+        return self._landmarker
+
     def _look_closely(self, image: NDArray[np.uint8]) -> list[_Found]:
         """The face of a picture that is all face, by the networks alone: the landmarker misses one in eight, and sees some in textures."""
         from bitface.adapters.face_networks.tight_face import find_tight_faces
 
+        self._opened()
         found = find_tight_faces(self._networks, image)[: self._faces_max]
         return [(points, self._networks.blendshapes(points)) for points in found]
 
@@ -171,11 +177,10 @@ class FaceLandmarks:
         from mediapipe import Image as MediaPipeImage
         from mediapipe import ImageFormat
 
-        if self._landmarker is None:
-            raise InputError("the face landmarker is closed; open a new one")
+        landmarker = self._opened()
         prepared, scale, border = _prepared(image, params.upscale_below_px, pad_share)
         try:
-            result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
+            result = landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
         except (RuntimeError, ValueError) as error:
             raise InputError("MediaPipe failed on this picture; export it again") from error
         height, width = prepared.shape[:2]
