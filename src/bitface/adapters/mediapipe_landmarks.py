@@ -114,7 +114,7 @@ class FaceLandmarks:
         found = self._look(image, params)
         height, width = image.shape[:2]
         share = scenes.largest_share([landmarks for landmarks, _ in found], height, width)
-        if not scenes.is_portrait(share):
+        if not scenes.is_portrait(share) and not scenes.is_tight_crop(height, width):
             # Where nothing was found, the whole has been looked at without a border already.
             found += self._detect(image, params, 0.0) if found else []
             found += self._look_in_tiles(image, params, share)
@@ -124,16 +124,23 @@ class FaceLandmarks:
     def _look(self, image: NDArray[np.uint8], params: FeatureParams) -> list[_Found]:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise InputError(f"a picture of {image.dtype} {image.shape} is not uint8 (height, width, 3)")
+        if scenes.is_tight_crop(*image.shape[:2]):
+            return self._look_closely(image)
         # Padding finds faces that fill their picture and loses those under a quarter of it: these get a second look.
-        found = self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
-        return found or (self._look_closely(image) if scenes.is_tight_crop(*image.shape[:2]) else [])
+        return self._detect(image, params, params.pad_share) or self._detect(image, params, 0.0)
+
+    def _opened(self) -> FaceLandmarker:
+        if self._landmarker is None:
+            raise InputError("the face landmarker is closed; open a new one")
+        return self._landmarker
 
     def _look_closely(self, image: NDArray[np.uint8]) -> list[_Found]:
-        """The one face of a picture that is all face, by the mesh alone."""
-        from bitface.adapters.face_networks.close_look import find_tight_face
+        """The face of a picture that is all face, by the networks alone: the landmarker misses one in eight, and sees some in textures."""
+        from bitface.adapters.face_networks.tight_face import find_tight_faces
 
-        points = find_tight_face(self._networks, image)
-        return [] if points is None else [(points, self._networks.blendshapes(points))]
+        self._opened()
+        found = find_tight_faces(self._networks, image)[: self._faces_max]
+        return [(points, self._networks.blendshapes(points)) for points in found]
 
     @cached_property
     def _networks(self) -> FaceNetworks:
@@ -170,11 +177,10 @@ class FaceLandmarks:
         from mediapipe import Image as MediaPipeImage
         from mediapipe import ImageFormat
 
-        if self._landmarker is None:
-            raise InputError("the face landmarker is closed; open a new one")
+        landmarker = self._opened()
         prepared, scale, border = _prepared(image, params.upscale_below_px, pad_share)
         try:
-            result = self._landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
+            result = landmarker.detect(MediaPipeImage(image_format=ImageFormat.SRGB, data=prepared))
         except (RuntimeError, ValueError) as error:
             raise InputError("MediaPipe failed on this picture; export it again") from error
         height, width = prepared.shape[:2]

@@ -58,9 +58,7 @@ class FaceNetworks:
 
         What of the square lies outside the picture is filled with the pixels at its edge.
         """
-        size = _SHAPES["face_detector.tflite"][1]
-        boxes, scores = self._run(self._detector, cut(picture, around, size) / np.float32(127.5) - 1, (16, 1))
-        likely = 1 / (1 + np.exp(-np.clip(scores[:, 0], -80, 80)))
+        size, (boxes, likely) = _SHAPES["face_detector.tflite"][1], self._detected(picture, around)
         order = [int(index) for index in np.argsort(-likely, kind="stable") if likely[index] >= score_min]
         found: list[tuple[float, Region]] = []
         for index in order:
@@ -68,6 +66,25 @@ class FaceNetworks:
             if all(not region.is_like(other) for _, other in found):
                 found.append((float(likely[index]), region))
         return found
+
+    def apart(self, picture: NDArray[np.uint8], around: Region, score_min: float) -> list[tuple[float, Region]]:
+        """As `proposals`: the likeliest, whatever its score, and others from a score on, each beside those before it."""
+        size, (boxes, likely) = _SHAPES["face_detector.tflite"][1], self._detected(picture, around)
+        centres, sides = boxes[:, :2] / size + self._anchors, _AROUND * boxes[:, 2:4].max(axis=1) / size
+        found, index = [], int(likely.argmax())
+        left = likely >= score_min
+        while index >= 0:
+            found.append((float(likely[index]), self._region(boxes[index], index, around, size)))
+            away = np.linalg.norm(centres - centres[index], axis=1)
+            left &= away > np.maximum(sides, sides[index]) / 2
+            index = int(np.where(left, likely, -1).argmax()) if left.any() else -1
+        return found
+
+    def _detected(self, picture: NDArray[np.uint8], around: Region) -> tuple[NDArray[np.float32], NDArray[np.floating]]:
+        """All boxes of the detector and how likely each is."""
+        size = _SHAPES["face_detector.tflite"][1]
+        boxes, scores = self._run(self._detector, cut(picture, around, size) / np.float32(127.5) - 1, (16, 1))
+        return boxes, np.asarray(1 / (1 + np.exp(-np.clip(scores[:, 0], -80, 80))))
 
     def mesh(self, picture: NDArray[np.uint8], region: Region) -> tuple[Points, float]:
         """Landmarks float32 (478, 3) in pixels of the picture, and the network's own score that a face is there, 0 to 1."""

@@ -1,14 +1,13 @@
-"""Finds the face of a picture that is all face, where a detector misses the surroundings.
+"""Finds the face that a detector has proposed in a scene, where the landmarker finds none in its surroundings.
 
-The mesh network answers on anything, and its own score says little: on 300 crops of noise, textures and shapes it was over 0.5 in 22 %,
-and under 0.1 on half of the faces that a person sees. What tells them apart is whether the mesh stays where it is: found again in the
-mirrored picture, and in squares that are moved, larger and tilted. On what is no face the mesh follows the square.
+The mesh network answers on anything, and its own score says little. What tells a face from something else is whether the mesh stays
+where it is: found again in the mirrored picture, and in squares that are moved, larger and tilted. On what is no face the mesh follows
+the square. Pictures that are all face have a look of their own: `tight_face`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -21,17 +20,10 @@ from bitface.training.landmarks.mirror import mirror_order
 
 _SIDE_PX: Final = 288
 """What the longer side is enlarged to: six-fold for 48 pixels."""
-# Replicated pixels around the crop, as a share of its side, and how sure the detector must be: it only proposes.
-_BORDER: Final = 0.25
-_PROPOSED_FROM: Final = 0.08
-_PROPOSALS: Final = 2
-# Without a proposal: heads of 5/6 of the crop, a little under its middle, upright or tilted by 23 degrees.
-_GUESSED: Final = tuple((0.56, 1.25, tilt) for tilt in (0.0, 0.4, -0.4))
 # Looks at the mirrored picture that must find the same mesh: step, growth, turn.
 _LOOKS: Final = ((0.0, 1.0, 0.0), (0.07, 1.12, 0.15), (-0.07, 1.12, -0.15))
 _AGREE_EYE_DISTANCES: Final = 0.2
-"""Mean distance of a mesh's points from those of each other look. Chosen on 600 wild faces and 300 crops of other things: at 0.2 none of
-these is taken for a face and 60 % of the faces that the landmarker misses are found; at 0.3, 4 % and 70 %."""
+"""Mean distance of a mesh's points from those of each other look."""
 _SCORE_MIN: Final = 0.1
 # After the region has followed the mesh once, and twice: none of 71 faces that were found in the end had less.
 _SCORES_ON_THE_WAY: Final = (0.00015, 0.0)
@@ -44,23 +36,11 @@ _PARTS: Final = ((33, 133), (263, 362), (61, 291))
 _PART_EYE_DISTANCES: Final = (0.45, 0.3)
 
 
-def find_tight_face(networks: FaceNetworks, picture: NDArray[np.uint8]) -> Points | None:
-    """Landmarks float32 (478, 3) in pixels of the picture, uint8 (H, W, 3); None where no mesh stays in its place.
+def find_face_at(networks: FaceNetworks, picture: NDArray[np.uint8], region: Region) -> Points | None:
+    """Landmarks float32 (478, 3) in pixels of the picture, uint8 (H, W, 3); None where no mesh stays in its place in the region.
 
     They are the mean of four looks, one of the picture and three of its mirror image.
     """
-    height, width = picture.shape[:2]
-    scale = _SIDE_PX / max(height, width)
-    for canvas in _variants(picture, scale):
-        for region in _regions(networks, canvas):
-            points = _settled(networks, canvas, region, face_side=max(canvas.shape[:2]))
-            if points is not None and _has_features(picture, points / np.float32(scale)):
-                return points / np.float32(scale)
-    return None
-
-
-def find_face_at(networks: FaceNetworks, picture: NDArray[np.uint8], region: Region) -> Points | None:
-    """As `find_tight_face`, of what a detector has proposed in a larger picture."""
     left, top, right, bottom = region.surroundings(*picture.shape[:2])
     part = np.ascontiguousarray(picture[top:bottom, left:right])
     # The face, and not its surroundings, is what should be as large as in a tight crop.
@@ -81,20 +61,6 @@ def _variants(picture: NDArray[np.uint8], scale: float) -> Iterator[NDArray[np.u
     yield large
     yield evened(large, 4)
     yield cv2.GaussianBlur(large, (0, 0), _SIDE_PX / 96)
-
-
-def _regions(networks: FaceNetworks, canvas: NDArray[np.uint8]) -> Iterator[Region]:
-    """Squares to try, each of them once: what the detector proposes, then guesses."""
-    height, width = canvas.shape[:2]
-    side = max(height, width)
-    around = Region(x=width / 2, y=height / 2, side=side * (1 + 2 * _BORDER))
-    proposed = (region for _, region in networks.proposals(canvas, around, _PROPOSED_FROM)[:_PROPOSALS])
-    guessed = (Region(x=width / 2, y=height * down, side=side * large, tilt=tilt) for down, large, tilt in _GUESSED)
-    tried: list[Region] = []
-    for region in chain(proposed, guessed):
-        if region.side >= side / 2 and not any(region.is_like(other) for other in tried):
-            tried.append(region)
-            yield region
 
 
 def _settled(networks: FaceNetworks, canvas: NDArray[np.uint8], region: Region, face_side: float) -> Points | None:
