@@ -75,7 +75,7 @@ def homes(tmp_path: Path) -> dict[str, Path]:
 
 def test_edits_at_random_are_never_believed(homes, tmp_path, rounds, state, never) -> None:
     """Any cell of any table that the chain covers and of the log itself: another value, none, a row deleted, doubled or moved."""
-    rng, edits = np.random.default_rng(11), rounds(80, 1000)
+    rng, edits = np.random.default_rng(11), rounds(40, 1000)
     for number in range(edits):
         name = list(DECISIONS)[number % len(DECISIONS)]
         home = tmp_path / f"spoiled{number}"

@@ -174,7 +174,7 @@ def traces(root: Path, names: list[str], pseudonyms: list[str]) -> list[str]:
 
 
 def test_people_who_are_erased_in_batches_leave_no_byte(tmp_path, rounds, state, never) -> None:
-    leaving, batch = rounds(6, 100), rounds(3, 10)
+    leaving, batch = rounds(4, 100), rounds(2, 10)
     home = tmp_path / "home"
     place = Workspace(
         root=tmp_path / "project",

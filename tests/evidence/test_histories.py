@@ -904,7 +904,7 @@ def live_some(first: History, numbers: range, counts: Path) -> None:
 def test_after_any_history_nobody_is_used_who_closed_it_comes_back_or_cannot_leave(
     first, rounds, state, never, tmp_path
 ) -> None:
-    n = rounds(4, 200)
+    n = rounds(2, 200)
     files = [tmp_path / f"{part}.json" for part in range(AT_ONCE)]
     parts = [partial(live_some, first, range(part, n, AT_ONCE), file) for part, file in enumerate(files)]
     assert at_once(parts, [None] * AT_ONCE) == [0] * AT_ONCE, (

@@ -107,7 +107,7 @@ def named(prefix: str, files: Iterable[tuple[str, bytes]]) -> list[tuple[str, by
 def test_damaged_files_and_bombs_are_read_or_refused_by_name(tmp_path, rounds, state, never) -> None:
     """No crash, no hang, and no process that grows by more than 300 MB over what two good files take."""
     (tmp_path / "seeds").mkdir()
-    count = rounds(30, 2000)
+    count = rounds(12, 2000)
     every = list(mutated(seeds(tmp_path / "seeds"), count))
     pictures = [one for one in every if one[0] not in VIDEOS] + list(picture_bombs())
     videos = [one for one in every if one[0] in VIDEOS] + list(video_bombs(tmp_path / "seeds"))
@@ -162,7 +162,7 @@ def check_bare(shard: Shard) -> int:
 
 def test_what_files_tell_besides_their_pixels_is_nowhere_afterwards(tmp_path, rounds, state, never) -> None:
     """Exif, GPS, maker's notes, thumbnails, XMP, IPTC, profiles, comments, PNG's texts, boxes and tags of videos."""
-    count = rounds(24, 500)
+    count = rounds(12, 500)
     (tmp_path / "seeds").mkdir()
     made = [telling(number, tmp_path / "seeds") for number in range(count)]
     assert all(any(word in data for word in places_of(secret)) for _, data, secret in made)
@@ -343,7 +343,7 @@ def trap(tmp_path: Path) -> Path:
 
 
 def test_no_path_of_a_manifest_leads_out_of_its_folder(tmp_path, trap, rounds, state, never) -> None:
-    paths = hostile_paths(trap.parent, rounds(400, 5000))
+    paths = hostile_paths(trap.parent, rounds(150, 5000))
     rows = [f"{quoted(text)},p{number},fear" for number, text in enumerate(paths)]
     (trap / "manifest.csv").write_text("\n".join(["path,subject_id,label", *rows, "good picture.png,good,fear"]) + "\n")
     before = snapshot(trap.parent)

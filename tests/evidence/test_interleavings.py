@@ -461,7 +461,7 @@ def test_erasures_at_once_and_killed_leave_every_proof_whole(machine, rounds, st
 
     One waits for another or ends with exit 2; nobody is lost, and nobody stays.
     """
-    n = rounds(4, 500)
+    n = rounds(2, 500)
     for number in range(n):
         rng = np.random.default_rng(number)
         world = machine()
@@ -482,7 +482,7 @@ def test_erasures_at_once_and_killed_leave_every_proof_whole(machine, rounds, st
 
 
 def test_imports_consents_erasures_and_retrains_in_any_order_killed_anywhere(machine, rounds, state, never) -> None:
-    n = rounds(8, 500)
+    n = rounds(5, 500)
     run_state_machine_as_test(
         machine,
         settings=settings(

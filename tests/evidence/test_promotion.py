@@ -51,7 +51,7 @@ def one(ask: Ask, **request: Any) -> dict[str, Any]:
 
 def test_a_kill_anywhere_leaves_the_old_champion_or_the_new_one(ask, rounds, state, never) -> None:
     """Killed at a database statement, a commit or a file; then the reconciler; then the same work to its end."""
-    kills, killed, number = rounds(4, 200), 0, 0
+    kills, killed, number = rounds(2, 200), 0, 0
     one(ask, do="setup")
     one(ask, do="release", number=1)
     points = {"release": one(ask, do="release", number=2)["points"], "back": one(ask, do="back", to=1)["points"]}
@@ -85,7 +85,7 @@ def test_a_kill_anywhere_leaves_the_old_champion_or_the_new_one(ask, rounds, sta
 
 
 def test_processes_that_promote_at_once_lose_no_update(ask, rounds, state, tmp_path: Path, never) -> None:
-    processes, times = rounds(3, 8), rounds(5, 50)
+    processes, times = rounds(2, 8), rounds(4, 50)
     one(ask, do="setup")
     for number in range(1, 2 * processes + 1):
         one(ask, do="release", number=number)
