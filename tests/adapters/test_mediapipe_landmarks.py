@@ -236,9 +236,10 @@ def test_opening_says_nothing_on_standard_error_and_loses_nothing_said_there(lan
 import os, numpy as np
 from pathlib import Path
 from bitface.adapters import mediapipe_landmarks as adapter
+from bitface.adapters.terminal.native_chatter import without_chatter
 from bitface.params import read_params
-with adapter._without_start_up_chatter():
-    os.write(2, b"a real error\\n")
+with without_chatter(b"known words"):
+    os.write(2, b"a real error\\nand known words\\n")
 with adapter.FaceLandmarks(Path({str(landmarker_file)!r})) as landmarks:
     landmarks.see(np.zeros((1, 64, 64, 3), np.uint8), read_params(Path("params.yaml")).features)
 """

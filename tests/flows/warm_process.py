@@ -23,7 +23,7 @@ from typing import Any
 
 ALWAYS = (
     "bitface.adapters.dvc_store",
-    "bitface.adapters.terminal_progress",
+    "bitface.adapters.terminal.terminal_progress",
     "bitface.bootstrap.adapters",
     "bitface.bootstrap.opening",
     "bitface.cli.app",

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bitface.adapters.terminal.native_chatter import without_chatter
 from bitface.errors import InputError
 from bitface.faces import scenes
 from bitface.faces.alignment import aligned_crop, eye_distance, normalise_landmarks
@@ -42,8 +38,6 @@ _START_UP_CHATTER: Final = (
 )
 # The detector itself sees 128 px: more than this only costs memory, 190 MB for a padded picture of 25 megapixels.
 _SIDE_PX_MAX: Final = 2048
-# Descriptor 2 belongs to the process: two threads that swap it at once would lose it.
-_DESCRIPTOR_LOCK: Final = threading.Lock()
 
 
 class FaceLandmarks:
@@ -202,27 +196,10 @@ def _open_landmarker(model: Path, faces_max: int) -> FaceLandmarker | None:
         output_face_blendshapes=True,
     )
     try:
-        with _without_start_up_chatter():
+        with without_chatter(*_START_UP_CHATTER):
             return vision.FaceLandmarker.create_from_options(options)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"MediaPipe cannot load '{model.name}'; delete it and run `bitface doctor`") from error
-
-
-@contextmanager
-def _without_start_up_chatter() -> Iterator[None]:
-    """Holds back the process's standard error for a moment, and gives back every line that is not known chatter."""
-    with _DESCRIPTOR_LOCK, tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        original = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(original, 2)
-            held.seek(0)
-            kept = [line for line in held if not any(words in line for words in _START_UP_CHATTER)]
-            os.write(original, b"".join(kept))
-            os.close(original)
 
 
 def _prepared(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from bitface.adapters.terminal_progress import TerminalProgress
+from bitface.adapters.terminal.terminal_progress import TerminalProgress
 from bitface.bootstrap.adapters import ports_of
 from bitface.bootstrap.orchestrator import check_orchestrator, close_crashed, quieten
 from bitface.bootstrap.places import open_checkpoints, open_keys, open_ledger, open_store, workspace

@@ -11,12 +11,14 @@ import warp as wp
 from numpy.typing import NDArray
 
 from bitface.adapters.synthetic_faces import exact, kernels, lighting
+from bitface.adapters.terminal.native_chatter import without_chatter
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
 _SAME_EVERYWHERE: Final = {"fuse_fp": False, "fast_math": False, "cpu_compiler_flags": ""}
 """Compiled for any processor of the architecture: multiply and add, fused where the processor can, differ in the last bit."""
+_NO_GPU: Final = b"Could not find or load the NVIDIA CUDA driver"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +66,10 @@ def start(cache: Path) -> None:
     wp.config.kernel_cache_dir = str(cache / "warp")
     # Output belongs to the command line, which may be printing one JSON document. First of all: options start warp.
     wp.config.log_level = wp.LOG_ERROR
-    for module in (kernels, lighting):
-        wp.set_module_options(_SAME_EVERYWHERE, module=module)
-    wp.init()
+    with without_chatter(_NO_GPU):
+        for module in (kernels, lighting):
+            wp.set_module_options(_SAME_EVERYWHERE, module=module)
+        wp.init()
 
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
