@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import ReadImage
 from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
+from bitface.steps.people.common_terms import NOTICES, CommonTerms, forms_by_id, open_in_notices, terms_in
 from bitface.steps.people.intake_decision import CutOut, Intake
 from bitface.terminal_text import printable
 
@@ -98,12 +100,28 @@ def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
     if files.consents is None and not path.is_file():
         return NO_CONSENTS
     _check_there(path, "--consents", f"one consent event a line, such as {CONSENT_FIELDS}", "Consents")
-    return read_consents(path, here.keys, here.ledger, here.at)
+    return read_consents(path, here.keys, here.ledger, here.at, common_terms(files).complete)
+
+
+def common_terms(files: FolderFiles) -> CommonTerms:
+    """What lies beside the consents of a folder and completes them. Raises what `terms_in` and `read_notices` raise."""
+    notices = read_notices(files.folder / NOTICES)
+    drafts = {
+        Path(name).stem: f"{name} line {', '.join(map(str, lines))}"
+        for name, lines in open_in_notices(files.folder).items()
+    }
+    return CommonTerms(
+        terms=terms_in(files.folder),
+        notices={notice.notice_id: notice.sha256 for notice in reversed(notices)},
+        drafts=drafts,
+        forms=forms_by_id(files.folder),
+        manifest=files.manifest or files.folder / "manifest.csv",
+    )
 
 
 def notices_beside(files: FolderFiles) -> tuple[Notice, ...]:
     """The notices in `notices/`. Raises what `read_notices` raises."""
-    return read_notices(files.folder / "notices")
+    return read_notices(files.folder / NOTICES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +227,9 @@ def source_of(
         InputError: a part is missing or cannot be read; the message names it, an example, and the option that names another.
     """
     beside = files.licence or files.folder / "licence.json"
-    licence = published if published and not (files.licence or beside.is_file()) else licence_in(beside)
+    is_published = published is not None and not (files.licence or beside.is_file())
+    with _beside(lambda: read(files)):
+        licence = published if published and is_published else licence_in(beside)
     if consents is NO_CONSENTS and "benchmark" not in licence.purposes:
         _check_there(
             files.folder / "consents.jsonl",
@@ -244,6 +264,19 @@ def source_of(
     return Source(
         intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table) | brought.minors
     )
+
+
+@contextmanager
+def _beside(other: Callable[[], object]) -> Iterator[None]:
+    """An error inside also says what is wrong with another file, so that both can be corrected at once."""
+    try:
+        yield
+    except InputError as error:
+        try:
+            other()
+        except InputError as also:
+            raise InputError(f"{error}; {also}") from error
+        raise
 
 
 def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:
