@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,22 @@ def test_common_terms_are_drafted_for_new_people_alone_and_a_line_comes_first(fo
     own = complete(folder)(events(folder)[0] | {"storage": "there"})
     assert own.document["storage"] == "there" and "storage" not in own.files
     assert own.document["age_band"] == "adult" and own.files["age_band"] == "consent-terms.json"
+
+
+def test_who_comes_later_is_asked_for_although_terms_and_sheet_are_complete(folder: Path) -> None:
+    """Nobody is admitted by a sheet that was signed before."""
+    papers(folder)
+    draft(folder)
+    (folder / "consent-terms.json").write_text(json.dumps({**terms(folder), **COMMON}))
+    (folder / "evidence/everyone.pdf").write_text("all")
+    picture(folder / "cem/fear/1.png", 3)
+    found = draft(folder)
+    assert [(one.file, one.field) for one in found.todo if one.must][-1] == ("consents.jsonl", "state")
+    text = (folder / "consents.jsonl").read_text()
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    parsed = parse_events(text, recorded_at=at, pseudonym_of=lambda who: who[0] * 16, complete=complete(folder))
+    assert [event.subject[0] for event in parsed.events] == ["a", "b"]
+    assert [(line.line, line.field) for line in parsed.rejected] == [(3, "state")]
 
 
 def test_a_closing_line_is_not_dated_nor_narrowed_by_the_common_terms(folder: Path) -> None:

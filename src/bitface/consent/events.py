@@ -216,7 +216,7 @@ class ParsedEvents:
     withheld: int
     """Readable events left out because another line of the same subject is unreadable: it may be the withdrawal."""
     has_days: bool = False
-    """Whether a time was written as a date alone (`filled_in.DAYS_SAID`)."""
+    """Whether a time was written as a date alone (`filled_in.DAYS_READ`)."""
 
 
 def parse_events(

@@ -17,7 +17,7 @@ _WORDS: Final = {"state": get_args(State), "given_by": ("explicit", "guardian"),
 _TEXTS: Final = ("recipients",)
 _TIMES: Final = ("event_time", "valid_from", "valid_to", "delete_by", "last_interaction")
 _DAY: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
-DAYS_SAID: Final = (
+DAYS_READ: Final = (
     "dates without a time are read strictly, in UTC: a consent begins and ends at the beginning of its days, or at the end where it begins "
     "later than it was given; a withdrawal outranks every consent of its day. Write 2026-01-31T12:00:00Z to state a time"
 )

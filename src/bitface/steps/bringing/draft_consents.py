@@ -16,7 +16,7 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.incoming.subject_ids import id_or_none
 from bitface.documents import Document
 from bitface.steps.bringing.first_look import MANIFEST
-from bitface.steps.people.common_terms import EVERYONE, EVIDENCE, NOTICES, forms_by_id
+from bitface.steps.people.common_terms import EVERYONE, EVIDENCE, NOTICES, TERMS, forms_by_id
 from bitface.steps.people.sources import read_notices
 
 NOTICE_ID: Final = "notice-1"
@@ -36,6 +36,7 @@ _TO_DECIDE: Final = {
     "last_interaction": f"{MARK} when you last dealt with them, such as 2026-01-31",
 }
 """Terms that a person decides, each with what to write instead."""
+_ASKED: Final = f"{MARK} given, once this person has agreed to {TERMS}"
 _DIGESTS: Final = ("notice_id", "notice_sha256", "evidence_sha256")
 
 
@@ -87,10 +88,14 @@ def papers_in(folder: Path) -> Papers:
     return Papers(notices=read_notices(folder / NOTICES), forms=forms_by_id(folder))
 
 
-def drafted(before: Iterable[str], subjects: Iterable[str], papers: Papers) -> DraftedConsents:
+def drafted(
+    before: Iterable[str], subjects: Iterable[str], papers: Papers, are_terms_new: bool = True
+) -> DraftedConsents:
     """The lines there were, digests of drafts among them computed anew, and a draft for each subject who has no line yet.
 
-    A line without a mark is a person's word and stays as it is, to the byte; so does one that cannot be read.
+    Where the common terms are older (`are_terms_new`), a person also says that each new subject agreed to them: terms and a sheet that
+    are complete already would admit someone who was never asked. A line without a mark is a person's word and stays as it is, to the
+    byte; so does one that cannot be read.
     """
     lines, refreshed, notes = list(before), [], []
     seen: set[str] = set()
@@ -108,7 +113,7 @@ def drafted(before: Iterable[str], subjects: Iterable[str], papers: Papers) -> D
             lines[number - 1] = new
             refreshed.append(number)
     added = [subject for subject in dict.fromkeys(subjects) if subject not in seen]
-    lines += [_line(_draft(subject)) for subject in added]
+    lines += [_line(_draft(subject, "given" if are_terms_new else _ASKED)) for subject in added]
     events = [event for line in lines if (event := _event_in(line))]
     return DraftedConsents(
         lines=tuple(lines),
@@ -153,10 +158,10 @@ def draft_of_terms(papers: Papers) -> Document:
     }
 
 
-def _draft(subject: str) -> Document:
+def _draft(subject: str, state: str) -> Document:
     """The consent of a person who agreed to the common terms. Its ids say nothing of the person."""
     own = secrets.token_hex(8)
-    return {"subject": subject, "state": "given", "event_id": f"consent-{own}-1", "record_id": f"consent-{own}"}
+    return {"subject": subject, "state": state, "event_id": f"consent-{own}-1", "record_id": f"consent-{own}"}
 
 
 def _left(line: str) -> tuple[str, ...]:

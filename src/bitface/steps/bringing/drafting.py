@@ -134,7 +134,7 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
     if purpose == "train":
         written += [f"{NOTICES}/"] if draft_files.write_notice(folder) else []
         lines, papers = draft_files.consent_lines(folder), papers_in(folder)
-        consents = drafted(lines, manifest.subjects, papers)
+        consents = drafted(lines, manifest.subjects, papers, not (folder / TERMS).exists())
         if consents.lines != lines:
             draft_files.write_consents(folder, consents.lines)
         written += [TERMS] if consents.added and draft_files.write_terms(folder, papers) else []

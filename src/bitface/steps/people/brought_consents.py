@@ -15,7 +15,7 @@ from typing import Final
 
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import Complete, ConsentEvent, RejectedLine, as_written, canonical_json, parse_events
-from bitface.consent.filled_in import DAYS_SAID
+from bitface.consent.filled_in import DAYS_READ
 from bitface.consent.known_sources import Notice
 from bitface.consent.unfilled import CONSENT_EXAMPLE, example_of, see
 from bitface.dataset.incoming.subject_ids import normal_id
@@ -84,7 +84,7 @@ class BroughtConsents:
         kinds = self._kinds()
         lines = kinds[:_LINES_MAX]
         lines += [f"... and {len(kinds) - _LINES_MAX} more faults; --json lists all"] if len(kinds) > _LINES_MAX else []
-        lines += [DAYS_SAID] if self.has_days else []
+        lines += [DAYS_READ] if self.has_days else []
         if self.known:
             closed = (
                 f", {document['closing']} of them ending consents of {document['people_closed']} people"

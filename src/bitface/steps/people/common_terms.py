@@ -49,7 +49,8 @@ class CommonTerms:
 
     def complete(self, document: Document) -> Completed:
         """The line with what it leaves to others. A closing event is not dated, nor narrowed to purposes, by what was once agreed."""
-        closes = plain_word(str(document.get("state"))) not in OPENING_STATES
+        state = str(document.get("state"))
+        closes = MARK not in state and plain_word(state) not in OPENING_STATES
         shared = {name: value for name, value in (self.terms or {}).items() if not (closes and name == "event_time")}
         if closes and self.terms is not None:
             shared["purposes"] = []
