@@ -109,6 +109,43 @@ def test_ages_that_are_filled_in_later_change_no_consent(run, photos: Path) -> N
     assert (code, done["corrected"], done["quarantined"], done["consent_events"]) == (0, 2, [], 0)
 
 
+@pytest.mark.parametrize("after", ["another scan", None])
+def test_a_sheet_that_is_scanned_again_or_put_away_later_keeps_nobody_out(run, photos: Path, after: str | None) -> None:
+    """The digest on record is that of the sheet as it was."""
+    run("data", "init", photos)
+    replace_words(photos)
+    sign(photos)
+    run("data", "import", photos)
+    sheet = photos / "evidence" / "everyone.pdf"
+    sheet.unlink() if after is None else sheet.write_text(after)
+    code, done, _ = run("data", "import", photos)
+    assert (code, done["unchanged"], done["quarantined"], done["consents"]["rejected"]) == (0, 24, [], [])
+
+
+def test_terms_that_change_later_are_another_consent(run, photos: Path) -> None:
+    """Nobody's recorded consent is extended by an editor."""
+    run("data", "init", photos)
+    replace_words(photos)
+    sign(photos)
+    run("data", "import", photos)
+    terms = photos / "consent-terms.json"
+    terms.write_text(terms.read_text().replace(str(LATER), str(LATER + timedelta(days=900))))
+    code, _, error = run("data", "import", photos)
+    assert code == 2 and "line 1 and 11 more lines: event_id: another event with this id is on record" in error
+
+
+def test_a_new_agreement_is_recorded_with_the_same_sheet_of_terms(run, photos: Path) -> None:
+    """`consent record` completes lines as an import does."""
+    run("data", "init", photos)
+    replace_words(photos)
+    sign(photos)
+    run("data", "import", photos)
+    line = {"subject": "anna", "state": "reaffirmed", "event_id": "e2", "record_id": "r2", "purposes": "train"}
+    (photos / "again.jsonl").write_text(json.dumps(line))
+    code, done, error = run("consent", "record", photos / "again.jsonl")
+    assert (code, done["new"]) == (0, 1), error
+
+
 def test_everything_that_is_left_to_fill_in_is_said_once_in_one_run(run, photos: Path, project: Path) -> None:
     run("data", "init", photos)
     (photos / "manifest.csv").write_text("path;who\n")

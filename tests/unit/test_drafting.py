@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bitface.steps.bringing.first_look import Eyes
 from bitface.steps.people.sources import FolderFiles, common_terms, read_notices
 from tests.builders import read_manifest
 
+ROOT = Path(__file__).resolve().parents[2]
 PSEUDONYM = "r" * 16
 WRITTEN_OUT = {**CONSENT_EXAMPLE, **dict.fromkeys(("notice_sha256", "evidence_sha256"), "0" * 64)}
 COMMON = {
@@ -396,3 +398,18 @@ def test_the_examples_in_messages_are_true() -> None:
     assert len(parse_events(json.dumps(CONSENT_EXAMPLE | digests | at), pseudonym_of=lambda _: PSEUDONYM).events) == 1
     assert parse_licences(json.dumps([LICENCE_EXAMPLE]))
     assert CONSENT_EXAMPLE.keys() == ConsentEvent.model_fields.keys() - {"recorded_at"}
+
+
+def test_the_examples_on_the_page_are_true(folder: Path) -> None:
+    """A newcomer copies them as they stand."""
+    page = (ROOT / "docs" / "bring-your-own.md").read_text()
+    line, common, licence = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    papers(folder)
+    (folder / "consent-terms.json").write_text(json.dumps(common))
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    text = json.dumps(line)
+    found = parse_events(text, pseudonym_of=lambda _: PSEUDONYM, recorded_at=at, complete=complete(folder))
+    assert found.rejected == () and "demo" in found.events[0].purposes
+    (record,) = parse_licences(json.dumps([licence])).values()
+    assert set(record.purposes) == set(found.events[0].purposes) == set(CONSENT_EXAMPLE["purposes"])
+    assert record.purposes == parse_licences(json.dumps([LICENCE_EXAMPLE]))[record.id].purposes

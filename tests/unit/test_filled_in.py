@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from bitface.consent.events import parse_events
 from bitface.consent.filled_in import as_meant, has_days
-from bitface.consent.policy import parse_licences
+from bitface.consent.policy import check_asked, check_context, check_training, parse_licences
 from bitface.consent.unfilled import CONSENT_EXAMPLE, LICENCE_EXAMPLE
-from bitface.dataset.incoming.import_rows import QuarantinedRow
+from bitface.dataset.incoming.import_rows import QuarantinedRow, gender_of
 from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
-from bitface.errors import InputError
+from bitface.errors import BitfaceError, InputError
 from bitface.faces.emotions import emotion_of
 from bitface.known_words import did_you_mean
+from bitface.params import read_params
+from bitface.steps.formats import format_of
+from tests.builders import read_manifest, write_noise
 
+ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WHOLE = {**CONSENT_EXAMPLE, **dict.fromkeys(("notice_sha256", "evidence_sha256"), "0" * 64)}
 
@@ -142,3 +147,33 @@ def test_rows_that_are_refused_alike_are_one_line() -> None:
         "row 1 (line 2: p0, 1.png): consents.jsonl line 1: x; the same in 2 more rows (2 people in all)",
         "row 9: y",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ask", "meant"),
+    [
+        (lambda: gender_of("femal"), "female"),
+        (lambda: format_of("clases"), "classes"),
+        (lambda: check_context("reserch", AT), "research"),
+        (lambda: check_asked("evalute", "research", AT), "evaluate"),
+        (lambda: check_training("benchmrak", "research", AT), "benchmark"),
+        (lambda: read_params(ROOT / "params.yaml", "quik"), "quick"),
+    ],
+)
+def test_every_closed_word_has_a_did_you_mean(ask, meant: str) -> None:
+    with pytest.raises(BitfaceError, match=f"did you mean '{meant}'"):
+        ask()
+
+
+def test_a_misspelt_part_names_the_one_that_was_meant(tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.png", 1)
+    (tmp_path / "manifest.csv").write_text("path,subject_id,label,split\na.png,a,fear,tets\n")
+    _, (refused,) = read_manifest(tmp_path / "manifest.csv", tmp_path)
+    assert "did you mean 'test'" in refused.reason and refused.where == "row 1 (line 2: a, a.png)"
+
+
+def test_an_id_that_is_none_is_refused_with_one_that_is(tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.png", 1)
+    (tmp_path / "manifest.csv").write_text("path,subject_id,label\na.png,j\u00fcrgen,fear\n", encoding="utf-8")
+    _, (refused,) = read_manifest(tmp_path / "manifest.csv", tmp_path)
+    assert "write 'juergen'" in refused.reason and refused.subject_id == "j\u00fcrgen"

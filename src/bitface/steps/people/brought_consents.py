@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.admission import in_log_order
-from bitface.consent.events import Complete, ConsentEvent, RejectedLine, as_written, canonical_json, parse_events
+from bitface.consent.events import ConsentEvent, RejectedLine, as_written, canonical_json, parse_events
 from bitface.consent.filled_in import DAYS_READ
 from bitface.consent.known_sources import Notice
 from bitface.consent.unfilled import CONSENT_EXAMPLE, example_of, see
@@ -23,9 +23,12 @@ from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import BitfaceError, InputError
 from bitface.ledger.ledger import Ledger
+from bitface.steps.people.common_terms import CommonTerms
 
 _LINES_MAX: Final = 20
-_CLASH: Final = "another event with this id is on record or in an earlier line; give every event its own id"
+_CLASH: Final = (
+    "another event with this id is on record, which never changes, or in an earlier line; give every event its own id"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +142,16 @@ NO_CONSENTS: Final = BroughtConsents(
 
 
 def read_consents(
-    path: Path, keys: KeyStore, ledger: Ledger, at: datetime, complete: Complete = as_written
+    path: Path, keys: KeyStore, ledger: Ledger, at: datetime, terms: CommonTerms | None = None
 ) -> BroughtConsents:
-    """Reads a JSONL file of consent events, each of which `complete` adds to; nothing is recorded yet.
+    """Reads a JSONL file of consent events, each of which `terms` complete; nothing is recorded yet.
 
     Raises:
         InputError: the file cannot be read, or a line does not even say whose it is; the message names file and line.
     """
     people = _People(keys=keys)
     file = read_text_file(path)
+    complete = terms.on(file.text, ledger).complete if terms else as_written
     parsed = parse_events(file.text, pseudonym_of=people.stand_in, recorded_at=at, name=file.name, complete=complete)
     events, clashes = _with_own_ids(parsed.events, parsed.lines, ledger)
     faults = {**clashes, **parsed.faults}

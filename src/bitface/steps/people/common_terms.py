@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from bitface.dataset.incoming.text_files import SMALL_BYTES, read_table, read_te
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
 from bitface.known_words import did_you_mean, plain_word
+from bitface.ledger.ledger import Ledger
 
 TERMS: Final = "consent-terms.json"
 NOTICES: Final = "notices"
@@ -31,6 +32,8 @@ EVIDENCE: Final = "evidence"
 EVERYONE: Final = "everyone"
 """The name of a sheet in `evidence/` that everyone signed; it stands for each person who has no form of their own."""
 _OF_ONE: Final = frozenset({"event_id", "record_id", "subject", "state", "evidence_sha256", "recorded_at"})
+_FOUND: Final = ("notice_sha256", "evidence_sha256", "age_band")
+"""Fields that papers and the manifest give where nothing states them."""
 _OF_ALL: Final = tuple(name for name in ConsentEvent.model_fields if name not in _OF_ONE)
 
 
@@ -46,6 +49,12 @@ class CommonTerms:
     forms: Mapping[str, Path]
     """Subject id -> the form that the person signed."""
     manifest: Path | None = None
+    recorded: Mapping[str, ConsentEvent] = field(default_factory=dict)
+    """Event id -> the event on record: what it was completed with then, whatever became of the papers."""
+
+    def on(self, text: str, ledger: Ledger) -> CommonTerms:
+        """The same for the lines of a file, with those of its events that are on record."""
+        return replace(self, recorded=ledger.recorded_consents(frozenset(_unstated(text))))
 
     def complete(self, document: Document) -> Completed:
         """The line with what it leaves to others. A closing event is not dated, nor narrowed to purposes, by what was once agreed."""
@@ -69,7 +78,10 @@ class CommonTerms:
     def _found(self, whole: Fields) -> dict[str, tuple[str | None, str]]:
         """Field -> its value by the papers and the manifest, or None and why there is none; of the fields that nothing states."""
         subject = id_or_none(str(whole.get("subject"))) or ""
-        asked = {name for name in ("notice_sha256", "evidence_sha256", "age_band") if _is_open(whole.get(name))}
+        before = self.recorded.get(str(whole.get("event_id")))
+        asked = {name for name in _FOUND if _is_open(whole.get(name))}
+        if before is not None:
+            return {name: (str(getattr(before, name)), "") for name in asked}
         found = {}
         if "notice_sha256" in asked:
             found["notice_sha256"] = self._notice(whole.get("notice_id"))
@@ -160,6 +172,18 @@ def forms_by_id(folder: Path) -> dict[str, Path]:
 def _marked(path: Path, folder: Path) -> tuple[int, ...]:
     lines = read_text_file(path, SMALL_BYTES, folder).text.split("\n")
     return tuple(number for number, line in enumerate(lines, start=1) if MARK in line)
+
+
+def _unstated(text: str) -> Iterator[str]:
+    """The event ids of lines that leave one of `_FOUND` to others."""
+    for line in text.split("\n"):
+        if any(f'"{name}"' not in line for name in _FOUND):
+            try:
+                event = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # reading the lines says what is wrong
+            if isinstance(event, dict) and isinstance(event.get("event_id"), str):
+                yield event["event_id"]
 
 
 def _is_open(value: object) -> bool:

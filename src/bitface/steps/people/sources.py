@@ -100,7 +100,7 @@ def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
     if files.consents is None and not path.is_file():
         return NO_CONSENTS
     _check_there(path, "--consents", f"one consent event a line, such as {CONSENT_FIELDS}", "Consents")
-    return read_consents(path, here.keys, here.ledger, here.at, common_terms(files).complete)
+    return read_consents(path, here.keys, here.ledger, here.at, common_terms(files))
 
 
 def common_terms(files: FolderFiles) -> CommonTerms:
