@@ -162,6 +162,21 @@ def test_everything_that_is_left_to_fill_in_is_said_once_in_one_run(run, photos:
         assert error.count(fault) == 1, fault
 
 
+@pytest.mark.parametrize("is_licence_filled", [True, False])
+def test_a_slip_in_a_row_is_said_beside_forms_that_are_open(run, photos: Path, is_licence_filled: bool) -> None:
+    """Nobody corrects the forms to learn of the label afterwards."""
+    run("data", "init", photos)
+    draft = (photos / "consent-terms.json").read_text()
+    if is_licence_filled:
+        replace_words(photos)
+        (photos / "consent-terms.json").write_text(draft)
+    manifest = photos / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("anna,neutral", "anna,nuetral"))
+    code, _, error = run("data", "import", photos)
+    assert code == 2 and error.count("did you mean 'neutral'?") == 1
+    assert error.count("consent-terms.json: purposes, contexts") >= 1 and ("licence.json" in error) != is_licence_filled
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [

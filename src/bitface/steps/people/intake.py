@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from bitface.consent.known_sources import Notice
 from bitface.dataset.incoming.import_rows import CONSENT_TEXT, ImportRow, QuarantinedRow, grouped
@@ -20,6 +21,7 @@ from bitface.dataset.incoming.import_rules import (
 )
 from bitface.dataset.incoming.lfs_pointers import unread_file
 from bitface.dataset.incoming.oddities import Finding, findings_of, merged
+from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.dataset.points.point_pictures import samples_of_points
 from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
@@ -32,6 +34,9 @@ from bitface.steps.people.intake_decision import Decision, Intake, check_licence
 from bitface.steps.people.reading.clips import Clip, ReadClips
 from bitface.steps.people.reading.sample_packing import Frame, Packed, Packing, answers, is_large
 from bitface.steps.people.writing import Change, Stores, Writer
+
+_REASONS: Final = 5
+"""So many other reasons are named where no row can be taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,9 +270,10 @@ def _check_forms(rejected: Sequence[QuarantinedRow], intake: Intake) -> None:
     if not of_forms:
         return
     people = len({row.subject_id for row in of_forms})
+    others = "".join(f"; {line}" for line in refused_lines(row for row in rejected if row not in of_forms)[:_REASONS])
     raise InputError(
         f"no row can be imported ({len(rejected)} quarantined): the consents of {people} people are still to be filled in or corrected, "
-        f"beginning with {of_forms[0].where}: {of_forms[0].reason.removeprefix(CONSENT_TEXT)}"
+        f"beginning with {of_forms[0].where}: {of_forms[0].reason.removeprefix(CONSENT_TEXT)}{others}"
     )
 
 

@@ -17,6 +17,7 @@ from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
 from bitface.dataset.incoming.oddities import Finding, findings_of, found
+from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.dataset.incoming.source_paths import files_below
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
@@ -33,6 +34,7 @@ CONSENT_FIELDS: Final = (
     '{"event_id": "e1", "record_id": "r1", "subject": "p1", "state": "given", "purposes": ["train"], ...}'
 )
 PAGE: Final = "docs/datasets.md"
+_REASONS: Final = 5
 BESIDE: Final = frozenset({"consents", "licence"})
 """Options that name a file which else lies beside the pictures."""
 
@@ -228,7 +230,7 @@ def source_of(
     """
     beside = files.licence or files.folder / "licence.json"
     is_published = published is not None and not (files.licence or beside.is_file())
-    with _beside(lambda: read(files)):
+    with _beside(lambda: _check_rows(read(files), files)):
         licence = published if published and is_published else licence_in(beside)
     if consents is NO_CONSENTS and "benchmark" not in licence.purposes:
         _check_there(
@@ -264,6 +266,13 @@ def source_of(
     return Source(
         intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table) | brought.minors
     )
+
+
+def _check_rows(brought: Brought, files: FolderFiles) -> None:
+    """Raises InputError with the first reasons why rows are refused before any picture is read."""
+    _, rejected = rows_of(brought.table, files.folder, brought.find)
+    if rejected:
+        raise InputError("; ".join(refused_lines(rejected)[:_REASONS]))
 
 
 @contextmanager
