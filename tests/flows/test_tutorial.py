@@ -213,6 +213,17 @@ def test_who_has_no_line_is_named_with_the_remedy(say: Say, photos: Path) -> Non
     assert "a row reads as in" not in text and "2 rows were not taken: correct what is said above" in text
 
 
+def test_a_form_named_by_a_name_that_is_no_id_is_not_guessed_to_be_that_person_s(run, photos: Path) -> None:
+    run("data", "init", photos)
+    replace_words(photos)
+    (photos / "evidence").mkdir()
+    for name in NAMES:
+        (photos / "evidence" / f"{name}.pdf").write_text(name)
+    code, done, _ = run("data", "import", photos)
+    assert (code, done["people"]) == (0, 10)
+    assert "j\u00fcrgen.pdf is named by no id; rename it to juergen.pdf" in done["consents"]["rejected"][1]["reason"]
+
+
 def test_a_mistyped_label_and_a_picture_in_another_format_are_named(say: Say, photos: Path) -> None:
     say("data", "init", photos)
     replace_words(photos)

@@ -18,8 +18,8 @@ _TEXTS: Final = ("recipients",)
 _TIMES: Final = ("event_time", "valid_from", "valid_to", "delete_by", "last_interaction")
 _DAY: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
 DAYS_READ: Final = (
-    "dates without a time are read strictly, in UTC: a consent begins and ends at the beginning of its days, or at the end where it begins "
-    "later than it was given; a withdrawal outranks every consent of its day. Write 2026-01-31T12:00:00Z to state a time"
+    "dates without a time are read strictly, in UTC: a consent ends at the beginning of the day on which it ends, and a withdrawal "
+    "outranks every consent of its day; write 2026-01-31T12:00:00Z to state a time"
 )
 
 

@@ -18,7 +18,7 @@ from bitface.consent.vocabulary import OPENING_STATES
 from bitface.dataset.files import sha256_of
 from bitface.dataset.incoming.import_rows import shown_of_age
 from bitface.dataset.incoming.manifest_columns import COLUMNS
-from bitface.dataset.incoming.subject_ids import id_or_none
+from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
 from bitface.dataset.incoming.text_files import SMALL_BYTES, read_table, read_text_file
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
@@ -48,6 +48,8 @@ class CommonTerms:
     """Notice id -> where it is still to be filled in."""
     forms: Mapping[str, Path]
     """Subject id -> the form that the person signed."""
+    misnamed: Mapping[str, Path] = field(default_factory=dict)
+    """Subject id -> a form under a name that is not an id and would be spelt so. It may be another person's, so it is not taken."""
     manifest: Path | None = None
     recorded: Mapping[str, ConsentEvent] = field(default_factory=dict)
     """Event id -> the event on record: what it was completed with then, whatever became of the papers."""
@@ -101,6 +103,12 @@ class CommonTerms:
 
     def _form(self, subject: str) -> tuple[str | None, str]:
         form = self.forms.get(subject) or self.forms.get(EVERYONE)
+        if form is None and subject in self.misnamed:
+            wrong = self.misnamed[subject]
+            return (
+                None,
+                f"{EVIDENCE}/{wrong.name} is named by no id; rename it to {subject}{wrong.suffix} if it is that person's",
+            )
         why = (
             f"put what the person signed at {EVIDENCE}/ID.pdf, or a sheet that all signed at {EVIDENCE}/{EVERYONE}.pdf"
         )
@@ -167,6 +175,12 @@ def forms_of(folder: Path) -> Iterator[Path]:
 def forms_by_id(folder: Path) -> dict[str, Path]:
     """Subject id -> the form that is named by it."""
     return {subject: form for form in forms_of(folder) if (subject := id_or_none(form.stem))}
+
+
+def misnamed_forms(folder: Path) -> dict[str, Path]:
+    """Valid id -> the form whose name is not an id and might be spelt so."""
+    forms = (form for form in forms_of(folder) if id_or_none(form.stem) is None and not form.name.startswith("."))
+    return {subject: form for form in forms for subject in suggested_ids(form.stem)}
 
 
 def _marked(path: Path, folder: Path) -> tuple[int, ...]:

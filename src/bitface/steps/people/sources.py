@@ -26,7 +26,14 @@ from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import ReadImage
 from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
-from bitface.steps.people.common_terms import NOTICES, CommonTerms, forms_by_id, open_in_notices, terms_in
+from bitface.steps.people.common_terms import (
+    NOTICES,
+    CommonTerms,
+    forms_by_id,
+    misnamed_forms,
+    open_in_notices,
+    terms_in,
+)
 from bitface.steps.people.intake_decision import CutOut, Intake
 from bitface.terminal_text import printable
 
@@ -117,6 +124,7 @@ def common_terms(files: FolderFiles) -> CommonTerms:
         notices={notice.notice_id: notice.sha256 for notice in reversed(notices)},
         drafts=drafts,
         forms=forms_by_id(files.folder),
+        misnamed=misnamed_forms(files.folder),
         manifest=files.manifest or files.folder / "manifest.csv",
     )
 
