@@ -184,7 +184,7 @@ def test_a_source_that_excel_on_windows_saved_is_taken_in_whole(run, source: Pat
     ("licence", "says"),
     [
         ({"purpose": ["train"]}, "unknown field; did you mean 'purposes'"),
-        ({"purposes": ["Train"]}, "licence.json: record 0.purposes"),
+        ({"purposes": ["trian"]}, "licence.json: record 0.purposes.0: did you mean 'train'?"),
     ],
 )
 def test_a_licence_says_what_it_says_in_known_words(run, source: Path, project: Path, licence, says: str) -> None:

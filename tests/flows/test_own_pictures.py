@@ -37,20 +37,16 @@ def fill_licence(folder: Path) -> None:
     )
 
 
-def fill_consents(folder: Path) -> None:
-    """What a person decides of everybody, with an editor's replace-all; digests are left to the program."""
+def fill_terms(folder: Path) -> None:
+    """What a person decides, once for everyone; digests are left to the program."""
     begun, ends = (NOW - timedelta(days=1)).isoformat(), (NOW + timedelta(days=100)).isoformat()
     times = dict.fromkeys(("event_time", "valid_from", "last_interaction"), begun) | dict.fromkeys(
         ("valid_to", "delete_by"), ends
     )
     said = {**CONSENT_EXAMPLE, **times}
-    path = folder / "consents.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    filled = [
-        {name: said[name] if MARK in str(value) and "sha256" not in name else value for name, value in line.items()}
-        for line in lines
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in filled))
+    path = folder / "consent-terms.json"
+    draft = json.loads(path.read_text())
+    path.write_text(json.dumps({name: said[name] if MARK in str(value) else value for name, value in draft.items()}))
 
 
 def fill_manifest(folder: Path) -> None:
@@ -76,14 +72,14 @@ def test_from_a_folder_of_pictures_to_a_dataset(bitface, photos: Path, tmp_path:
     assert code == 0, error
     assert (drafts["pictures"], drafts["people"], drafts["filled"]) == (12, 6, {"subject_id": 12, "label": 12})
     code, _, error = run("import", "--format", "folder", "--dry-run")
-    assert code == 2 and "licence.json: still to be filled in: name, text, purposes" in error
+    assert code == 2 and "licence.json: still to be filled in (the words FILL IN go too): name, text, purposes" in error
     fill_licence(photos)
     code, _, error = run("import", "--format", "folder")
-    assert code == 4 and "consents.jsonl line 1: notice_sha256, evidence_sha256, purposes, contexts" in error
+    assert code == 2 and "consent-terms.json: purposes, contexts, controller" in error
     assert "docs/bring-your-own.md, section Consents" in error and not (project / "data").exists()
 
     fill_manifest(photos)
-    fill_consents(photos)
+    fill_terms(photos)
     template = photos / "notices" / "notice-1.md"
     template.write_text(template.read_text().replace(MARK, "filled in"))
     (photos / "evidence").mkdir()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,17 @@ from bitface.consent.unfilled import CONSENT_EXAMPLE, LICENCE_EXAMPLE, MARK
 from bitface.errors import InputError
 from bitface.steps.bringing.drafting import Drafts, draft_import
 from bitface.steps.bringing.first_look import Eyes
-from bitface.steps.people.sources import read_notices
+from bitface.steps.people.sources import FolderFiles, common_terms, read_notices
 from tests.builders import read_manifest
 
+ROOT = Path(__file__).resolve().parents[2]
 PSEUDONYM = "r" * 16
+WRITTEN_OUT = {**CONSENT_EXAMPLE, **dict.fromkeys(("notice_sha256", "evidence_sha256"), "0" * 64)}
+COMMON = {
+    name: value
+    for name, value in CONSENT_EXAMPLE.items()
+    if name not in ("subject", "state", "event_id", "record_id", "notice_sha256", "evidence_sha256")
+}
 
 
 def draft(folder: Path, purpose: str = "train") -> Drafts:
@@ -53,18 +62,13 @@ def events(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "consents.jsonl").read_text().splitlines()]
 
 
-def fill(folder: Path, *subjects: str) -> None:
-    """What a person decides, of these people; digests stay as they are."""
-    said = [
-        {
-            **one,
-            **{name: CONSENT_EXAMPLE[name] for name, value in one.items() if MARK in str(value) and "sha" not in name},
-        }
-        if one["subject"] in subjects
-        else one
-        for one in events(folder)
-    ]
-    (folder / "consents.jsonl").write_text("\n".join(map(json.dumps, said)) + "\n")
+def terms(folder: Path) -> dict[str, str]:
+    return json.loads((folder / "consent-terms.json").read_text())
+
+
+def complete(folder: Path):
+    """What an import makes of a line."""
+    return common_terms(FolderFiles(folder=folder)).complete
 
 
 def papers(folder: Path) -> None:
@@ -86,9 +90,10 @@ def test_what_a_folder_says_is_filled_in_and_the_rest_is_named_by_file_and_field
         ("manifest.csv", "subject_id", "line 2"),
         ("manifest.csv", "label", "line 2"),
     }
-    assert {one.file for one in found.todo} == {"manifest.csv", "licence.json", "notices/notice-1.md", "consents.jsonl"}
-    assert found.next.startswith("bitface data import ") and "--dry-run" in found.next
-    assert set(found.written) == {"manifest.csv", "licence.json", "consents.jsonl", "notices/"}
+    papers = {"licence.json", "notices/notice-1.md", "consent-terms.json", "evidence/"}
+    assert {one.file for one in found.todo} == {"manifest.csv"} | papers
+    assert found.next.startswith("bitface data import ") and "--dry-run" in found.text()
+    assert set(found.written) == {"manifest.csv", "licence.json", "consent-terms.json", "consents.jsonl", "notices/"}
     assert "Fill in:" in found.text() and "line 2" in found.text()
 
 
@@ -99,49 +104,59 @@ def test_a_part_that_folders_name_is_a_column(tmp_path: Path) -> None:
     assert [(row["subject_id"], row["split"]) for row in rows(tmp_path)] == [("bo", "test"), ("anna", "train")]
 
 
-def test_every_draft_has_every_field_and_none_is_imported_so(folder: Path) -> None:
+def test_a_line_and_the_common_terms_have_every_field_and_none_is_imported_so(folder: Path) -> None:
     draft(folder)
-    drafts = events(folder)
+    drafts, common = events(folder), terms(folder)
     assert [one["subject"] for one in drafts] == ["anna", "bo"]
-    assert all(one.keys() == ConsentEvent.model_fields.keys() - {"recorded_at"} for one in drafts)
+    digests = {"notice_sha256", "evidence_sha256"}  # those of the papers, when they are there
+    for one in drafts:
+        assert one.keys() | common.keys() | digests == ConsentEvent.model_fields.keys() - {"recorded_at"}
     assert not any("anna" in str(one[name]) for one in drafts for name in ("event_id", "record_id"))
-    parsed = parse_events((folder / "consents.jsonl").read_text(), pseudonym_of=lambda _: PSEUDONYM)
-    assert parsed.events == () and [line.line for line in parsed.rejected] == [1, 2]
-    for field in ("purposes", "controller", "event_time", "notice_sha256", "evidence_sha256"):
-        assert field in parsed.rejected[0].field
-    with pytest.raises(InputError, match=r"licence\.json: still to be filled in: name, text, purposes; for example"):
+    text = (folder / "consents.jsonl").read_text()
+    parsed = parse_events(text, pseudonym_of=lambda _: PSEUDONYM, complete=complete(folder))
+    assert parsed.events == () and {line.line for line in parsed.rejected} == {1, 2}
+    of_terms = next(line for line in parsed.rejected if line.file == "consent-terms.json")
+    assert "purposes, contexts, controller" in of_terms.field and "event_time" in of_terms.field
+    assert {line.field for line in parsed.rejected if line.has_remedy} == digests | {"age_band"}
+    with pytest.raises(InputError, match=r"licence\.json: still to be filled in .*: name, text, purposes; for example"):
         parse_licences(f"[{(folder / 'licence.json').read_text()}]", "licence.json")
     assert read_notices(folder / "notices") == ()
 
 
 @pytest.mark.parametrize("field", ["purposes", "controller", "valid_to", "age_band", "evidence_sha256"])
-def test_one_field_that_is_not_filled_in_is_enough(folder: Path, field: str) -> None:
-    papers(folder)
-    draft(folder)
-    one = events(folder)[0]
-    filled = {**one, **{name: CONSENT_EXAMPLE[name] for name, value in one.items() if MARK in str(value)}}
-    at = "2026-06-01T00:00:00Z"
-    good = parse_events(json.dumps(filled | {"recorded_at": at}), pseudonym_of=lambda _: PSEUDONYM)
+def test_one_field_that_is_not_filled_in_is_enough(field: str) -> None:
+    filled = WRITTEN_OUT | {"recorded_at": "2026-06-01T00:00:00Z"}
+    good = parse_events(json.dumps(filled), pseudonym_of=lambda _: PSEUDONYM)
     assert len(good.events) == 1 and good.rejected == ()
     left = f"{MARK} later" if isinstance(filled[field], str) else [*filled[field], f"{MARK} more"]
-    bad = parse_events(json.dumps(filled | {"recorded_at": at, field: left}), pseudonym_of=lambda _: PSEUDONYM)
+    bad = parse_events(json.dumps(filled | {field: left}), pseudonym_of=lambda _: PSEUDONYM)
     assert bad.events == () and (bad.rejected[0].field, bad.rejected[0].may_close) == (field, False)
 
 
 def test_a_draft_that_is_turned_into_a_withdrawal_may_be_one(folder: Path) -> None:
     draft(folder)
     withdrawn = json.dumps(events(folder)[0] | {"state": "withdrawn"})
-    assert parse_events(withdrawn, pseudonym_of=lambda _: PSEUDONYM).rejected[0].may_close
+    parsed = parse_events(withdrawn, pseudonym_of=lambda _: PSEUDONYM, complete=complete(folder))
+    assert parsed.rejected[0].may_close
 
 
 def test_digests_are_those_of_the_papers_that_are_there(folder: Path) -> None:
     papers(folder)
     found = draft(folder)
-    anna = events(folder)[0]
+    anna, bo = (complete(folder)(one).document for one in events(folder))
     assert anna["notice_sha256"] == hashlib.sha256(b"We train.").hexdigest()
-    assert anna["evidence_sha256"] == hashlib.sha256(b"anna").hexdigest()
-    assert "notices/" not in found.written and not any("notices" in one.file for one in found.todo)
+    assert anna["evidence_sha256"] == hashlib.sha256(b"anna").hexdigest() != bo["evidence_sha256"]
+    assert "notices/" not in found.written and not any(one.file in ("notices/", "evidence/") for one in found.todo)
     assert [row["path"] for row in rows(folder)] == ["IMG_0001.jpg", "anna/happy/1.png", "bo_sad_1.jpg"]
+
+
+def test_one_sheet_that_everyone_signed_stands_for_who_has_no_form(folder: Path) -> None:
+    papers(folder)
+    (folder / "evidence/bo.pdf").rename(folder / "evidence/everyone.pdf")
+    (folder / "evidence/everyone.pdf").write_text("all")
+    draft(folder)
+    found = [complete(folder)(one).document["evidence_sha256"] for one in events(folder)]
+    assert found == [hashlib.sha256(word).hexdigest() for word in (b"anna", b"all")]
 
 
 def test_a_second_run_adds_what_is_new_and_changes_nothing_else(folder: Path) -> None:
@@ -161,46 +176,126 @@ def test_a_second_run_adds_what_is_new_and_changes_nothing_else(folder: Path) ->
     assert (rows(folder)[-1]["subject_id"], events(folder)[-1]["subject"]) == ("cem", "cem")
 
 
-def test_digests_of_drafts_are_refreshed_and_a_persons_word_stays_to_the_byte(folder: Path) -> None:
+def test_digests_of_written_out_drafts_are_refreshed_and_a_persons_word_stays_to_the_byte(folder: Path) -> None:
+    """As earlier versions drafted them: every line with everything."""
     papers(folder)
-    draft(folder)
-    fill(folder, "anna")
-    anna, bo = (folder / "consents.jsonl").read_text().splitlines()
-    (folder / "notices" / "notice-1.md").write_text("We train, and test.")
+    marked = {"subject": "bo", "event_id": "e2", "storage": MARK, "notice_sha256": f"{MARK} the digest"}
+    lines = [json.dumps(WRITTEN_OUT), json.dumps(WRITTEN_OUT | marked)]
+    (folder / "consents.jsonl").write_text("\n".join(lines) + "\n")
     found = draft(folder)
     now = (folder / "consents.jsonl").read_text().splitlines()
-    assert now[0] == anna and now[1] != bo
-    assert json.loads(now[1])["notice_sha256"] == hashlib.sha256(b"We train, and test.").hexdigest()
+    assert now[0] == lines[0] and json.loads(now[1])["notice_sha256"] == hashlib.sha256(b"We train.").hexdigest()
     assert found.changed == ("consents.jsonl: refreshed the digests of 1 draft (line 2)",)
     assert found.notes == ("consents.jsonl line 1 names a notice that is not in notices/",)
+    assert not (folder / "consent-terms.json").exists()
 
 
-def test_a_template_is_completed_and_its_digest_filled_in_by_the_next_run(folder: Path) -> None:
+def test_a_template_that_is_completed_needs_no_second_run(folder: Path) -> None:
     draft(folder)
-    fill(folder, "anna", "bo")
     template = folder / "notices" / "notice-1.md"
+    (one, _), use = events(folder), "notice_sha256"
+    assert "notices/notice-1.md line" in complete(folder)(one).lacking[use]
     text = template.read_text().replace(MARK, "done")
     for word in ("controller", "Art. 13", "14/15", "withdraw", "complain", "biometric"):
         assert word.lower() in text.lower()
     template.write_text(text)
-    papers_of_people = [(folder / "evidence" / f"{name}.pdf") for name in ("anna", "bo")]
-    papers_of_people[0].parent.mkdir()
-    for path in papers_of_people:
-        path.write_text(path.stem)
-    found = draft(folder)
-    assert not any(one.file in ("consents.jsonl", "notices/notice-1.md") for one in found.todo)
-    assert {one["notice_sha256"] for one in events(folder)} == {hashlib.sha256(template.read_bytes()).hexdigest()}
+    assert complete(folder)(one).document[use] == hashlib.sha256(template.read_bytes()).hexdigest()
+    assert use not in complete(folder)(one).lacking
 
 
 def test_of_two_notices_a_person_chooses(folder: Path) -> None:
     papers(folder)
     (folder / "notices" / "notice-2.md").write_text("We test.")
     draft(folder)
-    assert MARK in str(events(folder)[0]["notice_id"]) and MARK in str(events(folder)[0]["notice_sha256"])
-    chosen = [one | {"notice_id": "notice-2"} for one in events(folder)]
-    (folder / "consents.jsonl").write_text("\n".join(map(json.dumps, chosen)))
+    assert MARK in terms(folder)["notice_id"] and "notice-1, notice-2" in terms(folder)["notice_id"]
+    (folder / "consent-terms.json").write_text(json.dumps(terms(folder) | {"notice_id": "notice-2"}))
+    found = complete(folder)(events(folder)[0]).document
+    assert found["notice_sha256"] == hashlib.sha256(b"We test.").hexdigest()
+
+
+def test_common_terms_are_drafted_for_new_people_alone_and_a_line_comes_first(folder: Path) -> None:
+    papers(folder)
     draft(folder)
-    assert events(folder)[0]["notice_sha256"] == hashlib.sha256(b"We test.").hexdigest()
+    (folder / "consent-terms.json").write_text(json.dumps(terms(folder) | {"storage": "here", "age_band": "adult"}))
+    own = complete(folder)(events(folder)[0] | {"storage": "there"})
+    assert own.document["storage"] == "there" and "storage" not in own.files
+    assert own.document["age_band"] == "adult" and own.files["age_band"] == "consent-terms.json"
+
+
+def test_who_comes_later_is_asked_for_although_terms_and_sheet_are_complete(folder: Path) -> None:
+    """Nobody is admitted by a sheet that was signed before."""
+    papers(folder)
+    draft(folder)
+    (folder / "consent-terms.json").write_text(json.dumps({**terms(folder), **COMMON}))
+    (folder / "evidence/everyone.pdf").write_text("all")
+    picture(folder / "cem/fear/1.png", 3)
+    found = draft(folder)
+    assert [(one.file, one.field) for one in found.todo if one.must][-1] == ("consents.jsonl", "state")
+    text = (folder / "consents.jsonl").read_text()
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    parsed = parse_events(text, recorded_at=at, pseudonym_of=lambda who: who[0] * 16, complete=complete(folder))
+    assert [event.subject[0] for event in parsed.events] == ["a", "b"]
+    assert [(line.line, line.field) for line in parsed.rejected] == [(3, "state")]
+
+
+def test_a_closing_line_is_not_dated_nor_narrowed_by_the_common_terms(folder: Path) -> None:
+    papers(folder)
+    draft(folder)
+    (folder / "consent-terms.json").write_text(json.dumps({**terms(folder), **COMMON}))
+    closed = complete(folder)(events(folder)[0] | {"state": "Withdrawn"}).document
+    assert closed["purposes"] == [] and "event_time" not in closed and closed["storage"] == COMMON["storage"]
+
+
+def test_an_adult_is_shown_by_an_age_in_the_manifest_and_a_child_is_one(folder: Path) -> None:
+    papers(folder)
+    draft(folder)
+    for age, band in (("34", "adult"), ("17", "under_18"), ("old", None), ("", None)):
+        text = f"path,subject_id,label,age\nanna/happy/1.png,anna,happiness,{age}\n"
+        (folder / "manifest.csv").write_text(text)
+        found = complete(folder)(events(folder)[0])
+        assert found.document.get("age_band") == band and ("age_band" in found.lacking) == (band is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"purposes": "train",}', "consent-terms.json line 1 is not JSON"),
+        ("[]", "not one JSON object"),
+        ('{"purpose": "train"}', "did you mean 'purposes'"),
+        ('{"subject": "anna"}', "belongs to one person"),
+        ('{"storage": "a", "storage": "b"}', "unique fields"),
+    ],
+)
+def test_a_sheet_of_terms_that_cannot_be_used_says_why(folder: Path, text: str, says: str) -> None:
+    (folder / "consent-terms.json").write_text(text)
+    with pytest.raises(InputError, match=says):
+        complete(folder)
+
+
+def test_names_that_are_no_ids_get_one_each_and_a_form_of_another_name_is_noted(tmp_path: Path) -> None:
+    for seed, name in enumerate(("j\u00fcrgen", "juergen", "ju\u0308rgen/2", "\u674e\u660e", "jos\u00e9")):
+        picture(tmp_path / f"{name} 1.png" if "/" not in name else tmp_path / "happy" / "ju\u0308rgen 2.png", seed)
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence/jos\u00e9.pdf").write_text("signed")
+    found = draft(tmp_path)
+    ids = {row["path"]: row["subject_id"] for row in rows(tmp_path)}
+    assert (ids["j\u00fcrgen 1.png"], ids["juergen 1.png"], ids["jos\u00e9 1.png"]) == ("jurgen", "juergen", "jose")
+    assert ids["happy/ju\u0308rgen 2.png"] == "jurgen" and ids["\u674e\u660e 1.png"].startswith("person-")
+    assert (found.people, found.nameless) == (4, 0) and "'j\u00fcrgen' has the id jurgen" in found.text()
+    assert any("rename it to jose.pdf" in note for note in found.notes)
+    picture(tmp_path / "j\u00fcrgen 3.png", 9)
+    draft(tmp_path)
+    assert rows(tmp_path)[-1]["subject_id"] == "jurgen"
+
+
+def test_a_name_whose_id_is_written_for_another_picture_is_left_to_a_person(folder: Path) -> None:
+    draft(folder)
+    text = (folder / "manifest.csv").read_text().replace("IMG_0001.jpg,,", "IMG_0001.jpg,juergen,fear")
+    (folder / "manifest.csv").write_text(text)
+    picture(folder / "j\u00fcrgen/fear/1.png", 5)
+    found = draft(folder)
+    assert rows(folder)[-1]["subject_id"] == "" and found.nameless == 1
+    assert "and of 1 it is not clear who" in found.text()
 
 
 def test_every_file_that_is_no_picture_is_listed(folder: Path) -> None:
@@ -303,3 +398,18 @@ def test_the_examples_in_messages_are_true() -> None:
     assert len(parse_events(json.dumps(CONSENT_EXAMPLE | digests | at), pseudonym_of=lambda _: PSEUDONYM).events) == 1
     assert parse_licences(json.dumps([LICENCE_EXAMPLE]))
     assert CONSENT_EXAMPLE.keys() == ConsentEvent.model_fields.keys() - {"recorded_at"}
+
+
+def test_the_examples_on_the_page_are_true(folder: Path) -> None:
+    """A newcomer copies them as they stand."""
+    page = (ROOT / "docs" / "bring-your-own.md").read_text()
+    line, common, licence = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    papers(folder)
+    (folder / "consent-terms.json").write_text(json.dumps(common))
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    text = json.dumps(line)
+    found = parse_events(text, pseudonym_of=lambda _: PSEUDONYM, recorded_at=at, complete=complete(folder))
+    assert found.rejected == () and "demo" in found.events[0].purposes
+    (record,) = parse_licences(json.dumps([licence])).values()
+    assert set(record.purposes) == set(found.events[0].purposes) == set(CONSENT_EXAMPLE["purposes"])
+    assert record.purposes == parse_licences(json.dumps([LICENCE_EXAMPLE]))[record.id].purposes

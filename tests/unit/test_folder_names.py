@@ -41,7 +41,6 @@ def test_what_is_clear_is_read(path: str, subject: str, label: str, split: str) 
         ("anna_maria_happy.jpg", "", "happiness", "anna or maria"),
         ("anna/happy_sad.jpg", "anna", "", "happiness or sadness"),
         ("anna/1.jpg", "anna", "", "no emotion"),
-        ("M\u00fcller/happy/1.jpg", "", "happiness", "is not 1 to 64"),
         ("x1/-1+1/happy/1.jpg", "", "happiness", "-1+1 or x1"),
         ("happy/-anna/1.jpg", "", "happiness", "begins as a formula"),
         ("di/1.jpg", "di", "", "no emotion"),

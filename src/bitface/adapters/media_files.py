@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.clip_limits import FRAMES_MAX, check_clip
-from bitface.faces.media.file_kinds import READ
+from bitface.faces.media.file_kinds import HEAD_BYTES, READ, kind_of
 from bitface.faces.media.jpeg_scans import SCANS_MAX, scans_of
 
 PIXELS_MAX: Final = 25_000_000
@@ -84,6 +84,9 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise OverLimitError(f"{name!r} has more than {PIXELS_MAX} pixels; make it smaller") from error
     except _DECODER_ERRORS as error:
+        kind = kind_of(data[:HEAD_BYTES])
+        if kind is not None and kind.name not in READ:
+            raise NotSupportedError(f"{name!r} is in the format {kind.name}; export it as {', '.join(READ)}") from error
         remedy = f"export it again as {', '.join(READ)} of at most {PIXELS_MAX // 10**6} megapixels"
         raise InputError(f"{name!r} is not a readable image; {remedy}") from error
 

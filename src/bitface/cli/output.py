@@ -33,6 +33,12 @@ def emit(document: Any, text: str, as_json: bool) -> None:
     sys.stdout.write((json.dumps(document, indent=2, default=_plain) if as_json else shown(text)) + "\n")
 
 
+def say(text: str) -> None:
+    """What is going on, one line on standard error, at once."""
+    sys.stderr.write(shown(f"{text}\n"))
+    sys.stderr.flush()
+
+
 def warn(text: str) -> None:
     """A warning, one line on standard error."""
     sys.stderr.write(shown(f"warning: {text}\n"))

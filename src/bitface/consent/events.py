@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal, Self
 
@@ -21,10 +21,12 @@ from pydantic import (
     model_validator,
 )
 
-from bitface.consent.unfilled import open_fields
+from bitface.consent.filled_in import as_meant, has_days
+from bitface.consent.unfilled import STILL_OPEN, open_fields
 from bitface.consent.vocabulary import OPENING_STATES, AgeBand, Context, DataKind, Purpose, State
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
+from bitface.known_words import did_you_mean, value_at, words_in
 
 SCHEMA_VERSION: Final = "bitface-consent-1"
 
@@ -169,10 +171,36 @@ class RejectedLine:
     field: str
     reason: str
     may_close: bool = True
+    file: str = ""
+    """The file in which the field is written, where it is another than the line's."""
+    has_remedy: bool = False
+    """Whether the reason says what to do."""
+
+    @property
+    def what(self) -> str:
+        """`state: ...`, which several lines may have in common."""
+        return f"{self.file}: {self.field}: {self.reason}" if self.file else f"{self.field}: {self.reason}"
 
     def __str__(self) -> str:
         """`line 3: state: ...`, for a report."""
-        return f"line {self.line}: {self.field}: {self.reason}"
+        return f"line {self.line}: {self.what}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """A line with what else is known of its person. `lacking`: field -> why it is not known; `files`: field -> the file that says it."""
+
+    document: Document
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+Complete = Callable[[Document], Completed]
+
+
+def as_written(document: Document) -> Completed:
+    """A line that says everything itself."""
+    return Completed(document=document)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +215,8 @@ class ParsedEvents:
     """Pseudonym -> the faulty line of that subject; of several, the last that may be a withdrawal, else the first."""
     withheld: int
     """Readable events left out because another line of the same subject is unreadable: it may be the withdrawal."""
+    has_days: bool = False
+    """Whether a time was written as a date alone (`filled_in.DAYS_READ`)."""
 
 
 def parse_events(
@@ -195,8 +225,11 @@ def parse_events(
     pseudonym_of: Callable[[str], str] | None = None,
     recorded_at: datetime | None = None,
     name: str = "consent events",
+    complete: Complete = as_written,
 ) -> ParsedEvents:
     """Reads consent events, one JSON object per line; empty lines are skipped. `name` is the file's, for messages.
+
+    `complete` adds what a line leaves to other files. What has one meaning in another spelling is taken (`filled_in.as_meant`).
 
     `pseudonym_of` turns a source's subject id into the pseudonym that is stored. `recorded_at`, if given, is stamped on
     every event, so that a source cannot backdate its own recording.
@@ -207,22 +240,26 @@ def parse_events(
     events: list[tuple[int, ConsentEvent]] = []
     rejected: list[RejectedLine] = []
     faults: dict[str, RejectedLine] = {}
+    by_day = False
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
         document = _document(line, f"{name} line {number}")
         try:
-            found = _read(number, document, pseudonym_of, recorded_at)
+            person = _subject(document, pseudonym_of)
+            completed = complete(document)
         except InputError:
             rejected.append(RejectedLine(line=number, field="subject", reason="not a valid id"))
             continue
+        by_day = by_day or has_days(completed.document)
+        completed = replace(completed, document=as_meant(completed.document))
+        found = _read(number, completed, person, recorded_at)
         if isinstance(found, ConsentEvent):
             events.append((number, found))
             continue
-        rejected.append(found)
-        person = _subject(document, pseudonym_of)
-        if person not in faults or found.may_close:
-            faults[person] = found
+        rejected += found
+        if person not in faults or found[0].may_close:
+            faults[person] = found[0]
     kept = [(number, event) for number, event in events if event.closes or event.subject not in faults]
     return ParsedEvents(
         events=tuple(event for _, event in kept),
@@ -230,6 +267,7 @@ def parse_events(
         rejected=tuple(rejected),
         faults=faults,
         withheld=len(events) - len(kept),
+        has_days=by_day,
     )
 
 
@@ -238,7 +276,7 @@ def event_from(document: Fields) -> ConsentEvent:
     try:
         return ConsentEvent.model_validate(document)
     except ValidationError as error:
-        rejected = _rejected(1, error)
+        rejected = _rejected(1, error, document)[0]
         raise InputError(f"consent event: {rejected.field}: {rejected.reason}") from error
 
 
@@ -261,24 +299,48 @@ def _object(pairs: list[tuple[str, object]]) -> Document:
 
 
 def _read(
-    number: int, document: Fields, pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None
-) -> ConsentEvent | RejectedLine:
-    """The event of a line, or what is wrong with it. Raises InputError where the subject has no valid id."""
-    may_close = str(document.get("state")) not in OPENING_STATES
+    number: int, completed: Completed, person: str, recorded_at: datetime | None
+) -> ConsentEvent | tuple[RejectedLine, ...]:
+    """The event of a line, or everything that is wrong with it."""
+    document = completed.document
     left = open_fields(document, ConsentEvent.model_fields)
+    wrong: tuple[RejectedLine, ...] = ()
     try:
-        event = _event(document, pseudonym_of, recorded_at)
+        event = _event(document, person, recorded_at)
     except ValidationError as error:
-        if not left:
-            return replace(_rejected(number, error), may_close=may_close)
+        wrong = _rejected(number, error, document)
     else:
         if not left:
             return event
-    return RejectedLine(line=number, field=", ".join(left), reason="still to be filled in", may_close=may_close)
+    return _all_wrong(number, completed, left, wrong)
 
 
-def _event(document: Fields, pseudonym_of: Callable[[str], str] | None, recorded_at: datetime | None) -> ConsentEvent:
-    stamped = dict(document, subject=_subject(document, pseudonym_of))
+def _all_wrong(
+    number: int, completed: Completed, left: tuple[str, ...], wrong: tuple[RejectedLine, ...]
+) -> tuple[RejectedLine, ...]:
+    """What is to be filled in, file by file, what other files do not say, and what is wrong besides."""
+    may_close = str(completed.document.get("state")) not in OPENING_STATES
+    by_file: dict[str, list[str]] = {}
+    for name in left:
+        by_file.setdefault(completed.files.get(name, ""), []).append(name)
+    open_ = {(file, ", ".join(names)): STILL_OPEN for file, names in by_file.items()}
+    reasons = open_ | {("", name): why for name, why in completed.lacking.items()}
+    named = {*left, *completed.lacking}
+    reasons |= {
+        (completed.files.get(one.field.partition(".")[0], ""), one.field): one.reason
+        for one in wrong
+        if one.field.partition(".")[0] not in named
+    }
+    return tuple(
+        RejectedLine(
+            line=number, field=name, reason=why, may_close=may_close, file=file, has_remedy=name in completed.lacking
+        )
+        for (file, name), why in reasons.items()
+    )
+
+
+def _event(document: Fields, person: str, recorded_at: datetime | None) -> ConsentEvent:
+    stamped = dict(document, subject=person)
     if recorded_at is not None:
         stamped["recorded_at"] = recorded_at
     return ConsentEvent.model_validate(stamped)
@@ -289,13 +351,19 @@ def _subject(document: Fields, pseudonym_of: Callable[[str], str] | None) -> str
     return subject if pseudonym_of is None else pseudonym_of(subject)
 
 
-def _rejected(number: int, error: ValidationError) -> RejectedLine:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "event"
-    reason = first["msg"].removeprefix("Value error, ")
-    if field == "event" and ": " in reason:
-        field, _, reason = reason.partition(": ")
-    if first["type"] == "extra_forbidden":
-        # The name of an unknown field is text of the source, and may be anything.
-        field, reason = "an unknown field", "only the fields of the schema are stored"
-    return RejectedLine(line=number, field=field, reason=reason)
+def _rejected(number: int, error: ValidationError, document: Fields) -> tuple[RejectedLine, ...]:
+    """What is wrong with each field, the first thing of each."""
+    found: dict[str, str] = {}
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        name = ".".join(str(part) for part in one["loc"]) or "event"
+        reason = one["msg"].removeprefix("Value error, ")
+        if name == "event" and ": " in reason:
+            name, _, reason = reason.partition(": ")
+        if one["type"] == "extra_forbidden":
+            # The name of an unknown field is text of the source, and may be anything.
+            meant = did_you_mean(one["loc"][0], tuple(ConsentEvent.model_fields))
+            name, reason = "an unknown field", f"{meant}only the fields of the schema are stored"
+        elif one["type"] == "literal_error":
+            reason = f"{did_you_mean(value_at(document, one['loc']), words_in(reason))}{reason}"
+        found.setdefault(name, reason)
+    return tuple(RejectedLine(line=number, field=name, reason=reason) for name, reason in found.items())

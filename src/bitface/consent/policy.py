@@ -10,17 +10,19 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from bitface.consent.admission import Admission
 from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text, canonical_json
-from bitface.consent.unfilled import LICENCE_EXAMPLE, example_of, open_fields, see
+from bitface.consent.filled_in import as_meant
+from bitface.consent.unfilled import LICENCE_EXAMPLE, STILL_OPEN, example_of, open_fields, see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
 from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
+from bitface.known_words import did_you_mean, value_at, words_in
 
 PROHIBITED_CONTEXTS: Final = frozenset({"workplace", "education"})
 TRAINING_PURPOSES: Final = ("train", "benchmark")
@@ -110,10 +112,12 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
     """
     try:
         documents = json.loads(text, object_pairs_hook=_once)
-        _check_filled(name, documents)
+        if isinstance(documents, list):
+            documents = [as_meant(one) if isinstance(one, dict) else one for one in documents]
+        left = _open_in(documents)
         records = TypeAdapter(tuple[LicenceRecord, ...]).validate_python(documents)
     except ValidationError as error:
-        raise InputError(_faulty_licence(name, error)) from error
+        raise InputError("; ".join(_all_wrong(name, left, error, documents))) from error
     except json.JSONDecodeError as error:
         raise InputError(
             f"{name} line {error.lineno} is not JSON; write a licence record, or a list of them{_whole_example()}"
@@ -122,19 +126,23 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
         raise InputError(
             f"{name} is not JSON with unique fields; write a licence record, or a list of them{_whole_example()}"
         ) from error
+    if left:
+        raise InputError(_still_open(name, left))
     by_id = {record.id: record for record in records}
     if len(by_id) != len(records):
         raise InputError(f"{name}: a licence id occurs twice; keep one record per source")
     return by_id
 
 
-def _check_filled(name: str, documents: object) -> None:
-    """Raises InputError for a draft in which a person has not decided everything."""
+def _open_in(documents: object) -> tuple[str, ...]:
+    """The fields of drafts in which a person has not decided everything."""
     records = [one for one in documents if isinstance(one, dict)] if isinstance(documents, list) else []
-    left = [field for one in records for field in open_fields(one, LicenceRecord.model_fields)]
-    if left:
-        fields = ", ".join(left)
-        raise InputError(f"{name}: still to be filled in: {fields}{example_of(fields, LICENCE_EXAMPLE, 'Licence')}")
+    return tuple(name for one in records for name in open_fields(one, LicenceRecord.model_fields))
+
+
+def _still_open(name: str, left: Sequence[str]) -> str:
+    fields = ", ".join(left)
+    return f"{name}: {STILL_OPEN}: {fields}{example_of(fields, LICENCE_EXAMPLE, 'Licence')}"
 
 
 def _once(pairs: list[tuple[str, object]]) -> Document:
@@ -143,15 +151,26 @@ def _once(pairs: list[tuple[str, object]]) -> Document:
     return dict(pairs)
 
 
-def _faulty_licence(name: str, error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "list"
-    if first["type"] == "extra_forbidden":
-        meant = get_close_matches(str(first["loc"][-1]).lower(), LicenceRecord.model_fields, n=1)
-        advice = f"did you mean '{meant[0]}'" if meant else f"the fields are {', '.join(LicenceRecord.model_fields)}"
+def _all_wrong(name: str, left: Sequence[str], error: ValidationError, documents: object) -> list[str]:
+    """What is to be filled in, and the first thing that is wrong with each other field."""
+    found: dict[str, str] = {}
+    for one in error.errors(include_url=False, include_input=False):
+        named = [str(part) for part in one["loc"] if part in LicenceRecord.model_fields]
+        if not named or named[0] not in left:
+            found.setdefault(named[0] if named else str(one["loc"]), _faulty_licence(name, one, documents))
+    return [*([_still_open(name, left)] if left else []), *found.values()]
+
+
+def _faulty_licence(name: str, fault: ErrorDetails, documents: object) -> str:
+    where = ".".join(str(part) for part in fault["loc"]) or "list"
+    if fault["type"] == "extra_forbidden":
+        advice = did_you_mean(str(fault["loc"][-1]), tuple(LicenceRecord.model_fields))
+        advice = advice.rstrip("? ") or f"the fields are {', '.join(LicenceRecord.model_fields)}"
         return f"{name}: record {where[:80]}: an unknown field; {advice} {see('Licence')}"
-    field = next((str(part) for part in first["loc"] if part in LicenceRecord.model_fields), "")
-    message = first["msg"].removeprefix("Value error, ")
+    field = next((str(part) for part in fault["loc"] if part in LicenceRecord.model_fields), "")
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "literal_error":
+        message = f"{did_you_mean(value_at(documents, fault['loc']), words_in(message))}{message}"
     example = example_of(field, LICENCE_EXAMPLE, "Licence") if field else _whole_example()
     return f"{name}: record {where}: {message}; correct the record{example}"
 
@@ -177,7 +196,9 @@ def render_licences(records: Iterable[LicenceRecord]) -> str:
 def check_context(context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
     """Raises RefusedError for an unknown context, or for a prohibited one without an approval in force at `at`."""
     if context not in CONTEXTS:
-        raise RefusedError(f"unknown context '{context[:40]}'; use one of {', '.join(CONTEXTS)}")
+        raise RefusedError(
+            f"unknown context '{context[:40]}'; {did_you_mean(context, CONTEXTS)}use one of {', '.join(CONTEXTS)}"
+        )
     if context in PROHIBITED_CONTEXTS and not any(approval.covers(context, at) for approval in approvals):
         raise RefusedError(
             f"context '{context}' is refused: inferring emotions there is prohibited except for medical or safety "
@@ -269,6 +290,8 @@ def _refused(consent: Admission, reason: str) -> Admission:
 
 def _check_purpose(purpose: str, allowed: Sequence[str], what: str) -> None:
     if purpose not in PURPOSES:
-        raise RefusedError(f"unknown purpose '{purpose[:40]}'; use one of {', '.join(allowed)}")
+        raise RefusedError(
+            f"unknown purpose '{purpose[:40]}'; {did_you_mean(purpose, allowed)}use one of {', '.join(allowed)}"
+        )
     if purpose not in allowed:
         raise RefusedError(f"purpose '{purpose}' is not available for {what}; use one of {', '.join(allowed)}")

@@ -11,6 +11,7 @@ from bitface.documents import Document, Fields
 MARK: Final = "FILL IN"
 """Anywhere in a value: the field is not filled in yet."""
 PAGE: Final = "docs/bring-your-own.md"
+STILL_OPEN: Final = f"still to be filled in (the words {MARK} go too)"
 _EXAMPLES: Final = 2
 
 CONSENT_EXAMPLE: Final[Document] = {
@@ -22,7 +23,7 @@ CONSENT_EXAMPLE: Final[Document] = {
     "given_by": "explicit",
     "lawful_basis": "6(1)(a)",
     "special_category_condition": "9(2)(a)",
-    "purposes": ["train", "evaluate", "fairness_test"],
+    "purposes": ["train", "evaluate", "fairness_test", "demo"],
     "contexts": ["research"],
     "data_kinds": ["image", "landmarks", "embedding"],
     "controller": "Example University, privacy@example.org",
@@ -46,7 +47,7 @@ LICENCE_EXAMPLE: Final[Document] = {
     "id": "own-2026",
     "name": "Our own photographs, 2026",
     "text": "Taken by us, for research on facial expressions, with the consent of everyone shown.",
-    "purposes": ["train", "evaluate", "fairness_test"],
+    "purposes": ["train", "evaluate", "fairness_test", "demo"],
     "contexts": ["research"],
 }
 

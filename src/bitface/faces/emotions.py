@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bitface.errors import InputError
+from bitface.known_words import did_you_mean
 
 EMOTIONS: Final = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
 """Ekman's basic emotions, neutral, and contempt where a source has it. The order is the order of every column."""
@@ -19,6 +20,8 @@ _SYNONYMS: Final = {
     **dict.fromkeys(("ne", "neu"), "neutral"),
 }
 """Spellings and codes that published sets use. `calm` (RAVDESS) is not neutral: its actors played both."""
+_CODE: Final = 3
+"""Letters of the longest code, which no misspelt word is taken for."""
 
 
 def emotion_of(label: str) -> str:
@@ -30,5 +33,6 @@ def emotion_of(label: str) -> str:
     word = label.strip().lower()
     emotion = _SYNONYMS.get(word, word)
     if emotion not in EMOTIONS:
-        raise InputError(f"unknown label '{label}'; use one of {', '.join(EMOTIONS)}")
+        meant = did_you_mean(word, (*EMOTIONS, *(name for name in _SYNONYMS if len(name) > _CODE)))
+        raise InputError(f"unknown label '{label}'; {meant}use one of {', '.join(EMOTIONS)}")
     return emotion

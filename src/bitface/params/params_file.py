@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
 from bitface.hand_written_yaml import parse_scalar, read_yaml
+from bitface.known_words import did_you_mean
 from bitface.params.judging_sections import (
     CalibrationParams,
     CounterfactualParams,
@@ -66,7 +67,9 @@ def read_params(path: Path, profile: str = "default", overrides: Sequence[str] =
     document = _read_document(path)
     profiles = document.pop("profiles")
     if profile not in profiles:
-        raise InputError(f"unknown profile '{profile}'; use one of {', '.join(profiles)}")
+        raise InputError(
+            f"unknown profile '{profile}'; {did_you_mean(profile, tuple(profiles))}use one of {', '.join(profiles)}"
+        )
     document = _merged(document, profiles[profile] or {})
     for override in overrides:
         document = _merged(document, _override(override))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bitface.consent.policy import check_training
 from bitface.dataset.incoming.subject_ids import normal_id
-from bitface.dataset.index import has_dataset
+from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.interrupted_import import ImportSpool, discard_outdated
 from bitface.faces.media.frame_choice import around_apex
+from bitface.faces.records import is_synthetic
 from bitface.params import PROFILES, read_params
 from bitface.steps.bringing.gate_forecast import GateForecast, forecast_gate
 from bitface.steps.people.brought_consents import BroughtConsents
@@ -88,6 +89,8 @@ class Import:
     consents: BroughtConsents
     source: Source
     clock: str | None
+    people_rendered: int = 0
+    """Synthetic people who are in the dataset beside those who were imported."""
     forecast: GateForecast | None = None
 
 
@@ -132,7 +135,9 @@ def import_source(
                 return Import(report=done, consents=consents, source=brought, clock=behind, forecast=forecast)
             writer = partial(writing, tools, "bitface data import", notify)
             done = import_people(intake, brought.notices, pictures, stores, at, writer)
-    return Import(report=done, consents=consents, source=brought, clock=behind)
+    people = {sample.person for sample in read_index(tools.workspace.data)} if has_dataset(tools.workspace.data) else ()
+    rendered = sum(map(is_synthetic, people))
+    return Import(report=done, consents=consents, source=brought, clock=behind, people_rendered=rendered)
 
 
 def check_people_here(tools: Tools) -> None:
@@ -141,6 +146,13 @@ def check_people_here(tools: Tools) -> None:
     tools.checkpoints.latest_elsewhere()  # erasures stay known after home was restored
     check_none_returned(returned(tools.keys, tools.ledger, place.home, place.data))
     check_not_empty(place.data)
+
+
+def rendering_note(tools: Tools) -> str | None:
+    """That a retrain is going to render people, since none were imported; None where there is a dataset, or one to be pulled."""
+    if has_dataset(tools.workspace.data) or tools.store.pinned() is not None:
+        return None
+    return "no people were imported: rendering synthetic ones, which takes a while (your own: bitface data init FOLDER)"
 
 
 def check_retrain(tools: Tools, purpose: str, context: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitface.cli.output import AsJson, emit, warn
+from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.errors import GateError, InputError
 from bitface.steps.formats import format_of, formats_help
 from bitface.surroundings import check_file
 
 if TYPE_CHECKING:
     from bitface.steps.people.intake import IntakeReport
+    from bitface.usecases.people import Import
 
 data_app = typer.Typer(no_args_is_help=True, help="Create, import, validate and describe datasets.")
 
@@ -58,7 +61,7 @@ def import_(
     source: Annotated[
         Path, typer.Argument(help="The folder with the pictures, or the table that holds them or points.")
     ],
-    format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")],
+    format_: Annotated[str, typer.Option("--format", help=f"Layout of the source. {formats_help()}.")] = "folder",
     manifest: Annotated[
         Path | None, typer.Option(help="CSV with path, subject_id and label. Default: SOURCE/manifest.csv.")
     ] = None,
@@ -125,6 +128,8 @@ def import_(
     text = [_import_text(done.report, done.source.intake.example), *done.consents.text(dry_run)]
     text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
     text += [done.forecast.text()] if done.forecast else []
+    own = "" if format_ == "folder" else f" --format {format_}"
+    text += _closing_text(done, tools.store.pin_file, f"bitface data import {shlex.quote(str(source))}{own}")
     emit(asdict(done.report) | beside, "\n".join(text), as_json)
     done.consents.check_no_unread_withdrawal()
     done.source.check_no_child_is_here(tools.keys)
@@ -178,10 +183,28 @@ def _import_text(done: IntakeReport, example: str) -> str:
     lines += [f"  {one.text}" for one in done.findings]
     lines += _licence_lines(done)
     lines += _first([f"  row {one.row}: {one.change}" for one in done.corrections])
-    lines += _first([f"  {row.place}: {row.reason}" for row in done.quarantined])
-    lines += [f"a row reads as in {example}"] if done.quarantined and example else []
+    lines += _first([f"  {line}" for line in refused_lines(done.quarantined)])
+    lines += [f"a row reads as in {example}"] if example and any(row.is_of_manifest for row in done.quarantined) else []
     lines += [f"{done.consent_events} new consent events"] if done.consent_events else []
-    return "\n".join([*lines, f"pinned as {done.version}" if done.version else "dry run: nothing was written"])
+    return "\n".join(lines)
+
+
+def _closing_text(done: Import, pin: Path, command: str) -> list[str]:
+    """What was written where, who else is in the dataset, and what comes next."""
+    left = len(done.report.quarantined)
+    again = f"{left} row{'s were' if left > 1 else ' was'} not taken: correct what is said above, and run the same command again"
+    lines = [again] if left else []
+    if not done.report.version:
+        return [*lines, "dry run: nothing was written", f"Next: {command}"]
+    lines.append(
+        f"pinned: {pin.name} in {pin.parent} now names this dataset, version {done.report.version}; commit it if git tracks it"
+    )
+    if done.people_rendered:
+        lines.append(
+            f"the dataset also holds {done.people_rendered} synthetic people, so that its evidence is mixed: a model learns from both. For "
+            "your own people alone set BITFACE_DATA to a new folder, and import and retrain with it"
+        )
+    return [*lines, "Next: bitface retrain"]
 
 
 def _licence_lines(done: IntakeReport) -> list[str]:

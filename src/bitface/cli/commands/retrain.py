@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bitface.cli.output import AsJson, emit, raise_exit_of, warn, writable_file
+from bitface.cli.output import AsJson, emit, raise_exit_of, say, warn, writable_file
 
 gate_app = typer.Typer(no_args_is_help=True, help="Show, replay or export a gate decision.")
 
@@ -27,9 +27,13 @@ def retrain(
     from bitface.bootstrap.opening import ready_for_flow
     from bitface.bootstrap.orchestrator import start_server
     from bitface.steps.versions.summary import summary_text
-    from bitface.usecases.people import check_retrain
+    from bitface.usecases.people import check_retrain, rendering_note
 
-    check_retrain(ready_for_flow(profile, set_ or ()), purpose, context)
+    tools = ready_for_flow(profile, set_ or ())
+    check_retrain(tools, purpose, context)
+    note = rendering_note(tools)
+    if note is not None:
+        say(note)
     start_server()
     from bitface.flows.retrain import RetrainRequest, run_here
 

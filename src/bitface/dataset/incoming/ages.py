@@ -56,6 +56,16 @@ def minors(said: Iterable[StatedAge]) -> frozenset[str]:
     return frozenset(one.subject for one in said if one.text and _band(one.text) == "under_18")
 
 
+def shown_of_age(said: Iterable[StatedAge]) -> dict[str, str]:
+    """Subject -> `under_18` where any row says so, `adult` where every age that is stated is one of 18 or over."""
+    bands: dict[str, set[str]] = {}
+    for one in said:
+        if one.text and (band := _band(one.text)) is not None:
+            bands.setdefault(one.subject, set()).add(band)
+    shown = {subject: "under_18" if "under_18" in own else "adult" for subject, own in bands.items()}
+    return {subject: band for subject, band in shown.items() if band == "under_18" or "" not in bands[subject]}
+
+
 def closed_people(said: Iterable[StatedAge]) -> dict[str, str]:
     """Subject -> why none of that person's rows is taken: under 18 by one of them, an age that cannot be read, or two bands."""
     first: dict[str, dict[str, int]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from typing import Final
 
 from bitface.dataset.incoming.label_folders import PARTS
 from bitface.dataset.incoming.spreadsheets import is_formula
-from bitface.dataset.incoming.subject_ids import folded_id, id_or_none
+from bitface.dataset.incoming.subject_ids import folded_id, id_or_none, suggested_ids
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 
@@ -65,6 +66,8 @@ class Guess:
     label: str = ""
     split: str = ""
     doubts: tuple[str, ...] = ()
+    name: str = ""
+    """Who it is in the path's own words, which `subject_id` spells as an id; empty where it is not clear."""
 
 
 def subject_pattern_of(text: str | None) -> re.Pattern[str] | None:
@@ -84,17 +87,21 @@ def subject_pattern_of(text: str | None) -> re.Pattern[str] | None:
     return pattern
 
 
-def guesses_of(paths: Iterable[str], pattern: re.Pattern[str] | None = None) -> tuple[Guess, ...]:
+def guesses_of(
+    paths: Iterable[str], pattern: re.Pattern[str] | None = None, known: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Guess, ...]:
     """What is clear about each picture, in the order of the paths, which are relative and have `/` between folders.
 
     A folder or a word of a file's name that is an emotion is the label; a folder `train`, `validation`, `test` or `gate` the part. The
     person is the folder that is left, or the one word that is left in the file's name; where both are there and differ, nobody is
     guessed: two people under one id cannot be taken apart later. `pattern` finds the person in the file's name, else in the path.
     A word in the name of every file is nobody's id, and a person is in one part, or in none.
+    A name that is no id gets one that is (`subject_ids.suggested_ids`), each its own. `known`: path -> id of pictures that a person has
+    assigned already; who has one name there has one id.
     """
     found = list(paths)
     everywhere = _everywhere(found)
-    return _in_one_part([_guess(path, pattern, everywhere) for path in found])
+    return _in_one_part(_with_ids([_guess(path, pattern, everywhere) for path in found], known))
 
 
 def alike_ids(subjects: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -130,7 +137,7 @@ def _guess(path: str, pattern: re.Pattern[str] | None, everywhere: frozenset[str
         doubts.append(f"label: the path names {_listed(labels)}" if labels else "label: the path names no emotion")
     return Guess(
         path=path,
-        subject_id=subject,
+        name=subject,
         label=labels.pop() if len(labels) == 1 else "",
         split=parts.pop() if len(parts) == 1 else "",
         doubts=tuple(doubts),
@@ -156,23 +163,61 @@ def _nameless(words: Sequence[str]) -> list[str]:
 def _subject(
     path: str, folders: Sequence[str], words: Sequence[str], pattern: re.Pattern[str] | None
 ) -> tuple[str, str]:
-    """The id and no doubt, or no id and why."""
+    """The person's name and no doubt, or no name and why."""
     if pattern is not None:
         match = pattern.search(path.rpartition("/")[2]) or pattern.search(path)
-        return _as_id(match[match.re.groups] or "") if match else ("", "subject_id: --subject-pattern finds nothing")
+        found = _name_of(match[match.re.groups] or "") if match else ""
+        return (found, "") if found else ("", "subject_id: --subject-pattern finds nothing")
     candidates = list(dict.fromkeys([*folders, *words]))
     if not candidates:
         return "", "subject_id: neither folder nor file name says who it is"
     if len(candidates) > 1:
         return "", f"subject_id: it may be {_listed(candidates)}; use --subject-pattern, or fill it in"
-    return _as_id(candidates[0])
+    return _name_of(candidates[0]), ""
 
 
-def _as_id(text: str) -> tuple[str, str]:
-    normal = id_or_none(text)
-    if normal and is_formula(normal):
-        return "", f"subject_id: '{normal[:40]}' begins as a formula of a spreadsheet"
-    return (normal, "") if normal else ("", f"subject_id: '{text[:40]}' is not 1 to 64 of [A-Za-z0-9_-]")
+def _name_of(text: str) -> str:
+    """One spelling of a name: a file system may keep a letter and its mark apart."""
+    return id_or_none(text) or " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def _with_ids(found: Sequence[Guess], known: Mapping[str, str]) -> list[Guess]:
+    ids = _ids_of(found, known)
+    return [_with_id(one, *ids[one.name]) if one.name else one for one in found]
+
+
+def _with_id(one: Guess, subject_id: str, doubt: str) -> Guess:
+    return replace(one, subject_id=subject_id, doubts=(*((doubt,) if doubt else ()), *one.doubts))
+
+
+def _ids_of(found: Sequence[Guess], known: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Name -> its id and no doubt, or no id and why. No two names have one id, save where a person wrote so."""
+    assigned: dict[str, set[str]] = {}
+    for one in found:
+        if one.name and one.path in known:
+            assigned.setdefault(one.name, set()).add(known[one.path])
+    ids = {name: (own.copy().pop(), "") for name, own in assigned.items() if len(own) == 1}
+    owners = {subject: name for name, (subject, _) in ids.items()}
+    named = sorted({one.name for one in found if one.name} - ids.keys(), key=lambda name: (not id_or_none(name), name))
+    for name in named:
+        ids[name] = _own_id(name, owners, frozenset(known.values()) - owners.keys())
+        owners.setdefault(ids[name][0], name)
+    return ids
+
+
+def _own_id(name: str, owners: Mapping[str, str], written: frozenset[str]) -> tuple[str, str]:
+    """`written`: ids that a person gave to pictures whose paths say no name."""
+    valid = id_or_none(name)
+    if valid and is_formula(valid):
+        return "", f"subject_id: '{valid[:40]}' begins as a formula of a spreadsheet"
+    if valid:
+        return (
+            ("", f"subject_id: '{valid[:40]}' is the id of '{owners[valid][:40]}'") if valid in owners else (valid, "")
+        )
+    free = next((one for one in suggested_ids(name) if one not in owners), "")
+    if free in written:
+        return "", f"subject_id: '{name[:40]}' may be {free}, who is in the manifest already; fill it in"
+    return free, ""
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -9,19 +9,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from bitface.dataset.incoming import ages
 from bitface.dataset.incoming.ages import NUMBER, StatedAge, closed_people, minors, plain, years_of
 from bitface.dataset.incoming.manifest_columns import OF_PICTURES, Columns, check_columns, check_filled
 from bitface.dataset.incoming.oddities import finding_of
 from bitface.dataset.incoming.source_paths import SourceFolder
-from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
+from bitface.dataset.incoming.subject_ids import id_or_none, normal_id, suggested_ids
 from bitface.dataset.incoming.text_files import Table, read_table, read_text_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.faces.media.video_limits import WHOLE, Span
 from bitface.faces.records import SPLITS, age_band_of
+from bitface.known_words import did_you_mean
 
 FACTS: Final = {"age_band": "age", "gender": "gender", "skin_tone": "skin_tone", "ancestry": "ethnicity"}
 """What a manifest may say of a person: field of a row and of a subject record -> column."""
+CONSENT_TEXT: Final = "no usable consent: "
+"""Begins the reason of every row that consent keeps out."""
 _GENDERS: Final = {
     "f": "female",
     "m": "male",
@@ -57,7 +61,14 @@ class ImportRow:
 
     def refused(self, reason: str, finding: str = "") -> QuarantinedRow:
         """The row as one that was not taken."""
-        return QuarantinedRow(row=self.row, reason=reason, line=self.line, finding=finding)
+        return QuarantinedRow(
+            row=self.row,
+            reason=reason,
+            line=self.line,
+            finding=finding,
+            subject_id=self.subject_id,
+            file=self.path.name,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +80,28 @@ class QuarantinedRow:
     line: int | None = None
     finding: str = ""
     """Its name in `findings.SAYS`, empty where the reason says it all."""
+    subject_id: str = ""
+    """The owner's id as the row has it, empty where the source does not say who it is. For the report to the owner alone."""
+    file: str = ""
+    """The name of the picture's file, where there is one."""
 
     @property
     def place(self) -> str:
         """`row 3 (line 5)`."""
         return f"row {self.row}" + (f" (line {self.line})" if self.line is not None else "")
+
+    @property
+    def is_of_manifest(self) -> bool:
+        """Whether what the row itself says is wrong, and not the picture or the consent."""
+        return not self.finding and not self.reason.startswith(CONSENT_TEXT)
+
+    @property
+    def where(self) -> str:
+        """`row 3 (line 5: anna, smile.jpg)`."""
+        own = ", ".join(name[:80] for name in (self.subject_id, self.file) if name)
+        line = f"line {self.line}" if self.line is not None else ""
+        inside = ": ".join(filter(None, (line, own)))
+        return f"row {self.row}" + (f" ({inside})" if inside else "")
 
 
 def manifest_table(manifest: Path, ignored: Collection[str] = (), known: Columns = OF_PICTURES) -> Table:
@@ -110,7 +138,12 @@ def rows_of(
             usable.append(_row(row.number, row.line, row.values, find))
         except InputError as error:
             finding = _child(id_or_none(row.values.get("subject_id", "")), children) or finding_of(error)
-            rejected.append(QuarantinedRow(row=row.number, reason=str(error), line=row.line, finding=finding))
+            own = row.values.get("subject_id", ""), row.values.get("path", "").rpartition("/")[2]
+            rejected.append(
+                QuarantinedRow(
+                    row=row.number, reason=str(error), line=row.line, finding=finding, subject_id=own[0], file=own[1]
+                )
+            )
     barred = _in_two_splits(usable) | closed_people(_ages(table))
     rejected += [
         row.refused(barred[row.subject_id], _child(row.subject_id, children))
@@ -124,6 +157,11 @@ def rows_of(
 def minors_of(table: Table) -> frozenset[str]:
     """The ids of people of whom any row says an age under 18, also one that cannot be taken for another reason."""
     return minors(_ages(table))
+
+
+def shown_of_age(table: Table) -> dict[str, str]:
+    """Subject id -> `adult` or `under_18`, of the people whose age the rows say."""
+    return ages.shown_of_age(_ages(table))
 
 
 def _child(subject: str | None, children: Collection[str]) -> str:
@@ -147,7 +185,7 @@ def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], P
         row=number,
         line=line,
         path=find(raw["path"]),
-        subject_id=normal_id(raw["subject_id"]),
+        subject_id=_subject_id(raw["subject_id"]),
         label=_label(raw["label"]),
         age_band=age_band_of(years_of(raw.get("age", ""))),
         gender=gender_of(raw.get("gender", "")),
@@ -159,6 +197,14 @@ def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], P
         span=_span(raw.get("start_s", ""), raw.get("end_s", "")),
         cleared=_cleared(*(raw.get(column, "") for column in FACTS.values())),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _subject_id(text: str) -> str:
+    """The id; what could be meant is in the message, since the manifest is its owner's."""
+    if id_or_none(text) is None and (valid := suggested_ids(text)):
+        raise InputError(f"the subject id is not 1 to 64 of [A-Za-z0-9_-]; write '{valid[0]}', in consents.jsonl too")
+    return normal_id(text)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -173,7 +219,10 @@ def gender_of(text: str) -> str:
     word = plain(text).rstrip(".")
     word = _GENDERS.get(word, word) or "unknown"
     if word not in ("female", "male", "other", "unknown"):
-        raise InputError(f"gender '{word[:20]}' is not female, male, other or unknown")
+        meant = did_you_mean(word, ("female", "male", "other", "unknown"))
+        raise InputError(
+            f"gender '{word[:20]}' is not female, male, other or unknown{'; ' if meant else ''}{meant.strip()}"
+        )
     return word
 
 
@@ -231,7 +280,7 @@ def _monk(value: float | None) -> int | None:
 def _split(text: str) -> str:
     word = plain(text)
     if word and word not in SPLITS:
-        raise InputError(f"split '{word[:20]}' is not one of {', '.join(SPLITS)}")
+        raise InputError(f"split '{word[:20]}': {did_you_mean(word, SPLITS)}use one of {', '.join(SPLITS)}")
     return word
 
 

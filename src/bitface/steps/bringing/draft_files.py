@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord
 from bitface.consent.unfilled import MARK, open_fields
 from bitface.dataset.files import write_atomically, write_once
@@ -22,8 +23,9 @@ from bitface.dataset.incoming.subject_ids import id_or_none
 from bitface.dataset.incoming.text_files import Table, read_text_file
 from bitface.documents import Document
 from bitface.errors import InputError
-from bitface.steps.bringing.draft_consents import NOTICE_ID
-from bitface.steps.bringing.first_look import CONSENTS, LICENCE, MANIFEST, NOTICES
+from bitface.steps.bringing.draft_consents import NOTICE_ID, Papers, draft_of_terms
+from bitface.steps.bringing.first_look import CONSENTS, LICENCE, MANIFEST
+from bitface.steps.people.common_terms import NOTICES, TERMS, terms_in
 
 _COLUMNS: Final = ("path", "subject_id", "label", "age", "gender", "skin_tone")
 _FACTS: Final = ("age", "gender", "skin_tone")
@@ -33,10 +35,8 @@ _LICENCES: Final[Mapping[str, Document]] = {
         "id": "own-pictures",
         "name": f"{MARK} a name, such as: Our own photographs, 2026",
         "text": f"{MARK} what they may be used for, such as: Taken by us for research, with the consent of everyone shown.",
-        "purposes": [
-            f"{MARK} at most what people agreed to: train, evaluate, fairness_test, infer, demo, benchmark, publish_image"
-        ],
-        "contexts": ["research"],
+        "purposes": f"{MARK} at most what people agreed to, such as: train, evaluate, fairness_test, demo",
+        "contexts": "research",
     },
     "benchmark": {
         "id": f"{MARK} a short id, such as faces-2020",
@@ -121,6 +121,21 @@ def write_notice(folder: Path) -> bool:
     return _write_new(place / f"{NOTICE_ID}.md", text)
 
 
+def write_terms(folder: Path, papers: Papers) -> bool:
+    """Writes a draft of what everyone agreed to where there is none; whether it did."""
+    text = json.dumps(draft_of_terms(papers), indent=2, ensure_ascii=False) + "\n"
+    return _write_new(folder / TERMS, text.encode())
+
+
+def open_in_terms(folder: Path) -> tuple[str, ...]:
+    """The common terms that a person has to fill in; none where they cannot be read, which the import says."""
+    try:
+        found = terms_in(folder)
+    except InputError:
+        return ()
+    return open_fields(found or {}, ConsentEvent.model_fields)
+
+
 def open_in_licence(folder: Path) -> tuple[str, ...]:
     """The fields of the licence that a person has to fill in; none where it cannot be read, which the import says."""
     try:
@@ -128,17 +143,6 @@ def open_in_licence(folder: Path) -> tuple[str, ...]:
     except ValueError:
         return ()
     return open_fields(found, LicenceRecord.model_fields) if isinstance(found, dict) else ()
-
-
-def open_in_notices(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Notice, by its path -> the lines that a person has to fill in."""
-    found: dict[str, tuple[int, ...]] = {}
-    for path in sorted((folder / NOTICES).iterdir() if (folder / NOTICES).is_dir() else ()):
-        if path.suffix.lower() in (".md", ".txt") and not path.name.startswith("."):
-            text = read_text_file(path).text.split("\n")
-            lines = tuple(number for number, line in enumerate(text, start=1) if MARK in line)
-            found |= {f"{NOTICES}/{path.name}": lines} if lines else {}
-    return found
 
 
 def facts_open(manifest: Manifest) -> dict[str, int]:

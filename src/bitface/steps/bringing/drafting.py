@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 from bitface.consent.policy import TRAINING_PURPOSES
 from bitface.dataset.incoming.folder_names import Guess, alike_ids, guesses_of
 from bitface.dataset.incoming.source_paths import SourceFolder
+from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
 from bitface.errors import InputError
 from bitface.steps.bringing import draft_files
 from bitface.steps.bringing.draft_consents import DraftedConsents, drafted, papers_in
@@ -21,12 +22,12 @@ from bitface.steps.bringing.first_look import (
     CONSENTS,
     LICENCE,
     MANIFEST,
-    NOTICES,
     Eyes,
     FirstLook,
     Skipped,
     look_through,
 )
+from bitface.steps.people.common_terms import EVERYONE, EVIDENCE, NOTICES, TERMS, forms_of, open_in_notices
 
 _SHOWN: Final = 6
 
@@ -48,6 +49,8 @@ class Drafts:
     pictures: int
     new_pictures: int
     people: int
+    nameless: int
+    """Rows of the manifest that do not say who it is."""
     filled: Mapping[str, int]
     doubts: Mapping[str, tuple[str, ...]]
     """Picture -> why a field of it was left empty."""
@@ -63,7 +66,8 @@ class Drafts:
         """The same for a person at a terminal."""
         clear = ", ".join(f"{column} of {count}" for column, count in self.filled.items())
         read = f"; read off folders and names: {clear}" if self.new_pictures else ""
-        lines = [f"{self.pictures} pictures of {self.people} people, {self.new_pictures} of them new{read}"]
+        people = f"{self.people} people" + (f", and of {self.nameless} it is not clear who" if self.nameless else "")
+        lines = [f"{self.pictures} pictures of {people}; {self.new_pictures} of the pictures are new{read}"]
         lines += [f"wrote {', '.join(self.written)}"] if self.written else []
         lines += [*self.changed, *self.notes]
         lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")
@@ -71,7 +75,7 @@ class Drafts:
         lines += _first([f"  {one.path}: {one.reason}" for one in self.skipped], "files left out")
         lines += ["Fill in:"] if self.todo else ["Nothing is left to fill in."]
         lines += [f"  {one.file}: {one.field} ({one.where})" for one in self.todo]
-        return "\n".join([*lines, f"Next: {self.next}"])
+        return "\n".join([*lines, f"Next: {self.next} (with --dry-run it writes nothing, and forecasts the gate)"])
 
 
 def draft_import(folder: Path, purpose: str, pattern: re.Pattern[str] | None, eyes: Eyes) -> Drafts:
@@ -89,7 +93,8 @@ def draft_import(folder: Path, purpose: str, pattern: re.Pattern[str] | None, ey
     seen = look_through(folder, eyes, frozenset(known))
     if not seen.pictures:
         raise InputError(_no_picture(folder, seen))
-    new = guesses_of([path for path in seen.pictures if folder / path not in known], pattern)
+    guesses = guesses_of(seen.pictures, pattern, _assigned(before))
+    new = [one for one in guesses if folder / one.path not in known]
     try:
         return _write(folder, purpose, new, before, seen)
     except OSError as error:
@@ -110,6 +115,13 @@ def _known(folder: Path, manifest: Manifest | None) -> set[Path]:
     return found
 
 
+def _assigned(manifest: Manifest | None) -> dict[str, str]:
+    """Path -> the id that the manifest gives the picture."""
+    rows = manifest.rows if manifest else ()
+    ids = ((row.get("path", ""), id_or_none(row.get("subject_id", ""))) for row in rows)
+    return {path: subject for path, subject in ids if subject}
+
+
 def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | None, seen: FirstLook) -> Drafts:
     draft_files.add_rows(folder, new, before)
     manifest = draft_files.manifest_in(folder)
@@ -121,24 +133,26 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
     consents = None
     if purpose == "train":
         written += [f"{NOTICES}/"] if draft_files.write_notice(folder) else []
-        lines = draft_files.consent_lines(folder)
-        consents = drafted(lines, manifest.subjects, papers_in(folder))
+        lines, papers = draft_files.consent_lines(folder), papers_in(folder)
+        consents = drafted(lines, manifest.subjects, papers, not (folder / TERMS).exists())
         if consents.lines != lines:
             draft_files.write_consents(folder, consents.lines)
+        written += [TERMS] if consents.added and draft_files.write_terms(folder, papers) else []
         written += [CONSENTS] if consents.lines and not lines else []
         changed += _changes(consents) if lines else []
     return Drafts(
         pictures=len(seen.pictures),
         new_pictures=len(new),
         people=len(manifest.subjects),
+        nameless=len(manifest.open("subject_id")),
         filled=_filled(new),
         doubts={one.path: one.doubts for one in new if one.doubts},
         skipped=seen.skipped,
         written=tuple(written),
         changed=tuple(changed),
         todo=(*_todo_of_manifest(manifest), *_todo_of_papers(folder, consents)),
-        notes=_notes(manifest, consents),
-        next=f"bitface data import {shlex.quote(str(folder))} --format folder --dry-run",
+        notes=(*_spelt(new), *_notes(manifest, consents), *_strange_forms(folder, manifest)),
+        next=f"bitface data import {shlex.quote(str(folder))}",
     )
 
 
@@ -178,13 +192,45 @@ def _todo_of_papers(folder: Path, consents: DraftedConsents | None) -> list[Todo
     if consents is None:
         return todo
     todo += [
-        Todo(file=file, field="what is marked", where=_lines(lines))
-        for file, lines in draft_files.open_in_notices(folder).items()
+        Todo(file=file, field="what is marked", where=_lines(lines)) for file, lines in open_in_notices(folder).items()
     ]
+    terms = [name for name in draft_files.open_in_terms(folder) if name in consents.left_to_terms]
+    todo += [Todo(file=TERMS, field=", ".join(terms), where="once, for everyone")] if terms else []
+    todo += _todo_of_forms(consents)
     same: dict[str, list[int]] = {}
     for line, fields in consents.open.items():
         same.setdefault(", ".join(fields), []).append(line)
     return [*todo, *(Todo(file=CONSENTS, field=fields, where=_lines(lines)) for fields, lines in same.items())]
+
+
+def _todo_of_forms(consents: DraftedConsents) -> list[Todo]:
+    missing = consents.without_form
+    if not missing:
+        return []
+    where = f"missing for {_counted(len(missing), 'line')} of {CONSENTS}: {', '.join(missing[:_SHOWN])}"
+    where += f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    field = f"what each person signed, named by the id, or one sheet {EVERYONE}.pdf that all signed"
+    return [Todo(file=f"{EVIDENCE}/", field=field, where=where)]
+
+
+def _spelt(new: Sequence[Guess]) -> list[str]:
+    """Which names were spelt as ids."""
+    spelt = {one.name: one.subject_id for one in new if one.subject_id and one.name != one.subject_id}
+    said = [f"{MANIFEST}: '{name[:40]}' has the id {subject}" for name, subject in spelt.items()]
+    return _first(said, "such ids")
+
+
+def _strange_forms(folder: Path, manifest: Manifest) -> list[str]:
+    """Signed forms that no person of the manifest is called like."""
+    named = {*manifest.subjects, EVERYONE}
+    strange = [form for form in forms_of(folder) if id_or_none(form.stem) not in named and form.name[:1] != "."]
+    said = [f"{EVIDENCE}/{form.name} is named by no id in {MANIFEST}{_renamed(form, named)}" for form in strange]
+    return _first(said, "such forms")
+
+
+def _renamed(form: Path, named: Collection[str]) -> str:
+    meant = next((one for one in suggested_ids(form.stem) if one in named), None)
+    return f"; rename it to {meant}{form.suffix} if it is that person's" if meant else ""
 
 
 def _notes(manifest: Manifest, consents: DraftedConsents | None) -> tuple[str, ...]:

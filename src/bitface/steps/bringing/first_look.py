@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,15 +11,13 @@ from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.spreadsheets import is_formula
 from bitface.errors import InputError
 from bitface.ports import ReadImage, Report
+from bitface.steps.people.common_terms import EVIDENCE, NOTICES, TERMS
 from bitface.steps.people.inputs import Input, list_inputs
 
 MANIFEST: Final = "manifest.csv"
 CONSENTS: Final = "consents.jsonl"
 LICENCE: Final = "licence.json"
-NOTICES: Final = "notices"
-EVIDENCE: Final = "evidence"
-"""Signed forms, one a person, named by its id; none of them is a picture of a face."""
-_BESIDE: Final = frozenset({MANIFEST, CONSENTS, LICENCE})
+_BESIDE: Final = frozenset({MANIFEST, CONSENTS, LICENCE, TERMS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +68,6 @@ def look_through(folder: Path, eyes: Eyes, known: Collection[Path] = ()) -> Firs
             skipped.append(Skipped(path=path, reason=why))
         eyes.report("reading pictures", done, len(found))
     return FirstLook(pictures=tuple(sorted(pictures)), skipped=tuple(sorted(skipped, key=lambda one: one.path)))
-
-
-def forms_of(folder: Path) -> Iterator[Path]:
-    """The signed forms in `evidence/`, plain files by name."""
-    place = folder / EVIDENCE
-    if place.is_dir() and not place.is_symlink():
-        yield from (path for path in sorted(place.iterdir()) if path.is_file() and not path.is_symlink())
 
 
 def _below(path: Path, folder: Path) -> str:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bitface.errors import InputError
+from bitface.known_words import did_you_mean
 
 if TYPE_CHECKING:
     from bitface.steps.people.sources import FormatReader
@@ -70,7 +71,9 @@ FORMATS: dict[str, Format] = {
 def format_of(name: str) -> Format:
     """The format of a name. Raises InputError for an unknown one."""
     if name not in FORMATS:
-        raise InputError(f"unknown --format '{name}'; use one of {', '.join(FORMATS)}")
+        raise InputError(
+            f"unknown --format '{name}'; {did_you_mean(name, tuple(FORMATS))}use one of {', '.join(FORMATS)}"
+        )
     return FORMATS[name]
 
 

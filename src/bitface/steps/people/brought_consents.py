@@ -14,17 +14,21 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.admission import in_log_order
-from bitface.consent.events import ConsentEvent, RejectedLine, canonical_json, parse_events
+from bitface.consent.events import ConsentEvent, RejectedLine, as_written, canonical_json, parse_events
+from bitface.consent.filled_in import DAYS_READ
 from bitface.consent.known_sources import Notice
-from bitface.consent.unfilled import CONSENT_EXAMPLE, example_of
+from bitface.consent.unfilled import CONSENT_EXAMPLE, example_of, see
 from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import BitfaceError, InputError
 from bitface.ledger.ledger import Ledger
+from bitface.steps.people.common_terms import CommonTerms
 
 _LINES_MAX: Final = 20
-_CLASH: Final = "another event with this id is on record or in an earlier line; give every event its own id"
+_CLASH: Final = (
+    "another event with this id is on record, which never changes, or in an earlier line; give every event its own id"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,8 @@ class BroughtConsents:
     unread_withdrawal: RejectedLine | None
     ahead: tuple[int, ...]
     strangers: tuple[int, ...]
+    has_days: bool = False
+    """Whether a time was written as a date alone."""
 
     def events_of(self, pseudonyms: Mapping[str, str]) -> tuple[ConsentEvent, ...]:
         """The events of people, given subject id -> pseudonym."""
@@ -78,10 +84,10 @@ class BroughtConsents:
     def text(self, dry_run: bool) -> list[str]:
         """The same for a person; no line where there is nothing to say."""
         document, verb = self.document(), "would be recorded" if dry_run else "recorded"
-        lines = [f"{self.name} {line}" for line in self.rejected[:_LINES_MAX]]
-        more = len(self.rejected) - _LINES_MAX
-        lines += [f"... and {more} more invalid lines; --json lists all"] if more > 0 else []
-        lines[-1:] = [f"{line}{_example(self.rejected[0])}" for line in lines[-1:]]
+        kinds = self._kinds()
+        lines = kinds[:_LINES_MAX]
+        lines += [f"... and {len(kinds) - _LINES_MAX} more faults; --json lists all"] if len(kinds) > _LINES_MAX else []
+        lines += [DAYS_READ] if self.has_days else []
         if self.known:
             closed = (
                 f", {document['closing']} of them ending consents of {document['people_closed']} people"
@@ -98,6 +104,19 @@ class BroughtConsents:
             for line in self.strangers[:_LINES_MAX]
         ]
         return lines
+
+    def _kinds(self) -> list[str]:
+        """What is wrong with lines, every kind once, with the first line that has it and the number of the others."""
+        kinds: dict[str, list[RejectedLine]] = {}
+        for line in self.rejected:
+            kinds.setdefault(line.what, []).append(line)
+        return [self._kind(*alike) for alike in kinds.values()]
+
+    def _kind(self, first: RejectedLine, *others: RejectedLine) -> str:
+        if first.file:
+            return f"{first.what}{_example(first)}"
+        more = f" and {len(others)} more line{'s' * (len(others) > 1)}" if others else ""
+        return f"{self.name} line {first.line}{more}: {first.what}{_example(first)}"
 
     def check_no_unread_withdrawal(self) -> None:
         """Raises InputError where a line that may be a withdrawal of a person who is here could not be read."""
@@ -122,21 +141,24 @@ NO_CONSENTS: Final = BroughtConsents(
 """Of a source whose consents come from its known terms."""
 
 
-def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> BroughtConsents:
-    """Reads a JSONL file of consent events; nothing is recorded yet.
+def read_consents(
+    path: Path, keys: KeyStore, ledger: Ledger, at: datetime, terms: CommonTerms | None = None
+) -> BroughtConsents:
+    """Reads a JSONL file of consent events, each of which `terms` complete; nothing is recorded yet.
 
     Raises:
         InputError: the file cannot be read, or a line does not even say whose it is; the message names file and line.
     """
     people = _People(keys=keys)
     file = read_text_file(path)
-    parsed = parse_events(file.text, pseudonym_of=people.stand_in, recorded_at=at, name=file.name)
+    complete = terms.on(file.text, ledger).complete if terms else as_written
+    parsed = parse_events(file.text, pseudonym_of=people.stand_in, recorded_at=at, name=file.name, complete=complete)
     events, clashes = _with_own_ids(parsed.events, parsed.lines, ledger)
     faults = {**clashes, **parsed.faults}
     usable = [event for event in events if event.subject not in people.erased]
     usable = [event for event in usable if event.closes or event.subject not in faults]
     on_record = ledger.recorded_consents([event.event_id for event in usable])
-    rejected = sorted({*parsed.rejected, *clashes.values()}, key=lambda line: line.line)
+    rejected = sorted(dict.fromkeys([*parsed.rejected, *clashes.values()]), key=lambda line: line.line)
     unread_withdrawal = [line for person, line in faults.items() if person in people.here and line.may_close]
     speaking = {event.subject for event in parsed.events if not event.closes} | parsed.faults.keys()
     unheard_of = people.ids.keys() - speaking - people.here - people.erased
@@ -151,11 +173,12 @@ def read_consents(path: Path, keys: KeyStore, ledger: Ledger, at: datetime) -> B
             line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.subject in unheard_of
         ),
         ahead=tuple(line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.event_time > at),
+        has_days=parsed.has_days,
     )
 
 
 def _example(line: RejectedLine) -> str:
-    return example_of(line.field, CONSENT_EXAMPLE, "Consents")
+    return f" {see('Consents')}" if line.has_remedy else example_of(line.field, CONSENT_EXAMPLE, "Consents")
 
 
 def new_notices(notices: Sequence[Notice], known: Collection[str]) -> tuple[Notice, ...]:

@@ -23,7 +23,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.moments import CLOCKS_APART, clock_behind
 from bitface.steps.people.brought_consents import new_notices
 from bitface.steps.people.expire import lapsed_models
-from bitface.steps.people.sources import read_notices
+from bitface.steps.people.sources import FolderFiles, common_terms, read_notices
 
 REASON_MAX = 200
 BY_LICENCE: Final = "a licence alone admits a person without one; to take the person out use `bitface erase`"
@@ -69,7 +69,8 @@ def person_of(subject: str, keys: KeyStore, ledger: Ledger) -> str:
 def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger, at: datetime) -> Recorded:
     """Records the events of a JSONL file, all or none.
 
-    Subjects are ids as their owners use them, or pseudonyms; `notices` is a folder with the notices that the events name.
+    Subjects are ids as their owners use them, or pseudonyms; `notices` is a folder with the notices that the events name. What lies beside
+    the file completes its lines, as in an import.
 
     Raises:
         InputError: a line is faulty, or a person was never imported; the message names the line, never its content.
@@ -84,7 +85,9 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
             raise InputError("not the id of an imported person")
         return person
 
-    parsed = parse_events(read_text_file(path).text, pseudonym_of=pseudonym, recorded_at=at, name=path.name)
+    text = read_text_file(path).text
+    complete = common_terms(FolderFiles(folder=path.parent)).on(text, ledger).complete
+    parsed = parse_events(text, pseudonym_of=pseudonym, recorded_at=at, name=path.name, complete=complete)
     if parsed.rejected:
         more = f" (and {len(parsed.rejected) - 1} more)" if len(parsed.rejected) > 1 else ""
         raise InputError(f"{path.name}: {parsed.rejected[0]}{more}; nothing was recorded, correct it and try again")

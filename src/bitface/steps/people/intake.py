@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from bitface.consent.known_sources import Notice
-from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow, grouped
+from bitface.dataset.incoming.import_rows import CONSENT_TEXT, ImportRow, QuarantinedRow, grouped
 from bitface.dataset.incoming.import_rules import (
     Correction,
     Picture,
@@ -18,17 +19,21 @@ from bitface.dataset.incoming.import_rules import (
     contradicted_people,
 )
 from bitface.dataset.incoming.oddities import Finding, findings_of, merged
+from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.dataset.points.point_pictures import samples_of_points
 from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, RefusedError
 from bitface.ports import EncodeFrames, ReadImage, Report
-from bitface.steps.people.intake_decision import CONSENT_TEXT, Decision, Intake, check_licence, decide, fill_with
+from bitface.steps.people.intake_decision import Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.reading.clip_packing import ClipAnswer, ClipPacking, PackedClip, are_many, clip_answers
 from bitface.steps.people.reading.clips import Videos
 from bitface.steps.people.reading.sample_packing import Frame, Packed, Packing, answers, is_large
 from bitface.steps.people.writing import Change, Stores, Writer
+
+_REASONS: Final = 5
+"""So many other reasons are named where no row can be taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +251,8 @@ def _check_any(decision: Decision, intake: Intake) -> None:
     rejected = decision.rejected
     first = rejected[0] if rejected else QuarantinedRow(row=0, reason="the source has no rows")
     recorded = f"; {decision.new_events} new consent events of people on record" if decision.new_events else ""
-    message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.place}: {first.reason}"
+    message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.where}: {first.reason}"
+    _check_forms(rejected, intake)
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
     if len(rejected) > 1 and all(row.finding == "missing_picture" for row in rejected):
@@ -254,8 +260,21 @@ def _check_any(decision: Decision, intake: Intake) -> None:
             f"no row can be imported: none of the {len(rejected)} files that the rows name is in folder '{intake.source}', where their "
             "paths begin; name the folder that they begin in, or put the files there"
         )
-    is_of_row = intake.example and not first.reason.startswith(CONSENT_TEXT)
+    is_of_row = intake.example and first.is_of_manifest
     raise InputError(f"{message}; a row reads as in {intake.example}" if is_of_row else message)
+
+
+def _check_forms(rejected: Sequence[QuarantinedRow], intake: Intake) -> None:
+    """Raises InputError where forms are the reason: what is not filled in, or mistyped, was refused by no one."""
+    of_forms = [row for row in rejected if row.reason.startswith(CONSENT_TEXT) and row.subject_id in intake.faults]
+    if not of_forms:
+        return
+    people = len({row.subject_id for row in of_forms})
+    others = "".join(f"; {line}" for line in refused_lines(row for row in rejected if row not in of_forms)[:_REASONS])
+    raise InputError(
+        f"no row can be imported ({len(rejected)} quarantined): the consents of {people} people are still to be filled in or corrected, "
+        f"beginning with {of_forms[0].where}: {of_forms[0].reason.removeprefix(CONSENT_TEXT)}{others}"
+    )
 
 
 def _report(decision: Decision, manifest_sha256: str | None, version: str | None) -> IntakeReport:

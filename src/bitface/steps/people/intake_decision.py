@@ -16,7 +16,7 @@ from bitface.consent.policy import LicenceRecord, under_licence
 from bitface.consent.unfilled import see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
 from bitface.dataset.files import each_in_threads
-from bitface.dataset.incoming.import_rows import ImportRow, QuarantinedRow
+from bitface.dataset.incoming.import_rows import CONSENT_TEXT, ImportRow, QuarantinedRow
 from bitface.dataset.incoming.import_rules import (
     Correction,
     Picture,
@@ -39,7 +39,6 @@ from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores
 
-CONSENT_TEXT: Final = "no usable consent: "
 _NOTICE_REMEDY: Final = (
     "put the words that people were shown into notices/, complete, and their SHA-256 into notice_sha256, as `bitface data init` does "
     f"{see('Notices')}"
@@ -298,6 +297,10 @@ def _refusal(
     if not reasons:
         return f"the licence does not allow any purpose {see('Licence')}"
     most = reasons.most_common(1)[0][0]
+    if not events:
+        return (
+            f"{most}: no line of consents.jsonl is this person's; draft one with `bitface data init` {see('Consents')}"
+        )
     return f"{most}; {_NOTICE_REMEDY}" if most == NOTICE_UNKNOWN else f"{most} {see('Consents')}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
 from bitface.dataset.incoming.oddities import Finding, findings_of, found
+from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.dataset.incoming.source_paths import files_below
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
@@ -24,6 +26,14 @@ from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
 from bitface.ports import ReadImage
 from bitface.steps.people.brought_consents import NO_CONSENTS, BroughtConsents, new_notices, read_consents
+from bitface.steps.people.common_terms import (
+    NOTICES,
+    CommonTerms,
+    forms_by_id,
+    misnamed_forms,
+    open_in_notices,
+    terms_in,
+)
 from bitface.steps.people.intake_decision import CutOut, Intake
 from bitface.terminal_text import printable
 
@@ -31,6 +41,7 @@ CONSENT_FIELDS: Final = (
     '{"event_id": "e1", "record_id": "r1", "subject": "p1", "state": "given", "purposes": ["train"], ...}'
 )
 PAGE: Final = "docs/datasets.md"
+_REASONS: Final = 5
 BESIDE: Final = frozenset({"consents", "licence"})
 """Options that name a file which else lies beside the pictures."""
 
@@ -98,12 +109,29 @@ def consents_beside(files: FolderFiles, here: Here) -> BroughtConsents:
     if files.consents is None and not path.is_file():
         return NO_CONSENTS
     _check_there(path, "--consents", f"one consent event a line, such as {CONSENT_FIELDS}", "Consents")
-    return read_consents(path, here.keys, here.ledger, here.at)
+    return read_consents(path, here.keys, here.ledger, here.at, common_terms(files))
+
+
+def common_terms(files: FolderFiles) -> CommonTerms:
+    """What lies beside the consents of a folder and completes them. Raises what `terms_in` and `read_notices` raise."""
+    notices = read_notices(files.folder / NOTICES)
+    drafts = {
+        Path(name).stem: f"{name} line {', '.join(map(str, lines))}"
+        for name, lines in open_in_notices(files.folder).items()
+    }
+    return CommonTerms(
+        terms=terms_in(files.folder),
+        notices={notice.notice_id: notice.sha256 for notice in reversed(notices)},
+        drafts=drafts,
+        forms=forms_by_id(files.folder),
+        misnamed=misnamed_forms(files.folder),
+        manifest=files.manifest or files.folder / "manifest.csv",
+    )
 
 
 def notices_beside(files: FolderFiles) -> tuple[Notice, ...]:
     """The notices in `notices/`. Raises what `read_notices` raises."""
-    return read_notices(files.folder / "notices")
+    return read_notices(files.folder / NOTICES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +237,9 @@ def source_of(
         InputError: a part is missing or cannot be read; the message names it, an example, and the option that names another.
     """
     beside = files.licence or files.folder / "licence.json"
-    licence = published if published and not (files.licence or beside.is_file()) else licence_in(beside)
+    is_published = published is not None and not (files.licence or beside.is_file())
+    with _beside(lambda: _check_rows(read(files), files)):
+        licence = published if published and is_published else licence_in(beside)
     if consents is NO_CONSENTS and "benchmark" not in licence.purposes:
         _check_there(
             files.folder / "consents.jsonl",
@@ -244,6 +274,26 @@ def source_of(
     return Source(
         intake=intake, notices=new_notices(notices, known_notices), minors=minors_of(brought.table) | brought.minors
     )
+
+
+def _check_rows(brought: Brought, files: FolderFiles) -> None:
+    """Raises InputError with the first reasons why rows are refused before any picture is read."""
+    _, rejected = rows_of(brought.table, files.folder, brought.find)
+    if rejected:
+        raise InputError("; ".join(refused_lines(rejected)[:_REASONS]))
+
+
+@contextmanager
+def _beside(other: Callable[[], object]) -> Iterator[None]:
+    """An error inside also says what is wrong with another file, so that both can be corrected at once."""
+    try:
+        yield
+    except InputError as error:
+        try:
+            other()
+        except InputError as also:
+            raise InputError(f"{error}; {also}") from error
+        raise
 
 
 def table_of(name: str, entries: Iterable[Mapping[str, str]]) -> Table:

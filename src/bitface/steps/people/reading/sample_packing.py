@@ -100,6 +100,12 @@ class Answer:
     content: bytes = b""
 
 
+def _of_picture(error: InputError, path: Path) -> str:
+    """What is wrong, without the name of the file, which stands beside the row."""
+    name = f"{path.name!r} "
+    return f"the picture {str(error).removeprefix(name)}" if str(error).startswith(name) else str(error)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packing:
     """What samples are packed with; everything here can be sent to a process."""
@@ -119,7 +125,7 @@ class Packing:
                 picture = self._pixels(frame)
             except InputError as error:
                 finding = finding_of(error) or unread_file(frame.path, "unreadable_picture")
-                unread.append(Unread(row=frame.row, reason=str(error), finding=finding))
+                unread.append(Unread(row=frame.row, reason=_of_picture(error, frame.path), finding=finding))
                 continue
             try:
                 check_clip(len(frames), sum(one.shape[0] * one.shape[1] for one in (*pictures, picture)))
@@ -161,7 +167,7 @@ class Packing:
         return hashlib.sha256(probe.note).digest()
 
     def _pixels(self, frame: Frame) -> Frames:
-        picture = frame.pixels if frame.pixels is not None else self.read(frame.path, f"row {frame.row}")
+        picture = frame.pixels if frame.pixels is not None else self.read(frame.path, frame.path.name)
         return frame.cut(picture) if frame.cut else picture
 
     def _packed(self, pictures: Sequence[Frames], rows: Sequence[int], unread: Sequence[Unread]) -> Answer:
