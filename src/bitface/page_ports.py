@@ -12,7 +12,7 @@ from typing import Protocol
 class GateReport:
     """The content of a gate's page. `facts` are a few lines of name -> words; `cells` as the gate records them.
 
-    `status` is the model's status line.
+    `status` is the model's status line; `outcome` says how many required cells do not pass; `reasons` names each of them.
 
     A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
     limit as `limit` or `floor`; figures may be None.
@@ -21,6 +21,7 @@ class GateReport:
     status: str
     title: str
     decision: str
+    outcome: str
     reasons: Sequence[str]
     evidence: str
     facts: Mapping[str, str]

@@ -19,7 +19,7 @@ from bitface.steps.versions.guidance import causes_of, next_steps
 from bitface.steps.versions.model_choice import command_for
 from bitface.steps.versions.outcome import Outcome
 from bitface.steps.versions.register import Registered
-from bitface.steps.versions.summary import exit_code, first_part, write_summary
+from bitface.steps.versions.summary import exit_code, files_of, first_part, write_summary
 
 
 def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course) -> Document:
@@ -71,6 +71,7 @@ def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course
         "use": command_for(status),
         "reused": list(course.reused),
         "seconds": {name: round(value, 2) for name, value in course.seconds.items()},
+        "files": files_of(run),
         "took_s": round(course.took_s(), 2),
         "exit_code": exit_code(
             "hold" if registered.withheld and not status.alias else decision.decision.verdict,

@@ -32,6 +32,13 @@ from bitface.steps.retrain.terms import notes_of
 from bitface.steps.retrain.train import PRECISIONS
 from bitface.steps.versions.gate import Decided
 from bitface.steps.versions.outcome import Outcome
+from bitface.steps.versions.shown.cell_text import (
+    cell_sentence,
+    open_states,
+    outcome_words,
+    reason_sentences,
+    worst_first,
+)
 
 _VERDICTS = {
     "promote": "it passes the gate.",
@@ -211,7 +218,8 @@ def write_reports(run: Run, status: ModelStatus, outcome: Outcome, pages: Pages)
         status=status.line_as_judged,
         title=f"Gate of run {run.run_id}",
         decision=decision.decision.verdict,
-        reasons=decision.decision.reasons,
+        reasons=reason_sentences(decision.decision.document()["cells"]),
+        outcome=outcome_words(open_states(decision.decision.document()["cells"])),
         evidence=run.evidence,
         facts=facts,
         cells=cells,
@@ -255,14 +263,17 @@ def _facts(run: Run, outcome: Outcome) -> dict[str, str]:
 
 
 def _gate_words(decision: GateDecision) -> str:
-    """The verdict, with the required cells that do not pass by name."""
-    open_ = [f"{cell.name} {cell.state}" for cell in decision.cells if cell.required and cell.state is not State.PASS]
-    return f"{decision.verdict}: {', '.join(open_)}" if open_ else decision.verdict
+    """The verdict, how many required cells do not pass, and their names."""
+    cells = [cell for cell in worst_first(decision.document()["cells"]) if cell["required"]]
+    open_ = [f"{cell['name']} {cell['state']}" for cell in cells if cell["state"] != State.PASS.value]
+    return "; ".join(
+        [f"{decision.verdict}: {outcome_words(open_states(cells))}", *([", ".join(open_)] if open_ else [])]
+    )
 
 
 def _with_slice(cell: Mapping[str, object]) -> dict[str, object]:
     named = f"{cell['attribute']}: {cell['slice']}" if cell["slice"] else ""
-    return {**cell, "slice": named}
+    return {**cell, "slice": named, "reason": cell_sentence(cell)}
 
 
 def _card(
