@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from bitface.steps.versions.gate import Decided
 from bitface.steps.versions.outcome import Outcome
 from bitface.steps.versions.shown.cell_text import (
     cell_sentence,
+    is_too_few,
     open_states,
     outcome_words,
     reason_sentences,
@@ -47,6 +48,7 @@ _VERDICTS = {
 }
 _WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
 _SHOWN = ("happiness", "surprise", "anger")
+_FACES_MOST = 3
 PROHIBITED = (
     "Workplace and education, except for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
     "Any decision about a person without human review: an expression is not a feeling.",
@@ -94,26 +96,32 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Figures,
     spread = landmark_values(values, exact.regions)
     drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
     title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
-    shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
     overview = Overview(
         title=title,
+        outcome=outcome_words(open_states(decision.decision.document()["cells"])),
         findings=finding_rows(decision.decision),
         groups=rows,
         metric="accuracy",
         floor=floor,
         latency=latencies,
         summary=summary,
-        shown=shown or judged.emotions[:2],
+        shown=faces_shown(judged.emotions),
     )
     return [*drawn, draw.overview_figure(overview, mesh, folder / "overview.png")]
 
 
+def faces_shown(emotions: Sequence[str]) -> list[str]:
+    """The emotions that an overview has faces of: all of them, or the three that are read most plainly, filled up by others."""
+    plain = sorted(emotions, key=lambda emotion: emotion not in _SHOWN)[:_FACES_MOST]
+    return [emotion for emotion in emotions if emotion in plain]
+
+
 def finding_rows(decision: GateDecision) -> list[FindingRow]:
-    """The reasons for the decision: every required cell that does not pass, worst first."""
+    """The reasons for the decision: every required cell that does not pass, worst first, in the order of `bitface gate show`."""
     worst = sorted(
         (cell for cell in decision.cells if cell.required and cell.state is not State.PASS),
-        key=lambda cell: _WORST_FIRST.index(cell.state),
+        key=lambda cell: (_WORST_FIRST.index(cell.state), cell.name),
     )
     return [
         FindingRow(name=cell.name, words=cell_words(cell), figure=_figure_words(cell), state=cell.state.value)
@@ -133,23 +141,59 @@ def cell_words(cell: Cell) -> str:
 def _figure_words(cell: Cell) -> str:
     if cell.value is None:
         return "not judged" if cell.state is State.NOT_RUN else "too few people"
+    if is_too_few(cell.document()):
+        return f"too few people: {cell.persons}"
     interval = "" if cell.lo is None or cell.hi is None else f" ({cell.lo:.3f} to {cell.hi:.3f})"
     return f"{cell.value:.3f}{interval}" + ("" if cell.limit is None else f", {cell.bound} {cell.limit:.3f}")
 
 
 def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
-    """Accuracy of every slice with the worse of two gate states: of its accuracy, and of its gap to all others."""
-    states: dict[tuple[str, str], str] = {}
-    for cell in decision.decision.cells:
-        is_own, key = cell.kind == "slice" and not cell.emotion, (cell.attribute, cell.slice)
-        if is_own or (cell.kind == "disparity" and cell.required and cell.slice):
-            states[key] = min(states.get(key, State.PASS.value), cell.state.value, key=_WORST_FIRST.index)
+    """Accuracy of every slice with the worse of two gate states, of its accuracy and of its gap to all others, and which of them it is;
+    a value that is asked for has a row even where nobody has it.
+    """
+    judged = _judged_groups(decision.decision.cells)
     rows = []
     for attribute in SLICE_ATTRIBUTES:
-        for (own, value), figure in evaluation.groups.accuracy.items():
-            if own == attribute:
-                rows.append(_forest_row(attribute, value, figure, states.get((own, value), "")))
+        figures = {value: figure for (own, value), figure in evaluation.groups.accuracy.items() if own == attribute}
+        asked = [value for own, value in judged if own == attribute]
+        for value in sorted({*figures, *asked}):
+            state, remark = _worst_of(judged.get((attribute, value), {}))
+            if value in figures:
+                rows.append(_forest_row(attribute, value, figures[value], state, remark))
+            else:
+                rows.append(_row_of_nobody(attribute, value, state))
     return rows
+
+
+def _judged_groups(cells: Sequence[Cell]) -> dict[tuple[str, str], dict[str, str]]:
+    """(attribute, value) -> what was judged of it -> its state."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for cell in cells:
+        is_own = cell.kind == "slice" and not cell.emotion and cell.slice
+        if is_own or (cell.kind == "disparity" and cell.required and cell.slice):
+            found.setdefault((cell.attribute, cell.slice), {})["accuracy" if is_own else "gap"] = cell.state.value
+    return found
+
+
+def _worst_of(states: Mapping[str, str]) -> tuple[str, str]:
+    """The worst state, and what it is of where it is not a pass."""
+    worst = min(states.values(), key=_WORST_FIRST.index, default="")
+    return worst, "" if worst in ("", State.PASS.value) else ", ".join(
+        what for what, own in states.items() if own == worst
+    )
+
+
+def _row_of_nobody(group: str, value: str, state: str) -> ForestRow:
+    return ForestRow(
+        group=group.replace("_", " "),
+        label=slice_label(value),
+        value=None,
+        lo=None,
+        hi=None,
+        people=0,
+        state=state,
+        remark="nobody was judged",
+    )
 
 
 def unit_rows(units: UnitsRead) -> list[ForestRow]:
@@ -174,15 +218,16 @@ def coverage_rows(calibrated: CalibrationReport) -> list[ForestRow]:
     return rows
 
 
-def _forest_row(group: str, value: str, figure: Interval, state: str = "") -> ForestRow:
+def _forest_row(group: str, value: str, figure: Interval, state: str = "", remark: str = "") -> ForestRow:
     return ForestRow(
         group=group.replace("_", " "),
         label=slice_label(value),
         value=figure.value,
         lo=figure.lo,
         hi=figure.hi,
-        n=figure.n,
+        people=figure.persons,
         state=state,
+        remark=remark,
     )
 
 
