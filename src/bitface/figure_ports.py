@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # it imports torch, which a picture does not need
 class ForestRow:
     """One figure of a slice. `group` is its heading; `state` one of PASS, FAIL, INSUFFICIENT, NOT-RUN, or "" if unjudged.
 
-    `people`: whom it rests on; of nobody there is no figure, and value, lo and hi are None. `remark`: what the state is about, in a few
-    words, "" where that is plain.
+    `people`: how many it rests on; without any there is no figure, and value, lo and hi are None. `remark`: what the state is about,
+    in a few words, "" where that is plain.
     """
 
     group: str

@@ -346,13 +346,13 @@ def test_a_row_says_what_failed_how_many_people_it_has_and_that_nobody_has_it(tm
             hi=None,
             people=0,
             state="INSUFFICIENT",
-            remark="nobody was judged",
+            remark="no one was judged",
         ),
     )
     path = tmp_path / "figure.png"
     (axes,) = drawn_axes(monkeypatch, lambda to: figures.slice_figure(rows, 0.6, "accuracy", to), path)
     words = [one.get_text().strip() for one in axes.texts]
-    assert {"gap", "48 people", "1 person", "nobody was judged", "0 people"} <= set(words)
+    assert {"gap", "48 people", "1 person", "no one was judged", "0 people"} <= set(words)
     assert [one.get_text() for one in axes.get_yticklabels()] == ["30-44", "other", "60+"]
     caption = figures.caption_of(path)[1]
     assert caption.startswith("Accuracy") and "which of them" in caption and "orange" not in caption

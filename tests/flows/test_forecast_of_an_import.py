@@ -122,7 +122,7 @@ def test_what_is_impossible_names_the_parameter_and_what_is_unknown_is_counted(d
     for words in (
         "gender female",
         "gate.required_values.gender",
-        "age_band of 6 of 6 people",
+        "age_band is unknown for 6 of 6 people",
         "gate.unknown_share_max",
     ):
         assert words in said

@@ -279,7 +279,7 @@ def test_frames_that_cannot_be_read_are_told_and_cost_no_other(clip):
     assert lost["broken.png"] == ("unreadable", "is not a readable image")
     assert lost["later.heic"][0] == "not_supported"
     assert set(lost) == {"broken.png", "later.heic"}
-    with pytest.raises(InputError, match="2 frames could not be read, all others were; first: 'later"):
+    with pytest.raises(InputError, match="2 frames could not be read, the rest could; first: 'later"):
         check_no_frame_lost(found.lost)
     check_no_frame_lost(())
 

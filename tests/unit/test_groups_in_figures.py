@@ -13,7 +13,8 @@ from bitface.gate.cells import Cell, at_least, at_most, judged, slice_question, 
 from bitface.gate.decision import decide
 from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.versions.gate import Decided
-from bitface.steps.versions.pictures import faces_shown, forest_rows
+from bitface.steps.versions.pictures import faces_shown
+from bitface.steps.versions.shown.group_rows import forest_rows
 
 MANY = Interval(value=0.8, lo=0.7, hi=0.9, n=96, persons=48)
 GAP = Interval(value=0.16, lo=0.06, hi=0.27, n=96, persons=48)
@@ -45,7 +46,7 @@ def test_a_mark_says_whether_accuracy_or_the_gap_gave_it() -> None:
 def test_a_value_that_nobody_has_is_a_row() -> None:
     missing = too_few(slice_question("slice", "accuracy", "age_band", "60_plus", True), "nobody")
     row = rows(own("male", 0.6), missing)["60+"]
-    assert (row.value, row.people, row.state, row.remark) == (None, 0, "INSUFFICIENT", "nobody was judged")
+    assert (row.value, row.people, row.state, row.remark) == (None, 0, "INSUFFICIENT", "no one was judged")
 
 
 @pytest.mark.parametrize(

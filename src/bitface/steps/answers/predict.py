@@ -24,7 +24,9 @@ from bitface.steps.people.inputs import Input, Trouble, Unread, trouble_of
 Keep = Callable[[str, int, SeenFace], None]
 """Receives each face: the SHA-256 of its picture's file, its number in it, and what was detected."""
 Status = Literal["answered", "abstained", "no_face"] | Unread
-STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
+READ: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face")
+"""Of an input that was read."""
+STATUSES: Final[tuple[Status, ...]] = (*READ, "unreadable", "not_supported", "refused")
 
 
 @dataclass(frozen=True, kw_only=True)

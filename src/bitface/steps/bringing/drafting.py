@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.policy import TRAINING_PURPOSES
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.folder_names import Guess, alike_ids, guesses_of
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.errors import InputError
@@ -63,7 +64,9 @@ class Drafts:
         """The same for a person at a terminal."""
         clear = ", ".join(f"{column} of {count}" for column, count in self.filled.items())
         read = f"; read off folders and names: {clear}" if self.new_pictures else ""
-        lines = [f"{self.pictures} pictures of {self.people} people, {self.new_pictures} of them new{read}"]
+        lines = [
+            f"{counted(self.pictures, 'picture')} of {counted_people(self.people)}, {self.new_pictures} of them new{read}"
+        ]
         lines += [f"wrote {', '.join(self.written)}"] if self.written else []
         lines += [*self.changed, *self.notes]
         lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")

@@ -13,6 +13,7 @@ from bitface.consent.admission import Admission
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.policy import TRAINING_PURPOSES
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.swap import read_unchanged
 from bitface.errors import InputError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord, is_synthetic
@@ -74,7 +75,7 @@ class GateForecast:
     def text(self) -> str:
         """A table for a person, under 30 lines of at most 100 columns; what is impossible, and notes, may be longer."""
         lines = [
-            f"Forecast for purpose {self.purpose}, context {self.context}: {self.usable} of {self.people} people usable,",
+            f"Forecast for purpose {self.purpose}, context {self.context}: {self.usable} of {counted_people(self.people)} usable,",
             f"  {self.judged} judge ({self.judged_by})",
         ]
         if self.rows:
@@ -249,8 +250,8 @@ def _nobody(rows: Sequence[SliceRow], params: GateParams) -> list[str]:
 
 def _unknown(rows: Sequence[SliceRow], judged: int, params: GateParams) -> list[str]:
     return [
-        f"{row.slice.attribute} of {row.slice.people} of {judged} people who judge is unknown, over {params.unknown_share_max:.0%} "
-        "(gate.unknown_share_max): ask them, and fill it in"
+        f"{row.slice.attribute} is unknown for {row.slice.people} of {counted_people(judged)} who judge, more than "
+        f"{params.unknown_share_max:.0%} (gate.unknown_share_max): ask them, and fill it in"
         for row in rows
         if row.slice.value == UNKNOWN and row.slice.people > params.unknown_share_max * judged
     ]
@@ -287,8 +288,8 @@ def _needed(rows: Sequence[SliceRow], members: Members, params: SplitParams) -> 
     if not more:
         return []
     asked = "every other required row" if any(row.to_import is None for row in rows) else "every required row"
-    people = "1 more person makes" if more == 1 else f"about {more} more people make"
-    said = [f"{people} {asked} likely to pass, as far as people decide it; a person counts once in each attribute"]
+    makes = counted(more, "more person makes", "more people make")
+    said = [f"about {makes} {asked} likely to pass, as far as people decide it; a person counts once in each attribute"]
     if members.folds and len(members.folds) + more >= params.cross_fit_below_people:
         said.append(
             f"from {params.cross_fit_below_people} people on only {params.test:.0%} of them judge: raise splits.cross_fit_below_people "

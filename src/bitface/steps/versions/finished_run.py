@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bitface.counted_words import counted
 from bitface.documents import Document
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
@@ -129,7 +130,11 @@ def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
         if cell.kind == "slice" and not cell.emotion and cell.state is State.INSUFFICIENT
     }
     judged = {key: figure for key, figure in known.items() if key not in open_}
-    left_out = f"; {len(known) - len(judged)} groups have too few people to compare" if len(judged) < len(known) else ""
+    left_out = (
+        f"; {counted(len(known) - len(judged), 'group has', 'groups have')} too few people to compare"
+        if len(judged) < len(known)
+        else ""
+    )
     if len(judged) < 2:
         people = sorted(figure.persons for figure in known.values())
         return f"groups of {people[0]} to {people[-1]} people are too small to compare"

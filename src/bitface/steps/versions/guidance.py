@@ -94,12 +94,12 @@ def _as_recorded(cause: Mapping[str, Any]) -> Mapping[str, Any]:
 def _meaning(summary: Mapping[str, Any], causes: Sequence[Mapping[str, Any]]) -> str:
     where = f"bitface/{summary['version']}"
     done = "The run completed normally and all results are recorded; this is the gate's decision, not an error."
-    said = outcome_words([one["state"] for one in causes])
+    outcome = outcome_words([one["state"] for one in causes])
     if any(one["state"] != "INSUFFICIENT" for one in causes):
-        return f"{done} {where} does not go live: {said}."
+        return f"{done} {where} does not go live: {outcome}."
     if not causes:
         return f"{done} {where} does not go live, because nothing that is required was judged."
-    left = f"No required cell fails, but {said}, most often because too few people were judged."
+    left = f"No required cell fails, but {outcome}, most often because too few people were judged."
     if summary["alias"] == "demo":
         return f"{done} {left} So {where} is not the champion; it is the demo, for --purpose demo only."
     return f"{done} {left} {where} does not go live."

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.files import write_atomically
 from bitface.documents import Document, Fields
 from bitface.ledger.ledger import Ledger
@@ -118,7 +119,8 @@ def _rows(summary: Fields) -> list[tuple[str, str]]:
         *([("model", summary["status"]["line"])] if summary["status"] else []),
         (
             "data",
-            f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}",
+            f"{counted_people(data['people'])}, {counted(data['admitted'], 'sample')} admitted, "
+            f"{data['quarantined']} quarantined; {data['note']}",
         ),
         *((f"{model['precision']}", _model_words(model, summary["judged_on"])) for model in summary["models"]),
     ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from bitface.counted_words import counted, counted_people
 from bitface.documents import Fields
 
 _WIDE: Final = 1.0
@@ -18,11 +19,6 @@ _RULED_OUT: Final = re.compile(r"is asked, and that (\d\.\d+) be ruled out\.")
 """What a bundle's sentences alone say, and no field of a cell: who may be in a slice too, and what its interval must leave out."""
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """`1 person`, `2 people`: a count and its noun."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
 def outcome_words(states: Sequence[str]) -> str:
     """How many required cells do not pass, and why: the same words wherever a decision is shown. `states` are of those cells."""
     if not states:
@@ -32,8 +28,8 @@ def outcome_words(states: Sequence[str]) -> str:
         (states.count("NOT-RUN"), "could not be judged", "could not be judged"),
         (states.count(_OPEN), "is undecided", "are undecided"),
     ]
-    said = ", ".join(counted(count, one, many) for count, one, many in parts if count)
-    return f"{counted(len(states), 'required cell')} {'does' if len(states) == 1 else 'do'} not pass: {said}"
+    parts_in_words = ", ".join(counted(count, one, many) for count, one, many in parts if count)
+    return f"{counted(len(states), 'required cell')} {'does' if len(states) == 1 else 'do'} not pass: {parts_in_words}"
 
 
 def worst_first(cells: Iterable[Fields]) -> list[Fields]:
@@ -71,13 +67,13 @@ def _without_figure(cell: Fields) -> str:
     if cell["state"] == "NOT-RUN" or not attribute:
         return str(cell["reason"])
     if not value:
-        return f"the {attribute} of nobody who was judged is known; import people whose {attribute} is known"
+        return f"the {attribute} of no one who was judged is known; import people whose {attribute} is known"
     if "difference" in cell["metric"] or "gap" in cell["metric"]:
         return "too few people to compare: at least 2 are needed in this group, and 2 outside it"
     if cell["emotion"] or "+" in attribute:
         return f"too few people: {_lowered(cell['reason'])}"
     return (
-        f"nobody who was judged has {attribute} {value}; import such people, or take {value} out of "
+        f"no one who was judged has {attribute} {value}; import such people, or take {value} out of "
         f"gate.required_values.{attribute} if the model is not meant for them"
     )
 
@@ -89,7 +85,7 @@ def _lowered(sentence: str) -> str:
 def _figure(cell: Fields) -> str:
     if is_too_few(cell):
         return f"too few people: {cell['persons']}, whose {_number(cell, 'value')} says nothing yet"
-    whose = f", {counted(cell['persons'], 'person', 'people')}" if cell["persons"] else f", {cell['n']} measurements"
+    whose = f", {counted_people(cell['persons'])}" if cell["persons"] else f", {cell['n']} measurements"
     behind = " behind all others" if cell["metric"] == "accuracy_gap" else ""
     chance = f", p = {cell['p_value']:.4f}" if cell["p_value"] is not None and cell["state"] == "FAIL" else ""
     return f"{_number(cell, 'value')}{behind} ({_number(cell, 'lo')} to {_number(cell, 'hi')}{chance}){whose}"
@@ -121,13 +117,12 @@ def _at_worst(cell: Fields) -> list[str]:
     found = _HIDDEN.search(cell["reason"])
     if found is None or is_too_few(cell):
         return []
-    whose = counted(int(found[1]), "person", "people")
-    return [f"at worst {found[2]}, with {whose} whose {cell['attribute']} is unknown"]
+    return [f"at worst {found[2]}, with {counted_people(int(found[1]))} whose {cell['attribute']} is unknown"]
 
 
 def _needed(cell: Fields) -> list[str]:
     if cell["state"] != _OPEN or not cell["persons"] or (is_too_few(cell) and "gap" in cell["metric"]):
         return []
     if cell["persons_needed"]:
-        return [f"about {cell['persons_needed']} people would decide it"]
+        return [f"about {counted_people(cell['persons_needed'])} would decide it"]
     return ["the value is at the limit, so more people alone would not decide it"]
