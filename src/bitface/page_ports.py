@@ -113,12 +113,15 @@ class RegionSum:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOnPage:
-    """One explained face; `figures` are PNGs embedded in the page, by their alternative text."""
+    """One explained face; `figures` are PNGs embedded in the page, by their alternative text. `start`: where the baseline alone
+    already speaks for the first emotion, "" where it does not.
+    """
 
     answer: str
     emotions: Sequence[EmotionRow]
     sums: Sequence[RegionSum]
     baseline: str
+    start: str
     gap: str
     second: str
     map_note: str

@@ -25,14 +25,18 @@ def retrain(
 ) -> None:
     """Train a model and decide: version, validate, train, binarize, explain, gate, register. Exit 3 on hold or block."""
     from bitface.bootstrap.opening import ready_for_flow
-    from bitface.bootstrap.orchestrator import start_server
+    from bitface.bootstrap.orchestrator import prepare_server, start_server
     from bitface.steps.versions.summary import summary_text
     from bitface.usecases.people import check_retrain
 
-    check_retrain(ready_for_flow(profile, set_ or ()), purpose, context)
-    start_server()
-    from bitface.flows.retrain import RetrainRequest, run_here
+    tools = ready_for_flow(profile, set_ or ())
+    check_retrain(tools, purpose, context)
+    with tools.progress:
+        tools.progress.stage("start, which loads the libraries and Prefect")
+        start_server()
+        from bitface.flows.retrain import RetrainRequest, run_here
 
+        prepare_server()
     request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
     summary = run_here(request)
     for line in summary["warnings"]:

@@ -126,7 +126,7 @@ def _lines(row: Prediction, name: str) -> Iterator[str]:
         ranked = sorted(face["emotions"].items(), key=lambda item: -item[1])[:3]
         best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
         which = f"{name}, face {number}" if len(row.faces) > 1 else name
-        yield f"{which}: {_set_words(face)}  ({best}; {face['timings_ms']['model']:.2f} ms)"
+        yield f"{which}: {_set_words(face)}  ({best}; model {face['timings_ms']['model']:.2f} ms)"
     if row.status == "no_face":
         yield f"{name}: {row.reason}"
     elif row.reason:
