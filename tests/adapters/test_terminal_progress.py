@@ -36,7 +36,7 @@ class Stream:
 @contextmanager
 def logged(silent_s: float, *, quiet: bool = False) -> Iterator[tuple[TerminalProgress, Stream]]:
     """Progress, and the log that it is written to."""
-    with redirect_stderr(stream := Stream()), TerminalProgress(quiet, silent_s) as report:  # type: ignore[type-var]
+    with redirect_stderr(stream := Stream()), TerminalProgress(quiet, silent_s) as report:
         yield report, stream
 
 

@@ -43,6 +43,7 @@ def summary(*cells: Cell, alias: str | None = None, profile: str = "default") ->
     causes = causes_of(decision)
     return {
         "version": 3,
+        "run_id": STATUS.run_id,
         "alias": alias,
         "status": status.document(),
         "gate": {"decision": decision.verdict, "causes": causes},
@@ -87,6 +88,12 @@ def test_a_held_run_says_how_many_people_would_decide_it_overall_and_of_the_smal
     assert "judge more than 40 people" in people and "default profile" in profile and "make ui" in look
     said = guidance_text(found)
     assert "No required cell fails" in said and f"about {needed['emotion/anger']} would decide" in said
+
+
+def test_of_many_cells_the_first_are_shown_and_where_the_others_are() -> None:
+    said = guidance_text(summary(*[cell("slice", 0.5, 0.9, 12, f"age_band:band_{k}") for k in range(9)]))
+    assert said.count("INSUFFICIENT") == 6 and f"and 3 more: bitface gate show {STATUS.run_id}" in said
+    assert max(map(len, said.splitlines()[3:])) <= 100
 
 
 def test_a_demo_says_that_it_is_no_champion_and_is_used_without_being_named() -> None:

@@ -72,6 +72,8 @@ class TerminalProgress:
     def stage(self, name: str) -> None:
         """Says that a stage begins."""
         with self._lock:
+            if name == self._stage:
+                return
             self._end_bar_of_stage()
             self._stage, self._begun = name, monotonic()
             if self._bars is not None:

@@ -74,7 +74,7 @@ def guidance_text(summary: Mapping[str, Any]) -> str:
     for one in causes[:_SHOWN]:
         lines += [f"  {one['name']} {one['state']}", *_wrapped(cell_sentence(_as_recorded(one)))]
     if len(causes) > _SHOWN:
-        lines.append(f"  and {len(causes) - _SHOWN} more: bitface gate show {status['run_id']}")
+        lines.append(f"  and {len(causes) - _SHOWN} more: bitface gate show {summary['run_id']}")
     lines += ["  no required cell was judged"] if not causes else []
     lines += ["", "What to do next"]
     for step in summary["next_steps"]:
