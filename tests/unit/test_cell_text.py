@@ -108,7 +108,7 @@ def test_people_of_unknown_value_are_counted_in_plain_english() -> None:
     one = cell_sentence(gap("male", State.FAIL, 48, hidden=1).document())
     assert "at worst +0.174, with 4 people whose gender is unknown" in many
     assert "with 1 person whose gender is unknown" in one
-    assert "an interval up to 0.100" in many, "the second limit, which decides most gaps, is said too"
+    assert "with an upper end of at most 0.100" in many, "the second limit, which decides most gaps, is said too"
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)

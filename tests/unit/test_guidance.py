@@ -65,6 +65,7 @@ def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -
             cell("emotion", 0.10, 0.20, required=False),
         )
     )
+    last, said = said.splitlines()[-1], " ".join(said.split())
     assert (
         "the gate's decision, not an error" in said and "3 required cells do not pass: 2 fail, 1 is undecided" in said
     )
@@ -76,7 +77,7 @@ def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -
     )
     assert said.index("slice/skin_tone") < said.index("INSUFFICIENT"), "what blocks comes first"
     assert "0.150" not in said, "what merely advises is left out"
-    assert said.splitlines()[-1].strip() == "bitface predict FILE --model bitface/3 --purpose demo --context research"
+    assert last.strip() == "bitface predict FILE --model bitface/3 --purpose demo --context research"
     assert "bitface gate show 0123456789abcdef" in said and "make ui" in said
 
 

@@ -45,7 +45,7 @@ def causes_of(decision: GateDecision) -> list[dict[str, Any]]:
     return [
         {"state": cell.state.value, "most_persons": _most_persons(cell, decision)}
         | {name: getattr(cell, name) for name in (*_FIELDS, *_COUNTS)}
-        for cell in sorted(found, key=lambda cell: order[cell.state])
+        for cell in sorted(found, key=lambda cell: (order[cell.state], cell.name))
     ]
 
 
@@ -70,7 +70,8 @@ def guidance_text(summary: Mapping[str, Any]) -> str:
     if gate["decision"] == "promote" or status is None:
         return ""
     causes = gate["causes"]
-    lines = ["What this means", f"  {_meaning(summary, causes)}", "", "Why"]
+    meaning = textwrap.wrap(_meaning(summary, causes), _COLUMNS, initial_indent="  ", subsequent_indent="  ")
+    lines = ["What this means", *meaning, "", "Why"]
     for one in causes[:_SHOWN]:
         lines += [f"  {one['name']} {one['state']}", *_wrapped(cell_sentence(_as_recorded(one)))]
     if len(causes) > _SHOWN:

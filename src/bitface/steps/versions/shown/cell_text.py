@@ -109,7 +109,7 @@ def _required(cell: Fields) -> list[str]:
     if cell["metric"] == "expected_share_difference" and cell["slice"]:
         return [f"at most {abs(cell['limit']):.3f} either way required"]
     wide = _RULED_OUT.search(cell["reason"])
-    beside = f", and an interval up to {float(wide[1]):.3f}" if wide else ""
+    beside = f", with an upper end of at most {float(wide[1]):.3f}" if wide else ""
     return [f"{cell['bound']} {cell['limit']:.3f} required{beside}"]
 
 
