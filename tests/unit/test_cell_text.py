@@ -137,3 +137,10 @@ def test_more_people_are_advised_only_for_a_small_group(kind: str, people: int, 
 def test_what_could_not_be_judged_says_why() -> None:
     asked = question("latency/p50", "p50_ms")
     assert cell_sentence(not_run(asked, "no latency was measured").document()) == "not judged: no latency was measured"
+
+
+def test_a_latency_keeps_its_unit_and_says_that_rounds_are_missing() -> None:
+    asked, note = question("latency/p50", "p50_ms"), " Milliseconds of processor time. At least 100 rounds are needed."
+    rounds = Interval(value=0.2, lo=0.1, hi=0.3, n=60, persons=0)
+    said = cell_sentence(stated(asked, rounds, at_most(2.0), State.INSUFFICIENT, note=note).document())
+    assert "Milliseconds" in said and "At least 100 rounds are needed" in said

@@ -14,6 +14,7 @@ _FEW: Final = 5
 """An interval as wide as that, or of fewer people, says nothing but that there are too few."""
 _OPEN: Final = "INSUFFICIENT"
 _ORDER: Final[Mapping[str, int]] = {"FAIL": 0, "NOT-RUN": 1, _OPEN: 2, "PASS": 3}
+_OWN_WORDS: Final = ("latency", "consent", "drift", "window", "counterfactual")
 _HIDDEN: Final = re.compile(r" (\d+) people (?:who )?did not tell.*: at worst it is ([+-]?\d\.\d+)\.$")
 _RULED_OUT: Final = re.compile(r"is asked, and that (\d\.\d+) be ruled out\.")
 """What a bundle's sentences alone say, and no field of a cell: who may be in a slice too, and what its interval must leave out."""
@@ -58,8 +59,8 @@ def reason_sentences(cells: Iterable[Fields]) -> tuple[str, ...]:
 
 
 def _speaks_for_itself(cell: Fields) -> bool:
-    """A share of all people or samples, of which a bundle's own sentence says most."""
-    return cell["metric"] in ("unknown_share", "admitted_share", "drifted_share") or "completeness" in cell["metric"]
+    """A figure of everything, or with a unit, of which a bundle's own sentence says most."""
+    return cell["kind"] in _OWN_WORDS or cell["metric"] == "unknown_share" or "completeness" in cell["metric"]
 
 
 def _without_figure(cell: Fields) -> str:
