@@ -19,15 +19,20 @@ if TYPE_CHECKING:  # it imports torch, which a picture does not need
 
 @dataclass(frozen=True, kw_only=True)
 class ForestRow:
-    """One figure of a slice. `group` is its heading; `state` one of PASS, FAIL, INSUFFICIENT, NOT-RUN, or "" if unjudged."""
+    """One figure of a slice. `group` is its heading; `state` one of PASS, FAIL, INSUFFICIENT, NOT-RUN, or "" if unjudged.
+
+    `people`: how many it rests on; without any there is no figure, and value, lo and hi are None. `remark`: what the state is about,
+    in a few words, "" where that is plain.
+    """
 
     group: str
     label: str
-    value: float
-    lo: float
-    hi: float
-    n: int
+    value: float | None
+    lo: float | None
+    hi: float | None
+    people: int
     state: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +70,14 @@ class Mesh(Protocol):
 class Overview:
     """The content of a run's overview.
 
-    `title` is the decision in a sentence and states whether the evidence is synthetic; `findings` are the required cells that do not
+    `title` is the decision in a sentence and states whether the evidence is synthetic; `outcome` says how many required cells do not
+    pass; `findings` are the required cells that do not
     pass, worst first, all named in the file's description; `groups` are rows of one `metric`, and `floor` is its limit; `shown` are
     two or three names of `summary.emotions`.
     """
 
     title: str
+    outcome: str
     findings: Sequence[FindingRow]
     groups: Sequence[ForestRow]
     metric: str

@@ -12,7 +12,7 @@ from typing import Protocol
 class GateReport:
     """The content of a gate's page. `facts` are a few lines of name -> words; `cells` as the gate records them.
 
-    `status` is the model's status line.
+    `status` is the model's status line; `outcome` says how many required cells do not pass; `reasons` names each of them.
 
     A cell has `name, kind, emotion, metric, slice, required, n, persons, value, lo, hi, state, reason, n_needed`, and the
     limit as `limit` or `floor`; figures may be None.
@@ -21,6 +21,7 @@ class GateReport:
     status: str
     title: str
     decision: str
+    outcome: str
     reasons: Sequence[str]
     evidence: str
     facts: Mapping[str, str]
@@ -112,12 +113,15 @@ class RegionSum:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceOnPage:
-    """One explained face; `figures` are PNGs embedded in the page, by their alternative text."""
+    """One explained face; `figures` are PNGs embedded in the page, by their alternative text. `start`: where the baseline alone
+    already speaks for the first emotion, "" where it does not.
+    """
 
     answer: str
     emotions: Sequence[EmotionRow]
     sums: Sequence[RegionSum]
     baseline: str
+    start: str
     gap: str
     second: str
     map_note: str

@@ -5,12 +5,14 @@ from dataclasses import replace
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from bitface.adapters import figures
 from bitface.adapters.canonical_mesh import read_canonical_mesh
 from bitface.adapters.figures.explanation import landmark_shares
 from bitface.adapters.figures.study import best_by_time
+from bitface.adapters.figures.style import STATE_MARKS
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
 from bitface.explain.attributions import Attribution, summarise
@@ -28,7 +30,7 @@ from bitface.figure_ports import (
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 BINS = np.linspace(0.1, 0.9, 5)
 ROWS = tuple(
-    ForestRow(group=group, label=label, value=0.7, lo=0.6, hi=0.8, n=40, state=state)
+    ForestRow(group=group, label=label, value=0.7, lo=0.6, hi=0.8, people=40, state=state)
     for group, label, state in (("age", "18-29", "PASS"), ("age", "30-44", "FAIL"), ("gender", "other", "INSUFFICIENT"))
 )
 FINDINGS = tuple(
@@ -64,11 +66,11 @@ def summary():
     )
 
 
-def confusion(path):
-    return figures.confusion_figure(np.eye(7, dtype=np.int64) * 9, EMOTIONS, path)
+def confusion(path, emotions=EMOTIONS):
+    return figures.confusion_figure(np.eye(len(emotions), dtype=np.int64) * 9, emotions, path)
 
 
-def reliability(path):
+def reliability(path, emotions=EMOTIONS):
     curve = Reliability(
         mean_score=BINS,
         share=BINS,
@@ -78,7 +80,7 @@ def reliability(path):
         expected_calibration_error=0.03,
     )
     after = replace(curve, share=curve.share**2, expected_calibration_error=0.01)
-    return figures.reliability_figure(dict.fromkeys(EMOTIONS, curve), dict.fromkeys(EMOTIONS, after), path)
+    return figures.reliability_figure(dict.fromkeys(emotions, curve), dict.fromkeys(emotions, after), path)
 
 
 def coverage(path):
@@ -89,10 +91,10 @@ def units(path):
     return figures.unit_figure(ROWS, "the facial actions that moved them", path)
 
 
-def roc(path):
+def roc(path, emotions=EMOTIONS):
     curve = RocCurve(false_positive_rate=BINS, true_positive_rate=np.sqrt(BINS), at_threshold=(0.1, 0.6))
     area = Interval(value=0.9, lo=0.85, hi=0.94, n=840, persons=120)
-    return figures.roc_figure(dict.fromkeys(EMOTIONS, curve), dict.fromkeys(EMOTIONS, area), path)
+    return figures.roc_figure(dict.fromkeys(emotions, curve), dict.fromkeys(emotions, area), path)
 
 
 def slices(path):
@@ -159,6 +161,7 @@ def test_a_figure_is_whole_and_says_what_it_shows(tmp_path, draw):
 def overview(summary, findings, shown):
     return Overview(
         title="A title",
+        outcome="8 required cells do not pass: 8 fail" if findings else "every required cell passes",
         findings=findings,
         groups=ROWS,
         metric="accuracy",
@@ -263,7 +266,98 @@ def test_shares_of_a_map_add_up_to_a_hundred_percent():
 
 def test_words_of_any_length_stay_on_the_page(tmp_path):
     """Long titles wrap; the page grows, and the edge stays white."""
-    rows = (ForestRow(group="a rather long heading", label="a rather long label", value=0.5, lo=0.2, hi=1.0, n=123456),)
+    rows = (
+        ForestRow(group="a rather long heading", label="a rather long label", value=0.5, lo=0.2, hi=1.0, people=123456),
+    )
     assert_is_a_whole_picture(
         figures.slice_figure(rows, None, "Some metric with a rather long name " * 3, tmp_path / "f.png")
     )
+
+
+def right_edge_of_ink(path):
+    """How far right the picture's body is used, 0 to 1: below the title, above the caption."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("L"))
+    body = pixels[int(0.2 * len(pixels)) : int(0.6 * len(pixels))]
+    return np.flatnonzero((body < 200).any(axis=0)).max() / pixels.shape[1]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+@pytest.mark.parametrize("draw", [reliability, roc])
+def test_panels_of_few_emotions_fill_the_page(tmp_path, draw, count):
+    path = draw(tmp_path / "figure.png", EMOTIONS[:count])
+    assert_is_a_whole_picture(path)
+    assert right_edge_of_ink(path) > 0.85
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+def test_faces_of_few_emotions_fill_the_page(tmp_path, mesh, count):
+    values = np.random.default_rng(2).normal(size=(count, 478))
+    path = figures.region_figure(values, EMOTIONS[:count], "Mean over faces.", mesh, tmp_path / "regions.png")
+    assert right_edge_of_ink(path) > 0.85
+
+
+def drawn_axes(monkeypatch, draw, path):
+    """The axes of a figure as it was saved."""
+    kept = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: (kept.append(figure), save(figure, *a, **k)))
+    draw(path)
+    return kept[0].axes
+
+
+@pytest.mark.parametrize("draw", [reliability, roc])
+def test_both_axes_of_a_grid_have_numbers(tmp_path, monkeypatch, draw):
+    """A panel that hides its labels shares its axis with those that show them."""
+    axes = drawn_axes(monkeypatch, draw, tmp_path / "figure.png")
+    assert [one.get_text() for one in axes[0].get_yticklabels()] == ["0", "0.5", "1"]
+    assert [one.get_text() for one in axes[-1].get_xticklabels()] == ["0", "0.5", "1"]
+
+
+def test_the_calibration_error_stands_above_the_panel_and_not_on_the_data(tmp_path, monkeypatch):
+    panel = drawn_axes(monkeypatch, reliability, tmp_path / "figure.png")[0]
+    assert panel.get_title(loc="left") == "ECE 0.01"
+    assert [one.get_text() for one in panel.texts] == ["anger"] and panel.texts[0].xy == (0, 1)
+
+
+def test_a_few_names_of_emotions_stand_level(tmp_path, monkeypatch):
+    for count, angle in ((2, 0), (3, 0), (7, 40)):
+        with monkeypatch.context() as patch:
+            (axes,) = drawn_axes(patch, lambda path, n=count: confusion(path, EMOTIONS[:n]), tmp_path / "figure.png")
+        assert {one.get_rotation() for one in axes.get_xticklabels()} == {angle}
+
+
+def test_a_limit_has_no_colour_of_a_verdict(tmp_path, monkeypatch):
+    """Orange was both the floor and a FAIL."""
+    (axes,) = drawn_axes(monkeypatch, slices, tmp_path / "figure.png")
+    (limit,) = [line for line in axes.lines if list(line.get_xdata()) == [0.6, 0.6]]
+    assert limit.get_color() not in {colour for colour, _ in STATE_MARKS.values()} and limit.is_dashed()
+
+
+def test_a_row_says_what_failed_how_many_people_it_has_and_that_nobody_has_it(tmp_path, monkeypatch):
+    rows = (
+        replace(ROWS[1], remark="gap", people=48),
+        replace(ROWS[0], label="other", people=1),
+        ForestRow(
+            group="age",
+            label="60+",
+            value=None,
+            lo=None,
+            hi=None,
+            people=0,
+            state="INSUFFICIENT",
+            remark="no one was judged",
+        ),
+    )
+    path = tmp_path / "figure.png"
+    (axes,) = drawn_axes(monkeypatch, lambda to: figures.slice_figure(rows, 0.6, "accuracy", to), path)
+    words = [one.get_text().strip() for one in axes.texts]
+    assert {"gap", "48 people", "1 person", "no one was judged", "0 people"} <= set(words)
+    assert [one.get_text() for one in axes.get_yticklabels()] == ["30-44", "other", "60+"]
+    caption = figures.caption_of(path)[1]
+    assert caption.startswith("Accuracy") and "which of them" in caption and "orange" not in caption
+
+
+def test_the_overview_says_how_many_cells_do_not_pass(tmp_path, mesh, summary):
+    path = figures.overview_figure(overview(summary, FINDINGS, ("happiness",)), mesh, tmp_path / "overview.png")
+    assert "8 required cells do not pass: 8 fail." in figures.caption_of(path)[1]

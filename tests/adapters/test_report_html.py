@@ -47,6 +47,7 @@ def report(*cells, decision="hold"):
         status=STATUS,
         title="Gate of bitface 7",
         decision=decision,
+        outcome="1 required cell does not pass: 1 is undecided",
         reasons=("one required cell is open",),
         evidence="synthetic",
         facts={"dataset": "v3"},

@@ -269,6 +269,23 @@ def test_status_tells_version_people_and_slices(run, source: Path) -> None:
     assert (status["people"], status["samples"], status["is_pinned"], status["evidence"]) == (2, 2, True, "real")
 
 
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_path_that_is_not_there_is_said_before_the_missing_model(run, tmp_path: Path, command: str) -> None:
+    """Somebody who typed a wrong folder was told to train a model."""
+    words = ("--purpose", "demo", "--context", "research")
+    code, out, error = run(command, tmp_path / "no", *words)
+    assert (code, out) == (2, "")
+    assert error.index("no' cannot be opened") < error.index("there is no champion yet")
+    (tmp_path / "empty").mkdir()
+    if command == "predict":
+        assert (
+            "is an empty folder; name one with pictures; and there is no champion"
+            in run(command, tmp_path / "empty", *words)[2]
+        )
+    (tmp_path / "face.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run(command, tmp_path / "face.png", *words)[2].startswith("bitface: there is no champion yet")
+
+
 def test_explain_obeys_policy_before_it_looks_at_anything(run, tmp_path: Path) -> None:
     """A prohibited context is refused with exit 4 even where neither picture nor model exist, and no report is written."""
     words = ("explain", tmp_path / "no.png", "--out", tmp_path / "r.html", "--purpose", "demo")

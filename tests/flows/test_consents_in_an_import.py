@@ -95,7 +95,7 @@ def test_a_child_that_was_taken_in_without_an_age_is_told_when_the_age_is(run: R
     (source.folder / "manifest.csv").write_text(f"path,subject_id,label,age\n{rows}")
     code, done, error = source.take(run)
     assert (code, [row["row"] for row in done["quarantined"]]) == (2, [1])
-    assert "1 people in the dataset are under 18 by this manifest" in error and "bitface erase" in error
+    assert "1 person in the dataset is under 18 by this manifest" in error and "bitface erase" in error
 
 
 def test_a_withdrawal_under_another_spelling_of_the_id_counts(run: Run, source: Source) -> None:

@@ -122,12 +122,32 @@ def test_what_is_impossible_names_the_parameter_and_what_is_unknown_is_counted(d
     for words in (
         "gender female",
         "gate.required_values.gender",
-        "age_band of 6 of 6 people",
+        "age_band is unknown for 6 of 6 people",
         "gate.unknown_share_max",
     ):
         assert words in said
-    assert "people more make every required slice likely" in said
+    assert "more people make every required row likely" in said
     assert "raise splits.cross_fit_below_people" in said
+
+
+def test_two_emotions_are_not_called_hopeless_and_every_word_of_the_table_is_explained(
+    tmp_path: Path, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"p{i},{25 + 15 * (i % 3)},{('female', 'male')[i % 2]}," for i in range(99)]
+    folder = source(tmp_path / "source", rows)
+    monkeypatch.setattr(sys, "argv", ["bitface", "data", "import", str(folder), "--format", "folder", "--dry-run"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().out
+    assert not ended.value.code
+    table = said[said.index("Forecast for") :].splitlines()
+    for emotion in ("happiness", "sadness"):
+        (line,) = (one for one in table if one.startswith(f"  emotion {emotion}"))
+        assert "can pass" in line and "0.813" in line and "no number" not in line
+    assert "right 85% of the time" in said and "with 2 emotions" in said
+    for word in ("passes from", "gap up to", "binarization"):
+        assert sum(word in line for line in table) >= 2, f"'{word}' is used and not explained"
+    assert len(table) < 30 and max(map(len, table[:20])) <= 110
 
 
 def test_too_few_people_for_a_model_are_said_before_one_is_trained(dry, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_child_whom_rafdb_once_called_grown_up_is_not_passed_over(run: Run, pr
     assert run("data", "import", source, "--format", "rafdb")[0] == 0
     attributes["train_00001"].write_text("1 1\n" * 5 + "1\n0\n1\n")
     code, _, error = run("data", "import", source, "--format", "rafdb", "--dry-run")
-    assert code == 2 and "1 people in the dataset are under 18" in error and "bitface erase" in error
+    assert code == 2 and "1 person in the dataset is under 18" in error and "bitface erase" in error
 
 
 def test_every_known_set_is_for_benchmark_in_research_alone() -> None:

@@ -197,7 +197,7 @@ def test_a_look_at_drift_is_an_evaluation_that_one_withdrawal_of_it_ends(
         (model,) = ledger.models()
         assert ledger.is_lawful(model)
     after = bitface(tmp_path, *look)
-    assert after.returncode == 4 and "1 of 102 people in bitface/1 do not allow it to be judged" in after.stderr
+    assert after.returncode == 4 and "1 of 102 people in bitface/1 does not allow it to be judged" in after.stderr
     assert after.stderr.count("\n") == 1 and who not in after.stderr
     own = str(london / "images" / rows[0]["file"])
     shown = bitface(tmp_path, "explain", own, "--show-face", "--purpose", "evaluate", "--context", "consumer")

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from bitface.adapters.figures import caption_of
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.versions.release import BILL, CARD, PROVENANCE, RELEASE
+from bitface.steps.versions.shown.cell_text import outcome_words
+from bitface.steps.versions.summary import summary_text
 
 Key = tuple[str, str, str, str]
 """Metric, emotion, attribute, value: what a figure is about; "" where all are meant."""
@@ -166,3 +169,36 @@ def test_a_dataset_version_has_one_name(left: Documents) -> None:
     assert names == dict.fromkeys(names, on_record)
     for place in (left.card.replace("\\", ""), left.page("gate.html"), left.page("model_card.html")):
         assert on_record in place
+
+
+def test_how_many_required_cells_do_not_pass_is_one_sentence_everywhere(left: Documents, done, bitface) -> None:
+    """A newcomer read 1 in the summary, 10 in `gate show` and 6 in the picture."""
+    required = [one for one in left.gate["decision"]["cells"] if one["required"]]
+    states = [one["state"] for one in required if one["state"] != "PASS"]
+    said = outcome_words(states)
+    assert said.startswith(f"{len(states)} required cell")
+    shown = bitface(done[0], "gate", "show", left.summary["run_id"]).stdout
+    places = {
+        "summary": summary_text(left.summary),
+        "gate show": shown,
+        "gate report": left.page("gate.html"),
+        "model card": left.page("model_card.html"),
+        "MLflow": left.tracked.data.tags["mlflow.note.content"],
+        "overview": caption_of(left.run / "figures" / "overview.png")[1],
+    }
+    for place, text in places.items():
+        assert said in text[:1].lower() + text[1:] or said[:1].upper() + said[1:] in text, place
+    assert max(map(len, shown.splitlines()[1:])) <= 100 and "because" not in shown
+    named = [line for line in shown.splitlines() if line.startswith(tuple({f"{state} " for state in states}))]
+    assert len([line for line in named if " required " in line]) == len(states)
+
+
+def test_the_summary_says_where_figures_and_pages_are(left: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths to copy, relative where that is shorter, of files that are there."""
+    run = Path(left.summary["files"]["figures"]).parent  # where it was made, from which this project was copied
+    monkeypatch.chdir(run.parents[2])
+    text = summary_text(left.summary)
+    for path in ("figures", "reports/gate.html", "reports/model_card.html"):
+        assert f" home/runs/{run.name}/{path}" in text and (run / path).exists()
+    monkeypatch.chdir(left.home)
+    assert all(Path(word).is_file() for word in re.findall(r"pages +(\S+\.html), (\S+)", summary_text(left.summary))[0])

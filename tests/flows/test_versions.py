@@ -329,7 +329,7 @@ def test_predict_obeys_policy_and_reads_only_registered_bundles(done, tmp_path: 
     (folder / "._face.png").write_bytes(b"\0\5\x16\7")
     allowed = bitface(project, "predict", str(folder), *model, *words)
     assert allowed.returncode == 2
-    assert "1 of 2 inputs could not be read, all others were; first: 'broken.png'" in allowed.stderr
+    assert "1 of 2 inputs could not be read, 1 could; 'broken.png'" in allowed.stderr
     assert "2 inputs: 1 abstained, 1 unreadable; 1 hidden or system file left out" in allowed.stderr
     broken, one = json.loads(allowed.stdout)
     assert (broken["status"], broken["faces"]) == ("unreadable", []) and broken["reason"]

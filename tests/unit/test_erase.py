@@ -502,7 +502,7 @@ def test_an_impact_assessment_counts_and_names_nobody(house) -> None:
     )
     house.erase("anna")
     after = assessment(house.ledger, NOON)
-    assert "(1 people erased so far)" in after and "| train | 2 |" in after
+    assert "(1 person erased so far)" in after and "| train | 2 |" in after
     assert (
         not [name for name in ("anna", "cleo", *house.people.values()) if name in after]
         and after.count("_to be written") > 5

@@ -279,7 +279,7 @@ def test_frames_that_cannot_be_read_are_told_and_cost_no_other(clip):
     assert lost["broken.png"] == ("unreadable", "is not a readable image")
     assert lost["later.heic"][0] == "not_supported"
     assert set(lost) == {"broken.png", "later.heic"}
-    with pytest.raises(InputError, match="2 frames could not be read, all others were; first: 'later"):
+    with pytest.raises(InputError, match="2 frames could not be read, the rest could; first: 'later"):
         check_no_frame_lost(found.lost)
     check_no_frame_lost(())
 
@@ -346,3 +346,15 @@ def test_what_cannot_be_explained_is_said_in_one_line(picture):
 def test_each_landmark_has_its_region_s_value():
     values = landmark_values(np.array([[*range(9), 99.0]]), (*REGIONS, "outside"))
     assert np.array_equal(values[0], region_of_landmark())
+
+
+def test_a_baseline_that_already_speaks_for_the_emotion_is_said_on_the_page_and_in_text(picture, tmp_path):
+    """Of two emotions the average face had 0.93 for happiness, and nothing said so."""
+    found = explained(picture)
+    said = " ".join(picture_text(found, BLOCKED).split())
+    assert "log odds from +0.25 (mean landmarks of training people) to" in said and "(this face)" in said
+    assert "The baseline alone (mean landmarks of training people) already gets happiness 0.56" in said
+    page = write_page(found, BLOCKED.line, figures, _Mesh(), report_html, tmp_path / "page.html").read_text()
+    assert "already gets happiness 0.56" in page
+    against = runtime(calibrator=replace(CALIBRATOR, intercepts=(-5.0, -5.0)))
+    assert "baseline alone" not in picture_text(explained(picture, against), BLOCKED)

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from bitface.evaluation.predictions import Predictions
+from bitface.gate.chances import assumed_accuracy
 from bitface.gate.disparity import disparity_cells
 from bitface.gate.evidence import GateEvidence
-from bitface.gate.forecast import EMOTION, PLAUSIBLE, JudgedPerson, SliceForecast, forecast_slices
+from bitface.gate.forecast import BINARIZATION, EMOTION, JudgedPerson, SliceForecast, forecast_slices
 from bitface.gate.requirements import emotion_cells, slice_cells
 from bitface.params import GateParams, read_params
 
 ROOT = Path(__file__).resolve().parents[2]
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+PLAUSIBLE = assumed_accuracy(len(EMOTIONS))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ def test_the_gate_says_what_the_forecast_says(params: GateParams, count: int, st
     gate called 87 % INSUFFICIENT, and of 960 that can pass 95 % passed."""
     of = people(count, stills, params)
     gate, shown = states(of, params, 6), Counter[str]()
-    rows = [one for one in forecast_slices(of, params, 1) if one.attribute != EMOTION]
+    rows = [one for one in forecast_slices(of, params, 1) if one.attribute not in (EMOTION, BINARIZATION)]
     assert {one.verdict for one in rows} == {verdict}
     for one in rows:
         accuracy, gap = named(one)
@@ -184,3 +186,81 @@ def test_the_order_of_people_changes_nothing(params: GateParams) -> None:
     for seed in range(3):
         shuffled = [of[place] for place in np.random.default_rng(seed).permutation(len(of))]
         assert forecast_slices(shuffled, params, 1) == first
+
+
+def two_emotions(right: int, people_: int = 99) -> GateEvidence:
+    """A smile and a neutral picture of each of 99 people, of whom so many are read right twice, the others wrong twice."""
+    persons = np.repeat([f"p{i:03d}" for i in range(people_)], 2)
+    labels = np.tile(["happiness", "neutral"], people_)
+    said = np.where(np.repeat(np.arange(people_) < right, 2), labels, np.roll(labels, 1))
+    emotions = ("happiness", "neutral")
+    predictions = Predictions(
+        sample_ids=np.array([f"s{i}" for i in range(len(labels))]),
+        persons=persons,
+        labels=labels,
+        emotions=emotions,
+        scores=np.stack([np.where(said == one, 0.9, 0.1) for one in emotions], axis=1),
+        thresholds=np.full(2, 0.5),
+        folds=np.zeros(len(labels), dtype=np.int64),
+    )
+    empty = drawn([], read_params(ROOT / "params.yaml", "default", ()).gate, 0)
+    return replace(empty, emotions=emotions, one_bit=predictions)
+
+
+def smiling(count: int) -> list[JudgedPerson]:
+    return [
+        JudgedPerson(
+            slices={"age_band": "18_29", "gender": ("female", "male")[i % 2], "skin_tone": "monk_1_4"},
+            shown={"happiness": 1, "neutral": 1},
+        )
+        for i in range(count)
+    ]
+
+
+def test_what_is_assumed_follows_the_number_of_emotions(params: GateParams) -> None:
+    """Always the same part of the way from guessing to always right, and above the floor of an emotion."""
+    assert [assumed_accuracy(count) for count in (2, 3, 7)] == [0.8542, 0.8056, 0.75]
+    for count in (2, 3, 5, 7, 8):
+        refused = 1 - (1 - assumed_accuracy(count)) / (count - 1)
+        assert (assumed_accuracy(count) + refused) / 2 > params.emotion_balanced_accuracy_floor + 0.08
+
+
+def test_two_emotions_of_a_hundred_people_can_pass_and_it_is_said_from_which_figure(params: GateParams) -> None:
+    """A newcomer's set: the forecast said that no number of people helps, and both emotions then passed at 0.864."""
+    rows = [one for one in forecast_slices(smiling(99), params, 1) if one.attribute == EMOTION]
+    assert [(one.value, one.verdict, one.more) for one in rows] == [
+        ("happiness", "can pass", 0),
+        ("neutral", "can pass", 0),
+    ]
+    (needed,) = {one.passes_from for one in rows}
+    assert needed is not None and 0.78 < needed < 0.864 and rows[0].floor == params.emotion_balanced_accuracy_floor
+    for right, state in ((round(99 * needed) + 3, "PASS"), (round(99 * needed) - 3, "INSUFFICIENT")):
+        assert {cell.state.value for cell in emotion_cells(two_emotions(right), params, 1)} == {state}
+
+
+@pytest.mark.parametrize("count", [30, 99, 200])
+def test_a_slice_passes_from_the_figure_that_is_said(params: GateParams, count: int) -> None:
+    row = next(one for one in forecast_slices(smiling(count), params, 1) if one.value == "18_29")
+    assert row.passes_from is not None
+    right = row.passes_from * count
+    for more, state in ((0.06 * count, "PASS"), (-0.06 * count, "INSUFFICIENT")):
+        evidence = two_emotions(round(right + more), count)
+        slices = {f"p{i:03d}": dict(one.slices) | {"ancestry": "unknown"} for i, one in enumerate(smiling(count))}
+        cells = {cell.name: cell for cell in slice_cells(replace(evidence, slices=slices), params, 1)}
+        assert cells["slice/age_band:18_29"].state.value == state
+
+
+def test_few_people_have_no_figure_with_which_they_pass(params: GateParams) -> None:
+    rows = {one.value: one for one in forecast_slices(smiling(3), params, 1)}
+    assert (rows["18_29"].passes_from, rows["18_29"].verdict) == (None, "stays open")
+    assert rows["30_44"].passes_to is None, "nobody is compared with anybody"
+
+
+def test_what_one_bit_costs_is_forecast_too(params: GateParams) -> None:
+    """It is required, and it is the cell that asked a newcomer for most people."""
+    few, many = (forecast_slices(smiling(count), params, 1)[-1] for count in (99, 1000))
+    assert (few.attribute, few.verdict, many.verdict) == (BINARIZATION, "uncertain", "can pass")
+    assert few.more and 300 < few.more < 700 and many.more == 0
+    assert few.passes_to is not None and many.passes_to is not None and few.passes_to < many.passes_to
+    without = params.model_copy(update={"required": ("emotion", "slice")})
+    assert all(one.attribute != BINARIZATION for one in forecast_slices(smiling(99), without, 1))

@@ -43,6 +43,7 @@ def summary(*cells: Cell, alias: str | None = None, profile: str = "default") ->
     causes = causes_of(decision)
     return {
         "version": 3,
+        "run_id": STATUS.run_id,
         "alias": alias,
         "status": status.document(),
         "gate": {"decision": decision.verdict, "causes": causes},
@@ -64,14 +65,19 @@ def test_a_blocked_run_names_each_failing_figure_its_limit_and_what_mends_it() -
             cell("emotion", 0.10, 0.20, required=False),
         )
     )
-    assert "the gate's decision, not an error" in said and "2 required cells do not pass" in said
-    assert "emotion/anger" in said and "FAIL: 0.550 (0.500 to 0.600); at least 0.750 required, 40 people" in said
-    assert "slice/skin_tone:monk_8_10" in said
-    assert "train with more people who show anger" in said and "more people of skin tone monk 8 10" in said
-    assert "INSUFFICIENT" not in said and "0.150" not in said, (
-        "what blocks stands there, not what merely advises or is open"
+    last, said = said.splitlines()[-1], " ".join(said.split())
+    assert (
+        "the gate's decision, not an error" in said and "3 required cells do not pass: 2 fail, 1 is undecided" in said
     )
-    assert said.splitlines()[-1].strip() == "bitface predict FILE --model bitface/3 --purpose demo --context research"
+    assert "emotion/anger FAIL" in said and "0.550 (0.500 to 0.600), 40 people; at least 0.750 required" in said
+    assert "slice/skin_tone:monk_8_10" in said
+    assert (
+        "labels of anger; then train with more people who show it" in said
+        and "wrong too often for skin tone monk 8 10" in said
+    )
+    assert said.index("slice/skin_tone") < said.index("INSUFFICIENT"), "what blocks comes first"
+    assert "0.150" not in said, "what merely advises is left out"
+    assert last.strip() == "bitface predict FILE --model bitface/3 --purpose demo --context research"
     assert "bitface gate show 0123456789abcdef" in said and "make ui" in said
 
 
@@ -82,7 +88,13 @@ def test_a_held_run_says_how_many_people_would_decide_it_overall_and_of_the_smal
     assert f"age band 18 29 had 9, and about {needed['slice/age_band:18_29']} would decide" in people
     assert "judge more than 40 people" in people and "default profile" in profile and "make ui" in look
     said = guidance_text(found)
-    assert "no required cell fails" in said and f"about {needed['emotion/anger']} would decide" in said
+    assert "No required cell fails" in said and f"about {needed['emotion/anger']} would decide" in said
+
+
+def test_of_many_cells_the_first_are_shown_and_where_the_others_are() -> None:
+    said = guidance_text(summary(*[cell("slice", 0.5, 0.9, 12, f"age_band:band_{k}") for k in range(9)]))
+    assert said.count("INSUFFICIENT") == 6 and f"and 3 more: bitface gate show {STATUS.run_id}" in said
+    assert max(map(len, said.splitlines()[3:])) <= 100
 
 
 def test_a_demo_says_that_it_is_no_champion_and_is_used_without_being_named() -> None:
@@ -94,7 +106,8 @@ def test_a_demo_says_that_it_is_no_champion_and_is_used_without_being_named() ->
 def test_what_could_not_be_judged_and_a_gate_without_cells_are_said_too() -> None:
     question = Question(name="latency/p50", kind="latency", metric="p50_ms", required=True)
     said = guidance_text(summary(not_run(question, "no latency was measured")))
-    assert "1 required cell does not pass" in said and "latency/p50: not judged: no latency was measured" in said
+    assert "1 required cell does not pass: 1 could not be judged" in said
+    assert "latency/p50: not judged: no latency was measured" in said
     assert "no required cell was judged" in guidance_text(summary())
 
 

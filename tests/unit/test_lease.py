@@ -15,6 +15,7 @@ from bitface.ledger.engine import sqlite_url
 from bitface.ledger.leases import LeaseHeldError, LeaseLostError
 from bitface.ledger.ledger import Ledger
 from bitface.steps.people.lease import holding, is_gone, this_process
+from bitface.steps.versions.model_choice import existing_versions
 
 MINUTE = timedelta(minutes=1)
 
@@ -98,3 +99,10 @@ def test_it_is_kept_while_work_is_done_and_given_back_when_work_fails(ledger) ->
     with pytest.raises(RuntimeError, match="work"):
         work()
     assert ledger.take_lease("retrain", "b", MINUTE, nobody_is_gone).token == 2
+
+
+def test_who_asks_for_a_version_while_the_first_is_trained_is_told_to_wait(ledger) -> None:
+    assert "run `bitface retrain`" in existing_versions(ledger)
+    with holding(ledger, "retrain", MINUTE):
+        assert existing_versions(ledger) == "no versions are on record: a retrain is running; wait for it to finish"
+    assert "run `bitface retrain`" in existing_versions(ledger)

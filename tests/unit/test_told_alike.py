@@ -14,7 +14,8 @@ from bitface.params import EvaluationParams
 from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.versions.finished_run import fairness_sentence
 from bitface.steps.versions.outcome import with_intervals_of
-from bitface.steps.versions.pictures import cell_words, finding_rows, forest_rows
+from bitface.steps.versions.pictures import cell_words, finding_rows
+from bitface.steps.versions.shown.group_rows import forest_rows
 
 PARAMS = EvaluationParams(bootstrap_resamples=100, confidence=0.95, intraclass_correlation=0.3, reliability_bins=10)
 

@@ -175,7 +175,7 @@ def test_a_context_that_one_of_them_does_not_allow_is_refused(site: Site, contex
     contexts = ("research", "consumer", "medical")
     model = site.model_of([given(PEOPLE[0], contexts=contexts), given(PEOPLE[1])])
     why = site.refusal(model, context=context)
-    assert f"1 of 2 people in bitface/1 do not allow infer in context {context}" in why
+    assert f"1 of 2 people in bitface/1 does not allow infer in context {context}" in why
     assert PEOPLE[1] not in why
 
 

@@ -124,7 +124,8 @@ class CellKind:
     `cells` judges evidence by parameters and a seed; what it raises, or no cell at all, leaves `questions` as NOT-RUN in their place.
     `caption`: what a reader calls the figure. `limits`: the parameters that it asks, by which a bundle from before the kind is known.
     `remedy`: what mends a cell that failed, "" where nothing general can be said; `{what}` is what the cells are about.
-    `is_owed`: whether there must be a cell; False where there may be nothing to compare with.
+    `remedy_of_many`: the same for a group that has as many people as others, where more of them would not mend it; "" where that is
+    the same. `is_owed`: whether there must be a cell; False where there may be nothing to compare with.
     """
 
     name: GateKind
@@ -133,6 +134,7 @@ class CellKind:
     questions: Callable[[GateEvidence, GateParams], Sequence[Question]]
     limits: tuple[str, ...] = ()
     remedy: str = ""
+    remedy_of_many: str = ""
     is_owed: bool = True
 
 

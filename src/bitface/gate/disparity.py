@@ -284,5 +284,7 @@ DISPARITY: Final = CellKind(
     cells=disparity_cells,
     questions=lambda evidence, params: [disparity_question(params, evidence)],
     limits=("disparity_max",),
-    remedy="train with more people of {what}: the model works better for others",
+    remedy="train with more people of {what}: they are few, and the model works better for others",
+    remedy_of_many="the model serves {what} less well although they are as many as others, so that more people alone will not mend it: "
+    "look at their pictures (light, pose, sharpness) and labels, and at the faces it gets wrong (`bitface explain`)",
 )

@@ -293,7 +293,7 @@ EMOTION: Final = CellKind(
     cells=emotion_cells,
     questions=_emotion_questions,
     limits=("emotion_balanced_accuracy_floor",),
-    remedy="train with more people who show {what}, or longer (training.epochs)",
+    remedy="look at the pictures and labels of {what}; then train with more people who show it, or longer (training.epochs)",
 )
 SLICE: Final = CellKind(
     name="slice",
@@ -301,7 +301,9 @@ SLICE: Final = CellKind(
     cells=slice_cells,
     questions=lambda _, params: [attribute_question(one, params) for one in judged_attributes(params)],
     limits=("slice_accuracy_floor",),
-    remedy="train with more people of {what}: the model is wrong too often for them",
+    remedy="train with more people of {what}: they are few, and the model is wrong too often for them",
+    remedy_of_many="the model is wrong too often for {what} although they are as many as others: look at their pictures (light, pose, "
+    "sharpness) and labels, or train longer (training.epochs)",
 )
 BINARIZATION: Final = CellKind(
     name="binarization",

@@ -19,6 +19,7 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.law import AskedKind
 from bitface.consent.policy import LicenceRecord, check_context, under_licence
 from bitface.consent.vocabulary import CONTEXTS
+from bitface.counted_words import some_of
 from bitface.errors import RefusedError
 from bitface.faces.records import POINTS_IN_ID, is_synthetic
 from bitface.ledger import questions, tables
@@ -105,7 +106,8 @@ class Crowd:
         refused = self.standing(at)
         if refused is not None:
             raise RefusedError(
-                f"{refused.people} of {refused.of} people in it are no longer admitted ({refused.reason}); retrain without them"
+                f"{some_of(refused.people, refused.of, ('is', 'are'), ' in it')} no longer admitted ({refused.reason}); "
+                "retrain without them"
             )
 
     def uses(self, purposes: Sequence[str], at: datetime) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from bitface.consent.events import utc_text, utc_time
 from bitface.errors import GateError, InputError
@@ -49,12 +49,17 @@ def take(
         lease = Lease(name=name, holder=holder, token=1, expires_at=at + lasts)
         connection.execute(insert(table), _row(lease))
         return lease
-    is_free = held["holder"] == "" or utc_time(held["expires_at"]) <= at or is_gone(held["holder"])
-    if not is_free:
+    if not _is_free(held, at, is_gone):
         raise LeaseHeldError(f"a {name} is already running ({held['holder']}); wait for it to finish, then run again")
     lease = Lease(name=name, holder=holder, token=held["token"] + 1, expires_at=at + lasts)
     connection.execute(update(table).where(table.c.name == name).values(**_row(lease)))
     return lease
+
+
+def is_held(connection: Connection, name: str, at: datetime, is_gone: Callable[[str], bool]) -> bool:
+    """Whether anyone has the lease now."""
+    held = connection.execute(select(tables.leases).where(tables.leases.c.name == name)).mappings().first()
+    return held is not None and not _is_free(held, at, is_gone)
 
 
 def renew(connection: Connection, lease: Lease, lasts: timedelta, at: datetime) -> Lease:
@@ -80,6 +85,10 @@ def check(connection: Connection, lease: Lease) -> None:
             f"this {lease.name} was overtaken by a later one (its number is {lease.token}, the latest is {token}); "
             "its results are on record but not used, run again"
         )
+
+
+def _is_free(held: RowMapping, at: datetime, is_gone: Callable[[str], bool]) -> bool:
+    return bool(held["holder"] == "" or utc_time(held["expires_at"]) <= at or is_gone(held["holder"]))
 
 
 def _row(lease: Lease) -> Mapping[str, object]:

@@ -25,6 +25,11 @@ class Ledger(PeopleOnRecord, AliasesOnRecord, PermissionsOnRecord, Doors):
         with self._appending() as connection:
             return leases.take(connection, name, holder, lasts, self._clock(), is_gone)
 
+    def is_leased(self, name: str, is_gone: Callable[[str], bool]) -> bool:
+        """Whether anyone has the right to a task now."""
+        with self._trusting() as connection:
+            return leases.is_held(connection, name, self._clock(), is_gone)
+
     def renew_lease(self, lease: leases.Lease, lasts: timedelta) -> leases.Lease:
         """Renews a lease. Raises what `leases.renew` raises."""
         with self._appending() as connection:

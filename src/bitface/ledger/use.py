@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from bitface.consent.admission import Use, admit
 from bitface.consent.policy import check_asked, check_prediction, under_licence
+from bitface.counted_words import some_of
 from bitface.errors import RefusedError
 from bitface.ledger import lost_logs as gaps
 from bitface.ledger import questions
-from bitface.ledger.crowd import Crowd, crowd_of
+from bitface.ledger.crowd import Crowd, Refusals, crowd_of
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.permissions.contexts import in_force
 from bitface.ledger.permissions.licences import licences_on_record
@@ -43,8 +44,8 @@ def check_use(
     refused = crowd_of(connection, model).refusals(purpose, context, at)
     if refused is not None:
         raise RefusedError(
-            f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow {purpose} in context {context} "
-            f"({refused.reason}); use it for a purpose they allow, or retrain with people who allow this one"
+            f"{_refusing(refused, model)} {purpose} in context {context} "
+            f"({refused.reason}); use it for a purpose that everyone in it allows, or retrain with people who allow this one"
         )
 
 
@@ -100,7 +101,7 @@ def check_judged(connection: Connection, model: ModelEntry, at: datetime, erased
     refused = crowd_of(connection, model).judgement(at)
     if refused is not None:
         raise RefusedError(
-            f"{refused.people} of {refused.of} people in {model.name}/{model.version} do not allow it to be judged or compared "
+            f"{_refusing(refused, model)} it to be judged or compared "
             f"({refused.reason}); retrain with people who allow this"
         )
 
@@ -123,3 +124,7 @@ def returned(connection: Connection, model: ModelEntry, erased: Erased) -> int:
     """How many people in a version have an erasure that is known outside the log but not in it."""
     run = questions.run_of(connection, model)
     return 0 if run is None else len(erased(questions.people_not_erased(connection, run.dataset_version)))
+
+
+def _refusing(refused: Refusals, model: ModelEntry) -> str:
+    return some_of(refused.people, refused.of, ("does not allow", "do not allow"), f" in {model.name}/{model.version}")

@@ -21,6 +21,10 @@ class Progress(Protocol):
 
     def __call__(self, what: str, done: int, total: int, /) -> None: ...
 
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:

@@ -21,18 +21,26 @@ from bitface.adapters.figures.style import (
     RULE,
     STATE_MARKS,
     draw_page,
+    grid_columns,
+    grid_height,
     light_grid,
     panel_grid,
 )
+from bitface.documents import Fields
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
 from bitface.figure_ports import ForestRow, LatencyRow
 
-_COLUMNS: Final = 3
 _PANEL_IN: Final = 1.75
 _ROW_IN: Final = 0.3
 _LABEL_CHARACTERS: Final = 44
 _ROW_CHARACTERS: Final = 28
+_LEVEL_LABELS_MOST: Final = 4
+_LIMIT_LINE: Final[Fields] = {"color": INK, "linewidth": 1.2, "linestyle": (0, (4, 3)), "zorder": 1}
+"""A limit is no verdict: it has no colour of one."""
+MARKS: Final = (
+    "Marked with the worst gate result of its accuracy and of its gap to all others; above a mark: which of them it is."
+)
 _HOLLOW: Final[Mapping[str, Any]] = {"markerfacecolor": "white", "markersize": 4, "linewidth": 0.8, "alpha": 0.9}
 _PLATE: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 
@@ -43,6 +51,8 @@ def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: P
         f"Rows: what the label says, with its number of samples; columns: the emotion with the highest score. Percent of "
         f"the row, {int(counts.sum())} samples."
     )
+    is_narrow = len(emotions) > _LEVEL_LABELS_MOST
+    turned: Fields = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_narrow else {}
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -54,12 +64,12 @@ def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: P
             words = f"{100 * share:.0f}" if totals[row] else "-"
             axes.text(column, row, words, ha="center", va="center", color="white" if share > 0.5 else INK)
         places = np.arange(len(emotions))
-        axes.set_xticks(places, emotions, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_xticks(places, emotions, **turned)
         axes.set_yticks(places, [f"{emotion} ({n})" for emotion, n in zip(emotions, totals, strict=True)])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
 
-    return draw_page("Which emotions are confused", caption, 4.6, draw, path)
+    return draw_page("Which emotions are confused", caption, min(4.6, 1.2 + 0.7 * len(emotions)), draw, path)
 
 
 def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Reliability], path: Path) -> Path:
@@ -67,17 +77,21 @@ def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Re
     caption = (
         "Share of samples that show the emotion by mean score; on the dashed line a score is a probability. Orange squares: "
         "before calibration, where that changed the scores. Blue dots: after it, with intervals; larger ones hold more "
-        "samples. In the corner: expected calibration error, the mean distance from the line, before and after."
+        "samples. Above each: expected calibration error (ECE), the mean distance from the line, before and after."
     )
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(after), _COLUMNS, "mean score", "share showing it")
+        axes = panel_grid(figure, len(after), "mean score", "share showing it")
         for panel, (emotion, curve) in zip(axes, after.items(), strict=True):
             given = before[emotion]
             has_changed = not np.array_equal(given.mean_score, curve.mean_score)
             shown = (given, curve) if has_changed else (curve,)
-            # Short: intervals of low scores reach into the corner beside it.
-            _unit_panel(panel, emotion, " → ".join(f"{one.expected_calibration_error:.2f}" for one in shown))
+            _unit_panel(panel, emotion)
+            words = " → ".join(f"{one.expected_calibration_error:.2f}" for one in shown)
+            # Above the data: curves and intervals reach into every corner.
+            panel.set_title(f"ECE {words}", loc="left", fontsize=9, weight="normal", color=MUTED, pad=3)
+            place: Fields = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
+            panel.annotate(emotion, (0, 1), (0, 15), fontsize=10.5, weight="bold", **place)
             panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
             if has_changed:
                 panel.plot(given.mean_score, given.share, "s-", color=ORANGE, **_HOLLOW)
@@ -88,7 +102,8 @@ def reliability_figure(before: Mapping[str, Reliability], after: Mapping[str, Re
                 curve.mean_score, curve.share, s=sizes, color=BLUE, zorder=3, edgecolor="white", linewidth=0.6
             )
 
-    return draw_page("Are the scores calibrated?", caption, _grid_height(len(after)), draw, path)
+    height = _grid_height(len(after)) + 0.2 * -(-len(after) // grid_columns(len(after)))
+    return draw_page("Are the scores calibrated?", caption, height, draw, path)
 
 
 def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], path: Path) -> Path:
@@ -100,11 +115,11 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
     )
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(curves), _COLUMNS, "false alarms", "found")
+        axes = panel_grid(figure, len(curves), "false alarms", "found")
         for panel, (emotion, curve) in zip(axes, curves.items(), strict=True):
             area = areas[emotion]
-            words = f"AUC {area.value:.2f}\n{area.lo:.2f} to {area.hi:.2f}"
-            _unit_panel(panel, emotion, words)
+            _unit_panel(panel, emotion)
+            _in_corner(panel, f"AUC {area.value:.2f}\n{area.lo:.2f} to {area.hi:.2f}")
             panel.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
             panel.fill_between(curve.false_positive_rate, curve.true_positive_rate, color=BLUE, alpha=0.08, linewidth=0)
             panel.plot(curve.false_positive_rate, curve.true_positive_rate, color=BLUE)
@@ -115,9 +130,10 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
 
 def slice_figure(rows: Sequence[ForestRow], floor: float | None, metric: str, path: Path) -> Path:
     """A forest plot: one line a slice with its value, interval and n, grouped by attribute, and the floor that the gate asks."""
-    limit = "" if floor is None else f" The orange line is the floor of the gate, {floor:.2f}."
+    limit = "" if floor is None else f" The dashed line is the floor of the gate, {floor:.2f}."
     caption = (
-        f"{metric} of the one-bit model per slice, with its interval over people.{limit} A wide line means few people."
+        f"{metric[:1].upper()}{metric[1:]} of the one-bit model per group, with its interval over people.{limit} A wide line means few "
+        f"people. {MARKS}"
     )
     return _forest_page("Does it work for every group?", caption, rows, floor, metric, path)
 
@@ -127,7 +143,7 @@ def coverage_figure(rows: Sequence[ForestRow], confidence: float | None, remark:
     asked = (
         "No coverage is promised"
         if confidence is None
-        else f"The orange line is the target coverage per emotion, {confidence:.2f}; groups have no target"
+        else f"The dashed line is the target coverage per emotion, {confidence:.2f}; groups have no target"
     )
     caption = f"Share of samples whose set contains the true emotion, with its interval over people. {asked}. The model is {remark}."
     title, metric = "Do conformal sets reach their target coverage?", "share of sets with the true emotion"
@@ -156,24 +172,22 @@ def _forest_page(
 
 
 def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metric: str) -> None:
-    """The forest plot's axes: headings in bold, n at the right edge, a marker shape per state."""
+    """The forest plot's axes: headings in bold, people at the right edge, a marker shape per state, what it is about above the mark."""
     labels, heights, at, group = [], [], 0.0, None
     for row in rows:
         if row.group != group:
             group = row.group
             axes.text(0, at, group, transform=axes.get_yaxis_transform(), weight="bold", va="center", bbox=_PLATE)
             at += 1
-        colour, marker = STATE_MARKS[row.state]
-        axes.hlines(at, row.lo, row.hi, color=colour, linewidth=2.2)
-        axes.plot(row.value, at, marker=marker, color=colour, markersize=7, markeredgecolor="white", linestyle="none")
-        words = f" n={row.n}"
-        axes.text(1.0, at, words, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9.5)
+        _draw_row(axes, row, at)
+        words = f" {row.people} {'person' if row.people == 1 else 'people'}"
+        axes.text(1.0, at, words, transform=axes.get_yaxis_transform(), va="center", color=MUTED, fontsize=9)
         labels.append(row.label if len(row.label) <= _ROW_CHARACTERS else row.label[: _ROW_CHARACTERS - 1] + "…")
         heights.append(at)
         at += 1
     if floor is not None:
-        axes.axvline(floor, color=ORANGE, linewidth=1.4, zorder=1)
-    ends = [row.lo for row in rows] + ([] if floor is None else [floor])
+        axes.axvline(floor, **_LIMIT_LINE)
+    ends = [row.lo for row in rows if row.lo is not None] + ([] if floor is None else [floor])
     axes.set_xlim(max(min(0.0, *ends), np.floor(10 * min(ends) - 0.5) / 10), 1.0)
     axes.set_ylim(at - 0.4, -0.6)
     axes.set_yticks(heights, labels)
@@ -197,9 +211,25 @@ def draw_forest(axes: Axes, rows: Sequence[ForestRow], floor: float | None, metr
         )
 
 
+def _draw_row(axes: Axes, row: ForestRow, at: float) -> None:
+    """Interval, value and remark of a row; of nobody a mark at the left edge, and the remark beside it."""
+    colour, marker = STATE_MARKS[row.state]
+    look: Fields = {"marker": marker, "color": colour, "markersize": 7, "markeredgecolor": "white", "linestyle": "none"}
+    small: Fields = {"color": INK, "fontsize": 8.5, "textcoords": "offset points"}
+    if row.value is None or row.lo is None or row.hi is None:
+        axes.plot(0.04, at, transform=axes.get_yaxis_transform(), **look)
+        axes.annotate(row.remark, (0.04, at), (8, 0), xycoords=axes.get_yaxis_transform(), va="center", **small)
+        return
+    axes.hlines(at, row.lo, row.hi, color=colour, linewidth=2.2)
+    axes.plot(row.value, at, **look)
+    axes.annotate(
+        row.remark, (row.value, at), (0, 4), va="bottom", ha="right" if row.value > 0.85 else "center", **small
+    )
+
+
 def latency_figure(rows: Sequence[LatencyRow], budget_ms: float | None, path: Path) -> Path:
     """Median to 95th percentile of each network, sorted as given, and its size; ours in blue with a filled dot."""
-    line = f" The orange line is the gate's budget for the median, {budget_ms:g} ms, which it asks of processor time."
+    line = f" The dashed line is the gate's budget for the median, {budget_ms:g} ms, which it asks of processor time."
     asked = "" if budget_ms is None else line
     caption = (
         "Time by the clock of the network alone for one face, one thread, runs interleaved: dot = median, bar to the 95th percentile. "
@@ -232,7 +262,7 @@ def draw_latency(axes: Axes, rows: Sequence[LatencyRow], budget_ms: float | None
             color=INK,
         )
     if budget_ms is not None:
-        axes.axvline(budget_ms, color=ORANGE, linewidth=1.4, zorder=1)
+        axes.axvline(budget_ms, **_LIMIT_LINE)
     axes.set_yticks(range(len(rows)), [f"{row.name}\n{_size(row.size_bytes)}" for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlim(0, 1.06 * most)
@@ -246,16 +276,19 @@ def _size(size_bytes: int) -> str:
 
 
 def _grid_height(panels: int) -> float:
-    return _PANEL_IN * -(-panels // _COLUMNS) + 0.5
+    return grid_height(panels, _PANEL_IN) + 0.5
 
 
-def _unit_panel(panel: Axes, title: str, words: str) -> None:
-    """Both curves stay clear of the lower right corner, where the words stand."""
+def _unit_panel(panel: Axes, title: str) -> None:
     panel.set_title(title)
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
     panel.set_xticklabels(("0", "0.5", "1"))
     panel.set_yticklabels(("0", "0.5", "1"))
     light_grid(panel)
+
+
+def _in_corner(panel: Axes, words: str) -> None:
+    """At the lower right, of which a ROC curve stays clear."""
     panel.text(
         0.97,
         0.05,

@@ -15,7 +15,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bitface.adapters.figures.style import BLUE, INK, MUTED, ORANGE, RULE, draw_page, light_grid, panel_grid
+from bitface.adapters.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    RULE,
+    draw_page,
+    grid_height,
+    light_grid,
+    panel_grid,
+)
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, share_of_landmarks
 from bitface.figure_ports import Mesh
@@ -27,7 +37,6 @@ MAP_COLOURS: Final = "YlOrBr"
 """Sequential, monotone in lightness: it reads alike with any colour vision, and in grey."""
 SIGNED_COLOURS: Final = LinearSegmentedColormap.from_list("signed", (ORANGE, "#f7f7f7", BLUE))
 """Diverging, white at 0: orange below and blue above, which any colour vision tells apart."""
-_COLUMNS: Final = 3
 _FACE_IN: Final = 2.0
 _MAXIMUM_PERCENTILE: Final = 99.0
 _IRISES: Final = (slice(468, 473), slice(473, 478))
@@ -52,15 +61,16 @@ def attribution_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> P
     shares = landmark_shares(summary.mean_absolute)
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(summary.emotions), _COLUMNS)
+        axes = panel_grid(figure, len(summary.emotions))
         norm = _norm(shares, mesh)
         for panel, emotion, values in zip(axes, summary.emotions, shares, strict=True):
             draw_map(panel, values, mesh, norm)
             panel.set_title(emotion, loc="center", pad=2)
         _colour_bar(figure, axes, norm)
 
-    rows = -(-len(summary.emotions) // _COLUMNS)
-    return draw_page("Where each emotion is read", caption, _FACE_IN * rows + 0.55, draw, path)
+    return draw_page(
+        "Where each emotion is read", caption, grid_height(len(summary.emotions), _FACE_IN) + 0.55, draw, path
+    )
 
 
 def region_figure(values: NDArray[np.float64], emotions: Sequence[str], about: str, mesh: Mesh, path: Path) -> Path:
@@ -74,7 +84,7 @@ def region_figure(values: NDArray[np.float64], emotions: Sequence[str], about: s
     )
 
     def draw(figure: Figure) -> None:
-        axes = panel_grid(figure, len(emotions), _COLUMNS)
+        axes = panel_grid(figure, len(emotions))
         most = max(float(np.abs(values).max()), 1e-6)
         norm = Normalize(-most, most)
         for panel, emotion, own in zip(axes, emotions, values, strict=True):
@@ -92,8 +102,7 @@ def region_figure(values: NDArray[np.float64], emotions: Sequence[str], about: s
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0)
 
-    rows = -(-len(emotions) // _COLUMNS)
-    return draw_page("What each region adds", caption, _FACE_IN * rows + 0.55, draw, path)
+    return draw_page("What each region adds", caption, grid_height(len(emotions), _FACE_IN) + 0.55, draw, path)
 
 
 def crop_figure(crop: NDArray[np.uint8], path: Path) -> Path:

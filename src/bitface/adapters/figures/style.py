@@ -132,7 +132,8 @@ def _make_drawable(figure: Figure) -> None:
             # Labels of given places are made anew whenever the figure is drawn, so their words are set and not their texts.
             if isinstance(axis.get_major_locator(), FixedLocator):
                 words = [drawable(label.get_text()) for label in axis.get_ticklabels()]
-                axis.set_ticks(axis.get_ticklocs(), words)
+                # A panel inside a grid hides its labels, and has none to give to the panels that share its axis.
+                axis.set_ticks(axis.get_ticklocs(), words or None)
 
 
 def caption_of(path: Path) -> tuple[str, str]:
@@ -147,8 +148,20 @@ def light_grid(axes: Axes, axis: str = "both") -> None:
     axes.tick_params(length=0)
 
 
-def panel_grid(figure: Figure, panels: int, columns: int, x_label: str = "", y_label: str = "") -> list[Axes]:
-    """`panels` axes in rows of `columns`, with shared scales and labels at the edges; places left over stay empty."""
+def grid_columns(panels: int) -> int:
+    """So many panels side by side, at most three, that few of them fill the page's width and leave no place empty."""
+    return {1: 1, 2: 2, 4: 2}.get(panels, 3)
+
+
+def grid_height(panels: int, of_three: float) -> float:
+    """The height of a grid of panels, in inches, where one has so much in a row of three: fewer in a row are wider, and as much higher."""
+    columns = grid_columns(panels)
+    return of_three * {1: 1.7, 2: 1.45}.get(columns, 1.0) * -(-panels // columns)
+
+
+def panel_grid(figure: Figure, panels: int, x_label: str = "", y_label: str = "") -> list[Axes]:
+    """`panels` axes in rows of `grid_columns`, with shared scales and labels at the edges; places left over stay empty."""
+    columns = grid_columns(panels)
     rows = -(-panels // columns)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel().tolist()
     for position, spare in enumerate(axes[panels:], start=panels):

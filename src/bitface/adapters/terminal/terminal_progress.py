@@ -1,10 +1,13 @@
-"""Shows progress on standard error: bars where a person watches, one line per tenth where a log is kept."""
+"""Shows progress on standard error: bars where a person watches; where a log is kept, a line per stage and per tenth, and a sign of
+life where neither comes for a while.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
-from typing import Self
+from time import monotonic
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -19,12 +22,19 @@ from rich.progress import (
 
 from bitface.terminal_text import printable
 
+_SILENT_S: Final = 8.0
+"""A log that says nothing for longer looks like a program that hangs."""
+
 
 class TerminalProgress:
-    """A reporter of (what, done, of how many); safe to call from several threads. Use it as a context manager."""
+    """A reporter of stages and of (what, done, of how many); safe to call from several threads. Use it as a context manager."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, silent_s: float = _SILENT_S) -> None:
         self._quiet = quiet
+        self._silent_s = silent_s
+        self._stage, self._begun, self._last = "", monotonic(), monotonic()
+        self._ended = threading.Event()
+        self._alive: threading.Thread | None = None
         self._watched = sys.stderr.isatty()
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
@@ -42,6 +52,10 @@ class TerminalProgress:
             )
             self._bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
             self._bars.start()
+        elif not self._quiet:
+            self._ended.clear()
+            self._alive = threading.Thread(target=self._say_that_it_lives, name="progress", daemon=True)
+            self._alive.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -49,6 +63,27 @@ class TerminalProgress:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
+            self._tasks.clear()
+        if self._alive is not None:
+            self._ended.set()
+            self._alive.join()
+            self._alive = None
+
+    def stage(self, name: str) -> None:
+        """Says that a stage begins."""
+        with self._lock:
+            if name == self._stage:
+                return
+            self._end_bar_of_stage()
+            self._stage, self._begun = name, monotonic()
+            if self._bars is not None:
+                self._tasks[name] = self._bars.add_task(printable(f"stage {name}"), total=None)
+            elif not self._quiet:
+                self._write(f"stage {printable(name)}")
+
+    def _end_bar_of_stage(self) -> None:
+        if self._bars is not None and self._stage in self._tasks:
+            self._bars.update(self._tasks.pop(self._stage), total=1, completed=1)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Says that `done` of `total` steps of `what` are finished."""
@@ -64,5 +99,17 @@ class TerminalProgress:
         tenth = 10 * done // max(total, 1)
         if tenth > self._tenths.get(what, -1):
             self._tenths[what] = tenth
-            sys.stderr.write(f"{printable(what)}: {done} of {total}\n")
-            sys.stderr.flush()
+            self._write(f"{printable(what)}: {done} of {total}")
+
+    def _say_that_it_lives(self) -> None:
+        while not self._ended.wait(self._silent_s / 4):
+            with self._lock:
+                if self._stage and monotonic() - self._last >= self._silent_s:
+                    self._write(
+                        f"stage {printable(self._stage)}: still running, {monotonic() - self._begun:.0f} s so far"
+                    )
+
+    def _write(self, line: str) -> None:
+        self._last = monotonic()
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitface.cli.output import AsJson, emit, warn
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.errors import GateError, InputError
 from bitface.steps.formats import format_of, formats_help
@@ -51,7 +52,7 @@ def synthesize(
     target = out.absolute() if out else tools.workspace.data
     with tools.ledger, tools.progress, writing(tools, "bitface data synthesize", warn, target) as writer:
         done = synthesise(writer, synthesis_of(tools), "none" if out else "pin")
-    text = f"{done.people} synthetic adults, {done.samples} samples in {target.name}/"
+    text = f"{counted(done.people, 'synthetic adult')}, {counted(done.samples, 'sample')} in {target.name}/"
     pinned = f", pinned as {done.version} in {tools.store.pin_file.name}" if done.version else ", not pinned"
     emit(asdict(done), text + pinned, as_json)
 
@@ -175,10 +176,12 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _import_text(done: IntakeReport, example: str) -> str:
-    admitted = f"{done.admitted} rows admitted" + (f" ({done.corrected} of them corrections)" if done.corrected else "")
+    admitted = f"{counted(done.admitted, 'row')} admitted" + (
+        f" ({done.corrected} of them corrected)" if done.corrected else ""
+    )
     lines = [
-        f"{done.people} people, {done.samples} samples of {done.rows} rows: {admitted}, {done.unchanged} unchanged, "
-        f"{len(done.quarantined)} quarantined"
+        f"{counted_people(done.people)}, {counted(done.samples, 'sample')} of {counted(done.rows, 'row')}: {admitted}, "
+        f"{done.unchanged} unchanged, {len(done.quarantined)} quarantined"
     ]
     lines += [f"  {one.text}" for one in done.findings]
     lines += _licence_lines(done)

@@ -44,13 +44,14 @@ def explain(
     from bitface.steps.answers.explain_faces import explain_picture, picture_document, picture_text
     from bitface.steps.answers.explanation_page import write_page
     from bitface.steps.answers.frames import check_no_frame_lost
-    from bitface.steps.people.inputs import check_spares_inputs
+    from bitface.steps.people.inputs import check_spares_inputs, list_inputs, naming_them_first
     from bitface.usecases.answers import face_explainer, frames_to_show
     from bitface.usecases.models import open_runtime, status_of
 
     tools = open_tools()
     frames = frames_to_show(tools, path, purpose, context) if show_face else None
-    runtime = open_runtime(tools, model, purpose, context)
+    with naming_them_first(list_inputs([path])):
+        runtime = open_runtime(tools, model, purpose, context)
     status = status_of(tools, runtime)
     check_spares_inputs(out, [path])
     with tools.progress as report:

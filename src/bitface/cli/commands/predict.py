@@ -58,16 +58,17 @@ def predict(
     """
     from bitface.bootstrap.opening import open_tools
     from bitface.steps.answers.prediction_report import check_nothing_lost, prediction_table
-    from bitface.steps.people.inputs import check_spares_inputs, list_inputs
+    from bitface.steps.people.inputs import check_spares_inputs, list_inputs, naming_them_first
     from bitface.usecases.answers import face_reader, kept_faces
     from bitface.usecases.models import open_runtime, status_of
 
     tools = open_tools()
-    runtime = open_runtime(tools, model, purpose, context)
+    inputs = list_inputs(paths)
+    with naming_them_first(inputs):
+        runtime = open_runtime(tools, model, purpose, context)
     status = status_of(tools, runtime)
     kept = kept_faces(tools, runtime, purpose, context) if log else None
     reader = face_reader(tools, runtime, faces, explain, kept)
-    inputs = list_inputs(paths)
     if csv:
         check_spares_inputs(csv, [one.path for one in inputs.found])
     with prediction_table(csv, runtime.emotions, status.line) if csv else nullcontext() as write:

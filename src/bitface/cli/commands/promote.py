@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitface.cli.output import AsJson, emit, warn, writable_file
+from bitface.counted_words import counted
 from bitface.surroundings import user_name
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def rotate(as_json: AsJson = False) -> None:
     from bitface.bootstrap.opening import open_tools
 
     count = open_tools().keys.rotate()
-    text = f"{count} keys are now wrapped by the new master key; if you keep it outside bitface, configure the new one from now on"
+    text = f"{counted(count, 'key is', 'keys are')} now wrapped by the new master key"
+    text += "; if you keep it outside bitface, configure the new one from now on"
     emit({"rewrapped": count}, text, as_json)
 
 

@@ -25,7 +25,7 @@ def retrain(
 ) -> None:
     """Train a model and decide: version, validate, train, binarize, explain, gate, register. Exit 3 on hold or block."""
     from bitface.bootstrap.opening import ready_for_flow
-    from bitface.bootstrap.orchestrator import start_server
+    from bitface.bootstrap.orchestrator import prepare_server, start_server
     from bitface.steps.versions.summary import summary_text
     from bitface.usecases.people import check_retrain, rendering_note
 
@@ -34,9 +34,12 @@ def retrain(
     note = rendering_note(tools)
     if note is not None:
         say(note)
-    start_server()
-    from bitface.flows.retrain import RetrainRequest, run_here
+    with tools.progress:
+        tools.progress.stage("start, which loads the libraries and Prefect")
+        start_server()
+        from bitface.flows.retrain import RetrainRequest, run_here
 
+        prepare_server()
     request = RetrainRequest(profile=profile, purpose=purpose, context=context, overrides=tuple(set_ or ()))
     summary = run_here(request)
     for line in summary["warnings"]:

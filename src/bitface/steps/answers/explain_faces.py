@@ -6,6 +6,7 @@ graph of the model is on this machine, its completed map shows where inside the 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -210,11 +211,25 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
         )
         lines.append(
             f"face {number}{_length(face)}: {found.emotions[best]} {face.probabilities[best]:.2f}; "
-            f"log odds {face.exact.at_baseline[best]:+.2f} of the {face.exact.baseline} to {face.exact.at_face[best]:+.2f}: {top}{doubt}"
+            f"log odds from {face.exact.at_baseline[best]:+.2f} ({face.exact.baseline}) to {face.exact.at_face[best]:+.2f} (this face), "
+            f"most by {top}{doubt}"
         )
+        if note := baseline_note(face, found.emotions, best):
+            lines.append(f"  {note}")
     if found.more_faces:
         lines.append(f"shows more than {len(found.faces)} faces; only the largest are explained, see --faces")
     return "\n".join([*lines, "what the model relies on, not what the person feels", status.line])
+
+
+def baseline_note(face: FaceExplained, emotions: Sequence[str], index: int) -> str:
+    """What to bear in mind where the baseline alone already speaks for an emotion; "" where it does not."""
+    start = float(face.exact.at_baseline[index])
+    if start <= 0:
+        return ""
+    return (
+        f"The baseline alone ({face.exact.baseline}) already gets {emotions[index]} {1 / (1 + math.exp(-start)):.2f}; the regions say "
+        "only what this face changes from there."
+    )
 
 
 def _length(face: FaceExplained) -> str:

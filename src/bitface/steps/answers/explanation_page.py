@@ -12,7 +12,7 @@ import numpy as np
 from bitface.explain.region_mass import landmark_values
 from bitface.figure_ports import Figures, Mesh
 from bitface.page_ports import EmotionRow, ExplanationPage, FaceOnPage, Pages, RegionSum
-from bitface.steps.answers.explain_faces import NO_GRAPH, FaceExplained, PictureExplained
+from bitface.steps.answers.explain_faces import NO_GRAPH, FaceExplained, PictureExplained, baseline_note
 from bitface.terminal_text import printable
 
 CAVEATS: Final = (
@@ -94,6 +94,7 @@ def _on_page(
         emotions=emotions,
         sums=[_sum(face, found.emotions, int(index)) for index in order],
         baseline=face.exact.baseline,
+        start=baseline_note(face, found.emotions, int(order[0])),
         gap=f"{face.exact.gap:.0e}",
         second=_second(face, found.emotions, int(order[0])),
         map_note=NO_GRAPH

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.media.frame_choice import evenly_spread
 from bitface.ports import ReadImage, ReadVideo
@@ -76,5 +77,6 @@ def check_no_frame_lost(lost: Sequence[Input]) -> None:
     """Raises InputError if any frame could not be read."""
     if lost:
         first = f"'{printable(lost[0].path.name)}' {_why(lost[0])}"
-        of = "1 frame" if len(lost) == 1 else f"{len(lost)} frames"
-        raise InputError(f"{of} could not be read, all others were; first: {first}")
+        raise InputError(
+            f"{counted(len(lost), 'frame')} could not be read, the rest could; {'first: ' if len(lost) > 1 else ''}{first}"
+        )

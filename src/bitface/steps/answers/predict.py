@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.documents import Document
@@ -24,7 +25,9 @@ from bitface.steps.people.inputs import Input, Trouble, Unread, trouble_of
 Keep = Callable[[str, int, SeenFace], None]
 """Receives each face: the SHA-256 of its picture's file, its number in it, and what was detected."""
 Status = Literal["answered", "abstained", "no_face"] | Unread
-STATUSES: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face", "unreadable", "not_supported", "refused")
+READ: Final[tuple[Status, ...]] = ("answered", "abstained", "no_face")
+"""Of an input that was read."""
+STATUSES: Final[tuple[Status, ...]] = (*READ, "unreadable", "not_supported", "refused")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +64,34 @@ class Prediction:
     is_loss: bool = False
 
 
+@dataclass(kw_only=True)
+class _TimedModel:
+    """The model with the time that it takes by the clock, loaded: its first call compiles what the calls after it use."""
+
+    runtime: Runtime
+    is_warm: bool = False
+
+    def scores(self, face: SeenFace) -> tuple[NDArray[np.float64], float]:
+        """Probabilities float64 (1, E), and milliseconds of the network and its calibration."""
+        values, length = face.column(self.runtime.reads)[None, None], np.ones(1, dtype=np.int64)
+        if not self.is_warm:
+            self.runtime.scores(values, length)
+            self.is_warm = True
+        start = time.perf_counter()
+        scores = self.runtime.scores(values, length)
+        return scores, _ms(start, time.perf_counter())
+
+
 def predictions(inputs: Sequence[Input], reader: Reader, report: Report) -> Iterator[Prediction]:
     """One prediction per input, in order, each as soon as it is ready; `reader.keep` receives each face."""
+    model = _TimedModel(runtime=reader.runtime)
     with reader.open_landmarker() as landmarker:
         for done, one in enumerate(inputs, start=1):
-            yield _predict(one, reader, landmarker)
+            yield _predict(one, reader, landmarker, model)
             report("predicting", done, len(inputs))
 
 
-def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
+def _predict(one: Input, reader: Reader, landmarker: Landmarker, model: _TimedModel) -> Prediction:
     path = one.path
     if one.trouble is not None:
         return _unread(path, one.trouble)
@@ -86,7 +108,7 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker) -> Prediction:
         return Prediction(path=path, status="no_face", reason=NO_FACE)
     shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, looked)}
     answered = seen[: reader.faces_max]
-    faces = tuple(_face(face, reader.runtime, shared, reader.explain) for face in answered)
+    faces = tuple(_face(face, model, shared, reader.explain) for face in answered)
     more = len(seen) > len(answered)
     return Prediction(
         path=path,
@@ -111,13 +133,13 @@ def _keep(one: Input, faces: Sequence[SeenFace], keep: Keep | None) -> None:
         keep(picture, number, face)
 
 
-def _face(face: SeenFace, runtime: Runtime, shared: dict[str, float], explain: bool) -> Document:
-    start = time.perf_counter()
-    scores = runtime.scores(face.column(runtime.reads)[None, None], np.ones(1, dtype=np.int64))
+def _face(face: SeenFace, model: _TimedModel, shared: dict[str, float], explain: bool) -> Document:
+    runtime = model.runtime
+    scores, spent_on_model = model.scores(face)
     read = time.perf_counter()
     regions = regions_document(region_values(runtime, face), runtime.emotions) if explain else {}
     spent = _ms(read, time.perf_counter()) if explain else 0.0
-    timings = {**shared, "model": _ms(start, read), "explain": spent}
+    timings = {**shared, "model": spent_on_model, "explain": spent}
     sets = runtime.sets(scores)
     return {
         "box": [round(float(value), 1) for value in face.box],

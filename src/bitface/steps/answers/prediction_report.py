@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bitface.counted_words import counted, not_read
 from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
-from bitface.steps.answers.predict import STATUSES, Prediction
+from bitface.steps.answers.predict import READ, STATUSES, Prediction
 from bitface.terminal_text import printable
 
 WriteRow = Callable[[Prediction], None]
@@ -102,8 +103,8 @@ def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
     """How many inputs had each status; the numbers add up to the number of inputs."""
     of = Counter(row.status for row in rows)
     counts = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
-    hidden = f"; {left_out} hidden or system file{'s' * (left_out != 1)} left out" if left_out else ""
-    return f"{len(rows)} input{'s' * (len(rows) != 1)}: {counts}{hidden}"
+    hidden = f"; {counted(left_out, 'hidden or system file')} left out" if left_out else ""
+    return f"{counted(len(rows), 'input')}: {counts}{hidden}"
 
 
 def check_nothing_lost(rows: Sequence[Prediction]) -> None:
@@ -113,9 +114,9 @@ def check_nothing_lost(rows: Sequence[Prediction]) -> None:
     """
     lost = [row for row in rows if row.is_loss]
     if lost:
-        of = f"{len(lost)} of {len(rows)} inputs" if len(rows) > 1 else "the input"
+        read = sum(row.status in READ for row in rows)
         first = f"'{printable(lost[0].path.name)}' {lost[0].reason}"
-        raise InputError(f"{of} could not be read, all others were; first: {first}")
+        raise InputError(f"{not_read(len(lost), read, len(rows))}; {'first: ' if len(lost) > 1 else ''}{first}")
     if rows and all(row.status == "not_supported" for row in rows):
         raise InputError("there are no pictures among the inputs; name pictures or a folder with some")
 
@@ -125,7 +126,7 @@ def _lines(row: Prediction, name: str) -> Iterator[str]:
         ranked = sorted(face["emotions"].items(), key=lambda item: -item[1])[:3]
         best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
         which = f"{name}, face {number}" if len(row.faces) > 1 else name
-        yield f"{which}: {_set_words(face)}  ({best}; {face['timings_ms']['model']:.2f} ms)"
+        yield f"{which}: {_set_words(face)}  ({best}; model {face['timings_ms']['model']:.2f} ms)"
     if row.status == "no_face":
         yield f"{name}: {row.reason}"
     elif row.reason:

@@ -10,6 +10,7 @@ from typing import Final
 from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
+from bitface.counted_words import counted, counted_people
 from bitface.ledger.entries import ALIASES
 from bitface.ledger.ledger import Ledger
 from bitface.steps.people.expire import expiring
@@ -56,7 +57,7 @@ def assessment(ledger: Ledger, at: datetime) -> str:
             "Measures (Art. 35(7)(d))",
             [
                 "Each person's data are encrypted with a separate key, which an erasure destroys "
-                f"({len(erased)} people erased so far).",
+                f"({counted_people(len(erased))} erased so far).",
                 "Consent is checked when a dataset is built and again at promotion.",
                 _contexts(ledger, at),
                 "A version goes live only when it passes the checks of consent, accuracy, fairness, drift and explanation; it is signed.",
@@ -95,7 +96,8 @@ def _processing(events: Sequence[ConsentEvent], people: Sequence[str]) -> list[s
         return ["No consent is on record: no personal data are processed."]
     special = _words(event.special_category_condition for event in events)
     return [
-        f"{len(people)} people are on record with {len(events)} consent events; the table below lists the permitted uses.",
+        f"{counted(len(people), 'person is', 'people are')} on record with {counted(len(events), 'consent event')}; "
+        "the table below lists the permitted uses.",
         f"Kinds of data: {_words(kind for event in events for kind in event.data_kinds)}; faces, so biometric data.",
         f"Controllers: {_words(event.controller for event in events)}.",
         f"Recipients: {_words(one for event in events for one in event.recipients) or 'none'}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from bitface.counted_words import counted, counted_people
 from bitface.errors import GateError
 
 _NAMED: Final = 3
@@ -44,7 +45,7 @@ def check_gone(proofs: Sequence[Mapping[str, Any]]) -> None:
     """Raises GateError, with a remedy, if any of their data were found after everything was done."""
     left = [f"{one['path']} ({one['what']})" for proof in proofs for one in proof["found_at"]]
     remaining = sum(len(proof["in_dataset_now"]) for proof in proofs)
-    left += [f"{remaining} people in the dataset"] if remaining else []
+    left += [f"{counted_people(remaining)} in the dataset"] if remaining else []
     if left:
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         raise GateError(
@@ -55,10 +56,12 @@ def check_gone(proofs: Sequence[Mapping[str, Any]]) -> None:
 
 def erase_text(found: Mapping[str, Any]) -> str:
     """The same for a terminal."""
-    people = f"{len(found['subjects'])} people"
-    lines = [f"would erase {people}" if found["dry_run"] else f"erased {people}"]
-    lines.append(f"  in {len(found['datasets'])} dataset versions, models {', '.join(found['models']) or 'none'}")
-    lines.append(f"  {found['files_removed']} files, {found['keys_destroyed']} keys destroyed")
+    subjects = counted_people(len(found["subjects"]))
+    lines = [f"would erase {subjects}" if found["dry_run"] else f"erased {subjects}"]
+    lines.append(
+        f"  in {counted(len(found['datasets']), 'dataset version')}, models {', '.join(found['models']) or 'none'}"
+    )
+    lines.append(f"  {counted(found['files_removed'], 'file')}, {counted(found['keys_destroyed'], 'key')} destroyed")
     if found["evidence_destroyed"]:
         lines.append(f"  the gate evidence of {len(found['evidence_destroyed'])} runs can no longer be read")
     if not found["dry_run"]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from bitface.consent.admission import Use, admit
 from bitface.consent.events import ConsentEvent, utc_text
 from bitface.consent.law import deletions, ends
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.documents import Document, Fields
@@ -96,8 +97,11 @@ def retention_text(found: Sequence[Due], at: datetime) -> str:
     """The same for a terminal."""
     if not found:
         return "no one's data are kept longer than allowed"
-    lines = [f"the data of {len(found)} people are due for erasure: run `bitface retention --enforce`"]
-    lines += [f"  {one.person}  {one.samples:4d} samples  {one.why}{_since(one, at)}" for one in found]
+    lines = [f"the data of {counted_people(len(found))} are due for erasure: run `bitface retention --enforce`"]
+    lines += [
+        f"  {one.person}  {one.samples:4d} sample{'s' * (one.samples != 1)}  {one.why}{_since(one, at)}"
+        for one in found
+    ]
     return "\n".join(lines)
 
 
@@ -112,12 +116,18 @@ def night_of(state: Any) -> Document:
 
 def night_text(night: Fields, overdue: int) -> str:
     """The same as text, empty if there is nothing to report."""
-    lines = [f"{night['erased']} people past their retention date were erased"] if night.get("erased") else []
+    lines = (
+        [
+            f"{counted(night['erased'], 'person', 'people')} past their retention date {'was' if night['erased'] == 1 else 'were'} erased"
+        ]
+        if night.get("erased")
+        else []
+    )
     unfinished = len(night.get("unfinished", ())) + night.get("not_begun", 0)
-    lines += [f"{unfinished} erasures did not finish: run `bitface erase --resume`"] if unfinished else []
+    lines += [f"{counted(unfinished, 'erasure')} did not finish: run `bitface erase --resume`"] if unfinished else []
     lines += ["some of their data remain: see `bitface audit erasure`"] if night.get("left_of_them") else []
     lines += [f"no one was erased: {night['why']}"] if overdue and not night["enforced"] else []
-    lines += [f"the data of {overdue} people are due for erasure: see `bitface retention`"] if overdue else []
+    lines += [f"the data of {counted_people(overdue)} are due for erasure: see `bitface retention`"] if overdue else []
     return "\n".join(lines)
 
 

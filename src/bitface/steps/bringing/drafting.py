@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.policy import TRAINING_PURPOSES
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.folder_names import Guess, alike_ids, guesses_of
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
@@ -66,8 +67,10 @@ class Drafts:
         """The same for a person at a terminal."""
         clear = ", ".join(f"{column} of {count}" for column, count in self.filled.items())
         read = f"; read off folders and names: {clear}" if self.new_pictures else ""
-        people = f"{self.people} people" + (f", and of {self.nameless} it is not clear who" if self.nameless else "")
-        lines = [f"{self.pictures} pictures of {people}; {self.new_pictures} of the pictures are new{read}"]
+        people = counted_people(self.people) + (
+            f", and of {self.nameless} it is not clear who" if self.nameless else ""
+        )
+        lines = [f"{counted(self.pictures, 'picture')} of {people}; {self.new_pictures} of the pictures are new{read}"]
         lines += [f"wrote {', '.join(self.written)}"] if self.written else []
         lines += [*self.changed, *self.notes]
         lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")

@@ -13,11 +13,13 @@ from bitface.consent.admission import Admission
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
 from bitface.consent.policy import TRAINING_PURPOSES
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.swap import read_unchanged
 from bitface.errors import InputError, RefusedError
 from bitface.faces.records import Sample, SubjectRecord, is_synthetic
 from bitface.faces.splits import named_splits
-from bitface.gate.forecast import EMOTION, PLAUSIBLE, JudgedPerson, SliceForecast, forecast_slices
+from bitface.gate.chances import ONE_BIT_LOSS, assumed_accuracy
+from bitface.gate.forecast import BINARIZATION, EMOTION, JudgedPerson, SliceForecast, emotions_shown, forecast_slices
 from bitface.gate.unknown import UNKNOWN
 from bitface.params import GateParams, Params, SplitParams
 from bitface.steps.people.admit import Members, Quarantined, admit_members, choose_members
@@ -29,6 +31,15 @@ from bitface.steps.retrain.plan import check_people
 
 _ROWS_MOST: Final = 18
 _NOTES_MOST: Final = 4
+_HEAD: Final = (
+    f"  {'row':<22}{'people':>7}{'judge':>6}  {'verdict':<11}"
+    f"{'passes from':>11}{'gap up to':>10}{'gap shown':>10}  import more"
+)
+_LEGEND: Final = (
+    "  passes from: the gate passes these people from this measured accuracy on (emotion: balanced accuracy)",
+    "  gap up to: and up to this measured gap to all others, below 0 only if ahead of them (binarization: loss)",
+    "  -: no measured figure passes with so few people",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +53,8 @@ class SliceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class GateForecast:
-    """The gate as it would be after an import. `accuracy`: the share of right answers that is assumed, of everybody alike.
+    """The gate as it would be after an import. `accuracy`: the share of right answers that is assumed, of everybody alike, because
+    there are so many `emotions`.
 
     `usable`: people who may be used for the purpose in the context, of `people`; `judged`: those of them who judge, `judged_by` says how
     they are chosen. `impossible`: what no number of the people there are decides, with the parameter to narrow.
@@ -51,6 +63,7 @@ class GateForecast:
     purpose: str
     context: str
     accuracy: float
+    emotions: int
     people: int
     usable: int
     judged: int
@@ -60,17 +73,24 @@ class GateForecast:
     notes: tuple[str, ...]
 
     def text(self) -> str:
-        """A table for a person, under 25 lines."""
-        head = (
-            f"Forecast for purpose {self.purpose}, context {self.context}: {self.usable} of {self.people} people usable, {self.judged} "
-            f"judge ({self.judged_by}); a model is assumed to be right {self.accuracy:.0%} of the time"
-        )
-        lines = [head]
+        """A table for a person, under 30 lines of at most 100 columns; what is impossible, and notes, may be longer."""
+        lines = [
+            f"Forecast for purpose {self.purpose}, context {self.context}: {self.usable} of {counted_people(self.people)} usable,",
+            f"  {self.judged} judge ({self.judged_by})",
+        ]
         if self.rows:
-            lines.append(f"  {'slice':<24}{'people':>7}{'judge':>7}  {'verdict':<11}{'gap shown':>10}  import more")
-        lines += _first([_line(row) for row in self.rows if row.slice.value != UNKNOWN], _ROWS_MOST)
+            lines += [*self._assumed(), "", _HEAD]
+        lines += _first([_line(row, self.accuracy) for row in self.rows if row.slice.value != UNKNOWN], _ROWS_MOST)
+        if self.rows:
+            lines += _LEGEND
         lines += _first([*self.impossible, *self.notes], _NOTES_MOST)
         return "\n".join(lines)
+
+    def _assumed(self) -> list[str]:
+        return [
+            f"  assumed: the model is right {self.accuracy:.0%} of the time for everyone, a usual figure with {self.emotions} emotions",
+            f"  (guessing is right {1 / max(self.emotions, 1):.0%} of the time); one bit costs {ONE_BIT_LOSS:.2f} of balanced accuracy",
+        ]
 
 
 def forecast_gate(decision: Decision, intake: Intake, stores: Stores, params: Params, at: datetime) -> GateForecast:
@@ -129,7 +149,8 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
     empty = GateForecast(
         purpose=purpose,
         context=context,
-        accuracy=PLAUSIBLE,
+        accuracy=assumed_accuracy(0),
+        emotions=0,
         people=people,
         usable=0,
         judged=0,
@@ -145,18 +166,24 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
     by_person = _people(members, after.subjects)
     judging = _judging(members, is_named=bool(named_splits(after.samples)))
     share = params.splits.test if judging.is_share else 1.0
-    slices = forecast_slices(
-        [by_person[one] for one in judging.people], params.gate, params.seed, stores.ledger.champion() is not None
-    )
-    rows = tuple(_row(one, by_person, share) for one in slices)
+    judges = [by_person[one] for one in judging.people]
+    slices = forecast_slices(judges, params.gate, params.seed, stores.ledger.champion() is not None)
+    rows, emotions = tuple(_row(one, by_person, share) for one in slices), len(emotions_shown(judges))
+    accuracy = assumed_accuracy(emotions)
     return replace(
         empty,
+        accuracy=accuracy,
+        emotions=emotions,
         usable=len(by_person),
         judged=len(judging.people),
         judged_by=judging.words,
         rows=rows,
         impossible=(*_no_model(members, params), *_nobody(rows, params.gate)),
-        notes=(*_unknown(rows, len(judging.people), params.gate), *_needed(rows, members, params.splits)),
+        notes=(
+            *_unknown(rows, len(judging.people), params.gate),
+            *_out_of_reach(rows, accuracy),
+            *_needed(rows, members, params.splits),
+        ),
     )
 
 
@@ -187,7 +214,9 @@ def _people(members: Members, subjects: Mapping[str, SubjectRecord]) -> dict[str
 
 
 def _row(one: SliceForecast, people: Mapping[str, JudgedPerson], share: float) -> SliceRow:
-    if one.attribute == EMOTION:
+    if one.attribute == BINARIZATION:
+        usable = len(people)
+    elif one.attribute == EMOTION:
         usable = sum(bool(person.shown.get(one.value)) for person in people.values())
     else:
         usable = sum(person.slices[one.attribute] == one.value for person in people.values())
@@ -221,10 +250,21 @@ def _nobody(rows: Sequence[SliceRow], params: GateParams) -> list[str]:
 
 def _unknown(rows: Sequence[SliceRow], judged: int, params: GateParams) -> list[str]:
     return [
-        f"{row.slice.attribute} of {row.slice.people} of {judged} people who judge is unknown, over {params.unknown_share_max:.0%} "
-        "(gate.unknown_share_max): ask them, and fill it in"
+        f"{row.slice.attribute} is unknown for {row.slice.people} of {counted_people(judged)} who judge, more than "
+        f"{params.unknown_share_max:.0%} (gate.unknown_share_max): ask them, and fill it in"
         for row in rows
         if row.slice.value == UNKNOWN and row.slice.people > params.unknown_share_max * judged
+    ]
+
+
+def _out_of_reach(rows: Sequence[SliceRow], accuracy: float) -> list[str]:
+    """What no number of people makes likely to pass, and what would."""
+    named = [f"{row.slice.attribute} {row.slice.value}" for row in rows if row.slice.required and row.to_import is None]
+    if not named:
+        return []
+    return [
+        f"{', '.join(named)}: no number of people makes a model that is right {accuracy:.0%} of the time likely to pass, because the "
+        "limit in params.yaml (gate) asks for more; a better model can pass"
     ]
 
 
@@ -247,7 +287,9 @@ def _needed(rows: Sequence[SliceRow], members: Members, params: SplitParams) -> 
     more = _altogether(rows)
     if not more:
         return []
-    said = [f"about {more} people more make every required slice likely to pass: a person counts in each attribute"]
+    asked = "every other required row" if any(row.to_import is None for row in rows) else "every required row"
+    makes = counted(more, "more person makes", "more people make")
+    said = [f"about {makes} {asked} likely to pass, as far as people decide it; a person counts once in each attribute"]
     if members.folds and len(members.folds) + more >= params.cross_fit_below_people:
         said.append(
             f"from {params.cross_fit_below_people} people on only {params.test:.0%} of them judge: raise splits.cross_fit_below_people "
@@ -262,15 +304,24 @@ def _first(lines: Sequence[str], most: int) -> list[str]:
     return [*lines[: most - 1], f"  ... and {len(lines) - most + 1} more; --json lists all"]
 
 
-def _line(row: SliceRow) -> str:
+def _line(row: SliceRow, accuracy: float) -> str:
     one = row.slice
-    shown = "" if one.gap_shown is None else f"{one.gap_shown:.2f}"
-    needed = (
+    asked = (
         ""
         if not one.required or row.to_import == 0
-        else "no number helps"
+        else f"none at {accuracy:.0%}"
         if row.to_import is None
         else f"{row.to_import}"
     )
+    floor = "" if one.floor is None else _figure(one.passes_from)
+    gap = "" if one.gap is None and one.attribute != BINARIZATION else _figure(one.passes_to)
+    shown = "" if one.gap_shown is None else f"{one.gap_shown:.2f}"
     verdict = one.verdict if one.required else "-"
-    return f"  {f'{one.attribute} {one.value}':<24}{row.usable:>7}{one.people:>7}  {verdict:<11}{shown:>10}  {needed}".rstrip()
+    named = f"{one.attribute} {one.value}"
+    return (
+        f"  {named:<22}{row.usable:>7}{one.people:>6}  {verdict:<11}{floor:>11}{gap:>10}{shown:>10}  {asked}".rstrip()
+    )
+
+
+def _figure(passes: float | None) -> str:
+    return "-" if passes is None else f"{passes:.3f}"

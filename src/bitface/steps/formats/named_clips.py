@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.dataset.incoming.import_rows import QuarantinedRow
 from bitface.dataset.incoming.oddities import SAYS, Finding, findings_of, found
 from bitface.dataset.incoming.text_files import Table, TableRow
@@ -55,7 +56,11 @@ def few_clips(of: Collection[tuple[str, int]]) -> tuple[Finding, ...]:
     counts = Counter(who for who, _ in of)
     most = max(counts.values(), default=0)
     few = {who: count for who, count in counts.items() if count < most}
-    told = f"{len(few)} people have {min(few.values())} to {max(few.values())} of {most}" if few else ""
+    told = (
+        f"{counted(len(few), 'person has', 'people have')} {min(few.values())} to {max(few.values())} of {most}"
+        if few
+        else ""
+    )
     return found("fewer_clips", (row for who, row in of if who in few), told)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bitface.consent.admission import expiring as consents_ending
 from bitface.consent.events import utc_text
 from bitface.consent.law import ends
+from bitface.counted_words import some_of
 from bitface.documents import Document
 from bitface.ledger.entries import ALIASES, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -26,7 +27,7 @@ class Lapsed:
     def sentence(self) -> str:
         """The same as a sentence."""
         return (
-            f"{self.alias} {self.version}: {self.not_admitted} of {self.people} people in it are no longer admitted; "
+            f"{self.alias} {self.version}: {some_of(self.not_admitted, self.people, ('is', 'are'), ' in it')} no longer admitted; "
             "retrain without them"
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from typing import Final, Literal
 from bitface.dataset.plain_files import NO_FILE, opened
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.file_kinds import HEAD_BYTES, READ, FileKind, kind_by_name, kind_of
+from bitface.terminal_text import printable
 
 Unread = Literal["unreadable", "not_supported", "refused"]
 """Damaged or inaccessible; a kind of file that is not supported; over a limit."""
@@ -181,6 +183,22 @@ def _of_other_kind(kind: FileKind | None) -> Trouble:
 def _out_of_reach(path: Path, error: OSError, is_loss: bool) -> Input:
     remedy = "name one that exists" if isinstance(error, FileNotFoundError) else "check that you have read permission"
     return _in_trouble(path, "unreadable", f"cannot be opened ({error.strerror}); {remedy}", is_loss)
+
+
+@contextmanager
+def naming_them_first(inputs: Inputs) -> Iterator[None]:
+    """While a model is opened: where none of the inputs can be read, its error begins with that, which the user can mend at once.
+
+    Raises:
+        InputError: the model cannot be opened, and no input can be read.
+    """
+    try:
+        yield
+    except InputError as error:
+        first = inputs.found[0] if inputs.found else None
+        if first is None or first.trouble is None or any(one.trouble is None for one in inputs.found):
+            raise
+        raise InputError(f"'{printable(str(first.path))}' {first.trouble.reason}; and {error}") from error
 
 
 def check_spares_inputs(path: Path, inputs: Iterable[Path]) -> None:

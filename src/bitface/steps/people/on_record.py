@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
 from bitface.errors import RefusedError
@@ -53,7 +54,8 @@ class OnRecord:
         unknown = {sample.person for sample in self.samples} - set(self._keys.pseudonyms())
         if unknown:
             raise RefusedError(
-                f"{len(unknown)} people in the dataset have no key on this installation, so this picture cannot be compared with theirs"
+                f"{counted(len(unknown), 'person in the dataset has', 'people in the dataset have')} no key on this installation, so this "
+                "picture cannot be compared with theirs"
             )
         marks = marks_of(self.samples, self._data, self._keys)
         return [marks[sample.sample_id] for sample in self.samples]

@@ -14,6 +14,7 @@ from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
 from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
+from bitface.counted_words import counted
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
 from bitface.dataset.incoming.oddities import Finding, findings_of, found
@@ -60,8 +61,8 @@ class Source:
         here = sum(keys.pseudonym_of(subject) is not None for subject in self.minors)
         if here:
             raise InputError(
-                f"{here} people in the dataset are under 18 by this manifest; erase them with `bitface erase`, or correct "
-                "their age and import again"
+                f"{counted(here, 'person in the dataset is', 'people in the dataset are')} under 18 by this manifest; "
+                "erase them with `bitface erase`, or correct their age and import again"
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -14,17 +14,21 @@ LOG: Final = logging.getLogger("bitface.stages")
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """`seconds` by stage; `reused` names what an earlier run had made; `start` is on the clock of `perf_counter`."""
+    """`seconds` by stage; `reused` names what an earlier run had made; `start` is on the clock of `perf_counter`; `begins` is told each
+    stage that begins.
+    """
 
     start: float = field(default_factory=perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
     reused: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    begins: Callable[[str], None] = lambda _: None
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Adds what the block takes to the stage's seconds."""
         start = perf_counter()
+        self.begins(stage)
         LOG.debug("stage begins", extra={"stage": stage})
         try:
             yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.params import GateParams
 from bitface.steps.retrain.plan import Run
 from bitface.steps.retrain.without_pictures import are_points
@@ -46,7 +47,11 @@ def notes_of(run: Run, judged: Collection[str]) -> tuple[str, ...]:
     if unknown:
         said.append(f"{', '.join(unknown)} of the judged people are not known: cells that need them advise")
     licensed = sum(answer.event_id is None for answer in run.members.admissions.values())
-    said += [f"{licensed} people are in it by a licence alone, without personal consent"] if licensed else []
+    said += (
+        [f"{counted(licensed, 'person is', 'people are')} in it by a licence alone, without personal consent"]
+        if licensed
+        else []
+    )
     if are_points(run.members.samples):
         said.append(NO_PICTURES)
     return tuple(said)

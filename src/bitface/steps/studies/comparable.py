@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bitface.counted_words import some_of
 from bitface.ledger.ledger import Ledger
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 
@@ -23,5 +24,6 @@ def comparable(run: Run, ledger: Ledger) -> tuple[Run, str | None]:
         folds={person: fold for person, fold in run.members.folds.items() if person not in refusing},
     )
     subjects = {person: own for person, own in run.subjects.items() if person not in refusing}
-    told = f"{len(refusing)} of {len(run.members.admissions)} people allow training but not evaluation, so they are left out here"
+    verbs = ("allows training but not evaluation, and is", "allow training but not evaluation, and are")
+    told = f"{some_of(len(refusing), len(run.members.admissions), verbs)} left out here"
     return replace(run, members=members, subjects=subjects), told

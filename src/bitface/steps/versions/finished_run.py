@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bitface.counted_words import counted
 from bitface.documents import Document
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
@@ -19,7 +20,7 @@ from bitface.steps.versions.guidance import causes_of, next_steps
 from bitface.steps.versions.model_choice import command_for
 from bitface.steps.versions.outcome import Outcome
 from bitface.steps.versions.register import Registered
-from bitface.steps.versions.summary import exit_code, first_part, write_summary
+from bitface.steps.versions.summary import exit_code, files_of, first_part, write_summary
 
 
 def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course) -> Document:
@@ -71,6 +72,7 @@ def summarise(run: Run, outcome: Outcome, registered: Registered, course: Course
         "use": command_for(status),
         "reused": list(course.reused),
         "seconds": {name: round(value, 2) for name, value in course.seconds.items()},
+        "files": files_of(run),
         "took_s": round(course.took_s(), 2),
         "exit_code": exit_code(
             "hold" if registered.withheld and not status.alias else decision.decision.verdict,
@@ -128,7 +130,11 @@ def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
         if cell.kind == "slice" and not cell.emotion and cell.state is State.INSUFFICIENT
     }
     judged = {key: figure for key, figure in known.items() if key not in open_}
-    left_out = f"; {len(known) - len(judged)} groups have too few people to compare" if len(judged) < len(known) else ""
+    left_out = (
+        f"; {counted(len(known) - len(judged), 'group has', 'groups have')} too few people to compare"
+        if len(judged) < len(known)
+        else ""
+    )
     if len(judged) < 2:
         people = sorted(figure.persons for figure in known.values())
         return f"groups of {people[0]} to {people[-1]} people are too small to compare"

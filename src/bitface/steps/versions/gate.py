@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -35,9 +36,12 @@ from bitface.steps.retrain.export import Exported, Model
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.retrain.terms import gate_params_of
 from bitface.steps.versions.model_choice import existing_versions
+from bitface.steps.versions.shown.cell_text import cell_sentence, open_states, outcome_words, worst_first
 from bitface.workspace import Workspace
 
 BUNDLE_NAME = "gate.zip"
+_COLUMNS = 100
+_INDENT = " " * 13
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,14 +184,20 @@ def hand_out(run_id: str, out: Path, place: Workspace, keys: KeyStore) -> str:
 
 
 def decision_text(document: Fields) -> str:
-    """The decision as text: required cells first, worst first."""
-    order = {"FAIL": 0, "NOT-RUN": 1, "INSUFFICIENT": 2, "PASS": 3}
-    cells = sorted(document["cells"], key=lambda cell: (not cell["required"], order[cell["state"]], cell["name"]))
-    lines = [f"decision: {document['decision']}", *(f"  because {reason}" for reason in document["reasons"])]
-    for cell in cells:
-        role = "required" if cell["required"] else "advisory"
-        lines.append(f"{cell['state']:<12} {role}  {cell['name']:<32} {cell['reason']}")
+    """The decision as text of at most 100 columns: required cells first, worst first, each with one sentence."""
+    lines = [f"decision: {document['decision']}; {outcome_words(open_states(document['cells']))}"]
+    for role, is_required in (("required", True), ("advisory", False)):
+        cells = [cell for cell in worst_first(document["cells"]) if cell["required"] == is_required]
+        lines += ["", f"{role} cells: {len(cells)}"] if cells else []
+        lines += [line for cell in cells for line in _cell_lines(cell, role)]
     return "\n".join(lines)
+
+
+def _cell_lines(cell: Fields, role: str) -> list[str]:
+    head, sentence = f"{cell['state']:<12} {role}  {cell['name']}", cell_sentence(cell)
+    if len(head) + len(sentence) + 2 <= _COLUMNS:
+        return [f"{head}  {sentence}"]
+    return [head, *textwrap.wrap(sentence, _COLUMNS, initial_indent=_INDENT, subsequent_indent=_INDENT)]
 
 
 def _explanation(explained: Explained, kind: str) -> ExplanationEvidence:

@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from bitface.gate.cells import State
+from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
 from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
+from bitface.steps.versions.shown.cell_text import cell_sentence, is_too_few, outcome_words
 
 _SHOWN: Final = 6
-_FIELDS: Final = ("name", "kind", "emotion", "attribute", "slice", "metric", "value", "lo", "hi", "limit", "bound")
+_COLUMNS: Final = 100
+_FAR_FEWER: Final = 2
+"""A group is small, so that more of its people may help, where the largest of its attribute has more than so many times its people."""
+_FIELDS: Final = (
+    "name",
+    "kind",
+    "required",
+    "emotion",
+    "attribute",
+    "slice",
+    "metric",
+    "value",
+    "lo",
+    "hi",
+    "limit",
+    "bound",
+    "p_value",
+)
 _COUNTS: Final = ("n", "persons", "n_needed", "persons_needed", "reason")
 
 
 def causes_of(decision: GateDecision) -> list[dict[str, Any]]:
-    """The required cells that do not pass, as plain values: first those that block, then those left open by too few people."""
+    """The required cells that do not pass, as plain values: first those that block, then those left open by too few people.
+
+    `most_persons`: how many people the largest group of the same attribute has, 0 where a cell is not about a group.
+    """
     order = {State.FAIL: 0, State.NOT_RUN: 1, State.INSUFFICIENT: 2}
     found = [cell for cell in decision.cells if cell.required and cell.state in order]
     return [
-        {"state": cell.state.value} | {name: getattr(cell, name) for name in (*_FIELDS, *_COUNTS)}
-        for cell in sorted(found, key=lambda cell: order[cell.state])
+        {"state": cell.state.value, "most_persons": _most_persons(cell, decision)}
+        | {name: getattr(cell, name) for name in (*_FIELDS, *_COUNTS)}
+        for cell in sorted(found, key=lambda cell: (order[cell.state], cell.name))
     ]
+
+
+def _most_persons(cell: Cell, decision: GateDecision) -> int:
+    alike = [
+        one.persons for one in decision.cells if (one.kind, one.attribute) == (cell.kind, cell.attribute) and one.slice
+    ]
+    return max(alike, default=0) if cell.slice else 0
 
 
 def next_steps(causes: Sequence[Mapping[str, Any]], status: ModelStatus, people_judged: int, profile: str) -> list[str]:
@@ -40,49 +70,40 @@ def guidance_text(summary: Mapping[str, Any]) -> str:
     if gate["decision"] == "promote" or status is None:
         return ""
     causes = gate["causes"]
-    blocking = [one for one in causes if one["state"] != "INSUFFICIENT"]
-    shown = blocking or causes
-    lines = ["What this means", f"  {_meaning(summary, causes, blocking)}", "", "Why"]
-    width = max((len(one["name"]) for one in shown[:_SHOWN]), default=0)
-    lines += [f"  {one['name']:<{width}}  {_figure(one)}" for one in shown[:_SHOWN]]
-    lines += [f"  and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
-    lines += ["  no required cell was judged"] if not shown else []
-    lines += ["", "What to do next", *(f"  - {step}" for step in summary["next_steps"])]
+    meaning = textwrap.wrap(_meaning(summary, causes), _COLUMNS, initial_indent="  ", subsequent_indent="  ")
+    lines = ["What this means", *meaning, "", "Why"]
+    for one in causes[:_SHOWN]:
+        lines += [f"  {one['name']} {one['state']}", *_wrapped(cell_sentence(_as_recorded(one)))]
+    if len(causes) > _SHOWN:
+        lines.append(f"  and {len(causes) - _SHOWN} more: bitface gate show {summary['run_id']}")
+    lines += ["  no required cell was judged"] if not causes else []
+    lines += ["", "What to do next"]
+    for step in summary["next_steps"]:
+        lines += textwrap.wrap(step, _COLUMNS, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)
     return "\n".join([*lines, "", "How to try this version anyway", f"  {summary['use']}"])
 
 
-def _meaning(
-    summary: Mapping[str, Any], causes: Sequence[Mapping[str, Any]], blocking: Sequence[Mapping[str, Any]]
-) -> str:
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, _COLUMNS, initial_indent="      ", subsequent_indent="      ")
+
+
+def _as_recorded(cause: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A cause with the fields that summaries of earlier versions lack."""
+    return {"required": True, "p_value": None, "most_persons": 0, **cause}
+
+
+def _meaning(summary: Mapping[str, Any], causes: Sequence[Mapping[str, Any]]) -> str:
     where = f"bitface/{summary['version']}"
     done = "The run completed normally and all results are recorded; this is the gate's decision, not an error."
-    if blocking or not causes:
-        return f"{done} {where} does not go live, because {_counted(len(blocking), 'required cell')} not pass."
-    left = f"too few people were judged to decide {_counted(len(causes), 'required cell', verb='')}"
+    outcome = outcome_words([one["state"] for one in causes])
+    if any(one["state"] != "INSUFFICIENT" for one in causes):
+        return f"{done} {where} does not go live: {outcome}."
+    if not causes:
+        return f"{done} {where} does not go live, because nothing that is required was judged."
+    left = f"No required cell fails, but {outcome}, most often because too few people were judged."
     if summary["alias"] == "demo":
-        return f"{done} No required cell fails, but {left}. So {where} is not the champion; it is the demo, for --purpose demo only."
-    return f"{done} {where} does not go live: no required cell fails, but {left}."
-
-
-def _counted(count: int, what: str, verb: str = "do") -> str:
-    plural = f"{what}s" if count != 1 else what
-    if not verb:
-        return f"{count} {plural}"
-    return f"{count} {plural} {verb if count != 1 else 'does'}"
-
-
-def _figure(cause: Mapping[str, Any]) -> str:
-    if cause["value"] is None or cause["limit"] is None or cause["metric"] == "unknown_share":
-        return f"{cause['state']}: {cause['reason']}"
-    spread = "" if cause["lo"] is None else f" ({cause['lo']:.3f} to {cause['hi']:.3f})"
-    people = f", {cause['persons']} people" if cause["persons"] else ""
-    figure = f"{cause['state']}: {cause['value']:.3f}{spread}; {cause['bound']} {cause['limit']:.3f} required{people}"
-    if cause["state"] != "INSUFFICIENT":
-        return figure
-    needed = cause["persons_needed"]
-    if not cause["persons"]:
-        return figure
-    return f"{figure}; about {needed} people would decide" if needed else f"{figure}; the value is at the limit"
+        return f"{done} {left} So {where} is not the champion; it is the demo, for --purpose demo only."
+    return f"{done} {left} {where} does not go live."
 
 
 def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -91,16 +112,25 @@ def _mended(causes: Iterable[Mapping[str, Any]]) -> list[str]:
     for one in causes:
         if one["state"] == "FAIL":
             by_kind.setdefault(one["kind"], []).append(one)
-    steps = [
-        KINDS[kind].remedy.format(what=", ".join(dict.fromkeys(_about(one) for one in own)))
-        or f"see what {', '.join(one['name'] for one in own)} requires and why it fails"
-        for kind, own in by_kind.items()
-    ]
+    steps = [step for kind, own in by_kind.items() for step in _remedies(kind, own)]
     unseen = [
         one for one in causes if one["state"] == "INSUFFICIENT" and one["kind"] == "slice" and one["value"] is None
     ]
     not_run = [f"{one['name']}: {one['reason']}" for one in causes if one["state"] == "NOT-RUN"]
-    return [*steps, *not_run, *(one["reason"] for one in unseen)]
+    return [*steps, *not_run, *(cell_sentence(one) for one in unseen)]
+
+
+def _remedies(kind: str, causes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What mends these cells: more people only where they are fewer than others."""
+    few = [one for one in causes if not one["slice"] or _FAR_FEWER * one["persons"] < one["most_persons"]]
+    enough = [one for one in causes if one not in few]
+    asked = [(KINDS[kind].remedy, few), (KINDS[kind].remedy_of_many or KINDS[kind].remedy, enough)]
+    return [
+        remedy.format(what=", ".join(dict.fromkeys(_about(one) for one in own)))
+        or f"see what {', '.join(one['name'] for one in own)} requires and why it fails"
+        for remedy, own in asked
+        if own
+    ]
 
 
 def _about(cause: Mapping[str, Any]) -> str:
@@ -110,8 +140,12 @@ def _about(cause: Mapping[str, Any]) -> str:
 
 def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> list[str]:
     """How many people would decide the open cells: half of those that more people can decide, and nine in ten."""
-    open_ = [one for one in causes if one["state"] == "INSUFFICIENT" and one["persons"] and one["persons_needed"]]
-    if not open_ or any(one["state"] == "FAIL" for one in causes):
+    open_ = [
+        one
+        for one in causes
+        if one["state"] == "INSUFFICIENT" and one["persons"] and one["persons_needed"] and not is_too_few(one)
+    ]
+    if not open_:
         return []
     times = sorted(one["persons_needed"] / one["persons"] for one in open_)
     half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))

@@ -9,6 +9,7 @@ from bitface.errors import InputError, RefusedError
 from bitface.ledger.entries import ALIASES, Alias, ModelEntry
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.status import ModelStatus
+from bitface.steps.people.lease import is_gone
 
 _NAMED_MAX: Final = 3
 _WORDS: Final = {"promote": "passed", "hold": "held", "block": "blocked", None: "not judged"}
@@ -65,6 +66,8 @@ def existing_versions(ledger: Ledger) -> str:
     """One line with the versions on record, latest first, and the command that uses one of them."""
     found = [ledger.status(entry) for entry in reversed(ledger.models())]
     if not found:
+        if ledger.is_leased("retrain", is_gone):
+            return "no versions are on record: a retrain is running; wait for it to finish"
         return "no versions are on record: run `bitface retrain`"
     named = ", ".join(_named(one) for one in found[:_NAMED_MAX])
     more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""

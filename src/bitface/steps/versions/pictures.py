@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +13,36 @@ from bitface.evaluation.coverage import CalibrationReport
 from bitface.evaluation.curves import confusion, roc_curves
 from bitface.evaluation.intervals import Interval
 from bitface.explain.region_mass import landmark_values
-from bitface.faces.action_units import ACTION_UNIT_NAMES
-from bitface.faces.records import SLICE_ATTRIBUTES
-from bitface.figure_ports import Figures, FindingRow, ForestRow, LatencyRow, Mesh, Overview
+from bitface.figure_ports import Figures, FindingRow, LatencyRow, Mesh, Overview
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
 from bitface.gate.kinds import KINDS
 from bitface.ledger.status import ModelStatus
 from bitface.page_ports import CardFacts, CardMetric, GateReport, Pages
 from bitface.steps.judging.dataset_drift import Drifted
-from bitface.steps.judging.evaluate import Evaluated
 from bitface.steps.judging.explain_models import Explained
-from bitface.steps.judging.read_units import UnitsRead
 from bitface.steps.retrain.export import Exported
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.retrain.terms import notes_of
 from bitface.steps.retrain.train import PRECISIONS
-from bitface.steps.versions.gate import Decided
 from bitface.steps.versions.outcome import Outcome
+from bitface.steps.versions.shown.cell_text import (
+    cell_sentence,
+    is_too_few,
+    open_states,
+    outcome_words,
+    reason_sentences,
+    worst_first,
+)
+from bitface.steps.versions.shown.group_rows import WORST_FIRST, coverage_rows, forest_rows, slice_label, unit_rows
 
 _VERDICTS = {
     "promote": "it passes the gate.",
     "hold": "the gate holds it.",
     "block": "the gate blocks it.",
 }
-_WORST_FIRST = (State.FAIL, State.NOT_RUN, State.INSUFFICIENT, State.PASS)
 _SHOWN = ("happiness", "surprise", "anger")
+_FACES_MOST = 3
 PROHIBITED = (
     "Workplace and education, except for an approved medical or safety reason (EU AI Act Art. 5(1)(f)): refused by the software.",
     "Any decision about a person without human review: an expression is not a feeling.",
@@ -87,26 +90,32 @@ def draw_figures(run: Run, status: ModelStatus, outcome: Outcome, draw: Figures,
     spread = landmark_values(values, exact.regions)
     drawn.append(draw.region_figure(spread, emotions, about, mesh, folder / "regions.png"))
     title = f"{status.reference}: {_VERDICTS[decision.decision.verdict]} Evidence: {run.evidence}."
-    shown = [emotion for emotion in judged.emotions if emotion in _SHOWN] or list(judged.emotions[:2])
     summary = explanation.summaries["float"]
     overview = Overview(
         title=title,
+        outcome=outcome_words(open_states(decision.decision.document()["cells"])),
         findings=finding_rows(decision.decision),
         groups=rows,
         metric="accuracy",
         floor=floor,
         latency=latencies,
         summary=summary,
-        shown=shown or judged.emotions[:2],
+        shown=faces_shown(judged.emotions),
     )
     return [*drawn, draw.overview_figure(overview, mesh, folder / "overview.png")]
 
 
+def faces_shown(emotions: Sequence[str]) -> list[str]:
+    """The emotions that an overview has faces of: all of them, or the three that are read most plainly, filled up by others."""
+    plain = sorted(emotions, key=lambda emotion: emotion not in _SHOWN)[:_FACES_MOST]
+    return [emotion for emotion in emotions if emotion in plain]
+
+
 def finding_rows(decision: GateDecision) -> list[FindingRow]:
-    """The reasons for the decision: every required cell that does not pass, worst first."""
+    """The reasons for the decision: every required cell that does not pass, worst first, in the order of `bitface gate show`."""
     worst = sorted(
         (cell for cell in decision.cells if cell.required and cell.state is not State.PASS),
-        key=lambda cell: _WORST_FIRST.index(cell.state),
+        key=lambda cell: (WORST_FIRST.index(cell.state), cell.name),
     )
     return [
         FindingRow(name=cell.name, words=cell_words(cell), figure=_figure_words(cell), state=cell.state.value)
@@ -126,62 +135,10 @@ def cell_words(cell: Cell) -> str:
 def _figure_words(cell: Cell) -> str:
     if cell.value is None:
         return "not judged" if cell.state is State.NOT_RUN else "too few people"
+    if is_too_few(cell.document()):
+        return f"too few people: {cell.persons}"
     interval = "" if cell.lo is None or cell.hi is None else f" ({cell.lo:.3f} to {cell.hi:.3f})"
     return f"{cell.value:.3f}{interval}" + ("" if cell.limit is None else f", {cell.bound} {cell.limit:.3f}")
-
-
-def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
-    """Accuracy of every slice with the worse of two gate states: of its accuracy, and of its gap to all others."""
-    states: dict[tuple[str, str], str] = {}
-    for cell in decision.decision.cells:
-        is_own, key = cell.kind == "slice" and not cell.emotion, (cell.attribute, cell.slice)
-        if is_own or (cell.kind == "disparity" and cell.required and cell.slice):
-            states[key] = min(states.get(key, State.PASS.value), cell.state.value, key=_WORST_FIRST.index)
-    rows = []
-    for attribute in SLICE_ATTRIBUTES:
-        for (own, value), figure in evaluation.groups.accuracy.items():
-            if own == attribute:
-                rows.append(_forest_row(attribute, value, figure, states.get((own, value), "")))
-    return rows
-
-
-def unit_rows(units: UnitsRead) -> list[ForestRow]:
-    """Correlation, then F1, of every action unit."""
-    return [
-        _forest_row(heading, f"AU {unit}, {ACTION_UNIT_NAMES[unit]}", getattr(own, name))
-        for heading, name in (("correlation of intensities", "correlation"), ("F1 of being shown", "f1"))
-        for unit, own in units.report.units.items()
-    ]
-
-
-def coverage_rows(calibrated: CalibrationReport) -> list[ForestRow]:
-    """Coverage of all samples, of each emotion, and of every slice by attribute."""
-    rows = [_forest_row("all", "any emotion", calibrated.overall)]
-    rows += [_forest_row("emotion", emotion, figure) for emotion, figure in calibrated.coverage.items()]
-    rows += [
-        _forest_row(attribute, value, figure)
-        for attribute in SLICE_ATTRIBUTES
-        for (own, value), figure in calibrated.groups.items()
-        if own == attribute
-    ]
-    return rows
-
-
-def _forest_row(group: str, value: str, figure: Interval, state: str = "") -> ForestRow:
-    return ForestRow(
-        group=group.replace("_", " "),
-        label=slice_label(value),
-        value=figure.value,
-        lo=figure.lo,
-        hi=figure.hi,
-        n=figure.n,
-        state=state,
-    )
-
-
-def slice_label(value: str) -> str:
-    """A slice's value as text: `monk_5_7` is monk 5-7, `60_plus` is 60+, `east_asian` is east asian."""
-    return re.sub(r"(?<=\d)_(?=\d)", "-", value.replace("_plus", "+")).replace("_", " ")
 
 
 def latency_rows(bundle: Exported) -> list[LatencyRow]:
@@ -211,7 +168,8 @@ def write_reports(run: Run, status: ModelStatus, outcome: Outcome, pages: Pages)
         status=status.line_as_judged,
         title=f"Gate of run {run.run_id}",
         decision=decision.decision.verdict,
-        reasons=decision.decision.reasons,
+        reasons=reason_sentences(decision.decision.document()["cells"]),
+        outcome=outcome_words(open_states(decision.decision.document()["cells"])),
         evidence=run.evidence,
         facts=facts,
         cells=cells,
@@ -255,14 +213,17 @@ def _facts(run: Run, outcome: Outcome) -> dict[str, str]:
 
 
 def _gate_words(decision: GateDecision) -> str:
-    """The verdict, with the required cells that do not pass by name."""
-    open_ = [f"{cell.name} {cell.state}" for cell in decision.cells if cell.required and cell.state is not State.PASS]
-    return f"{decision.verdict}: {', '.join(open_)}" if open_ else decision.verdict
+    """The verdict, how many required cells do not pass, and their names."""
+    cells = [cell for cell in worst_first(decision.document()["cells"]) if cell["required"]]
+    open_ = [f"{cell['name']} {cell['state']}" for cell in cells if cell["state"] != State.PASS.value]
+    return "; ".join(
+        [f"{decision.verdict}: {outcome_words(open_states(cells))}", *([", ".join(open_)] if open_ else [])]
+    )
 
 
 def _with_slice(cell: Mapping[str, object]) -> dict[str, object]:
     named = f"{cell['attribute']}: {cell['slice']}" if cell["slice"] else ""
-    return {**cell, "slice": named}
+    return {**cell, "slice": named, "reason": cell_sentence(cell)}
 
 
 def _card(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.files import write_atomically
 from bitface.documents import Document, Fields
 from bitface.ledger.ledger import Ledger
 from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.guidance import guidance_text
 from bitface.steps.versions.model_choice import command_for
+from bitface.steps.versions.shown.cell_text import outcome_words
 
 _VERDICTS: Final = {"promote": "PROMOTED", "hold": "HELD", "block": "BLOCKED"}
 
@@ -41,6 +44,18 @@ def reuse(run: Run, ledger: Ledger) -> Document:
         "seconds": {},
         "warnings": _warnings(run),
         "exit_code": 0,
+        "files": files_of(run),
+    }
+
+
+def files_of(run: Run) -> dict[str, str]:
+    """The folder of a run's figures, and the picture and the pages to look at first."""
+    figures, reports = run.folder / "figures", run.folder / "reports"
+    return {
+        "figures": str(figures),
+        "overview": str(figures / "overview.png"),
+        "gate_report": str(reports / "gate.html"),
+        "model_card": str(reports / "model_card.html"),
     }
 
 
@@ -99,13 +114,13 @@ def _headline(summary: Fields) -> str:
 
 
 def _rows(summary: Fields) -> list[tuple[str, str]]:
-    data, gate, sizes = summary["dataset"], summary["gate"], summary["size_bytes"]
-    cells = gate["cells"]
+    data, sizes = summary["dataset"], summary["size_bytes"]
     rows = [
         *([("model", summary["status"]["line"])] if summary["status"] else []),
         (
             "data",
-            f"{data['people']} people, {data['admitted']} samples admitted, {data['quarantined']} quarantined; {data['note']}",
+            f"{counted_people(data['people'])}, {counted(data['admitted'], 'sample')} admitted, "
+            f"{data['quarantined']} quarantined; {data['note']}",
         ),
         *((f"{model['precision']}", _model_words(model, summary["judged_on"])) for model in summary["models"]),
     ]
@@ -121,16 +136,29 @@ def _rows(summary: Fields) -> list[tuple[str, str]]:
         ("speed", _speed_words(summary["latency"])),
         ("size", f"{sizes['one_bit'] / 1000:.0f} kB one-bit, {sizes['float'] / 1000:.0f} kB float"),
         ("explanation", summary["explanation"]),
-        (
-            "gate",
-            ", ".join(
-                f"{cells[state]} {state.replace('_', ' ')}" for state in ("pass", "fail", "insufficient", "not_run")
-            ),
-        ),
-        ("look", "make ui, then the run " + summary["run_id"] + f"; decision: bitface gate show {summary['run_id']}"),
+        ("gate", outcome_words([one["state"] for one in summary["gate"]["causes"]])),
+        ("look", f"make ui, then the run {summary['run_id']}; decision: bitface gate show {summary['run_id']}"),
+        *_places(summary),
         ("took", time_words(summary)),
     ]
     return rows
+
+
+def _places(summary: Fields) -> list[tuple[str, str]]:
+    """Where the figures and the pages are; a summary of an earlier version does not say."""
+    found = summary.get("files")
+    if not found:
+        return []
+    return [
+        ("figures", f"{path_words(found['figures'])} (start with {Path(found['overview']).name})"),
+        ("pages", ", ".join(path_words(found[name]) for name in ("gate_report", "model_card"))),
+    ]
+
+
+def path_words(path: str) -> str:
+    """A path as it is shortest to type: relative where it is below the current folder."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _model_words(model: Fields, judged_on: str) -> str:

@@ -15,6 +15,7 @@ from bitface.steps.judging.read_units import UnitsRead
 from bitface.steps.retrain.plan import Run, dataset_entry_version
 from bitface.steps.retrain.train import PRECISIONS, model_facts
 from bitface.steps.versions.outcome import Outcome
+from bitface.steps.versions.shown.cell_text import open_states, outcome_words, reason_sentences
 from bitface.steps.versions.shown.tracked_metrics import model_metrics, run_metrics, unit_metrics
 
 
@@ -94,7 +95,7 @@ def show_run(
     tracked = TrackedOutcome(
         decision=decision.decision.verdict,
         status=recorded.line_as_judged,
-        reasons=decision.decision.reasons,
+        reasons=reason_sentences(decision.decision.document()["cells"]),
         headline=headline,
         metrics=run_metrics(outcome),
         figures=shown.figures,
@@ -126,7 +127,7 @@ def headline_of(run: Run, outcome: Outcome, other_limits: str | None) -> dict[st
         "balanced accuracy": f"{macro.value:.3f} ({macro.lo:.3f} to {macro.hi:.3f}) one-bit, {other.value:.3f} float twin",
         "probabilities": calibrated.sentence(),
         "latency": ", ".join(f"{found.p50_ms:.3f} ms {name}" for name, found in bundle.latency().items()),
-        "gate": ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in decision.decision.counts().items()),
+        "gate": outcome_words(open_states(decision.decision.document()["cells"])),
         **({"policy": other_limits} if other_limits else {}),
     }
 
@@ -146,7 +147,7 @@ def tracked_version(
         weights_sha256=bundle.weights_sha256,
         decision=decision.decision.verdict,
         decision_sha256=decision.sha256,
-        reasons=decision.decision.reasons,
+        reasons=reason_sentences(decision.decision.document()["cells"]),
         evidence=run.evidence,
         purpose=run.purpose,
         context=run.context,
