@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
-from bitface.adapters.terminal_progress import TerminalProgress
+from bitface.adapters.terminal.terminal_progress import TerminalProgress
 
 PATIENCE_S = 20.0
 

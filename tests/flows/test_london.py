@@ -172,7 +172,7 @@ def test_a_model_of_real_people_is_used_for_what_they_allow_and_while_they_do(
     gone = bitface(tmp_path, "consent", "withdraw", f"london-{rows[0]['subject']}", "--reason", "asked")
     assert gone.returncode == 0, gone.stderr[-2000:]
     code, said = answer("evaluate", "research")
-    assert code == 4 and "1 of 102 people in it are no longer admitted" in said, said
+    assert code == 4 and "1 of 102 people in it is no longer admitted" in said, said
     line = bitface(tmp_path, "audit", "model", "bitface/1").stdout.splitlines()[0]
     assert "SUSPENDED, 1 of its people no longer allow it" in line, line
 

@@ -201,7 +201,7 @@ def test_a_dataset_format_is_a_file_and_a_line(follow) -> None:
     wrong = copy.bitface("data", "import", "brought", "--format", "nam")
     assert (
         wrong.returncode == 2
-        and "unknown --format 'nam'; use one of folder, " in wrong.stderr
+        and "unknown --format 'nam'; did you mean 'named'? use one of folder, " in wrong.stderr
         and ", named" in wrong.stderr
     )
     (copy.root / "empty").mkdir()

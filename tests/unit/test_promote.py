@@ -321,7 +321,7 @@ def test_a_rollback_goes_to_a_champion_that_was_and_holds_nobody_who_left(ledger
     with pytest.raises(RefusedError, match="never champion"):
         roll_back(3, "test", ledger)
     withdraw(ledger)
-    with pytest.raises(RefusedError, match="1 of 3 people in it are no longer admitted"):
+    with pytest.raises(RefusedError, match="1 of 3 people in it is no longer admitted"):
         roll_back(1, "test", ledger)
     with pytest.raises(RefusedError, match="no longer admitted"):
         promote(3, NOBODY, "test", tmp_path / "runs", ledger)
@@ -334,7 +334,7 @@ def test_a_champion_that_is_promoted_again_is_asked_about_again(ledger, register
     first = promote(1, NOBODY, "test", tmp_path / "runs", ledger)
     assert promote(1, NOBODY, "test", tmp_path / "runs", ledger) == first
     withdraw(ledger)
-    with pytest.raises(RefusedError, match="1 of 3 people in it are no longer admitted"):
+    with pytest.raises(RefusedError, match="1 of 3 people in it is no longer admitted"):
         promote(1, NOBODY, "test", tmp_path / "runs", ledger)
 
 

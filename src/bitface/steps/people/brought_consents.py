@@ -154,6 +154,7 @@ def read_consents(
     complete = terms.on(file.text, ledger).complete if terms else as_written
     parsed = parse_events(file.text, pseudonym_of=people.stand_in, recorded_at=at, name=file.name, complete=complete)
     events, clashes = _with_own_ids(parsed.events, parsed.lines, ledger)
+    clashes = {person: line for person, line in clashes.items() if person not in people.erased}
     faults = {**clashes, **parsed.faults}
     usable = [event for event in events if event.subject not in people.erased]
     usable = [event for event in usable if event.closes or event.subject not in faults]
