@@ -266,6 +266,7 @@ def test_the_features_of_a_run_are_decrypted_in_one_place_and_once() -> None:
         assert (seen.every_row, seen.every_row) == ("rows", "rows") and len(opened) == 1
 
 
+@pytest.mark.tools
 def test_help_imports_nothing_heavy() -> None:
     """`--help` answers at once because parsing knows no tool."""
     code = (
@@ -277,6 +278,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.tools
 def test_what_computes_no_explanation_imports_no_torch() -> None:
     """It takes two seconds, which every `gate show`, erasure and start of a retrain would pay."""
     modules = ["bitface.steps.versions.gate", "bitface.steps.audits.audit", "bitface.usecases.judging"]

@@ -55,6 +55,7 @@ def by_row(answers: Iterator[ClipAnswer]) -> dict[int, ClipAnswer]:
     return {one.row.row: one for one in answers}
 
 
+@pytest.mark.tools
 def test_processes_change_no_answer(rows, monkeypatch) -> None:
     alone = list(clip_answers(rows, packing(), (), 2))
     assert len(alone) == len(rows) and not are_many(rows[:15])
@@ -139,6 +140,7 @@ def end_here(*_: object, **__: object) -> Iterator[TimedFrame]:
     os._exit(9)
 
 
+@pytest.mark.tools
 def test_rows_of_a_process_that_is_lost_are_named(rows) -> None:
     with pytest.raises(WorkerEndedError, match=r"while rows \d+ to \d+ were read, a worker process was ended"):
         list(clip_answers(rows, packing(watch=end_here), (), 2))

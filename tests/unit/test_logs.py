@@ -29,11 +29,13 @@ def asked(*words: str) -> str:
     return f"import sys; sys.argv = {['bitface', *words]!r}; from bitface.cli import main; main()"
 
 
+@pytest.mark.tools
 def test_nothing_is_logged_unless_it_is_asked_for(tmp_path: Path) -> None:
     done = command(asked("policy", "show"), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.tools
 def test_a_command_is_a_line_of_json_without_what_it_was_given(tmp_path: Path) -> None:
     done = command(asked("consent", "show", "Anna-7"), tmp_path, BITFACE_LOG="debug", BITFACE_LOG_FORMAT="json")
     records = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
@@ -47,6 +49,7 @@ def test_a_command_is_a_line_of_json_without_what_it_was_given(tmp_path: Path) -
         assert record["command"] == said
 
 
+@pytest.mark.tools
 def test_a_defect_is_a_record_that_names_the_file_with_the_way_it_took(tmp_path: Path) -> None:
     code = "import bitface.project; bitface.project.begin_project = lambda _: 1 / 0; " + asked("init", str(tmp_path))
     done = command(code, tmp_path, BITFACE_LOG="error", BITFACE_LOG_FORMAT="json")
@@ -57,6 +60,7 @@ def test_a_defect_is_a_record_that_names_the_file_with_the_way_it_took(tmp_path:
     Path(record["traceback_file"]).unlink()
 
 
+@pytest.mark.tools
 def test_a_person_reads_the_same_in_a_line(tmp_path: Path) -> None:
     done = command(asked("policy", "show"), tmp_path, BITFACE_LOG="info")
     assert " info bitface.cli: command ended command=policy show exit_code=0 seconds=" in done.stderr

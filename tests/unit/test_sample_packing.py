@@ -50,6 +50,7 @@ def all_of(samples: list[list[ImportRow]], folder: Path, workers: int) -> list[A
     return [answer for _, answer in answers(samples, framed, tools(folder), workers)]
 
 
+@pytest.mark.tools
 def test_processes_change_neither_an_answer_nor_their_order(samples, tmp_path, monkeypatch) -> None:
     alone = all_of(samples, tmp_path, 1)
     monkeypatch.setattr(sample_packing, "_FRAMES_WORTH_PROCESSES", 33)

@@ -167,6 +167,7 @@ def test_stills_of_every_variant_are_timed_through_the_deployed_runtime() -> Non
     assert networks[1].spec.widths == (32, 32, 32)
 
 
+@pytest.mark.trains
 def test_a_study_judges_everybody_once_per_training_and_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

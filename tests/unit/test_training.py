@@ -108,6 +108,7 @@ def test_both_nets_recognise_people_they_never_saw(pair):
             assert macro_auc(targets_of(table, model.emotions), predict_scores(model, table)) > 0.85
 
 
+@pytest.mark.trains
 def test_the_same_seed_gives_the_same_bytes_whatever_threads_the_caller_has_and_whoever_is_in_no_split(short, tmp_path):
     """People outside train and validation show something else the second time."""
     before, table = torch.get_num_threads(), toy()
@@ -123,6 +124,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_threads_the_caller_has_and_
         assert save_model(first, tmp_path / name) == save_model(second, tmp_path / (name * 2))
 
 
+@pytest.mark.trains
 def test_another_seed_gives_another_model(short, tmp_path):
     other, _ = train_pair(toy(), SHORT, 8, silent)
     assert save_model(other, tmp_path / "a") != save_model(short[0], tmp_path / "b")

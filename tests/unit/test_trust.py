@@ -310,6 +310,7 @@ def test_a_cut_behind_the_last_checkpoint_of_home_is_seen(home) -> None:
         ledger.check_intact()
 
 
+@pytest.mark.tools
 def test_nothing_of_trust_is_needed_to_read_or_to_write(home) -> None:
     """Where neither note nor key can be written, a decision walks the log and goes on."""
     program = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); from test_trust import trusted\n"
