@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,9 +14,6 @@ from bitface.adapters.figures.evaluation import MARKS, draw_forest, draw_latency
 from bitface.adapters.figures.explanation import draw_map, landmark_shares, map_norm, provenance
 from bitface.adapters.figures.style import INK, MUTED, STATE_MARKS, draw_page
 from bitface.figure_ports import Mesh, Overview
-
-if TYPE_CHECKING:  # torch comes with it, and a picture needs none
-    pass
 
 _FINDINGS_MOST: Final = 6
 _LINE_IN: Final = 0.36
