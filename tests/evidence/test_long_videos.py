@@ -92,7 +92,7 @@ def test_a_long_video_takes_the_memory_of_a_short_one_and_is_decoded_little_more
     tmp_path: Path, rounds, state, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clips of ten seconds in any order: one look at each second, and from a key frame on to the apex once more."""
-    short_s, long_s = rounds(10, 60), rounds(40, 600)
+    short_s, long_s = rounds(10, 60), rounds(20, 600)
     peaks = []
     for name, seconds in (("short", short_s), ("long", long_s)):
         source = filmed(tmp_path / name, seconds)

@@ -65,7 +65,7 @@ def test_wild_faces_are_found(seer, wild, rounds, state) -> None:
 
 def test_what_is_drawn_and_no_face_is_seldom_taken_for_one(seer, rounds, state) -> None:
     """17 kinds, as many of each; numbers that no limit was chosen on."""
-    numbers = range(101, 101 + 2 * rounds(4, 60), 2)
+    numbers = range(101, 101 + 2 * rounds(3, 60), 2)
     taken = Counter(kind.__name__ for kind in KINDS for number in numbers if is_found(seer, drawn(kind, number)))
     n = len(KINDS) * len(numbers)
     assert wilson(taken.total() / n, n, 0.95)[0] <= 0.02
@@ -81,7 +81,7 @@ def test_what_is_drawn_and_no_face_is_seldom_taken_for_one(seer, rounds, state) 
 def test_parts_of_portraits_beside_the_face_are_seldom_taken_for_one(seer, london, rounds, state) -> None:
     portraits = [np.asarray(Image.open(path).convert("RGB")) for path in sorted((london / "images").glob("*.jpg"))]
     taken, n = 0, 0
-    for seed, portrait in enumerate(portraits[:: len(portraits) // rounds(10, len(portraits))]):
+    for seed, portrait in enumerate(portraits[:: len(portraits) // rounds(6, len(portraits))]):
         face = seer.see(portrait[None], PARAMS).landmarks[0]
         box = (*face[:, :2].min(axis=0), *face[:, :2].max(axis=0))
         found = [is_found(seer, part) for part in parts_of(portrait, box, 2, seed)]
@@ -91,7 +91,7 @@ def test_parts_of_portraits_beside_the_face_are_seldom_taken_for_one(seer, londo
 
 
 def test_faces_in_pieces_are_seldom_taken_for_one(seer, wild, rounds, state) -> None:
-    pieces = [scrambled(picture, seed) for seed, picture in enumerate(wild[:: len(wild) // rounds(20, 400)])]
+    pieces = [scrambled(picture, seed) for seed, picture in enumerate(wild[:: len(wild) // rounds(12, 400)])]
     taken = sum(is_found(seer, picture) for picture in pieces)
     assert wilson(taken / len(pieces), len(pieces), 0.95)[0] <= 0.06
     state("Wild faces cut in nine and put together otherwise: taken for a face", rate(taken, len(pieces)), len(pieces))

@@ -6,6 +6,7 @@ JSON, answers are exit codes. `BITFACE_EVIDENCE=full` runs each command in a new
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -19,7 +20,7 @@ from collections.abc import Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 ALWAYS = (
     "bitface.adapters.dvc_store",
@@ -46,7 +47,7 @@ TRAINING = (
     "great_expectations",
     "great_expectations.expectations",
     "matplotlib.figure",
-    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
     "sklearn.metrics",
     "torch",
 )
@@ -55,8 +56,9 @@ NEEDED = {
     "retrain": (*TRAINING, *FLOWS),
     "study": (*TRAINING, *FLOWS),
     "drift": TRAINING,
-    "predict": ("mediapipe",),
-    "explain": ("mediapipe", "torch", "captum.attr"),
+    "data validate": TRAINING,
+    "predict": ("mediapipe", "model_signing"),
+    "explain": ("mediapipe", "model_signing", "torch", "captum.attr"),
 }
 """What a command imports anyway; imported when one first comes, so that a process which gets none does without. OpenVINO is left out:
 it begins a thread."""
@@ -87,17 +89,16 @@ class Withheld(MetaPathFinder, Loader):
 
 
 def main() -> None:
-    """Answers one order after another; in a fork, returns when the command has ended."""
+    """Answers one order after another."""
     _load(ALWAYS)
     importlib.import_module("bitface.cli.edge").command_line()
     while line := sys.stdin.buffer.raw.readline():  # type: ignore[attr-defined]  # unbuffered: a fork must not inherit a part
         order = json.loads(line)
-        _load(NEEDED.get(order["words"][0], ()))
+        _load(NEEDED.get(order["words"][0], ()) or NEEDED.get(" ".join(order["words"][:2]), ()))
         gc.freeze()  # a fork that collects garbage would copy every page of it
         number = os.fork()
         if number == 0:
-            _become(order)
-            return
+            _leave(_code_of(order))
         _, status = os.waitpid(number, 0)
         os.write(1, f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
@@ -110,6 +111,28 @@ def _load(names: tuple[str, ...]) -> None:
         for name in names:
             importlib.import_module(name)
     assert threading.active_count() == 1, "a thread is not in a fork"
+
+
+def _code_of(order: Mapping[str, Any]) -> int:
+    """The exit code of the command, as the interpreter makes one of how a program ends."""
+    try:
+        _become(order)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """As an interpreter ends: threads are waited for, exit functions run, output is written. But nothing is taken down: to take down
+    what all these modules hold copies the pages of it, for half a second.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _become(order: Mapping[str, Any]) -> None:
