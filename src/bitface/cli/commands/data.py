@@ -240,9 +240,9 @@ def _retrain_of(done: Import) -> str:
 def _licence_lines(done: IntakeReport) -> list[str]:
     if not done.by_licence:
         return []
-    has, whom = ("has", "that person") if done.by_licence == 1 else ("have", "them")
+    has, them = ("has", "that person") if done.by_licence == 1 else ("have", "them")
     return [
-        f"{done.by_licence} of these people {has} no consent event: licence '{done.licence}' admits {whom} for benchmark alone"
+        f"{done.by_licence} of these people {has} no consent event: licence '{done.licence}' admits {them} for benchmark alone"
     ]
 
 

@@ -34,10 +34,9 @@ from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import POINTS_IN_ID, Kind, Sample, SubjectRecord
 from bitface.ports import Frames, ReadImage
-from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
+from bitface.steps.people.contents import content_of, present_contents, sample_of, staying, write_lists
 from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.steps.people.reentry import reentry
-from bitface.steps.people.stand_ins import staying
 from bitface.steps.people.writing import Stores
 
 _NOTICE_REMEDY: Final = (
@@ -114,7 +113,7 @@ class Decision:
     licence: LicenceRecord
     findings: tuple[Finding, ...] = ()
     replaced: int = 0
-    """Synthetic people whom those who are taken replace."""
+    """Synthetic people who make room for those who are taken."""
 
     @property
     def is_change(self) -> bool:
