@@ -261,6 +261,11 @@ def check_promotable(purpose: str) -> None:
         )
 
 
+def not_allowed(purpose: str) -> str:
+    """Why a licence keeps people out of a purpose."""
+    return f"the licence does not allow purpose {purpose}"
+
+
 def under_licence(licence: LicenceRecord | None, consent: Admission, purpose: str, context: str) -> Admission:
     """The admission of a sample, from its person's consent and the licence record of its source.
 
@@ -270,7 +275,7 @@ def under_licence(licence: LicenceRecord | None, consent: Admission, purpose: st
     if licence is None:
         return Admission(admitted=False, reason="its source has no licence on record")
     if purpose not in licence.purposes:
-        return _refused(consent, f"the licence does not allow purpose {purpose}")
+        return _refused(consent, not_allowed(purpose))
     if context not in licence.contexts:
         return _refused(consent, f"the licence does not allow context {context}")
     if purpose == "benchmark" and not consent.on_record:

@@ -80,6 +80,14 @@ def _of_other_profiles(tools: Tools) -> list[Synthesis]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person says of an import beside its files: ids that were looked at, and whether synthetic people stay."""
+
+    reviewed: Sequence[str] = ()
+    keeps_synthetic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Import:
     """The result of an import: its report, the consents that came with it, and a warning if this machine's clock is behind; of a dry run
     also what the gate could decide afterwards.
@@ -97,7 +105,7 @@ class Import:
 def import_source(
     reader: FormatReader,
     files: FolderFiles,
-    reviewed: Sequence[str],
+    asked: Asked,
     tools: Tools,
     notify: Callable[[str], None],
     dry_run: bool = False,
@@ -128,7 +136,9 @@ def import_source(
                 workers=tools.params.features.workers,
                 spool=partial(ImportSpool, tools.workspace.home, tools.keys, notify),
             )
-            intake, stores = replace(brought.intake, reviewed=frozenset(map(normal_id, reviewed))), stores_of(tools)
+            reviewed = frozenset(map(normal_id, asked.reviewed))
+            intake = replace(brought.intake, reviewed=reviewed, keeps_synthetic=asked.keeps_synthetic)
+            stores = stores_of(tools)
             if dry_run:
                 done, decision = foresee_import(intake, pictures, stores, at)
                 forecast = forecast_gate(decision, intake, stores, tools.params, at)

@@ -94,6 +94,13 @@ def import_(
     reviewed: Annotated[
         list[str] | None, typer.Option(help="A flagged id that you checked: it is a different person. Repeatable.")
     ] = None,
+    keep_synthetic: Annotated[
+        bool,
+        typer.Option(
+            "--keep-synthetic",
+            help="Keep synthetic people who are alone in the dataset. Default: imported ones replace them.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would happen without writing anything.")
     ] = False,
@@ -102,7 +109,7 @@ def import_(
     """Import real people: consent is checked first, pictures are decoded safely and encrypted immediately."""
     from bitface.bootstrap.opening import open_tools, ready
     from bitface.steps.people.sources import FolderFiles
-    from bitface.usecases.people import import_source
+    from bitface.usecases.people import Asked, import_source
 
     layout = format_of(format_)
     reader = layout.reader()
@@ -121,7 +128,8 @@ def import_(
         frame_size=frame_size,
     )
     tools = open_tools() if dry_run else ready()
-    done = import_source(reader, files, reviewed or (), tools, warn, dry_run)
+    asked = Asked(reviewed=reviewed or (), keeps_synthetic=keep_synthetic)
+    done = import_source(reader, files, asked, tools, warn, dry_run)
     if done.clock is not None:
         warn(done.clock)
     beside = {"dry_run": dry_run, "consents": done.consents.document(), "ignored_columns": files.ignored_columns}
@@ -188,15 +196,18 @@ def _import_text(done: IntakeReport, example: str) -> str:
     lines += _first([f"  row {one.row}: {one.change}" for one in done.corrections])
     lines += _first([f"  {line}" for line in refused_lines(done.quarantined)])
     lines += [f"a row reads as in {example}"] if example and any(row.is_of_manifest for row in done.quarantined) else []
-    lines += [f"{done.consent_events} new consent events"] if done.consent_events else []
+    lines += [counted(done.consent_events, "new consent event")] if done.consent_events else []
     return "\n".join(lines)
 
 
 def _closing_text(done: Import, pin: Path, command: str) -> list[str]:
     """What was written where, who else is in the dataset, and what comes next."""
     left = len(done.report.quarantined)
-    again = f"{left} row{'s were' if left > 1 else ' was'} not taken: correct what is said above, and run the same command again"
+    again = (
+        f"{counted(left, 'row was', 'rows were')} not taken: correct what is said above, and run the same command again"
+    )
     lines = [again] if left else []
+    lines += _replaced_lines(done.report)
     if not done.report.version:
         return [*lines, "dry run: nothing was written", f"Next: {command}"]
     lines.append(
@@ -204,17 +215,34 @@ def _closing_text(done: Import, pin: Path, command: str) -> list[str]:
     )
     if done.people_rendered:
         lines.append(
-            f"the dataset also holds {done.people_rendered} synthetic people, so that its evidence is mixed: a model learns from both. For "
-            "your own people alone set BITFACE_DATA to a new folder, and import and retrain with it"
+            f"the dataset also holds {counted(done.people_rendered, 'synthetic person', 'synthetic people')}, so that its evidence is "
+            "mixed: a model learns from both. For your own people alone set BITFACE_DATA to a new folder, and import and retrain with it"
         )
-    return [*lines, "Next: bitface retrain"]
+    return [*lines, f"Next: {_retrain_of(done)}"]
+
+
+def _replaced_lines(done: IntakeReport) -> list[str]:
+    if not done.replaced_synthetic:
+        return []
+    verb = "replaced" if done.version else "would replace"
+    who = counted(done.replaced_synthetic, "synthetic person", "synthetic people")
+    return [f"{verb} {who}, who stood in until people were imported; --keep-synthetic keeps them beside yours"]
+
+
+def _retrain_of(done: Import) -> str:
+    """The retrain that uses those who were imported: a licence alone admits people for benchmark only."""
+    if done.report.by_licence < done.report.people:
+        return "bitface retrain"
+    contexts = done.source.intake.licence.contexts
+    return f"bitface retrain --purpose benchmark --context {'research' if 'research' in contexts else contexts[0]}"
 
 
 def _licence_lines(done: IntakeReport) -> list[str]:
     if not done.by_licence:
         return []
+    has, them = ("has", "that person") if done.by_licence == 1 else ("have", "them")
     return [
-        f"{done.by_licence} of these people have no consent event: licence '{done.licence}' admits them for benchmark alone"
+        f"{done.by_licence} of these people {has} no consent event: licence '{done.licence}' admits {them} for benchmark alone"
     ]
 
 

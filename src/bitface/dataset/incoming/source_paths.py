@@ -14,8 +14,8 @@ from bitface.errors import InputError
 
 _MISSING: Final = "the file is missing; put it in the source folder or delete the row"
 
-_BESIDE: Final = frozenset({"licence.json", "consents.jsonl"})
-_NOTICES: Final = "notices"
+_BESIDE: Final = frozenset({"licence.json", "consents.jsonl", "manifest.csv", "consent-terms.json"})
+_PAPERS: Final = ("notices", "evidence")
 
 
 def files_below(folder: Path) -> Iterator[str]:
@@ -24,7 +24,7 @@ def files_below(folder: Path) -> Iterator[str]:
         below = Path(place).relative_to(folder).parts
         links = [name for name in folders if Path(place, name).is_symlink()]
         beside = _BESIDE if not below else frozenset[str]()
-        if below[:1] != (_NOTICES,):
+        if not below or below[0] not in _PAPERS:
             yield from ("/".join((*below, name)) for name in (*names, *links) if name not in beside)
 
 

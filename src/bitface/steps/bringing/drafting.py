@@ -13,6 +13,7 @@ from typing import Final
 from bitface.consent.policy import TRAINING_PURPOSES
 from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.folder_names import Guess, alike_ids, guesses_of
+from bitface.dataset.incoming.label_folders import place_of
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
 from bitface.errors import InputError
@@ -137,7 +138,7 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
     if purpose == "train":
         written += [f"{NOTICES}/"] if draft_files.write_notice(folder) else []
         lines, papers = draft_files.consent_lines(folder), papers_in(folder)
-        consents = drafted(lines, manifest.subjects, papers, not (folder / TERMS).exists())
+        consents = drafted(lines, manifest.subjects, papers, _agreed_to_by_nobody(folder))
         if consents.lines != lines:
             draft_files.write_consents(folder, consents.lines)
         written += [TERMS] if consents.added and draft_files.write_terms(folder, papers) else []
@@ -153,10 +154,15 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
         skipped=seen.skipped,
         written=tuple(written),
         changed=tuple(changed),
-        todo=(*_todo_of_manifest(manifest), *_todo_of_papers(folder, consents)),
+        todo=(*(() if _layout(purpose, manifest) else _todo_of_manifest(manifest)), *_todo_of_papers(folder, consents)),
         notes=(*_spelt(new), *_notes(manifest, consents), *_strange_forms(folder, manifest)),
-        next=f"bitface data import {shlex.quote(str(folder))}",
+        next=f"bitface data import {shlex.quote(str(folder))}{_layout(purpose, manifest)}",
     )
+
+
+def _agreed_to_by_nobody(folder: Path) -> bool:
+    """Whether there are no common terms yet, or they do not even say when anyone agreed to them."""
+    return not (folder / TERMS).exists() or "event_time" in draft_files.open_in_terms(folder)
 
 
 def _changes(consents: DraftedConsents) -> list[str]:
@@ -168,6 +174,13 @@ def _changes(consents: DraftedConsents) -> list[str]:
             f"{CONSENTS}: refreshed the digests of {_counted(len(consents.refreshed), 'draft')} ({_lines(consents.refreshed)})"
         )
     return said
+
+
+def _layout(purpose: str, manifest: Manifest) -> str:
+    """A published set in class folders that names nobody is imported by its folders; the manifest could not say who is who."""
+    paths = [row.get("path", "") for row in manifest.rows]
+    is_of_classes = purpose == "benchmark" and not manifest.subjects and not any(place_of(path).wrong for path in paths)
+    return " --format classes" if is_of_classes else ""
 
 
 def _filled(new: Sequence[Guess]) -> dict[str, int]:
@@ -185,7 +198,7 @@ def _todo_of_manifest(manifest: Manifest) -> list[Todo]:
     ]
     facts = draft_files.facts_open(manifest)
     most = max(facts.values(), default=0)
-    where = f"not known of up to {most} people; one row a person is enough, and what stays empty is unknown"
+    where = f"not known of up to {counted_people(most)}; one row a person is enough, and what stays empty is unknown"
     return [*todo, *([Todo(file=MANIFEST, field=", ".join(facts), where=where, must=False)] if facts else [])]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -29,6 +30,23 @@ def present_contents(data: Path) -> tuple[dict[str, Sample], dict[str, LicenceRe
     verify_manifest(data)
     licences = parse_licences((data / LICENCES_NAME).read_text(encoding="utf-8"))
     return {sample.sample_id: sample for sample in read_index(data)}, dict(licences)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staying:
+    """What of the dataset stays when people are imported, and how many synthetic people make room for them."""
+
+    samples: Mapping[str, Sample]
+    licences: Mapping[str, LicenceRecord]
+    replaced: int = 0
+
+
+def staying(samples: Mapping[str, Sample], licences: Mapping[str, LicenceRecord], keeps_synthetic: bool) -> Staying:
+    """Everything; of a dataset of synthetic people alone nothing, unless asked to keep them: they stand in until people are imported."""
+    people = {sample.person for sample in samples.values()}
+    if keeps_synthetic or not people or not all(map(is_synthetic, people)):
+        return Staying(samples=samples, licences=licences)
+    return Staying(samples={}, licences={}, replaced=len(people))
 
 
 def without_people(writer: Writer, people: Collection[str], versioning: Versioning) -> str | None:

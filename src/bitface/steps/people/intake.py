@@ -57,6 +57,8 @@ class IntakeReport:
     """People without any consent event: the licence alone admits them, for benchmark."""
     licence: str
     findings: tuple[Finding, ...]
+    replaced_synthetic: int
+    """Synthetic people of the dataset who made room."""
     manifest_sha256: str | None
     version: str | None
 
@@ -295,6 +297,7 @@ def _report(decision: Decision, manifest_sha256: str | None, version: str | None
         by_licence=sum(one.is_by_licence for one in taken),
         licence=decision.licence.id,
         findings=merged((*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected))),
+        replaced_synthetic=decision.replaced,
         manifest_sha256=manifest_sha256,
         version=version,
     )

@@ -34,7 +34,7 @@ from bitface.errors import InputError
 from bitface.faces.media.same_picture import Marks
 from bitface.faces.records import POINTS_IN_ID, Kind, Sample, SubjectRecord
 from bitface.ports import Frames, ReadImage
-from bitface.steps.people.contents import content_of, present_contents, sample_of, write_lists
+from bitface.steps.people.contents import content_of, present_contents, sample_of, staying, write_lists
 from bitface.steps.people.erasure_people import check_none_returned, returned
 from bitface.steps.people.reentry import reentry
 from bitface.steps.people.writing import Stores
@@ -78,6 +78,8 @@ class Intake:
     """Gives the points of a row; None: rows are of pictures or videos."""
     example: str = ""
     """How a row of this format reads, for messages."""
+    keeps_synthetic: bool = False
+    """Whether synthetic people stay who are alone in the dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,8 @@ class Decision:
     licences: Mapping[str, LicenceRecord]
     licence: LicenceRecord
     findings: tuple[Finding, ...] = ()
+    replaced: int = 0
+    """Synthetic people who make room for those who are taken."""
 
     @property
     def is_change(self) -> bool:
@@ -127,7 +131,8 @@ def decide(
         RefusedError: a person who was erased is here again, from a backup.
     """
     check_none_returned(returned(stores.keys, stores.ledger, stores.home, stores.data))
-    samples, licences = present_contents(stores.data)
+    here_before = staying(*present_contents(stores.data), intake.keeps_synthetic)
+    samples = here_before.samples
     check_one_kind(pictures, samples.values(), stores)
     check_licence(intake.licence, stores.ledger.licences())
     refused = list(rejected)
@@ -172,18 +177,19 @@ def decide(
             there = here.people.get(pseudonyms[subject], {})
             part = _part_of(free, enrolments[subject], known[subject], after, there, key, intake)
             taken.append(replace(part, is_by_licence=not (on_record or new)))
-    staying = {one.enrolment.pseudonym for one in taken}
-    staying |= {one.pseudonym for one in enrolments.values() if not one.is_new}
-    events = tuple(event for event in offered if event.subject in staying)
+    known_by_now = {one.enrolment.pseudonym for one in taken}
+    known_by_now |= {one.pseudonym for one in enrolments.values() if not one.is_new}
+    events = tuple(event for event in offered if event.subject in known_by_now)
     return Decision(
         taken=tuple(taken),
         rejected=tuple(sorted(refused, key=lambda row: row.row)),
         events=events,
         new_events=stores.ledger.new_consents(events),
         samples=samples,
-        licences=licences,
+        licences=here_before.licences,
         licence=intake.licence,
         findings=(*intake.findings, *_remarks(pictures)),
+        replaced=here_before.replaced if taken else 0,
     )
 
 

@@ -11,12 +11,13 @@ from typing import Final
 
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
-from bitface.consent.policy import check_training
+from bitface.consent.policy import check_training, not_allowed
+from bitface.counted_words import counted
 from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.swap import version_of
-from bitface.errors import InputError
+from bitface.errors import InputError, RefusedError
 from bitface.faces.enough_people import check_enough
 from bitface.faces.records import SubjectRecord, is_synthetic
 from bitface.ledger.entries import DatasetEntry, MemberEntry, RunEntry
@@ -31,6 +32,7 @@ from bitface.steps.retrain.version import DatasetRef
 from bitface.steps.retrain.without_pictures import check_kinds
 from bitface.workspace import Workspace
 
+NOT_FOR_TRAINING: Final = not_allowed("train")
 NOT_DRAWN: Final = "it claims to be synthetic, but differs from what is rendered with these parameters"
 
 
@@ -148,7 +150,16 @@ def members_of(
     left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]
     kept = [sample for sample in samples if sample.sample_id in drawn]
     content = content_of(kept, data, keys) if keys else {}
+    if left_out and {one.reason for one in left_out} == {NOT_FOR_TRAINING} and not drawn:
+        raise RefusedError(_only_for_benchmark(len(samples), context))
     return choose_members(samples, drawn, left_out, params.splits, params.seed, content), events
+
+
+def _only_for_benchmark(samples: int, context: str) -> str:
+    return (
+        f"none of {counted(samples, 'sample')} may be used: {NOT_FOR_TRAINING}; `bitface retrain --purpose benchmark --context {context}` "
+        "judges a model of such people, and `bitface data validate` says more"
+    )
 
 
 def check_people(members: Members, params: Params) -> None:
