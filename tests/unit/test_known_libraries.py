@@ -11,6 +11,7 @@ from scipy.stats import bootstrap, permutation_test
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from bitface.evaluation.curves import reliability
 from bitface.evaluation.intervals import percentile_interval, wilson
@@ -118,6 +119,16 @@ def test_wilson_s_formula_holds_for_effective_samples_that_are_no_whole_number(s
 def test_mcnemar_counts_coins(wins, losses) -> None:
     exact = sum(math.comb(wins + losses, k) for k in range(wins + 1)) / 2 ** (wins + losses)
     assert mcnemar_p_value(wins, losses) == pytest.approx(exact, abs=1e-12)
+
+
+def test_wilson_s_interval_is_that_of_statsmodels_to_the_last_bit() -> None:
+    """A decision that is replayed is compared with the record character by character."""
+    rng = np.random.default_rng(0)
+    for n in (*range(1, 40), *rng.uniform(0.5, 5000, 400).tolist()):
+        for share in (*rng.random(2).tolist(), int(rng.integers(0, int(n) + 1)) / max(1, int(n))):
+            confidence = float(rng.choice([0.8, 0.95, 0.99, 1 - 0.05 / 20]))
+            low, high = proportion_confint(share * n, n, alpha=1 - confidence, method="wilson")
+            assert wilson(share, n, confidence) == (0.0 if share == 0 else low, 1.0 if share == 1 else high)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
