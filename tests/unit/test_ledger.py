@@ -347,6 +347,7 @@ def test_a_failed_write_leaves_neither_row_nor_log(ledger: Ledger, monkeypatch: 
     assert ledger.dataset("d2") is None and ledger.checkpoint() == before
 
 
+@pytest.mark.usefixtures("flushed")
 def test_the_file_is_opened_for_safety(ledger: Ledger, tmp_path: Path) -> None:
     """One file, which every write changes; synchronous FULL, foreign keys and overwriting of deleted bytes on every connection."""
     with engine.reading(ledger._engine) as connection:

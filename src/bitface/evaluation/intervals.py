@@ -60,14 +60,14 @@ def wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     return (0.0 if share == 0 else lo), (1.0 if share == 1 else hi)
 
 
-def effective_n(correct: NDArray[np.bool_], persons: Texts, intraclass_correlation: float) -> float:
+def effective_n(correct: NDArray[np.bool_], persons: Texts | NDArray[np.intp], intraclass_correlation: float) -> float:
     """How many independent samples a proportion over clustered samples is worth: n divided by the design effect.
 
     The design effect is the by-person (linearised) variance over the binomial one, never below 1 (Kish, 1965). Where all
     samples are right or all are wrong it cannot be estimated, and 1 + (m - 1) * `intraclass_correlation` is assumed, with
     m the mean samples of a person.
 
-    `correct` bool (n,), `persons` str (n,), `intraclass_correlation` 0..1.
+    `correct` bool (n,), `persons` str (n,) or their numbers, `intraclass_correlation` 0..1.
 
     Raises:
         InputError: no sample.
