@@ -12,7 +12,7 @@ import yaml
 from bitface.errors import InputError
 
 _NESTING_MARKS: Final = "[{-?:"
-_MARKS_WITHOUT_A_LOOK: Final = 2000
+_MARKS_WITHOUT_A_LOOK: Final = 1000
 """Marks that can open a level: libyaml's loader recurses without a limit of its own, and a deep document would end the process."""
 _LEVELS_MOST: Final = 200
 

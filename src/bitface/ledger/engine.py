@@ -214,7 +214,6 @@ def _create_tables(connection: Connection) -> None:
 def _sqlite_statements() -> tuple[str, ...]:
     """They are compiled once a process: an import that asks several ledgers, and a suite that makes a thousand, pay for one."""
     ordered, dialect = tables.metadata.sorted_tables, sqlite.dialect()
-    indexes = [
-        CreateIndex(index) for table in ordered for index in sorted(table.indexes, key=lambda one: str(one.name))
-    ]
-    return tuple(str(one.compile(dialect=dialect)) for one in (*map(CreateTable, ordered), *indexes))
+    indexes = [index for table in ordered for index in sorted(table.indexes, key=lambda one: str(one.name))]
+    made = [str(CreateTable(table).compile(dialect=dialect)) for table in ordered]
+    return (*made, *(str(CreateIndex(index).compile(dialect=dialect)) for index in indexes))
