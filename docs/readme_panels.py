@@ -257,16 +257,14 @@ def draw_groups(page: Page, rows: Sequence[ForestRow], floor: float) -> None:
             Line2D([], [], color=STATE_MARKS[one][0], marker=STATE_MARKS[one][1], label=one, linestyle="none")
             for one in states
         ]
-        corner = (-0.9, -0.1)
-        axes.legend(
-            handles=keys, loc="upper left", bbox_to_anchor=corner, ncols=len(keys), fontsize=6.5, handletextpad=0
-        )
+        corner = {"bbox_to_anchor": (-0.9, -0.1), "borderaxespad": 0, "borderpad": 0, "columnspacing": 0.8}
+        axes.legend(handles=keys, loc="upper left", ncols=len(keys), fontsize=SMALL_PT, handletextpad=0, **corner)
 
 
 def draw_group(axes: Axes, at: float, row: ForestRow) -> None:
     """Interval and mark of a row, with label, accuracy and people beside them."""
     colour, marker = STATE_MARKS[row.state]
-    figure = row.remark if row.value is None else f"{row.value:.2f}"
+    figure = "\N{EN DASH}" if row.value is None else f"{row.value:.2f}"
     row_words(axes, at, (row.label, figure, f"{row.people}"))
     if row.value is None or row.lo is None or row.hi is None:
         return
@@ -335,7 +333,7 @@ def draw_picture(facts: Facts, path: Path) -> None:
 
 
 def in_few_colours(path: Path) -> None:
-    """The same picture with a palette: a third of the bytes, which every reader of the page loads. The colours that mean something stay."""
+    """The same picture with a palette, so that a page loads it at once; the colours that mean something stay as they are."""
     with Image.open(path) as image:
         kept = PngInfo()
         for name in ("Title", "Description"):

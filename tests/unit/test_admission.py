@@ -221,7 +221,7 @@ KINDS = st.sampled_from(STATES).flatmap(
 )
 """State, purposes, and after how many hours it is recorded."""
 DRAWN = st.lists(st.tuples(FACTS, KINDS, HOURS, HOURS, LASTING, LEFT_TO_DELETE), max_size=6)
-"""Up to six events; put together once, which takes as long as to draw one."""
+"""Up to six events; put together once, and not anew for every event."""
 
 
 @st.composite
