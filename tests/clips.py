@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from bitface.adapters import video_decoding
 from bitface.adapters.video_files import frames_of_video
 from bitface.faces.media.video_limits import Sampling
 
@@ -68,6 +72,28 @@ def shown(
     """The frames of a video as pixels."""
     for time_s, frame in frames_of_video(path, Sampling(every_s=every_s, begin_s=begin_s), **how):
         yield time_s, frame.pixels()
+
+
+@dataclass
+class Decoded:
+    """How many frames were decoded so far."""
+
+    frames: int = 0
+
+
+@contextmanager
+def counting_decoded() -> Iterator[Decoded]:
+    """Counts every frame that this process decodes, whichever video it is of."""
+    decoded, whole = Decoded(), video_decoding._whole
+
+    def counted(packet: av.Packet) -> list[av.VideoFrame] | None:
+        frames = whole(packet)
+        decoded.frames += len(frames or ())
+        return frames
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(video_decoding, "_whole", counted)
+        yield decoded
 
 
 def damaged(path: Path, packets: Sequence[int]) -> Path:

@@ -12,8 +12,9 @@ import yaml
 from bitface.errors import InputError
 
 _NESTING_MARKS: Final = "[{-?:"
-_FAST_UP_TO: Final = 2000
-"""Marks that can open a level: libyaml's parser recurses without a limit of its own, and a deep document would end the process."""
+_MARKS_WITHOUT_A_LOOK: Final = 1000
+"""Marks that can open a level: libyaml's loader recurses without a limit of its own, and a deep document would end the process."""
+_LEVELS_MOST: Final = 200
 
 
 class _EachKeyOnce:
@@ -64,9 +65,10 @@ def parse_scalar(text: str, name: str) -> Any:
 
 
 def _parsed(text: str, name: str) -> Any:
-    if sum(map(text.count, _NESTING_MARKS)) <= _FAST_UP_TO:
-        with contextlib.suppress(yaml.YAMLError, ValueError, RecursionError):  # which the other loader explains better
-            return yaml.load(text, _FastLoader)  # noqa: S506 - a subclass of SafeLoader
+    with contextlib.suppress(yaml.YAMLError, ValueError, RecursionError):  # which the other loader explains better
+        if sum(map(text.count, _NESTING_MARKS)) > _MARKS_WITHOUT_A_LOOK and _is_deep(text):
+            raise InputError(f"{name}: more than {_LEVELS_MOST} levels are nested; close the brackets, or flatten it")
+        return yaml.load(text, _FastLoader)  # noqa: S506 - a subclass of SafeLoader
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -81,3 +83,13 @@ def _parsed(text: str, name: str) -> Any:
         raise InputError(
             f"{name}: {' '.join(str(error).split())[:200]}; put the value in quotes or correct it"
         ) from error
+
+
+def _is_deep(text: str) -> bool:
+    """Whether it opens more levels than a loader may recurse into; it is read up to there alone, one event after the other."""
+    level = 0
+    for event in yaml.parse(text, _FastLoader):
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > _LEVELS_MOST:
+            return True
+    return False

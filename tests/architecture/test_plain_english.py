@@ -6,11 +6,13 @@ import ast
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import click
 import pytest
 import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import bitface
 
@@ -130,23 +132,27 @@ def test_every_rewritten_folder_and_every_exception_exists() -> None:
     assert names >= REWRITTEN_FILES | KEPT
 
 
-def commands() -> list[list[str]]:
+@cache
+def everything() -> click.Command:
+    """The command line, put together once."""
     from bitface.cli.app import app
 
+    return typer.main.get_command(app)
+
+
+def commands() -> list[list[str]]:
     def below(command: object, words: list[str]) -> Iterator[list[str]]:
         yield words
         for name, one in getattr(command, "commands", {}).items():
             yield from below(one, [*words, name])
 
-    return list(below(typer.main.get_command(app), []))
+    return list(below(everything(), []))
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_help_text_is_plain_english(words: list[str]) -> None:
     """Asked of the command line itself, since help is put together from docstrings and options."""
-    from bitface.cli.app import app
-
-    shown = CliRunner().invoke(app, [*words, "--help"])
+    shown = CliRunner().invoke(everything(), [*words, "--help"])
     assert shown.exit_code == 0 and not stumbles(" ".join(shown.stdout.split()))
 
 

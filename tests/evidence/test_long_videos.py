@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bitface.adapters import video_decoding
 from bitface.adapters.media_files import encode_frames, read_image
 from bitface.adapters.video_files import describe_video, frames_of_video
 from bitface.dataset.incoming.import_rows import manifest_table, rows_of
@@ -20,6 +19,7 @@ from bitface.params import read_params
 from bitface.steps.people.reading.clip_packing import ClipPacking, clip_answers
 from bitface.steps.people.reading.clips import Videos
 from bitface.steps.people.reading.sample_packing import Packing
+from tests.clips import counting_decoded
 from tests.evidence.test_hostile_media import LICENCE, command
 
 pytestmark = pytest.mark.timeout(36000)
@@ -69,27 +69,18 @@ def megabytes(project: Path, source: Path, clips: int) -> int:
     return peak
 
 
-def frames_decoded(source: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    count = 0
-    whole = video_decoding._whole
-
-    def counted(packet):
-        nonlocal count
-        frames = whole(packet)
-        count += len(frames or ())
-        return frames
-
-    monkeypatch.setattr(video_decoding, "_whole", counted)
+def frames_decoded(source: Path) -> int:
     rows, _ = rows_of(manifest_table(source / "manifest.csv", known=OF_CLIPS), source)
     videos = Videos(describe=describe_video, watch=frames_of_video, params=read_params(ROOT / "params.yaml").video)
     packing = Packing(read=partial(read_image, below=source), encode=encode_frames)
-    answers = list(clip_answers(rows, ClipPacking(videos=videos, packing=packing), (), 1))
+    with counting_decoded() as decoded:
+        answers = list(clip_answers(rows, ClipPacking(videos=videos, packing=packing), (), 1))
     assert len(answers) == len(rows) and all(one.clip is not None for one in answers)
-    return count
+    return decoded.frames
 
 
 def test_a_long_video_takes_the_memory_of_a_short_one_and_is_decoded_little_more_than_once(
-    tmp_path: Path, rounds, state, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rounds, state
 ) -> None:
     """Clips of ten seconds in any order: one look at each second, and from a key frame on to the apex once more."""
     short_s, long_s = rounds(10, 60), rounds(20, 600)
@@ -98,7 +89,7 @@ def test_a_long_video_takes_the_memory_of_a_short_one_and_is_decoded_little_more
         source = filmed(tmp_path / name, seconds)
         peaks.append(megabytes(tmp_path / f"{name} project", source, seconds // CLIP_S))
     assert peaks[1] - peaks[0] < MORE_MB
-    decoded = frames_decoded(source, monkeypatch) / (long_s * RATE)
+    decoded = frames_decoded(source) / (long_s * RATE)
     assert decoded < 2.5
     state(
         f"A video of {long_s} s as clips of {CLIP_S} s against one of {short_s} s: memory of an import, and how often a frame is decoded",

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 
 import numpy as np
 import pytest
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from bitface.consent.events import ConsentEvent
 from bitface.evaluation.predictions import Predictions
 from bitface.gate.evidence import ConsentEvidence, DriftEvidence, ExplanationEvidence, GateEvidence, RegionEvidence
+from bitface.ledger import engine
 from bitface.ledger.entries import RunEntry
 from bitface.ledger.ledger import Ledger
 from bitface.params import GateParams, read_params
 from tests.builders import dataset_entry, member
 
+CONFIGURE_SQLITE = engine._configure_sqlite
+COMPILED: dict[object, object] = {}
 EMOTIONS = ("anger", "happiness", "neutral")
 STILLS = 2 * len(EMOTIONS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_power_cut() -> Iterator[None]:
+    """No test of a module pulls the plug: a disk that is waited for a hundred times a second takes longer than all else together."""
+
+    def unflushed(connection: Connection, record: object) -> None:
+        CONFIGURE_SQLITE(connection, record)
+        connection.execute("PRAGMA synchronous=OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_configure_sqlite", unflushed)
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _statements_compiled_once() -> Iterator[None]:
+    """SQLAlchemy keeps what it compiled for each engine's own dialect, and a thousand ledgers ask the same: here they share it."""
+    create, options = engine.create_engine, {"compiled_cache": COMPILED}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLiteDialect, "__hash__", lambda self: hash(type(self)))
+        patch.setattr(SQLiteDialect, "__eq__", lambda self, other: type(self) is type(other))
+        patch.setattr(engine, "create_engine", partial(create, execution_options=options))
+        yield
+
+
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that is opened from here on waits for the disk, as it does for people."""
+    monkeypatch.setattr(engine, "_configure_sqlite", CONFIGURE_SQLITE)
 
 
 def _predictions(people: int = 60, errors: float = 0.1, seed: int = 10) -> Predictions:

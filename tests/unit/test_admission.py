@@ -202,33 +202,45 @@ def test_expiring_lists_what_ends_soon_and_is_still_in_force() -> None:
 STATES = ("requested", "given", "reaffirmed", "refused", "withdrawn", "expired")
 
 
+HOURS = st.integers(-3, 3)
+FACTS = st.fixed_dictionaries(
+    {
+        "subject": st.sampled_from((PERSON, PERSON, PERSON, OTHER)),
+        "contexts": st.sets(st.sampled_from(("research", "medical")), min_size=1).map(tuple),
+        "age_band": st.sampled_from(("adult", "18_29", "18_29", "under_18", "unknown")),
+        "notice_sha256": st.sampled_from((BASE["notice_sha256"], BASE["notice_sha256"], "0" * 64)),
+    }
+)
+LASTING, LEFT_TO_DELETE = st.integers(1, 6), st.integers(-1, 5)
+KINDS = st.sampled_from(STATES).flatmap(
+    lambda state: st.tuples(
+        st.just(state),
+        st.sets(st.sampled_from(("train", "demo")), min_size=state in STATES[:3]).map(tuple),
+        st.integers(0 if state in STATES[:3] else -2, 2),
+    )
+)
+"""State, purposes, and after how many hours it is recorded."""
+DRAWN = st.lists(st.tuples(FACTS, KINDS, HOURS, HOURS, LASTING, LEFT_TO_DELETE), max_size=6)
+"""Up to six events; put together once, and not anew for every event."""
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[ConsentEvent]:
     """Up to six events of one record with few distinct times, so that ties and edges are common."""
-    events = []
-    for number in range(draw(st.integers(0, 6))):
-        hour = st.integers(-3, 3).map(lambda hours: NOON + timedelta(hours=hours))
-        happened = draw(hour)
-        state = draw(st.sampled_from(STATES))
-        purposes = draw(st.sets(st.sampled_from(("train", "demo")), min_size=state in STATES[:3]))
-        begins = draw(hour)
-        events.append(
-            event(
-                event_id=f"e{number}",
-                subject=draw(st.sampled_from((PERSON, PERSON, PERSON, OTHER))),
-                state=state,
-                purposes=tuple(purposes),
-                contexts=tuple(draw(st.sets(st.sampled_from(("research", "medical")), min_size=1))),
-                age_band=draw(st.sampled_from(("adult", "18_29", "18_29", "under_18", "unknown"))),
-                notice_sha256=draw(st.sampled_from((BASE["notice_sha256"], BASE["notice_sha256"], "0" * 64))),
-                event_time=happened,
-                recorded_at=happened + timedelta(hours=draw(st.integers(0 if state in STATES[:3] else -2, 2))),
-                valid_from=begins,
-                valid_to=begins + timedelta(hours=draw(st.integers(1, 6))),
-                delete_by=NOON + timedelta(hours=draw(st.integers(-1, 5))),
-            )
+    return [
+        event(
+            **facts,
+            event_id=f"e{number}",
+            state=state,
+            purposes=purposes,
+            event_time=NOON + timedelta(hours=happened),
+            recorded_at=NOON + timedelta(hours=happened + later),
+            valid_from=NOON + timedelta(hours=begins),
+            valid_to=NOON + timedelta(hours=begins + lasting),
+            delete_by=NOON + timedelta(hours=left),
         )
-    return events
+        for number, (facts, (state, purposes, later), happened, begins, lasting, left) in enumerate(draw(DRAWN))
+    ]
 
 
 def oracle(events: list[ConsentEvent], purpose: str) -> bool:

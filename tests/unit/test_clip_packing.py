@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitface.adapters import video_decoding
 from bitface.adapters.media_files import encode_frames, read_image
 from bitface.adapters.video_files import describe_video, frames_of_video
 from bitface.dataset.incoming.import_rows import ImportRow, manifest_table, rows_of
@@ -23,7 +22,7 @@ from bitface.steps.people.reading import clip_packing
 from bitface.steps.people.reading.clip_packing import ClipAnswer, ClipPacking, PackedClip, are_many, clip_answers
 from bitface.steps.people.reading.clips import Videos
 from bitface.steps.people.reading.sample_packing import Packing
-from tests.clips import encoded
+from tests.clips import counting_decoded, encoded
 
 PARAMS = VideoParams(frames=5, window_s=1.0, every_s=0.04)
 SECONDS = 24
@@ -80,25 +79,16 @@ def test_clips_of_a_video_without_a_jump_are_handed_on_as_they_come(rows, monkey
     assert found == by_row(clip_answers(own, packing(), (), 1))
 
 
-def test_each_second_is_decoded_for_one_look_and_around_its_apex_again(rows, monkeypatch) -> None:
+def test_each_second_is_decoded_for_one_look_and_around_its_apex_again(rows) -> None:
     """Twelve clips of one video: not twelve times from its beginning, in whatever order the rows are."""
-    decoded = 0
-    whole = video_decoding._whole
-
-    def counted(packet):
-        nonlocal decoded
-        frames = whole(packet)
-        decoded += len(frames or ())
-        return frames
-
-    monkeypatch.setattr(video_decoding, "_whole", counted)
     own = [row for row in rows if row.path.name == "long.mp4"]
-    assert len(list(clip_answers(own, packing(), (), 1))) == SECONDS // 2
-    assert decoded < 3.5 * 25 * SECONDS
-    decoded = 0
+    with counting_decoded() as decoded:
+        assert len(list(clip_answers(own, packing(), (), 1))) == SECONDS // 2
+    assert 0 < decoded.frames < 3.5 * 25 * SECONDS
     late = [row for row in own if row.span.start_s == SECONDS - 4]
-    assert len(list(clip_answers(late, packing(), (), 1))) == 1
-    assert decoded < 25 * SECONDS / 2
+    with counting_decoded() as decoded:
+        assert len(list(clip_answers(late, packing(), (), 1))) == 1
+    assert 0 < decoded.frames < 25 * SECONDS / 2
 
 
 def test_what_an_interrupted_import_has_is_not_read_again(rows) -> None:

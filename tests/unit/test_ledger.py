@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -347,6 +348,18 @@ def test_a_failed_write_leaves_neither_row_nor_log(ledger: Ledger, monkeypatch: 
     assert ledger.dataset("d2") is None and ledger.checkpoint() == before
 
 
+def test_a_new_ledger_has_exactly_the_tables_and_indexes_that_are_declared(ledger: Ledger) -> None:
+    declared = create_engine("sqlite://")
+    metadata.create_all(declared)
+    schemas = []
+    for made in (declared, ledger._engine, engine.empty_engine()):
+        with engine.reading(made) as connection:
+            schemas.append(sorted(map(str, connection.exec_driver_sql("select type, name, sql from sqlite_master"))))
+        made.dispose()
+    assert len(schemas[0]) > 40 and schemas[1] == schemas[0] and schemas[2] == schemas[0]
+
+
+@pytest.mark.usefixtures("flushed")
 def test_the_file_is_opened_for_safety(ledger: Ledger, tmp_path: Path) -> None:
     """One file, which every write changes; synchronous FULL, foreign keys and overwriting of deleted bytes on every connection."""
     with engine.reading(ledger._engine) as connection:

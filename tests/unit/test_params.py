@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bitface import hand_written_yaml
 from bitface.errors import InputError
+from bitface.hand_written_yaml import read_yaml
 from bitface.params import PROFILES, read_params
 
 FILE = Path(__file__).resolve().parents[2] / "params.yaml"
@@ -165,14 +167,26 @@ def test_an_override_that_says_nothing_usable_is_refused_in_one_line(override: s
     assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize(
-    "deep", ["[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "[" * 1999, "- " * 1999]
-)
-def test_a_file_that_is_nested_without_end_is_one_line(deep: str, tmp_path: Path) -> None:
-    """A parser that recurses in C would end the process."""
+@pytest.mark.parametrize("deep", ["[" * 999, "- " * 999])
+def test_a_file_that_is_nested_deeper_than_python_recurses_is_one_line(deep: str, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(deep)
     with pytest.raises(InputError, match=r"recursion|expected|not bitface"):
         read_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("mark", ["[", "{", "- ", "? ", "a: [", "[{a: "])
+def test_a_file_that_is_nested_without_end_is_one_line(mark: str, tmp_path: Path) -> None:
+    """A parser that recurses in C would end the process; and the first levels say enough."""
+    (tmp_path / "params.yaml").write_text(mark * 100_000)
+    with pytest.raises(InputError, match="more than 200 levels are nested; close the brackets"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_a_long_file_that_is_flat_is_read_by_the_fast_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes a tenth of the time; length alone is no reason for the other one."""
+    (tmp_path / "table.yaml").write_text("".join(f"k{number}: [{number}, {{a: 1}}]\n" for number in range(3000)))
+    monkeypatch.setattr(hand_written_yaml, "_Loader", None)
+    assert len(read_yaml(tmp_path / "table.yaml")) == 3000
 
 
 def test_a_key_that_is_given_twice_is_refused_with_its_place(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
-from bitface.gate.decision import evaluate_gate
+from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.decision_bundle import write_bundle
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
@@ -65,8 +65,14 @@ def ledger(tmp_path: Path, freeze) -> Iterator[Ledger]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def judged() -> dict[tuple[int, int | None], GateDecision]:
+    """What a gate decided of a version against a champion: it is the same for every test."""
+    return {}
+
+
 @pytest.fixture
-def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin):
+def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin, judged):
     """`register(n, champion)` puts version n on record, with the bundle of a gate that compared it with a champion."""
 
     def put(
@@ -86,7 +92,9 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin):
         params = gate_params.model_copy(update={"permutations": 999, "bootstrap_resamples": 200})
         folder = tmp_path / "runs" / run_id
         folder.mkdir(parents=True)
-        decision, seal = evaluate_gate(own, params, number), partial(SEAL, keys=KeyStore(tmp_path / "keys"))
+        if (number, champion) not in judged:
+            judged[number, champion] = evaluate_gate(own, params, number)
+        decision, seal = judged[number, champion], partial(SEAL, keys=KeyStore(tmp_path / "keys"))
         sha256 = write_bundle(folder / BUNDLE_NAME, own, params, number, decision, {"run": run_id}, seal)
         begin(ledger, run_id, dataset_version, context)
         model = ledger.record_model(

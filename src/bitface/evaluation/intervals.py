@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from bitface.errors import InputError
 from bitface.evaluation.resampling import Rows
@@ -46,22 +47,27 @@ def wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     """
     if not n > 0 or not 0 <= share <= 1:
         raise InputError(f"no interval for a share of {share} of {n} observations; bring at least one sample")
-    # Half a second to import, which what has no interval does without.
-    from statsmodels.stats.proportion import proportion_confint
-
-    lo, hi = proportion_confint(share * n, n, alpha=1 - confidence, method="wilson")
+    # The formula of statsmodels' proportion_confint, which takes 0.6 s to import and sixty times as long for one share. In its
+    # order of operations the ends are the same to the last bit, and so are decisions that are replayed.
+    observed = share * n / n
+    quantile = -float(ndtri((1 - confidence) / 2))
+    squared = quantile * quantile
+    whole = 1 + squared / n
+    centre = (observed + squared / (2 * n)) / whole
+    half = quantile * math.sqrt(observed * (1 - observed) / n + squared / (4 * (n * n))) / whole
+    lo, hi = max(0.0, centre - half), min(1.0, centre + half)
     # At 0 and 1 the formula gives the bound itself, up to a rounding error that must not matter.
-    return (0.0 if share == 0 else float(lo)), (1.0 if share == 1 else float(hi))
+    return (0.0 if share == 0 else lo), (1.0 if share == 1 else hi)
 
 
-def effective_n(correct: NDArray[np.bool_], persons: Texts, intraclass_correlation: float) -> float:
+def effective_n(correct: NDArray[np.bool_], persons: Texts | NDArray[np.intp], intraclass_correlation: float) -> float:
     """How many independent samples a proportion over clustered samples is worth: n divided by the design effect.
 
     The design effect is the by-person (linearised) variance over the binomial one, never below 1 (Kish, 1965). Where all
     samples are right or all are wrong it cannot be estimated, and 1 + (m - 1) * `intraclass_correlation` is assumed, with
     m the mean samples of a person.
 
-    `correct` bool (n,), `persons` str (n,), `intraclass_correlation` 0..1.
+    `correct` bool (n,), `persons` str (n,) or their numbers, `intraclass_correlation` 0..1.
 
     Raises:
         InputError: no sample.

@@ -133,11 +133,15 @@ def declared_and_found(attribute: str, values: NDArray[np.str_], params: GatePar
 
 def slice_values(predictions: Predictions, evidence: GateEvidence, attribute: str) -> NDArray[np.str_]:
     """The value of an attribute for each sample, str (N,). Raises InputError where a person has none."""
-    found = [evidence.slices.get(person, {}).get(attribute) for person in predictions.persons.tolist()]
-    missing = sum(value is None or value == "" for value in found)
+    people, codes = np.unique(predictions.persons, return_inverse=True)
+    found = [evidence.slices.get(person, {}).get(attribute) or "" for person in people.tolist()]
+    values = np.array(found, dtype=np.str_)[codes]
+    missing = int((values == "").sum())
     if missing:
-        raise InputError(f"{missing} of {len(found)} gate samples have no value of '{attribute}'; `unknown` is a value")
-    return np.array(found, dtype=np.str_)
+        raise InputError(
+            f"{missing} of {len(values)} gate samples have no value of '{attribute}'; `unknown` is a value"
+        )
+    return values
 
 
 def binarization_cells(evidence: GateEvidence, params: GateParams, seed: int) -> Iterator[Cell]:

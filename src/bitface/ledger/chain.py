@@ -20,6 +20,9 @@ from bitface.ledger.entries import ChainProblem, ChainReport, Checkpoint
 GENESIS: Final = "0" * 64
 """The predecessor of the first entry."""
 Rows = Mapping[Table, Sequence[Mapping[str, object]]]
+_GAPS: Final = select(func.count()).select_from(tables.gaps).scalar_subquery().label("gaps")
+_END: Final = select(tables.log.c.seq, tables.log.c.sha256, _GAPS).order_by(tables.log.c.seq.desc()).limit(1)
+"""The last entry: asked before and after every other."""
 
 
 def append(connection: Connection, kind: str, facts: Mapping[str, object], rows: Rows, at: datetime) -> int:
@@ -42,12 +45,10 @@ def append(connection: Connection, kind: str, facts: Mapping[str, object], rows:
 
 def checkpoint(connection: Connection) -> Checkpoint:
     """The current end of the log."""
-    newest_first = select(tables.log.c.seq, tables.log.c.sha256).order_by(tables.log.c.seq.desc())
-    last = connection.execute(newest_first.limit(1)).first()
+    last = connection.execute(_END).first()
     if last is None:
         return Checkpoint(size=0, head_sha256=GENESIS)
-    gaps = connection.execute(select(func.count()).select_from(tables.gaps)).scalar_one()
-    return Checkpoint(size=last.seq, head_sha256=last.sha256, gaps=gaps)
+    return Checkpoint(size=last.seq, head_sha256=last.sha256, gaps=last.gaps)
 
 
 def latest_at(connection: Connection) -> datetime | None:

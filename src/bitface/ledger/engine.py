@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bitface.errors import InputError
 from bitface.ledger import tables
@@ -81,7 +84,8 @@ def empty_engine() -> Engine:
     """An empty ledger in memory, for queries before anything was recorded: a query creates no file."""
     # One connection for all threads: each would otherwise see a database of its own.
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    tables.metadata.create_all(engine)
+    with engine.begin() as connection:
+        _create_tables(connection)
     return engine
 
 
@@ -192,6 +196,24 @@ def _bring_up_to_date(engine: Engine) -> None:
 def _create(engine: Engine) -> None:
     with _write_begun(engine) as connection:
         # Under the write lock: if two processes found no ledger, the second finds the one that the first created.
-        tables.metadata.create_all(connection)
-        if connection.execute(select(tables.schema.c.version)).first() is None:
+        if not inspect(connection).has_table(tables.schema.name):
+            _create_tables(connection)
             connection.execute(insert(tables.schema), {"version": tables.SCHEMA_VERSION})
+
+
+def _create_tables(connection: Connection) -> None:
+    """The tables of a database that has none."""
+    if connection.dialect.name != "sqlite":
+        tables.metadata.create_all(connection)
+        return
+    for statement in _sqlite_statements():
+        connection.exec_driver_sql(statement)
+
+
+@cache
+def _sqlite_statements() -> tuple[str, ...]:
+    """They are compiled once a process: an import that asks several ledgers, and a suite that makes a thousand, pay for one."""
+    ordered, dialect = tables.metadata.sorted_tables, sqlite.dialect()
+    indexes = [index for table in ordered for index in sorted(table.indexes, key=lambda one: str(one.name))]
+    made = [str(CreateTable(table).compile(dialect=dialect)) for table in ordered]
+    return (*made, *(str(CreateIndex(index).compile(dialect=dialect)) for index in indexes))

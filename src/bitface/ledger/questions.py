@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, distinct, func, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, bindparam, distinct, func, select
 
 from bitface.consent.events import utc_text
 from bitface.ledger import tables
@@ -79,11 +79,24 @@ def rendered(connection: Connection) -> frozenset[tuple[str, str]]:
     return frozenset((row.person, row.shard_sha256) for row in connection.execute(select(table)))
 
 
+_DECIDED: Final = select(tables.decisions.c.run_id).where(tables.decisions.c.bundle_sha256 == bindparam("bundle"))
+_RUNS_OF: Final = (
+    select(tables.runs)
+    .where(tables.runs.c.run_id.in_(_DECIDED) | (tables.runs.c.run_id == bindparam("made_by")))
+    .order_by(tables.runs.c.log_seq.desc())
+)
+_PEOPLE_OF: Final = select(tables.dataset_members.c.person).where(
+    tables.dataset_members.c.dataset_version == bindparam("dataset")
+)
+_ERASED_IN: Final = select(func.count(distinct(tables.erasures.c.person))).where(
+    tables.erasures.c.person.in_(_PEOPLE_OF)
+)
+"""What every use of a version asks several times is put together once."""
+
+
 def runs_of(connection: Connection, model: ModelEntry) -> tuple[RunEntry, ...]:
     """The runs that made exactly this bundle, latest first; there may be several: a retrain without a held-out person makes it again."""
-    decided = select(tables.decisions.c.run_id).where(tables.decisions.c.bundle_sha256 == model.bundle_sha256)
-    query = select(tables.runs).where(tables.runs.c.run_id.in_(decided) | (tables.runs.c.run_id == model.run_id))
-    found = connection.execute(query.order_by(tables.runs.c.log_seq.desc())).mappings()
+    found = connection.execute(_RUNS_OF, {"bundle": model.bundle_sha256, "made_by": model.run_id}).mappings()
     return tuple(RunEntry(**values_of(row, RunEntry)) for row in found)
 
 
@@ -119,10 +132,7 @@ def judged_at(connection: Connection, model: ModelEntry) -> str:
 
 def erased_in(connection: Connection, dataset_version: str) -> int:
     """How many people of a dataset version have been erased since."""
-    members = tables.dataset_members
-    people = select(members.c.person).where(members.c.dataset_version == dataset_version)
-    query = select(func.count(distinct(tables.erasures.c.person))).where(tables.erasures.c.person.in_(people))
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_ERASED_IN, {"dataset": dataset_version}).scalar_one())
 
 
 def people_not_erased(connection: Connection, dataset_version: str | None = None) -> tuple[str, ...]:

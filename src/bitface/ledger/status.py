@@ -12,7 +12,7 @@ from bitface.consent.policy import predictions_allowed
 from bitface.errors import RefusedError
 from bitface.ledger import lost_logs as gaps
 from bitface.ledger import questions, tables
-from bitface.ledger.crowd import crowd_of
+from bitface.ledger.crowd import Crowd, crowd_of
 from bitface.ledger.entries import ALIASES, Alias, ModelEntry, Verdict
 from bitface.ledger.permissions.contexts import in_force
 from bitface.ledger.permissions.policies import was_in_force
@@ -152,8 +152,12 @@ class ModelStatus:
         }
 
 
-def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_back: bool = False) -> ModelStatus:
-    """The status of a registered version at `at`; `is_back`: a person in it was erased, but the log is older than that."""
+def status_of(
+    connection: Connection, model: ModelEntry, at: datetime, *, is_back: bool = False, crowd: Crowd | None = None
+) -> ModelStatus:
+    """The status of a registered version at `at`; `is_back`: a person in it was erased, but the log is older than that; `crowd`: its
+    people, where the caller has read them in this transaction.
+    """
     alias, was_champion = _alias(connection, model), _was_champion(connection, model)
     latest = questions.latest_decision(connection, model)
     retired = is_back or questions.erased_people(connection, model) > 0
@@ -164,7 +168,7 @@ def status_of(connection: Connection, model: ModelEntry, at: datetime, *, is_bac
         and was_in_force(connection, latest.decision_sha256)
     )
     purposes, contexts = predictions_allowed(model.evidence, passed, at, in_force(connection))
-    crowd = None if retired else crowd_of(connection, model)
+    crowd = None if retired else crowd or crowd_of(connection, model)
     refused = crowd.standing(at) if crowd else None
     uses = crowd.uses(purposes, at) if crowd else {}
     allowed = {purpose: [context for context in own if context in contexts] for purpose, own in uses.items()}

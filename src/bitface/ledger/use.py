@@ -40,8 +40,9 @@ def check_use(
     check_any(connection, purpose, context, at)
     check_lawful(connection, model, at, erased)
     check_prediction(purpose, context, model.evidence, at, in_force(connection))
-    status_of(connection, model, at).check(purpose)
-    refused = crowd_of(connection, model).refusals(purpose, context, at)
+    crowd = crowd_of(connection, model)
+    status_of(connection, model, at, crowd=crowd).check(purpose)
+    refused = crowd.refusals(purpose, context, at)
     if refused is not None:
         raise RefusedError(
             f"{_refusing(refused, model)} {purpose} in context {context} "

@@ -101,14 +101,16 @@ def draw_page(
         foot = figure.text(left, bottom, "\n".join(caption_lines), va="bottom", fontsize=_CAPTION_PT, color=MUTED)
         for text in (head, foot):
             text.set_linespacing(_LINE_SPACING)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # No program version in the file: the same figures give the same bytes.
-        figure.savefig(
-            path,
-            format="png",
-            metadata={"Software": None, "Title": title, "Description": f"{caption} {details}".strip()},
-        )
+        save_page(figure, title, f"{caption} {details}".strip(), path)
     return path
+
+
+def save_page(figure: Figure, title: str, description: str, path: Path) -> None:
+    """Writes a figure as a PNG whose text fields say what it shows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # No program version in the file: the same figures give the same bytes.
+    metadata = {"Software": None, "Title": title, "Description": description}
+    figure.savefig(path, format="png", metadata=metadata)
 
 
 def drawable(text: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +95,7 @@ def _check_columns(columns: list[str], name: str, needed: Collection[str]) -> No
         raise InputError(
             f"{name}: its first line has no column '{missing[0]}'; needed: {', '.join(needed)} (docs/datasets.md)"
         )
-    twice = [column for column in columns if columns.count(column) > 1]
+    twice = [column for column, times in Counter(columns).items() if times > 1]
     if twice:
         raise InputError(f"{name}: column '{twice[0][:40]}' occurs twice; keep one")
 

@@ -29,7 +29,7 @@ def forest_rows(evaluation: Evaluated, decision: Decided) -> list[ForestRow]:
         figures = {value: figure for (own, value), figure in evaluation.groups.accuracy.items() if own == attribute}
         asked = [value for own, value in judged if own == attribute]
         for value in sorted({*figures, *asked}):
-            state, remark = _worst_of(judged.get((attribute, value), {}))
+            state, remark = worst_of(judged.get((attribute, value), {}))
             if value in figures:
                 rows.append(_forest_row(attribute, value, figures[value], state, remark))
             else:
@@ -47,7 +47,7 @@ def _judged_groups(cells: Sequence[Cell]) -> dict[tuple[str, str], dict[str, str
     return found
 
 
-def _worst_of(states: Mapping[str, str]) -> tuple[str, str]:
+def worst_of(states: Mapping[str, str]) -> tuple[str, str]:
     """The worst state, and what it is of where it is not a pass."""
     worst = min(states.values(), key=WORST_FIRST.index, default="")
     return worst, "" if worst in ("", State.PASS.value) else ", ".join(
