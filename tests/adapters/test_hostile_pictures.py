@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from bitface.adapters import media_files
 from bitface.adapters.media_files import decode_image
-from bitface.errors import OverLimitError
+from bitface.errors import InputError, OverLimitError
 from bitface.faces.media.jpeg_scans import SCANS_MAX, scans_of
 
 PEAK = """
@@ -90,6 +91,33 @@ def test_a_picture_read_by_strips_is_the_picture_read_at_once(monkeypatch, mode:
     for pixels in (1, 50, 400):
         monkeypatch.setattr(media_files, "_STRIP_PIXELS", pixels)
         assert np.array_equal(decode_image(data, "x"), whole)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_large_webp_has_the_pixels_that_pillow_reads(
+    monkeypatch, mode: str, orientation: int, lossless: bool
+) -> None:
+    """OpenCV reads it in a third of the memory; both read by libwebp."""
+    pixels = np.random.default_rng(5).integers(0, 256, (90, 61, len(mode)), dtype=np.uint8)
+    pixels[:20, :, -1] = 255
+    data = saved(Image.fromarray(pixels, mode), "WEBP", lossless=lossless, exif=oriented(orientation))
+    small = decode_image(data, "x")
+    monkeypatch.setattr(media_files, "_LARGE_WEBP_PIXELS", 100)
+    assert np.array_equal(decode_image(data, "x"), small)
+    for damaged in (data[: len(data) // 2], data[:60] + bytes(40) + data[100:]):
+        with suppress(InputError):
+            assert decode_image(damaged, "x").shape == small.shape
+
+
+def test_a_large_animated_webp_is_refused(monkeypatch) -> None:
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    assert decode_image(data, "x").shape == (30, 40, 3)
+    monkeypatch.setattr(media_files, "_LARGE_WEBP_PIXELS", 100)
+    with pytest.raises(OverLimitError, match="animated"):
+        decode_image(data, "x")
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("RGBA", "PNG"), ("P", "PNG"), ("RGBA", "WEBP"), ("RGB", "JPEG")])

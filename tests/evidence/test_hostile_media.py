@@ -107,7 +107,7 @@ def named(prefix: str, files: Iterable[tuple[str, bytes]]) -> list[tuple[str, by
 def test_damaged_files_and_bombs_are_read_or_refused_by_name(tmp_path, rounds, state, never) -> None:
     """No crash, no hang, and no process that grows by more than 300 MB over what two good files take."""
     (tmp_path / "seeds").mkdir()
-    count = rounds(8, 2000)
+    count = rounds(12, 2000)
     every = list(mutated(seeds(tmp_path / "seeds"), count))
     pictures = [one for one in every if one[0] not in VIDEOS] + list(picture_bombs())
     videos = [one for one in every if one[0] in VIDEOS] + list(video_bombs(tmp_path / "seeds"))

@@ -30,6 +30,8 @@ FILE_BYTES_MAX: Final = PICTURE_BYTES
 
 _JPEG_QUALITY: Final = 92
 _STRIP_PIXELS: Final = 1 << 20
+_LARGE_WEBP_PIXELS: Final = 6_000_000
+"""From here on Pillow's reader of WebP, which holds a picture four times while it reads, would take more than 100 MB."""
 # 8 bits a channel; wider modes would be clipped silently on their way to RGB.
 _MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 # All that Pillow's decoders were seen to raise on damaged files.
@@ -79,8 +81,9 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
             _check_header(image, name)
             if image.format in ("JPEG", "MPO") and scans_of(data) > SCANS_MAX:
                 raise OverLimitError(f"{name!r} has more than {SCANS_MAX} scans; export it again as JPEG")
-            ImageOps.exif_transpose(image, in_place=True)
-            return _pixels(image)
+            own = _large_webp(image, data, name) if image.format == "WEBP" else image
+            ImageOps.exif_transpose(own, in_place=True)
+            return _pixels(own)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise OverLimitError(f"{name!r} has more than {PIXELS_MAX} pixels; make it smaller") from error
     except _DECODER_ERRORS as error:
@@ -154,6 +157,28 @@ def _strict_warnings() -> Iterator[None]:
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
+
+
+def _large_webp(image: Image.Image, data: bytes, name: str) -> Image.Image:
+    """The picture itself, if it is not large; else its pixels by OpenCV, which holds them once, with what it says of its orientation."""
+    import cv2
+
+    if image.width * image.height <= _LARGE_WEBP_PIXELS:
+        return image
+    if getattr(image, "is_animated", False):
+        raise OverLimitError(
+            f"{name!r} is animated and has more than {_LARGE_WEBP_PIXELS} pixels; export one frame of it"
+        )
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise OSError("not decoded") from error
+    if decoded is None or decoded.shape[:2] != (image.height, image.width):
+        raise OSError("not decoded")
+    order = cv2.COLOR_BGRA2RGBA if decoded.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    large = Image.fromarray(cv2.cvtColor(decoded, order, dst=decoded))
+    large.getexif().load(image.info.get("exif") or b"")
+    return large
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
