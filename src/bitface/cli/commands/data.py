@@ -233,8 +233,9 @@ def _retrain_of(done: Import) -> str:
     """The retrain that uses those who were imported: a licence alone admits people for benchmark only."""
     if done.report.by_licence < done.report.people:
         return "bitface retrain"
-    contexts = done.source.intake.licence.contexts
-    return f"bitface retrain --purpose benchmark --context {'research' if 'research' in contexts else contexts[0]}"
+    from bitface.consent.policy import usual_context
+
+    return f"bitface retrain --purpose benchmark --context {usual_context(done.source.intake.licence.contexts)}"
 
 
 def _licence_lines(done: IntakeReport) -> list[str]:

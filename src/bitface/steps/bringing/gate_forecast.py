@@ -28,6 +28,7 @@ from bitface.steps.people.dataset_status import subjects_of
 from bitface.steps.people.intake_decision import Decision, Intake
 from bitface.steps.people.writing import Stores
 from bitface.steps.retrain.plan import check_people
+from bitface.steps.retrain.terms import advising, unknown_of
 
 _ROWS_MOST: Final = 18
 _NOTES_MOST: Final = 4
@@ -167,7 +168,11 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
     judging = _judging(members, is_named=bool(named_splits(after.samples)))
     share = params.splits.test if judging.is_share else 1.0
     judges = [by_person[one] for one in judging.people]
-    slices = forecast_slices(judges, params.gate, params.seed, stores.ledger.champion() is not None)
+    unknown = unknown_of([one.slices for one in judges], params.gate) if purpose == "benchmark" else ()
+    asked = advising(unknown, params.gate)
+    unasked = unknown if asked != params.gate else ()
+    found = forecast_slices(judges, asked, params.seed, stores.ledger.champion() is not None)
+    slices = [one for one in found if one.attribute not in unasked]
     rows, emotions = tuple(_row(one, by_person, share) for one in slices), len(emotions_shown(judges))
     accuracy = assumed_accuracy(emotions)
     return replace(
@@ -180,6 +185,7 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
         rows=rows,
         impossible=(*_no_model(members, params), *_nobody(rows, params.gate)),
         notes=(
+            *_unasked(unasked),
             *_unknown(rows, len(judging.people), params.gate),
             *_out_of_reach(rows, accuracy),
             *_needed(rows, members, params.splits),
@@ -245,6 +251,15 @@ def _nobody(rows: Sequence[SliceRow], params: GateParams) -> list[str]:
         f"{attribute} {', '.join(row.slice.value for row in own)}: no one who judges; import such people, or take it out of "
         f"gate.required_values.{attribute} if the model is not meant for them"
         for attribute, own in missing.items()
+    ]
+
+
+def _unasked(unknown: Sequence[str]) -> list[str]:
+    if not unknown:
+        return []
+    return [
+        f"{', '.join(unknown)}: not known of the people who judge. In a benchmark these cells only advise, so nothing has to be imported "
+        "or filled in for them"
     ]
 
 
