@@ -158,7 +158,9 @@ def validate(
     from bitface.usecases.studies import validate_dataset
 
     report = validate_dataset(open_job("default", (), purpose, context))
-    lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
+    lines = [
+        f"{report.admitted} of {counted(report.samples, 'sample')} admitted, {len(report.quarantined)} quarantined"
+    ]
     lines += [
         f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
     ]

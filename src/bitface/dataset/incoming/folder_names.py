@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.dataset.incoming.label_folders import PARTS
 from bitface.dataset.incoming.spreadsheets import is_formula
 from bitface.dataset.incoming.subject_ids import folded_id, id_or_none, suggested_ids
@@ -85,7 +86,7 @@ def subject_pattern_of(text: str | None) -> re.Pattern[str] | None:
         ) from error
     if pattern.groups > 1:
         raise InputError(
-            f"--subject-pattern has {pattern.groups} groups; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"
+            f"--subject-pattern has {counted(pattern.groups, 'group')}; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"
         )
     return pattern
 

@@ -71,7 +71,9 @@ class Drafts:
         people = counted_people(self.people) + (
             f", and of {self.nameless} it is not clear who" if self.nameless else ""
         )
-        lines = [f"{counted(self.pictures, 'picture')} of {people}; {self.new_pictures} of the pictures are new{read}"]
+        lines = [
+            f"{counted(self.pictures, 'picture')} of {people}; {counted(self.new_pictures, 'of them is', 'of them are')} new{read}"
+        ]
         lines += [f"wrote {', '.join(self.written)}"] if self.written else []
         lines += [*self.changed, *self.notes]
         lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")

@@ -89,7 +89,8 @@ class GateForecast:
 
     def _assumed(self) -> list[str]:
         return [
-            f"  assumed: the model is right {self.accuracy:.0%} of the time for everyone, a usual figure with {self.emotions} emotions",
+            f"  assumed: the model is right {self.accuracy:.0%} of the time for everyone, a usual figure with "
+            f"{counted(self.emotions, 'emotion')}",
             f"  (guessing is right {1 / max(self.emotions, 1):.0%} of the time); one bit costs {ONE_BIT_LOSS:.2f} of balanced accuracy",
         ]
 
@@ -307,7 +308,8 @@ def _needed(rows: Sequence[SliceRow], members: Members, params: SplitParams) -> 
     said = [f"about {makes} {asked} likely to pass, as far as people decide it; a person counts once in each attribute"]
     if members.folds and len(members.folds) + more >= params.cross_fit_below_people:
         said.append(
-            f"from {params.cross_fit_below_people} people on only {params.test:.0%} of them judge: raise splits.cross_fit_below_people "
+            f"from {counted_people(params.cross_fit_below_people)} on only {params.test:.0%} of them judge: raise "
+            "splits.cross_fit_below_people "
             f"over {len(members.folds) + more}, or bring more"
         )
     return said

@@ -345,7 +345,7 @@ def licence_in(path: Path) -> LicenceRecord:
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
-        raise InputError(f"{path.name} holds {len(records)} licence records; an import takes one")
+        raise InputError(f"{path.name} holds {counted(len(records), 'licence record')}; an import takes one")
     return next(iter(records.values()))
 
 
