@@ -59,8 +59,8 @@ def _check_splits(samples: Sequence[Sample]) -> None:
     empty = [name for name, part in parts.items() if not part]
     if empty:
         raise InputError(
-            f"of {counted_people(len({sample.person for sample in samples}))} who may be used there are {counts}, and each "
-            f"needs one at least; import more people for {' and '.join(empty)}{_JUDGES if 'gate' in empty else ''}, or leave the column split out"
+            f"of {counted_people(len({sample.person for sample in samples}))} who may be used there are {counts}, and each needs one at "
+            f"least; import more people for {' and '.join(empty)}{_JUDGES if 'gate' in empty else ''}, or leave the column split out"
         )
     if not frozenset.intersection(*(_shown_apart(part) for part in parts.values())):
         raise InputError(_too_few_emotions(samples, "each of train, validation and gate") + f" ({counts})")

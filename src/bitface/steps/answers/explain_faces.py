@@ -217,6 +217,10 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
         )
         if note := baseline_note(face, found.emotions, best):
             lines.append(f"  {note}")
+    if found.path.is_dir():
+        lines.append(
+            "pictures of a folder are frames of one clip, of one person; if they show several people, explain one picture at a time"
+        )
     if found.more_faces:
         lines.append(
             f"shows more than {counted(len(found.faces), 'face')}; only the largest are explained, see --faces"
