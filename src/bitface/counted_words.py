@@ -25,6 +25,8 @@ def not_read(lost: int, read: int, of: int, what: str = "input") -> str:
     return f"{lost} of {of} {what}s could not be read" + (f", {read} could" if read else "")
 
 
-def some_of(count: int, of: int, verb: tuple[str, str], where: str = "") -> str:
-    """`1 of 12 people in it is`, `2 of 12 people in it are`: some of the people, `where`, with the verb of one and of more."""
-    return f"{count} of {counted_people(of)}{where} {verb[count != 1]}"
+def some_of(
+    count: int, of: int, verb: tuple[str, str], where: str = "", what: tuple[str, str] = ("person", "people")
+) -> str:
+    """`1 of 12 people in it is`, `2 of 12 people in it are`: some of the people, or of `what`, with the verb of one and of more."""
+    return f"{count} of {counted(of, *what)}{where} {verb[count != 1]}"

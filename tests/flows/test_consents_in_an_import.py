@@ -75,7 +75,7 @@ def test_a_closing_event_in_an_import_reaches_somebody_who_is_here(
     if done:
         assert (done["consents"]["of_people_here"], done["consents"]["closing"]) == (1, 1)
     else:
-        assert "consents of people on record: 1 new events recorded, 1 of them ending consents of 1 people" in error
+        assert "consents of people on record: 1 new event recorded, ending consents of 1 person" in error
     assert not may_train(run, "p1") and may_train(run, "p2")
     assert source.take(run)[1] is None or source.take(run)[1]["consents"]["of_people_here"] == 0
 

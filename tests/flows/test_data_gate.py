@@ -40,7 +40,7 @@ def test_somebody_who_brings_another_s_picture_is_told_of_it(source, tmp_path, b
     judged = bitface(tmp_path, "data", "validate", "--json")
     assert judged.returncode in (0, 3), judged.stderr[-2000:]
     found = json.loads(judged.stdout)
-    said = [sentence for sentence in found["advice"] if sentence.startswith("1 pairs of samples show one picture")]
+    said = [sentence for sentence in found["advice"] if sentence.startswith("1 pair of samples shows one picture")]
     assert len(said) == 1 and "1 under two labels" in said[0]
     rows = list(csv.DictReader(Path(found["review"]).read_text(encoding="utf-8").splitlines()))
     (copy,) = [row for row in rows if row["other_sample_id"]]

@@ -111,7 +111,7 @@ def test_whoever_a_backup_brings_back_is_refused_and_erased_once_more(house: Hou
     shutil.rmtree(place)
     shutil.copytree(house.folder / "backup", place)
     for words in (("data", "import", str(house.source), "--format", "folder"), ("retrain", "--context", "research")):
-        assert "1 of the people who were erased have reappeared, by their key" in house.command(*words, code=4)
+        assert "1 person who was erased has reappeared, by their key" in house.command(*words, code=4)
     (again,) = house.command("erase", "--resume")
     assert (again["subjects"], again["keys_destroyed"], again["found"]) == (gone, 1, [])
     assert house.command("erase", "--resume") == []
@@ -131,7 +131,7 @@ def test_where_everything_here_was_restored_what_lies_elsewhere_knows_who_was_er
     shutil.copytree(backup, house.folder)
     go_on = ("audit", "log", "--continue-from", "latest", "--why", "the disk failed")
     for words in (("data", "import", str(house.source), "--format", "folder"), go_on):
-        assert "1 of the people who were erased have reappeared, by their key" in house.command(*words, code=4)
+        assert "1 person who was erased has reappeared, by their key" in house.command(*words, code=4)
     (again,) = house.command("erase", "--resume")
     assert (again["subjects"], again["keys_destroyed"], again["found"]) == (gone, 1, [])
     assert "the log was" in house.take(code=2, p5=5)

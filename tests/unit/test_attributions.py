@@ -231,7 +231,7 @@ def test_input_of_another_shape_is_refused(landmarks, lengths):
 def test_outputs_without_a_name_are_refused():
     """A column explained under another emotion's name would be worse than none."""
     landmarks, lengths = faces()
-    with pytest.raises(InputError, match="2 outputs for 1 emotions"):
+    with pytest.raises(InputError, match="2 outputs for 1 emotion"):
         integrated_gradients(
             Linear(),
             Faces(inputs=landmarks, lengths=lengths, baseline=flat_baseline()),

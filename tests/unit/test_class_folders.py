@@ -126,7 +126,7 @@ def test_a_pattern_that_cannot_be_used_is_refused(tmp_path: Path, pattern: str, 
 
 
 def test_a_folder_of_another_layout_is_refused_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"1 rows; row 1: .*name the folder that holds label folders"):
+    with pytest.raises(InputError, match=r"1 row; row 1: .*name the folder that holds label folders"):
         read(tmp_path, "fer/train/happy/a.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="it is empty"):

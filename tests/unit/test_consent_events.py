@@ -94,7 +94,7 @@ def test_every_field_is_needed(field: str) -> None:
             parse_events(lines(incomplete))
         return
     (rejected,) = parse_events(lines(incomplete)).rejected
-    assert (rejected.line, rejected.field, rejected.reason) == (1, field, "Field required")
+    assert (rejected.line, rejected.field, rejected.reason) == (1, field, "missing; add it")
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_the_published_demo_key_protects_no_real_person(tmp_path) -> None:
     assert said(lambda: (bytes(32),)).found == "master key kept outside bitface, 0 people's keys in home"
     assert said(fails).state == "fail"
     KeyStore(place.keys).enrol("id-1")
-    assert said().found == "master key and 1 people's keys, owner only"
+    assert said().found == "master key and 1 person's keys, owner only"
     place.keys.chmod(0o755)
     assert said().state == "fail" and "chmod 700" in said().remedy
 

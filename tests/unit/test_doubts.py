@@ -39,7 +39,7 @@ def test_a_picture_under_two_people_is_listed_with_what_is_odd_about_it() -> Non
     assert row.why == "the picture of another person, in another part, under another label" and row.figure >= 0.9
     assert found.in_another_split == found.of_another_person == {str(name): 1 for name in table.persons[[3, 70]]}
     assert found.contradicting == {str(name): 1 for name in table.sample_ids[[3, 70]]}
-    assert found.sentences[0].startswith("1 pairs of samples show one picture under two people")
+    assert found.sentences[0].startswith("1 pair of samples shows one picture under two people")
 
 
 def test_copies_of_one_s_own_picture_and_of_drawn_people_are_no_doubts() -> None:

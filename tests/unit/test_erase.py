@@ -368,7 +368,7 @@ def test_whoever_is_back_from_a_backup_is_noticed_refused_and_erased_once_more(h
     copied_back(house, folder, tmp_path / "kept")
     (back,) = house.returned()
     assert back == Returned(person=house.people["anna"], what=("key",) if folder == "keys" else ("shard",))
-    with pytest.raises(RefusedError, match="1 of the people who were erased have reappeared"):
+    with pytest.raises(RefusedError, match="1 person who was erased has reappeared"):
         check_none_returned([back])
     assert house.keys.erasure_of("anna") is not None
     with pytest.raises(RefusedError, match="erased at this person's wish"):
@@ -579,7 +579,7 @@ def test_evidence_with_somebody_erased_is_read_by_nobody_and_its_end_is_told(hou
         seal_evidence(b"rows", "r1", keys, renew=False)
     assert open_evidence(other, "r2", keys) == b"rows"
     assert erasure_summary.summary_of({**proof, "proof": "p"}, dry_run=False)["evidence_destroyed"] == ["r1"]
-    assert "the gate evidence of 1 runs can no longer be read" in erasure_summary.erase_text(
+    assert "the gate evidence of 1 run can no longer be read" in erasure_summary.erase_text(
         erasure_summary.summary_of({**proof, "proof": "p"}, dry_run=False)
     )
     tables = dict(erasure_tables(house))

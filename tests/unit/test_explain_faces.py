@@ -257,7 +257,9 @@ def test_a_clip_is_the_largest_face_of_its_frames_read_as_one(clip):
     assert only.frames == 2
     at = list(only.exact.regions).index("mouth")
     assert only.exact.values[0, at] == pytest.approx(0.5 * 0.04 * MOUTH.sum(), abs=1e-5)
-    assert "(2 frames)" in picture_text(found, BLOCKED)
+    assert "(2 frames)" in picture_text(found, BLOCKED) and "frames of one clip, of one person" in picture_text(
+        found, BLOCKED
+    )
     assert picture_document(found, BLOCKED)["faces"][0]["frames"] == 2
 
 

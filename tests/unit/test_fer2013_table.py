@@ -195,7 +195,7 @@ def test_votes_give_labels_and_each_oddity_has_a_name(tmp_path: Path) -> None:
 def test_votes_of_other_rows_are_refused(tmp_path: Path) -> None:
     table = written(tmp_path, GOOD)
     short = written(tmp_path, [voted(anger=10)], HEADER, "short.csv")
-    with pytest.raises(InputError, match=r"short.csv has 1 rows and fer.csv has 3"):
+    with pytest.raises(InputError, match=r"short.csv has 1 row and fer.csv has 3"):
         read(table, short)
     moved = written(tmp_path, [voted("PublicTest", anger=10)] * 3, HEADER, "moved.csv")
     with pytest.raises(InputError, match=r"moved.csv row 1 is of part 'PublicTest' and the picture's is 'Training'"):

@@ -36,6 +36,7 @@ CALIBRATED = Calibrator(
     confidence=0.9,
     remark="calibrated on 27 people of split test; scores of anger needed no change",
 )
+REGIONS_OF_NEUTRAL = {"nose": 0.1, "mouth": 2.5, "eyes": 0.5, "jaw": -1.2}
 LOGITS = {"sure": (-6.0, 6.0, -6.0), "torn": (-6.0, 0.0, 0.0), "lost": (4.0, 4.0, 4.0), "none": (-6.0, -6.0, -6.0)}
 ERRORS = {
     "broken": InputError("'broken.png' is not a readable image; export it again"),
@@ -142,6 +143,16 @@ def test_of_more_faces_than_are_answered_the_largest_are_and_it_is_said() -> Non
     assert row.status == "answered" and "more than 4 faces" in row.reason
     (all_of_them,) = predicted("group", faces_max=6).values()
     assert len(all_of_them.faces) == 6 and not all_of_them.more_faces and all_of_them.reason is None
+
+
+def test_a_set_begins_with_the_likeliest_and_regions_that_were_asked_for_are_read_too() -> None:
+    emotions = {"anger": 0.16, "happiness": 0.2, "neutral": 0.69}
+    regions = {name: {"anger": 0.0, "happiness": 0.0, "neutral": value} for name, value in REGIONS_OF_NEUTRAL.items()}
+    row = predicted("sure")["sure"]
+    face = {**row.faces[0], "emotions": emotions, "set": ["anger", "neutral"], "regions": regions}
+    first, second, *_ = predictions_text([replace(row, faces=(face,))], runtime(), BLOCKED, 0).splitlines()
+    assert first.startswith("sure.png: neutral or anger  (neutral 0.69, happiness 0.20")
+    assert second.strip().startswith("neutral most by mouth +2.50, jaw -1.20, eyes +0.50 (log odds")
 
 
 def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise() -> None:

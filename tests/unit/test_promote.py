@@ -292,7 +292,7 @@ def test_a_bundle_that_is_not_the_recorded_one_promotes_nothing(ledger, register
 def test_what_waits_for_people_is_challenger_until_they_spoke(ledger, register, tmp_path) -> None:
     sha256 = register(1)
     why = go_live(1, None, "synthetic", sha256, ApprovalRule(required=1), ledger)
-    assert why is not None and "0 of 1 people" in why
+    assert why is not None and "0 of 1 person" in why
     assert ledger.champion("challenger").version == 1 and ledger.champion() is None
     add_key("Mara", "compliance", tmp_path / "mara.pem", ledger)
     approve(1, "compliance", tmp_path / "mara.pem", ledger)

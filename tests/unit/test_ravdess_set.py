@@ -113,5 +113,5 @@ def test_songs_missing_takes_and_missing_emotions_are_said(tmp_path: Path) -> No
 
 
 def test_a_folder_without_clips_is_refused_with_an_example(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"1 files.*Actor_01/01-01-01-01-01-01-01.mp4"):
+    with pytest.raises(InputError, match=r"1 file.*Actor_01/01-01-01-01-01-01-01.mp4"):
         read(tmp_path, "a.mp4")

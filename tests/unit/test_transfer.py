@@ -143,7 +143,7 @@ def test_of_somebody_who_was_erased_no_picture_is_read(tmp_path: Path, subject: 
 
     found = judge(keys=erased_ones(tmp_path, subject), look=looked)
     assert (found.people, found.left_out) == (4, 1) and not [name for name in seen if name.startswith("1-")]
-    assert "1 people of london were excluded" in found.warnings()[0] and "owner" not in found.warnings()[0]
+    assert "1 person of london was excluded" in found.warnings()[0] and "owner" not in found.warnings()[0]
 
 
 def test_somebody_with_a_picture_of_somebody_who_was_erased_is_not_judged(tmp_path: Path) -> None:

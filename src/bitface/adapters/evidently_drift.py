@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from bitface.counted_words import counted
 from bitface.documents import Fields
 from bitface.errors import InputError
 
@@ -95,7 +96,7 @@ def _begin_with(page: Path, remark: str) -> None:
 def _check(reference: pd.DataFrame, current: pd.DataFrame) -> None:
     if reference.empty or current.empty:
         raise InputError(
-            f"drift of {len(current)} rows against {len(reference)}: both tables need at least one row and one column"
+            f"drift of {counted(len(current), 'row')} against {len(reference)}: both tables need at least one row and one column"
         )
     if set(reference.columns) != set(current.columns) or not reference.columns.is_unique:
         apart = sorted(set(map(str, reference.columns)) ^ set(map(str, current.columns)))

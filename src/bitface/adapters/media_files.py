@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from bitface.counted_words import counted
 from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.faces.media.clip_limits import FRAMES_MAX, check_clip
@@ -106,7 +107,9 @@ def encode_frames(frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], *, lo
     """
     shapes = {frame.shape for frame in frames}
     if len(shapes) != 1:
-        raise InputError(f"a sample has {len(frames)} frames of {len(shapes)} sizes; give frames of one size")
+        raise InputError(
+            f"a sample has {counted(len(frames), 'frame')} of {len(shapes)} sizes; give frames of one size"
+        )
     shape = next(iter(shapes))
     if len(shape) != 3 or shape[2] != 3 or any(frame.dtype != np.uint8 for frame in frames):
         raise InputError(f"frames of shape {shape} are not uint8 (height, width, 3)")

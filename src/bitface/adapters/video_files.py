@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.adapters.video_decoding import decoded, decoded_from, is_worth_jumping
+from bitface.counted_words import counted
 from bitface.dataset.plain_files import opened
 from bitface.errors import InputError, OverLimitError
 from bitface.faces.media.file_kinds import VIDEO_HEAD_BYTES, container_of
@@ -235,7 +236,7 @@ class _Reading:
 
     def _check_length(self, time_s: float, count: int) -> None:
         if time_s > self.limits.seconds_max or count > self.limits.frames_max:
-            most = f"{self.limits.seconds_max:g} s or {self.limits.frames_max} frames"
+            most = f"{self.limits.seconds_max:g} s or {counted(self.limits.frames_max, 'frame')}"
             raise OverLimitError(f"{self.name} lasts over {most}; cut it")
 
     def _check_size(self, width: float, height: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal, Self
@@ -24,11 +24,14 @@ from pydantic import (
 from bitface.consent.filled_in import as_meant, has_days
 from bitface.consent.unfilled import STILL_OPEN, open_fields
 from bitface.consent.vocabulary import OPENING_STATES, AgeBand, Context, DataKind, Purpose, State
+from bitface.counted_words import counted
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
 from bitface.known_words import did_you_mean, value_at, words_in
 
 SCHEMA_VERSION: Final = "bitface-consent-1"
+_FIELDS_NAMED: Final = 3
+"""Of fields that are lacking for one reason."""
 
 
 def canonical_json(value: object) -> str:
@@ -324,7 +327,8 @@ def _all_wrong(
     for name in left:
         by_file.setdefault(completed.files.get(name, ""), []).append(name)
     open_ = {(file, ", ".join(names)): STILL_OPEN for file, names in by_file.items()}
-    reasons = open_ | {("", name): why for name, why in completed.lacking.items()}
+    lacking = _by_reason(completed.lacking)
+    reasons = open_ | {("", name): why for name, why in lacking.items()}
     named = {*left, *completed.lacking}
     reasons |= {
         (completed.files.get(one.field.partition(".")[0], ""), one.field): one.reason
@@ -333,10 +337,23 @@ def _all_wrong(
     }
     return tuple(
         RejectedLine(
-            line=number, field=name, reason=why, may_close=may_close, file=file, has_remedy=name in completed.lacking
+            line=number, field=name, reason=why, may_close=may_close, file=file, has_remedy=not file and name in lacking
         )
         for (file, name), why in reasons.items()
     )
+
+
+def _by_reason(lacking: Mapping[str, str]) -> dict[str, str]:
+    """Fields that are lacking for one reason, as one text -> that reason: a missing sheet is one fault and not twenty."""
+    same: dict[str, list[str]] = {}
+    for name, why in lacking.items():
+        same.setdefault(why, []).append(name)
+    return {_some(names): why for why, names in same.items()}
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _FIELDS_NAMED
+    return ", ".join(names[:_FIELDS_NAMED]) + (f" and {counted(more, 'more field')}" if more > 0 else "")
 
 
 def _event(document: Fields, person: str, recorded_at: datetime | None) -> ConsentEvent:
@@ -363,6 +380,8 @@ def _rejected(number: int, error: ValidationError, document: Fields) -> tuple[Re
             # The name of an unknown field is text of the source, and may be anything.
             meant = did_you_mean(one["loc"][0], tuple(ConsentEvent.model_fields))
             name, reason = "an unknown field", f"{meant}only the fields of the schema are stored"
+        elif one["type"] == "missing":
+            reason = "missing; add it"
         elif one["type"] == "literal_error":
             reason = f"{did_you_mean(value_at(document, one['loc']), words_in(reason))}{reason}"
         found.setdefault(name, reason)

@@ -15,7 +15,7 @@ from bitface.known_words import plain_word
 _LISTS: Final = {"purposes": PURPOSES, "contexts": CONTEXTS, "data_kinds": get_args(DataKind)}
 _WORDS: Final = {"state": get_args(State), "given_by": ("explicit", "guardian"), "age_band": get_args(AgeBand)}
 _TEXTS: Final = ("recipients",)
-_TIMES: Final = ("event_time", "valid_from", "valid_to", "delete_by", "last_interaction")
+TIMES: Final = ("event_time", "valid_from", "valid_to", "delete_by", "last_interaction")
 _DAY: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
 DAYS_READ: Final = (
     "dates without a time are read strictly, in UTC: a consent ends at the beginning of the day on which it ends, and a withdrawal "
@@ -40,7 +40,7 @@ def as_meant(document: Fields) -> Document:
 
 def has_days(document: Fields) -> bool:
     """Whether a time is given as a date alone."""
-    return any(_day_of(document.get(name)) for name in _TIMES)
+    return any(_day_of(document.get(name)) for name in TIMES)
 
 
 def _is_filled(value: object) -> bool:
@@ -61,7 +61,7 @@ def _word(text: str, known: Sequence[str]) -> str:
 
 def _moments(document: Fields) -> Document:
     """The careful moment of each date without a time: no use of a picture is allowed that another reading forbids."""
-    days = {name: day for name in _TIMES if (day := _day_of(document.get(name)))}
+    days = {name: day for name in TIMES if (day := _day_of(document.get(name)))}
     closes = str(document.get("state")) not in OPENING_STATES
     moments: Document = {name: f"{day}T00:00:00Z" for name, day in days.items()}
     if closes and "event_time" in days:

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from bitface.consent.admission import Admission
 from bitface.consent.events import Distinct, Identifier, Moment, Sha256, Text, canonical_json
 from bitface.consent.filled_in import as_meant
-from bitface.consent.unfilled import LICENCE_EXAMPLE, STILL_OPEN, example_of, open_fields, see
+from bitface.consent.unfilled import LICENCE_EXAMPLE, STILL_OPEN, example_of, licence_example, open_fields, see
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES, Context, Purpose
 from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
@@ -127,7 +127,7 @@ def parse_licences(text: str, name: str = "licences.json") -> dict[str, LicenceR
             f"{name} is not JSON with unique fields; write a licence record, or a list of them{_whole_example()}"
         ) from error
     if left:
-        raise InputError(_still_open(name, left))
+        raise InputError(_still_open(name, left, documents))
     by_id = {record.id: record for record in records}
     if len(by_id) != len(records):
         raise InputError(f"{name}: a licence id occurs twice; keep one record per source")
@@ -140,9 +140,13 @@ def _open_in(documents: object) -> tuple[str, ...]:
     return tuple(name for one in records for name in open_fields(one, LicenceRecord.model_fields))
 
 
-def _still_open(name: str, left: Sequence[str]) -> str:
+def _still_open(name: str, left: Sequence[str], documents: object) -> str:
     fields = ", ".join(left)
-    return f"{name}: {STILL_OPEN}: {fields}{example_of(fields, LICENCE_EXAMPLE, 'Licence')}"
+    return f"{name}: {STILL_OPEN}: {fields}{example_of(fields, licence_example(_first_of(documents)), 'Licence')}"
+
+
+def _first_of(documents: object) -> object:
+    return documents[0] if isinstance(documents, list) and documents else None
 
 
 def _once(pairs: list[tuple[str, object]]) -> Document:
@@ -158,7 +162,7 @@ def _all_wrong(name: str, left: Sequence[str], error: ValidationError, documents
         named = [str(part) for part in one["loc"] if part in LicenceRecord.model_fields]
         if not named or named[0] not in left:
             found.setdefault(named[0] if named else str(one["loc"]), _faulty_licence(name, one, documents))
-    return [*([_still_open(name, left)] if left else []), *found.values()]
+    return [*([_still_open(name, left, documents)] if left else []), *found.values()]
 
 
 def _faulty_licence(name: str, fault: ErrorDetails, documents: object) -> str:
@@ -171,7 +175,11 @@ def _faulty_licence(name: str, fault: ErrorDetails, documents: object) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "literal_error":
         message = f"{did_you_mean(value_at(documents, fault['loc']), words_in(message))}{message}"
-    example = example_of(field, LICENCE_EXAMPLE, "Licence") if field else _whole_example()
+    example = (
+        example_of(field, licence_example(value_at(documents, fault["loc"][:1])), "Licence")
+        if field
+        else _whole_example()
+    )
     return f"{name}: record {where}: {message}; correct the record{example}"
 
 
@@ -204,6 +212,11 @@ def check_context(context: str, at: datetime, approvals: Sequence[ContextApprova
             f"context '{context}' is refused: inferring emotions there is prohibited except for medical or safety "
             "reasons (EU AI Act Art. 5(1)(f)); approve such a reason first with `bitface context approve`"
         )
+
+
+def usual_context(contexts: Sequence[str]) -> str:
+    """Of contexts that are allowed, the one to propose: research, else the first that needs no approved reason."""
+    return min(contexts, key=lambda one: (one != "research", one in PROHIBITED_CONTEXTS))
 
 
 def check_training(purpose: str, context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:

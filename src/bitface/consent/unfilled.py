@@ -50,6 +50,20 @@ LICENCE_EXAMPLE: Final[Document] = {
     "purposes": ["train", "evaluate", "fairness_test", "demo"],
     "contexts": ["research"],
 }
+PUBLIC_LICENCE_EXAMPLE: Final[Document] = {
+    "id": "faces-2020",
+    "name": "Faces 2020, CC BY 4.0",
+    "address": "https://example.org/terms",
+    "purposes": ["benchmark"],
+    "contexts": ["research"],
+}
+"""Of a set that others published, whose people gave no consent here."""
+
+
+def licence_example(document: object) -> Document:
+    """The example that is like a licence record: one for benchmark alone is that of a public set."""
+    purposes = document.get("purposes") if isinstance(document, dict) else None
+    return PUBLIC_LICENCE_EXAMPLE if purposes in ("benchmark", ["benchmark"]) else LICENCE_EXAMPLE
 
 
 def see(section: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.events import canonical_json
+from bitface.counted_words import counted
 from bitface.documents import Document
 from bitface.errors import IntegrityError
 
@@ -103,7 +104,7 @@ def problems_of(path: Path, key: bytes, *ends: Head) -> list[str]:
         macs.append(mac)
     for end in ends:
         if end.size > len(macs) or (end.size and macs[end.size - 1] != end.mac):
-            found.append(f"the decryption log once had {end.size} authenticated lines and some are missing")
+            found.append(f"the decryption log once had {counted(end.size, 'authenticated line')} and some are missing")
             break
     return found
 

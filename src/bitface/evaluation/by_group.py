@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bitface.counted_words import some_of
 from bitface.errors import InputError
 from bitface.evaluation.intervals import (
     Interval,
@@ -103,7 +104,8 @@ def slice_values(
     """The value of an attribute for the person of each sample, str (N,); raises InputError where there is none."""
     values = [slices.get(person, {}).get(attribute) for person in persons.tolist()]
     if None in values:
-        raise InputError(f"{values.count(None)} of {len(values)} samples have no '{attribute}'; `unknown` is a value")
+        lacking = some_of(values.count(None), len(values), ("has", "have"), what=("sample", "samples"))
+        raise InputError(f"{lacking} no '{attribute}'; `unknown` is a value")
     return np.array(values, dtype=np.str_)
 
 

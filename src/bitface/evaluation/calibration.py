@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.models.calibrator import Calibrator
 from bitface.params import CalibrationParams
@@ -42,7 +43,10 @@ def fit_calibrator(
         InputError: no sample, columns that do not agree, or a logit that is not finite.
     """
     if not len(logits) or logits.shape != (len(labels), len(emotions)) or len(persons) != len(labels):
-        raise InputError(f"{len(labels)} labels and logits of shape {logits.shape} cannot calibrate {len(emotions)}")
+        raise InputError(
+            f"{counted(len(labels), 'label')} and logits of shape {logits.shape} cannot calibrate "
+            f"{counted(len(emotions), 'emotion')}"
+        )
     truth = labels[:, None] == np.array(emotions)
     slopes, intercepts = scaling(logits, truth, persons, params.slope_min)
     scores = expit(logits * slopes + intercepts)

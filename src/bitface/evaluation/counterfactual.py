@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, proportion_interval
 from bitface.evaluation.resampling import person_resamples
@@ -62,7 +63,7 @@ def counterfactual_of(
     """
     n, found = len(answers.persons), np.isfinite(answers.shift)
     if not n or not len(answers.changed) == len(answers.shift) == n:
-        raise InputError(f"{n} faces with {len(answers.changed)} answers; ask every face twice")
+        raise InputError(f"{counted(n, 'face')} with {counted(len(answers.changed), 'answer')}; ask every face twice")
     if not found.any() or np.isinf(answers.shift).any():
         raise InputError("no face was found in both pictures, or its log odds are not finite; nothing can be compared")
     rows = person_resamples(answers.persons, resamples, seed)

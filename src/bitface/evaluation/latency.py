@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 
 REFERENCE: Final = "reference"
@@ -183,7 +184,8 @@ def _interleaved(
     """Milliseconds by each of the clocks."""
     if not runs or rounds < 1 or warmup < 0 or calls < 1:
         raise InputError(
-            f"{len(runs)} runs, {rounds} rounds of {calls} calls, {warmup} to warm up; at least 1, 1, 1 and 0 are needed"
+            f"{counted(len(runs), 'run')}, {counted(rounds, 'round')} of {counted(calls, 'call')}, {warmup} to warm up; at least "
+            "1, 1, 1 and 0 are needed"
         )
     names = list(runs)
     seconds: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 
 
@@ -60,10 +61,10 @@ def problem_with(predictions: Predictions) -> str | None:
     """Why nothing can be concluded from predictions, in words; None when they are sound."""
     n, E = len(predictions.labels), len(predictions.emotions)
     if n == 0 or E == 0:
-        return f"{n} samples and {E} emotions: there is nothing to judge"
+        return f"{counted(n, 'sample')} and {counted(E, 'emotion')}: there is nothing to judge"
     columns = (predictions.sample_ids, predictions.persons, predictions.folds, predictions.scores)
     if [column.shape for column in columns] != [(n,), (n,), (n,), (n, E)] or predictions.thresholds.shape != (E,):
-        return f"columns do not agree: {n} labels, {E} emotions, scores of shape {predictions.scores.shape}"
+        return f"columns do not agree: {counted(n, 'label')}, {counted(E, 'emotion')}, scores of shape {predictions.scores.shape}"
     if not np.isfinite(predictions.scores).all() or not np.isfinite(predictions.thresholds).all():
         return "a score or a threshold is not a finite number"
     if predictions.scores.min() < 0 or predictions.scores.max() > 1:

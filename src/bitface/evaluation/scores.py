@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import some_of
 from bitface.errors import InputError
 from bitface.evaluation.intervals import (
     Interval,
@@ -150,7 +151,8 @@ def balanced_accuracy_interval(
         InputError: no positive or no negative sample.
     """
     if not 0 < truth.sum() < len(truth):
-        raise InputError(f"{int(truth.sum())} of {len(truth)} samples are positive; balanced accuracy needs both kinds")
+        positive = some_of(int(truth.sum()), len(truth), ("is", "are"), what=("sample", "samples"))
+        raise InputError(f"{positive} positive; balanced accuracy needs both kinds")
     value = float(balanced_accuracy_of(truth[:, None], decided[:, None], None)[0, 0])
     draws = balanced_accuracy_of(truth[:, None], decided[:, None], weights)[:, 0]
     names, codes = np.unique(persons, return_inverse=True)  # numbers are sorted faster than names, in each part again

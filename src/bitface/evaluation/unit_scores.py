@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval, percentile_interval, seed_for
 from bitface.evaluation.resampling import person_weights
@@ -63,7 +64,8 @@ def score_units(readings: UnitReadings, params: EvaluationParams, seed: int) -> 
     shown = known >= readings.shown_from
     judged = np.flatnonzero(np.isfinite(known).all(0) & shown.any(0) & ~shown.all(0)).tolist()
     if not judged:
-        raise InputError(f"none of {len(readings.units)} action units is both shown and absent in {len(known)} frames")
+        units = counted(len(readings.units), "action unit")
+        raise InputError(f"none of {units} is both shown and absent in {counted(len(known), 'frame')}")
     said, known, shown = readings.said[:, judged], known[:, judged], shown[:, judged]
     found = said >= readings.levels[judged]
     weights = person_weights(readings.persons, params.bootstrap_resamples, seed_for(seed, "units"))

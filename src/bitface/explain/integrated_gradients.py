@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.explain.attributions import Attribution, Gradient
 from bitface.explain.baselines import Faces
@@ -144,7 +145,9 @@ def completed_gradients(
 
 def _orders(regions: int, orders: int, seed: int) -> list[NDArray[np.int64]]:
     if orders < 2 or orders % 2:
-        raise InputError(f"{orders} orders of regions; use an even number, since each is also gone through backwards")
+        raise InputError(
+            f"{counted(orders, 'order of regions', 'orders of regions')}; use an even number, since each is also gone through backwards"
+        )
     rng = np.random.default_rng(seed)
     drawn = [rng.permutation(regions) for _ in range(orders // 2)]
     return [order for one in drawn for order in (one, one[::-1])]
@@ -205,7 +208,7 @@ def _attribution(
             found = _logits(network, inputs, lengths) - _logits(network, base, lengths)
             if found.shape[1] != len(emotions):
                 raise InputError(
-                    f"the network has {found.shape[1]} outputs for {len(emotions)} emotions; name each output once"
+                    f"the network has {found.shape[1]} outputs for {counted(len(emotions), 'emotion')}; name each output once"
                 )
             differences[rows] = found.numpy()
             owners = None if chunk.owners is None else chunk.owners[:, :frames]

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.alignment import pixel_owners
 from bitface.faces.features import FaceValues, Reads
@@ -135,7 +136,7 @@ def _mixed(
 
 def _check(face: FaceValues, baseline: FaceValues, region_of: NDArray[np.int64], players: int) -> None:
     if not 1 <= players <= REGIONS_MAX:
-        raise InputError(f"{players} regions; exact values take 2^k readings, use 1 to {REGIONS_MAX}")
+        raise InputError(f"{counted(players, 'region')}; exact values take 2^k readings, use 1 to {REGIONS_MAX}")
     if face.ndim != 3 or not len(face) or region_of.shape not in (face.shape, face.shape[1:2]):
         raise InputError(f"regions of shape {region_of.shape} are not those of a face of shape {face.shape}")
     if baseline.shape not in (face.shape, face.shape[1:]) or baseline.dtype != face.dtype:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from bitface.counted_words import counted, counted_people
 from bitface.errors import InputError
 from bitface.faces.records import Sample
 
@@ -31,7 +32,7 @@ def _check_folds(samples: Sequence[Sample], folds: Mapping[str, int], count: int
     people = len(folds)
     if people < count:
         raise InputError(
-            f"{_people(people)} may be used, but training needs at least {count} (one for each of {count} folds, "
+            f"{counted_people(people)} may be used, but training needs at least {count} (one for each of {counted(count, 'fold')}, "
             f"each with at least two emotions); import {count - people} more with their consent"
         )
     parts = [[sample for sample in samples if folds[sample.person] == fold] for fold in range(count)]
@@ -44,11 +45,12 @@ def _check_folds(samples: Sequence[Sample], folds: Mapping[str, int], count: int
     torn = sorted(somewhere - everywhere, key=lambda emotion: (_showing(samples, emotion), emotion))
     if torn:
         raise InputError(
-            f"{torn[0]} is shown by {_showing(samples, torn[0])} of {_people(people)}, and each of {count} folds needs at least one person "
-            f"who shows it, and something else in the same fold; import more people who show it, or leave out its pictures"
+            f"{torn[0]} is shown by {_showing(samples, torn[0])} of {counted_people(people)}, and each of "
+            f"{counted(count, 'fold')} needs at least one person who shows it, and something else in the same fold; import more people "
+            "who show it, or leave out its pictures"
         )
     if not everywhere:
-        raise InputError(_too_few_emotions(samples, f"each of {count} folds"))
+        raise InputError(_too_few_emotions(samples, f"each of {counted(count, 'fold')}"))
 
 
 def _check_splits(samples: Sequence[Sample]) -> None:
@@ -57,8 +59,8 @@ def _check_splits(samples: Sequence[Sample]) -> None:
     empty = [name for name, part in parts.items() if not part]
     if empty:
         raise InputError(
-            f"of {_people(len({sample.person for sample in samples}))} who may be used there are {counts}, and each needs one at least; "
-            f"import more people for {' and '.join(empty)}{_JUDGES if 'gate' in empty else ''}, or leave the column split out"
+            f"of {counted_people(len({sample.person for sample in samples}))} who may be used there are {counts}, and each needs one at "
+            f"least; import more people for {' and '.join(empty)}{_JUDGES if 'gate' in empty else ''}, or leave the column split out"
         )
     if not frozenset.intersection(*(_shown_apart(part) for part in parts.values())):
         raise InputError(_too_few_emotions(samples, "each of train, validation and gate") + f" ({counts})")
@@ -67,7 +69,8 @@ def _check_splits(samples: Sequence[Sample]) -> None:
 def _too_few_emotions(samples: Iterable[Sample], where: str) -> str:
     shown = sorted({sample.label for sample in samples})
     return (
-        f"{_people(len({sample.person for sample in samples}))} show {', '.join(shown)}, and no two emotions are shown in {where}; "
+        f"{counted(len({sample.person for sample in samples}), 'person shows', 'people show')} {', '.join(shown)}, and no two emotions are "
+        f"shown in {where}; "
         "import pictures in which the same people show a second one"
     )
 
@@ -80,7 +83,3 @@ def _shown_apart(samples: Collection[Sample]) -> frozenset[str]:
 
 def _showing(samples: Iterable[Sample], emotion: str) -> int:
     return len({sample.person for sample in samples if sample.label == emotion})
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"

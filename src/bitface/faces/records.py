@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.emotions import EMOTIONS
 
@@ -86,7 +87,7 @@ class Sample:
         if self.split and self.split not in SPLITS:
             raise InputError(f"sample {self.sample_id}: split '{self.split}' is not one of {', '.join(SPLITS)}")
         if self.frames < 1:
-            raise InputError(f"sample {self.sample_id}: {self.frames} frames; at least 1 is needed")
+            raise InputError(f"sample {self.sample_id}: {counted(self.frames, 'frame')}; at least 1 is needed")
 
 
 def kind_asked(sample_ids: Iterable[str]) -> Literal["landmarks"] | None:

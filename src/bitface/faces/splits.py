@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.records import Sample
 
@@ -60,7 +61,8 @@ def with_parts_of_source(
         learning = [person for person in _hash_order(samples, seed, content) if named[person] == "train"]
         count = round(len(learning) * shares["validation"] / (shares["train"] + shares["validation"]))
         named |= dict.fromkeys(learning[:count], "validation")
-        said.append(f"it has no validation part, so {count} people of its training part choose the model")
+        choosing = counted(count, "person of its training part chooses", "people of its training part choose")
+        said.append(f"it has no validation part, so {choosing} the model")
     if "test" not in named.values() and "validation" in named.values():
         said.append("validation people also calibrate")
     split = tuple(replace(sample, split=named.get(sample.person, sample.split)) for sample in samples)
@@ -76,7 +78,9 @@ def named_splits(samples: Iterable[Sample]) -> dict[str, str]:
     torn = sorted(person for person, splits in named.items() if len(splits) > 1)
     if torn:
         both = " and ".join(sorted(named[torn[0]]))
-        raise InputError(f"{len(torn)} people are in two splits (person {torn[0]}: {both}); split by person")
+        raise InputError(
+            f"{counted(len(torn), 'person is', 'people are')} in two splits (person {torn[0]}: {both}); split by person"
+        )
     return {person: next(iter(splits)) for person, splits in named.items()}
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Table, func, insert, select
 
 from bitface.consent.events import canonical_json, utc_text, utc_time
+from bitface.counted_words import counted
 from bitface.ledger import tables
 from bitface.ledger.entries import ChainProblem, ChainReport, Checkpoint
 
@@ -149,7 +150,11 @@ def against(connection: Connection, kept: Checkpoint) -> tuple[ChainProblem, ...
     if kept.gaps > now.gaps:
         return (ChainProblem(seq=0, what=f"the log was cut: {now.gaps} gaps in it, the checkpoint says {kept.gaps}"),)
     if kept.size > now.size:
-        return (ChainProblem(seq=0, what=f"the log was cut: {now.size} entries, the checkpoint says {kept.size}"),)
+        return (
+            ChainProblem(
+                seq=0, what=f"the log was cut: {counted(now.size, 'entry', 'entries')}, the checkpoint says {kept.size}"
+            ),
+        )
     digest = connection.execute(select(tables.log.c.sha256).where(tables.log.c.seq == kept.size)).scalar()
     if kept.size and digest != kept.head_sha256:
         return (ChainProblem(seq=kept.size, what="the log was rewritten: its digest differs from the checkpoint's"),)

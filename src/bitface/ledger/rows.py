@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, Table, and_, func, select
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, event_from, utc_text
 from bitface.consent.known_sources import Notice
+from bitface.counted_words import counted, counted_people
 from bitface.documents import Document, Fields
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger import tables
@@ -160,7 +161,7 @@ def check_members(dataset: DatasetEntry, members: Sequence[MemberEntry], digests
     people = len({member.person for member in members})
     if (dataset.people, dataset.samples) != (people, len(members)):
         raise InputError(
-            f"dataset '{dataset.version}' states {dataset.people} people and {dataset.samples} samples, "
+            f"dataset '{dataset.version}' states {counted_people(dataset.people)} and {counted(dataset.samples, 'sample')}, "
             f"its members are {people} and {len(members)}; count again"
         )
     if len({member.sample_id for member in members}) != len(members):

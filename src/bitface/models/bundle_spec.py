@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from bitface.counted_words import counted
 from bitface.errors import InputError, IntegrityError
 from bitface.models.calibrator import Calibrator, calibrator_of
 
@@ -119,9 +120,13 @@ def parse_spec(content: bytes) -> BundleSpec:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
         raise IntegrityError(f"{SPEC} cannot be read ({type(error).__name__}); export the model again") from error
     if len(spec.emotions) != len(spec.thresholds) or not spec.emotions:
-        raise IntegrityError(f"{SPEC} has {len(spec.thresholds)} thresholds for {len(spec.emotions)} emotions")
+        raise IntegrityError(
+            f"{SPEC} has {len(spec.thresholds)} thresholds for {counted(len(spec.emotions), 'emotion')}"
+        )
     if len(spec.emotions) != len(spec.calibration.slopes):
-        raise IntegrityError(f"{SPEC} calibrates {len(spec.calibration.slopes)} of {len(spec.emotions)} emotions")
+        raise IntegrityError(
+            f"{SPEC} calibrates {len(spec.calibration.slopes)} of {counted(len(spec.emotions), 'emotion')}"
+        )
     return spec
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from bitface.counted_words import counted
 from bitface.documents import Fields
 from bitface.errors import InputError
 
@@ -44,7 +45,9 @@ class Calibrator:
         if min(self.slopes) <= 0 or min(self.set_limits) < 0 or max(self.set_limits) > 1:
             raise InputError("a slope must be above 0 and a set limit within 0 to 1; calibrate the model again")
         if self.set_size_max < 1 or (self.confidence is not None and not 0 < self.confidence < 1):
-            raise InputError(f"sets of at most {self.set_size_max} emotions at {self.confidence} give no coverage")
+            raise InputError(
+                f"sets of at most {counted(self.set_size_max, 'emotion')} at {self.confidence} give no coverage"
+            )
 
     @property
     def keeps_scores(self) -> bool:

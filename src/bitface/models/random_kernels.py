@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, region_of_landmark
@@ -56,7 +57,7 @@ def landmark_kernels(seed: int, kernels: int, taps: int, spread: float) -> Landm
         InputError: taps are odd or more than a region has.
     """
     if not 2 <= taps <= TAPS_MAX or taps % 2:
-        raise InputError(f"{taps} landmarks in a random kernel; use an even number from 2 to {TAPS_MAX}")
+        raise InputError(f"{counted(taps, 'landmark')} in a random kernel; use an even number from 2 to {TAPS_MAX}")
     draws = np.random.PCG64(seed).random_raw((kernels, 1 + LANDMARKS + taps + _UNIFORMS))
     region = region_of_landmark()
     of_kernel = region[draws[:, 0] % np.uint64(LANDMARKS)]

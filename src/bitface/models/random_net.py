@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from bitface.binarize.codes import PIXEL_DEVIATION
 from bitface.binarize.sign import approx_sign
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.features import CROP_PX
 from bitface.models.clip_net import Precision
@@ -75,7 +76,9 @@ class RandomFaceSpec:
                 f"{self.kernels} random kernels; use a multiple of {len(DILATIONS)}, as many of each dilation"
             )
         if self.cells not in (2, 4, 8, 16):
-            raise InputError(f"{self.cells} x {self.cells} cells; use 2, 4, 8 or 16, so that means of counts are exact")
+            raise InputError(
+                f"{self.cells} x {counted(self.cells, 'cell')}; use 2, 4, 8 or 16, so that means of counts are exact"
+            )
 
     @property
     def features(self) -> int:

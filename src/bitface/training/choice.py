@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.emotions import EMOTIONS
 from bitface.faces.features import ClipTable
@@ -21,7 +22,7 @@ def trainable_emotions(train: ClipTable, validation: ClipTable) -> tuple[tuple[s
         if not len(table):
             raise InputError(f"split '{name}' has no samples; training needs both train and validation")
     if shared := len(np.intersect1d(train.persons, validation.persons)):
-        raise InputError(f"{shared} people are in both train and validation; split by person")
+        raise InputError(f"{counted(shared, 'person is', 'people are')} in both train and validation; split by person")
     reasons = {emotion: _obstacle(EMOTIONS.index(emotion), train, validation) for emotion in EMOTIONS}
     emotions = tuple(emotion for emotion in EMOTIONS if not reasons[emotion])
     if not emotions:

@@ -17,6 +17,7 @@ import scipy.linalg
 import torch
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.features import FaceValues
 from bitface.models.random_net import RandomFaceNet, RandomLandmarkNet
@@ -87,7 +88,9 @@ def ridge(
     centred = np.asarray(rows * gram - np.outer(sums, sums), dtype=np.float64)
     spread = float(np.trace(centred)) / max(len(sums), 1)
     if not rows or spread <= 0:
-        raise InputError(f"all {rows} rows of counts are the same; a closed-form head needs faces that differ")
+        raise InputError(
+            f"all {counted(rows, 'row')} of counts are the same; a closed-form head needs faces that differ"
+        )
     centred[np.diag_indices(len(sums))] += strength * spread
     wanted = np.asarray(rows * moments - np.outer(sums, positives), dtype=np.float64)
     weights = scipy.linalg.solve(centred, wanted, assume_a="pos", overwrite_a=True, check_finite=False)

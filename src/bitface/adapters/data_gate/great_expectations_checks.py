@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bitface.adapters.data_gate.great_expectations_suites import Suite, suites
+from bitface.counted_words import some_of
 from bitface.documents import Fields
 from bitface.errors import InputError
 from bitface.page_ports import CheckedTable, CheckRow, DataDocs
@@ -136,7 +137,7 @@ def _words(table: str, result: Result) -> str:
 def _found(result: Result) -> str:
     if "unexpected_count" in result.result:
         wrong, rows = result.result["unexpected_count"], result.result["element_count"]
-        return f"{wrong} of {rows} rows are not so" if wrong else "all rows"
+        return f"{some_of(wrong, rows, ('is', 'are'), what=('row', 'rows'))} not so" if wrong else "all rows"
     if "observed_value" in result.result:
         return f"found {result.result['observed_value']}"
     return "it could not be checked"

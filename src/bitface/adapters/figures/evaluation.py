@@ -26,6 +26,7 @@ from bitface.adapters.figures.style import (
     light_grid,
     panel_grid,
 )
+from bitface.counted_words import counted, counted_people
 from bitface.documents import Fields
 from bitface.evaluation.curves import Reliability, RocCurve
 from bitface.evaluation.intervals import Interval
@@ -49,7 +50,7 @@ def confusion_figure(counts: NDArray[np.int64], emotions: Sequence[str], path: P
     """Row shares of a confusion matrix of counts int64 (E, E), label by row, emotion with the highest score by column."""
     caption = (
         f"Rows: what the label says, with its number of samples; columns: the emotion with the highest score. Percent of "
-        f"the row, {int(counts.sum())} samples."
+        f"the row, {counted(int(counts.sum()), 'sample')}."
     )
     is_narrow = len(emotions) > _LEVEL_LABELS_MOST
     turned: Fields = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_narrow else {}
@@ -110,8 +111,8 @@ def roc_figure(curves: Mapping[str, RocCurve], areas: Mapping[str, Interval], pa
     """Small multiples of ROC curves with the area under each, its interval, and the point of the model's threshold."""
     caption = (
         "One-vs-rest. AUC with its interval over people; the dot is the model's threshold, the dashed line is guessing. "
-        f"{max((area.n for area in areas.values()), default=0)} samples of "
-        f"{max((area.persons for area in areas.values()), default=0)} people."
+        f"{counted(max((area.n for area in areas.values()), default=0), 'sample')} of "
+        f"{counted_people(max((area.persons for area in areas.values()), default=0))}."
     )
 
     def draw(figure: Figure) -> None:

@@ -26,6 +26,7 @@ from bitface.adapters.figures.style import (
     light_grid,
     panel_grid,
 )
+from bitface.counted_words import counted
 from bitface.faces.features import LANDMARKS
 from bitface.faces.regions import REGIONS, share_of_landmarks
 from bitface.figure_ports import Mesh
@@ -120,7 +121,7 @@ def crop_figure(crop: NDArray[np.uint8], path: Path) -> Path:
 def landmark_ranking_figure(summary: AttributionSummary, mesh: Mesh, path: Path) -> Path:
     """The most important landmarks over all emotions on the mesh, and each region's share against its share of landmarks."""
     caption = (
-        f"Mean over {len(summary.emotions)} emotions. Left: landmarks by rank. Right: share of the attribution in a region "
+        f"Mean over {counted(len(summary.emotions), 'emotion')}. Left: landmarks by rank. Right: share of the attribution in a region "
         f"(dot) against its share of landmarks (line), which a map without preference would reach. {provenance(summary)}"
     )
     overall = landmark_shares(summary.mean_absolute).mean(axis=0)

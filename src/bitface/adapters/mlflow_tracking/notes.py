@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bitface.counted_words import counted, counted_people
 from bitface.ports import TrackedOutcome, TrackedReport, TrackedVersion
 
 _VERDICTS: Final = {
@@ -34,8 +35,9 @@ REGISTERED_MODEL_NOTE: Final = """One-bit, explainable facial-expression models.
 
 def run_note(tags: Mapping[str, str], outcome: TrackedOutcome) -> str:
     """The description of a retrain, from the tags of its run and its outcome, as Markdown."""
+    people, samples = int(tags["dataset.people"]), int(tags["dataset.samples"])
     data = (
-        f"Dataset `{tags['dataset.version'][:12]}`: {tags['dataset.people']} people, {tags['dataset.samples']} samples"
+        f"Dataset `{tags['dataset.version'][:12]}`: {counted_people(people)}, {counted(samples, 'sample')}"
         f", admitted for {tags['purpose']} in {tags['context']}."
     )
     look = "**Where to look:** `figures/`, `reports/` under Artifacts; one child run per trained model."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bitface.cli.output import AsJson, emit, warn, writable_file
+from bitface.counted_words import counted
 
 if TYPE_CHECKING:
     from bitface.ledger.ledger import Ledger
@@ -34,7 +35,7 @@ def record(
         done = record_file(file, notices, tools.keys, ledger, tools.now())
         discard_interrupted(tools.workspace.home, tools.keys)
         _warn_of_clock(ledger, tools.now())
-    text = f"{done.events} consent events, {done.new} of them new"
+    text = f"{counted(done.events, 'consent event')}, {done.new} of them new"
     if done.dated_ahead:
         text += f"; {done.dated_ahead} that end a consent are dated in the future by this machine's clock, and take effect now"
     emit(asdict(done), text, as_json)
@@ -57,7 +58,7 @@ def withdraw(
         done = close(person_of(who, tools.keys, ledger), reason, ledger, tools.now())
         discard_interrupted(tools.workspace.home, tools.keys)
         _warn_of_clock(ledger, tools.now())
-    text = f"{done.subject}: {done.records} consent records withdrawn"
+    text = f"{done.subject}: {counted(done.records, 'consent record')} withdrawn"
     emit(asdict(done), "\n".join([text, *done.models]), as_json)
 
 

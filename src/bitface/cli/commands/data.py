@@ -158,7 +158,9 @@ def validate(
     from bitface.usecases.studies import validate_dataset
 
     report = validate_dataset(open_job("default", (), purpose, context))
-    lines = [f"{report.admitted} of {report.samples} samples admitted, {len(report.quarantined)} quarantined"]
+    lines = [
+        f"{report.admitted} of {counted(report.samples, 'sample')} admitted, {len(report.quarantined)} quarantined"
+    ]
     lines += [
         f"  {count:5d}  {reason}" for reason, count in Counter(row.reason for row in report.quarantined).most_common()
     ]
@@ -233,8 +235,9 @@ def _retrain_of(done: Import) -> str:
     """The retrain that uses those who were imported: a licence alone admits people for benchmark only."""
     if done.report.by_licence < done.report.people:
         return "bitface retrain"
-    contexts = done.source.intake.licence.contexts
-    return f"bitface retrain --purpose benchmark --context {'research' if 'research' in contexts else contexts[0]}"
+    from bitface.consent.policy import usual_context
+
+    return f"bitface retrain --purpose benchmark --context {usual_context(done.source.intake.licence.contexts)}"
 
 
 def _licence_lines(done: IntakeReport) -> list[str]:

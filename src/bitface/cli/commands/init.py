@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,16 @@ def init(
     message = "params.yaml already exists; nothing was written" if not written else f"wrote {names}"
     emit(
         {"folder": folder.absolute(), "written": [path.name for path in written]},
-        f"{message}\n  next: bitface retrain --profile quick",
+        "\n".join([message, *_next_lines(folder)]),
         as_json,
     )
+
+
+def _next_lines(folder: Path) -> list[str]:
+    """Both ways on: with people of one's own, and without any."""
+    is_here = folder.absolute() == Path.cwd()
+    return [
+        "Next:" if is_here else f"Next: cd {shlex.quote(str(folder))}, then",
+        "  bitface data init FOLDER           your own pictures, or a public set with --purpose benchmark: drafts what an import reads",
+        "  bitface retrain --profile quick    a first model of synthetic people, in two minutes",
+    ]

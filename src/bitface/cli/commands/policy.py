@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bitface.cli.output import AsJson, emit
+from bitface.counted_words import counted_people
 from bitface.surroundings import user_name
 
 policy_app = typer.Typer(
@@ -32,7 +33,7 @@ def show(as_json: AsJson = False) -> None:
     lines = [
         f"policy {policy.sha256[:16]}, adopted {policy.adopted_at[:16].replace('T', ' ')} UTC by {policy.actor}",
         f"  why        {policy.reason}",
-        f"  approvals  {rule.required} people{', as ' + ' and '.join(rule.roles) if rule.roles else ''}",
+        f"  approvals  {counted_people(rule.required)}{', as ' + ' and '.join(rule.roles) if rule.roles else ''}",
         *(f"  params.yaml, profile {name}: {difference}" for name, own in other.items() for difference in own),
     ]
     document = {

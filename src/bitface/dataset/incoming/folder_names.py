@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.dataset.incoming.label_folders import PARTS
 from bitface.dataset.incoming.spreadsheets import is_formula
 from bitface.dataset.incoming.subject_ids import folded_id, id_or_none, suggested_ids
@@ -54,6 +55,9 @@ _GENERIC: Final = frozenset(
 """Words that cameras and people write beside a name; none is anybody's id."""
 _SHORTEST: Final = 3
 """Of a word that is read as a label: `an` and `di` are codes in one set and names in another."""
+_WHOLE_NAME: Final = r"^(.+)\."
+_FIRST_FOLDER: Final = "^([^/]+)/"
+_SIGNS: Final = " _-"
 _WORDS: Final = re.compile(r"[\s_.,()+&-]+")
 
 
@@ -82,7 +86,7 @@ def subject_pattern_of(text: str | None) -> re.Pattern[str] | None:
         ) from error
     if pattern.groups > 1:
         raise InputError(
-            f"--subject-pattern has {pattern.groups} groups; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"
+            f"--subject-pattern has {counted(pattern.groups, 'group')}; put one pair of parentheses around the person, as in '^(S[0-9]+)_'"
         )
     return pattern
 
@@ -172,8 +176,31 @@ def _subject(
     if not candidates:
         return "", "subject_id: neither folder nor file name says who it is"
     if len(candidates) > 1:
-        return "", f"subject_id: it may be {_listed(candidates)}; use --subject-pattern, or fill it in"
+        use = _pattern_for(path, folders, words)
+        return "", f"subject_id: it may be {_listed(candidates)}; use --subject-pattern{use}, or fill it in"
     return _name_of(candidates[0]), ""
+
+
+def _pattern_for(path: str, folders: Sequence[str], words: Sequence[str]) -> str:
+    """A pattern that finds one of the readings, tried on this very path: all words of the name as one, else the folder; or none."""
+    name = path.rpartition("/")[2]
+    if not folders:
+        found = next((one for one in _patterns_of_names(len(words)) if _finds(one, name, words)), "")
+        return f" '{found}' for the whole name" if found else ""
+    is_first = len(set(folders)) == 1 and path.startswith(f"{folders[0]}/")
+    return f" '{_FIRST_FOLDER}' for {folders[0][:40]}" if is_first else ""
+
+
+def _patterns_of_names(words: int) -> Iterator[str]:
+    """Patterns of a name of so many words: the file's whole name, or its beginning with one kind of sign between words."""
+    yield _WHOLE_NAME
+    for sign in _SIGNS:
+        yield f"^({sign.join([f'[^{sign}.]+'] * words)})"
+
+
+def _finds(pattern: str, name: str, words: Sequence[str]) -> bool:
+    found = re.search(pattern, name)
+    return found is not None and _words_of(f"{found[1]}.") == list(words)
 
 
 def _name_of(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bitface.counted_words import counted
 from bitface.dataset.incoming.import_rows import QuarantinedRow
 from bitface.dataset.incoming.manifest_columns import COLUMNS
 from bitface.dataset.incoming.oddities import SAYS
@@ -40,7 +41,8 @@ class GatheredRows:
         if not self.usable:
             why = f"row {self.refused[0].row}: {self.refused[0].reason}" if self.refused else "it is empty"
             raise InputError(
-                f"no picture of this source can be imported ({len(self.refused)} rows; {why}); name the folder that holds {looked_for} "
+                f"no picture of this source can be imported ({counted(len(self.refused), 'row')}; {why}); name the folder that "
+                f"holds {looked_for} "
                 "(docs/datasets.md)"
             )
         return Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bitface.counted_words import counted_people
 from bitface.dataset.incoming.import_rows import QuarantinedRow
 
 
@@ -25,5 +26,5 @@ def _more(alike: list[QuarantinedRow]) -> str:
     if len(alike) == 1:
         return ""
     people = len({row.subject_id for row in alike if row.subject_id})
-    of_people = f" ({people} people in all)" if people > 1 else ""
+    of_people = f" ({counted_people(people)} in all)" if people > 1 else ""
     return f"; the same in {len(alike) - 1} more row{'s' * (len(alike) > 2)}{of_people}"

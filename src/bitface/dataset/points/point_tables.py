@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.incoming.oddities import SAYS, Finding, OddRowError
 from bitface.dataset.incoming.packed_tables import PackedRow, packed_rows
 from bitface.dataset.plain_files import opened
@@ -105,7 +106,8 @@ def read_point_table(path: Path, asked: AskedTable, group_of: GroupOf) -> PointT
     if found is None:
         fault = Counter(row.fault for row in rows).most_common(1)[0][0]
         raise OddRowError(
-            fault, f"{path.name}: none of its {len(rows)} rows can be taken, most of them since {SAYS[fault]} ({PAGE})"
+            fault,
+            f"{path.name}: none of its {counted(len(rows), 'row')} can be taken, most of them since {SAYS[fault]} ({PAGE})",
         )
     judged = [row if row.at < 0 else replace(row, fault=faces.faults[row.at]) for row in rows]
     return PointTable(

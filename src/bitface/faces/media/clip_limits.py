@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.errors import OverLimitError
 
 FRAMES_MAX: Final = 512
@@ -15,4 +16,6 @@ def check_clip(frames: int, pixels: int) -> None:
     """Raises OverLimitError for more frames, or more pixels in all of them, than a sample may have."""
     if frames > FRAMES_MAX or pixels > CLIP_PIXELS_MAX:
         limit = f"{FRAMES_MAX} frames and {CLIP_PIXELS_MAX} pixels"
-        raise OverLimitError(f"a sample of {frames} frames and {pixels} pixels is over {limit}; cut or shrink it")
+        raise OverLimitError(
+            f"a sample of {counted(frames, 'frame')} and {pixels} pixels is over {limit}; cut or shrink it"
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.action_units import FACIAL_ACTIONS, NEIGHBOURS, RECIPES, units_to_actions
 
@@ -50,7 +51,9 @@ def draw_clip(
         InputError: no recipe for the emotion, or fewer than 3 frames.
     """
     if frames < 3:
-        raise InputError(f"a clip of {frames} frames cannot have onset, apex and offset; at least 3 frames are needed")
+        raise InputError(
+            f"a clip of {counted(frames, 'frame')} cannot have onset, apex and offset; at least 3 frames are needed"
+        )
     apex = _expression(emotion, style, rng)
     lag = rng.normal(0.0, 0.04, size=apex.shape)
     course = _envelope(frames, rng, lag) * apex

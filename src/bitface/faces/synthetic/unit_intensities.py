@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.action_units import ACTIONS_OF_UNIT, FACIAL_ACTIONS
 from bitface.faces.blendshapes import BLENDSHAPE_NAMES
@@ -51,7 +52,7 @@ def actions_to_units(
         InputError: as many names as there are columns are needed.
     """
     if actions.shape[-1] != len(names):
-        raise InputError(f"{actions.shape[-1]} columns of facial actions, but {len(names)} names")
+        raise InputError(f"{counted(actions.shape[-1], 'column')} of facial actions, but {len(names)} names")
     place = {name: column for column, name in enumerate(names)}
     units = np.full((*actions.shape[:-1], len(READABLE_UNITS)), np.nan, dtype=np.float32)
     for column, own in enumerate(ACTIONS_READ_AS.values()):

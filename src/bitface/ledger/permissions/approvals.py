@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, RowMapping, Table, select
 
 from bitface.consent.events import utc_text
+from bitface.counted_words import some_of
 from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger import chain, tables
@@ -160,7 +161,7 @@ def check_approvals(keys: Sequence[KeyEntry], rule: ApprovalRule) -> None:
     people = {key.person for key in keys}
     if len(people) < rule.required:
         raise ApprovalsMissingError(
-            f"{len(people)} of {rule.required} people have approved; `bitface approve` with the keys of "
+            f"{some_of(len(people), rule.required, ('has', 'have'))} approved; `bitface approve` with the keys of "
             f"{rule.required - len(people)} more"
         )
     missing = [role for role in rule.roles if all(key.role != role for key in keys)]

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS
 
@@ -64,7 +65,7 @@ def check_landmarks(landmarks: tuple[int, ...] | None) -> None:
     in_order = all(one < other for one, other in pairwise(landmarks))
     if not landmarks or not in_order or landmarks[0] < 0 or landmarks[-1] >= LANDMARKS:
         raise InputError(
-            f"the {len(landmarks)} landmarks that are read are not ascending numbers from 0 to {LANDMARKS - 1}"
+            f"{counted(len(landmarks), 'landmark is', 'landmarks are')} read, and not by ascending numbers from 0 to {LANDMARKS - 1}"
         )
 
 
@@ -81,7 +82,7 @@ def scale_of(frames: NDArray[np.float32], landmarks: tuple[int, ...] | None = No
         InputError: no frame, or a coordinate that is not finite.
     """
     if not len(frames) or not np.isfinite(frames).all():
-        raise InputError(f"{len(frames)} training frames with finite landmarks; the codes need at least 1")
+        raise InputError(f"{counted(len(frames), 'training frame')} with finite landmarks; the codes need at least 1")
     flat = picked(frames, landmarks).astype(np.float64)
     deviation = np.maximum(flat.std(axis=0), DEVIATION_FLOOR)
     # What stays 0 in every frame is a point, or a depth, that these people's points do not have: it must never be read elsewhere.

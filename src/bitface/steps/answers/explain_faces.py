@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.explain.attributions import AttributionSummary, summarise
 from bitface.explain.baselines import Baseline, Faces, baselines_of, blurred
@@ -216,8 +217,14 @@ def picture_text(found: PictureExplained, status: ModelStatus) -> str:
         )
         if note := baseline_note(face, found.emotions, best):
             lines.append(f"  {note}")
+    if found.path.is_dir():
+        lines.append(
+            "pictures of a folder are frames of one clip, of one person; if they show several people, explain one picture at a time"
+        )
     if found.more_faces:
-        lines.append(f"shows more than {len(found.faces)} faces; only the largest are explained, see --faces")
+        lines.append(
+            f"shows more than {counted(len(found.faces), 'face')}; only the largest are explained, see --faces"
+        )
     return "\n".join([*lines, "what the model relies on, not what the person feels", status.line])
 
 
@@ -233,7 +240,7 @@ def baseline_note(face: FaceExplained, emotions: Sequence[str], index: int) -> s
 
 
 def _length(face: FaceExplained) -> str:
-    return f" ({face.frames} frames)" if face.frames > 1 else ""
+    return f" ({counted(face.frames, 'frame')})" if face.frames > 1 else ""
 
 
 def _face_document(face: FaceExplained, emotions: Sequence[str]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from bitface.counted_words import counted
 from bitface.explain.region_mass import landmark_values
 from bitface.figure_ports import Figures, Mesh
 from bitface.page_ports import EmotionRow, ExplanationPage, FaceOnPage, Pages, RegionSum
@@ -109,7 +110,7 @@ def _shown(frames: int) -> str:
     return (
         "one still"
         if frames == 1
-        else f"a clip of {frames} frames, each with its largest face; regions count over all frames"
+        else f"a clip of {counted(frames, 'frame')}, each with its largest face; regions count over all frames"
     )
 
 

@@ -41,7 +41,7 @@ def frames_of(path: Path, count: int, read: ReadImage, read_video: ReadVideo) ->
     folders = {one.path.parent for one in good}
     if len(folders) > 1:
         raise InputError(
-            f"'{printable(path.name)}' holds pictures in {len(folders)} folders; name the one folder of the clip"
+            f"'{printable(path.name)}' holds pictures in {counted(len(folders), 'folder')}; name the one folder of the clip"
         )
     pictures, damaged = _read([good[index] for index in evenly_spread(len(good), count)], read)
     lost += damaged

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.documents import Document
 from bitface.errors import InputError
@@ -113,7 +114,7 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker, model: _TimedMo
     return Prediction(
         path=path,
         status="abstained" if all(face["abstained"] for face in faces) else "answered",
-        reason=f"shows more than {reader.faces_max} faces; only the largest are answered, see --faces"
+        reason=f"shows more than {counted(reader.faces_max, 'face')}; only the largest are answered, see --faces"
         if more
         else None,
         faces=faces,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from bitface.counted_words import counted, not_read
 from bitface.dataset.incoming.spreadsheets import write_rows
@@ -18,6 +19,7 @@ from bitface.ports import Runtime
 from bitface.steps.answers.predict import READ, STATUSES, Prediction
 from bitface.terminal_text import printable
 
+_REGIONS_SHOWN: Final = 3
 WriteRow = Callable[[Prediction], None]
 
 
@@ -127,6 +129,8 @@ def _lines(row: Prediction, name: str) -> Iterator[str]:
         best = ", ".join(f"{emotion} {p:.2f}" for emotion, p in ranked)
         which = f"{name}, face {number}" if len(row.faces) > 1 else name
         yield f"{which}: {_set_words(face)}  ({best}; model {face['timings_ms']['model']:.2f} ms)"
+        if face["regions"]:
+            yield f"  {_region_words(face, ranked[0][0])}"
     if row.status == "no_face":
         yield f"{name}: {row.reason}"
     elif row.reason:
@@ -143,10 +147,18 @@ def _short_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _set_words(face: Document) -> str:
-    words = " or ".join(face["set"])
+    words = " or ".join(sorted(face["set"], key=lambda emotion: -face["emotions"][emotion]))
     if not face["abstained"]:
         return words
     return f"no answer: it could be {words}" if words else "no answer: no emotion is likely enough"
+
+
+def _region_words(face: Document, emotion: str) -> str:
+    """The regions that count most for an emotion, in log odds."""
+    values = {region: own[emotion] for region, own in face["regions"].items()}
+    top = sorted(values, key=lambda region: -abs(values[region]))[:_REGIONS_SHOWN]
+    listed = ", ".join(f"{region} {values[region]:+.2f}" for region in top)
+    return f"{emotion} most by {listed} (log odds; --json has every region and emotion)"
 
 
 def _promise(runtime: Runtime) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.admission import Use, admit_people
+from bitface.counted_words import counted
 from bitface.dataset.decryptions import HEAD, Head, decryptions_of, problems_of, read_head
 from bitface.dataset.files import sha256_of
 from bitface.dataset.keyring.run_and_day_keys import evidence_handed_out, evidence_read
@@ -125,7 +126,7 @@ def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
     Gaps after which it was continued are always listed.
     """
     report = ledger.verify_chain(kept)
-    against = f"{kept.size} entries" if kept else None
+    against = counted(kept.size, "entry", "entries") if kept else None
     lost = [end for end in ledger.kept_ends() if not ledger.holds(end)]
     return [
         {"kind": "checkpoint", **asdict(report.checkpoint), "intact": report.intact and not lost, "against": against},
@@ -136,7 +137,7 @@ def audit_log(ledger: Ledger, kept: Checkpoint | None) -> Records:
 
 
 def _lacking(end: Checkpoint) -> str:
-    return f"the log lacks the end that was signed after {end.size} entries: it was truncated or rolled back"
+    return f"the log lacks the end that was signed after {counted(end.size, 'entry', 'entries')}: it was truncated or rolled back"
 
 
 def audit_openings(keys: KeyStore, home: Path, kept: Sequence[Head]) -> Records:

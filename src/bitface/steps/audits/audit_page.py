@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bitface.counted_words import counted
 from bitface.ledger.ledger import Ledger
 from bitface.page_ports import AuditPage, Pages, ReportTable
 from bitface.steps.audits.audit import Records, status_lines
@@ -42,7 +43,7 @@ _FINDINGS: Final = {"in_dataset_now": "none", "found": "nothing"}
 def audit_page(title: str, lead: str, records: Records, ledger: Ledger, at: datetime, pages: Pages, path: Path) -> Path:
     """Writes the records as a page; `pages` is the adapter."""
     found = ledger.verify_chain()
-    end = f"The log had {found.checkpoint.size} entries, the last with SHA-256 {found.checkpoint.head_sha256}"
+    end = f"The log had {counted(found.checkpoint.size, 'entry', 'entries')}, the last with SHA-256 {found.checkpoint.head_sha256}"
     about = status_lines(records)
     page = AuditPage(
         status=about[0] if len(about) == 1 else "",
@@ -100,8 +101,8 @@ def _table(kind: str, records: Records) -> ReportTable:
         # A page is too narrow for them: fields become rows, records columns.
         rows = [[head, *values] for head, *values in zip(heads, *rows, strict=True)]
         heads = ["", *("" if len(own) == 1 else f"record {number}" for number in range(1, len(own) + 1))]
-    counted = "" if len(own) == 1 else f"{len(own)} records"
-    return ReportTable(heading=_capital(kind), caption=counted, columns=heads, rows=rows)
+    caption = "" if len(own) == 1 else counted(len(own), "record")
+    return ReportTable(heading=_capital(kind), caption=caption, columns=heads, rows=rows)
 
 
 def _display(value: object) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
+from bitface.counted_words import counted
 from bitface.dataset.files import write_atomically, write_once
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.entries import Checkpoint
@@ -162,7 +163,7 @@ class Checkpoints:
                 self._export(place)
             else:
                 self._warn_once(
-                    f"not exported, since {VARIABLE} has a different log: {latest.size} entries that this ledger lacks"
+                    f"not exported, since {VARIABLE} has a different log: {counted(latest.size, 'entry', 'entries')} that this ledger lacks"
                 )
         except InputError as error:
             self._warn_once(f"{_LATER}: {error}")

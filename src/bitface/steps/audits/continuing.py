@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bitface.counted_words import counted
 from bitface.errors import InputError, IntegrityError
 from bitface.ledger.entries import Checkpoint
 from bitface.ledger.ledger import Ledger
@@ -47,7 +48,9 @@ def continue_after(missing: Checkpoint, actor: str, reason: str, key: Path | Non
         raise IntegrityError("the log itself was edited; restore the ledger from a backup before continuing it")
     later = [end for end in ledger.kept_ends() if end.name > missing.name and not ledger.holds(end)]
     if later:
-        raise InputError(f"a later checkpoint exists, with {later[-1].size} entries; continue from that one")
+        raise InputError(
+            f"a later checkpoint exists, with {counted(later[-1].size, 'entry', 'entries')}; continue from that one"
+        )
     gap = Gap(missing_size=missing.size, missing_sha256=missing.head_sha256, actor=actor, reason=reason.strip())
     if key is not None:
         private = private_key(key)
@@ -55,5 +58,5 @@ def continue_after(missing: Checkpoint, actor: str, reason: str, key: Path | Non
         gap = replace(gap, key_id=key_of("", ROLE, private).key_id, signature=signature)
     if ledger.holds(missing) or not ledger.continue_after(gap):
         raise InputError(
-            f"the log contains the checkpoint of {missing.size} entries: nothing is lost, and nothing was done"
+            f"the log contains the checkpoint of {counted(missing.size, 'entry', 'entries')}: nothing is lost, and nothing was done"
         )

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.index import INDEX_NAME
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
@@ -203,12 +204,14 @@ def _keys(folder: Path, keys: KeyStore) -> Finding:
         return Finding(what="keys", state="ok", found="none needed: no real person is enrolled")
     if place == "elsewhere":
         return Finding(
-            what="keys", state="ok", found=f"master key kept outside bitface, {keys.people()} people's keys in home"
+            what="keys",
+            state="ok",
+            found=f"master key kept outside bitface, {counted_people(keys.people())}'s keys in home",
         )
     if stat.S_IMODE((folder / "master.key").stat().st_mode) != 0o600 or stat.S_IMODE(folder.stat().st_mode) != 0o700:
         remedy = f"chmod 700 {folder.name} and chmod 600 {folder.name}/master.key"
         return Finding(what="keys", state="fail", found="other users can read the master key", remedy=remedy)
-    return Finding(what="keys", state="ok", found=f"master key and {keys.people()} people's keys, owner only")
+    return Finding(what="keys", state="ok", found=f"master key and {counted_people(keys.people())}'s keys, owner only")
 
 
 def _ledger(ledger: Ledger) -> Finding:
@@ -223,7 +226,9 @@ def _ledger(ledger: Ledger) -> Finding:
         return Finding(
             what="ledger", state="fail", found=found, remedy="restore it from its backup and compare checkpoints"
         )
-    return Finding(what="ledger", state="ok", found=f"{report.checkpoint.size} entries, chain intact")
+    return Finding(
+        what="ledger", state="ok", found=f"{counted(report.checkpoint.size, 'entry', 'entries')}, chain intact"
+    )
 
 
 def _clock(ledger: Ledger) -> Iterator[Finding]:
@@ -243,7 +248,7 @@ def _checkpoints(checkpoints: Checkpoints, ledger: Ledger) -> Finding:
     latest = checkpoints.latest_elsewhere()
     name = checkpoints.place.name
     if latest is not None and not ledger.holds(latest):
-        found = f"{name} has {latest.size} entries that this ledger lacks"
+        found = f"{name} has {counted(latest.size, 'entry', 'entries')} that this ledger lacks"
         return Finding(what="checkpoints", state="fail", found=found, remedy=GO_ON)
     checkpoints.check_writing()
     at = checkpoints.exported()
@@ -255,7 +260,7 @@ def _erasures(home: Path) -> Finding:
     leaving, begun = len(being_erased(home)), sum(1 for _ in journals(home, utc_now))
     if not begun:
         return Finding(what="erasures", state="ok", found="none unfinished")
-    found = f"{begun} unfinished, of {leaving} people"
+    found = f"{begun} unfinished, of {counted_people(leaving)}"
     return Finding(what="erasures", state="fail", found=found, remedy="finish with `bitface erase --resume`")
 
 

@@ -63,12 +63,12 @@ def erase_text(found: Mapping[str, Any]) -> str:
     )
     lines.append(f"  {counted(found['files_removed'], 'file')}, {counted(found['keys_destroyed'], 'key')} destroyed")
     if found["evidence_destroyed"]:
-        lines.append(f"  the gate evidence of {len(found['evidence_destroyed'])} runs can no longer be read")
+        lines.append(f"  the gate evidence of {counted(len(found['evidence_destroyed']), 'run')} can no longer be read")
     if not found["dry_run"]:
         lines.append(f"  retrained: {found['retrained'] or 'no'}, decision {found['decision'] or 'none'}")
         lines += [f"    because {found['not_retrained']}"] if found.get("not_retrained") else []
         lines.append(f"  remaining data: {', '.join(found['found']) or 'none found'}; searched:")
-        lines += [f"    {one['what']} ({one['place']}, {one['files']} files)" for one in found["searched"]]
+        lines += [f"    {one['what']} ({one['place']}, {counted(one['files'], 'file')})" for one in found["searched"]]
         lines += [f"    not searched: {one}, which bitface does not write to" for one in found["not_searched"]]
         lines += [f"  kept in {one['store']}: {_needed(one)}" for one in found["kept_for_others"]]
         lines.append(f"  proof: {found['proof']}")
@@ -84,5 +84,4 @@ def resumed_text(done: Sequence[Mapping[str, Any]]) -> str:
 
 def _needed(kept: Mapping[str, Any]) -> str:
     """What is kept for another dataset, and how to remove it."""
-    versions = "1 version" if kept["versions"] == 1 else f"{kept['versions']} versions"
-    return f"{versions} with them that another dataset needs, {kept['dataset']}; erase them there too"
+    return f"{counted(kept['versions'], 'version')} with them that another dataset needs, {kept['dataset']}; erase them there too"

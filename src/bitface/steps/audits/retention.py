@@ -133,7 +133,7 @@ def night_text(night: Fields, overdue: int) -> str:
 
 def _since(one: Due, at: datetime) -> str:
     days = one.overdue_days(at)
-    return "" if one.since is None else f", since {one.since:%Y-%m-%d} ({days} days)"
+    return "" if one.since is None or days is None else f", since {one.since:%Y-%m-%d} ({counted(days, 'day')})"
 
 
 def _due(

@@ -82,6 +82,11 @@ class DraftedConsents:
     without_form: tuple[str, ...]
     """Subject ids whose line leaves the digest of a form to a paper that is not there."""
 
+    @property
+    def lacks_terms(self) -> bool:
+        """Whether a line leaves to the common terms what nothing else can say: who wrote lines in full needs no such sheet."""
+        return not self.left_to_terms.isdisjoint(_TO_DECIDE.keys() - {"age_band"})
+
 
 def papers_in(folder: Path) -> Papers:
     """The complete notices and the signed forms of a folder. Raises what `read_notices` raises."""

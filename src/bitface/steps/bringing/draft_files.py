@@ -104,7 +104,7 @@ def consent_lines(folder: Path) -> tuple[str, ...]:
 def write_consents(folder: Path, lines: Iterable[str]) -> None:
     """Writes the lines over those that were read, all at once."""
     path = folder / CONSENTS
-    write_atomically(path, ("\n".join(lines) + "\n").encode(), _mode_of(path))
+    write_atomically(path, ("\n".join(lines) + "\n").encode(), mode_of(path))
 
 
 def write_licence(folder: Path, purpose: str) -> bool:
@@ -165,13 +165,24 @@ def _manifest_of(table: Table) -> Manifest:
     )
 
 
-def _append(path: Path, text: str) -> None:
+def bytes_of_utf8(path: Path) -> bytes:
+    """The bytes of a table that something is to be written into. Raises InputError for UTF-16."""
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path.name} is UTF-16, to which no row can be added; save it as UTF-8 (in Excel: CSV UTF-8)")
+    return data
+
+
+def mode_of(path: Path) -> int:
+    """The permissions that a file has, or gets."""
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else _MODE
+
+
+def _append(path: Path, text: str) -> None:
+    data = bytes_of_utf8(path)
     end = "\r\n" if b"\r\n" in data else "\n"
     behind = b"" if data.endswith((b"\n", b"\r")) else end.encode()
-    write_atomically(path, data + behind + text.replace("\n", end).encode(), _mode_of(path))
+    write_atomically(path, data + behind + text.replace("\n", end).encode(), mode_of(path))
 
 
 def _write_new(path: Path, data: bytes) -> bool:
@@ -179,7 +190,3 @@ def _write_new(path: Path, data: bytes) -> bool:
         return False
     write_once(path, data, _MODE)
     return True
-
-
-def _mode_of(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode) if path.exists() else _MODE

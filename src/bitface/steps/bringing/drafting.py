@@ -14,12 +14,12 @@ from bitface.consent.policy import TRAINING_PURPOSES
 from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.folder_names import Guess, alike_ids, guesses_of
 from bitface.dataset.incoming.label_folders import place_of
-from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
 from bitface.errors import InputError
 from bitface.steps.bringing import draft_files
 from bitface.steps.bringing.draft_consents import DraftedConsents, drafted, papers_in
 from bitface.steps.bringing.draft_files import Manifest
+from bitface.steps.bringing.empty_cells import Later, fill_persons, rows_by_file
 from bitface.steps.bringing.first_look import (
     CONSENTS,
     LICENCE,
@@ -71,11 +71,13 @@ class Drafts:
         people = counted_people(self.people) + (
             f", and of {self.nameless} it is not clear who" if self.nameless else ""
         )
-        lines = [f"{counted(self.pictures, 'picture')} of {people}; {self.new_pictures} of the pictures are new{read}"]
+        lines = [
+            f"{counted(self.pictures, 'picture')} of {people}; {counted(self.new_pictures, 'of them is', 'of them are')} new{read}"
+        ]
         lines += [f"wrote {', '.join(self.written)}"] if self.written else []
         lines += [*self.changed, *self.notes]
         lines += _first([f"  {path}: {'; '.join(why)}" for path, why in self.doubts.items()], "pictures in doubt")
-        lines += [f"{_counted(len(self.skipped), 'file')} left out:"] if self.skipped else []
+        lines += [f"{counted(len(self.skipped), 'file')} left out:"] if self.skipped else []
         lines += _first([f"  {one.path}: {one.reason}" for one in self.skipped], "files left out")
         lines += ["Fill in:"] if self.todo else ["Nothing is left to fill in."]
         lines += [f"  {one.file}: {one.field} ({one.where})" for one in self.todo]
@@ -93,30 +95,28 @@ def draft_import(folder: Path, purpose: str, pattern: re.Pattern[str] | None, ey
     if not folder.is_dir():
         raise InputError(f"folder '{folder.name}' does not exist; name the folder with the pictures")
     before = draft_files.manifest_in(folder)
-    known = _known(folder, before)
-    seen = look_through(folder, eyes, frozenset(known))
+    rows = rows_by_file(folder, before)
+    seen = look_through(folder, eyes, frozenset(rows))
     if not seen.pictures:
         raise InputError(_no_picture(folder, seen))
     guesses = guesses_of(seen.pictures, pattern, _assigned(before))
-    new = [one for one in guesses if folder / one.path not in known]
+    new = [one for one in guesses if folder / one.path not in rows]
     try:
-        return _write(folder, purpose, new, before, seen)
+        later = fill_persons(folder, before, guesses, rows) if pattern and before else Later()
+        return _write(folder, purpose, _Found(seen=seen, new=new, later=later), before)
     except OSError as error:
         raise InputError(
             f"'{folder.name}' cannot be written ({error.strerror}); copy the pictures to a folder of your own"
         ) from error
 
 
-def _known(folder: Path, manifest: Manifest | None) -> set[Path]:
-    """The files that a manifest names; a row whose file is not there names none, and the import says so."""
-    find = SourceFolder(folder).file
-    found: set[Path] = set()
-    for row in manifest.rows if manifest else ():
-        try:
-            found.add(find(row.get("path", "")))
-        except InputError:
-            continue
-    return found
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What is in the folder: pictures that no row names, and what a pattern made of rows that were there."""
+
+    seen: FirstLook
+    new: Sequence[Guess]
+    later: Later
 
 
 def _assigned(manifest: Manifest | None) -> dict[str, str]:
@@ -126,13 +126,15 @@ def _assigned(manifest: Manifest | None) -> dict[str, str]:
     return {path: subject for path, subject in ids if subject}
 
 
-def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | None, seen: FirstLook) -> Drafts:
+def _write(folder: Path, purpose: str, found: _Found, before: Manifest | None) -> Drafts:
+    seen, new = found.seen, found.new
     draft_files.add_rows(folder, new, before)
     manifest = draft_files.manifest_in(folder)
     if manifest is None:
         raise InputError(f"{MANIFEST} is gone again; run the same command once more")
     written = [MANIFEST] if before is None else []
-    changed = [f"{MANIFEST}: added {_counted(len(new), 'picture')}"] if before is not None and new else []
+    changed = [f"{MANIFEST}: added {counted(len(new), 'picture')}"] if before is not None and new else []
+    changed += _filled_later(found.later)
     written += [LICENCE] if draft_files.write_licence(folder, purpose) else []
     consents = None
     if purpose == "train":
@@ -141,7 +143,8 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
         consents = drafted(lines, manifest.subjects, papers, _agreed_to_by_nobody(folder))
         if consents.lines != lines:
             draft_files.write_consents(folder, consents.lines)
-        written += [TERMS] if consents.added and draft_files.write_terms(folder, papers) else []
+        needs_terms = bool(consents.added) or consents.lacks_terms
+        written += [TERMS] if needs_terms and draft_files.write_terms(folder, papers) else []
         written += [CONSENTS] if consents.lines and not lines else []
         changed += _changes(consents) if lines else []
     return Drafts(
@@ -150,14 +153,30 @@ def _write(folder: Path, purpose: str, new: Sequence[Guess], before: Manifest | 
         people=len(manifest.subjects),
         nameless=len(manifest.open("subject_id")),
         filled=_filled(new),
-        doubts={one.path: one.doubts for one in new if one.doubts},
+        doubts={one.path: one.doubts for one in new if one.doubts} | dict(found.later.doubts),
         skipped=seen.skipped,
         written=tuple(written),
         changed=tuple(changed),
         todo=(*(() if _layout(purpose, manifest) else _todo_of_manifest(manifest)), *_todo_of_papers(folder, consents)),
-        notes=(*_spelt(new), *_notes(manifest, consents), *_strange_forms(folder, manifest)),
+        notes=(
+            *_spelt(new),
+            *_left_as_it_was(found.later),
+            *_notes(manifest, consents),
+            *_strange_forms(folder, manifest),
+        ),
         next=f"bitface data import {shlex.quote(str(folder))}{_layout(purpose, manifest)}",
     )
+
+
+def _filled_later(later: Later) -> list[str]:
+    count, lines = len(later.filled), _lines(later.filled)
+    return [f"{MANIFEST}: filled in subject_id of {counted(count, 'row')} that had none ({lines})"] if count else []
+
+
+def _left_as_it_was(later: Later) -> list[str]:
+    count, lines = len(later.left), _lines(later.left)
+    said = f"{MANIFEST}: {counted(count, 'row')} ({lines}) kept the subject_id that was there, although --subject-pattern finds another"
+    return [f"{said}; to take what it finds, empty those cells and run the same command again"] if count else []
 
 
 def _agreed_to_by_nobody(folder: Path) -> bool:
@@ -167,11 +186,11 @@ def _agreed_to_by_nobody(folder: Path) -> bool:
 
 def _changes(consents: DraftedConsents) -> list[str]:
     count = len(consents.added)
-    drafts = "a draft for 1 person" if count == 1 else f"drafts for {count} people"
+    drafts = f"{'a draft' if count == 1 else 'drafts'} for {counted_people(count)}"
     said = [f"{CONSENTS}: added {drafts}"] if count else []
     if consents.refreshed:
         said.append(
-            f"{CONSENTS}: refreshed the digests of {_counted(len(consents.refreshed), 'draft')} ({_lines(consents.refreshed)})"
+            f"{CONSENTS}: refreshed the digests of {counted(len(consents.refreshed), 'draft')} ({_lines(consents.refreshed)})"
         )
     return said
 
@@ -223,7 +242,7 @@ def _todo_of_forms(consents: DraftedConsents) -> list[Todo]:
     missing = consents.without_form
     if not missing:
         return []
-    where = f"missing for {_counted(len(missing), 'line')} of {CONSENTS}: {', '.join(missing[:_SHOWN])}"
+    where = f"missing for {counted(len(missing), 'line')} of {CONSENTS}: {', '.join(missing[:_SHOWN])}"
     where += f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     field = f"what each person signed, named by the id, or one sheet {EVERYONE}.pdf that all signed"
     return [Todo(file=f"{EVIDENCE}/", field=field, where=where)]
@@ -257,10 +276,6 @@ def _notes(manifest: Manifest, consents: DraftedConsents | None) -> tuple[str, .
     return (*_first(alike, "such ids"), *_first(said, "such lines"))
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
 def _lines(lines: Sequence[int]) -> str:
     shown = ", ".join(map(str, lines[:_SHOWN]))
     more = len(lines) - _SHOWN
@@ -275,7 +290,7 @@ def _first(lines: Iterable[str], what: str) -> list[str]:
 
 def _no_picture(folder: Path, seen: FirstLook) -> str:
     first = (
-        f" ({_counted(len(seen.skipped), 'other file')}; {seen.skipped[0].path}: {seen.skipped[0].reason})"
+        f" ({counted(len(seen.skipped), 'other file')}; {seen.skipped[0].path}: {seen.skipped[0].reason})"
         if seen.skipped
         else ""
     )

@@ -28,6 +28,7 @@ from bitface.steps.people.dataset_status import subjects_of
 from bitface.steps.people.intake_decision import Decision, Intake
 from bitface.steps.people.writing import Stores
 from bitface.steps.retrain.plan import check_people
+from bitface.steps.retrain.terms import advising, unknown_of
 
 _ROWS_MOST: Final = 18
 _NOTES_MOST: Final = 4
@@ -88,7 +89,8 @@ class GateForecast:
 
     def _assumed(self) -> list[str]:
         return [
-            f"  assumed: the model is right {self.accuracy:.0%} of the time for everyone, a usual figure with {self.emotions} emotions",
+            f"  assumed: the model is right {self.accuracy:.0%} of the time for everyone, a usual figure with "
+            f"{counted(self.emotions, 'emotion')}",
             f"  (guessing is right {1 / max(self.emotions, 1):.0%} of the time); one bit costs {ONE_BIT_LOSS:.2f} of balanced accuracy",
         ]
 
@@ -167,7 +169,11 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
     judging = _judging(members, is_named=bool(named_splits(after.samples)))
     share = params.splits.test if judging.is_share else 1.0
     judges = [by_person[one] for one in judging.people]
-    slices = forecast_slices(judges, params.gate, params.seed, stores.ledger.champion() is not None)
+    unknown = unknown_of([one.slices for one in judges], params.gate) if purpose == "benchmark" else ()
+    asked = advising(unknown, params.gate)
+    unasked = unknown if asked != params.gate else ()
+    found = forecast_slices(judges, asked, params.seed, stores.ledger.champion() is not None)
+    slices = [one for one in found if one.attribute not in unasked]
     rows, emotions = tuple(_row(one, by_person, share) for one in slices), len(emotions_shown(judges))
     accuracy = assumed_accuracy(emotions)
     return replace(
@@ -180,6 +186,7 @@ def _forecast(after: _After, stores: Stores, params: Params) -> GateForecast:
         rows=rows,
         impossible=(*_no_model(members, params), *_nobody(rows, params.gate)),
         notes=(
+            *_unasked(unasked),
             *_unknown(rows, len(judging.people), params.gate),
             *_out_of_reach(rows, accuracy),
             *_needed(rows, members, params.splits),
@@ -248,6 +255,15 @@ def _nobody(rows: Sequence[SliceRow], params: GateParams) -> list[str]:
     ]
 
 
+def _unasked(unknown: Sequence[str]) -> list[str]:
+    if not unknown:
+        return []
+    return [
+        f"{', '.join(unknown)}: not known of the people who judge. In a benchmark these cells only advise, so nothing has to be imported "
+        "or filled in for them"
+    ]
+
+
 def _unknown(rows: Sequence[SliceRow], judged: int, params: GateParams) -> list[str]:
     return [
         f"{row.slice.attribute} is unknown for {row.slice.people} of {counted_people(judged)} who judge, more than "
@@ -292,7 +308,8 @@ def _needed(rows: Sequence[SliceRow], members: Members, params: SplitParams) -> 
     said = [f"about {makes} {asked} likely to pass, as far as people decide it; a person counts once in each attribute"]
     if members.folds and len(members.folds) + more >= params.cross_fit_below_people:
         said.append(
-            f"from {params.cross_fit_below_people} people on only {params.test:.0%} of them judge: raise splits.cross_fit_below_people "
+            f"from {counted_people(params.cross_fit_below_people)} on only {params.test:.0%} of them judge: raise "
+            "splits.cross_fit_below_people "
             f"over {len(members.folds) + more}, or bring more"
         )
     return said

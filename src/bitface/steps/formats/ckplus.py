@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.public_sets import CKPLUS_LICENCE
+from bitface.counted_words import counted
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import Place, is_picture, place_of
 from bitface.dataset.incoming.oddities import Finding, OddRowError, off_the_rows
@@ -183,7 +184,9 @@ def _label_of(labels: list[_Label], frames: list[_Frame]) -> str:
     if not labels:
         raise OddRowError("not_labelled")
     if len(labels) > 1:
-        raise OddRowError("two_labels_in_sequence", f"{len(labels)} label files are there for the sequence; keep one")
+        raise OddRowError(
+            "two_labels_in_sequence", f"{counted(len(labels), 'label file')} are there for the sequence; keep one"
+        )
     if not labels[0].emotion:
         raise OddRowError("damaged_label")
     if len(frames) <= APEX_FRAMES:

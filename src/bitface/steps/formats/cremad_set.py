@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.public_sets import CREMAD_LICENCE
+from bitface.counted_words import counted
 from bitface.dataset.incoming.cremad import CremaTables, read_crema_tables
 from bitface.dataset.incoming.oddities import Finding, found
 from bitface.errors import InputError
@@ -40,7 +41,8 @@ def clips_of_set(files: FolderFiles) -> Brought:
         _take(clips, number, name, there.get(name, []), tables)
     if not clips.usable:
         raise InputError(
-            f"no clip of this folder can be imported ({len(there)} files in {CLIPS}/); name the folder with {CLIPS}/1001_DFA_ANG_XX.flv "
+            f"no clip of this folder can be imported ({counted(len(there), 'file')} in {CLIPS}/); name the folder with "
+            f"{CLIPS}/1001_DFA_ANG_XX.flv "
             "and others in it (docs/datasets.md)"
         )
     listed = [(name.partition("_")[0], numbers[name]) for name in tables.face_votes]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.consent.public_sets import FER2013_LICENCE
+from bitface.counted_words import counted
 from bitface.dataset.incoming.import_rows import QuarantinedRow
 from bitface.dataset.incoming.oddities import SAYS, Finding, findings_of, found
 from bitface.dataset.incoming.packed_tables import PackedRow, known_column, packed_rows
@@ -98,7 +99,7 @@ def table_of_pixels(files: FolderFiles) -> Brought:
         raise InputError(f"{path.name} has a header but no rows; download it again")
     if files.votes and len(votes) != count:
         raise InputError(
-            f"{files.votes.name} has {len(votes)} rows and {path.name} has {count}; the votes must be of these rows"
+            f"{files.votes.name} has {counted(len(votes), 'row')} and {path.name} has {count}; the votes must be of these rows"
         )
     columns = ("path", "subject_id", "label", "split", *_FACTS)
     return Brought(

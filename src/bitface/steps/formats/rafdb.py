@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.public_sets import RAFDB_LICENCE
+from bitface.counted_words import counted
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.label_folders import is_picture, place_of
 from bitface.dataset.incoming.oddities import Finding, OddRowError, off_the_rows
@@ -100,7 +101,9 @@ def table_of_rafdb(files: FolderFiles) -> Brought:
     found = _set_of(files.folder, paths)
     lists = [path for path in paths if path.rpartition("/")[2] in LISTS]
     if len(lists) > 1:
-        raise InputError(f"this source has {len(lists)} lists of labels, {lists[0]} and {lists[1]}; keep one")
+        raise InputError(
+            f"this source has {counted(len(lists), 'list of labels', 'lists of labels')}, {lists[0]} and {lists[1]}; keep one"
+        )
     unlisted = _by_list(found, lists[0]) if lists else _by_folders(found, paths)
     brought = brought_from(found.rows, files.name, _LOOKED_FOR, are_people_known=False)
     return replace(brought, findings=(*brought.findings, *unlisted), minors=frozenset(found.minors))

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from bitface.consent.public_sets import RAVDESS_LICENCE
+from bitface.counted_words import counted
 from bitface.dataset.incoming.source_paths import files_below
 from bitface.errors import InputError
 from bitface.faces.media.file_kinds import kind_by_name
@@ -80,7 +81,8 @@ def clips_of_set(files: FolderFiles) -> Brought:
         clips.take(one.number, _values(one.path, one.said), ["sung"] if one.said["channel"] == "2" else [])
     if not clips.usable:
         raise InputError(
-            f"no clip of this folder can be imported ({len(takes)} files); name the folder with Actor_01/01-01-01-01-01-01-01.mp4 and "
+            f"no clip of this folder can be imported ({counted(len(takes), 'file')}); name the folder with "
+            "Actor_01/01-01-01-01-01-01-01.mp4 and "
             "others in it (docs/datasets.md)"
         )
     return clips.brought(files.name, few_clips([(row.values["subject_id"], row.number) for row in clips.usable]))

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.evaluation.drift_tests import ColumnDrift, columns_of, exchange, slices_that_drift
 from bitface.evaluation.intervals import seed_for
@@ -114,7 +115,7 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, test: DriftTest, htm
     names = [name for name in reference if pd.concat([reference[name], current[name]]).nunique() > 1]
     if not names:
         raise InputError(
-            f"drift of {len(current)} rows against {len(reference)}: no shared column varies; add more people"
+            f"drift of {counted(len(current), 'row')} against {len(reference)}: no shared column varies; add more people"
         )
     slices = slices_in(reference), slices_in(current)
     counts = {name: (int(slices[0][name].sum()), int(slices[1][name].sum())) for name in slices[0] if name in slices[1]}
@@ -199,8 +200,8 @@ def _remark(tables: tuple[pd.DataFrame, pd.DataFrame], drawn: tuple[pd.DataFrame
         return ""
     (reference, current), (own, other) = map(len, tables), map(len, drawn)
     return (
-        f"Figures and pictures on this page are of {own} of {reference} reference rows and {other} of {current} current rows, drawn at "
-        "random. Whether a column drifts was decided on all of them."
+        f"Figures and pictures on this page are of {own} of {counted(reference, 'reference row')} and {other} of "
+        f"{counted(current, 'current row')}, drawn at random. Whether a column drifts was decided on all of them."
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from bitface.counted_words import counted, some_of
 from bitface.errors import InputError
 from bitface.evaluation.by_group import GroupReport, group_report
 from bitface.evaluation.coverage import CalibrationReport, SetPredictions, calibration_report
@@ -176,7 +177,8 @@ def _folds_remark(whole: Calibrator, fitted: Sequence[Calibrator]) -> str:
     changing = sum(not one.keeps_scores for one in fitted)
     if changing in (0, len(fitted)) and bool(changing) != whole.keeps_scores:
         return ""
-    return f"; judged out of fold, where {changing} of {len(fitted)} folds have a calibrator that changes scores"
+    folds = some_of(changing, len(fitted), ("has", "have"), what=("fold", "folds"))
+    return f"; judged out of fold, where {folds} a calibrator that changes scores"
 
 
 def _sets(
@@ -214,7 +216,8 @@ def _predictions(
 
 def _who(predictions: Predictions, run: Run) -> str:
     people = len(np.unique(predictions.persons))
-    kind = "synthetic people" if run.evidence == "synthetic" else "people"
+    kind = "synthetic " if run.evidence == "synthetic" else ""
     if run.members.folds:
-        return f"{people} {kind} out of fold ({run.params.splits.folds} folds by person, {len(predictions)} samples)"
-    return f"{people} unseen {kind} ({len(predictions)} samples)"
+        who, folds = counted(people, f"{kind}person", f"{kind}people"), counted(run.params.splits.folds, "fold")
+        return f"{who} out of fold ({folds} by person, {counted(len(predictions), 'sample')})"
+    return f"{counted(people, f'unseen {kind}person', f'unseen {kind}people')} ({counted(len(predictions), 'sample')})"

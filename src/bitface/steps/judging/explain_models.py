@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.files import write_atomically
 from bitface.documents import Document
 from bitface.explain.attributions import Attribution, AttributionSummary, summarise
@@ -110,7 +111,8 @@ class Explained:
         ratios = [f"{emotion} {mass / area:.1f}" for emotion, (mass, area) in self.expected().items()]
         found = self.agreements["one-bit"]
         return (
-            f"exact values of {len(self.regions[0].regions)} regions add up within {self.regions[0].gap:.0e}; mass on the regions of an "
+            f"exact values of {counted(len(self.regions[0].regions), 'region')} add up within {self.regions[0].gap:.0e}; mass "
+            "on the regions of an "
             f"emotion's action units, relative to a uniform map: {', '.join(ratios)}; one-bit maps agree with them "
             f"{found.median:.2f} (median correlation), the twin's leave {np.median(self.gaps('float')):.1%} unexplained; "
             f"{self.sanity()}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import read_shard
@@ -132,7 +133,7 @@ class UnitsRead:
         change, ends = gain.auc_gain, "({:+.3f} to {:+.3f})"
         verdict = "strengthens" if gain.helps else "is not shown to strengthen"
         return (
-            f"{len(own.units)} units, mean correlation {own.mean_correlation.value:.2f} with {self.against}, F1 "
+            f"{counted(len(own.units), 'unit')}, mean correlation {own.mean_correlation.value:.2f} with {self.against}, F1 "
             f"{own.mean_f1.value:.2f}, ResNet-50 {self.started_from}; fused at {gain.share:.2f}, it {verdict} the emotion heads: "
             f"AUC {change.value:+.3f} {ends.format(change.lo, change.hi)}, balanced accuracy "
             f"{gain.balanced_accuracy_gain.value:+.3f} "

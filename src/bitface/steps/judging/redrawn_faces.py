@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import seal, unseal
@@ -241,4 +242,4 @@ def _sentence(asked: Mapping[str, Cell]) -> str:
         if (cell := asked.get(f"{change}/changed")) is not None
     ]
     people = max(cell.persons for cell in asked.values())
-    return f"answers that change: {', '.join(parts)}, {people} synthetic people"
+    return f"answers that change: {', '.join(parts)}, {counted(people, 'synthetic person', 'synthetic people')}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from bitface.consent.admission import Use, admit_people
 from bitface.consent.policy import under_licence
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.import_rows import ImportRow
 from bitface.errors import InputError, RefusedError
 from bitface.evaluation.scores import ModelScores, score_model
@@ -45,8 +46,8 @@ class Transferred:
     def warnings(self) -> list[str]:
         """What the run has to say beside the figures."""
         of = (
-            f"{self.left_out} people of {self.source} were excluded: erased, without permission, or possibly the same as such "
-            "a person"
+            f"{counted(self.left_out, f'person of {self.source} was', f'people of {self.source} were')} excluded: erased, without "
+            "permission, or possibly the same as such a person"
         )
         return [of] if self.left_out else []
 
@@ -56,7 +57,7 @@ class Transferred:
             f"{emotion} AUC {own.auc.value:.3f} ({own.auc.lo:.3f} to {own.auc.hi:.3f})"
             for emotion, own in self.scores.emotions.items()
         )
-        return f"{figures} on {self.people} people of {self.source}, unseen in training ({self.samples} samples)"
+        return f"{figures} on {counted_people(self.people)} of {self.source}, unseen in training ({counted(self.samples, 'sample')})"
 
     def document(self) -> dict[str, object]:
         """The figures for the run's summary."""
@@ -175,7 +176,7 @@ def _check_consents(source: Source, rows: Sequence[ImportRow], context: str, at:
     refused = [answer.reason for answer in judged if not answer.admitted]
     if refused:
         raise RefusedError(
-            f"{min(len(refused), len(bands))} of {len(bands)} people of '{intake.source}' cannot be judged: {refused[0]}"
+            f"{min(len(refused), len(bands))} of {counted_people(len(bands))} of '{intake.source}' cannot be judged: {refused[0]}"
         )
 
 
@@ -195,7 +196,9 @@ def _seen(rows: Sequence[ImportRow], run: Run, tools: Seeing) -> tuple[ClipTable
             usable += [(row, seen)] if seen.faces[0] == 1 else []
             tools.report("judging on real people", done, len(rows))
     if not usable:
-        raise InputError(f"none of {len(rows)} pictures shows exactly one face; check that this is the right folder")
+        raise InputError(
+            f"none of {counted(len(rows), 'picture')} shows exactly one face; check that this is the right folder"
+        )
     return _table(usable, names), len(rows) - len(usable)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.prediction_log import LoggedFace, PredictionLog, distinct, first_day_kept
 from bitface.errors import InputError
@@ -89,7 +90,7 @@ def logged_window(
     rows = pd.DataFrame([dict(face.values) for face in faces]).dropna(axis=1)
     if {face.model for face in faces} != {model}:
         rows = rows[[name for name in rows if family_of(name) not in ANSWERS]]
-    return Window(what=f"{len(faces)} faces predicted in the last {days} days", rows=rows)
+    return Window(what=f"{counted(len(faces), 'face')} predicted in the last {counted(days, 'day')}", rows=rows)
 
 
 def new_samples(run: Run, features: Sequence[FeatureRef], runtime: Runtime, keys: KeyStore) -> Window | None:
@@ -97,7 +98,7 @@ def new_samples(run: Run, features: Sequence[FeatureRef], runtime: Runtime, keys
     if not features:
         return None
     rows = still_rows(rows_of_samples(originals(read_features(features, keys)), run.slices(), runtime), run.params.seed)
-    return Window(what=f"{len(rows)} people new to the champion", rows=rows)
+    return Window(what=f"{counted_people(len(rows))} new to the champion", rows=rows)
 
 
 def drift_from_window(run: Run, data: Data, window: Window | None, measure: MeasureDrift) -> DriftEvidence | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from bitface.consent.admission import Admission, Use, admit_people, consent_snapshot_sha256
 from bitface.consent.events import ConsentEvent
 from bitface.consent.policy import LicenceRecord, under_licence
+from bitface.counted_words import counted
 from bitface.errors import RefusedError
 from bitface.faces.records import Kind, Sample
 from bitface.faces.splits import OWN_DIGESTS, fold_of_people, named_splits, split_by_person, with_parts_of_source
@@ -88,7 +89,9 @@ def choose_members(
     if not kept:
         reasons = Counter(row.reason for row in refused)
         most = reasons.most_common(1)[0][0] if reasons else "the dataset is empty"
-        raise RefusedError(f"none of {len(samples)} samples may be used: {most}; see `bitface data validate`")
+        raise RefusedError(
+            f"none of {counted(len(samples), 'sample')} may be used: {most}; see `bitface data validate`"
+        )
     people = {sample.person for sample in kept}
     usual = {"train": params.train, "validation": params.validation}
     kept, parts = with_parts_of_source(kept, usual, seed, content) if named_splits(kept) else (kept, "")

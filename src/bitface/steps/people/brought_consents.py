@@ -15,13 +15,14 @@ from typing import Final
 
 from bitface.consent.admission import in_log_order
 from bitface.consent.events import ConsentEvent, RejectedLine, as_written, canonical_json, parse_events
-from bitface.consent.filled_in import DAYS_READ
+from bitface.consent.filled_in import DAYS_READ, TIMES
 from bitface.consent.known_sources import Notice
-from bitface.consent.unfilled import CONSENT_EXAMPLE, example_of, see
+from bitface.consent.unfilled import CONSENT_EXAMPLE, STILL_OPEN, example_of, see
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.subject_ids import normal_id
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
-from bitface.errors import BitfaceError, InputError
+from bitface.errors import BitfaceError, InputError, RefusedError
 from bitface.ledger.ledger import Ledger
 from bitface.steps.people.common_terms import CommonTerms
 
@@ -71,30 +72,38 @@ class BroughtConsents:
 
     def document(self) -> dict[str, object]:
         """What an import says of it as JSON."""
-        closing = [event for event in self.known if event.closes]
         return {
             "of_people_here": len(self.known),
-            "closing": len(closing),
-            "people_closed": len({event.subject for event in closing}),
+            "closing": len(self._closing),
+            "people_closed": self._people_closed,
             "dated_ahead": list(self.ahead),
             "not_here": list(self.strangers),
             "rejected": [asdict(line) for line in self.rejected],
         }
 
+    @property
+    def _closing(self) -> list[ConsentEvent]:
+        return [event for event in self.known if event.closes]
+
+    @property
+    def _people_closed(self) -> int:
+        return len({event.subject for event in self._closing})
+
     def text(self, dry_run: bool) -> list[str]:
         """The same for a person; no line where there is nothing to say."""
-        document, verb = self.document(), "would be recorded" if dry_run else "recorded"
+        return [*self._faults(), *([DAYS_READ] if self.has_days else []), *self._recorded(dry_run)]
+
+    def _faults(self) -> list[str]:
         kinds = self._kinds()
-        lines = kinds[:_LINES_MAX]
-        lines += [f"... and {len(kinds) - _LINES_MAX} more faults; --json lists all"] if len(kinds) > _LINES_MAX else []
-        lines += [DAYS_READ] if self.has_days else []
+        more = len(kinds) - _LINES_MAX
+        return kinds[:_LINES_MAX] + ([f"... and {counted(more, 'more fault')}; --json lists all"] if more > 0 else [])
+
+    def _recorded(self, dry_run: bool) -> list[str]:
+        lines, verb = list[str](), "would be recorded" if dry_run else "recorded"
         if self.known:
-            closed = (
-                f", {document['closing']} of them ending consents of {document['people_closed']} people"
-                if document["closing"]
-                else ""
-            )
-            lines.append(f"consents of people on record: {len(self.known)} new events {verb}{closed}")
+            of_them = f"{len(self._closing)} of them " if len(self.known) > 1 else ""
+            closed = f", {of_them}ending consents of {counted_people(self._people_closed)}" if self._closing else ""
+            lines.append(f"consents of people on record: {counted(len(self.known), 'new event')} {verb}{closed}")
         lines += [
             f"{self.name} line {line}: dated in the future by this machine's clock; a withdrawal takes effect now"
             for line in self.ahead[:_LINES_MAX]
@@ -128,11 +137,25 @@ class BroughtConsents:
 
     @contextmanager
     def naming_recorded_events(self, dry_run: bool) -> Iterator[None]:
-        """Whatever goes wrong inside, the error also says what was recorded."""
+        """Whatever goes wrong inside, the error also says what is wrong with consents, and what was recorded.
+
+        How dates are read it says only where a date may be the reason: of an unknown column it explains nothing.
+        """
         try:
             yield
         except BitfaceError as error:
-            raise type(error)("; ".join([str(error), *self.text(dry_run)])) from error
+            days = (
+                [DAYS_READ]
+                if self.has_days and (isinstance(error, RefusedError) or self._has_a_fault_of_time())
+                else []
+            )
+            parts = [str(error), *self._faults(), *days, *self._recorded(dry_run)]
+            raise type(error)("; ".join(parts)) from error
+
+    def _has_a_fault_of_time(self) -> bool:
+        return any(
+            name in TIMES for line in self.rejected for name in line.field.split(", ") if line.reason != STILL_OPEN
+        )
 
 
 NO_CONSENTS: Final = BroughtConsents(

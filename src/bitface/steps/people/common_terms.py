@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,8 @@ EVERYONE: Final = "everyone"
 _OF_ONE: Final = frozenset({"event_id", "record_id", "subject", "state", "evidence_sha256", "recorded_at"})
 _FOUND: Final = ("notice_sha256", "evidence_sha256", "age_band")
 """Fields that papers and the manifest give where nothing states them."""
+_NEAR: Final = 0.85
+"""How alike a name is to that of the sheet if it is meant: `consent_terms.json`, `consent-terms.json.txt`, not `consents.jsonl`."""
 _OF_ALL: Final = tuple(name for name in ConsentEvent.model_fields if name not in _OF_ONE)
 
 
@@ -51,6 +54,8 @@ class CommonTerms:
     misnamed: Mapping[str, Path] = field(default_factory=dict)
     """Subject id -> a form under a name that is not an id and would be spelt so. It may be another person's, so it is not taken."""
     manifest: Path | None = None
+    missing: str = f"{TERMS} is missing"
+    """Said of the sheet where `terms` is None."""
     recorded: Mapping[str, ConsentEvent] = field(default_factory=dict)
     """Event id -> the event on record: what it was completed with then, whatever became of the papers."""
 
@@ -73,9 +78,20 @@ class CommonTerms:
             elif why:
                 whole.pop(name, None)
                 lacking[name] = why
+        lacking = {**self._unsaid(whole, closes=closes), **lacking}
         return Completed(
             document=whole, lacking=lacking, files={name: TERMS for name in shared if name not in document}
         )
+
+    def _unsaid(self, whole: Fields, *, closes: bool) -> dict[str, str]:
+        """Field -> that neither the line nor the common terms say it; what papers and the manifest lack, `_found` says better."""
+        why = f"neither this line nor {TERMS} says it; write it there for everyone, or here for this person"
+        if self.terms is None:
+            why = f"this line does not say it, and {self.missing}: it says once what everyone agreed to"
+        unsaid = {name: why for name in _OF_ALL if name not in whole}
+        if closes and "event_time" in unsaid:
+            unsaid["event_time"] = "a line that ends a consent says itself when; add it"
+        return unsaid
 
     def _found(self, whole: Fields) -> dict[str, tuple[str | None, str]]:
         """Field -> its value by the papers and the manifest, or None and why there is none; of the fields that nothing states."""
@@ -155,6 +171,16 @@ def terms_in(folder: Path) -> Document | None:
             meant = did_you_mean(name, _OF_ALL) or f"the fields are {', '.join(_OF_ALL)} "
             raise InputError(f"{TERMS}: unknown field '{name[:40]}'; {meant}{see('Consents')}")
     return found
+
+
+def missing_terms(folder: Path) -> str:
+    """That there is no sheet of common terms in a folder, and how to get one: from a file whose name is almost right, if there is one."""
+    names = {path.name.lower(): path.name for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
+    near = get_close_matches(TERMS, names, n=1, cutoff=_NEAR)
+    where = f"{TERMS} is missing in folder '{folder.resolve().name[:40]}'"
+    if near:
+        return f"{where} (rename {names[near[0]]!r} if that is it)"
+    return f"{where} (put it back, or write a draft with `bitface data init`)"
 
 
 def open_in_notices(folder: Path) -> dict[str, tuple[int, ...]]:

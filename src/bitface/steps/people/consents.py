@@ -13,6 +13,7 @@ from typing import Final
 from bitface.consent.admission import Use, admit, at_each
 from bitface.consent.events import ConsentEvent, canonical_json, parse_events, utc_time
 from bitface.consent.vocabulary import CONTEXTS, PURPOSES
+from bitface.counted_words import counted
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
@@ -155,7 +156,7 @@ def standing_of(person: str, ledger: Ledger, at: datetime) -> Document:
 
 def standing_text(found: Document) -> str:
     """The same as text for a terminal."""
-    lines = [f"{found['subject']}: {len(found['events'])} consent events"]
+    lines = [f"{found['subject']}: {counted(len(found['events']), 'consent event')}"]
     lines += [
         f"  {event['event_time'][:10]} {event['state']:<10} {', '.join(event['purposes']) or 'every purpose'}"
         + (

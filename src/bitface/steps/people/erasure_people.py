@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bitface.counted_words import counted
 from bitface.dataset.incoming.subject_ids import id_or_none
 from bitface.dataset.index import has_dataset, read_index
 from bitface.dataset.keys import KeyStore
@@ -108,7 +109,8 @@ def check_none_returned(back: Iterable[Returned]) -> None:
     if found:
         what = sorted({what for one in found for what in one.what})
         raise RefusedError(
-            f"{len(found)} of the people who were erased have reappeared, by their {' and '.join(what)}: a backup older than the "
+            f"{counted(len(found), 'person who was erased has', 'people who were erased have')} reappeared, by their "
+            f"{' and '.join(what)}: a backup older than the "
             f"erasure was restored; {RESUME} to erase them again"
         )
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bitface.consent.admission import expiring as consents_ending
 from bitface.consent.events import utc_text
 from bitface.consent.law import ends
-from bitface.counted_words import some_of
+from bitface.counted_words import counted, some_of
 from bitface.documents import Document
 from bitface.ledger.entries import ALIASES, ModelEntry
 from bitface.ledger.ledger import Ledger
@@ -68,8 +68,8 @@ def expiring(ledger: Ledger, days: int, at: datetime) -> list[Document]:
 def expiring_text(rows: Sequence[Document], days: int) -> str:
     """The same as text."""
     if not rows:
-        return f"no consent expires within {days} days"
-    lines = [f"{len(rows)} consents expire within {days} days"]
+        return f"no consent expires within {counted(days, 'day')}"
+    lines = [f"{counted(len(rows), 'consent expires', 'consents expire')} within {counted(days, 'day')}"]
     lines += [
         f"  {row['ends'][:10]}  {row['subject']}  ({row['because']}; in {', '.join(row['in']) or 'no live model'})"
         for row in rows

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from bitface.consent.known_sources import Notice
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.incoming.import_rows import CONSENT_TEXT, ImportRow, QuarantinedRow, grouped
 from bitface.dataset.incoming.import_rules import (
     Correction,
@@ -252,15 +253,16 @@ def _check_any(decision: Decision, intake: Intake) -> None:
         return
     rejected = decision.rejected
     first = rejected[0] if rejected else QuarantinedRow(row=0, reason="the source has no rows")
-    recorded = f"; {decision.new_events} new consent events of people on record" if decision.new_events else ""
+    events = counted(decision.new_events, "new consent event")
+    recorded = f"; {events} of people on record" if decision.new_events else ""
     message = f"no row can be imported ({len(rejected)} quarantined{recorded}); {first.where}: {first.reason}"
     _check_forms(rejected, intake)
     if rejected and all(row.reason.startswith(CONSENT_TEXT) for row in rejected):
         raise RefusedError(message)
     if len(rejected) > 1 and all(row.finding == "missing_picture" for row in rejected):
         raise InputError(
-            f"no row can be imported: none of the {len(rejected)} files that the rows name is in folder '{intake.source}', where their "
-            "paths begin; name the folder that they begin in, or put the files there"
+            f"no row can be imported: none of the {counted(len(rejected), 'file')} that the rows name is in folder '{intake.source}', "
+            "where their paths begin; name the folder that they begin in, or put the files there"
         )
     is_of_row = intake.example and first.is_of_manifest
     raise InputError(f"{message}; a row reads as in {intake.example}" if is_of_row else message)
@@ -274,8 +276,8 @@ def _check_forms(rejected: Sequence[QuarantinedRow], intake: Intake) -> None:
     people = len({row.subject_id for row in of_forms})
     others = "".join(f"; {line}" for line in refused_lines(row for row in rejected if row not in of_forms)[:_REASONS])
     raise InputError(
-        f"no row can be imported ({len(rejected)} quarantined): the consents of {people} people are still to be filled in or corrected, "
-        f"beginning with {of_forms[0].where}: {of_forms[0].reason.removeprefix(CONSENT_TEXT)}{others}"
+        f"no row can be imported ({len(rejected)} quarantined): the consents of {counted_people(people)} are still to be filled in or "
+        f"corrected, beginning with {of_forms[0].where}: {of_forms[0].reason.removeprefix(CONSENT_TEXT)}{others}"
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import Notice
 from bitface.consent.policy import LicenceRecord, parse_licences
-from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, see
+from bitface.consent.unfilled import LICENCE_EXAMPLE, MARK, PUBLIC_LICENCE_EXAMPLE, see
 from bitface.counted_words import counted
 from bitface.dataset.incoming.gathered_rows import GatheredRows
 from bitface.dataset.incoming.import_rows import QuarantinedRow, minors_of, rows_of
@@ -32,6 +32,7 @@ from bitface.steps.people.common_terms import (
     CommonTerms,
     forms_by_id,
     misnamed_forms,
+    missing_terms,
     open_in_notices,
     terms_in,
 )
@@ -127,6 +128,7 @@ def common_terms(files: FolderFiles) -> CommonTerms:
         forms=forms_by_id(files.folder),
         misnamed=misnamed_forms(files.folder),
         manifest=files.manifest or files.folder / "manifest.csv",
+        missing=missing_terms(files.folder),
     )
 
 
@@ -337,18 +339,19 @@ def _spellings(path: Path) -> Iterator[Notice]:
 
 def licence_in(path: Path) -> LicenceRecord:
     """The one licence record of a file. Raises InputError where there is none, or more."""
-    public = f'or with "purposes": ["benchmark"] for a public set ({PAGE})'
-    _check_there(path, "--licence", f"a licence record such as {json.dumps(LICENCE_EXAMPLE)}, {public}", "Licence")
+    own = f"{json.dumps(LICENCE_EXAMPLE)} for pictures of your own"
+    public = f"{json.dumps(PUBLIC_LICENCE_EXAMPLE)} for a public set ({PAGE})"
+    _check_there(path, "--licence", f"a licence record such as {own}, or {public}", "Licence")
     text = read_text_file(path, SMALL_BYTES).text
     records = parse_licences(text if text.lstrip().startswith("[") else f"[{text}]", path.name)
     if len(records) != 1:
-        raise InputError(f"{path.name} holds {len(records)} licence records; an import takes one")
+        raise InputError(f"{path.name} holds {counted(len(records), 'licence record')}; an import takes one")
     return next(iter(records.values()))
 
 
 def _check_there(path: Path, option: str, content: str, section: str) -> None:
     if not path.is_file():
         raise InputError(
-            f"'{path.name}' does not exist: an import needs {content}; write a draft with `bitface data init`, or name the file with "
-            f"{option} {see(section)}"
+            f"'{path.name}' does not exist: an import needs {content}; write a draft with `bitface data init` (of a public set: with "
+            f"--purpose benchmark), or name the file with {option} {see(section)}"
         )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitface.consent.known_sources import SYNTHETIC_LICENCE, synthetic_consents
+from bitface.counted_words import counted
 from bitface.dataset.files import sha256_of
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.shards import Shard, digest_of, drawn_shards, shard_name, write_shard
@@ -57,7 +58,8 @@ def synthesise(writer: Writer, synthesis: Synthesis, versioning: Versioning) -> 
     real = sum(not is_synthetic(path.stem) for path in (data / "shards").glob("?" * 16 + ".*"))
     if real:
         raise InputError(
-            f"the dataset contains {real} real people, who would be lost; name a new folder with --out, or set another BITFACE_DATA"
+            f"the dataset contains {counted(real, 'real person', 'real people')}, who would be lost; name a new folder with --out, or "
+            "set another BITFACE_DATA"
         )
     rendered: list[Sample] = []
     change = Change(
@@ -118,9 +120,10 @@ def confirm(data: Path, ways: Sequence[Synthesis], ledger: Ledger) -> tuple[str,
     found = confirm_drawn(data, claimed, way)
     ledger.record_renders(found)
     others = len(claimed) - len(found)
-    left_out = f"; {others} do not and are excluded" if others else ""
+    left_out = f"; {counted(others, 'does not and is', 'do not and are')} excluded" if others else ""
     return (
-        f"{len(claimed)} people are declared synthetic but were not rendered here: {len(found)} match what is rendered{left_out}",
+        f"{counted(len(claimed), 'person is', 'people are')} declared synthetic but not rendered here: "
+        f"{counted(len(found), 'matches', 'match')} what is rendered{left_out}",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.files import write_atomically
 from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.errors import InputError
@@ -123,8 +124,8 @@ def _words_of(copies: Copies, apart: int, differ: int) -> list[str]:
     if not len(copies):
         return []
     return [
-        f"{len(copies)} pairs of samples show one picture under two people, who may be one: {apart} pairs stand in two parts, "
-        f"{differ} under two labels; see {REVIEW_NAME} beside the Data Docs"
+        f"{counted(len(copies), 'pair of samples shows', 'pairs of samples show')} one picture under two people, who may be one: "
+        f"{counted(apart, 'stands', 'stand')} in two parts, {differ} under two labels; see {REVIEW_NAME} beside the Data Docs"
     ]
 
 

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.dataset.files import sha256_of, write_atomically
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.points.point_container import unpack_points
@@ -258,7 +259,7 @@ def fewer_copies(asked: FeatureParams, made: FeatureParams) -> tuple[str, ...]:
         "clip": (asked.augmented_copies_clip, made.augmented_copies_clip),
     }
     return tuple(
-        f"each training {kind} gets {fewer} changed copies instead of {copies}: the set is large "
+        f"each training {kind} gets {counted(fewer, 'changed copy', 'changed copies')} instead of {copies}: the set is large "
         f"(features.augmented_frames_max is {asked.augmented_frames_max})"
         for kind, (copies, fewer) in kinds.items()
         if fewer < copies

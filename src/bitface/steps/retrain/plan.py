@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from bitface.consent.admission import Admission
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import packaged_notice, synthetic_consents
-from bitface.consent.policy import check_training, not_allowed
+from bitface.consent.policy import PROHIBITED_CONTEXTS, check_training, not_allowed
+from bitface.consent.vocabulary import CONTEXTS
 from bitface.counted_words import counted
 from bitface.dataset.files import sha256_of
 from bitface.dataset.index import read_index
@@ -32,6 +35,7 @@ from bitface.steps.retrain.version import DatasetRef
 from bitface.steps.retrain.without_pictures import check_kinds
 from bitface.workspace import Workspace
 
+_Judged = tuple[Mapping[str, Admission], Sequence[Quarantined]]
 NOT_FOR_TRAINING: Final = not_allowed("train")
 NOT_DRAWN: Final = "it claims to be synthetic, but differs from what is rendered with these parameters"
 
@@ -150,15 +154,33 @@ def members_of(
     left_out = [*refused, *(Quarantined(sample_id=name, reason=NOT_DRAWN) for name in claimed)]
     kept = [sample for sample in samples if sample.sample_id in drawn]
     content = content_of(kept, data, keys) if keys else {}
-    if left_out and {one.reason for one in left_out} == {NOT_FOR_TRAINING} and not drawn:
-        raise RefusedError(_only_for_benchmark(len(samples), context))
+    if not drawn and NOT_FOR_TRAINING in {one.reason for one in left_out}:
+        admits = partial(admit_members, samples, events, licences, notices, "benchmark")
+        raise RefusedError(_not_for_training(len(samples), _benchmarks(admits, context, moments)))
     return choose_members(samples, drawn, left_out, params.splits, params.seed, content), events
 
 
-def _only_for_benchmark(samples: int, context: str) -> str:
+def _benchmarks(
+    admits: Callable[[str, datetime], _Judged], context: str, moments: Sequence[datetime]
+) -> dict[str, int]:
+    """Context -> how many samples a benchmark may use there, of the context that was asked for and those that need no approved reason."""
+    contexts = dict.fromkeys((context, *(one for one in CONTEXTS if one not in PROHIBITED_CONTEXTS)))
+    counts = {one: min(len(admits(one, at)[0]) for at in moments) for one in contexts}
+    return {one: count for one, count in counts.items() if count}
+
+
+def _not_for_training(samples: int, benchmarks: Mapping[str, int]) -> str:
+    """The way that is open to these samples, if there is one: a licence that allows no benchmark leads to no other refusal."""
+    none = f"none of {counted(samples, 'sample')} may be used: {NOT_FOR_TRAINING}"
+    if not benchmarks:
+        return (
+            f"{none}, nor benchmark; import them under another licence, with another id, or see `bitface data validate`"
+        )
+    context, count = next(iter(benchmarks.items()))
+    which = "such people" if count == samples else f"{count} of them"
     return (
-        f"none of {counted(samples, 'sample')} may be used: {NOT_FOR_TRAINING}; `bitface retrain --purpose benchmark --context {context}` "
-        "judges a model of such people, and `bitface data validate` says more"
+        f"{none}; `bitface retrain --purpose benchmark --context {context}` judges a model of {which}, and `bitface data validate` says "
+        "more"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from bitface.counted_words import counted
@@ -20,18 +20,24 @@ _NEED_ATTRIBUTES: Final = ("slice", "disparity")
 
 def unknown_attributes(run: Run, judged: Collection[str]) -> tuple[str, ...]:
     """The required attributes of which more judged people than `gate.unknown_share_max` say nothing."""
-    slices, params = run.slices(), run.params.gate
-    silent = {
-        name: sum(slices[person].get(name, UNKNOWN) == UNKNOWN for person in judged)
-        for name in params.required_attributes
-    }
+    slices = run.slices()
+    return unknown_of([slices[person] for person in judged], run.params.gate)
+
+
+def unknown_of(judged: Sequence[Mapping[str, str]], params: GateParams) -> tuple[str, ...]:
+    """The same of judged people by their slices, attribute -> value."""
+    silent = {name: sum(own.get(name, UNKNOWN) == UNKNOWN for own in judged) for name in params.required_attributes}
     return tuple(name for name, count in silent.items() if count > params.unknown_share_max * len(judged))
 
 
 def gate_params_of(run: Run, judged: Collection[str]) -> GateParams:
     """What the gate asks of a run. Of a benchmark, cells of attributes that are not known advise; of any other run nothing changes."""
     params = run.params.gate
-    unknown = unknown_attributes(run, judged) if run.purpose == "benchmark" else ()
+    return advising(unknown_attributes(run, judged), params) if run.purpose == "benchmark" else params
+
+
+def advising(unknown: Collection[str], params: GateParams) -> GateParams:
+    """What the gate asks of a benchmark where attributes are unknown."""
     known = tuple(name for name in params.required_attributes if name not in unknown)
     if known:
         return params.model_copy(update={"required_attributes": known})

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bitface.consent.events import ConsentEvent, utc_text
+from bitface.counted_words import some_of
 from bitface.errors import GateError
 from bitface.faces.features import ClipTable
 from bitface.faces.quality import POINT_COLUMNS, QUALITY_COLUMNS, limits_missed, quality_reasons
@@ -132,9 +133,10 @@ def _not_measured(table: ClipTable) -> tuple[str, ...]:
     count = int(table.are_points.sum())
     if not count:
         return ()
+    samples = some_of(count, len(table), ("is", "are"), what=("sample", "samples"))
     return (
-        f"{count} of {len(table)} samples are points of a face without its picture: sharpness, brightness, blendshapes and copies of "
-        "pictures were not measured, and no limit of them was applied",
+        f"{samples} points of a face without its picture: sharpness, brightness, blendshapes and copies of pictures were not measured, "
+        "and no limit of them was applied",
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bitface.binarize.cost import Cost
+from bitface.counted_words import counted
 from bitface.dataset.files import write_atomically
 from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.evaluation.latency import Ratio
@@ -53,7 +54,7 @@ def bench_text(bench: Bench) -> str:
     here = bench.processor
     lines = [
         f"{here.model}, {here.cores} cores, {' '.join(here.flags) or 'flags unknown'}",
-        f"one face, one thread, {bench.rounds} interleaved rounds of {bench.calls} calls, random weights; "
+        f"one face, one thread, {counted(bench.rounds, 'interleaved round')} of {counted(bench.calls, 'call')}, random weights; "
         f"int8 calibrated on {bench.calibrated_on}",
         "ratios: median over rounds (quartiles), and of the quietest round of each; claims take the lower one",
     ]
@@ -155,7 +156,7 @@ def _figure(bench: Bench, draw: Figures, path: Path) -> Path:
         for row in bench.rows
     ]
     caption = (
-        f"{bench.processor.model}, one face, one thread, {bench.rounds} interleaved rounds: dot = median, line to the 95th "
+        f"{bench.processor.model}, one face, one thread, {counted(bench.rounds, 'interleaved round')}: dot = median, line to the 95th "
         "percentile, on a logarithmic scale, with the ratio to one-bit (the blue line). Orange diamonds are "
         "faster than one-bit. Weights are random: they do not change the time. The landmark detector is not included."
     )

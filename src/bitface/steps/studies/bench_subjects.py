@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.faces.features import ClipTable
 from bitface.params import BenchParams, TrainingParams
 
@@ -67,7 +68,9 @@ def faces_of_people(table: ClipTable, count: int) -> Faces:
     stills = stills.where(np.unique(np.linspace(0, len(stills) - 1, min(count, len(stills))).astype(np.int64)))
     people = len(np.unique(stills.persons))
     return Faces(
-        crops=stills.crops, landmarks=stills.landmarks, whose=f"{len(stills)} faces of {people} training people"
+        crops=stills.crops,
+        landmarks=stills.landmarks,
+        whose=f"{counted(len(stills), 'face')} of {counted(people, 'training person', 'training people')}",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.files import write_atomically
 from bitface.faces.features import LANDMARKS
 from bitface.figure_ports import Figures, Mesh, ReductionCurve, ReductionPoint
@@ -56,7 +57,7 @@ def report_landmarks(
         TrackedReport(
             report_id=key_of(run.run_id, document),
             kind="study",
-            title=f"study of landmarks · {study.trained.people} people",
+            title=f"study of landmarks · {counted_people(study.trained.people)}",
             started_at=at,
             evidence=run.evidence,
             code_commit=run.code_commit,
@@ -129,7 +130,7 @@ def _draw_reduction(study: LandmarkStudy, draw: Figures, path: Path) -> Path:
         for one in _one_bit(study)
     ]
     caption = (
-        f"{METRIC.capitalize()} out of fold on {study.trained.people} people over the number of landmarks. Left: a "
+        f"{METRIC.capitalize()} out of fold on {counted_people(study.trained.people)} over the number of landmarks. Left: a "
         "closed-form linear head, for every selection method. Right: trained one-bit networks, lowest to highest of their trainings; "
         "filled: the best choice of each size; open: controls. Subsets are chosen on training people alone."
     )
@@ -138,7 +139,7 @@ def _draw_reduction(study: LandmarkStudy, draw: Figures, path: Path) -> Path:
 
 def _draw_ranking(study: LandmarkStudy, draw: Figures, mesh: Mesh, path: Path) -> Path:
     caption = (
-        f"Landmarks by their share of the attribution, mean over emotions, folds and {_trainings(study)} trainings of the float "
+        f"Landmarks by their share of the attribution, mean over emotions, folds and {counted(_trainings(study), 'training')} of the float "
         "twin: Integrated Gradients over all training people, compared with real stills. Neighbouring landmarks are redundant, so the "
         "top of this ranking is not the best subset."
     )
@@ -218,7 +219,8 @@ def _verdict(study: LandmarkStudy) -> str:
     ranked, rivals = _of(study, BY_RANK), {one.count: one for one in _of(study, "random")}
     behind = [one.count for one in ranked if one.mean < rivals[one.count].mean]
     words = (
-        f"In screening, the top of the attribution ranking is worse than random subsets at {', '.join(map(str, behind))} landmarks."
+        f"In screening, the top of the attribution ranking is worse than random subsets with so many landmarks: "
+        f"{', '.join(map(str, behind))}."
         if behind
         else "In screening, the top of the attribution ranking is worse than random subsets at no size."
     )
@@ -226,7 +228,7 @@ def _verdict(study: LandmarkStudy) -> str:
 
 
 def _headline(study: LandmarkStudy) -> dict[str, str]:
-    return {"Found": _verdict(study), "Judged on": f"{study.trained.people} people out of fold"}
+    return {"Found": _verdict(study), "Judged on": f"{counted_people(study.trained.people)} out of fold"}
 
 
 def _trained_row(study: LandmarkStudy, one: Outcome) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.paired import macro_balanced_accuracies, mean_difference
@@ -88,7 +89,8 @@ def study_landmarks(run: Run, data: Data, tools: StudyTools) -> LandmarkStudy:
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
-        raise InputError(f"{len(folds)} people are too few for {params.folds} folds; add people, or lower study.folds")
+        few = counted(len(folds), "person is", "people are")
+        raise InputError(f"{few} too few for {counted(params.folds, 'fold')}; add people, or lower study.folds")
     table = study_table(data.rows)
     data_key = key_of(data.seen.digests(), sorted(map(str, table.sample_ids)))
     train_all = partial(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.files import write_atomically
 from bitface.errors import InputError
 from bitface.faces.splits import fold_of_people
@@ -43,7 +44,8 @@ def study_models(run: Run, data: Data, variants: str | None, tools: StudyTools) 
     members = [sample for sample in run.members.samples if sample.split != "gate"]
     folds = fold_of_people(members, params.folds, run.params.seed, run.members.content)
     if len(folds) < params.folds:
-        raise InputError(f"{len(folds)} people are too few for {params.folds} folds; add people, or lower study.folds")
+        few = counted(len(folds), "person is", "people are")
+        raise InputError(f"{few} too few for {counted(params.folds, 'fold')}; add people, or lower study.folds")
     table = study_table(data.rows)
     data_key = key_of(data.seen.digests(), sorted(map(str, table.sample_ids)))
     placed = run_jobs(jobs, table, folds, tools.stages, data_key, params.workers, tools.report)
@@ -72,7 +74,7 @@ def report_study(
         TrackedReport(
             report_id=key_of(run.run_id, document),
             kind="study",
-            title=f"study · {len(study.one_bit_gain)} variants · {study.people} people",
+            title=f"study · {counted(len(study.one_bit_gain), 'variant')} · {counted_people(study.people)}",
             started_at=at,
             evidence=run.evidence,
             code_commit=run.code_commit,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bitface.counted_words import counted, counted_people
 from bitface.evaluation.intervals import Interval
 from bitface.evaluation.scores import ModelScores
 from bitface.figure_ports import Figures, StudyRow, TradePoint
@@ -74,7 +75,8 @@ def draw_study(study: Study, draw: Figures, folder: Path) -> Path:
         by_name.setdefault(one.variant, {})[one.precision] = values
     rows = [StudyRow(name=name, one_bit=found["one-bit"], float=found["float"]) for name, found in by_name.items()]
     caption = (
-        f"Out of fold on {study.people} people ({study.folds} folds by person, {study.samples} samples). Small marks: one "
+        f"Out of fold on {counted_people(study.people)} ({counted(study.folds, 'fold')} by person, "
+        f"{counted(study.samples, 'sample')}). Small marks: one "
         "training each, another seed; large: their mean. Ignore differences smaller than the spread between trainings."
     )
     return draw.study_figure(rows, METRIC, caption, folder / "study.png")
@@ -92,7 +94,7 @@ def draw_trade(study: Study, draw: Figures, folder: Path) -> Path:
         if one.precision == "one-bit"
     ]
     caption = (
-        f"One-bit models: {METRIC} out of fold on {study.people} people, lowest to highest of their trainings, over the "
+        f"One-bit models: {METRIC} out of fold on {counted_people(study.people)}, lowest to highest of their trainings, over the "
         "median time of a still: one thread, all models in turn, what finds the face before them not counted. The line "
         "joins those that no other equals in less time."
     )
@@ -140,7 +142,7 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], pages: P
         },
         tables=tables,
         notes=(
-            f"Every figure is out of fold: {study.folds} folds by person; no person is judged by a network trained on them.",
+            f"Every figure is out of fold: {counted(study.folds, 'fold')} by person; no person is judged by a network trained on them.",
             "Gate people are not included.",
             "Intervals resample people, for these trainings only; the brackets show the effect of the seed.",
             "Seconds are for both precisions of one fold, one thread, on this machine.",
@@ -153,7 +155,10 @@ def study_page(study: Study, evidence: str, figures: tuple[Path, Path], pages: P
 
 def study_text(study: Study) -> str:
     """The tables for a terminal."""
-    lines = [f"{study.people} people out of fold, {study.folds} folds, {study.samples} samples", ""]
+    lines = [
+        f"{counted_people(study.people)} out of fold, {counted(study.folds, 'fold')}, {counted(study.samples, 'sample')}",
+        "",
+    ]
     for one in study.outcomes:
         name, precision, trainings, balanced, auc, _, difference, seconds = _row(one)
         still = f"  {_still(study, one)} ms a still" if one.precision == "one-bit" else ""
@@ -174,7 +179,7 @@ def study_headline(study: Study) -> dict[str, str]:
     return {
         "Best one-bit": f"{best.variant}, {METRIC} {_mean(best.scores, 'macro_balanced_accuracy')}",
         f"One bit costs '{study.reference}'": f"{_signed(gain.value)} ({_ends(gain)})",
-        "Judged on": f"{study.people} people out of fold",
+        "Judged on": f"{counted_people(study.people)} out of fold",
     }
 
 
@@ -188,7 +193,7 @@ def _lead(study: Study) -> str:
     best = _best(study)
     gain = study.one_bit_gain[study.reference]
     return (
-        f"{len(one_bit)} one-bit model variants, judged on the same {study.people} people. Highest mean {METRIC}: "
+        f"{counted(len(one_bit), 'one-bit model variant')}, judged on the same {counted_people(study.people)}. Highest mean {METRIC}: "
         f"'{best.variant}', {_mean(best.scores, 'macro_balanced_accuracy')}. One bit changes '{study.reference}' by "
         f"{_signed(gain.value)} ({_ends(gain)})."
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.events import utc_text
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.files import sha256_of
 from bitface.evaluation.intervals import Interval
 from bitface.steps.judging.evaluate import Evaluated
@@ -115,7 +116,7 @@ def _card(run: Run, evaluation: Evaluated, dataset: str) -> dict[str, object]:
 
 def _data(run: Run, reference: str) -> dict[str, object]:
     """The dataset version, without its people."""
-    named = f"{len(run.members.samples)} samples of {len(run.members.admissions)} people"
+    named = f"{counted(len(run.members.samples), 'sample')} of {counted_people(len(run.members.admissions))}"
     kind = f"{run.evidence} faces; biometric where real"
     return {
         "type": "data",

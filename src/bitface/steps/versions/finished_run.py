@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bitface.counted_words import counted
+from bitface.counted_words import counted, counted_people
 from bitface.documents import Document
 from bitface.evaluation.intervals import Interval
 from bitface.gate.cells import Cell, State
@@ -137,11 +137,11 @@ def fairness_sentence(evaluation: Evaluated, cells: Sequence[Cell]) -> str:
     )
     if len(judged) < 2:
         people = sorted(figure.persons for figure in known.values())
-        return f"groups of {people[0]} to {people[-1]} people are too small to compare"
+        return f"groups of {people[0]} to {counted_people(people[-1])} are too small to compare"
     worst, best = min(judged, key=lambda key: judged[key].value), max(judged, key=lambda key: judged[key].value)
     return f"accuracy by group from {_group_words(worst, judged)} to {_group_words(best, judged)}{left_out}"
 
 
 def _group_words(group: tuple[str, str], figures: Mapping[tuple[str, str], Interval]) -> str:
     own = figures[group]
-    return f"{own.value:.3f} ({group[0]} {group[1]}, {own.persons} people, {own.lo:.3f} to {own.hi:.3f})"
+    return f"{own.value:.3f} ({group[0]} {group[1]}, {counted_people(own.persons)}, {own.lo:.3f} to {own.hi:.3f})"

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from bitface.counted_words import counted_people
 from bitface.gate.cells import Cell, State
 from bitface.gate.decision import GateDecision
 from bitface.gate.kinds import KINDS
@@ -149,7 +150,7 @@ def _more_people(causes: Iterable[Mapping[str, Any]], people_judged: int) -> lis
         return []
     times = sorted(one["persons_needed"] / one["persons"] for one in open_)
     half, most = (math.ceil(people_judged * times[math.ceil(share * len(times)) - 1]) for share in (0.5, 0.9))
-    advice = f"judge more than {people_judged} people: about {half} would decide half of the open cells, about {most} nine in ten"
+    advice = f"judge more than {counted_people(people_judged)}: about {half} would decide half of the open cells, about {most} nine in ten"
     slices = [one for one in open_ if one["slice"]]
     if not slices:
         return [advice]

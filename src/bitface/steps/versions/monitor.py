@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted, counted_people
 from bitface.dataset.files import write_atomically
 from bitface.dataset.keys import KeyStore
 from bitface.documents import Document, Fields
@@ -114,7 +115,10 @@ def show_drift(compared: Compared, draw: Figures, tracking: Tracking, code_commi
     ]
     figure = draw.drift_figure(
         panels,
-        (f"{document['people_reference']} people of {document['model']}", f"{document['people_current']} new faces"),
+        (
+            f"{counted_people(document['people_reference'])} of {document['model']}",
+            f"{counted(document['people_current'], 'new face')}",
+        ),
         "New faces differ" if moved else "New faces do not differ",
         _caption(document),
         page.with_name("drift.png"),
@@ -123,14 +127,14 @@ def show_drift(compared: Compared, draw: Figures, tracking: Tracking, code_commi
         TrackedReport(
             report_id=document["report_id"],
             kind="drift",
-            title=f"drift · {document['model']} · {len(moved)} of {document['columns']} columns",
+            title=f"drift · {document['model']} · {len(moved)} of {counted(document['columns'], 'column')}",
             started_at=datetime.fromisoformat(document["at"]),
             evidence=document["evidence"],
             code_commit=code_commit,
             headline={
                 "model": document["status"]["line"],
                 "window": document["window"],
-                "compared with": f"{document['people_reference']} held-out people of {document['model']}",
+                "compared with": f"{counted(document['people_reference'], 'held-out person', 'held-out people')} of {document['model']}",
                 "drift": _verdict(document),
             },
             params={"method": document["method"], "threshold": document["threshold"]},
@@ -149,7 +153,7 @@ def drift_text(document: Fields) -> str:
     """The comparison as text for a terminal."""
     lines = [
         document["status"]["line"],
-        f"{document['window']} against {document['people_reference']} people of {document['model']}",
+        f"{document['window']} against {counted_people(document['people_reference'])} of {document['model']}",
     ]
     lines += [
         f"  {one['name']:<32} distance {one['distance']:.2f}, p {one['p_value']:.4f}"
@@ -162,7 +166,7 @@ def drift_text(document: Fields) -> str:
 
 
 def _verdict(document: Fields) -> str:
-    looked = f"{document['columns']} columns ({', '.join(document['families'])})"
+    looked = f"{counted(document['columns'], 'column')} ({', '.join(document['families'])})"
     if not document["drifted"]:
         return f"none of {looked} drifted (false-alarm rate {document['threshold']:.0%} over all columns)"
     return (
@@ -172,9 +176,10 @@ def _verdict(document: Fields) -> str:
 
 
 def _caption(document: Fields) -> str:
-    drifted = f"{len(document['drifted'])} of {document['columns']} columns drifted"
+    drifted = f"{len(document['drifted'])} of {counted(document['columns'], 'column')} drifted"
     return (
-        f"{document['window']}, against one still of each of {document['people_reference']} held-out people of "
+        f"{document['window']}, against one still of each of "
+        f"{counted(document['people_reference'], 'held-out person', 'held-out people')} of "
         f"{document['model']} did not learn from: {drifted}, at {document['threshold']:.0%} of a false alarm over all of them. "
         "The columns with the largest Kolmogorov-Smirnov distance: 0 identical, 1 disjoint."
     )

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitface.counted_words import counted
 from bitface.errors import InputError
 from bitface.faces.features import LANDMARKS
 from bitface.params import LandmarkChoice
@@ -49,7 +50,7 @@ def choose_landmarks(
         InputError: the count is out of range, or there is no still.
     """
     if not 1 <= count <= LANDMARKS:
-        raise InputError(f"{count} landmarks; a face has {LANDMARKS}, use 1 to {LANDMARKS}")
+        raise InputError(f"{counted(count, 'landmark')}; a face has {LANDMARKS}, use 1 to {LANDMARKS}")
     if not len(stills):
         raise InputError(
             "there are no stills of training people to choose landmarks by; add people who consent to training"
