@@ -42,7 +42,7 @@ def test_a_set_with_fewer_copies_than_asked_for_says_so() -> None:
     assert fewer_copies(asked, asked) == ()
     (words,) = fewer_copies(asked, asked.model_copy(update={"augmented_copies_image": 1}))
     assert (
-        words.startswith("each training picture gets 1 changed copies instead of 3")
+        words.startswith("each training picture gets 1 changed copy instead of 3")
         and "augmented_frames_max is 60" in words
     )
 

@@ -61,7 +61,7 @@ def test_a_net_that_says_the_same_of_every_face_has_correlation_zero() -> None:
 def test_units_that_are_unknown_or_never_shown_are_named_and_not_judged() -> None:
     known = np.c_[np.linspace(0, 1, 20), np.full(20, np.nan)]
     assert score_units(readings(known, known), PARAMS, 0).unjudged == (4,)
-    with pytest.raises(InputError, match="none of 1 action units is both shown and absent in 20 frames"):
+    with pytest.raises(InputError, match="none of 1 action unit is both shown and absent in 20 frames"):
         score_units(readings(np.zeros((20, 1)), np.zeros((20, 1))), PARAMS, 0)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from bitface.dataset.files import write_atomically
 from bitface.dataset.incoming.folder_names import Guess
 from bitface.dataset.incoming.source_paths import SourceFolder
+from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.dataset.incoming.subject_ids import id_or_none, suggested_ids
 from bitface.errors import InputError
 from bitface.steps.bringing.draft_files import Manifest, bytes_of_utf8, mode_of
@@ -102,5 +103,5 @@ def _cells(text: str, separator: str) -> list[str]:
 
 def _line(cells: Sequence[str], separator: str) -> str:
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=separator, lineterminator="").writerow(cells)
-    return text.getvalue()
+    write_rows(text, [cells], separator)
+    return text.getvalue().removesuffix("\n")
