@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +21,13 @@ _PACKAGE: Final = Path(bitface.__file__).parent
 def project_root() -> Path:
     """The project that a command runs in: the current folder, else the checkout that this package runs from.
 
+    A params.yaml that cannot be read, such as a broken link, is this project's too: no other project takes its place.
+
     Raises:
         InputError: neither exists.
     """
     current = Path.cwd()
-    if (current / PARAMS).is_file():
+    if os.path.lexists(current / PARAMS):
         return current
     checkout = _PACKAGE.parents[1]
     if (checkout / PARAMS).is_file():
@@ -35,11 +39,12 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
     """Writes the default params.yaml, and a .gitignore if there is none; returns what was written.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or has something else than a file under one of these names.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         texts = {PARAMS: shipped(PARAMS).read_bytes(), ".gitignore": _IGNORED.encode()}
+        _check_files(folder, texts)
         missing = {name: text for name, text in texts.items() if not (folder / name).exists()}
         for name, text in missing.items():
             write_once(folder / name, text, 0o644)
@@ -48,6 +53,12 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
             f"'{folder.name or folder.absolute().name}' cannot be a project folder ({error.strerror}); name a writable folder"
         ) from error
     return tuple(folder / name for name in missing)
+
+
+def _check_files(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if os.path.lexists(folder / name) and not (folder / name).is_file():
+            raise InputError(f"'{folder / name}' is not a file, or a link to none; move it away")
 
 
 def shipped(name: str) -> Path:

@@ -95,8 +95,8 @@ def test_a_sample_on_record_takes_the_last_label_split_and_licence_and_tells_it(
         sample_id="x", person=PERSON, shard="s", kind="image", frames=1, fps=0.0, label="fear", split="gate",
         source="first", licence_id="own", sha256="0" * 64,
     )  # fmt: skip
-    assert corrected_sample([row(1)], sample, "own") == (sample, ())
-    after, told = corrected_sample([row(1, label="anger", split="train"), row(2, label="anger")], sample, "new")
+    assert corrected_sample(picture(row(1)), sample, "own") == (sample, ())
+    after, told = corrected_sample(picture(row(1, label="anger", split="train"), row(2, label="anger")), sample, "new")
     assert (after.label, after.split, after.licence_id, after.source) == ("anger", "train", "new", "first")
     assert told[0].change == "label fear is now anger; split gate is now train; licence own is now new"
     assert numbers(told) == [1, 2]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from bitface import hand_written_yaml
 from bitface.errors import InputError
 from bitface.hand_written_yaml import read_yaml
-from bitface.params import PROFILES, read_params
+from bitface.params import PROFILES, Params, read_params
+from bitface.params.params_file import _merged, _override, _read_document
+from bitface.params.section import Section
 
 FILE = Path(__file__).resolve().parents[2] / "params.yaml"
 
@@ -193,3 +197,30 @@ def test_a_key_that_is_given_twice_is_refused_with_its_place(tmp_path: Path) -> 
     (tmp_path / "params.yaml").write_text("a: 1\nb: 2\na: 3\n")
     with pytest.raises(InputError, match="line 3, column 1: 'a' is given twice"):
         read_params(tmp_path / "params.yaml")
+
+
+def _numbers_of(section: Section, place: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in section:
+        if isinstance(value, Section):
+            yield from _numbers_of(value, f"{place}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{place}{name}", value
+
+
+@pytest.mark.parametrize("word", ["nan", ".inf", "-1e400", "1e400", "yes", "true", "off"])
+def test_no_number_is_endless_no_number_or_a_word(word: str) -> None:
+    """A limit that is not a number is never crossed, and `on` would count as 1."""
+    names = [name for name, _ in _numbers_of(read_params(FILE))]
+    assert len(names) > 150
+    document = _read_document(FILE)
+    document.pop("profiles")
+    for name in names:
+        with pytest.raises(ValidationError):
+            Params.model_validate(_merged(document, _override(f"{name}={word}")))
+
+
+def test_a_link_that_leads_nowhere_is_said_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.symlink_to(tmp_path / "gone.yaml")
+    with pytest.raises(InputError, match="is a link that leads to no file"):
+        read_params(path)

@@ -85,6 +85,10 @@ def is_own(document: object) -> bool:
 
 
 def _read_document(path: Path) -> Document:
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"'{path.name}' is a link that leads to no file; correct the link, or set BITFACE_PARAMS to a file"
+        )
     if not path.exists():
         raise InputError(
             f"parameter file '{path.name}' does not exist; run from the project's root or set BITFACE_PARAMS"
@@ -125,7 +129,7 @@ def _first_of(error: ValidationError) -> str:
         return f"{where}: unknown parameter; correct its name, or remove it"
     if first["type"] == "missing":
         return f"{where}: this parameter is missing; copy it from bitface's default params.yaml"
-    return f"{where}: {first['msg']}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _override(text: str) -> Document:

@@ -50,6 +50,11 @@ class Picture:
         return self.rows[0].subject_id
 
     @property
+    def split(self) -> str:
+        """The split that its rows name, which is one; empty where none does."""
+        return next((row.split for row in self.rows if row.split), "")
+
+    @property
     def kind(self) -> Kind:
         """A clip where there are several frames; landmarks where there is no picture."""
         if self.scheme:
@@ -118,6 +123,24 @@ def agreeing_pictures(
     return tuple(kept), tuple(refused)
 
 
+def in_one_split(
+    pictures: Sequence[Picture], there: Mapping[str, Sample]
+) -> tuple[list[Picture], list[QuarantinedRow]]:
+    """A person's pictures, and the rows of those that name another split than the person's samples that stay in theirs.
+
+    `there`: the samples on record by what is stored. A person is moved by bringing every sample with the new split.
+    """
+    moved = {picture.sha256 for picture in pictures if picture.split}
+    staying = {sample.split for content, sample in there.items() if content not in moved and sample.split}
+    torn = {picture.sha256 for picture in pictures if staying and picture.split and picture.split not in staying}
+    why = (
+        f"the person has samples on record in split {' and '.join(sorted(staying))}, and a person is in one split; write that split, or "
+        "give all of them the new one"
+    )
+    refused = _refused((picture for picture in pictures if picture.sha256 in torn), why, "")
+    return [picture for picture in pictures if picture.sha256 not in torn], refused
+
+
 def record_from(rows: Sequence[ImportRow], person: str, known: SubjectRecord | None) -> SubjectRecord:
     """What is recorded of a person after these rows, which do not contradict each other."""
     base = known or SubjectRecord(
@@ -149,11 +172,10 @@ def corrections_of_person(
     )
 
 
-def corrected_sample(
-    rows: Sequence[ImportRow], known: Sample, licence_id: str
-) -> tuple[Sample, tuple[Correction, ...]]:
-    """A sample that is on record as these rows of it say now, and a correction a row where that is something else."""
-    after = replace(known, label=rows[0].label, split=rows[0].split or known.split, licence_id=licence_id)
+def corrected_sample(picture: Picture, known: Sample, licence_id: str) -> tuple[Sample, tuple[Correction, ...]]:
+    """A sample that is on record as the rows of it say now, and a correction a row where that is something else."""
+    rows = picture.rows
+    after = replace(known, label=rows[0].label, split=picture.split or known.split, licence_id=licence_id)
     changes = [
         f"{name.partition('_')[0]} {getattr(known, name) or 'none'} is now {getattr(after, name)}"
         for name in ("label", "split", "licence_id")
@@ -213,8 +235,7 @@ def _refused(pictures: Iterable[Picture], why: str, finding: str) -> list[Quaran
 
 
 def _part_then_row(picture: Picture) -> tuple[int, int]:
-    first = picture.rows[0]
-    return _PARTS.index(first.split), first.row
+    return _PARTS.index(picture.split), picture.rows[0].row
 
 
 def _numbers(rows: Iterable[ImportRow]) -> str:

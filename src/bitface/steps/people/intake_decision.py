@@ -22,6 +22,7 @@ from bitface.dataset.incoming.import_rules import (
     Picture,
     corrected_sample,
     corrections_of_person,
+    in_one_split,
     record_from,
 )
 from bitface.dataset.incoming.oddities import EXAMPLES, Finding, findings_of
@@ -169,12 +170,13 @@ def decide(
             for row in picture.rows
         ]
         allowed = [picture for picture in own if not refusals[picture.kind]]
+        there = here.people.get(pseudonyms[subject], {})
         free, theirs = _unclaimed(allowed, pseudonyms[subject], here)
-        refused += theirs
+        free, torn = in_one_split(free, there)
+        refused += [*theirs, *torn]
         if free:
             after = record_from(_rows(free), pseudonyms[subject], known[subject])
             key = enrolments[subject].key or stores.keys.key_of(pseudonyms[subject])
-            there = here.people.get(pseudonyms[subject], {})
             part = _part_of(free, enrolments[subject], known[subject], after, there, key, intake)
             taken.append(replace(part, is_by_licence=not (on_record or new)))
     known_by_now = {one.enrolment.pseudonym for one in taken}
@@ -336,7 +338,7 @@ def _part_of(
     for picture in pictures:
         present = there.get(picture.sha256)
         if present is not None:
-            theirs[present.sample_id], changes = corrected_sample(picture.rows, present, intake.licence.id)
+            theirs[present.sample_id], changes = corrected_sample(picture, present, intake.licence.id)
             corrections += changes
         else:
             sample = _brought_sample(person, digest_of(picture.media(), person, key), picture, intake)
@@ -360,7 +362,7 @@ def _brought_sample(person: str, digest: str, picture: Picture, intake: Intake) 
     first = picture.rows[0]
     name = f"{person}{POINTS_IN_ID if picture.kind == 'landmarks' else '-'}{digest[:12]}"
     sample = sample_of(name, person, digest, first.label, picture.length, picture.fps)
-    return replace(sample, kind=picture.kind, split=first.split, source=intake.source, licence_id=intake.licence.id)
+    return replace(sample, kind=picture.kind, split=picture.split, source=intake.source, licence_id=intake.licence.id)
 
 
 def fill_with(folder: Path, decision: Decision, stores: Stores) -> None:
