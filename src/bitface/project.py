@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 import bitface
 from bitface.dataset.files import write_once
+from bitface.dataset.plain_files import check_is_file
 from bitface.errors import InputError
 
 PARAMS: Final = "params.yaml"
@@ -23,7 +25,8 @@ def project_root() -> Path:
         InputError: neither exists.
     """
     current = Path.cwd()
-    if (current / PARAMS).is_file():
+    # Whatever has that name here is meant: a link that leads nowhere is told when it is read, not passed over for another project's.
+    if os.path.lexists(current / PARAMS):
         return current
     checkout = _PACKAGE.parents[1]
     if (checkout / PARAMS).is_file():
@@ -35,12 +38,14 @@ def begin_project(folder: Path) -> tuple[Path, ...]:
     """Writes the default params.yaml, and a .gitignore if there is none; returns what was written.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or something else has the name of its params.yaml.
     """
+    if os.path.lexists(folder / PARAMS):
+        check_is_file(folder / PARAMS, ", and a project's parameters are a file; move it away")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         texts = {PARAMS: shipped(PARAMS).read_bytes(), ".gitignore": _IGNORED.encode()}
-        missing = {name: text for name, text in texts.items() if not (folder / name).exists()}
+        missing = {name: text for name, text in texts.items() if not os.path.lexists(folder / name)}
         for name, text in missing.items():
             write_once(folder / name, text, 0o644)
     except OSError as error:

@@ -85,6 +85,10 @@ def is_own(document: object) -> bool:
 
 
 def _read_document(path: Path) -> Document:
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"'{path.name}' is a link that leads nowhere; correct the link, or set BITFACE_PARAMS to a file"
+        )
     if not path.exists():
         raise InputError(
             f"parameter file '{path.name}' does not exist; run from the project's root or set BITFACE_PARAMS"
