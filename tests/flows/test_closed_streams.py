@@ -31,7 +31,7 @@ def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path: Path) -> No
     file = tmp_path / "kept"
     program = f"""
 import os
-from bitface.cli.closed_streams import open_closed_streams
+from bitface.cli.streams import open_closed_streams
 open_closed_streams()
 kept = open({str(file)!r}, "w")
 os.write(1, b"meant for a reader"); print("the same"); os.system("echo and a child process")

@@ -66,12 +66,12 @@ def _schedules(one: Deployment) -> list[Any]:
     from prefect.schedules import Cron, Interval
 
     try:
-        if one.cron:
+        if one.cron is not None:
             return [Cron(one.cron, timezone="UTC")]
         return [Interval(timedelta(seconds=one.every_s))] if one.every_s else []
     except ValueError as error:
         raise InputError(
-            f"'{one.cron or one.every_s}' is not a valid schedule; write a cron expression such as '0 3 * * 1'"
+            f"'{one.every_s if one.cron is None else one.cron}' is not a valid schedule; write a cron expression such as '0 3 * * 1'"
         ) from error
 
 

@@ -6,14 +6,14 @@ import gc
 import os
 import sys
 
+from bitface.cli.streams import open_closed_streams
+
 
 def main() -> None:
     """Entry point of `bitface`: a refusal is one line on standard error and its exit code, never a traceback."""
+    open_closed_streams()
     # Only the owner may read what is written: files 0600, folders 0700, whatever the shell's umask.
     os.umask(os.umask(0o077) | 0o077)
-    from bitface.cli.closed_streams import open_closed_streams
-
-    open_closed_streams()
     from bitface.cli.edge import run_app
     from bitface.cli.interrupts import ending_on_signals
 

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from io import TextIOWrapper
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -20,6 +19,7 @@ from typing import Any, Final
 import typer
 
 from bitface.cli.interrupts import Ending
+from bitface.cli.streams import escape_what_encodings_lack
 from bitface.errors import BitfaceError
 from bitface.logs import begin_logging
 from bitface.surroundings import explained
@@ -32,10 +32,7 @@ CLOSED_PIPE = 141
 
 def run_app(ending: Ending) -> int:
     """Runs the command line; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal's encoding lacks is written as an escape.
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_encodings_lack()
     try:
         code = _answered(ending)
         sys.stdout.flush()

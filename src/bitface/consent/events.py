@@ -54,7 +54,10 @@ def utc_time(text: str) -> datetime:
         raise InputError("a time is not ISO 8601; write it as 2026-01-31T12:00:00Z") from error
     if moment.tzinfo is None:
         raise InputError("a time has no UTC offset; write it as 2026-01-31T12:00:00Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InputError("a time lies outside the years 1 to 9999 in UTC; write it as 2026-01-31T12:00:00Z") from error
 
 
 def _moment(value: object) -> datetime:

@@ -18,6 +18,8 @@ from bitface.errors import InputError, NotSupportedError, OverLimitError
 
 PICTURE_BYTES: Final = 64 << 20
 """Largest picture file; anything larger is a video under the wrong name, or made to exhaust memory."""
+KEY_BYTES: Final = 1 << 20
+"""Largest file of a key or a certificate."""
 LINK: Final = "is a link or below one, and links are not followed; copy the file it points to"
 NO_FILE: Final = "is neither a file nor a folder; save it as a file"
 # Opening a pipe would wait for its writer, and opening a terminal could make it our controlling terminal.
@@ -68,6 +70,34 @@ def read_plain(path: Path, name: str, most_bytes: int, below: Path | None = None
     if max(size, len(data)) > most_bytes:
         raise OverLimitError(f"{name} has {max(size, len(data))} bytes, over {most_bytes}; make it smaller")
     return data
+
+
+def read_named(path: Path, most_bytes: int) -> bytes:
+    """The bytes of a file that a command names: a link is followed, since its owner named it, but no device or pipe is read.
+
+    Raises:
+        InputError: as `read_plain`.
+    """
+    return read_plain(Path(os.path.realpath(path)), f"'{path.name}'", most_bytes)
+
+
+def check_is_file(path: Path, remedy: str) -> None:
+    """Checks that a file is there; `remedy` is what to do if not.
+
+    Raises:
+        InputError: nothing is there, or no file is.
+    """
+    if path.is_file():
+        return
+    raise InputError(f"'{path.name}' {_found_at(path)}{remedy}")
+
+
+def _found_at(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder"
+    if path.exists():
+        return "is not a file"
+    return "is a link that leads nowhere" if path.is_symlink() else "does not exist"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from bitface.dataset.plain_files import read_named
 from bitface.errors import IntegrityError
 
 BYTES_MAX: Final = 512 * 1024 * 1024
@@ -53,8 +54,6 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
 
 
 def read_members(path: Path) -> tuple[bytes, dict[str, bytes]]:
-    """A file's bytes and its members. Raises what `unpacked` raises."""
-    if path.stat().st_size > BYTES_MAX:
-        raise IntegrityError(f"'{path.name}' has more than {BYTES_MAX} bytes; it is not a gate bundle")
-    data = path.read_bytes()
+    """A file's bytes and its members. Raises what `unpacked` and `read_named` raise."""
+    data = read_named(path, BYTES_MAX)
     return data, unpacked(data, path.name)

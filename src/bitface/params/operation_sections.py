@@ -19,7 +19,7 @@ class ScheduleParams(Section):
     retrain: str
     expire: str
     drift: str
-    expire_days: int = Field(ge=0)
+    expire_days: int = Field(ge=0, le=36_500)
     notify: str | None
     lease_s: float = Field(ge=10)
     writer_wait_s: float = Field(ge=0)

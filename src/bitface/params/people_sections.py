@@ -8,12 +8,12 @@ from bitface.params.section import Section
 
 
 class SyntheticParams(Section):
-    training_people: int = Field(ge=10)
-    gate_people: int = Field(ge=4)
+    training_people: int = Field(ge=10, le=100_000)
+    gate_people: int = Field(ge=4, le=100_000)
     emotions: tuple[str, ...] = Field(min_length=2)
     clips_per_emotion: int = Field(ge=1, le=10)
     frames_per_clip: int = Field(ge=3, le=64)
-    fps: float = Field(gt=0)
+    fps: float = Field(gt=0, le=1000)
     image_px: int = Field(ge=96, le=1024)
     label_noise: float = Field(ge=0, lt=0.5)
     intensity_min: float = Field(gt=0, le=1)

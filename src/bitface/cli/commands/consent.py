@@ -77,7 +77,7 @@ def show(who: Subject, as_json: AsJson = False) -> None:
 
 @consent_app.command()
 def expiring(
-    days: Annotated[int, typer.Option(help="How many days to look ahead.", min=0)] = 90,
+    days: Annotated[int, typer.Option(help="How many days to look ahead.", min=0, max=36_500)] = 90,
     as_json: AsJson = False,
 ) -> None:
     """List consents that expire soon, soonest first, and the live models trained on these people."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from bitface.usecases.tools import Tools
 
 keys_app = typer.Typer(no_args_is_help=True, help="Manage the keys of people who approve, and the master key.")
+VERSION_MAX: Final = 2**31 - 1
+"""The largest number that every database of a ledger stores."""
+Version = Annotated[int, typer.Argument(help="Version number.", min=1, max=VERSION_MAX)]
 Role = Annotated[str, typer.Option(help="engineer, reviewer or compliance.")]
 
 
@@ -49,7 +52,8 @@ def add(
         entry = add_key(person, role, path, ledger, by)
     emit(
         {**asdict(entry), "file": str(path)},
-        f"{person} may approve as {role}, with the key in {path} (id {entry.key_id[:16]}); keep it where only {person} can read it",
+        f"{entry.person} may approve as {role}, with the key in {path} (id {entry.key_id[:16]}); "
+        f"keep it where only {entry.person} can read it",
         as_json,
     )
 
@@ -77,7 +81,7 @@ def rotate(as_json: AsJson = False) -> None:
 
 
 def approve(
-    version: Annotated[int, typer.Argument(help="Version number.")],
+    version: Version,
     role: Role,
     key: Annotated[Path, typer.Option(help="File with your private key.")],
     as_json: AsJson = False,
@@ -95,7 +99,7 @@ def approve(
     )
 
 
-def promote(version: Annotated[int, typer.Argument(help="Version number.")], as_json: AsJson = False) -> None:
+def promote(version: Version, as_json: AsJson = False) -> None:
     """Make a version the champion: its gate must have passed, required approvals be given, and consent still be valid."""
     from bitface.bootstrap.opening import open_tools
     from bitface.steps.versions.promote import promote as let_live
@@ -111,7 +115,8 @@ def promote(version: Annotated[int, typer.Argument(help="Version number.")], as_
 
 def rollback(
     to: Annotated[
-        int | None, typer.Option(help="Version number of an earlier champion. Default: the previous one.")
+        int | None,
+        typer.Option(min=1, max=VERSION_MAX, help="Version number of an earlier champion. Default: the previous one."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from bitface.cli.output import AsJson, emit, raise_exit_of
+
+YEAR_S: Final = 366 * 24 * 3600
 
 
 def schedule(
     cron: Annotated[
         str | None, typer.Option(help="When to retrain: a cron expression in UTC. Default: the one in params.yaml.")
     ] = None,
-    every: Annotated[float | None, typer.Option(help="Retrain every N seconds instead, for testing.")] = None,
+    every: Annotated[
+        float | None, typer.Option(min=1, max=YEAR_S, help="Retrain every N seconds instead, for testing.")
+    ] = None,
     profile: Annotated[str, typer.Option(help="quick, default or full.")] = "default",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override a parameter: key=value. Repeatable.")

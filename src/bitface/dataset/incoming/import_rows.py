@@ -16,6 +16,7 @@ from bitface.dataset.incoming.oddities import finding_of
 from bitface.dataset.incoming.source_paths import SourceFolder
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id, suggested_ids
 from bitface.dataset.incoming.text_files import Table, read_table, read_text_file
+from bitface.dataset.plain_files import check_is_file
 from bitface.errors import InputError
 from bitface.faces.emotions import emotion_of
 from bitface.faces.media.video_limits import WHOLE, Span
@@ -111,10 +112,8 @@ def manifest_table(manifest: Path, ignored: Collection[str] = (), known: Columns
     Raises:
         InputError: the manifest is missing, empty, no text that can be read, or has not the columns.
     """
-    if not manifest.is_file():
-        raise InputError(
-            f"manifest '{manifest.name}' does not exist; write one with `bitface data init`, or name it with --manifest: {known.example}"
-        )
+    remedy = f"; write a manifest with `bitface data init`, or name it with --manifest: {known.example}"
+    check_is_file(manifest, remedy)
     table = read_table(read_text_file(manifest), known.names)
     check_columns(table.name, table.columns, ignored, known)
     if not table.rows:

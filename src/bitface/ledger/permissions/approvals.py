@@ -19,6 +19,7 @@ from bitface.documents import Document
 from bitface.errors import InputError, IntegrityError, RefusedError
 from bitface.ledger import chain, tables
 from bitface.ledger.entries import ROLES, Approval, ApprovalRule, ApprovalsMissingError, KeyEntry, Statement
+from bitface.ledger.permissions.people_names import folded_name
 from bitface.ledger.permissions.signatures import holds, key_of, signature_of
 from bitface.ledger.rows import is_new, values_of
 
@@ -158,7 +159,8 @@ def valid_approvals(connection: Connection, statement: Statement) -> dict[str, K
 
 def check_approvals(keys: Sequence[KeyEntry], rule: ApprovalRule) -> None:
     """Raises ApprovalsMissingError unless enough different people, each with their own key, have approved in every required role."""
-    people = {key.person for key in keys}
+    # Keys of a ledger from before names had one spelling: `Mara` and `mara` are one person.
+    people = {folded_name(key.person) or key.person for key in keys}
     if len(people) < rule.required:
         raise ApprovalsMissingError(
             f"{some_of(len(people), rule.required, ('has', 'have'))} approved; `bitface approve` with the keys of "

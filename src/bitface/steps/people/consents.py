@@ -17,6 +17,7 @@ from bitface.counted_words import counted
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.plain_files import check_is_file
 from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.records import is_pseudonym, is_synthetic
@@ -76,8 +77,7 @@ def record_file(path: Path, notices: Path | None, keys: KeyStore, ledger: Ledger
     Raises:
         InputError: a line is faulty, or a person was never imported; the message names the line, never its content.
     """
-    if not path.is_file():
-        raise InputError(f"file '{path.name}' does not exist; name a file with one consent event per line")
+    check_is_file(path, "; name a file with one consent event per line")
 
     def pseudonym(subject: str) -> str:
         normal = normal_id(subject)

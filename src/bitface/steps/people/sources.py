@@ -22,6 +22,7 @@ from bitface.dataset.incoming.refused_rows import refused_lines
 from bitface.dataset.incoming.source_paths import files_below
 from bitface.dataset.incoming.text_files import SMALL_BYTES, Table, TableRow, read_text_file
 from bitface.dataset.keys import KeyStore
+from bitface.dataset.plain_files import check_is_file
 from bitface.dataset.points.point_pictures import ReadPoints
 from bitface.errors import InputError
 from bitface.ledger.ledger import Ledger
@@ -350,8 +351,8 @@ def licence_in(path: Path) -> LicenceRecord:
 
 
 def _check_there(path: Path, option: str, content: str, section: str) -> None:
-    if not path.is_file():
-        raise InputError(
-            f"'{path.name}' does not exist: an import needs {content}; write a draft with `bitface data init` (of a public set: with "
-            f"--purpose benchmark), or name the file with {option} {see(section)}"
-        )
+    remedy = (
+        f": an import needs {content}; write a draft with `bitface data init` (of a public set: with --purpose benchmark), or name "
+        f"the file with {option} {see(section)}"
+    )
+    check_is_file(path, remedy)

@@ -9,10 +9,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from bitface.dataset.plain_files import KEY_BYTES, read_named
 from bitface.errors import GateError, InputError, IntegrityError
 from bitface.ledger.entries import MODEL_NAME, DecisionEntry, KeyEntry, ModelEntry, Statement
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.approvals import endorsed, signed
+from bitface.ledger.permissions.people_names import folded_name, person_name
 from bitface.ledger.permissions.signatures import key_of
 from bitface.steps.versions.model_choice import existing_versions
 
@@ -61,11 +63,12 @@ def add_key(person: str, role: str, path: Path, ledger: Ledger, by: Path | None 
     `by` is the file of the compliance key whose owner vouches for the person; the first key of all needs none.
 
     Raises:
-        InputError: the file exists, its folder does not, or the role is unknown. RefusedError: the key is not endorsed.
+        InputError: the file exists, its folder does not, the role is unknown, or the name is none, or one on record in another
+            spelling. RefusedError: the key is not endorsed.
     """
     endorser = private_key(by) if by else None
     private = Ed25519PrivateKey.generate()
-    entry = key_of(person, role, private)
+    entry = key_of(_new_or_same(person_name(person), ledger), role, private)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -81,6 +84,16 @@ def add_key(person: str, role: str, path: Path, ledger: Ledger, by: Path | None 
         path.unlink(missing_ok=True)
         raise
     return entry
+
+
+def _new_or_same(name: str, ledger: Ledger) -> str:
+    others = {key.person for key in ledger.known_keys() if folded_name(key.person) == folded_name(name)}
+    if others and name not in others:
+        known = min(others)
+        raise InputError(
+            f"'{name}' is on record as '{known}': write --person '{known}', or tell two people apart by their names"
+        )
+    return name
 
 
 def approve(version: int, role: str, path: Path, ledger: Ledger) -> tuple[KeyEntry, bool]:
@@ -101,9 +114,7 @@ def approve(version: int, role: str, path: Path, ledger: Ledger) -> tuple[KeyEnt
 def private_key(path: Path) -> Ed25519PrivateKey:
     """The private key in a file; raises InputError if there is none."""
     try:
-        found = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise InputError(f"'{path.name}' cannot be read ({error.strerror}); name the file of your key") from error
+        found = load_pem_private_key(read_named(path, KEY_BYTES), password=None)
     except (ValueError, TypeError) as error:
         raise InputError(f"'{path.name}' is not a private key; name the file that `bitface keys add` wrote") from error
     if not isinstance(found, Ed25519PrivateKey):
