@@ -15,7 +15,7 @@ def deployments(
     params: ScheduleParams, request: dict[str, Any], cron: str | None, every_s: float | None
 ) -> tuple[Deployment, ...]:
     """All deployments; `cron` or `every_s`, if given, replace the retrain's own schedule."""
-    own = None if every_s else cron or params.retrain
+    own = None if every_s else params.retrain if cron is None else cron
     return (
         Deployment(
             name="retrain",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -99,6 +100,22 @@ def test_no_device_is_read_in_place_of_a_file(words: str, project: Path) -> None
 def test_a_number_beyond_every_calendar_and_disk_is_bad_input(words, said: str, run: Run, project: Path) -> None:
     code, out, error = run(*words)
     assert (code, out) == (2, None) and said in error, error
+
+
+@pytest.mark.parametrize(
+    ("pins", "state"), [("", "ok"), ("torch==7.1\n", "ok"), ("torch==7.1+cpu\n", "ok"), ("torch==7.2\n", "warn")]
+)
+def test_doctor_warns_of_a_package_only_where_another_version_is_pinned(
+    pins: str, state: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a project without constraints, a build for one kind of machine was told to be installed as it was."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "constraints.txt").write_text(pins)
+    monkeypatch.chdir(tmp_path)
+    version = importlib.metadata.version
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "7.1+cpu" if name == "torch" else version(name))
+    rows = {row["what"]: row["state"] for row in run("doctor")[1]}
+    assert rows["torch"] == state
 
 
 def test_what_is_a_folder_is_not_said_to_be_missing(run: Run, tmp_path: Path) -> None:

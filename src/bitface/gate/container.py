@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.plain_files import read_named
-from bitface.errors import IntegrityError
+from bitface.errors import InputError, IntegrityError
 
 BYTES_MAX: Final = 512 * 1024 * 1024
 UNREADABLE: Final = (
@@ -54,6 +54,9 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
 
 
 def read_members(path: Path) -> tuple[bytes, dict[str, bytes]]:
-    """A file's bytes and its members. Raises what `unpacked` and `read_named` raise."""
-    data = read_named(path, BYTES_MAX)
+    """A file's bytes and its members. Raises what `unpacked` raises; IntegrityError, too, if it cannot be read."""
+    try:
+        data = read_named(path, BYTES_MAX)
+    except InputError as error:
+        raise IntegrityError(f"{error}; it is not a gate bundle") from error
     return data, unpacked(data, path.name)

@@ -128,7 +128,7 @@ def _packages(constraints: Path) -> Iterator[Finding]:
             yield Finding(what=name, state="fail", found="not installed", remedy="make retrain installs it")
             continue
         wanted = pins.get(name, found)
-        if found.partition("+")[0] == wanted:
+        if wanted in (found, found.partition("+")[0]):
             yield Finding(what=name, state="ok", found=found)
         else:
             remedy = f"pip install -c constraints.txt {name}=={wanted}"
