@@ -24,9 +24,12 @@ def project_root() -> Path:
     A params.yaml that cannot be read, such as a broken link, is this project's too: no other project takes its place.
 
     Raises:
-        InputError: neither exists.
+        InputError: neither exists, or the current folder was removed.
     """
-    current = Path.cwd()
+    try:
+        current = Path.cwd()
+    except FileNotFoundError as error:
+        raise InputError("the current folder was removed; change to a project folder") from error
     if os.path.lexists(current / PARAMS):
         return current
     checkout = _PACKAGE.parents[1]

@@ -47,6 +47,11 @@ def test_the_plainest_locale_can_be_spoken_to(project: Path) -> None:
     assert done.returncode == 2 and b"\\u" in done.stderr and b"bug" not in done.stderr
 
 
+def test_a_current_folder_that_was_removed_is_named(project: Path) -> None:
+    done = shell(f"mkdir {project}/gone; cd {project}/gone; rmdir {project}/gone; $B data status", project)
+    assert done.returncode == 2 and b"the current folder was removed" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("kind", ["a folder", "a link to nowhere", "a link to itself", "a pipe"])
 def test_what_has_the_name_of_the_parameters_is_never_passed_over_for_others(
     kind: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -45,11 +45,21 @@ class DvcStore:
         self.pin_file = data.with_name(f"{data.name}.dvc")
 
     def pinned(self) -> str | None:
-        """The version that the pin file speaks of, an MD5 with `.dir`, or None where nothing is pinned."""
+        """The version that the pin file speaks of, an MD5 with `.dir`, or None where nothing is pinned.
+
+        Raises:
+            InputError: the pin file is damaged.
+        """
         if not self.pin_file.is_file():
             return None
-        outs = yaml.safe_load(self.pin_file.read_text(encoding="utf-8")).get("outs", [])
-        return str(outs[0]["md5"]) if outs else None
+        try:
+            outs = yaml.safe_load(self.pin_file.read_text(encoding="utf-8")).get("outs", [])
+            return str(outs[0]["md5"]) if outs else None
+        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, LookupError, TypeError) as error:
+            raise InputError(
+                f"{self.pin_file.name} is not a file of DVC's, such as after a merge with conflicts; restore it: "
+                f"`git checkout HEAD {self.pin_file.name}`"
+            ) from error
 
     def version(self) -> str:
         """The version of the folder as it lies there; writes nothing."""

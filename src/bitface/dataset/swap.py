@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from bitface.counted_words import counted_people
 from bitface.dataset.files import sha256_of
-from bitface.dataset.index import INDEX_NAME
+from bitface.dataset.index import INDEX_NAME, has_dataset
 from bitface.dataset.manifest import MANIFEST_NAME
 from bitface.errors import BitfaceError, InputError
 
@@ -64,6 +65,20 @@ def check_replaceable(data: Path) -> None:
         )
     if os.path.ismount(data):
         raise InputError(f"'{data.name}' is a mount point; set BITFACE_DATA to a folder below it")
+    lost = headless(data)
+    if lost:
+        raise InputError(f"'{data.name}' {lost}")
+
+
+def headless(data: Path) -> str:
+    """What is wrong with a folder that holds people and not the index of them, with the remedy; empty if nothing is."""
+    people = 0 if has_dataset(data) else len(list((data / "shards").glob("*.shard")))
+    if not people:
+        return ""
+    return (
+        f"holds files of {counted_people(people)} and no {INDEX_NAME}; restore it, for example with "
+        f"`dvc checkout {data.name}.dvc`, or move the folder away"
+    )
 
 
 def put_in_place(staged: Path, data: Path) -> None:

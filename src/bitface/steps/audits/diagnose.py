@@ -18,6 +18,7 @@ from bitface.counted_words import counted, counted_people
 from bitface.dataset.index import INDEX_NAME
 from bitface.dataset.keys import KeyStore
 from bitface.dataset.manifest import verify_manifest
+from bitface.dataset.swap import headless
 from bitface.errors import BitfaceError
 from bitface.ledger.ledger import Ledger
 from bitface.ledger.moments import clock_behind, utc_now
@@ -165,6 +166,9 @@ def _asset(cache: Path) -> Finding:
 
 def _dataset(data: Path, store: DatasetStore) -> Finding:
     if not (data / INDEX_NAME).is_file():
+        if lost := headless(data):
+            found, _, remedy = lost.partition("; ")
+            return Finding(what="dataset", state="fail", found=found, remedy=remedy)
         remedy = "make retrain pulls or renders one; `bitface data import` imports real people"
         return Finding(what="dataset", state="warn", found="none yet", remedy=remedy)
     try:
