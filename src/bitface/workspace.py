@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
     """The workspace of a project at `root`; BITFACE_HOME, BITFACE_CACHE, BITFACE_DATA and BITFACE_PARAMS move its parts.
 
     Raises:
-        InputError: a variable begins with `~` and an unknown user.
+        InputError: a variable begins with `~` and an unknown user, or home or cache would lie in the dataset folder.
     """
 
     def folder(name: str, default: Path) -> Path:
@@ -53,21 +54,41 @@ def open_workspace(environment: Mapping[str, str], root: Path) -> Workspace:
         except RuntimeError as error:
             raise InputError(f"{name}: that user has no home folder; write the full path") from error
 
-    return Workspace(
+    place = Workspace(
         root=root.absolute(),
         home=folder("BITFACE_HOME", root / ".bitface"),
         cache=folder("BITFACE_CACHE", platformdirs.user_cache_path("bitface")),
         data=folder("BITFACE_DATA", root / "data"),
         params=folder("BITFACE_PARAMS", root / "params.yaml"),
     )
+    _check_apart(place)
+    return place
+
+
+def _check_apart(place: Workspace) -> None:
+    """A change of the dataset replaces the whole folder, and so keys and ledger if they lay in it."""
+    data = os.path.realpath(place.data)
+    for name, folder in (("BITFACE_HOME", place.home), ("BITFACE_CACHE", place.cache)):
+        if Path(os.path.realpath(folder)).is_relative_to(data):
+            raise InputError(
+                f"{name} '{folder}' lies in the dataset folder '{place.data}', which every import replaces as a whole; set {name} or "
+                "BITFACE_DATA to another folder"
+            )
 
 
 def trouble_in(place: Workspace) -> dict[str, str]:
     """Which of home, dataset folder and cache cannot be written -> why, in words; empty if all can."""
     # Beside the dataset: a reader of the folder must not meet the probe.
     beside = place.data if place.data.exists() and not place.data.is_dir() else place.data.parent
-    found = {"home": trouble_with(place.home), "data": trouble_with(beside), "cache": trouble_with(place.cache)}
+    data = _linked(place.data) or trouble_with(beside)
+    found = {"home": trouble_with(place.home), "data": data, "cache": trouble_with(place.cache)}
     return {name: words for name, words in found.items() if words}
+
+
+def _linked(data: Path) -> str | None:
+    if not data.is_symlink():
+        return None
+    return f"'{data}' is a link, and DVC keeps versions of none; set BITFACE_DATA to the folder that it leads to"
 
 
 def check_places(place: Workspace) -> None:

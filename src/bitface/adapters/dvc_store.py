@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import uuid
 from collections import Counter
@@ -13,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from bitface.adapters.dvc_claims import Claim, Holdings, ObjectStore, caches_left_behind, claim, release, whose
+from bitface.adapters.dvc_pin import pinned_in
 from bitface.dataset.files import write_once
 from bitface.errors import InputError, IntegrityError
 from bitface.ports import Forgotten, KeptForOthers, StorePlaces
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 REMOTE: Final = "local"
 INSTALLATION: Final = "installation"
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class DvcStore:
@@ -48,18 +49,9 @@ class DvcStore:
         """The version that the pin file speaks of, an MD5 with `.dir`, or None where nothing is pinned.
 
         Raises:
-            InputError: the pin file is damaged.
+            InputError: it is no pin file of this folder.
         """
-        if not self.pin_file.is_file():
-            return None
-        try:
-            outs = yaml.safe_load(self.pin_file.read_text(encoding="utf-8")).get("outs", [])
-            return str(outs[0]["md5"]) if outs else None
-        except (yaml.YAMLError, UnicodeDecodeError, AttributeError, LookupError, TypeError) as error:
-            raise InputError(
-                f"{self.pin_file.name} is not a file of DVC's, such as after a merge with conflicts; restore it: "
-                f"`git checkout HEAD {self.pin_file.name}`"
-            ) from error
+        return pinned_in(self.pin_file)
 
     def version(self) -> str:
         """The version of the folder as it lies there; writes nothing."""
@@ -217,19 +209,26 @@ class DvcStore:
     @contextmanager
     def _repo(self) -> Iterator[Repo]:
         os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+        from dvc.exceptions import DvcException
         from dvc.repo import Repo
 
         # DVC greets on standard output, which is kept for our own JSON; what it warns of, we raise or answer.
         for name in ("dvc", "dvc_data"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        if not (self._root / ".dvc").is_dir():
-            Repo.init(str(self._root), no_scm=not self._has_git).close()
-        (self._home / "dvc-site").mkdir(parents=True, exist_ok=True, mode=0o700)
-        repo = Repo(str(self._root), config=self._config())
         try:
-            yield repo
-        finally:
-            repo.close()
+            if not (self._root / ".dvc").is_dir():
+                Repo.init(str(self._root), no_scm=not self._has_git).close()
+            (self._home / "dvc-site").mkdir(parents=True, exist_ok=True, mode=0o700)
+            repo = Repo(str(self._root), config=self._config())
+            try:
+                yield repo
+            finally:
+                repo.close()
+        except DvcException as error:  # of its configuration, its ignored files, what git or another pin file tracks
+            raise InputError(
+                f"DVC does not version '{self._data}' in '{self._root}': {_COLOUR.sub('', str(error))[:300].rstrip('.')}; correct that, "
+                "and run the command again"
+            ) from error
 
     def _config(self) -> dict[str, Any]:
         core: dict[str, Any] = {"remote": REMOTE, "analytics": False, "site_cache_dir": str(self._home / "dvc-site")}

@@ -170,6 +170,7 @@ class Writer:
             mend(staged, stores.data)
             # If another installation has changed the folder meanwhile, a state made from the previous one is discarded.
             if version_of(stores.data) == note.base and version_of(staged) == note.manifest:
+                check_replaceable(stores.data)  # again: another program may have put a file there meanwhile
                 put_in_place(staged, stores.data)
                 self._sweep()
             version = self._versioned(note) if version_of(stores.data) == note.manifest else None
@@ -211,7 +212,9 @@ def writing(
 
     Raises:
         BusyError: another writer has it and was not done within `wait_s` seconds.
+        InputError: the pin file cannot be read, so that the new version could not be pinned.
     """
+    stores.store.pinned()
     real = replace(stores, data=stores.data.resolve())
     with exclusive(real.data, doing, wait_s, notify):
         writer = Writer(real, notify)
