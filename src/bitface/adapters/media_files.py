@@ -164,14 +164,14 @@ def _strict_warnings() -> Iterator[None]:
 
 def _large_webp(image: Image.Image, data: bytes, name: str) -> Image.Image:
     """The picture itself, if it is not large; else its pixels by OpenCV, which holds them once, with what it says of its orientation."""
-    import cv2
-
     if image.width * image.height <= _LARGE_WEBP_PIXELS:
         return image
     if getattr(image, "is_animated", False):
         raise OverLimitError(
             f"{name!r} is animated and has more than {_LARGE_WEBP_PIXELS} pixels; export one frame of it"
         )
+    import cv2
+
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
