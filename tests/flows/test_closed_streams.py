@@ -19,10 +19,9 @@ def shell(line: str, project: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize(("words", "code"), [("consent schema", 0), ("consent show p1", 2), ("--help", 0)])
-def test_a_closed_stream_changes_no_exit_code(words: str, code: int, closed: str, project: Path) -> None:
-    done = shell(f"{LINE} {words} {closed}; echo $?", project)
-    assert done.stdout.splitlines()[-1:] == [str(code)], done.stderr
+def test_a_closed_stream_changes_no_exit_code(closed: str, project: Path) -> None:
+    done = shell(f"{LINE} consent show p1 {closed}; echo $?", project)
+    assert done.stdout.splitlines()[-1:] == ["2"], done.stderr
     assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
 
 

@@ -1,4 +1,4 @@
-"""What another program did to the files of a dataset: an index that is gone, a pin file with the marks of a merge."""
+"""A dataset whose index another program has removed."""
 
 from __future__ import annotations
 
@@ -49,18 +49,3 @@ def test_a_dataset_without_its_index_is_not_replaced_by_the_next_import(
         (taken / "data" / name).write_bytes(data)
     assert run("data", "import", second, "--format", "folder")[0] == 0
     assert run("data", "status")[1]["people"] == 3
-
-
-MERGED = "<<<<<<< HEAD\nouts:\n- md5: a.dir\n=======\nouts:\n- md5: b.dir\n>>>>>>> b\n"
-
-
-@pytest.mark.parametrize("text", [MERGED, "outs: [\n", "- 1\n", "outs: 3\n", "outs: [{}]\n", ""])
-def test_a_pin_file_that_a_merge_left_is_named(text: str, run: Run, taken: Path) -> None:
-    pin = taken / "data.dvc"
-    pin.write_text(text)
-    code, out, error = run("data", "status")
-    assert (code, out) == (2, None) and "data.dvc" in error, error
-    assert "merge" in error if text is MERGED else "git checkout HEAD" in error, error
-    assert run("doctor")[0] in (0, 2)
-    pin.write_bytes(b"\xff\xfe")
-    assert run("data", "status")[0] == 2

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from bitface.project import begin_project
+
 ROOT = Path(__file__).resolve().parents[2]
 LICENCE = json.dumps(
     {"id": "own", "name": "ours", "text": "for training", "purposes": ["train"], "contexts": ["research"]}
@@ -28,14 +30,12 @@ def shell(line: str, project: Path, **environment: str) -> subprocess.CompletedP
     return subprocess.run(["bash", "-c", line], cwd=ROOT, env=told, capture_output=True, timeout=120)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_stream_that_is_closed_costs_nothing_and_no_file_gets_its_number(closed: str, project: Path) -> None:
-    """As some schedulers start a program; the key file is written while the stream is closed, and holds a key and nothing else."""
+def test_a_file_that_is_written_while_streams_are_closed_holds_what_belongs_into_it(project: Path) -> None:
+    """As some schedulers start a program; tests/flows/test_closed_streams.py closes each."""
     key = project / "m.pem"
-    done = shell(f"$B keys add --person Mara --role compliance --out {key} {closed}", project)
-    assert (done.returncode, b"Traceback" in done.stderr + done.stdout) == (0, False), done.stderr
+    done = shell(f"$B keys add --person Mara --role compliance --out {key} <&- >&- 2>&-", project)
+    assert done.returncode == 0, done.stderr
     assert key.read_text().startswith("-----BEGIN") and key.read_text().strip().endswith("-----")
-    assert shell(f"$B gate show none {closed}", project).returncode == 2
 
 
 def test_the_plainest_locale_can_be_spoken_to(project: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_current_folder_that_was_removed_is_named(project: Path) -> None:
     assert done.returncode == 2 and b"the current folder was removed" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("kind", ["a folder", "a link to nowhere", "a link to itself", "a pipe"])
+@pytest.mark.parametrize("kind", ["a folder", "a link to nowhere", "a link to itself", "a pipe", "a device"])
 def test_what_has_the_name_of_the_parameters_is_never_passed_over_for_others(
     kind: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,11 +66,25 @@ def test_what_has_the_name_of_the_parameters_is_never_passed_over_for_others(
         "a link to nowhere": lambda: params.symlink_to("nowhere"),
         "a link to itself": lambda: params.symlink_to("params.yaml"),
         "a pipe": lambda: os.mkfifo(params),
+        "a device": lambda: params.symlink_to(os.devnull),
     }[kind]()
     for words in (("data", "status"), ("init", ".")):
         code, out, error = run(*words)
-        assert (code, out) == (2, None) and "'params.yaml' is " in error, error
-    assert not (tmp_path / "nowhere").exists()
+        assert (code, out) == (2, None) and "params.yaml' is " in error, error
+    assert "params.yaml' is not a file, or a link to none; move it away" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_link_to_a_file_is_a_params_yaml(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BITFACE_HOME", "BITFACE_DATA", "BITFACE_PARAMS"):
+        monkeypatch.delenv(name, raising=False)
+    begin_project(tmp_path / "first")
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "params.yaml").symlink_to(tmp_path / "first" / "params.yaml")
+    assert [path.name for path in begin_project(tmp_path / "second")] == [".gitignore"]
+    monkeypatch.chdir(tmp_path / "second")
+    code, _, error = run("data", "status")
+    assert code == 2 and "there is no dataset yet" in error
 
 
 @pytest.mark.parametrize("words", ["gate replay", "keys add --person Mara --role compliance --out m.pem --by"])

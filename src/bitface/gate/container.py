@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.dataset.plain_files import read_named
-from bitface.errors import InputError, IntegrityError
+from bitface.errors import InputError, IntegrityError, OverLimitError
 
 BYTES_MAX: Final = 512 * 1024 * 1024
 UNREADABLE: Final = (
@@ -57,6 +57,8 @@ def read_members(path: Path) -> tuple[bytes, dict[str, bytes]]:
     """A file's bytes and its members. Raises what `unpacked` raises; IntegrityError, too, if it cannot be read."""
     try:
         data = read_named(path, BYTES_MAX)
+    except OverLimitError as error:
+        raise IntegrityError(f"'{path.name}' has more than {BYTES_MAX} bytes; it is not a gate bundle") from error
     except InputError as error:
         raise IntegrityError(f"{error}; it is not a gate bundle") from error
     return data, unpacked(data, path.name)
