@@ -111,8 +111,9 @@ def run(run_and_hear: Run) -> Run:
 
 
 @pytest.fixture
-def run_and_hear(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Run:
+def run_and_hear(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, project: Path) -> Iterator[Run]:
     """`run_and_hear("consent", "show", "p1")` in this process: exit code, the JSON document if there is one, standard error."""
+    before = set(os.environ)
 
     def call(*words: object) -> tuple[int, Any, str]:
         monkeypatch.setattr(sys, "argv", ["bitface", *map(str, words), "--json"])
@@ -125,7 +126,10 @@ def run_and_hear(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
         streams = capsys.readouterr()
         return code, json.loads(streams.out) if streams.out else None, streams.err
 
-    return call
+    yield call
+    # A command tells Prefect where its home is; the next test's is another one.
+    for name in [name for name in os.environ if name.startswith("PREFECT_") and name not in before]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def test_a_dry_run_tells_of_a_withdrawal_and_records_none(run: Run, source: Sour
 
 
 def test_a_child_that_was_taken_in_without_an_age_is_told_when_the_age_is(run: Run, source: Source) -> None:
-    """The others are taken, and the command does not end as if all were done."""
+    """The others are taken, and the command does not end with 0."""
     source.take(run)
     rows = "p1.png,p1,fear,12\np2.png,p2,fear,40\n"
     (source.folder / "manifest.csv").write_text(f"path,subject_id,label,age\n{rows}")
@@ -110,6 +110,17 @@ def test_a_withdrawal_of_nobody_is_told_with_its_line(run: Run, source: Source) 
     source.events(consent("p1"), consent("p2"), closing("p11"))
     code, done, _ = source.take(run)
     assert (code, done["consents"]["not_here"]) == (0, [3])
+
+
+@pytest.mark.parametrize("typed", ["P1", "p-1", "p_1", "pl", "P-I"])
+def test_a_withdrawal_with_a_slip_in_its_id_is_not_passed_over(run: Run, source: Source, typed: str) -> None:
+    """Nobody of that id is here, and somebody nearly of that id is: what can be taken is taken, and the command does not end with 0."""
+    for is_here in (False, True):
+        source.events(consent("p1"), consent("p2"), closing(typed, event_id=f"w-{is_here}"))
+        code, done, error = source.take(run)
+        assert code == 2 and "consents.jsonl line 3: subject: nobody of this id gave consent" in error, error
+        assert "it may be the withdrawal of a person" in error and "bitface consent withdraw" in error
+        assert (done["people"], done["consents"]["rejected"][0]["line"]) == (2, 3)
 
 
 def test_a_line_that_was_turned_from_given_to_withdrawn_is_a_withdrawal(run: Run, source: Source) -> None:
@@ -154,7 +165,7 @@ def test_a_consent_line_that_cannot_be_used_is_named_by_file_and_line(
 
 
 def test_a_withdrawal_that_cannot_be_read_is_not_passed_over(run: Run, source: Source) -> None:
-    """The others are taken, and the command does not end as if all were done."""
+    """The others are taken, and the command does not end with 0."""
     source.take(run)
     source.rows("p2")
     source.events(closing("p1", event_time="yesterday"), consent("p2"))

@@ -104,6 +104,6 @@ def _band(text: str) -> str | None:
 
 
 def _may_be_child(word: str) -> bool:
-    """`16 years`, `12-17`, `<18`, `child`; a year of birth is none of these, and cannot be read either."""
-    digits = _DIGITS.search(word)
+    """`16 years`, `12-17`, `<18`, `child`; a year of birth or -5 is none of these, and cannot be read either."""
+    digits = None if NUMBER.fullmatch(word) and word.startswith("-") else _DIGITS.search(word)
     return _CHILD.search(word) is not None or (digits is not None and int(digits[0]) < ADULT_YEARS)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from bitface.consent.admission import in_log_order
-from bitface.consent.events import ConsentEvent, RejectedLine, as_written, canonical_json, parse_events
+from bitface.consent.events import ConsentEvent, ParsedEvents, RejectedLine, as_written, canonical_json, parse_events
 from bitface.consent.filled_in import DAYS_READ, TIMES
 from bitface.consent.known_sources import Notice
 from bitface.consent.unfilled import CONSENT_EXAMPLE, STILL_OPEN, example_of, see
 from bitface.counted_words import counted, counted_people
-from bitface.dataset.incoming.subject_ids import normal_id
+from bitface.dataset.incoming.subject_ids import folded_id, normal_id
 from bitface.dataset.incoming.text_files import read_text_file
 from bitface.dataset.keys import KeyStore
 from bitface.errors import BitfaceError, InputError, RefusedError
@@ -29,6 +29,10 @@ from bitface.steps.people.common_terms import CommonTerms
 _LINES_MAX: Final = 20
 _CLASH: Final = (
     "another event with this id is on record, which never changes, or in an earlier line; give every event its own id"
+)
+_MISTYPED: Final = (
+    "nobody of this id gave consent, but the id of somebody who did differs only by case, a hyphen or letters that look alike; "
+    "write the id as it is on record, or delete the line if it is another person's"
 )
 
 
@@ -182,23 +186,36 @@ def read_consents(
     usable = [event for event in events if event.subject not in people.erased]
     usable = [event for event in usable if event.closes or event.subject not in faults]
     on_record = ledger.recorded_consents([event.event_id for event in usable])
-    rejected = sorted(dict.fromkeys([*parsed.rejected, *clashes.values()]), key=lambda line: line.line)
-    unread_withdrawal = [line for person, line in faults.items() if person in people.here and line.may_close]
+    rejected = dict.fromkeys([*parsed.rejected, *clashes.values()])
     speaking = {event.subject for event in parsed.events if not event.closes} | parsed.faults.keys()
     unheard_of = people.ids.keys() - speaking - people.here - people.erased
+    almost_named = people.named_almost_as_another(unheard_of)
+    mistyped = _mistyped(parsed, almost_named)
+    unread_withdrawal = [line for person, line in faults.items() if person in people.here and line.may_close]
     return BroughtConsents(
         name=file.name,
         events={people.ids[person]: own for person, own in _by_subject(usable).items()},
         known=tuple(event for event in usable if event.subject in people.here and event.event_id not in on_record),
         faults={people.ids[person]: f"{file.name} {line}{_example(line)}" for person, line in faults.items()},
-        rejected=tuple(rejected),
-        unread_withdrawal=unread_withdrawal[0] if unread_withdrawal else None,
+        rejected=tuple(sorted([*rejected, *mistyped], key=lambda line: line.line)),
+        unread_withdrawal=next(iter([*unread_withdrawal, *mistyped]), None),
         strangers=tuple(
-            line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.subject in unheard_of
+            line
+            for line, event in zip(parsed.lines, parsed.events, strict=True)
+            if event.subject in unheard_of - almost_named
         ),
         ahead=tuple(line for line, event in zip(parsed.lines, parsed.events, strict=True) if event.event_time > at),
         has_days=parsed.has_days,
     )
+
+
+def _mistyped(parsed: ParsedEvents, subjects: Collection[str]) -> list[RejectedLine]:
+    """The lines that end consents of these subjects, which may be withdrawals of people with almost the same id."""
+    return [
+        RejectedLine(line=line, field="subject", reason=_MISTYPED, has_remedy=True)
+        for line, event in zip(parsed.lines, parsed.events, strict=True)
+        if event.subject in subjects
+    ]
 
 
 def _example(line: RejectedLine) -> str:
@@ -230,6 +247,14 @@ class _People:
         elif self.keys.erasure_of(normal) is not None:
             self.erased.add(person)
         return person
+
+    def named_almost_as_another(self, strangers: Collection[str]) -> set[str]:
+        """Those strangers whose id folds to that of a person who is here or whose consent the file brings (`folded_id`)."""
+        if not strangers:
+            return set()
+        brought = {folded_id(self.ids[person]) for person in self.ids.keys() - strangers}
+        known = brought | self.keys.folded_ids().keys()
+        return {person for person in strangers if folded_id(self.ids[person]) in known}
 
 
 def _with_own_ids(
