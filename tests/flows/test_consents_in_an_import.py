@@ -118,7 +118,7 @@ def test_a_withdrawal_with_a_slip_in_its_id_is_not_passed_over(run: Run, source:
     for is_here in (False, True):
         source.events(consent("p1"), consent("p2"), closing(typed, event_id=f"w-{is_here}"))
         code, done, error = source.take(run)
-        assert code == 2 and "consents.jsonl line 3: subject: nobody of this id gave consent" in error, error
+        assert code == 2 and "consents.jsonl line 3: subject: there is no consent under this id" in error, error
         assert "it may be the withdrawal of a person" in error and "bitface consent withdraw" in error
         assert (done["people"], done["consents"]["rejected"][0]["line"]) == (2, 3)
 

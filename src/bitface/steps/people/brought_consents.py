@@ -31,8 +31,8 @@ _CLASH: Final = (
     "another event with this id is on record, which never changes, or in an earlier line; give every event its own id"
 )
 _MISTYPED: Final = (
-    "nobody of this id gave consent, but the id of somebody who did differs only by case, a hyphen or letters that look alike; "
-    "write the id as it is on record, or delete the line if it is another person's"
+    "there is no consent under this id, but there is one under an id that differs only by case, a hyphen or letters that look "
+    "alike; correct the id, or delete the line if it is another person's"
 )
 
 
