@@ -17,6 +17,7 @@ from PIL import Image
 from bitface.cli import main
 from bitface.models.calibrator import Calibrator
 from tests.builders import BLOCKED
+from tests.clips import encoded
 
 EMOTIONS = ("happiness", "neutral")
 CALIBRATOR = Calibrator(
@@ -172,6 +173,46 @@ def test_who_ends_it_early_keeps_the_answers_so_far(predict, folder: Path, monke
     assert [row["status"] for row in json.loads(out)] == ["answered", "unreadable", "not_supported"]
     assert "stopped after 3 of 9 inputs" in err
     assert not table.exists() and len(list(table.parent.glob("out.csv.*.part"))) == 1
+
+
+def portrait(face: Path) -> np.ndarray:
+    return np.asarray(Image.open(face).convert("RGB").resize((240, 240)))
+
+
+def test_every_face_of_a_video_is_answered_over_time_beside_pictures(
+    predict, faces: list[Path], tmp_path: Path
+) -> None:
+    """Two people who stay, and a cut to a third at the place of the first; a clip under a picture's name; one that is damaged."""
+    place = tmp_path / "mixed"
+    two = np.concatenate([portrait(faces[0]), portrait(faces[1])], axis=1)
+    third = np.concatenate([portrait(faces[2]), np.full((240, 240, 3), 255, np.uint8)], axis=1)
+    encoded(place / "clip.mp4", [*[np.roll(two, shift, axis=1) for shift in range(0, 30)], *[third] * 20])
+    encoded(place / "short.mp4", [two] * 3).rename(place / "short.jpg")
+    (place / "torn.mp4").write_bytes((place / "clip.mp4").read_bytes()[:3000])
+    (place / "words.mov").write_text("no video")
+    (place / "a.jpg").write_bytes(faces[0].read_bytes())
+    code, out, err = predict(place, "--json", "--csv", tmp_path / "out.csv")
+    rows = json.loads(out)
+    clip = [row for row in rows if row["path"].endswith("clip.mp4")]
+    assert [row["frame"] for row in clip] == list(range(0, 50, 5))
+    assert [row["time_s"] for row in clip] == [pytest.approx(frame / 25) for frame in range(0, 50, 5)]
+    tracks = [sorted(face["track"] for face in row["faces"]) for row in clip]
+    assert tracks == [*[[1, 2]] * 6, *[[3]] * 4], "numbers say who is who, and a cut begins anew"
+    first = {face["track"]: face["box"] for face in clip[0]["faces"]}
+    last = {face["track"]: face["box"] for face in clip[5]["faces"]}
+    assert all(15 < last[track][0] - first[track][0] < 35 for track in (1, 2)), "each moved by 25 pixels"
+    assert all(face["smoothed"]["happiness"] == pytest.approx(0.9) for row in clip for face in row["faces"])
+    assert [row["status"] for row in rows if row["path"].endswith("short.jpg")] == ["answered"]
+    assert code == 2 and "2 of 5 inputs could not be read, 3 could; first: 'torn.mp4' is not a readable video" in err
+    assert "5 inputs: 3 answered, 2 unreadable" in err
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        table = [row for row in csv.DictReader(stream) if row["path"].endswith("clip.mp4")]
+    assert [(row["frame"], row["time_s"], row["track"]) for row in table] == [
+        (str(row["frame"]), str(row["time_s"]), str(face["track"])) for row in clip for face in row["faces"]
+    ]
+    code, out, _ = predict(place / "clip.mp4", "--every", "0.5")
+    assert code == 0
+    assert out.splitlines()[0] == "face 1, 0.0 to 1.0 s, 3 frames: happiness 3".join(["clip.mp4, ", ""])
 
 
 def test_no_name_of_a_file_is_run_or_waited_for(

@@ -16,7 +16,8 @@ from scipy.special import expit
 
 from bitface.errors import InputError, NotSupportedError, OverLimitError
 from bitface.models.calibrator import Calibrator, uncalibrated
-from bitface.steps.answers.predict import STATUSES, Prediction, Reader, predictions
+from bitface.steps.answers.face_answers import STATUSES, Prediction, Reader
+from bitface.steps.answers.predict import predictions
 from bitface.steps.answers.prediction_report import (
     check_nothing_lost,
     counts_line,
@@ -87,6 +88,7 @@ def read(path: Path, _: str) -> list[tuple[float, ...]]:
 
 def reader(calibrator: Calibrator = CALIBRATED, **changes) -> Reader:
     values = {"open_landmarker": Looking, "features": SimpleNamespace(), "read": read, "faces_max": 4}
+    values |= {"watch": None, "every_s": 0.2, "smoothing_s": 0.5}
     return Reader(runtime=runtime(calibrator), **{**values, **changes})
 
 
@@ -173,7 +175,7 @@ def test_people_read_a_set_no_answer_or_no_face_and_what_sets_promise() -> None:
 def test_the_last_line_counts_all_inputs_and_what_was_left_out() -> None:
     rows = [
         *predicted("broken", "sure", "deep", "none", "huge", "nobody", "group").values(),
-        Prediction(path=Path("notes.txt"), status="not_supported", reason="is not a picture"),
+        Prediction(path=Path("notes.txt"), number=7, status="not_supported", reason="is not a picture"),
     ]
     assert predictions_text(rows, runtime(), BLOCKED, 3).splitlines()[-1] == (
         "8 inputs: 2 answered, 1 abstained, 1 no face, 1 unreadable, 2 not supported, 1 refused; "
@@ -184,7 +186,7 @@ def test_the_last_line_counts_all_inputs_and_what_was_left_out() -> None:
 
 def test_names_in_the_text_are_as_short_as_tells_them_apart_and_stay_on_one_line() -> None:
     paths = [Path("/home/a/f/x.png"), Path("/home/a/g/x.png"), Path("/home/a/g/two\nlines \x1b[31m\udcff.png")]
-    rows = [Prediction(path=path, status="unreadable", reason="is empty") for path in paths]
+    rows = [Prediction(path=path, number=at, status="unreadable", reason="is empty") for at, path in enumerate(paths)]
     lines = predictions_text(rows, runtime(), BLOCKED, 0).splitlines()
     assert lines[:2] == ["f/x.png: unreadable, is empty", "g/x.png: unreadable, is empty"]
     assert lines[2] == r"g/two\nlines \x1b[31m\udcff.png: unreadable, is empty"
@@ -205,7 +207,7 @@ def test_json_has_the_keys_of_the_contract_whatever_became_of_an_input() -> None
     documents = prediction_documents(list(predicted("broken", "sure", "nobody").values()), runtime(), BLOCKED)
     assert json.loads(json.dumps(documents)) == documents
     for row in documents:
-        assert {"path", "frame", "status", "reason", "faces", "more_faces", "model"} == set(row)
+        assert {"path", "frame", "time_s", "status", "reason", "faces", "more_faces", "model"} == set(row)
         assert {"name", "version", "digest"} <= set(row["model"])
         assert row["model"]["status"] == BLOCKED.document()
         assert row["status"] in STATUSES
@@ -232,15 +234,17 @@ def test_a_table_has_a_row_per_face_and_one_for_each_input_without(tmp_path: Pat
     assert [row["face"] for row in rows[4:]] == ["0", "1", "2", "3"]
     assert "more than 4 faces" in by_name["group"]["reason"]
     assert list(rows[0]) == [
-        *("path", "face", "x0", "y0", "x1", "y1", *EMOTIONS, "set", "abstained", "status", "reason", "model")
+        *("path", "face", "x0", "y0", "x1", "y1", *EMOTIONS, "set", "abstained", "status", "reason", "model"),
+        *("frame", "time_s", "track", *(f"smoothed_{emotion}" for emotion in EMOTIONS)),
     ]
+    assert {row["frame"] + row["time_s"] + row["track"] + row["smoothed_anger"] for row in rows} == {""}, "no videos"
     assert {row["model"] for row in rows} == {BLOCKED.line}, "each row says how the model stands"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.csv"]
 
 
 def test_odd_names_come_back_from_a_table_in_utf_8(tmp_path: Path) -> None:
     names = ["two\nlines.png", '😀, "quoted".png', "-dash.png", "bytes \udcff.png"]
-    rows = [Prediction(path=Path(name), status="no_face") for name in names]
+    rows = [Prediction(path=Path(name), number=at, status="no_face") for at, name in enumerate(names)]
     read_back = [row["path"] for row in write_csv(rows, tmp_path / "out.csv")]
     assert read_back == [*names[:2], "'-dash.png", r"bytes \udcff.png"]
 
@@ -299,10 +303,10 @@ def test_a_table_through_a_link_is_written_where_it_leads(tmp_path: Path) -> Non
 
 def test_a_picture_that_was_not_read_is_a_loss_and_notes_beside_pictures_are_none() -> None:
     rows = list(predicted("sure", "none", "nobody").values())
-    notes = Prediction(path=Path("notes.txt"), status="not_supported", reason="is not a picture")
+    notes = Prediction(path=Path("notes.txt"), number=3, status="not_supported", reason="is not a picture")
     check_nothing_lost([*rows, notes])
     with pytest.raises(InputError, match=r"1 of 5 inputs could not be read, 3 could; 'broken.png' is"):
-        check_nothing_lost([*rows, notes, *predicted("broken").values()])
+        check_nothing_lost([*rows, notes, replace(predicted("broken")["broken"], number=4)])
     with pytest.raises(InputError, match="there are no pictures among the inputs"):
         check_nothing_lost([notes])
 
@@ -325,7 +329,7 @@ def test_the_time_of_a_model_is_that_of_the_loaded_one() -> None:
         return CALIBRATED.probabilities(inputs[:, 0])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bitface.steps.answers.predict.time.perf_counter", lambda: float(next(clock)))
+        patch.setattr("bitface.steps.answers.face_answers.time.perf_counter", lambda: float(next(clock)))
         slow = replace(reader(), runtime=SimpleNamespace(**{**vars(runtime()), "scores": scores}))
         inputs = [Input(path=Path("f") / f"{name}.png") for name in ("sure", "torn")]
         rows = list(predictions(inputs, slow, lambda *_: None))

@@ -39,8 +39,6 @@ _PROBED: Final = {"probesize": str(8 << 20), "analyzeduration": "10000000"}
 _STRICT: Final = {"err_detect": "crccheck+explode"}
 # Where a file states no rate, and a frame no time.
 _FRAMES_PER_S: Final = 25.0
-# Times are multiples of a file's own unit, mostly 1/90000 s or 1/1000 s, and a thirtieth is none.
-_ROUNDING_S: Final = 5e-4
 # Less may be missing at the end of a whole file: sound lasts longer than the picture.
 _MISSING_S: Final = 1.0
 # How far before a frame decoding begins at a key frame; further where that one is damaged.
@@ -92,15 +90,10 @@ def frames_of_video(
     due_s = 0.0
     with _reading(path, limits, on_gap) as reading:
         for time_s, shown in reading.frames(sampling.begin_s):
-            is_due = time_s >= due_s - _ROUNDING_S
-            due_s = _after(time_s, sampling.every_s)
+            is_due = sampling.is_due(time_s, due_s)
+            due_s = sampling.due_after(time_s)
             if is_due and time_s >= sampling.begin_s:
                 yield time_s, shown
-
-
-def _after(time_s: float, every_s: float) -> float:
-    """The next multiple of `every_s`; what is due does not depend on where decoding began, since the frame before it tells."""
-    return (int((time_s + _ROUNDING_S) / every_s) + 1) * every_s if every_s > 0 else 0.0
 
 
 def read_video(path: Path, count: int, limits: VideoLimits = LIMITS) -> tuple[NDArray[np.uint8], ...]:

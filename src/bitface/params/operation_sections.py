@@ -32,3 +32,5 @@ class RetentionParams(Section):
 
 class PredictParams(Section):
     faces_max: int = Field(ge=1, le=100)
+    video_every_s: float = Field(ge=0, le=60)
+    video_smoothing_s: float = Field(ge=0, le=60)

@@ -18,7 +18,7 @@ from bitface.ports.media_ports import (
     TimedFrame,
     WatchVideo,
 )
-from bitface.ports.process_ports import Deployment, Door, Progress, Reaction, Report
+from bitface.ports.process_ports import UNKNOWN, Deployment, Door, Progress, Reaction, Report
 from bitface.ports.render_ports import PlannedPerson, RenderedSample, RenderPeople, RenderVariations
 from bitface.ports.runtime_ports import ExportBundle, LoadRuntime, Rivals, Runtime
 from bitface.ports.signing_ports import CheckpointPlace, Signer
@@ -38,6 +38,7 @@ from bitface.ports.tracking_ports import (
 )
 
 __all__ = [
+    "UNKNOWN",
     "Augment",
     "CheckpointPlace",
     "ChecksReport",

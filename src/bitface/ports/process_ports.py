@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bitface.documents import Fields
 
 Report = Callable[[str, int, int], None]
-"""Progress: what, number done, total."""
+"""Progress: what, number done, total, or `UNKNOWN`."""
+UNKNOWN: Final = -1
 
 
 class Progress(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,25 +13,40 @@ from bitface.usecases.tools import Tools
 
 if TYPE_CHECKING:  # explaining imports packages that prediction does not need
     from bitface.steps.answers.explain_faces import Explainer
+    from bitface.steps.answers.face_answers import Reader
     from bitface.steps.answers.frames import Frames
-    from bitface.steps.answers.predict import Reader
     from bitface.steps.judging.window import KeptFaces
     from bitface.training.trained import TrainedModel
 
 
-def face_reader(tools: Tools, runtime: Runtime, faces: int | None, explain: bool, keep: KeptFaces | None) -> Reader:
-    """The reader behind `predict`; it answers `faces` per picture (None: as many as params.yaml sets)."""
-    from bitface.steps.answers.predict import Reader
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How a reader answers: at most so many `faces` per picture, a frame of a video `every_s` seconds (None: as params.yaml sets), and
+    with what each region adds or without.
+    """
+
+    faces: int | None = None
+    every_s: float | None = None
+    explain: bool = False
+
+
+def face_reader(tools: Tools, runtime: Runtime, wanted: Wanted, keep: KeptFaces | None = None) -> Reader:
+    """The reader behind `predict`."""
+    from bitface.steps.answers.face_answers import Reader
 
     make, _ = tools.ports.landmarker()
-    faces_max = faces or tools.params.predict.faces_max
+    own = tools.params.predict
+    faces_max = wanted.faces or own.faces_max
     return Reader(
         runtime=runtime,
         open_landmarker=partial(make, faces_max=faces_max + 1),
         features=tools.params.features,
         read=tools.ports.read_image,
+        watch=tools.ports.watch_video,
         faces_max=faces_max,
-        explain=explain,
+        every_s=own.video_every_s if wanted.every_s is None else wanted.every_s,
+        smoothing_s=own.video_smoothing_s,
+        explain=wanted.explain,
         keep=keep,
     )
 

@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from bitface.ports import UNKNOWN
 from bitface.terminal_text import printable
 
 _SILENT_S: Final = 8.0
@@ -39,6 +40,7 @@ class TerminalProgress:
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
         self._tenths: dict[str, int] = {}
+        self._open: dict[str, tuple[float, int]] = {}
         self._bars: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -48,6 +50,7 @@ class TerminalProgress:
                 TextColumn("{task.description:<34}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
             )
             self._bars = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
@@ -77,7 +80,7 @@ class TerminalProgress:
             self._end_bar_of_stage()
             self._stage, self._begun = name, monotonic()
             if self._bars is not None:
-                self._tasks[name] = self._bars.add_task(printable(f"stage {name}"), total=None)
+                self._tasks[name] = self._bars.add_task(printable(f"stage {name}"), total=None, rate="")
             elif not self._quiet:
                 self._write(f"stage {printable(name)}")
 
@@ -86,16 +89,30 @@ class TerminalProgress:
             self._bars.update(self._tasks.pop(self._stage), total=1, completed=1)
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Says that `done` of `total` steps of `what` are finished."""
+        """Says that `done` of `total` steps of `what` are finished; `UNKNOWN` where nobody knows of how many."""
         with self._lock:
             if self._bars is not None:
+                of, rate = (None, f"{self._rate(what, done):.0f}/s") if total == UNKNOWN else (total, "")
                 if what not in self._tasks:
-                    self._tasks[what] = self._bars.add_task(printable(what), total=total)
-                self._bars.update(self._tasks[what], completed=done, total=total)
+                    self._tasks[what] = self._bars.add_task(printable(what), total=of, rate=rate)
+                self._bars.update(self._tasks[what], completed=done, total=of, rate=rate)
             elif not self._quiet:
                 self._say(what, done, total)
 
+    def _rate(self, what: str, done: int) -> float:
+        """How many a second since the first that was said."""
+        begun, first = self._open.setdefault(what, (monotonic(), done))
+        return (done - first) / max(monotonic() - begun, 1e-3)
+
     def _say(self, what: str, done: int, total: int) -> None:
+        if total == UNKNOWN:
+            rate = self._rate(what, done)
+            if monotonic() - self._last >= self._silent_s:
+                self._write(f"{printable(what)}: {done} so far, {rate:.0f} a second")
+            return
+        if self._open.pop(what, None) is not None:
+            self._write(f"{printable(what)}: {done}")
+            return
         tenth = 10 * done // max(total, 1)
         if tenth > self._tenths.get(what, -1):
             self._tenths[what] = tenth

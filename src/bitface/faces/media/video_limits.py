@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+_ROUNDING_S: Final = 5e-4
+"""Times are multiples of a file's own unit, mostly 1/90000 s or 1/1000 s, and a thirtieth is none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoLimits:
@@ -25,6 +28,14 @@ class Sampling:
 
     every_s: float = 0.0
     begin_s: float = 0.0
+
+    def is_due(self, time_s: float, due_s: float) -> bool:
+        """Whether a frame of this time is wanted, where one is due at `due_s`."""
+        return time_s >= due_s - _ROUNDING_S
+
+    def due_after(self, time_s: float) -> float:
+        """When the next one is due; it does not depend on where decoding began, since any frame tells it."""
+        return (int((time_s + _ROUNDING_S) / self.every_s) + 1) * self.every_s if self.every_s > 0 else 0.0
 
 
 ALL: Final = Sampling()

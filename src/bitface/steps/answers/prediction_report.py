@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,8 @@ from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
-from bitface.steps.answers.predict import READ, STATUSES, Prediction
+from bitface.steps.answers.face_answers import READ, STATUSES, Prediction, Status
+from bitface.steps.answers.video_summary import video_lines
 from bitface.terminal_text import printable
 
 _REGIONS_SHOWN: Final = 3
@@ -36,7 +38,8 @@ def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: M
     return [
         {
             "path": str(row.path),
-            "frame": 0,
+            "frame": row.frame,
+            "time_s": row.time_s,
             "status": row.status,
             "reason": row.reason,
             "faces": list(row.faces),
@@ -51,9 +54,10 @@ def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: M
 def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterator[WriteRow]:
     r"""A CSV file that receives predictions one by one, and gets its name when it is complete.
 
-    A row per face, and one for an input without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
+    A row per face, and one for a picture, or frame, without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
     emotion in alphabetical order, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
-    status line). A text that begins like a formula is prefixed by `'`, see `spreadsheets`. UTF-8; invalid bytes of a path are
+    status line); of videos also frame, time_s, track (the number of the face in this file), and per emotion `smoothed_` and its name.
+    A text that begins like a formula is prefixed by `'`, see `spreadsheets`. UTF-8; invalid bytes of a path are
     written as ``\udcff``. If the work ends early, the rows so far stay in a file `*.part` beside it.
 
     A device or a pipe is written directly. Raises OSError, on entry before any work.
@@ -67,8 +71,10 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
             write_rows(stream, rows)
             stream.flush()
 
-        write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason", "model"]])
-        yield lambda row: write([*values, model] for values in _csv_rows(row, columns))
+        of_videos = ["frame", "time_s", "track", *(f"smoothed_{name}" for name in columns)]
+        own = ["set", "abstained", "status", "reason", "model"]
+        write([["path", "face", "x0", "y0", "x1", "y1", *columns, *own, *of_videos]])
+        yield lambda row: write(_csv_rows(row, columns, model))
         if part != place:
             os.fsync(stream.fileno())
     if part != place:
@@ -83,30 +89,34 @@ def _part_beside(place: Path) -> Path:
     return Path(name)
 
 
-def _csv_rows(row: Prediction, emotions: Sequence[str]) -> Iterator[list[object]]:
-    why = row.reason or ""
+def _csv_rows(row: Prediction, emotions: Sequence[str], model: str) -> Iterator[list[object]]:
+    why, at = row.reason or "", ["", ""] if row.time_s is None else [row.frame, row.time_s]
     for number, face in enumerate(row.faces):
         values = [face["emotions"].get(name, "") for name in emotions]
         abstained, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
-        yield [row.path, number, *face["box"], *values, " ".join(face["set"]), abstained, status, why]
+        smoothed = [face.get("smoothed", {}).get(name, "") for name in emotions]
+        answer = [" ".join(face["set"]), abstained, status, why, model]
+        yield [row.path, number, *face["box"], *values, *answer, *at, face.get("track", ""), *smoothed]
     if not row.faces:
-        yield [row.path, *[""] * (len(emotions) + 7), row.status, why]
+        yield [row.path, *[""] * (len(emotions) + 7), row.status, why, model, *at, *[""] * (len(emotions) + 1)]
 
 
 def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus, left_out: int) -> str:
     """A line per face, one for an input without any, the model's status, what the answers are worth, and the counts."""
-    names = _short_names([row.path for row in rows])
-    lines = [line for row, name in zip(rows, names, strict=True) for line in _lines(row, name)]
+    inputs = _by_input(rows)
+    names = _short_names([own[0].path for own in inputs])
+    lines = [line for own, name in zip(inputs, names, strict=True) for line in _input_lines(own, name)]
     reading = f"an expression, not a feeling; {_promise(runtime)}"
     return "\n".join([*lines, status.line, reading, counts_line(rows, left_out)])
 
 
 def counts_line(rows: Sequence[Prediction], left_out: int) -> str:
     """How many inputs had each status; the numbers add up to the number of inputs."""
-    of = Counter(row.status for row in rows)
+    inputs = _by_input(rows)
+    of = Counter(map(_status_of_input, inputs))
     counts = ", ".join(f"{of[status]} {status.replace('_', ' ')}" for status in STATUSES if of[status])
     hidden = f"; {counted(left_out, 'hidden or system file')} left out" if left_out else ""
-    return f"{counted(len(rows), 'input')}: {counts}{hidden}"
+    return f"{counted(len(inputs), 'input')}: {counts}{hidden}"
 
 
 def check_nothing_lost(rows: Sequence[Prediction]) -> None:
@@ -114,13 +124,40 @@ def check_nothing_lost(rows: Sequence[Prediction]) -> None:
 
     Other files of a folder, such as notes beside pictures, do not count.
     """
-    lost = [row for row in rows if row.is_loss]
+    inputs = _by_input(rows)
+    lost = [losses[0] for own in inputs if (losses := [row for row in own if row.is_loss])]
     if lost:
-        read = sum(row.status in READ for row in rows)
-        first = f"'{printable(lost[0].path.name)}' {lost[0].reason}"
-        raise InputError(f"{not_read(len(lost), read, len(rows))}; {'first: ' if len(lost) > 1 else ''}{first}")
+        first = f"{'first: ' if len(lost) > 1 else ''}'{printable(lost[0].path.name)}' {lost[0].reason}"
+        raise InputError(f"{_how_many_lost(inputs)}; {first}")
     if rows and all(row.status == "not_supported" for row in rows):
         raise InputError("there are no pictures among the inputs; name pictures or a folder with some")
+
+
+def _how_many_lost(inputs: Sequence[Sequence[Prediction]]) -> str:
+    whole = [own for own in inputs if not any(row.is_loss for row in own)]
+    parts = [own for own in inputs if own not in whole and any(row.status in READ for row in own)]
+    read = sum(_status_of_input(own) in READ for own in whole)
+    in_part = f"of {counted(len(parts), 'video')} a part could not be read" if parts else ""
+    lost = len(inputs) - len(whole) - len(parts)
+    return "; ".join(filter(None, [not_read(lost, read, len(inputs)) if lost else "", in_part]))
+
+
+def _by_input(rows: Sequence[Prediction]) -> list[list[Prediction]]:
+    """The rows of each input, in order: one of a picture, many of a video."""
+    return [list(own) for _, own in groupby(rows, key=lambda row: row.number)]
+
+
+def _status_of_input(rows: Sequence[Prediction]) -> Status:
+    """The best of its rows' states: a video is answered if one of its frames is."""
+    return min((row.status for row in rows), key=STATUSES.index)
+
+
+def _input_lines(rows: Sequence[Prediction], name: str) -> Iterator[str]:
+    if rows[0].time_s is not None:
+        yield from video_lines(rows, name)
+    else:
+        for row in rows:
+            yield from _lines(row, name)
 
 
 def _lines(row: Prediction, name: str) -> Iterator[str]:

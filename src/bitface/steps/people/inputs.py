@@ -12,13 +12,22 @@ from typing import Final, Literal
 
 from bitface.dataset.plain_files import NO_FILE, opened
 from bitface.errors import InputError, NotSupportedError, OverLimitError
-from bitface.faces.media.file_kinds import HEAD_BYTES, READ, FileKind, kind_by_name, kind_of
+from bitface.faces.media.file_kinds import (
+    HEAD_BYTES,
+    READ,
+    VIDEO_HEAD_BYTES,
+    FileKind,
+    container_of,
+    kind_by_name,
+    kind_of,
+)
 from bitface.terminal_text import printable
 
 Unread = Literal["unreadable", "not_supported", "refused"]
 """Damaged or inaccessible; a kind of file that is not supported; over a limit."""
 
 EXPORT: Final = f"export it as {', '.join(READ[:-1])} or {READ[-1]}"
+CONVERT: Final = "convert it to MP4 or WebM"
 # In addition to names that begin with a dot: files that macOS, Windows and network drives leave in every folder.
 _SYSTEM_NAMES: Final = frozenset(
     {
@@ -39,7 +48,7 @@ class Trouble:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A file, or a path without one; `trouble` is None if it may be decoded as a picture."""
+    """A file, or a path without one; `trouble` is None if it may be decoded as a picture, or is a video and videos are read too."""
 
     path: Path
     trouble: Trouble | None = None
@@ -64,6 +73,11 @@ class Inputs:
     def left_out(self) -> int:
         """How many hidden and system files and folders were left out."""
         return len(self.hidden)
+
+
+def with_videos(inputs: Inputs) -> Inputs:
+    """The same, for a reader of videos too."""
+    return replace(inputs, found=tuple(replace(one, trouble=None) if one.is_video else one for one in inputs.found))
 
 
 def list_inputs(paths: Iterable[Path]) -> Inputs:
@@ -150,15 +164,21 @@ def _may_be_picture(path: Path) -> bool:
 def _of_file(path: Path, leads_to: Path | None = None) -> Input:
     try:
         with opened(leads_to or path, "") as file:
-            head = file.read(HEAD_BYTES)
+            head = file.read(VIDEO_HEAD_BYTES)
     except OSError as error:
         return _out_of_reach(path, error, is_loss=_may_be_picture(path))
     except NotSupportedError as error:  # it was something else a moment ago
         return _in_trouble(path, "not_supported", str(error).strip(), is_loss=_may_be_picture(path))
-    kind, called = kind_of(head), kind_by_name(path.suffix)
-    seems = kind or called
-    is_video = seems is not None and seems.medium == "video" and bool(head)
-    return Input(path=path, trouble=_trouble_with(head, kind, called), is_video=is_video, leads_to=leads_to)
+    kind, called = kind_of(head[:HEAD_BYTES]), kind_by_name(path.suffix)
+    if container_of(head) is not None:
+        return Input(path=path, trouble=_of_video(kind or called), is_video=True, leads_to=leads_to)
+    return Input(path=path, trouble=_trouble_with(head, kind, called), leads_to=leads_to)
+
+
+def _of_video(kind: FileKind | None) -> Trouble:
+    name = f" ({kind.name})" if kind is not None and kind.medium == "video" else ""
+    reason = f"is a video{name}, and only pictures are read; save its frames as {READ[0]}, or use `bitface explain`"
+    return Trouble(status="not_supported", reason=reason)
 
 
 def _trouble_with(head: bytes, kind: FileKind | None, called: FileKind | None) -> Trouble | None:
@@ -170,14 +190,10 @@ def _trouble_with(head: bytes, kind: FileKind | None, called: FileKind | None) -
         return Trouble(status="unreadable", reason="is empty; copy it again")
     if kind is None and called is not None and called.name in READ:
         return Trouble(status="unreadable", reason=f"is damaged, or not a picture despite its name; {EXPORT}")
-    return _of_other_kind(kind or called)
-
-
-def _of_other_kind(kind: FileKind | None) -> Trouble:
-    if kind is not None and kind.medium == "video":
-        reason = f"is a video ({kind.name}), and only pictures are read; save its frames as {READ[0]}, or use `bitface explain`"
-        return Trouble(status="not_supported", reason=reason)
-    return Trouble(status="not_supported", reason=f"is in the format {kind.name if kind else 'unknown'}; {EXPORT}")
+    other = kind or called
+    if other is not None and other.medium == "video":
+        return Trouble(status="unreadable", reason=f"is damaged, or not a video despite its name; {CONVERT}")
+    return Trouble(status="not_supported", reason=f"is in the format {other.name if other else 'unknown'}; {EXPORT}")
 
 
 def _out_of_reach(path: Path, error: OSError, is_loss: bool) -> Input:
