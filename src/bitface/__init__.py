@@ -16,4 +16,32 @@ A guided tour, from the outside in:
 * `bitface.training`, `bitface.models` and `bitface.binarize` are the networks; `bitface.evaluation` and `bitface.explain` the figures.
 
 docs/architecture.md shows this as a diagram; docs/extending.md explains how to add a metric, a format, an architecture or a tool.
+
+As a library (docs/python.md): `bitface.load(purpose=..., context=...)` opens a verified model, whose `predict` answers files and pixels.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bitface.library import Model
+
+__all__ = ["load"]
+
+
+def load(reference: str | None = None, *, purpose: str, context: str) -> Model:
+    """Opens a registered model of this project, after the same checks as `bitface predict`.
+
+    Args:
+        reference: champion, demo, challenger or NAME/VERSION; None: the champion, or for a demo without a champion the demo.
+        purpose: evaluate, fairness_test, infer, demo or benchmark.
+        context: research, medical, safety, consumer, workplace or education.
+
+    Raises:
+        RefusedError: consent or policy refuses this use. InputError: there is no such model.
+        IntegrityError: its files are not the registered ones. All are of `bitface.errors`.
+    """
+    from bitface.library import open_model
+
+    return open_model(reference, purpose, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bitface.errors import IntegrityError
 from bitface.ledger.entries import ModelEntry
+from bitface.ledger.ledger import Ledger
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
 from bitface.steps.versions.model_choice import choose_model, find_model
@@ -35,13 +36,27 @@ def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str
         return _served(tools, entry)
 
 
+def check_still_allowed(tools: Tools, runtime: Runtime, purpose: str, context: str) -> None:
+    """Checks an opened model again: somebody in it may have withdrawn, or a policy may have changed, since.
+
+    Raises:
+        RefusedError: it may no longer be used for this.
+    """
+    with tools.ledger as ledger:
+        ledger.check_use(_on_record(runtime, ledger), purpose, context)
+
+
 def status_of(tools: Tools, runtime: Runtime) -> ModelStatus:
     """The current status of an opened model's version."""
     with tools.ledger as ledger:
-        entry = ledger.model(int(runtime.version), runtime.name)
-        if entry is None:
-            raise IntegrityError(f"{runtime.name}/{runtime.version} is not on record; restore the ledger")
-        return ledger.status(entry)
+        return ledger.status(_on_record(runtime, ledger))
+
+
+def _on_record(runtime: Runtime, ledger: Ledger) -> ModelEntry:
+    entry = ledger.model(int(runtime.version), runtime.name)
+    if entry is None:
+        raise IntegrityError(f"{runtime.name}/{runtime.version} is not on record; restore the ledger")
+    return entry
 
 
 def _served(tools: Tools, entry: ModelEntry) -> Runtime:

@@ -27,12 +27,13 @@ def predictions(inputs: Sequence[Input], reader: Reader, report: Report) -> Iter
     with reader.open_landmarker() as landmarker:
         answers = FaceAnswers(reader=reader, landmarker=landmarker)
         for number, one in enumerate(inputs):
-            for row in _rows(one, answers, report):
+            for row in rows_of(one, answers, report):
                 yield replace(row, number=number)
             report(WHAT, number + 1, len(inputs))
 
 
-def _rows(one: Input, answers: FaceAnswers, report: Report) -> Iterator[Prediction]:
+def rows_of(one: Input, answers: FaceAnswers, report: Report) -> Iterator[Prediction]:
+    """The rows of one input: one of a picture, or of what is not read; one per answered frame of a video."""
     if one.trouble is not None:
         yield unread(one.path, one.trouble)
     elif one.is_video:

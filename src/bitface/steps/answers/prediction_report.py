@@ -18,6 +18,7 @@ from bitface.errors import InputError
 from bitface.ledger.status import ModelStatus
 from bitface.ports import Runtime
 from bitface.steps.answers.face_answers import READ, STATUSES, Prediction, Status
+from bitface.steps.answers.prediction_table import table_columns, table_rows
 from bitface.steps.answers.video_summary import video_lines
 from bitface.terminal_text import printable
 
@@ -54,11 +55,9 @@ def prediction_documents(rows: Sequence[Prediction], runtime: Runtime, status: M
 def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterator[WriteRow]:
     r"""A CSV file that receives predictions one by one, and gets its name when it is complete.
 
-    A row per face, and one for a picture, or frame, without any: path, face (a number from 0), x0, y0, x1, y1 (pixels), a column per
-    emotion in alphabetical order, set (separated by spaces), abstained (yes or no), status, reason, `model` (its
-    status line); of videos also frame, time_s, track (the number of the face in this file), and per emotion `smoothed_` and its name.
-    A text that begins like a formula is prefixed by `'`, see `spreadsheets`. UTF-8; invalid bytes of a path are
-    written as ``\udcff``. If the work ends early, the rows so far stay in a file `*.part` beside it.
+    Its columns are those of `prediction_table.table_columns`, emotions in alphabetical order. A text that begins like a formula is
+    prefixed by `'`, see `spreadsheets`. UTF-8; invalid bytes of a path are written as ``\udcff``. If the work ends early, the rows so
+    far stay in a file `*.part` beside it.
 
     A device or a pipe is written directly. Raises OSError, on entry before any work.
     """
@@ -71,10 +70,8 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
             write_rows(stream, rows)
             stream.flush()
 
-        of_videos = ["frame", "time_s", "track", *(f"smoothed_{name}" for name in columns)]
-        own = ["set", "abstained", "status", "reason", "model"]
-        write([["path", "face", "x0", "y0", "x1", "y1", *columns, *own, *of_videos]])
-        yield lambda row: write(_csv_rows(row, columns, model))
+        write([table_columns(columns)])
+        yield lambda row: write(table_rows(row, columns, model))
         if part != place:
             os.fsync(stream.fileno())
     if part != place:
@@ -87,18 +84,6 @@ def _part_beside(place: Path) -> Path:
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=f"{place.name[:40]}.", suffix=".part")
     os.close(handle)
     return Path(name)
-
-
-def _csv_rows(row: Prediction, emotions: Sequence[str], model: str) -> Iterator[list[object]]:
-    why, at = row.reason or "", ["", ""] if row.time_s is None else [row.frame, row.time_s]
-    for number, face in enumerate(row.faces):
-        values = [face["emotions"].get(name, "") for name in emotions]
-        abstained, status = ("yes", "abstained") if face["abstained"] else ("no", "answered")
-        smoothed = [face.get("smoothed", {}).get(name, "") for name in emotions]
-        answer = [" ".join(face["set"]), abstained, status, why, model]
-        yield [row.path, number, *face["box"], *values, *answer, *at, face.get("track", ""), *smoothed]
-    if not row.faces:
-        yield [row.path, *[""] * (len(emotions) + 7), row.status, why, model, *at, *[""] * (len(emotions) + 1)]
 
 
 def predictions_text(rows: Sequence[Prediction], runtime: Runtime, status: ModelStatus, left_out: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from bitface.documents import Document
 from bitface.errors import InputError
 from bitface.faces.media.video_limits import Gap, Sampling
 from bitface.faces.tracks import Tracks
-from bitface.ports import UNKNOWN, Report, Runtime, ShownFrame
+from bitface.ports import UNKNOWN, Report, Runtime, ShownFrame, TimedFrame
 from bitface.steps.answers.face_answers import FaceAnswers, Prediction, ms_since, probabilities, unread
 from bitface.steps.people.inputs import Input, Trouble, trouble_of
 
@@ -26,21 +26,28 @@ _ODDS_MAX: Final = 30.0
 
 def answers_of_video(one: Input, answers: FaceAnswers, report: Report) -> Iterator[Prediction]:
     """A row per frame that is due, and one per part that cannot be read, in the order of time."""
-    video = _Video(answers=answers, path=one.path)
     gaps: list[Gap] = []
+    rows = answers_of_frames(one.path, answers.reader.watch(one.place, on_gap=gaps.append), answers)
     answered, progress = 0, f"frames of {one.path.name}"
     try:
-        for frame, (time_s, shown) in enumerate(answers.reader.watch(one.place, on_gap=gaps.append)):
+        for row in rows:
             yield from _taken(gaps, one.path)
-            if video.is_due(time_s):
-                yield video.row(frame, time_s, shown)
-                answered += 1
-                if answered % _REPORTED == 0:
-                    report(progress, answered, UNKNOWN)
+            yield row
+            answered += 1
+            if answered % _REPORTED == 0:
+                report(progress, answered, UNKNOWN)
     except InputError as error:
         yield unread(one.path, trouble_of(error, one.path.name))
     report(progress, answered, answered)
     yield from _taken(gaps, one.path)
+
+
+def answers_of_frames(path: Path, frames: Iterable[TimedFrame], answers: FaceAnswers) -> Iterator[Prediction]:
+    """A row per frame that is due; the next is taken when its row is asked for."""
+    video = _Video(answers=answers, path=path)
+    for frame, (time_s, shown) in enumerate(frames):
+        if video.is_due(time_s):
+            yield video.row(frame, time_s, shown)
 
 
 def _taken(gaps: list[Gap], path: Path) -> Iterator[Prediction]:
