@@ -115,7 +115,7 @@ class Model:
             fps: frames per second of an iterable that brings no times.
 
         Raises:
-            InputError: the source is none of these. RefusedError: somebody in the model no longer allows this use.
+            InputError: the source is none of these. RefusedError: a person in the model no longer allows this use.
         """
         self._check_still_allowed()
         wanted = Wanted(faces=faces, every_s=every_s, explain=explain)
@@ -126,7 +126,7 @@ class Model:
         if isinstance(source, Iterable):
             return self._of_frames(source, replace(wanted, every_s=every_s or 0.0), fps)
         raise InputError(
-            f"a {type(source).__name__} is no source; give a path, pixels as a NumPy array, or an iterable of frames"
+            f"a {type(source).__name__} cannot be predicted; give a path, pixels as a NumPy array, or an iterable of frames"
         )
 
     def _check_still_allowed(self) -> None:
@@ -147,7 +147,7 @@ class Model:
 
     def _of_frames(self, frames: Iterable[Any], wanted: Wanted, fps: float) -> Iterator[Answer]:
         if not fps > 0:
-            raise InputError(f"{fps} frames per second are not over 0; give the rate of the frames, as in fps=25")
+            raise InputError(f"fps is {fps}, and must be over 0; give the rate of the frames, as in fps=25")
         rows: Iterator[Prediction] = answers_of_frames(_PIXELS, _timed(frames, fps), self._opened(wanted))
         return (Answer.of(row, None) for row in rows)
 

@@ -99,14 +99,14 @@ def test_what_is_no_picture_is_said(here: Path) -> None:
         for wrong, says in [
             (np.zeros((8, 8, 3)), "float64"),
             (np.zeros((8, 8, 4), np.uint8), r"\(8, 8, 4\)"),
-            (5, "a int is no source"),
+            (5, "a int cannot be predicted"),
         ]:
             with pytest.raises(InputError, match=says):
                 model.predict(wrong)
         still = np.zeros((8, 8, 3), np.uint8)
         with pytest.raises(InputError, match="not after the frame before it"):
             model.predict([(0.0, still), (0.0, still)])
-        with pytest.raises(InputError, match="frames per second"):
+        with pytest.raises(InputError, match="fps is 0"):
             model.predict([still], fps=0)
         assert [one.status for one in model.predict("gone.jpg")] == ["unreadable"]
 

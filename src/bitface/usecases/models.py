@@ -37,7 +37,7 @@ def open_runtime(tools: Tools, reference: str | None, purpose: str, context: str
 
 
 def check_still_allowed(tools: Tools, runtime: Runtime, purpose: str, context: str) -> None:
-    """Checks an opened model again: somebody in it may have withdrawn, or a policy may have changed, since.
+    """Checks an opened model again: a person in it may have withdrawn, or a policy may have changed, since.
 
     Raises:
         RefusedError: it may no longer be used for this.

@@ -16,8 +16,8 @@ def table_columns(emotions: Sequence[str]) -> list[str]:
     and per emotion `smoothed_` and its name.
     """
     smoothed = [f"smoothed_{name}" for name in emotions]
-    said = ["set", "abstained", "status", "reason", "model"]
-    return ["path", "face", *_BOX, *emotions, *said, "frame", "time_s", "track", *smoothed]
+    answer = ["set", "abstained", "status", "reason", "model"]
+    return ["path", "face", *_BOX, *emotions, *answer, "frame", "time_s", "track", *smoothed]
 
 
 def table_rows(row: Prediction, emotions: Sequence[str], model: str) -> Iterator[list[object]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
+from bitface.counted_words import counted
 from bitface.documents import Document
 from bitface.steps.answers.face_answers import Prediction, Status
 from bitface.steps.answers.prediction_table import table_columns, table_rows
@@ -106,7 +107,7 @@ class Answers(Sequence[Answer]):
 
     def __repr__(self) -> str:
         faces = sum(len(one.faces) for one in self._answers)
-        return f"Answers({len(self)} pictures or frames, {faces} faces; {self._model})"
+        return f"Answers({counted(len(self), 'answer')}, {counted(faces, 'face')}; {self._model})"
 
     def faces(self) -> Iterator[FaceAnswer]:
         """All faces of all answers."""
