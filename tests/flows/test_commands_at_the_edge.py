@@ -139,6 +139,23 @@ def test_what_could_not_be_kept_is_refused_before_the_work(words, command: Comma
     assert f"{file_in_the_way} '" in error and "a file exists where a folder is expected; move it away" in error
 
 
+@pytest.mark.parametrize("words", [("data", "status"), ("policy", "show"), ("audit", "log")])
+def test_a_question_is_not_answered_where_a_file_is_in_the_way(words, command: Command, file_in_the_way: str) -> None:
+    """An answer like that of a new project would hide that a variable names the wrong place."""
+    code, out, error = command(*words)
+    assert (code, out) == (2, "") and is_one_line(error), error
+    assert f"{file_in_the_way} '" in error and "a file exists where a folder is expected; move it away" in error
+
+
+def test_a_place_that_is_a_link_to_nothing_is_said_to_be_one(
+    command: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "link").symlink_to(project / "gone")
+    monkeypatch.setenv("BITFACE_HOME", str(project / "link"))
+    code, _, error = command("policy", "show")
+    assert code == 2 and f"'{project / 'link'}' is a link that leads nowhere; correct the link" in error
+
+
 def test_doctor_has_a_row_for_a_place_that_cannot_be_written(command: Command, file_in_the_way: str) -> None:
     code, out, error = command("doctor", "--json")
     rows = {row["what"]: row for row in json.loads(out)}
