@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_under_an_answer_is_one_line_and_devices_stay_devices(command: Command, project: Path) -> None:
     code, _, error = command("consent", "schema", "--out", "/dev/full")
-    assert code == 2 and is_one_line(error) and "there is no space left" in error
+    assert code == 2 and is_one_line(error) and "'/dev/full': there is no space left" in error
     assert Path("/dev/full").is_char_device()
     code, _, error = command("consent", "schema", "--out", "/dev/null")
     assert (code, error) == (0, "") and Path("/dev/null").is_char_device()
@@ -267,7 +267,8 @@ def test_a_reader_that_leaves_early_is_no_error(words: str, project: Path) -> No
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_an_answer_that_finds_no_room_is_one_line(project: Path) -> None:
     done = run_alone(["bash", "-c", f"{sys.executable} -m bitface.cli consent schema > /dev/full"], project)
-    assert done.returncode == 2 and is_one_line(done.stderr.decode()) and b"no space left" in done.stderr
+    assert done.returncode == 2 and is_one_line(done.stderr.decode())
+    assert b"'standard output': there is no space left" in done.stderr
 
 
 @pytest.fixture

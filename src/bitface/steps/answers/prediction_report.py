@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.counted_words import counted, not_read
+from bitface.dataset.files import naming
 from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.documents import Document
 from bitface.errors import InputError
@@ -64,13 +65,15 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
     with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
 
         def write(rows: Iterable[Sequence[object]]) -> None:
-            write_rows(stream, rows)
-            stream.flush()
+            with naming(path):
+                write_rows(stream, rows)
+                stream.flush()
 
         write([["path", "face", "x0", "y0", "x1", "y1", *columns, "set", "abstained", "status", "reason", "model"]])
         yield lambda row: write([*values, model] for values in _csv_rows(row, columns))
         if part != place:
-            os.fsync(stream.fileno())
+            with naming(path):
+                os.fsync(stream.fileno())
     if part != place:
         part.chmod(0o644)
         part.replace(place)
