@@ -33,7 +33,7 @@ class _EachKeyOnce:
 
 
 _OTHERWISE_READ: Final = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-9_]+)+(\.[0-9_]*)?)")
-"""What YAML 1.1 reads as a number that nobody means: 12:30 as 750, to the base of 60, and 010 as 8, to that of 8."""
+"""What YAML 1.1 reads as another number than a person means: 12:30 as 750, to the base of 60, and 010 as 8, to that of 8."""
 
 
 def _number(loader: Any, node: yaml.ScalarNode) -> int | float:

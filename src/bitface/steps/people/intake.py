@@ -26,6 +26,7 @@ from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, RefusedError
+from bitface.faces.records import Sample
 from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.people.intake_decision import Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.reading.clip_packing import ClipAnswer, ClipPacking, PackedClip, are_many, clip_answers
@@ -289,6 +290,7 @@ def _report(decision: Decision, source: str, manifest_sha256: str | None, versio
     taken = decision.taken
     rows = frozenset[int]().union(*(one.rows for one in taken))
     admitted = frozenset[int]().union(*(one.admitted for one in taken))
+    stay = _not_brought(decision, source)
     corrections = sorted((change for one in taken for change in one.corrections), key=lambda one: one.row)
     return IntakeReport(
         people=len(taken),
@@ -304,9 +306,18 @@ def _report(decision: Decision, source: str, manifest_sha256: str | None, versio
         licence=decision.licence.id,
         findings=merged((*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected))),
         replaced_synthetic=decision.replaced,
-        staying_samples=len(decision.not_brought),
-        staying_people=len({sample.person for sample in decision.not_brought}),
+        staying_samples=len(stay),
+        staying_people=len({sample.person for sample in stay}),
         source=source,
         manifest_sha256=manifest_sha256,
         version=version,
     )
+
+
+def _not_brought(decision: Decision, source: str) -> list[Sample]:
+    """The samples that an earlier import took from a source of this name, under this licence, and this one does not bring."""
+    brought = {name for one in decision.taken for name in one.samples}
+    own = source, decision.licence.id
+    return [
+        one for name, one in decision.samples.items() if name not in brought and (one.source, one.licence_id) == own
+    ]

@@ -115,8 +115,6 @@ class Decision:
     findings: tuple[Finding, ...] = ()
     replaced: int = 0
     """Synthetic people who make room for those who are taken."""
-    not_brought: tuple[Sample, ...] = ()
-    """What an earlier import took from a source of this name, under this licence, and this one does not bring: it stays."""
 
     @property
     def is_change(self) -> bool:
@@ -194,15 +192,6 @@ def decide(
         licence=intake.licence,
         findings=(*intake.findings, *_remarks(pictures)),
         replaced=here_before.replaced if taken else 0,
-        not_brought=_not_brought(samples, taken, intake),
-    )
-
-
-def _not_brought(samples: Mapping[str, Sample], taken: Sequence[Taken], intake: Intake) -> tuple[Sample, ...]:
-    brought = {name for one in taken for name in one.samples}
-    own = intake.source, intake.licence.id
-    return tuple(
-        sample for name, sample in samples.items() if name not in brought and (sample.source, sample.licence_id) == own
     )
 
 
