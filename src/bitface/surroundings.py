@@ -85,6 +85,16 @@ def trouble_with(folder: Path) -> str | None:
     return None
 
 
+def no_folder(folder: Path) -> str | None:
+    """Why a path cannot be that of a folder, in words: a file, or a link that leads nowhere, is in the way. None if it can."""
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if existing.is_dir():
+        return None
+    if existing.is_symlink() and not existing.exists():
+        return f"'{folder}' cannot be used: '{existing}' is a link that leads nowhere; correct the link, {_MOVE}"
+    return f"'{folder}' cannot be used: {'; '.join(_TROUBLE[errno.ENOTDIR])}"
+
+
 def check_file(path: Path) -> None:
     """Checks that a file can be written once the work is done; an existing one is not touched.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from bitface.errors import InputError
-from bitface.surroundings import trouble_with
+from bitface.surroundings import no_folder, trouble_with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,17 @@ def _check_apart(place: Workspace) -> None:
                 f"{name} '{folder}' lies in the dataset folder '{place.data}', which every import replaces as a whole; set {name} or "
                 "BITFACE_DATA to another folder"
             )
+
+
+def check_folders(place: Workspace) -> None:
+    """Checks that home, the dataset folder and the cache are folders where they exist: a question would be answered as in a new project.
+
+    Raises:
+        InputError: one is, or lies below, a file or a link that leads nowhere.
+    """
+    for name, folder in (("home", place.home), ("data", place.data), ("cache", place.cache)):
+        if words := no_folder(folder):
+            raise InputError(f"{name} {words}")
 
 
 def trouble_in(place: Workspace) -> dict[str, str]:

@@ -259,6 +259,8 @@ def test_unknown_words_are_usage_errors(run, source: Path) -> None:
     assert run("data", "import", source / "nowhere", "--format", "folder")[0] == 2
     assert run("data", "status")[0] == 2
     assert run("no-such-command")[0] == 2
+    assert run("predict", source, "--purpose", "Demo", "--context", "research")[0] == 2
+    assert run("retrain", "--context", "school")[0] == 2
 
 
 def test_status_tells_version_people_and_slices(run, source: Path) -> None:

@@ -139,6 +139,23 @@ def test_what_could_not_be_kept_is_refused_before_the_work(words, command: Comma
     assert f"{file_in_the_way} '" in error and "a file exists where a folder is expected; move it away" in error
 
 
+@pytest.mark.parametrize("words", [("data", "status"), ("policy", "show"), ("audit", "log")])
+def test_a_question_is_not_answered_where_a_file_is_in_the_way(words, command: Command, file_in_the_way: str) -> None:
+    """An answer like that of a new project would hide that a variable names the wrong place."""
+    code, out, error = command(*words)
+    assert (code, out) == (2, "") and is_one_line(error), error
+    assert f"{file_in_the_way} '" in error and "a file exists where a folder is expected; move it away" in error
+
+
+def test_a_place_that_is_a_link_to_nothing_is_said_to_be_one(
+    command: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "link").symlink_to(project / "gone")
+    monkeypatch.setenv("BITFACE_HOME", str(project / "link"))
+    code, _, error = command("policy", "show")
+    assert code == 2 and f"'{project / 'link'}' is a link that leads nowhere; correct the link" in error
+
+
 def test_doctor_has_a_row_for_a_place_that_cannot_be_written(command: Command, file_in_the_way: str) -> None:
     code, out, error = command("doctor", "--json")
     rows = {row["what"]: row for row in json.loads(out)}
@@ -221,7 +238,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_under_an_answer_is_one_line_and_devices_stay_devices(command: Command, project: Path) -> None:
     code, _, error = command("consent", "schema", "--out", "/dev/full")
-    assert code == 2 and is_one_line(error) and "there is no space left" in error
+    assert code == 2 and is_one_line(error) and "'/dev/full': there is no space left" in error
     assert Path("/dev/full").is_char_device()
     code, _, error = command("consent", "schema", "--out", "/dev/null")
     assert (code, error) == (0, "") and Path("/dev/null").is_char_device()
@@ -250,7 +267,8 @@ def test_a_reader_that_leaves_early_is_no_error(words: str, project: Path) -> No
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_an_answer_that_finds_no_room_is_one_line(project: Path) -> None:
     done = run_alone(["bash", "-c", f"{sys.executable} -m bitface.cli consent schema > /dev/full"], project)
-    assert done.returncode == 2 and is_one_line(done.stderr.decode()) and b"no space left" in done.stderr
+    assert done.returncode == 2 and is_one_line(done.stderr.decode())
+    assert b"'standard output': there is no space left" in done.stderr
 
 
 @pytest.fixture

@@ -85,6 +85,20 @@ def test_a_second_import_counts_unchanged_rows_corrections_and_news_apart(run, s
     assert sorted(sample.label for sample in read_index(project / "data")) == ["neutral", "surprise"]
 
 
+def test_what_a_later_import_leaves_out_or_replaces_is_said_to_stay(run, bitface, source, project) -> None:
+    """Whoever deletes a picture, or puts another one under its name, may believe the first one gone."""
+    done = take(run, source.rows("a1.png,p1,fear", "a2.png,p2,neutral", "a3.png,p3,anger"))
+    assert (done["staying_samples"], done["staying_people"]) == (0, 0)
+    left_out = take(run, source.rows("a1.png,p1,fear", "a2.png,p2,neutral"))
+    assert (left_out["staying_samples"], left_out["staying_people"]) == (1, 1)
+    write_noise(source.folder / "a1.png", 99)
+    replaced = take(run, source.folder)
+    assert (replaced["admitted"], replaced["staying_samples"], replaced["staying_people"]) == (1, 2, 2)
+    assert len(read_index(project / "data")) == 4
+    said = bitface(project, "data", "import", str(source.folder), "--dry-run").stdout
+    assert f"2 samples of 2 people from an earlier import of '{source.folder.name}' stay in the dataset" in said
+
+
 def test_a_consent_that_contradicts_the_record_costs_nobody_but_its_person(run, source, project) -> None:
     take(run, source.rows("a1.png,p1,fear", "a2.png,p2,neutral"))
     known = run("consent", "show", "p1")[1]["events"]

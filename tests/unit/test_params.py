@@ -114,6 +114,12 @@ def _changed(tmp_path: Path, old: str, new: str) -> Path:
         ("seed: 1\n".encode("utf-16"), "params.yaml, line 1, column 1: byte 0xff is not UTF-8"),
         (b"seed: 1\nnote: a\x00b\n", "params.yaml, line 2: a character that YAML does not allow"),
         (b"when: 2024-13-45\n", "params.yaml: month must be in 1..12"),
+        (
+            b"seed: 1\nat: 12:30\n",
+            "params.yaml, line 2, column 5: YAML reads 12:30 as the number 750; write a number without",
+        ),
+        (b"at: [1, -0:30.5]\n", "params.yaml, line 1, column 9: YAML reads -0:30.5 as the number -30.5; "),
+        (b"seed: 010\n", "params.yaml, line 1, column 7: YAML reads 010 as the number 8; "),
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_line(content: bytes, words: str, tmp_path: Path) -> None:
@@ -154,6 +160,29 @@ def test_a_slip_of_the_hand_in_our_own_file_is_named(old: str, new: str, words: 
         return
     with pytest.raises(InputError, match=re.escape(words)):
         read_params(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("  learning_rate: 0.005 ", "  learning_rate: 0,005 ", "0,005"),
+        ("training: {epochs: 60}", "training: {epochs: 6e1}", "6e1"),
+        ("  retrain: 0 3 * * 1", "  retrain: 2026-01-31", "2026-01-31"),
+        ('age_band: ["18_29",', "age_band: [18_29,", "1829"),
+    ],
+)
+def test_a_value_that_is_refused_is_told_with_its_line_also_in_a_profile(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
+    path = _changed(tmp_path, old, new)
+    line = next(at for at, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if new in text)
+    with pytest.raises(InputError, match=f"line {line} says {says}$"):
+        read_params(path, "full")
+
+
+def test_what_is_quoted_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("at: '12:30'\nof: \"010\"\nn: 0\nhex: 0x1F\n")
+    assert read_yaml(tmp_path / "params.yaml") == {"at": "12:30", "of": "010", "n": 0, "hex": 31}
 
 
 def test_a_byte_order_mark_is_no_fault_and_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bitface.consent.policy import (
     render_licences,
     under_licence,
 )
-from bitface.errors import InputError, RefusedError
+from bitface.errors import BitfaceError, InputError, RefusedError
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -68,13 +68,16 @@ def test_there_is_no_approval_for_another_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "context"), [("sell", "research"), ("infer", "school"), ("", ""), ("train", "research")]
+    ("purpose", "context", "code"),
+    [("sell", "research", 2), ("Infer", "research", 2), ("infer", "school", 2), ("", "", 2), ("train", "research", 4)],
 )
-def test_an_unknown_purpose_or_context_is_refused_in_one_line(purpose: str, context: str) -> None:
-    """Unknown is refused, and the line says what would do."""
-    with pytest.raises(RefusedError, match="use one of") as caught:
+def test_an_unknown_purpose_or_context_is_told_in_one_line_with_what_would_do(
+    purpose: str, context: str, code: int
+) -> None:
+    """A slip of the keyboard is bad input; a known word that does not fit is a refusal."""
+    with pytest.raises(BitfaceError, match="use one of") as caught:
         check_prediction(purpose, context, "real", NOW)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and caught.value.exit_code == code
 
 
 @pytest.mark.parametrize("purpose", ["infer", "demo", "evaluate", "fairness_test", "benchmark"])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bitface.dataset.incoming.subject_ids import id_or_none, normal_id
 from bitface.dataset.keys import KeyStore
 from bitface.errors import InputError, RefusedError
+from tests.builders import read_manifest
 
 SPELLINGS = ("P-7", "\uff30-\uff17", " P-7\t", "P-7\r", "\ufeffP-7", "P-7\u200b", "\u00a0P\uff0d7\u3000", "P\u00ad-7")
 
@@ -48,3 +49,24 @@ def test_the_normal_form_is_its_own_and_does_not_depend_on_composition(text: str
     if normal is not None:
         assert normal_id(normal) == normal
         assert normal_id(unicodedata.normalize("NFD", text)) == normal_id(unicodedata.normalize("NFC", text)) == normal
+
+
+@pytest.mark.parametrize(
+    "cell", ["1,23E+11", "1.5e10", "1E+05", "####", "#NAME?", "#REF!", "#N/A", "#WERT!", "#NV", "#DIV/0!"]
+)
+def test_an_id_that_a_spreadsheet_broke_is_asked_for_again_and_not_for_what_is_left_of_it(
+    cell: str, tmp_path: Path
+) -> None:
+    """All rows would get one id, and one person's withdrawal would be everybody's."""
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "manifest.csv").write_text(f'path,subject_id,label\na.jpg,"{cell}",fear\n')
+    _, (refused,) = read_manifest(tmp_path / "manifest.csv", tmp_path)
+    assert "a spreadsheet has put this in place of the id; format the column as text" in refused.reason
+
+
+@pytest.mark.parametrize("cell", ["17.0", "17,00"])
+def test_an_id_with_the_decimals_of_a_table_of_numbers_is_asked_for_without(cell: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "manifest.csv").write_text(f'path,subject_id,label\na.jpg,"{cell}",fear\n')
+    _, (refused,) = read_manifest(tmp_path / "manifest.csv", tmp_path)
+    assert "write '17', without decimals" in refused.reason

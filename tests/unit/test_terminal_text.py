@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from bitface.cli.output import emit
 from bitface.terminal_text import printable, shown
 
 
@@ -39,3 +42,23 @@ def test_words_of_all_languages_and_lines_stay_as_they_are() -> None:
     )
     text = "\n\t".join(words)
     assert shown(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "read_back"),
+    [
+        ("a\udcff.jpg", r"a\udcff.jpg"),
+        ("\udc80\udcfe", r"\udc80\udcfe"),
+        ("\U0001f600\udce9", "\U0001f600\\udce9"),
+        ("\\\udcff", r"\\udcff"),
+        (r"\udcff", r"\udcff"),
+        ('\U0001f600 gr\u00fc\u00dfe\n"\\', '\U0001f600 gr\u00fc\u00dfe\n"\\'),
+    ],
+)
+def test_a_name_is_one_text_in_a_document_and_on_a_terminal_and_every_reader_takes_it(
+    name: str, read_back: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emit({name: [name]}, "", as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert document == {read_back: [read_back]}
+    assert "\ufffd" not in str(document) and str(document).encode("utf-8")

@@ -171,3 +171,29 @@ def test_a_notice_is_known_by_its_bytes_and_by_its_words(tmp_path: Path, data: b
 def test_a_notice_with_plain_line_ends_is_one_notice(tmp_path: Path) -> None:
     written(tmp_path, b"Read this.\n", "n1.txt")
     assert [one.notice_id for one in read_notices(tmp_path)] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"PK\x03\x04" + bytes(200), "a spreadsheet .XLSX, ODS or Numbers. or another ZIP archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(200), "a spreadsheet .XLS."),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"\xff\xd8\xff\xe0" + bytes(200), "a picture .JPEG."),
+        (b"PAR1" + bytes(200), "a table in the format Parquet"),
+    ],
+)
+def test_what_another_program_saved_is_said_to_be_that_and_not_badly_encoded_text(
+    tmp_path: Path, data: bytes, what: str
+) -> None:
+    (tmp_path / "manifest.csv").write_bytes(data)
+    with pytest.raises(InputError, match=f"manifest.csv is {what}.*, not text; .* a table as CSV"):
+        read_text_file(tmp_path / "manifest.csv")
+
+
+@pytest.mark.parametrize("data", [b"<html><table>", b"\xef\xbb\xbf\n <!DOCTYPE html>", b'<?xml version="1.0"?>'])
+def test_a_web_page_is_no_table(tmp_path: Path, data: bytes) -> None:
+    """What a download leaves that asked for a password, and what some programs call Excel."""
+    (tmp_path / "manifest.csv").write_bytes(data)
+    with pytest.raises(InputError, match="is a web page"):
+        read_table(read_text_file(tmp_path / "manifest.csv"), ("path",))

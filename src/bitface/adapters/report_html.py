@@ -10,6 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bitface.dataset.files import write_atomically
 from bitface.documents import Fields
 from bitface.errors import InputError
 from bitface.page_ports import AuditPage, CardFacts, CardMetric, DataDocs, ExplanationPage, GateReport, StudyPage
@@ -202,5 +203,5 @@ def _one_line(text: str) -> str:
 
 def _written(document: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(document, encoding="utf-8")
+    write_atomically(path, document.encode())
     return path

@@ -14,13 +14,18 @@ from bitface.ledger.moments import utc_now
 from bitface.params import read_params
 from bitface.surroundings import listening
 from bitface.usecases.tools import Tools
-from bitface.workspace import check_places
+from bitface.workspace import check_folders, check_places
 
 
 def open_tools(profile: str = "default", overrides: Sequence[str] = (), quiet: bool = False) -> Tools:
-    """The tools of the environment's workspace; nothing is written before the first use."""
+    """The tools of the environment's workspace; nothing is written before the first use.
+
+    Raises:
+        InputError: a parameter is invalid; home, the dataset's folder or the cache is a file.
+    """
     quieten()
     place = workspace()
+    check_folders(place)
     return Tools(
         workspace=place,
         params=read_params(place.params, profile, overrides),

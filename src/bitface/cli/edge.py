@@ -19,7 +19,9 @@ from typing import Any, Final
 import typer
 
 from bitface.cli.interrupts import Ending
+from bitface.cli.output import STDOUT
 from bitface.cli.streams import escape_what_encodings_lack
+from bitface.dataset.files import naming
 from bitface.errors import BitfaceError
 from bitface.logs import begin_logging
 from bitface.surroundings import explained
@@ -35,7 +37,8 @@ def run_app(ending: Ending) -> int:
     escape_what_encodings_lack()
     try:
         code = _answered(ending)
-        sys.stdout.flush()
+        with naming(STDOUT):
+            sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()
         return CLOSED_PIPE

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+from bitface.dataset.files import naming
 from bitface.surroundings import check_file
 from bitface.terminal_text import shown
 
+STDOUT: Final = Path("standard output")
+_ESCAPE: Final = re.compile(r"\\(?:ud[89ab]\w\w\\ud[c-f]\w\w|(ud[89a-f]\w\w)|.)")
+"""An escape in JSON: two halves of a character, one without the other (the group), or any other."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -30,7 +35,9 @@ def raise_exit_of(code: int) -> None:
 
 def emit(document: Any, text: str, as_json: bool) -> None:
     """Prints the document as ASCII-only JSON, or the text without control characters."""
-    sys.stdout.write((json.dumps(document, indent=2, default=_plain) if as_json else shown(text)) + "\n")
+    answer = _json(document) if as_json else shown(text)
+    with naming(STDOUT):
+        sys.stdout.write(f"{answer}\n")
 
 
 def say(text: str) -> None:
@@ -42,6 +49,13 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """A warning, one line on standard error."""
     sys.stderr.write(shown(f"warning: {text}\n"))
+
+
+def _json(document: Any) -> str:
+    r"""Invalid bytes of a path are the text ``\udcff``, as in tables and on a terminal: JSON has no form for half a character."""
+    return _ESCAPE.sub(
+        lambda found: f"\\\\{found[1]}" if found[1] else found[0], json.dumps(document, indent=2, default=_plain)
+    )
 
 
 def _plain(value: object) -> object:

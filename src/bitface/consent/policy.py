@@ -202,9 +202,9 @@ def render_licences(records: Iterable[LicenceRecord]) -> str:
 
 
 def check_context(context: str, at: datetime, approvals: Sequence[ContextApproval] = ()) -> None:
-    """Raises RefusedError for an unknown context, or for a prohibited one without an approval in force at `at`."""
+    """Raises InputError for an unknown context, RefusedError for a prohibited one without an approval in force at `at`."""
     if context not in CONTEXTS:
-        raise RefusedError(
+        raise InputError(
             f"unknown context '{context[:40]}'; {did_you_mean(context, CONTEXTS)}use one of {', '.join(CONTEXTS)}"
         )
     if context in PROHIBITED_CONTEXTS and not any(approval.covers(context, at) for approval in approvals):
@@ -308,7 +308,7 @@ def _refused(consent: Admission, reason: str) -> Admission:
 
 def _check_purpose(purpose: str, allowed: Sequence[str], what: str) -> None:
     if purpose not in PURPOSES:
-        raise RefusedError(
+        raise InputError(
             f"unknown purpose '{purpose[:40]}'; {did_you_mean(purpose, allowed)}use one of {', '.join(allowed)}"
         )
     if purpose not in allowed:

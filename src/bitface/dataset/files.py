@@ -18,7 +18,8 @@ _WRITERS: Final = 16
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Writes `data` beside `path`, syncs it, and renames it into place; directly into a device or a pipe, which must stay one."""
     if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(data)
+        with naming(path):
+            path.write_bytes(data)
         return
     with appearing(path, mode) as file:
         file.write(data)
@@ -27,7 +28,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
 @contextlib.contextmanager
 def appearing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """A file to be written part by part, which is synced and appears under its name at the end of the block, unless that raises."""
-    with _beside(path) as part:
+    with naming(path), _beside(path) as part:
         with part.open("wb") as file:
             yield file
             _sync(file)
@@ -39,12 +40,23 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> None:
     """As `write_atomically`, but an existing file stays: of several processes, the first one's data is used by all."""
     if path.exists():
         return
-    with _beside(path) as part, contextlib.suppress(FileExistsError):
+    with naming(path), _beside(path) as part, contextlib.suppress(FileExistsError):
         with part.open("wb") as file:
             file.write(data)
             _sync(file)
         part.chmod(mode)
         path.hardlink_to(part)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A full disk is noticed by a write, whose error does not say into which file, unlike that of opening one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

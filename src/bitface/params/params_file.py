@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from bitface.documents import Document, Fields
 from bitface.errors import InputError
-from bitface.hand_written_yaml import parse_scalar, read_yaml
+from bitface.hand_written_yaml import line_of, parse_scalar, read_yaml
 from bitface.known_words import did_you_mean
 from bitface.params.judging_sections import (
     CalibrationParams,
@@ -76,7 +76,8 @@ def read_params(path: Path, profile: str = "default", overrides: Sequence[str] =
     try:
         return Params.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path.name}: {_first_of(error)}") from error
+        place = "" if overrides else _place_of(error, path, profile)
+        raise InputError(f"{path.name}: {_first_of(error)}{place}") from error
 
 
 def is_own(document: object) -> bool:
@@ -130,6 +131,16 @@ def _first_of(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{where}: this parameter is missing; copy it from bitface's default params.yaml"
     return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _place_of(error: ValidationError, path: Path, profile: str) -> str:
+    """Where a value of the file was refused, and what it says; empty where it is not one value, or missing."""
+    first = error.errors()[0]
+    if isinstance(first["input"], Mapping | list | tuple):
+        return ""
+    lines = (line_of(path, (*above, *first["loc"])) for above in (("profiles", profile), ()))
+    line = next(filter(None, lines), None)
+    return f"; line {line} says {str(first['input'])[:40]}" if line else ""
 
 
 def _override(text: str) -> Document:

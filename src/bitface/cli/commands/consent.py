@@ -99,16 +99,15 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a consent event."""
     import json
-    import sys
 
     from bitface.consent.events import ConsentEvent
     from bitface.dataset.files import write_atomically
 
-    text = json.dumps(ConsentEvent.model_json_schema(), indent=2) + "\n"
+    text = json.dumps(ConsentEvent.model_json_schema(), indent=2)
     if out is None:
-        sys.stdout.write(text)
+        emit(None, text, as_json=False)
     else:
-        write_atomically(out, text.encode())
+        write_atomically(out, f"{text}\n".encode())
 
 
 def _warn_of_clock(ledger: Ledger, at: datetime) -> None:

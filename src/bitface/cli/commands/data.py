@@ -199,7 +199,19 @@ def _import_text(done: IntakeReport, example: str) -> str:
     lines += _first([f"  {line}" for line in refused_lines(done.quarantined)])
     lines += [f"a row reads as in {example}"] if example and any(row.is_of_manifest for row in done.quarantined) else []
     lines += [counted(done.consent_events, "new consent event")] if done.consent_events else []
+    lines += _staying_lines(done)
     return "\n".join(lines)
+
+
+def _staying_lines(done: IntakeReport) -> list[str]:
+    """A picture that was deleted, replaced or left out of the manifest is not gone from the dataset."""
+    if not done.staying_samples:
+        return []
+    stay, verb = counted(done.staying_samples, "sample"), "stays" if done.staying_samples == 1 else "stay"
+    return [
+        f"{stay} of {counted_people(done.staying_people)} from an earlier import of '{done.source}' {verb} in the dataset, though not in "
+        "this import, which adds and corrects but removes nothing; `bitface erase` removes a person with all samples"
+    ]
 
 
 def _closing_text(done: Import, pin: Path, command: str) -> list[str]:

@@ -201,9 +201,25 @@ def _row(number: int, line: int, raw: Mapping[str, str], find: Callable[[str], P
 @lru_cache(maxsize=1 << 16)
 def _subject_id(text: str) -> str:
     """The id; what could be meant is in the message, since the manifest is its owner's."""
-    if id_or_none(text) is None and (valid := suggested_ids(text)):
-        raise InputError(f"the subject id is not 1 to 64 of [A-Za-z0-9_-]; write '{valid[0]}', in consents.jsonl too")
+    if id_or_none(text) is None:
+        if _BROKEN_CELL.fullmatch(text):
+            raise InputError(
+                f"the subject id reads '{text[:20]}': a spreadsheet has put this in place of the id; format the column as text, and "
+                "enter the ids again"
+            )
+        if whole := _DECIMALS.fullmatch(text):
+            raise InputError(f"the subject id reads '{text[:20]}'; write '{whole[1]}', without decimals")
+        if valid := suggested_ids(text):
+            raise InputError(
+                f"the subject id is not 1 to 64 of [A-Za-z0-9_-]; write '{valid[0]}', in consents.jsonl too"
+            )
     return normal_id(text)
+
+
+_BROKEN_CELL: Final = re.compile(r"\d+([.,]\d+)?[eE][+-]?\d+|#+|#\w+([/ ]\w+)?[!?]?")
+"""1.2E+11, of which the digits are lost; ####; #NAME?, #REF!, #N/A, in any language."""
+_DECIMALS: Final = re.compile(r"(\d+)[.,]0+")
+"""A number that a table of numbers has given decimals."""
 
 
 @lru_cache(maxsize=1 << 12)

@@ -18,6 +18,7 @@ from typing import Final
 
 from bitface.dataset.plain_files import read_plain
 from bitface.errors import InputError
+from bitface.faces.media.file_kinds import HEAD_BYTES, kind_of
 
 MOST_BYTES: Final = 512 << 20
 """A manifest of a million rows has some 100 MB; whatever is larger is a film or a disk image under the wrong name."""
@@ -29,6 +30,16 @@ _MARKS: Final = (
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WRITTEN: Final = ("Netpbm", "SVG")
+"""Pictures that are text, or begin as a list of ids may."""
+_NO_TEXT: Final = (
+    (b"PK\x03\x04", "a spreadsheet (XLSX, ODS or Numbers) or another ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet (XLS) or another document of old Office programs"),
+    (b"%PDF-", "a PDF"),
+    (b"SQLite format 3\0", "a database (SQLite)"),
+    (b"PAR1", "a table in the format Parquet"),
+    (b"\x1f\x8b", "a packed file (gzip)"),
 )
 _WORDS_MAX: Final = 1 << 17
 """Different words of a column that are kept once each; the paths of a larger table are all different."""
@@ -82,6 +93,8 @@ def read_text_file(path: Path, most_bytes: int = MOST_BYTES, below: Path | None 
             a NUL; the message names file, line and byte.
     """
     data = read_plain(path, path.name, most_bytes, below)
+    if what := _no_text(data[:HEAD_BYTES]):
+        raise InputError(f"{path.name} is {what}, not text; save what it holds as text, a table as CSV (UTF-8)")
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
     try:
         text = data.decode(encoding)
@@ -106,9 +119,13 @@ def read_table(file: TextFile, known: Sequence[str]) -> Table:
     states it.
 
     Raises:
-        InputError: no header, a column that stands twice, or quotes that do not match; the message names the line.
+        InputError: no header, a web page, a column that stands twice, or quotes that do not match; the message names the line.
     """
     text = file.text
+    if text.lstrip().startswith("<"):
+        raise InputError(
+            f"{file.name} is a web page (HTML or XML), not a table; export the table as CSV (UTF-8), or download it again"
+        )
     stated = _SEPARATOR_LINE.fullmatch(text.partition("\n")[0].strip(" "))
     separator = stated[1] if stated else _separator(text, known)
     records = islice(_records(file.name, text, separator), 1 if stated else 0, None)
@@ -126,6 +143,14 @@ def read_table(file: TextFile, known: Sequence[str]) -> Table:
         _row(number, line, _once(cells, seen), columns) for number, (line, cells) in enumerate(records, start=1)
     )
     return Table(name=file.name, columns=tuple(filter(None, columns)), separator=separator, rows=rows)
+
+
+def _no_text(head: bytes) -> str | None:
+    """What a file is by its first bytes, if a program that many people use saves such files under any name; None if it may be text."""
+    kind = kind_of(head)
+    if kind is not None and kind.name not in _WRITTEN:
+        return f"a {kind.medium} ({kind.name})"
+    return next((what for begins, what in _NO_TEXT if head.startswith(begins)), None)
 
 
 def _lines(before: str) -> int:

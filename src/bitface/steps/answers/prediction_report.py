@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bitface.counted_words import counted, not_read
+from bitface.dataset.files import naming
 from bitface.dataset.incoming.spreadsheets import write_rows
 from bitface.documents import Document
 from bitface.errors import InputError
@@ -67,13 +68,15 @@ def prediction_table(path: Path, emotions: Sequence[str], model: str) -> Iterato
     with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
 
         def write(rows: Iterable[Sequence[object]]) -> None:
-            write_rows(stream, rows)
-            stream.flush()
+            with naming(path):
+                write_rows(stream, rows)
+                stream.flush()
 
         write([table_columns(columns)])
         yield lambda row: write(table_rows(row, columns, model))
         if part != place:
-            os.fsync(stream.fileno())
+            with naming(path):
+                os.fsync(stream.fileno())
     if part != place:
         part.chmod(0o644)
         part.replace(place)

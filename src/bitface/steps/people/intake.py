@@ -26,6 +26,7 @@ from bitface.dataset.points.point_samples import ChooseFrames
 from bitface.dataset.spool import Spool
 from bitface.dataset.swap import read_unchanged, version_of
 from bitface.errors import InputError, RefusedError
+from bitface.faces.records import Sample
 from bitface.ports import EncodeFrames, ReadImage, Report
 from bitface.steps.people.intake_decision import Decision, Intake, check_licence, decide, fill_with
 from bitface.steps.people.reading.clip_packing import ClipAnswer, ClipPacking, PackedClip, are_many, clip_answers
@@ -60,6 +61,10 @@ class IntakeReport:
     findings: tuple[Finding, ...]
     replaced_synthetic: int
     """Synthetic people of the dataset who made room."""
+    staying_samples: int
+    """Of an earlier import from a source of this name, under this licence, that this one does not bring: they stay."""
+    staying_people: int
+    source: str
     manifest_sha256: str | None
     version: str | None
 
@@ -116,7 +121,7 @@ def foresee_import(intake: Intake, pictures: Pictures, stores: Stores, at: datet
         agreeing, rejected = _brought(intake, pictures, spool)
         decision = read_unchanged(stores.data, lambda: decide(intake, agreeing, rejected, stores, at))
         _check_any(decision, intake)
-        return _report(decision, None, None), decision
+        return _report(decision, intake.source, None, None), decision
 
 
 def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake: Intake) -> IntakeReport:
@@ -125,7 +130,7 @@ def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake
         shown = (notices, [decision.licence]) if decision.taken else ((), ())
         stores.ledger.record_consents(decision.events, *shown)
         _check_any(decision, intake)
-        return _report(decision, version_of(stores.data), stores.store.pin())
+        return _report(decision, intake.source, version_of(stores.data), stores.store.pin())
     changed = writer.change(
         Change(
             fill=lambda folder: fill_with(folder, decision, stores),
@@ -136,7 +141,7 @@ def _write(writer: Writer, decision: Decision, notices: Sequence[Notice], intake
             licences=(decision.licence,),
         )
     )
-    return _report(decision, changed.manifest_sha256, changed.version)
+    return _report(decision, intake.source, changed.manifest_sha256, changed.version)
 
 
 def _narrow_licence(intake: Intake, stores: Stores) -> None:
@@ -281,10 +286,11 @@ def _check_forms(rejected: Sequence[QuarantinedRow], intake: Intake) -> None:
     )
 
 
-def _report(decision: Decision, manifest_sha256: str | None, version: str | None) -> IntakeReport:
+def _report(decision: Decision, source: str, manifest_sha256: str | None, version: str | None) -> IntakeReport:
     taken = decision.taken
     rows = frozenset[int]().union(*(one.rows for one in taken))
     admitted = frozenset[int]().union(*(one.admitted for one in taken))
+    stay = _not_brought(decision, source)
     corrections = sorted((change for one in taken for change in one.corrections), key=lambda one: one.row)
     return IntakeReport(
         people=len(taken),
@@ -300,6 +306,18 @@ def _report(decision: Decision, manifest_sha256: str | None, version: str | None
         licence=decision.licence.id,
         findings=merged((*decision.findings, *findings_of((row.finding, row.row) for row in decision.rejected))),
         replaced_synthetic=decision.replaced,
+        staying_samples=len(stay),
+        staying_people=len({sample.person for sample in stay}),
+        source=source,
         manifest_sha256=manifest_sha256,
         version=version,
     )
+
+
+def _not_brought(decision: Decision, source: str) -> list[Sample]:
+    """The samples that an earlier import took from a source of this name, under this licence, and this one does not bring."""
+    brought = {name for one in decision.taken for name in one.samples}
+    own = source, decision.licence.id
+    return [
+        one for name, one in decision.samples.items() if name not in brought and (one.source, one.licence_id) == own
+    ]
