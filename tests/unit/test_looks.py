@@ -85,6 +85,7 @@ def test_a_picture_that_was_changed_a_little_is_known_again_and_another_one_is_n
     assert np.array_equal(found, np.eye(12, dtype=bool))
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_of_real_portraits_each_is_known_again_and_no_other_person_is_taken_for_it(
     portraits: Kept, change: Change
