@@ -29,6 +29,7 @@ check: $(VENV)/.check ## lint, types, import contracts
 evidence: $(VENV)/.test ## the long statistical and fault tests at full n, into docs/evidence.md (hours; goes on where it stopped)
 	BITFACE_EVIDENCE=full $(BIN)/pytest tests/evidence --timeout=36000 $(ARGS)
 	BITFACE_EVIDENCE=full $(BIN)/pytest tests/flows -m long --timeout=36000 $(ARGS)
+	BITFACE_EVIDENCE=full $(BIN)/pytest tests/unit $(ARGS)
 
 bench: $(VENV)/.bench ## latency and size against other runtimes (ARGS="--against fp32,int8")
 	$(BIN)/bitface bench $(ARGS)

@@ -20,6 +20,7 @@ from bitface.consent.admission import (
 from bitface.consent.events import ConsentEvent
 from bitface.consent.known_sources import synthetic_consents
 from bitface.errors import InputError
+from tests.draws import draws
 
 PERSON = "s000000000000001"
 OTHER = "s000000000000002"
@@ -271,7 +272,7 @@ def oracle(events: list[ConsentEvent], purpose: str) -> bool:
     return verdicts == {True}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(300, 60), deadline=None)
 @given(histories(), st.sampled_from(("train", "demo")), st.randoms(use_true_random=False))
 def test_the_rule_agrees_with_an_independent_reading(events: list[ConsentEvent], purpose: str, random: object) -> None:
     """No wrong accept and no wrong reject; of events that are recorded together the order in the file says nothing."""

@@ -134,6 +134,7 @@ def test_platt_stays_finite_where_classes_are_apart_and_never_turns_the_order() 
     turned, _ = platt(apart, apart < 0, 0.05)
     assert turned == pytest.approx(0.05)
     assert platt(apart, np.ones(4, bool), 0.05) == (1.0, 0.0)
+    assert platt(np.full(3, 2.0), np.array([True, False, False]), 0.05) == (1.0, pytest.approx(np.log(7 / 11) - 2))
     with pytest.raises(InputError, match="not finite"):
         platt(np.array([1.0, np.inf]), np.array([True, False]), 0.05)
 

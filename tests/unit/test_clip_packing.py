@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +34,20 @@ def packing(**changes: object) -> ClipPacking:
     return ClipPacking(videos=replace(videos, **changes), packing=Packing(read=read_image, encode=encode_frames))
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> list[ImportRow]:
-    """Every two seconds of a video in any order, parts of another one, and what is none."""
-    rng = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A long and a short video, which take longer to write than to read."""
+    folder, rng = tmp_path_factory.mktemp("videos"), np.random.default_rng(0)
     frames = [rng.integers(0, 256, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(25 * SECONDS)]
-    encoded(tmp_path / "long.mp4", frames, gop_size=50)
-    encoded(tmp_path / "other.flv", frames[:60], gop_size=10)
+    long = encoded(folder / "long.mp4", frames, gop_size=50)
+    return [long, encoded(folder / "other.flv", frames[:60], gop_size=10)]
+
+
+@pytest.fixture
+def rows(tmp_path: Path, videos: list[Path]) -> list[ImportRow]:
+    """Every two seconds of a video in any order, parts of another one, and what is none."""
+    for video in videos:
+        shutil.copy(video, tmp_path)
     (tmp_path / "none.mp4").write_bytes(b"no video")
     lines = [f"long.mp4,p1,fear,{start},{start + 2}" for start in range(0, SECONDS, 2)]
     lines += ["other.flv,p2,fear,,", "other.flv,p2,joy,1,2", "other.flv,p2,joy,77,", "none.mp4,p3,joy,,"]

@@ -160,6 +160,7 @@ def test_a_folder_without_clips_is_refused_with_an_example(tmp_path: Path) -> No
         clips_of_set(FolderFiles(folder=tmp_path))
 
 
+@pytest.mark.tools
 def test_the_published_tables_parse_whole(tmp_path: Path, cremad: Path) -> None:
     """7,442 clips of 91 actors, with files of no bytes in their places: the figures are those that the set is known by."""
     for name in (DEMOGRAPHICS, SUMMARY, TABULATED):

@@ -27,6 +27,7 @@ def write(data: Path, text: str) -> Path:
     return data
 
 
+@pytest.mark.tools
 def test_the_advised_checkout_brings_the_pinned_version_back(data: Path, tmp_path: Path) -> None:
     """Another dataset lies there, kept as a retrain keeps it; what the doctor says is run as it stands."""
     store = DvcStore(data, tmp_path / "elsewhere", tmp_path / "home")

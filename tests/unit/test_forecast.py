@@ -16,6 +16,7 @@ from bitface.gate.evidence import GateEvidence
 from bitface.gate.forecast import BINARIZATION, EMOTION, JudgedPerson, SliceForecast, forecast_slices
 from bitface.gate.requirements import emotion_cells, slice_cells
 from bitface.params import GateParams, read_params
+from tests.draws import draws
 
 ROOT = Path(__file__).resolve().parents[2]
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
@@ -100,7 +101,7 @@ def test_the_gate_says_what_the_forecast_says(params: GateParams, count: int, st
     """Of a few people and of many; in between the forecast says `uncertain`. Measured more widely: of 252 cells that stay open the
     gate called 87 % INSUFFICIENT, and of 960 that can pass 95 % passed."""
     of = people(count, stills, params)
-    gate, shown = states(of, params, 6), Counter[str]()
+    gate, shown = states(of, params, draws(6, 3)), Counter[str]()
     rows = [one for one in forecast_slices(of, params, 1) if one.attribute not in (EMOTION, BINARIZATION)]
     assert {one.verdict for one in rows} == {verdict}
     for one in rows:
@@ -114,7 +115,7 @@ def test_the_gate_says_what_the_forecast_says(params: GateParams, count: int, st
 def test_a_chance_is_how_often_the_cell_passes(params: GateParams, unknown: int) -> None:
     """Also where some people do not tell, who are then counted where they do most harm."""
     of = people(84, 7, params, unknown)
-    gate = states(of, params, 8)
+    gate = states(of, params, draws(8, 4))
     for rows in (
         [(one.accuracy, gate[named(one)[0]]) for one in forecast_slices(of, params, 1) if one.gap is not None],
         [(one.gap, gate[named(one)[1]]) for one in forecast_slices(of, params, 1) if one.gap is not None],

@@ -39,7 +39,7 @@ def judged_people(evidence: GateEvidence, rights: np.ndarray, tones: list[str]) 
         thresholds=np.full(3, 0.5),
         folds=np.zeros(people * stills, dtype=np.int64),
     )
-    slices = {name: {"skin_tone": tone, "ancestry": "unknown"} for name, tone in zip(names, tones, strict=True)}
+    slices = {name: {"skin_tone": tone} for name, tone in zip(names, tones, strict=True)}
     return replace(evidence, one_bit=model, twin=model, slices=slices)
 
 

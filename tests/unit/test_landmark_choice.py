@@ -15,6 +15,7 @@ from bitface.faces.features import LANDMARKS, ClipTable
 from bitface.models.landmark.landmark_codes import CodeScale, encode, scale_of
 from bitface.models.landmark.landmark_net import LandmarkNet, NetSpec
 from bitface.params import LandmarkChoice, LandmarksParams, read_params
+from bitface.training.landmarks import landmark_choice
 from bitface.training.landmarks.landmark_choice import (
     choose_landmarks,
     greedy_landmarks,
@@ -66,7 +67,10 @@ def told_by(telling: dict[int, int], n: int = 400, seed: int = 0) -> tuple[np.nd
 
 
 @pytest.mark.parametrize("choice", get_args(LandmarkChoice))
-def test_a_choice_is_ascending_of_the_asked_size_and_the_same_again(choice: LandmarkChoice) -> None:
+def test_a_choice_is_ascending_of_the_asked_size_and_the_same_again(
+    choice: LandmarkChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landmark_choice, "HALVES", 3)
     stills, targets, persons = told_by({5: 0, 77: 1}, n=60)
     one, again = (choose_landmarks(choice, 16, stills, targets, persons, seed=3) for _ in range(2))
     assert one == again

@@ -24,6 +24,7 @@ from bitface.faces.points import IBUG_68, MESH_468, MESH_478, SCHEMES, FacePoint
 from bitface.faces.quality import quality_reasons
 from bitface.models.landmark.landmark_codes import encode, scale_of
 from bitface.params import LandmarkChoice, QualityParams, read_params
+from bitface.training.landmarks import landmark_choice
 from bitface.training.landmarks.landmark_choice import choose_landmarks, known_landmarks
 from bitface.training.landmarks.mirror import mirror_order
 
@@ -305,7 +306,8 @@ def test_flat_landmarks_have_their_eyes_one_apart_whichever_way_a_head_is_turned
 
 
 @pytest.mark.parametrize("choice", LandmarkChoice.__args__)  # type: ignore[attr-defined]
-def test_only_points_that_the_people_have_are_chosen(choice: Any) -> None:
+def test_only_points_that_the_people_have_are_chosen(choice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landmark_choice, "HALVES", 3)
     stills = sample(IBUG_68, frames=24).landmarks
     targets, persons = np.eye(2, dtype=np.float32)[np.arange(24) % 2], np.array([f"p{row // 2}" for row in range(24)])
     chosen = choose_landmarks(choice, 40, stills, targets, persons, 1)

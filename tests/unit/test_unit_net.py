@@ -191,10 +191,16 @@ def test_weights_that_are_asked_for_and_missing_are_an_error_with_a_remedy(
     cached = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
     cached.write_bytes(b"no weights")
     assert find_weights("cache", tmp_path) == cached
+
+
+@pytest.mark.trains
+def test_a_file_of_other_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.pth").write_bytes(b"no weights")
     with pytest.raises(InputError, match="does not hold torchvision resnet50 weights"):
-        resnet_encoder(cached)
+        resnet_encoder(tmp_path / "other.pth")
 
 
+@pytest.mark.trains
 def test_an_encoder_starts_from_weights_of_colour_pictures(tmp_path: Path) -> None:
     """A grey picture through the encoder is a picture of three equal colours through torchvision's network."""
     load_torchvision()

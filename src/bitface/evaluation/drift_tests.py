@@ -97,15 +97,7 @@ class Steps:
     @classmethod
     def of(cls, reference: Floats, current: Floats) -> Self:
         """Raises InputError where there is no row, or other columns."""
-        if not len(reference) or not len(current) or reference.shape[1:] != current.shape[1:]:
-            raise InputError(
-                f"drift of a table {current.shape} against {reference.shape}: both need rows, and the same columns"
-            )
-        pooled = np.concatenate([reference, current])
-        order = np.argsort(pooled, axis=0, kind="stable")
-        values = np.take_along_axis(pooled, order, axis=0)
-        ends = np.ones_like(values, dtype=np.bool_)
-        ends[:-1] = values[1:] != values[:-1]
+        order, ends = _ordered(reference, current)
         last = tuple(None if row.all() else np.flatnonzero(row) for row in ends)
         return cls(order, last, len(reference) * len(current))
 
@@ -133,8 +125,27 @@ def ks_statistics(reference: Floats, current: Floats) -> Floats:
     Raises:
         InputError: no row, or other columns.
     """
-    steps = Steps.of(reference, current)
-    return np.asarray(steps.largest(members_of(len(reference), len(current))[None])[0])
+    order, ends = _ordered(reference, current)
+    sums = np.abs(np.cumsum(members_of(len(reference), len(current))[order], axis=0))
+    return np.asarray(np.where(ends, sums, 0).max(axis=0) / (len(reference) * len(current)))
+
+
+def _ordered(reference: Floats, current: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Pooled rows in the order of their values, and where a value occurs for the last time, both (n + m, K).
+
+    Raises:
+        InputError: no row, or other columns.
+    """
+    if not len(reference) or not len(current) or reference.shape[1:] != current.shape[1:]:
+        raise InputError(
+            f"drift of a table {current.shape} against {reference.shape}: both need rows, and the same columns"
+        )
+    pooled = np.concatenate([reference, current])
+    order = np.argsort(pooled, axis=0, kind="stable")
+    values = np.take_along_axis(pooled, order, axis=0)
+    ends = np.ones_like(values, dtype=np.bool_)
+    ends[:-1] = values[1:] != values[:-1]
+    return order, ends
 
 
 def rank_sum_deviates(reference: Floats, current: Floats) -> Floats:

@@ -122,7 +122,8 @@ def _judged_slices(
     nulls = nulls_of(table, groups, params.permutations, seed_for(seed, "disparity/exchange"))
     rows = person_resamples(predictions.persons, params.bootstrap_resamples, seed_for(seed, "disparity")).counts
     gaps, drawn = table.gaps()[0], table.gaps(rows)
-    intervals = [_gap_interval(predictions, table, index, drawn, params) for index in range(len(asked))]
+    codes = np.unique(predictions.persons, return_inverse=True)[1]
+    intervals = [_gap_interval(predictions, codes, table, index, drawn, params) for index in range(len(asked))]
     hidden = table_of(predictions, [values[question.attribute] == UNKNOWN for question in asked]).inside > 0
     worst = _at_worst(predictions, table, hidden, rows, params) if hidden.any() else intervals
     adjusted = holm(p_values_of(gaps, nulls.gaps))
@@ -152,8 +153,8 @@ def _at_worst(
         for index in range(hidden.shape[1])
     ]
     worst = SliceTable(table.right, table.samples, np.stack(columns, axis=1).astype(np.float64))
-    drawn = worst.gaps(rows)
-    return [_gap_interval(predictions, worst, index, drawn, params) for index in range(hidden.shape[1])]
+    drawn, codes = worst.gaps(rows), np.unique(predictions.persons, return_inverse=True)[1]
+    return [_gap_interval(predictions, codes, worst, index, drawn, params) for index in range(hidden.shape[1])]
 
 
 def detectable_gap(null: Floats, slices: int, params: GateParams) -> float:
@@ -165,18 +166,22 @@ def detectable_gap(null: Floats, slices: int, params: GateParams) -> float:
 
 
 def _gap_interval(
-    predictions: Predictions, table: SliceTable, column: int, drawn: Floats, params: GateParams
+    predictions: Predictions,
+    codes: NDArray[np.intp],
+    table: SliceTable,
+    column: int,
+    drawn: Floats,
+    params: GateParams,
 ) -> Interval:
     """By-person bootstrap, and never narrower than two Wilson intervals at effective n allow (Newcombe, 1998, method 10).
 
-    `drawn` float64 (R, K): the gaps of resampled people.
+    `codes` (n,): the row of each sample's person in the table; `drawn` float64 (R, K): the gaps of resampled people.
     """
-    codes = np.unique(predictions.persons, return_inverse=True)[1]
     inside, gap = (table.inside[:, column] > 0)[codes], float(table.gaps()[0, column])
     right, ends = predictions.correct(), []
     for side in (inside, ~inside):
         share = float(right[side].mean())
-        n = effective_n(right[side], predictions.persons[side], params.intraclass_correlation)
+        n = effective_n(right[side], codes[side], params.intraclass_correlation)
         ends.append((share, *wilson(share, n, params.confidence)))
     (slice_, slice_lo, slice_hi), (rest, rest_lo, rest_hi) = ends
     people = int(table.inside[:, column].sum())

@@ -79,7 +79,6 @@ def _looks(frame: NDArray[np.uint8], every: Iterable[_Margins]) -> Iterator[byte
     frame = frame[:: max(1, frame.shape[0] // _PIXELS), :: max(1, frame.shape[1] // _PIXELS)]
     height, width = frame.shape[:2]
     # The sum of any field is then a difference of four, for all margins alike.
-    sums = np.zeros((height + 1, width + 1, 3), np.uint64)
     sums = np.zeros((height + 1, width + 1, 3), np.uint32)
     inside = sums[1:, 1:]
     np.cumsum(np.cumsum(frame, axis=1, dtype=np.uint32, out=inside), axis=0, out=inside)
