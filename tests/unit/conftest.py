@@ -35,6 +35,7 @@ def _no_power_cut() -> Iterator[None]:
     def unflushed(connection: Connection, record: object) -> None:
         CONFIGURE_SQLITE(connection, record)
         connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=MEMORY")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "_configure_sqlite", unflushed)

@@ -74,6 +74,9 @@ class Store:
         return StorePlaces(folders={}, of_others=frozenset(), not_searched=())
 
 
+Furnished = tuple[Path, dict[str, str], list[ConsentEvent]]
+
+
 class House(SimpleNamespace):
     """Three people in a dataset, a run, a champion, and files of and with them."""
 
@@ -111,11 +114,25 @@ class House(SimpleNamespace):
         return self.prove(opened, self.destroy(opened))
 
 
-@pytest.fixture
-def house(tmp_path: Path, freeze, begin) -> Iterator[House]:
-    home, data = tmp_path / "home", tmp_path / "data"
-    place = Workspace(root=tmp_path, home=home, cache=tmp_path / "cache", data=data, params=tmp_path / "params.yaml")
-    keys = KeyStore(place.keys, beside=data)
+def place_in(root: Path) -> Workspace:
+    names = ("home", "cache", "data", "params.yaml")
+    home, cache, data, params = (root / name for name in names)
+    return Workspace(root=root, home=home, cache=cache, data=data, params=params)
+
+
+def keys_of(place: Workspace) -> KeyStore:
+    return KeyStore(place.keys, beside=place.data)
+
+
+def ledger_of(place: Workspace) -> Ledger:
+    return Ledger(sqlite_url(place.home / "ledger.db"), clock=lambda: NOON - timedelta(days=1))
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory, freeze, begin) -> Furnished:
+    """The folder of a house, its people and their consents; each test has a copy of it."""
+    place = place_in(tmp_path_factory.mktemp("house"))
+    keys, data = keys_of(place), place.data
     people = {name: keys.enrol(name) for name in IDS}
     samples = []
     for name, person in people.items():
@@ -126,7 +143,7 @@ def house(tmp_path: Path, freeze, begin) -> Iterator[House]:
     write_index(data, samples)
     (data / "licences.json").write_text(render_licences([SYNTHETIC_LICENCE]))
     write_manifest(data)
-    with Ledger(sqlite_url(home / "ledger.db"), clock=lambda: NOON - timedelta(days=1)) as ledger:
+    with ledger_of(place) as ledger:
         events = _record(ledger, people, freeze, begin)
         for person in people.values():
             sealed = seal(b"features", keys.key_of(person), person, "features")
@@ -140,7 +157,23 @@ def house(tmp_path: Path, freeze, begin) -> Iterator[House]:
         (place.runs / "r1" / "gate.json").write_text(json.dumps(list(people.values())))
         for path in [*place.stages.rglob("*"), *place.runs.rglob("*")]:
             os.utime(path, (time.time() - 9000,) * 2)
-        yield House(place=place, keys=keys, ledger=ledger, people=people, store=Store(), purged=[], events=events)
+    return place.root, people, events
+
+
+@pytest.fixture
+def house(tmp_path: Path, furnished: Furnished) -> Iterator[House]:
+    folder, people, events = furnished
+    place = place_in(shutil.copytree(folder, tmp_path, dirs_exist_ok=True))
+    with ledger_of(place) as ledger:
+        yield House(
+            place=place,
+            keys=keys_of(place),
+            ledger=ledger,
+            people=dict(people),
+            store=Store(),
+            purged=[],
+            events=list(events),
+        )
 
 
 def _record(

@@ -1,5 +1,7 @@
 """Claims about the face net: exact integers, borders, lengths, and sizes that cannot overflow."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,10 @@ def net(precision="one-bit", seed=0, **sizes):
     network.train()
     network(crops(8), torch.ones(8, dtype=torch.int64))
     return network.eval()
+
+
+plain_net = cache(net)
+"""One that no test changes."""
 
 
 def crops(samples=4, frames=1, seed=0):
@@ -81,7 +87,7 @@ def test_numpy_and_the_graph_code_pixels_alike_and_light_changes_little(seed, co
     picture = np.clip(rng.normal(128, 40, (1, 1, 64, 64)), 45, 210)
     pixels = np.rint(picture).astype(np.uint8)
     codes = encode_crops(pixels)
-    assert np.array_equal(codes[0], net().codes(torch.from_numpy(pixels[0])).numpy())
+    assert np.array_equal(codes[0], plain_net().codes(torch.from_numpy(pixels[0])).numpy())
     dimmed = encode_crops(np.rint((picture - 128) * contrast + 128 + light).astype(np.uint8))
     limit = 2 + 127 * 4 * (1 / contrast - 1) / 40 + 0.5 * 42 / (40 * contrast)
     assert np.abs(dimmed.astype(int) - codes).max() <= limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +20,19 @@ from bitface.gate.decision_bundle import DOCUMENT, read_bundle, read_recorded, r
 DIGESTS = {"model": "a" * 64, "dataset": "b" * 64}
 
 
-@pytest.fixture
-def written(tmp_path, with_champion, gate_params):
-    path = tmp_path / "gate.zip"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, with_champion, gate_params):
+    path = tmp_path_factory.mktemp("kept") / "gate.zip"
     decision = evaluate_gate(with_champion, gate_params, 5)
     digest = write_bundle(path, with_champion, gate_params, 5, decision, DIGESTS)
     return path, digest, decision
+
+
+@pytest.fixture
+def written(tmp_path, kept):
+    """A bundle of a test's own, its digest and its decision."""
+    path, digest, decision = kept
+    return Path(shutil.copy(path, tmp_path)), digest, decision
 
 
 def rewritten(path, change):

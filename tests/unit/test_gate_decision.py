@@ -124,7 +124,8 @@ UNUSABLE = {
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_what_cannot_be_judged_is_not_run_and_blocks(name, evidence, gate_params) -> None:
     """No exception, no pass: the evidence is {name}."""
-    decision = evaluate_gate(UNUSABLE[name](evidence), gate_params, 0)
+    few = gate_params.model_copy(update={"bootstrap_resamples": 40, "permutations": 99})
+    decision = evaluate_gate(UNUSABLE[name](evidence), few, 0)
     assert decision.verdict == "block"
     assert any(cell.required and cell.state is State.NOT_RUN for cell in decision.cells)
     assert any("NOT-RUN" in reason for reason in decision.reasons)

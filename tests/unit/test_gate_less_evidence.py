@@ -44,7 +44,8 @@ def judged_people(evidence: GateEvidence, rights: np.ndarray, tones: list[str]) 
 
 
 def only_tones(params: GateParams) -> GateParams:
-    return params.model_copy(update={"required_attributes": ("skin_tone",), "required_values": {"skin_tone": TONES}})
+    asked = {"required_attributes": ("skin_tone",), "required_values": {"skin_tone": TONES}}
+    return params.model_copy(update={**asked, "bootstrap_resamples": 100, "permutations": 499})
 
 
 def verdict(evidence: GateEvidence, params: GateParams) -> str:

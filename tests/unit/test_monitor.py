@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +41,9 @@ PEOPLE = [f"s{number:015d}" for number in range(60)]
 
 @pytest.fixture(scope="module")
 def params() -> DriftParams:
-    return read_params(Path(__file__).resolve().parents[2] / "params.yaml").drift
+    """The project's own, with fewer draws, which still reach its threshold."""
+    params = read_params(Path(__file__).resolve().parents[2] / "params.yaml").drift
+    return params.model_copy(update={"permutations": 499})
 
 
 def measure(reference: pd.DataFrame, current: pd.DataFrame, *_: object) -> SimpleNamespace:
@@ -59,11 +62,20 @@ def keys(tmp_path: Path) -> KeyStore:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, keys: KeyStore, freeze, begin) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, judged: Path) -> Iterator[Ledger]:
     """A model of sixty people that nobody has promoted; the first one's consent ends tomorrow."""
+    shutil.copytree(judged, tmp_path, dirs_exist_ok=True)
+    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory, freeze, begin) -> Path:
+    """A folder with the ledger, the run and the keys of that model."""
+    folder = tmp_path_factory.mktemp("judged")
     consents = list(synthetic_consents(PEOPLE))
     consents[0] = ConsentEvent.model_validate(consents[0].model_dump() | {"valid_to": NOON + timedelta(days=1)})
-    with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
+    with Ledger(sqlite_url(folder / "ledger.db"), clock=lambda: NOON) as opened:
         opened.record_notice(packaged_notice("synthetic-1"))
         opened.record_consents(consents)
         freeze(opened, "d1", consents)
@@ -71,8 +83,8 @@ def ledger(tmp_path: Path, keys: KeyStore, freeze, begin) -> Iterator[Ledger]:
         opened.record_model(
             ModelEntry(bundle_sha256="b1", weights_sha256="w1", run_id="r1", evidence="synthetic", purpose="train")
         )
-        seal_rows(rows(PEOPLE, 0), tmp_path / "runs" / "r1", keys)
-        yield opened
+        seal_rows(rows(PEOPLE, 0), folder / "runs" / "r1", KeyStore(folder / "keys"))
+    return folder
 
 
 def compared(

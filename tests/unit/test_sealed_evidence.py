@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -48,11 +49,17 @@ def written(path: Path, evidence, params, keys: KeyStore, run_id: str = RUN) -> 
     return write_bundle(path, own, params, 5, evaluate_gate(own, params, 5), {"run": run_id}, seal)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, with_champion, gate_params) -> Path:
+    """A folder with a sealed bundle and the keys that open it."""
+    folder = tmp_path_factory.mktemp("kept")
+    written(folder / "gate.zip", with_champion, gate_params, KeyStore(folder / "keys"))
+    return folder
+
+
 @pytest.fixture
-def sealed(tmp_path: Path, with_champion, gate_params, keys) -> Path:
-    path = tmp_path / "gate.zip"
-    written(path, with_champion, gate_params, keys)
-    return path
+def sealed(tmp_path: Path, kept: Path) -> Path:
+    return shutil.copytree(kept, tmp_path, dirs_exist_ok=True) / "gate.zip"
 
 
 def names_of(evidence) -> set[str]:

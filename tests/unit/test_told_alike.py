@@ -20,7 +20,7 @@ from bitface.steps.versions.shown.group_rows import forest_rows
 PARAMS = EvaluationParams(bootstrap_resamples=100, confidence=0.95, intraclass_correlation=0.3, reliability_bins=10)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def evaluated(evidence) -> Evaluated:
     judged = evidence.one_bit
     return Evaluated(

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,9 +47,26 @@ def trusted(home: Path, elsewhere: Path | None = None) -> Ledger:
 
 
 @pytest.fixture
-def home(tmp_path: Path, freeze, begin) -> Path:
-    """A home with two versions, the first of them champion, and the second one held."""
+def home(tmp_path: Path, written: Path) -> Path:
+    """A home with two versions, the first of them champion, and the second one held; verified, as after any command."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     with trusted(tmp_path) as ledger:
+        ledger.check_intact()
+    return tmp_path
+
+
+@pytest.fixture
+def just_written(tmp_path: Path, freeze, begin) -> Path:
+    return write(tmp_path, freeze, begin)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, freeze, begin) -> Path:
+    return write(tmp_path_factory.mktemp("written"), freeze, begin)
+
+
+def write(home: Path, freeze: Callable[..., None], begin: Callable[..., None]) -> Path:
+    with trusted(home) as ledger:
         ledger.record_notice(packaged_notice("synthetic-1"))
         consents = synthetic_consents(PEOPLE)
         ledger.record_consents(consents)
@@ -74,7 +92,7 @@ def home(tmp_path: Path, freeze, begin) -> Path:
                 )
             )
         ledger.promote(Move(to_version=1, expected_previous=None, decision_sha256="d1", actor="test"))
-    return tmp_path
+    return home
 
 
 def edit(home: Path, statement: str, *values: object) -> int:
@@ -92,9 +110,9 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_a_file_that_nobody_touched_is_not_walked_again(home, walks) -> None:
+def test_a_file_that_nobody_touched_is_not_walked_again(just_written, walks) -> None:
     for _ in range(3):
-        with trusted(home) as ledger:
+        with trusted(just_written) as ledger:
             ledger.check_use(ledger.champion(), "demo", "research")
     assert len(walks) == 0, "the command that wrote it had verified it, and nobody wrote since"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, func, insert, select
+from sqlalchemy import Connection, Row, Table, bindparam, func, insert, select
 
 from bitface.consent.events import canonical_json, utc_text, utc_time
 from bitface.counted_words import counted
@@ -24,6 +24,9 @@ Rows = Mapping[Table, Sequence[Mapping[str, object]]]
 _GAPS: Final = select(func.count()).select_from(tables.gaps).scalar_subquery().label("gaps")
 _END: Final = select(tables.log.c.seq, tables.log.c.sha256, _GAPS).order_by(tables.log.c.seq.desc()).limit(1)
 """The last entry: asked before and after every other."""
+_KINDS_AFTER: Final = select(tables.log.c.kind).where(tables.log.c.seq > bindparam("after"))
+_APPENDED: Final = insert(tables.log)
+_EVERY_ROW: Final = tuple((table, select(table)) for table in tables.CHAINED)
 
 
 def append(connection: Connection, kind: str, facts: Mapping[str, object], rows: Rows, at: datetime) -> int:
@@ -37,7 +40,7 @@ def append(connection: Connection, kind: str, facts: Mapping[str, object], rows:
     digests = {table.name: {"count": len(new), "sha256": rows_sha256(new)} for table, new in rows.items()}
     payload = canonical_json({"facts": dict(facts), "rows": digests})
     entry = {"seq": seq, "at": moment, "kind": kind, "payload": payload, "previous_sha256": head.head_sha256}
-    connection.execute(insert(tables.log), {**entry, "sha256": entry_sha256(entry)})
+    connection.execute(_APPENDED, {**entry, "sha256": entry_sha256(entry)})
     for table, new in rows.items():
         if new:
             connection.execute(insert(table), [{**row, "log_seq": seq} for row in new])
@@ -60,7 +63,7 @@ def latest_at(connection: Connection) -> datetime | None:
 
 def kinds_after(connection: Connection, seq: int) -> set[str]:
     """The kinds of the entries after a given one."""
-    return set(connection.execute(select(tables.log.c.kind).where(tables.log.c.seq > seq)).scalars())
+    return set(connection.execute(_KINDS_AFTER, {"after": seq}).scalars())
 
 
 def entry_sha256(entry: Mapping[str, object]) -> str:
@@ -99,9 +102,9 @@ def _links(entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
 
 def _rows(connection: Connection, entries: Sequence[Row[Any]]) -> Iterator[ChainProblem]:
     stated = {entry.seq: _stated_rows(entry.payload) for entry in entries}
-    for table in tables.CHAINED:
+    for table, every_row in _EVERY_ROW:
         found: dict[int, list[Mapping[str, object]]] = {}
-        for row in connection.execute(select(table)):
+        for row in connection.execute(every_row):
             found.setdefault(row.log_seq, []).append(row._asdict())
         for seq in sorted(found.keys() | {seq for seq, names in stated.items() if table.name in names}):
             digest = stated.get(seq, {}).get(table.name)
