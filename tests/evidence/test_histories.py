@@ -61,8 +61,7 @@ from bitface.steps.retrain.version import find_dataset
 from bitface.steps.versions.gate import BUNDLE_NAME, names_in
 from bitface.steps.versions.model_choice import choose_model
 from bitface.steps.versions.promote import promote, roll_back
-from bitface.steps.versions.release import RELEASE
-from bitface.steps.versions.served import served_folder
+from bitface.steps.versions.served import RELEASE, served_folder
 from bitface.usecases.erasing import unfinished
 from bitface.usecases.people import check_people_here
 from tests.builders import read_manifest

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,39 @@ def test_a_program_gets_what_the_command_prints(here: Path, photo: Path, tmp_pat
         of_pixels = model.predict(np.asarray(Image.open(photo).convert("RGB")))[0]
         assert of_pixels.path is None and of_pixels.faces[0].probabilities == answers[0].faces[0].probabilities
         assert model.predict(Image.open(photo).convert("L"))[0].faces, "grey, and of Pillow"
+
+
+HEAVY = (
+    *(
+        "boto3",
+        "dvc",
+        "evidently",
+        "great_expectations",
+        "matplotlib",
+        "mlflow",
+        "pandas",
+        "prefect",
+        "pyarrow",
+        "scipy.stats",
+    ),
+    *("sigstore", "sklearn", "sounddevice", "torch"),
+)
+
+
+def test_a_first_answer_imports_nothing_that_it_does_not_need(here: Path, photo: Path, environment) -> None:
+    """By the command and by a program: of 7 seconds of a cold prediction 3 went into these."""
+    used = ["--model", "bitface/1", "--purpose", "demo", "--context", "research"]
+    of_command = (
+        f"import sys, bitface.cli; sys.argv = {['bitface', 'predict', str(photo), *used]!r}; bitface.cli.main()"
+    )
+    of_program = (
+        f"import bitface; bitface.load('bitface/1', purpose='demo', context='research').predict({str(photo)!r})"
+    )
+    heavy = f"print(*(one for one in {HEAVY!r} if one in sys.modules), file=sys.stderr)"
+    for code in (of_command, of_program):
+        words = [sys.executable, "-c", f"import atexit, sys; atexit.register(lambda: {heavy}); {code}"]
+        done = subprocess.run(words, env=environment(here), capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (0, ""), done.stderr
 
 
 def test_frames_are_taken_one_by_one_and_never_before_they_are_asked_for(here: Path, photo: Path) -> None:

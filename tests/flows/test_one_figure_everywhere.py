@@ -15,7 +15,8 @@ from mlflow import MlflowClient
 from bitface.adapters.figures import caption_of
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
-from bitface.steps.versions.release import BILL, CARD, PROVENANCE, RELEASE
+from bitface.steps.versions.release import BILL, CARD, PROVENANCE
+from bitface.steps.versions.served import RELEASE
 from bitface.steps.versions.shown.cell_text import outcome_words
 from bitface.steps.versions.summary import summary_text
 

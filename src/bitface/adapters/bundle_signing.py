@@ -14,10 +14,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from bitface.adapters.unneeded_modules import without_modules
 from bitface.dataset.files import write_once
 from bitface.errors import IntegrityError
 
 SIGNATURE: Final = "signature.sig"
+_OF_OTHER_SIGNERS: Final = ("sigstore", *(f"sigstore.{name}" for name in ("dsse", "models", "oidc", "sign", "verify")))
+"""What signs by an account on the net, which takes a second to import."""
 
 
 class BundleSigner:
@@ -29,7 +32,8 @@ class BundleSigner:
     def sign(self, folder: Path) -> None:
         """Writes the signature over all other files of the folder."""
         self._make_key()
-        from model_signing import signing
+        with without_modules(*_OF_OTHER_SIGNERS):
+            from model_signing import signing
 
         config: Any = signing.Config()  # type: ignore[no-untyped-call]
         config = config.use_elliptic_key_signer(private_key=self._private)
@@ -43,7 +47,8 @@ class BundleSigner:
         """
         if not self._public.is_file() or not (folder / SIGNATURE).is_file():
             raise IntegrityError(f"the model's {SIGNATURE} or the key that made it is missing; restore it, or retrain")
-        from model_signing import verifying
+        with without_modules(*_OF_OTHER_SIGNERS):
+            from model_signing import verifying
 
         config: Any = verifying.Config()  # type: ignore[no-untyped-call]
         config = config.use_elliptic_key_verifier(public_key=self._public)
@@ -64,7 +69,8 @@ class BundleSigner:
 
 
 def _hashing(folder: Path) -> Any:
-    from model_signing import hashing
+    with without_modules(*_OF_OTHER_SIGNERS):
+        from model_signing import hashing
 
     config: Any = hashing.Config()  # type: ignore[no-untyped-call]
     return config.set_ignored_paths(paths=[folder / SIGNATURE])

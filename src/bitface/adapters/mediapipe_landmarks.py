@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bitface.adapters.terminal.native_chatter import without_chatter
+from bitface.adapters.unneeded_modules import without_modules
 from bitface.errors import InputError
 from bitface.faces import scenes
 from bitface.faces.alignment import aligned_crop, eye_distance, normalise_landmarks
@@ -187,7 +188,9 @@ class FaceLandmarks:
 
 
 def _open_landmarker(model: Path, faces_max: int) -> FaceLandmarker | None:
-    from mediapipe.tasks.python import BaseOptions, vision
+    # Its drawing and its microphone are not used here.
+    with without_modules("matplotlib", "matplotlib.pyplot", "sounddevice"):
+        from mediapipe.tasks.python import BaseOptions, vision
 
     options = vision.FaceLandmarkerOptions(
         # As bytes, so that an odd path is never interpreted by native code.

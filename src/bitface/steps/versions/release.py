@@ -12,8 +12,8 @@ from bitface.documents import Document
 from bitface.steps.retrain.plan import Run
 from bitface.steps.versions.bill_of_materials import bill_of_materials, provenance
 from bitface.steps.versions.outcome import Outcome
+from bitface.steps.versions.served import RELEASE
 
-RELEASE: Final = "bundle"
 CARD: Final = "model_card.md"
 BILL: Final = "mlbom.cdx.json"
 PROVENANCE: Final = "provenance.json"

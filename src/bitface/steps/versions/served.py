@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from bitface.errors import IntegrityError
 from bitface.ledger.entries import ModelEntry
 from bitface.ledger.ledger import Ledger
-from bitface.steps.versions.release import RELEASE
+
+RELEASE: Final = "bundle"
+"""The folder of a run in which its released bundle is."""
 
 
 def served_folder(model: ModelEntry, runs: Path, ledger: Ledger) -> Path:
