@@ -77,7 +77,7 @@ class PeopleKeys(ErasedBook):
         """
         if self._master() == DEMO_KEY:
             raise RefusedError(f"the master key is {PUBLISHED}")
-        with self._exclusive():
+        with self._exclusive(), self._remembering():
             each_in_threads(self._keep, enrolments)
 
     def forget(self, people: Sequence[str]) -> None:

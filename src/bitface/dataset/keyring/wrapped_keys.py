@@ -36,6 +36,7 @@ class WrappedKeys:
         """Opens nothing yet."""
         self._folder, self._given, self._on_open = folder, given, on_open
         self._opened: set[str] = set()
+        self._remembered: tuple[bytes, bytes] | None = None
 
     def place_of_master(self) -> Literal["nowhere", "here", "elsewhere"]:
         """Where the master key is kept; empty before it is first needed."""
@@ -66,6 +67,15 @@ class WrappedKeys:
                 part.unlink(missing_ok=True)
             yield
 
+    @contextlib.contextmanager
+    def _remembering(self) -> Iterator[None]:
+        """While the block runs, the master key and the index's are read once, not for every person; only under `_exclusive`."""
+        self._remembered = (self._master(), self._index_secret())
+        try:
+            yield
+        finally:
+            self._remembered = None
+
     def _next(self) -> bytes:
         """The new master key of a rotation."""
         given, place = self._given(), self._folder / NEXT
@@ -86,10 +96,14 @@ class WrappedKeys:
 
     def _index_secret(self) -> bytes:
         """The key by which ids are looked up and sealed: the first master key, which a rotation does not change."""
+        if self._remembered:
+            return self._remembered[1]
         path = self._folder / INDEX
         return self._unwrapped(path.read_bytes(), "the index") if path.is_file() else self._master()
 
     def _master(self) -> bytes:
+        if self._remembered:
+            return self._remembered[0]
         given = self._given()
         if given:
             return given[0]
