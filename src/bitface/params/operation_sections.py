@@ -32,5 +32,6 @@ class RetentionParams(Section):
 
 class PredictParams(Section):
     faces_max: int = Field(ge=1, le=100)
-    video_every_s: float = Field(ge=0, le=60)
-    video_smoothing_s: float = Field(ge=0, le=60)
+    # Files from before there were videos lack them, and nothing that is trained or judged depends on them.
+    video_every_s: float = Field(default=0.2, ge=0, le=60)
+    video_smoothing_s: float = Field(default=0.6, ge=0, le=60)
