@@ -102,9 +102,12 @@ def _predict(one: Input, reader: Reader, landmarker: Landmarker, model: _TimedMo
         decoded = time.perf_counter()
         seen = landmarker.see_all(image, reader.features)
         looked = time.perf_counter()
-        _keep(one, seen[: reader.faces_max], reader.keep)
+        picture = _picture_of(one) if seen and reader.keep else ""
     except InputError as error:
         return _unread(path, trouble_of(error, path.name))
+    if reader.keep:  # whose errors are not the picture's
+        for number, face in enumerate(seen[: reader.faces_max]):
+            reader.keep(picture, number, face)
     if not seen:
         return Prediction(path=path, status="no_face", reason=NO_FACE)
     shared = {"decode": _ms(start, decoded), "landmarks": _ms(decoded, looked)}
@@ -126,12 +129,9 @@ def _unread(path: Path, trouble: Trouble) -> Prediction:
     return Prediction(path=path, status=trouble.status, reason=trouble.reason, is_loss=trouble.is_loss)
 
 
-def _keep(one: Input, faces: Sequence[SeenFace], keep: Keep | None) -> None:
-    if keep is None or not faces:
-        return
-    picture = hashlib.sha256(read_plain(one.place, repr(one.path.name), PICTURE_BYTES)).hexdigest()
-    for number, face in enumerate(faces):
-        keep(picture, number, face)
+def _picture_of(one: Input) -> str:
+    """The SHA-256 of the file, by which the log knows a picture that it has seen before."""
+    return hashlib.sha256(read_plain(one.place, repr(one.path.name), PICTURE_BYTES)).hexdigest()
 
 
 def _face(face: SeenFace, model: _TimedModel, shared: dict[str, float], explain: bool) -> Document:
