@@ -55,7 +55,8 @@ _FastLoader: type[Any] = type("_FastLoader", (_EachKeyOnce, yaml.CSafeLoader), {
 """A tenth of the time, for what every command reads."""
 _INT: Final = "tag:yaml.org,2002:int"
 _FLOAT: Final = "tag:yaml.org,2002:float"
-for _each in {_Loader, _FastLoader}:
+_LOADERS: Final[tuple[type[Any], ...]] = (_Loader, _FastLoader)
+for _each in _LOADERS:
     for _tag in (_INT, _FLOAT):
         _each.add_constructor(_tag, _number)
 
