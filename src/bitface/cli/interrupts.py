@@ -34,7 +34,7 @@ class Ending:
     """Every signal that has come, also while a tool had a handler of its own in place of ours, as Prefect has in a flow."""
 
     def is_heard(self) -> bool:
-        """Whether a signal has come of which our handler was not told; its number is then that of the ending."""
+        """Whether a signal has come, also one that another handler took; its number is then that of the ending."""
         for _ in range(_LOOKS):
             if self.number or self.heard:
                 break
