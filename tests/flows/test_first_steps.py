@@ -84,6 +84,9 @@ def test_a_public_set_goes_from_draft_to_retrain_by_the_commands_that_are_named(
     assert "subject_id (" not in drafted.stdout
     licence = (folder / "licence.json").read_text().replace("FILL IN ", "")
     (folder / "licence.json").write_text(licence.replace("a short id, such as faces-2020", "faces-2020"))
+    given = ("--format", "classes", "--licence", str(folder / "licence.json"))
+    tried = bitface(project, "data", "import", str(folder), *given, "--dry-run")
+    assert tried.stdout.endswith(f"Next: bitface data import {folder} {' '.join(given)}\n"), tried.stderr
     done = bitface(project, "data", "import", str(folder), "--format", "classes")
     assert done.returncode == 0, done.stderr
     assert "2 people, 2 samples of 2 rows: 2 rows admitted, 0 unchanged, 0 quarantined" in done.stdout

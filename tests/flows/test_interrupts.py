@@ -161,6 +161,23 @@ def test_a_signal_ends_a_command_whatever_it_does(kind: str, number: int) -> Non
     assert [line.strip() for line in command.lines] == ["ready", LINE]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "Told"])
+def test_a_signal_that_a_tool_takes_in_our_place_ends_the_command_in_the_same_way(raised: str, number: int) -> None:
+    """As Prefect takes SIGTERM in a flow, to raise an error of its own; an ending by SIGTERM then said 130, or a traceback."""
+    work = f"""
+        class Told(BaseException): pass
+        def tell(*_): raise {raised}
+        for one in (1, 2, 15): signal.signal(one, tell)
+        print('armed', flush=True)
+        time.sleep(600)"""
+    program = PROGRAM.replace("WORK", work).replace("import hashlib", "import signal, hashlib")
+    with running([sys.executable, "-c", program]) as command:
+        command.wait_for("armed")
+        assert command.signalled(number) == 128 + number
+    assert [line.strip() for line in command.lines] == ["ready", "armed", LINE]
+
+
 @pytest.mark.parametrize("kind", ["deaf to the first", "waiting for its threads"])
 def test_a_second_ctrl_c_waits_for_nothing(kind: str) -> None:
     with running(busy(kind)) as command:

@@ -90,6 +90,20 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path: Path, path: str, 
     assert all(one.reason for one in brought.refused) and refused <= SAYS.keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("IMG_1.HEIC", "the picture is in the format HEIC by its name; export it as JPEG"),
+        ("IMG_1.MOV", "the video is in the format MOV by its name; save its frames as JPEG"),
+        ("notes.txt", SAYS["not_a_picture"]),
+        ("._a.png", SAYS["not_a_picture"]),
+    ],
+)
+def test_a_phone_s_files_are_named_with_what_to_do_and_notes_are_notes(tmp_path: Path, name: str, says: str) -> None:
+    (refused,) = read(tmp_path, "happy/a.png", f"happy/{name}").refused
+    assert refused.reason.startswith(says) and refused.where == f"row {refused.row} ({name})"
+
+
 def test_what_says_how_to_import_is_no_row(tmp_path: Path) -> None:
     brought = read(tmp_path, "licence.json", "consents.jsonl", "notices/n1.md", "sad/a.png")
     assert len(brought.table.rows) == 1 and not brought.refused
@@ -126,7 +140,7 @@ def test_a_pattern_that_cannot_be_used_is_refused(tmp_path: Path, pattern: str, 
 
 
 def test_a_folder_of_another_layout_is_refused_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"1 row; row 1: .*name the folder that holds label folders"):
+    with pytest.raises(InputError, match=r"1 row; row 1 \(a\.png\): .*name the folder that holds label folders"):
         read(tmp_path, "fer/train/happy/a.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="it is empty"):

@@ -92,7 +92,7 @@ def test_a_kdef_file_of_another_name_is_refused_by_finding(tmp_path: Path, name:
 
 def test_a_folder_of_another_set_is_refused_with_what_to_name(tmp_path: Path) -> None:
     files = filled(tmp_path, "happy/a.png")
-    with pytest.raises(InputError, match=r"1 row; row 1: .*KA\.AN1\.39\.tiff"):
+    with pytest.raises(InputError, match=r"1 row; row 1 \(a\.png\): .*KA\.AN1\.39\.tiff"):
         jaffe.table_of_jaffe(files)
     with pytest.raises(InputError, match=r"AF01ANS\.JPG.*docs/datasets\.md"):
         kdef.table_of_kdef(files)

@@ -242,6 +242,16 @@ def test_a_table_has_a_row_per_face_and_one_for_each_input_without(tmp_path: Pat
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.csv"]
 
 
+def test_a_log_that_cannot_be_written_ends_the_command_and_makes_no_picture_unreadable(tmp_path: Path) -> None:
+    def full(*_):
+        raise InputError("'keys' cannot be written (No space left on device)")
+
+    (tmp_path / "sure.png").write_bytes(b"any")
+    inputs = [Input(path=tmp_path / "sure.png")]
+    with pytest.raises(InputError, match="'keys' cannot be written"):
+        list(predictions(inputs, reader(keep=full), lambda *_: None))
+
+
 def test_odd_names_come_back_from_a_table_in_utf_8(tmp_path: Path) -> None:
     names = ["two\nlines.png", '😀, "quoted".png', "-dash.png", "bytes \udcff.png"]
     rows = [Prediction(path=Path(name), number=at, status="no_face") for at, name in enumerate(names)]

@@ -28,6 +28,8 @@ from bitface.surroundings import explained
 from bitface.terminal_text import shown
 
 LOG: Final = logging.getLogger("bitface.cli")
+INTERRUPTED = 130
+"""Typer's answer to a KeyboardInterrupt, whichever signal was behind it."""
 CLOSED_PIPE = 141
 """As in a shell, for a program whose reader has closed the pipe, for example `| head`: 128 + SIGPIPE."""
 
@@ -77,13 +79,18 @@ def _answered(ending: Ending) -> int:
             return _unforeseen(error.__context__)
         raise
     except KeyboardInterrupt:
-        ending.number = ending.number or 2
+        ending.number = ending.number if ending.is_heard() else 2
         code = ending.exit_code
     except Exception as error:  # noqa: BLE001 - the one broad except: an exit code for everything
-        if ending.number:
+        if ending.is_heard():
             return _interrupted(ending)
         code = _unforeseen(error)
-    code = _interrupted(ending) if ending.number else code
+    except BaseException:  # what a tool's own handler of a signal raises
+        if not ending.is_heard():
+            raise
+        code = ending.exit_code
+    if ending.number or (code == INTERRUPTED and ending.is_heard()):
+        code = _interrupted(ending)
     LOG.info(
         "command ended", extra={"command": _command(), "exit_code": code, "seconds": round(perf_counter() - start, 3)}
     )

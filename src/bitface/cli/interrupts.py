@@ -12,13 +12,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import sleep
 from typing import Final, NoReturn
 
 GRACE_S: Final = 2.0
 """For an orderly end: a run is marked as failed, the lease released, servers stopped."""
 LINE: Final = "bitface: interrupted; finished work is kept, run the same command again to continue\n"
+_LOOKS: Final = 20
+_LOOK_S: Final = 0.01
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,6 +30,17 @@ class Ending:
 
     number: int = 0
     is_printed: bool = False
+    heard: list[int] = field(default_factory=list)
+    """Every signal that has come, also while a tool had a handler of its own in place of ours, as Prefect has in a flow."""
+
+    def is_heard(self) -> bool:
+        """Whether a signal has come, also one that another handler took; its number is then that of the ending."""
+        for _ in range(_LOOKS):
+            if self.number or self.heard:
+                break
+            sleep(_LOOK_S)  # the thread that hears it may be a moment behind
+        self.number = self.number or next(iter(self.heard), 0)
+        return bool(self.number)
 
     @property
     def exit_code(self) -> int:
@@ -92,6 +105,7 @@ def ending_on_signals() -> Iterator[Ending]:
 def _watch(reader: int, ending: Ending) -> None:
     while read := os.read(reader, 1):
         if read[0] in _NUMBERS:
+            ending.heard.append(read[0])
             sleep(GRACE_S)
             ending.number = ending.number or read[0]
             ending.leave()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitface.dataset.prediction_log import PredictionLog
+from bitface.errors import InputError
 from bitface.ports import Runtime
+from bitface.surroundings import trouble_with
 from bitface.usecases.tools import Tools
 
 if TYPE_CHECKING:  # explaining imports packages that prediction does not need
@@ -97,9 +99,15 @@ def prediction_log(tools: Tools) -> PredictionLog:
 
 
 def kept_faces(tools: Tools, runtime: Runtime, purpose: str, context: str) -> KeptFaces:
-    """Collects faces for the log."""
+    """Collects faces for the log.
+
+    Raises:
+        InputError: home, where the log is, cannot be written.
+    """
     from bitface.steps.judging.window import KeptFaces
 
+    if trouble := trouble_with(tools.workspace.home):
+        raise InputError(f"--log: home {trouble}, or leave --log out")
     return KeptFaces(runtime, purpose, context, prediction_log(tools), tools.now())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -137,8 +138,9 @@ def import_(
     text = [_import_text(done.report, done.source.intake.example), *done.consents.text(dry_run)]
     text += [f"ignored columns: {', '.join(files.ignored_columns)}"] if files.ignored_columns else []
     text += [done.forecast.text()] if done.forecast else []
-    own = "" if format_ == "folder" else f" --format {format_}"
-    text += _closing_text(done, tools.store.pin_file, f"bitface data import {shlex.quote(str(source))}{own}")
+    given = {"format": None if format_ == "folder" else format_} | given | {"reviewed": reviewed}
+    again = _again(source, given) + (" --keep-synthetic" if keep_synthetic else "")
+    text += _closing_text(done, tools.store.pin_file, again)
     emit(asdict(done.report) | beside, "\n".join(text), as_json)
     done.consents.check_no_unread_withdrawal()
     done.source.check_no_child_is_here(tools.keys)
@@ -212,6 +214,15 @@ def _staying_lines(done: IntakeReport) -> list[str]:
         f"{stay} of {counted_people(done.staying_people)} from an earlier import of '{done.source}' {verb} in the dataset, though not in "
         "this import, which adds and corrects but removes nothing; `bitface erase` removes a person with all samples"
     ]
+
+
+def _again(source: Path, given: Mapping[str, object]) -> str:
+    """The same import, with every option that it was given: without its licence or its manifest it would be another one."""
+    words = ["bitface", "data", "import", str(source)]
+    for option, values in given.items():
+        for value in values if isinstance(values, list) else [values]:
+            words += [] if value is None else [f"--{option}", str(value)]
+    return shlex.join(words)
 
 
 def _closing_text(done: Import, pin: Path, command: str) -> list[str]:

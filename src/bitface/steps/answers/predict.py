@@ -10,7 +10,6 @@ from typing import Final
 
 from bitface.dataset.plain_files import PICTURE_BYTES, read_plain
 from bitface.errors import InputError
-from bitface.faces.seen import SeenFace
 from bitface.ports import Report
 from bitface.steps.answers.face_answers import FaceAnswers, Prediction, Reader, ms_since, unread
 from bitface.steps.answers.video_answers import answers_of_video
@@ -48,16 +47,15 @@ def _of_picture(one: Input, answers: FaceAnswers) -> Prediction:
         image = answers.reader.read(one.place, one.path.name)
         spent_on_decoding = ms_since(start)
         seen, spent_on_looking = answers.look(image)
-        _keep(one, seen, answers.reader)
+        picture = _picture_of(one) if seen and answers.reader.keep else ""
     except InputError as error:
         return unread(one.path, trouble_of(error, one.path.name))
+    if answers.reader.keep:  # whose errors are not the picture's
+        for number, face in enumerate(seen[: answers.reader.faces_max]):
+            answers.reader.keep(picture, number, face)
     return answers.row(one.path, seen, {"decode": spent_on_decoding, "landmarks": spent_on_looking})
 
 
-def _keep(one: Input, seen: Sequence[SeenFace], reader: Reader) -> None:
-    faces = seen[: reader.faces_max]
-    if reader.keep is None or not faces:
-        return
-    picture = hashlib.sha256(read_plain(one.place, repr(one.path.name), PICTURE_BYTES)).hexdigest()
-    for number, face in enumerate(faces):
-        reader.keep(picture, number, face)
+def _picture_of(one: Input) -> str:
+    """The SHA-256 of the file, by which the log knows a picture that it has seen before."""
+    return hashlib.sha256(read_plain(one.place, repr(one.path.name), PICTURE_BYTES)).hexdigest()

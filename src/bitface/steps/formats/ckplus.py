@@ -85,13 +85,13 @@ def _frames(rows: GatheredRows, paths: Iterable[str], place: Mapping[str, Place]
     for number, path in enumerate(paths, start=1):
         name, own = _NAME.fullmatch(_name_of(path)), place.get(path, _NOWHERE)
         if not is_picture(_name_of(path)):
-            rows.refuse(number, "not_a_picture")
+            rows.refuse(number, "not_a_picture", file=_name_of(path))
         elif own.wrong:
-            rows.refuse(number, own.wrong, own.why)
+            rows.refuse(number, own.wrong, own.why, file=_name_of(path))
         elif name is None:
-            rows.refuse(number, "unknown_name")
+            rows.refuse(number, "unknown_name", file=_name_of(path))
         elif (key := (name["sequence"], name["frame"], own.label)) in seen:
-            rows.refuse(number, "frame_twice")
+            rows.refuse(number, "frame_twice", file=_name_of(path))
         else:
             seen.add(key)
             frame = _Frame(

@@ -30,9 +30,9 @@ def table_of_folders(files: FolderFiles) -> Brought:
 def _gather(rows: GatheredRows, number: int, path: str, pattern: re.Pattern[str] | None) -> None:
     place, name = place_of(path), path.rpartition("/")[2]
     if place.wrong:
-        rows.refuse(number, place.wrong, place.why)
+        rows.refuse(number, place.wrong, place.why, file=name)
     elif pattern and not pattern.search(name):
-        rows.refuse(number, "no_person_in_name")
+        rows.refuse(number, "no_person_in_name", file=name)
     else:
         person = _person_of(path, name, pattern)
         values = {"path": path, "subject_id": person, "label": place.label, "split": place.part}

@@ -34,11 +34,13 @@ def _gather(rows: GatheredRows, number: int, path: str) -> None:
     name = path.rpartition("/")[2]
     found = _NAME.fullmatch(name)
     if not is_picture(name):
-        rows.refuse(number, "not_a_picture")
+        rows.refuse(number, "not_a_picture", file=name)
     elif found is None:
-        rows.refuse(number, "unknown_name")
+        rows.refuse(number, "unknown_name", file=name)
     elif found["code"].upper() not in EMOTIONS_BY_CODE:
-        rows.refuse(number, "unknown_label", f"code '{found['code']}' is none of {', '.join(EMOTIONS_BY_CODE)}")
+        rows.refuse(
+            number, "unknown_label", f"code '{found['code']}' is none of {', '.join(EMOTIONS_BY_CODE)}", file=name
+        )
     else:
         label = EMOTIONS_BY_CODE[found["code"].upper()]
         rows.take(number, {"path": path, "subject_id": f"jaffe-{found['who'].upper()}", "label": label, **_WOMEN})

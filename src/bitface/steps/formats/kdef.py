@@ -40,13 +40,20 @@ def _gather(rows: GatheredRows, number: int, path: str) -> None:
     name = path.rpartition("/")[2]
     found = _NAME.fullmatch(name.upper())
     if not is_picture(name):
-        rows.refuse(number, "not_a_picture")
+        rows.refuse(number, "not_a_picture", file=name)
     elif found is None:
-        rows.refuse(number, "unknown_name")
+        rows.refuse(number, "unknown_name", file=name)
     elif found["code"] not in EMOTIONS_BY_CODE:
-        rows.refuse(number, "unknown_label", f"code '{found['code']}' is none of {', '.join(EMOTIONS_BY_CODE)}")
+        rows.refuse(
+            number, "unknown_label", f"code '{found['code']}' is none of {', '.join(EMOTIONS_BY_CODE)}", file=name
+        )
     elif found["view"] in _TURNED:
-        rows.refuse(number, "other_view", f"the view is {_TURNED[found['view']]}; only the straight view (S) is taken")
+        rows.refuse(
+            number,
+            "other_view",
+            f"the view is {_TURNED[found['view']]}; only the straight view (S) is taken",
+            file=name,
+        )
     else:
         # The session is no part of the id: people of A are those of B.
         person, label = f"kdef-{found['sex']}{found['who']}", EMOTIONS_BY_CODE[found["code"]]
