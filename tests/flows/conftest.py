@@ -154,6 +154,14 @@ SETS = (
     "synthetic.image_px=144",
     "training.epochs=6",
     "explain.samples=14",
+    "explain.region_samples=28",
+    "explain.ig_steps=16",
+    "explain.ig_steps_max=64",
+    "explain.ig_orders=2",
+    "explain.ig_copies=1",
+    "explain.path_steps=5",
+    "explain.random_orders=1",
+    "explain.perturbed=1",
     "latency.rounds=100",
     "features.workers=1",  # tests run beside each other: more processes only import more
 )
