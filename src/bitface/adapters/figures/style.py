@@ -112,7 +112,7 @@ def save_page(figure: Figure, title: str, description: str, path: Path) -> None:
     # No program version in the file: the same figures give the same bytes.
     metadata = {"Software": None, "Title": title, "Description": description}
     # `savefig` draws everything once more before that, for what has no layout yet; here the layout is a part of drawing.
-    FigureCanvasAgg(figure).print_png(path, metadata=metadata)
+    FigureCanvasAgg(figure).print_png(path, metadata=metadata)  # type: ignore[no-untyped-call]
 
 
 def drawable(text: str) -> str:
