@@ -48,7 +48,7 @@ def state(request: pytest.FixtureRequest) -> Callable[[str, str, int], None]:
     """`state(claim, figure, n)` prints a result, and keeps it where all rounds were done; called last in a test."""
     start = perf_counter()
     kept = KEPT / f"{request.node.name}.json"
-    sources = sources_sha256(Path(request.node.path))
+    sources = sources_sha256(Path(request.node.path)) if FULL else ""
     if FULL and not AGAIN and kept.is_file() and json.loads(kept.read_text())["sources"] == sources:
         pytest.skip("done with these very sources; BITFACE_EVIDENCE_AGAIN=1 does it again")
 

@@ -154,6 +154,14 @@ SETS = (
     "synthetic.image_px=144",
     "training.epochs=6",
     "explain.samples=14",
+    "explain.region_samples=28",
+    "explain.ig_steps=16",
+    "explain.ig_steps_max=64",
+    "explain.ig_orders=2",
+    "explain.ig_copies=1",
+    "explain.path_steps=5",
+    "explain.random_orders=1",
+    "explain.perturbed=1",
     "latency.rounds=100",
     "features.workers=1",  # tests run beside each other: more processes only import more
 )
@@ -196,14 +204,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def done(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A project of the module's own after that retrain: its folder, the summary, the exit code."""
     project = tmp_path_factory.mktemp("project")
-    shutil.copytree(trained[0], project, dirs_exist_ok=True)
+    _copy_project(trained[0], project)
     return project, *trained[1:]
+
+
+def _copy_project(project: Path, target: Path) -> None:
+    """A copy to be worked in. Weights, two thirds of its bytes, are the same files: they are only ever replaced as a whole."""
+
+    def place(source: str, copy: str) -> None:
+        if source.endswith(".safetensors"):
+            os.link(source, copy)
+        else:
+            shutil.copy2(source, copy)
+
+    shutil.copytree(project, target, dirs_exist_ok=True, copy_function=place)
 
 
 @pytest.fixture
 def copied(done: Trained, tmp_path: Path) -> Path:
     """The whole project once more, ledger and MLflow included."""
-    shutil.copytree(done[0], tmp_path, dirs_exist_ok=True)
+    _copy_project(done[0], tmp_path)
     return tmp_path
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from bitface.dataset.index import read_index, write_index
 from bitface.dataset.manifest import write_manifest
+from bitface.dataset.shards import drawn_shards
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.ledger import Ledger
 from bitface.steps.versions.summary import summary_text
@@ -35,9 +36,14 @@ def shuffled(done, tmp_path_factory: pytest.TempPathFactory, bitface, served, pl
 
 
 def _share_people(project: Path, beside: Path) -> None:
-    """The same people, and what was made of their faces, in another project, so that `done` stays as it is."""
+    """The same people, and what was made of their faces, in another project, so that `done` stays as it is.
+
+    On record there as rendered: a retrain would render them all once more to see that (tests/unit/test_people_rendered_again.py).
+    """
     shutil.copytree(project / "data", beside / "data")
     shutil.copytree(project / "home" / "stages" / "features", beside / "home" / "stages" / "features")
+    with Ledger(sqlite_url(beside / "home" / "ledger.db")) as ledger:
+        ledger.record_renders(drawn_shards(beside / "data"))
 
 
 def test_a_model_of_shuffled_labels_is_blocked(shuffled, bitface) -> None:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bitface.adapters.empty_databases import EmptyDatabase
+from bitface.adapters.prefect_processes import running_server
 from bitface.dataset.index import read_index
 from bitface.faces.records import AGE_BANDS, GENDERS, SKIN_TONE_GROUPS
 from bitface.ledger.engine import sqlite_url
@@ -258,6 +259,14 @@ def test_a_schedule_fires(copied, bitface, environment, small) -> None:
     assert any(stored.get("reused") == ["everything"] for stored in kept), (
         "results are JSON, and this one says what it did"
     )
-    assert not (copied / "home" / "prefect" / "server.json").exists()
+    # On a busy machine the worker runs out of time for an orderly end, and its server ends after it, by itself.
+    end = time.monotonic() + 120
+    while is_answered(port) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not is_answered(port), "the server ended with the worker"
+    assert running_server(copied / "home") is None
+
+
+def is_answered(port: int) -> bool:
     with closing(socket.socket()) as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server ended with the worker"
+        return probe.connect_ex(("127.0.0.1", port)) == 0

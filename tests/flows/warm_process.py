@@ -50,6 +50,11 @@ TRAINING = (
     "mlflow.store.tracking.sqlalchemy_store",
     "sklearn.metrics",
     "torch",
+    "torch._dynamo",  # the first optimiser imports it
+    "bitface.adapters.synthetic_faces",
+    "mediapipe.tasks.python",
+    "model_signing",
+    "openlineage.client",
 )
 NEEDED = {
     "erase": FLOWS,

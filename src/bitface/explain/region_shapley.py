@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -106,11 +107,15 @@ def region_shapley(
     )
 
 
+@cache
 def all_coalitions(players: int) -> NDArray[np.bool_]:
     """Every subset of k players once, bool (2^k, k): row c holds the bits of c, so the first is empty, the last is all."""
-    return (np.arange(1 << players)[:, None] >> np.arange(players) & 1).astype(bool)
+    coalitions = (np.arange(1 << players)[:, None] >> np.arange(players) & 1).astype(bool)
+    coalitions.flags.writeable = False  # the next face is asked about the same ones
+    return coalitions
 
 
+@cache
 def shapley_weights(players: int) -> NDArray[np.float64]:
     """The matrix (k, 2^k) that turns the values of `all_coalitions` into Shapley values."""
     coalitions = all_coalitions(players)
@@ -119,7 +124,9 @@ def shapley_weights(players: int) -> NDArray[np.float64]:
     share = np.array(
         [[fact[n - 1] * fact[players - n] if n else 0, fact[n] * fact[max(players - n - 1, 0)]] for n in size]
     )
-    return np.asarray(np.where(coalitions, share[:, :1], -share[:, 1:]).T / fact[players])
+    weights = np.where(coalitions, share[:, :1], -share[:, 1:]).T / fact[players]
+    weights.flags.writeable = False
+    return weights
 
 
 def _mixed(

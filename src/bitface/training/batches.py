@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,7 +45,7 @@ def expressiveness(table: ClipTable) -> NDArray[np.float64]:
 
 def expressive_frames(table: ClipTable) -> list[NDArray[np.int64]]:
     """Of each clip the frames at least two thirds as expressive as its apex: a label holds for them."""
-    return [_expressive(weights[:length]) for weights, length in zip(expressiveness(table), table.lengths, strict=True)]
+    return _near_apex(expressiveness(table), table.lengths)
 
 
 def apex_stills(table: ClipTable) -> ClipTable:
@@ -60,9 +60,19 @@ def epoch_draws(
     """The draws of one epoch: each sample `augment_copies` times, or more often until there are enough steps."""
     rows = np.concatenate([rng.permutation(len(table)) for _ in range(_draws(len(table), params))])
     weights = expressiveness(table)
+    apexes = weights.argmax(axis=1)
+    # Of each clip once: an epoch draws it several times.
+    near_apex = _near_apex(weights, table.lengths)
     for start in range(0, len(rows) - params.batch + 1, params.batch) if len(rows) >= params.batch else (0,):
         chosen = rows[start : start + params.batch]
-        frames, lengths = _picks(weights[chosen], table.lengths[chosen], still_share, frame_dropout, rng)
+        is_still = rng.uniform(0, 1, len(chosen)) < still_share
+        picks = [
+            _still(near_apex[row], rng)
+            if still
+            else _sub_clip(int(apexes[row]), int(table.lengths[row]), frame_dropout, rng)
+            for row, still in zip(chosen.tolist(), is_still.tolist(), strict=True)
+        ]
+        frames, lengths = _padded(picks)
         yield Draw(rows=chosen, frames=frames, lengths=lengths)
 
 
@@ -75,35 +85,27 @@ def _draws(samples: int, params: TrainingParams) -> int:
     return max(params.augment_copies, -(-params.steps_per_epoch_min * params.batch // samples))
 
 
-def _picks(
-    weights: NDArray[np.float64],
-    lengths: NDArray[np.int64],
-    still_share: float,
-    frame_dropout: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _padded(picks: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Frame indices int64 (N, T), the last one repeated as padding, and how many of them are meant."""
-    is_still = rng.uniform(0, 1, len(lengths)) < still_share
-    picks = [
-        _still(weight[:length], rng) if still else _sub_clip(weight[:length], frame_dropout, rng)
-        for weight, length, still in zip(weights, lengths, is_still, strict=True)
-    ]
-    counts = np.array([len(pick) for pick in picks], np.int64)
-    padded = np.stack([np.pad(pick, (0, counts.max() - len(pick)), "edge") for pick in picks])
-    return padded, counts
+    lengths = np.array([len(pick) for pick in picks], np.int64)
+    frames = np.empty((len(picks), lengths.max()), np.int64)
+    for row, pick in zip(frames, picks, strict=True):
+        row[: len(pick)], row[len(pick) :] = pick, pick[-1]
+    return frames, lengths
 
 
-def _still(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    return rng.choice(_expressive(weights), 1).astype(np.int64)
+def _still(near_apex: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """One of the frames for which the label holds; `rng.choice` draws the same one, and takes three times as long."""
+    return near_apex[rng.integers(0, len(near_apex), 1)]
 
 
-def _expressive(weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.flatnonzero(weights >= weights.max() * 2 / 3)
+def _near_apex(weights: NDArray[np.float64], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    parts = [own[:length] for own, length in zip(weights, lengths, strict=True)]
+    return [np.flatnonzero(part >= part.max() * 2 / 3) for part in parts]
 
 
-def _sub_clip(weights: NDArray[np.float64], dropout: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def _sub_clip(apex: int, length: int, dropout: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """A run of frames that holds the apex, some of its other frames dropped."""
-    apex, length = int(weights.argmax()), len(weights)
     first, last = rng.integers(0, apex + 1), rng.integers(apex, length)
     kept = np.arange(first, last + 1)
     stays = (rng.uniform(0, 1, len(kept)) >= dropout) | (kept == apex)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from anyascii import anyascii
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
@@ -110,7 +111,8 @@ def save_page(figure: Figure, title: str, description: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # No program version in the file: the same figures give the same bytes.
     metadata = {"Software": None, "Title": title, "Description": description}
-    figure.savefig(path, format="png", metadata=metadata)
+    # `savefig` draws everything once more before that, for what has no layout yet; here the layout is a part of drawing.
+    FigureCanvasAgg(figure).print_png(path, metadata=metadata)  # type: ignore[no-untyped-call]
 
 
 def drawable(text: str) -> str:
