@@ -66,8 +66,8 @@ def ledger(tmp_path: Path, freeze) -> Iterator[Ledger]:
 
 
 @pytest.fixture(scope="module")
-def judged() -> dict[tuple[int, int | None], GateDecision]:
-    """What a gate decided of a version against a champion: it is the same for every test."""
+def judged() -> dict[int | None, GateDecision]:
+    """What a gate decided against a champion: it is the same for every version and test."""
     return {}
 
 
@@ -92,10 +92,10 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin, judge
         params = gate_params.model_copy(update={"permutations": 999, "bootstrap_resamples": 200})
         folder = tmp_path / "runs" / run_id
         folder.mkdir(parents=True)
-        if (number, champion) not in judged:
-            judged[number, champion] = evaluate_gate(own, params, number)
-        decision, seal = judged[number, champion], partial(SEAL, keys=KeyStore(tmp_path / "keys"))
-        sha256 = write_bundle(folder / BUNDLE_NAME, own, params, number, decision, {"run": run_id}, seal)
+        if champion not in judged:
+            judged[champion] = evaluate_gate(own, params, 1)
+        decision, seal = judged[champion], partial(SEAL, keys=KeyStore(tmp_path / "keys"))
+        sha256 = write_bundle(folder / BUNDLE_NAME, own, params, 1, decision, {"run": run_id}, seal)
         begin(ledger, run_id, dataset_version, context)
         model = ledger.record_model(
             ModelEntry(
