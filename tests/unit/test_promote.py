@@ -22,6 +22,7 @@ from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.decision_bundle import write_bundle
+from bitface.gate.evidence import GateEvidence
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ApprovalRule,
@@ -36,6 +37,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.approvals import answering_keys, valid_approvals
 from bitface.ledger.promotion import Move
 from bitface.ledger.tables import endorsements
+from bitface.params import GateParams
 from bitface.ports import TrackedVersion
 from bitface.steps.audits.audit import audit_run
 from bitface.steps.versions.approve import add_key, approve, standing
@@ -63,6 +65,18 @@ def ledger(tmp_path: Path, freeze) -> Iterator[Ledger]:
         opened.record_consents(consents)
         freeze(opened, "d1", consents)
         yield opened
+
+
+@pytest.fixture(scope="module")
+def evidence(evidence: GateEvidence) -> GateEvidence:
+    """Of people of whom the gender alone is known: each promotion makes the decision again."""
+    return replace(evidence, slices={person: {"gender": own["gender"]} for person, own in evidence.slices.items()})
+
+
+@pytest.fixture(scope="module")
+def gate_params(gate_params: GateParams) -> GateParams:
+    asked = {"gender": gate_params.required_values["gender"]}
+    return gate_params.model_copy(update={"required_attributes": ("gender",), "required_values": asked})
 
 
 @pytest.fixture(scope="module")
