@@ -17,6 +17,8 @@ import platformdirs
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.draws import draws
+
 gc.disable()  # until everything is imported and collected
 # Hundreds of processes import the same modules: each is compiled once, also where a machine's default is to keep nothing.
 sys.dont_write_bytecode = False
@@ -49,8 +51,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in (signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
-# How long an example takes says what else the machine does.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says what else the machine does. Each run draws others; `make evidence` as many as Hypothesis would.
+settings.register_profile(
+    "suite", max_examples=draws(100, 40), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("suite")
 
 

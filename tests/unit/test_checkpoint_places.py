@@ -250,6 +250,7 @@ def git(*words: str) -> str:
     return subprocess.run(["git", *words], check=True, capture_output=True, text=True, env=own).stdout
 
 
+@pytest.mark.tools
 def test_each_checkpoint_is_a_commit_and_what_is_there_stays(repository, tmp_path) -> None:
     place = GitPlace(f"file://{repository}", tmp_path / "copy.git")
     other = GitPlace(f"file://{repository}", tmp_path / "other.git")
@@ -263,6 +264,7 @@ def test_each_checkpoint_is_a_commit_and_what_is_there_stays(repository, tmp_pat
     assert git("-C", str(repository), "rev-list", "--count", BRANCH).strip() == "3"
 
 
+@pytest.mark.tools
 def test_a_branch_that_was_written_anew_is_refused(repository, tmp_path) -> None:
     place = GitPlace(f"file://{repository}", tmp_path / "copy.git")
     place.add("00000001.json", b"one")
@@ -273,6 +275,7 @@ def test_a_branch_that_was_written_anew_is_refused(repository, tmp_path) -> None
         place.names("")
 
 
+@pytest.mark.tools
 def test_the_environment_and_the_settings_of_git_make_nothing_run(repository, tmp_path, monkeypatch) -> None:
     """Hooks, filters, other programs and other repositories that variables or a user's settings name."""
     mark = tmp_path / "ran"

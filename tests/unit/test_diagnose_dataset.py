@@ -14,6 +14,9 @@ from bitface.adapters.dvc_store import DvcStore
 from bitface.dataset.manifest import write_manifest
 from bitface.steps.audits.diagnose import _dataset
 
+pytestmark = pytest.mark.tools
+"""DVC alone takes a second to import."""
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -27,7 +30,6 @@ def write(data: Path, text: str) -> Path:
     return data
 
 
-@pytest.mark.tools
 def test_the_advised_checkout_brings_the_pinned_version_back(data: Path, tmp_path: Path) -> None:
     """Another dataset lies there, kept as a retrain keeps it; what the doctor says is run as it stands."""
     store = DvcStore(data, tmp_path / "elsewhere", tmp_path / "home")

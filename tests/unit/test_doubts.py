@@ -53,7 +53,7 @@ def test_copies_of_one_s_own_picture_and_of_drawn_people_are_no_doubts() -> None
 
 
 def test_the_list_holds_sample_ids_and_no_person(tmp_path) -> None:
-    people = real_people(200, 2)
+    people = real_people(120, 2)
     labels = people.table.labels.copy()
     labels[:5] = (labels[:5] + 1) % 7
     table = with_copy(replace(people.table, labels=labels), of=3, at=70)

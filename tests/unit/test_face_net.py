@@ -22,6 +22,7 @@ from bitface.binarize.layers import LATENT_START
 from bitface.errors import InputError
 from bitface.models.face.face_codes import encode_crops
 from bitface.models.face.face_net import FaceNet
+from tests.draws import draws
 from tests.networks import face_spec, with_gammas_of_both_signs
 
 
@@ -80,7 +81,7 @@ def test_float32_counts_are_those_of_float64():
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.2, 1.0), st.integers(-40, 40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=draws(25, 12), deadline=None)
 def test_numpy_and_the_graph_code_pixels_alike_and_light_changes_little(seed, contrast, light):
     """The mean and contrast of a face are its light's; half a grey level of rounding moves a code by two at most."""
     rng = np.random.default_rng(seed)

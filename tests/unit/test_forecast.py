@@ -115,7 +115,7 @@ def test_the_gate_says_what_the_forecast_says(params: GateParams, count: int, st
 def test_a_chance_is_how_often_the_cell_passes(params: GateParams, unknown: int) -> None:
     """Also where some people do not tell, who are then counted where they do most harm."""
     of = people(84, 7, params, unknown)
-    gate = states(of, params, draws(8, 4))
+    gate = states(of, params, 8)
     for rows in (
         [(one.accuracy, gate[named(one)[0]]) for one in forecast_slices(of, params, 1) if one.gap is not None],
         [(one.gap, gate[named(one)[1]]) for one in forecast_slices(of, params, 1) if one.gap is not None],
@@ -181,10 +181,10 @@ def test_the_order_of_people_changes_nothing(params: GateParams) -> None:
     """People have random pseudonyms; what a dry run forecasts must not change when it is run again."""
     of = [
         replace(one, shown={name: count + i % 5 for name, count in one.shown.items()})
-        for i, one in enumerate(people(140, 3, params, unknown=11))
+        for i, one in enumerate(people(80, 3, params, unknown=11))
     ]
     first = forecast_slices(of, params, 1)
-    for seed in range(3):
+    for seed in range(2):
         shuffled = [of[place] for place in np.random.default_rng(seed).permutation(len(of))]
         assert forecast_slices(shuffled, params, 1) == first
 

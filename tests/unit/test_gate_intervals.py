@@ -72,8 +72,8 @@ def blocked_share(people, gap, trials):
 
 
 def test_an_equally_good_model_is_rarely_blocked() -> None:
-    """Asked for: 5 % over all 12 slices. More than the 99 % limit of so many trials would be beyond it: 8 % of 300, 11 % of 100."""
-    trials = draws(300, 100)
+    """Asked for: 5 % over all 12 slices. More than the 99 % limit of so many trials would be beyond it: 8 % of 300, 9 % of 200."""
+    trials = draws(300, 200)
     assert blocked_share(people=30, gap=0.0, trials=trials) <= binom.ppf(0.99, trials, 0.05) / trials
 
 

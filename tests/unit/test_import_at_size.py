@@ -72,7 +72,7 @@ def test_the_work_of_a_manifest_grows_as_its_rows(tmp_path: Path, calls: list[in
 @pytest.mark.parametrize("named", [".jpg", ".png"], ids=["there", "not there"])
 def test_a_million_rows_take_less_than_two_gigabytes(tmp_path: Path, named: str) -> None:
     """By the row: what is the same in every row is there once, and no second copy of the table is made."""
-    rows = 2000
+    rows = 1000
     manifest = manifest_of(tmp_path, rows, named)
     # What is imported, and the interpreter's table of names, which may be about to double by what other tests left in it: none is of rows.
     validated(manifest)

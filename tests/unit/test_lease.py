@@ -68,6 +68,7 @@ def test_it_runs_out_unless_it_is_renewed(ledger, clock) -> None:
     assert second.token == 2
 
 
+@pytest.mark.tools
 def test_a_process_that_was_killed_holds_nothing(ledger) -> None:
     words = "from bitface.steps.people.lease import this_process; print(this_process(), flush=True); input()"
     child = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

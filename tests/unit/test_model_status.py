@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,14 +27,23 @@ Put = Callable[..., int]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, freeze) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, begun: Path) -> Iterator[Ledger]:
+    shutil.copy(begun, tmp_path)
     with Ledger(sqlite_url(tmp_path / "ledger.db"), clock=lambda: NOON) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, freeze) -> Path:
+    """A ledger with two datasets and no version."""
+    path = tmp_path_factory.mktemp("begun") / "ledger.db"
+    with Ledger(sqlite_url(path), clock=lambda: NOON) as opened:
         consents = synthetic_consents(PEOPLE)
         opened.record_notice(packaged_notice("synthetic-1"))
         opened.record_consents(consents)
         freeze(opened, "d1", consents)
         freeze(opened, "d2", consents[1:])
-        yield opened
+    return path
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from bitface.dataset.sealed_evidence import seal_evidence
 from bitface.errors import GateError, InputError, IntegrityError, RefusedError
 from bitface.gate.decision import GateDecision, evaluate_gate
 from bitface.gate.decision_bundle import write_bundle
+from bitface.gate.evidence import GateEvidence
 from bitface.ledger.engine import sqlite_url
 from bitface.ledger.entries import (
     ApprovalRule,
@@ -36,6 +37,7 @@ from bitface.ledger.ledger import Ledger
 from bitface.ledger.permissions.approvals import answering_keys, valid_approvals
 from bitface.ledger.promotion import Move
 from bitface.ledger.tables import endorsements
+from bitface.params import GateParams
 from bitface.ports import TrackedVersion
 from bitface.steps.audits.audit import audit_run
 from bitface.steps.versions.approve import add_key, approve, standing
@@ -66,8 +68,20 @@ def ledger(tmp_path: Path, freeze) -> Iterator[Ledger]:
 
 
 @pytest.fixture(scope="module")
-def judged() -> dict[tuple[int, int | None], GateDecision]:
-    """What a gate decided of a version against a champion: it is the same for every test."""
+def evidence(evidence: GateEvidence) -> GateEvidence:
+    """Of people of whom the gender alone is known: each promotion makes the decision again."""
+    return replace(evidence, slices={person: {"gender": own["gender"]} for person, own in evidence.slices.items()})
+
+
+@pytest.fixture(scope="module")
+def gate_params(gate_params: GateParams) -> GateParams:
+    asked = {"gender": gate_params.required_values["gender"]}
+    return gate_params.model_copy(update={"required_attributes": ("gender",), "required_values": asked})
+
+
+@pytest.fixture(scope="module")
+def judged() -> dict[int | None, GateDecision]:
+    """What a gate decided against a champion: it is the same for every version and test."""
     return {}
 
 
@@ -92,10 +106,10 @@ def register(ledger: Ledger, tmp_path: Path, evidence, gate_params, begin, judge
         params = gate_params.model_copy(update={"permutations": 999, "bootstrap_resamples": 200})
         folder = tmp_path / "runs" / run_id
         folder.mkdir(parents=True)
-        if (number, champion) not in judged:
-            judged[number, champion] = evaluate_gate(own, params, number)
-        decision, seal = judged[number, champion], partial(SEAL, keys=KeyStore(tmp_path / "keys"))
-        sha256 = write_bundle(folder / BUNDLE_NAME, own, params, number, decision, {"run": run_id}, seal)
+        if champion not in judged:
+            judged[champion] = evaluate_gate(own, params, 1)
+        decision, seal = judged[champion], partial(SEAL, keys=KeyStore(tmp_path / "keys"))
+        sha256 = write_bundle(folder / BUNDLE_NAME, own, params, 1, decision, {"run": run_id}, seal)
         begin(ledger, run_id, dataset_version, context)
         model = ledger.record_model(
             ModelEntry(

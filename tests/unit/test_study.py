@@ -151,6 +151,7 @@ def test_a_pruned_variant_is_trained_again_when_its_widths_change(
     assert len(set(placed.values())) == len(jobs) == 3 * 2 * 3
 
 
+@pytest.mark.trains
 def test_stills_of_every_variant_are_timed_through_the_deployed_runtime() -> None:
     faces = {"architecture": "face_net", "face_net": {"pruned": [32, 32, 32]}}
     sizes = {name: variant_of(TRAINING, name, changes) for name, changes in {"base": {}, "pruned": faces}.items()}

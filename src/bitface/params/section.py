@@ -21,9 +21,10 @@ class Section(BaseModel):
     @classmethod
     def _no_word_is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """YAML reads `yes`, `on` and `true` as one value, which would count as 1."""
-        asked = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and {asked, *get_args(asked)} & {int, float}:
-            raise ValueError(f"Input should be a number, not {str(value).lower()}")
+        if isinstance(value, bool):
+            asked = cls.model_fields[str(info.field_name)].annotation
+            if {asked, *get_args(asked)} & {int, float}:
+                raise ValueError(f"Input should be a number, not {str(value).lower()}")
         return value
 
     def digest(self) -> str:
