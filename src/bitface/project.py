@@ -16,10 +16,13 @@ GLOSSARY: Final = "glossary.md"
 _IGNORED: Final = "/.bitface/\n/data\n/.data.*\n"
 """What git ignores in a project: keys, models and people's data."""
 _PACKAGE: Final = Path(bitface.__file__).parent
+_ROOT: Final = 0
+"""The user who owns what was mounted or installed for others."""
 
 
 def project_root() -> Path:
-    """The project that a command runs in: the current folder, else the checkout that this package runs from.
+    """The project that a command runs in: the current folder, else the nearest one above that is a project of the same user, else the
+    checkout that this package runs from.
 
     A params.yaml that cannot be read, such as a broken link, is this project's too: no other project takes its place.
 
@@ -32,10 +35,22 @@ def project_root() -> Path:
         raise InputError("the current folder was removed; change to a project folder") from error
     if os.path.lexists(current / PARAMS):
         return current
+    above = next(filter(_is_own_project, current.parents), None)
+    if above is not None:
+        return above
     checkout = _PACKAGE.parents[1]
     if (checkout / PARAMS).is_file():
         return checkout
     raise InputError(f"'{current.name}' has no {PARAMS}; run `bitface init` here, or change to a project folder")
+
+
+def _is_own_project(folder: Path) -> bool:
+    """Whether it was begun as a project, since other tools have a params.yaml too, and not by another user, as in a folder for all."""
+    try:
+        begun = (folder / ".bitface").is_dir() or _IGNORED in (folder / ".gitignore").read_text(encoding="utf-8")
+        return begun and (folder / PARAMS).is_file() and folder.stat().st_uid in (os.geteuid(), _ROOT)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def begin_project(folder: Path) -> tuple[Path, ...]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bitface.adapters.dvc_store import DvcStore
 from bitface.dataset.decryptions import HEAD, DecryptionLog
@@ -25,10 +25,20 @@ from bitface.surroundings import user_name
 from bitface.terminal_text import shown
 from bitface.workspace import Workspace, open_workspace
 
+_NAMED: Final = {"BITFACE_HOME", "BITFACE_DATA"}
+
 
 def workspace() -> Workspace:
-    """The workspace that the environment names."""
-    return open_workspace(os.environ, project_root())
+    """The workspace that the environment names; where it is elsewhere, and nothing named it, that is said once."""
+    root = project_root()
+    if not Path.cwd().is_relative_to(root) and not _NAMED & os.environ.keys():
+        _say_where(root)
+    return open_workspace(os.environ, root)
+
+
+@cache
+def _say_where(root: Path) -> None:
+    sys.stderr.write(f"note: this folder is in no project, so the command works on the one in {shown(str(root))}\n")
 
 
 def open_store(place: Workspace) -> DvcStore:
