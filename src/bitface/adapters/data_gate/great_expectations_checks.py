@@ -128,8 +128,10 @@ def _checked(table: str, about: str, rows: int, results: Sequence[Result]) -> Ch
 
 def _words(table: str, result: Result) -> str:
     config = result.expectation_config
+    if "column_A" in config.kwargs:  # of two columns the tool's name says neither which nor what of them
+        return f"{table}: column '{config.kwargs['column_A']}': {config.description} ({_found(result)})"
     rule = config.type.removeprefix("expect_").removeprefix("column_").replace("_to_", " must ", 1).replace("_", " ")
-    column = config.kwargs.get("column") or config.kwargs.get("column_A")
+    column = config.kwargs.get("column")
     what = f"{table}: column '{column}': {rule}" if column else f"{table}: {rule}"
     return f"{what} ({_found(result)})"
 
