@@ -5,7 +5,7 @@ from dataclasses import replace
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from bitface.adapters import figures
@@ -300,8 +300,9 @@ def test_faces_of_few_emotions_fill_the_page(tmp_path, mesh, count):
 def drawn_axes(monkeypatch, draw, path):
     """The axes of a figure as it was saved."""
     kept = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: (kept.append(figure), save(figure, *a, **k)))
+    save = FigureCanvasAgg.print_png
+    keeping = lambda canvas, *a, **k: (kept.append(canvas.figure), save(canvas, *a, **k))  # noqa: E731
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", keeping)
     draw(path)
     return kept[0].axes
 

@@ -71,7 +71,7 @@ def test_nobody_on_record_is_shown_or_comes_back_against_their_will(bitface, ser
         assert not [who for who in (*people, "p1", "p2", "p3", closed) if who in said]
         assert "champion" in shown(folder / closed, code=2), "without the face, it is the model's turn"
     (folder / "film.mp4").write_text("ffconcat version 1.0\nfile 1.png\n")
-    assert "not a readable video" in shown(folder / "film.mp4", "--show-face", code=2), "it leads to a picture"
+    assert "not a video despite its name" in shown(folder / "film.mp4", "--show-face", code=2), "it leads to a picture"
     back = source(folder, {"new": SHOWN}, {"new": "anew.jpg"})
     said = run("data", "import", str(back), "--format", "folder", code=2)
     assert "looks like a re-saved or cropped picture of a person who was erased" in said and "--reviewed" in said

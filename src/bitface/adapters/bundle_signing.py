@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from bitface.adapters.unneeded_modules import without_modules
 from bitface.dataset.files import write_once
 from bitface.errors import IntegrityError
+from bitface.unneeded_modules import without_modules
 
 SIGNATURE: Final = "signature.sig"
 _OF_OTHER_SIGNERS: Final = ("sigstore", *(f"sigstore.{name}" for name in ("dsse", "models", "oidc", "sign", "verify")))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bitface.adapters.terminal.native_chatter import without_chatter
-from bitface.adapters.unneeded_modules import without_modules
 from bitface.errors import InputError
 from bitface.faces import scenes
 from bitface.faces.alignment import aligned_crop, eye_distance, normalise_landmarks
@@ -21,6 +20,7 @@ from bitface.faces.quality import frame_quality
 from bitface.faces.seen import NOTHING_SEEN, SeenFace, SeenFaces
 from bitface.faces.tight_crops import enlargement
 from bitface.params import FeatureParams
+from bitface.unneeded_modules import without_modules
 
 if TYPE_CHECKING:
     from mediapipe.tasks.python.vision import FaceLandmarker

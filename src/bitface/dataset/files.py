@@ -54,7 +54,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno is not None:  # with a name it would say nothing but that
             error.filename = str(path)
         raise
 

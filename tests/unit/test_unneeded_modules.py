@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bitface.adapters.unneeded_modules import without_modules
+from bitface.unneeded_modules import without_modules
 
 TOOL = """
 import heavy_one.part
