@@ -13,7 +13,7 @@ _MAY_IMPORT_BESIDE: Final = "prefect"
 
 
 class _Unneeded(ModuleType):
-    """A module of which every name is a class without content, for annotations and base classes that nobody uses."""
+    """A module of which every name is a class without content, for annotations and base classes that are not used."""
 
     __path__: MutableSequence[str] = []  # noqa: RUF012 - as of every package
 
