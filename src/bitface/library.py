@@ -118,13 +118,15 @@ class Model:
             InputError: the source is none of these. RefusedError: a person in the model no longer allows this use.
         """
         self._check_still_allowed()
-        wanted = Wanted(faces=faces, every_s=every_s, explain=explain)
+        return self._while_allowed(self._answered(source, Wanted(faces=faces, every_s=every_s, explain=explain), fps))
+
+    def _answered(self, source: Any, wanted: Wanted, fps: float) -> Iterator[Answer]:
         if isinstance(source, str | Path):
             return self._of_files(Path(source), wanted)
         if isinstance(source, np.ndarray) or hasattr(source, "__array_interface__"):
             return iter([self._of_pixels(_pixels(source), wanted)])
         if isinstance(source, Iterable):
-            return self._of_frames(source, replace(wanted, every_s=every_s or 0.0), fps)
+            return self._of_frames(source, replace(wanted, every_s=wanted.every_s or 0.0), fps)
         raise InputError(
             f"a {type(source).__name__} cannot be predicted; give a path, pixels as a NumPy array, or an iterable of frames"
         )
@@ -133,6 +135,12 @@ class Model:
         if monotonic() - self._asked >= _ASKED_AGAIN_S:
             check_still_allowed(self._tools, self._runtime, *self._use)
             self._status, self._asked = status_of(self._tools, self._runtime), monotonic()
+
+    def _while_allowed(self, answers: Iterator[Answer]) -> Iterator[Answer]:
+        """The answers, as long as the use is allowed: a camera never ends."""
+        for answer in answers:
+            self._check_still_allowed()
+            yield answer
 
     def _of_files(self, path: Path, wanted: Wanted) -> Iterator[Answer]:
         answers = self._opened(wanted)

@@ -166,6 +166,11 @@ def test_an_open_model_is_closed_to_everyone_a_minute_after_somebody_in_it_withd
         assert bitface(copied, "consent", "withdraw", person, "--reason", "asked").returncode == 0
         now[0] = 59.0
         assert model.predict(photo), "not asked again yet"
+        still = np.asarray(Image.open(photo).convert("RGB"))
+        camera = model.stream(still for _ in range(9))
+        assert next(camera), "not asked again yet"
         now[0] = 61.0
+        with pytest.raises(RefusedError):
+            next(camera)
         with pytest.raises(RefusedError):
             model.predict(photo)

@@ -42,6 +42,13 @@ def test_a_face_that_was_hidden_for_a_moment_keeps_its_number(away_s: float, num
     assert tracks.numbers([box(0)], away_s, STILL) == (number,)
 
 
+def test_where_frames_are_seconds_apart_a_face_that_is_in_each_keeps_its_number() -> None:
+    tracks = Tracks()
+    assert [tracks.numbers([box(0)], time_s, STILL) for time_s in (0.0, 2.0, 4.0)] == [(1,)] * 3
+    tracks.numbers([], 6.0, STILL)
+    assert tracks.numbers([box(0)], 8.0, STILL) == (2,)
+
+
 def test_behind_a_cut_everyone_is_new_even_at_the_same_place() -> None:
     tracks = Tracks()
     tracks.numbers([box(0)], 0.0, STILL)

@@ -14,7 +14,7 @@ _OVERLAP_MIN: Final = 0.2
 _REACH: Final = 0.6
 """Sides of a box that a face which moves faster may be away, if nothing else is as near."""
 _FORGOTTEN_S: Final = 1.0
-"""A face that was not seen for so long gets a new number."""
+"""A face that was not seen for so long gets a new number, unless it was in the frame before this one."""
 _CUT: Final = 0.15
 """Mean change of grey levels, as a share of white, that no movement of heads makes: another picture begins."""
 
@@ -33,6 +33,7 @@ class Tracks:
     _open: list[_Track] = field(default_factory=list)
     _begun: int = 0
     _glance: NDArray[np.uint8] | None = None
+    _before_s: float = 0.0
 
     def numbers(
         self, boxes: Sequence[NDArray[np.float32]], time_s: float, glance: NDArray[np.uint8]
@@ -47,7 +48,8 @@ class Tracks:
         if self._is_cut(glance):
             self._open.clear()
         self._glance = glance
-        self._open = [track for track in self._open if time_s - track.seen_s <= _FORGOTTEN_S]
+        since, self._before_s = min(time_s - _FORGOTTEN_S, self._before_s), time_s
+        self._open = [track for track in self._open if track.seen_s >= since]
         known = _matched([track.box for track in self._open], boxes)
         tracks = [self._open[known[index]] if index in known else self._new(box) for index, box in enumerate(boxes)]
         for track, box in zip(tracks, boxes, strict=True):
