@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,22 +107,26 @@ class Model:
         """Answers one after another, each when it is asked for, in the memory of a few frames.
 
         Args:
-            source: the path of a picture, a video or a folder of both; the pixels of a picture, uint8 (H, W, 3) RGB or (H, W) grey; or an
-                iterable of such pixels, or of (seconds, pixels), which are the frames of one video.
+            source: the path of a picture, a video or a folder of both, or a list of paths; the pixels of a picture, uint8 (H, W, 3) RGB or
+                (H, W) grey; or an iterable of such pixels, or of (seconds, pixels), which are the frames of one video.
             faces: most faces that are answered of a picture, 1 to 100; None: as params.yaml sets.
-            every_s: seconds of a video between answered frames, 0 for all; None: as params.yaml sets, and all of an iterable.
+            every_s: seconds of a video between answered frames, 0 (all) to 60; None: as params.yaml sets, and all of an iterable.
             explain: whether to report what each region of a face adds.
             fps: frames per second of an iterable that brings no times.
 
         Raises:
-            InputError: the source is none of these. RefusedError: a person in the model no longer allows this use.
+            InputError: the source is none of these, or a number is outside its range.
+            RefusedError: a person in the model no longer allows this use.
         """
         self._check_still_allowed()
+        _check_number("faces", faces, 1, 100)
+        _check_number("every_s", every_s, 0, 60)
         return self._while_allowed(self._answered(source, Wanted(faces=faces, every_s=every_s, explain=explain), fps))
 
     def _answered(self, source: Any, wanted: Wanted, fps: float) -> Iterator[Answer]:
-        if isinstance(source, str | Path):
-            return self._of_files(Path(source), wanted)
+        paths = _paths(source)
+        if paths:
+            return self._of_files(paths, wanted)
         if isinstance(source, np.ndarray) or hasattr(source, "__array_interface__"):
             return iter([self._of_pixels(_pixels(source), wanted)])
         if isinstance(source, Iterable):
@@ -142,9 +146,9 @@ class Model:
             self._check_still_allowed()
             yield answer
 
-    def _of_files(self, path: Path, wanted: Wanted) -> Iterator[Answer]:
+    def _of_files(self, paths: Sequence[Path], wanted: Wanted) -> Iterator[Answer]:
         answers = self._opened(wanted)
-        for one in with_videos(list_inputs([path])).found:
+        for one in with_videos(list_inputs(paths)).found:
             for row in rows_of(one, answers, lambda *_: None):
                 yield Answer.of(row, row.path)
 
@@ -165,6 +169,17 @@ class Model:
         if reader.faces_max not in self._landmarkers:
             self._landmarkers[reader.faces_max] = self._open.enter_context(reader.open_landmarker())
         return FaceAnswers(reader=reader, landmarker=self._landmarkers[reader.faces_max])
+
+
+def _check_number(name: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and not least <= value <= most:
+        raise InputError(f"{name} is {value}, and must be {least:g} to {most:g}")
+
+
+def _paths(source: Any) -> list[Path]:
+    """The paths that a source is, or lists; empty where it is something else."""
+    named = [source] if isinstance(source, str | Path) else source if isinstance(source, list | tuple) else []
+    return list(map(Path, named)) if all(isinstance(one, str | Path) for one in named) else []
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,11 @@ def test_what_is_no_picture_is_said(here: Path) -> None:
             model.predict([(0.0, still), (0.0, still)])
         with pytest.raises(InputError, match="fps is 0"):
             model.predict([still], fps=0)
+        for wrong in ({"faces": 0}, {"faces": 101}, {"every_s": -1}, {"every_s": float("nan")}):
+            with pytest.raises(InputError, match=f"{next(iter(wrong))} is"):
+                model.predict("gone.jpg", **wrong)
         assert [one.status for one in model.predict("gone.jpg")] == ["unreadable"]
+        assert [str(one.path) for one in model.predict(["gone.jpg", Path("far.png")])] == ["gone.jpg", "far.png"]
 
 
 def test_a_use_that_is_refused_is_refused_to_programs_too(here: Path) -> None:
